@@ -1,0 +1,170 @@
+"""What travels between planning, workers and the memo: plain columns, never single points."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Block:
+    """Some points that are sent to a worker together.
+
+    Attributes
+    ----------
+    number : int
+        Which block of the run it is.
+    keys : numpy.ndarray
+        Shape (n, 2), uint64.
+    columns : mapping of str to numpy.ndarray or list
+        The swept parameters' values, length n each.
+    attempts : numpy.ndarray or None
+        Shape (n,), how often each point failed before; None where none did.
+    """
+
+    number: int
+    keys: npt.NDArray[np.uint64]
+    columns: Mapping[str, Array | list[Any]]
+    attempts: npt.NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Variable:
+    """One output of some points.
+
+    Attributes
+    ----------
+    name : str
+    values : numpy.ndarray
+        Shape (n, *own shape): numbers, bool, datetime64, or str as objects. Where `counts` is
+        given, the points' 1-D values one after another.
+    dims : tuple of str
+        Names of the own dimensions, behind the point's.
+    counts : numpy.ndarray or None
+        Shape (n,), the length of each point's 1-D values.
+    attrs : mapping
+        Attributes that came with the values, such as ``units``.
+    """
+
+    name: str
+    values: Array
+    dims: tuple[str, ...] = ()
+    counts: npt.NDArray[np.int64] | None = None
+    attrs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Header:
+    """What is known of a stored variable without reading its values.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Own shape of one point; where `counts` is given, the longest.
+    """
+
+    name: str
+    dtype: np.dtype[Any]
+    dims: tuple[str, ...]
+    shape: tuple[int, ...]
+    counts: npt.NDArray[np.int64] | None
+    attrs: Mapping[str, Any]
+
+
+def class_of(dtype: np.dtype[Any]) -> str:
+    """Which values can stand in one variable: "number", "bool", "str" or "time"."""
+    return {"b": "bool", "O": "str", "M": "time"}.get(dtype.kind, "number")
+
+
+def digest(array: Array) -> str:
+    """Content of a coordinate in short."""
+    content = repr(array.tolist()).encode() if array.dtype.kind in "OM" else array.tobytes()
+    head = f"{array.dtype}{array.shape}".encode()
+    return hashlib.blake2b(head + content, digest_size=16).hexdigest()
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Part:
+    """Finished points that returned alike: the same names, kinds of values and shapes.
+
+    Attributes
+    ----------
+    keys : numpy.ndarray
+        Shape (n, 2), uint64.
+    elapsed : numpy.ndarray
+        Shape (n,), float32, seconds.
+    variables : tuple of Variable
+    coordinates : tuple of Variable
+        Coordinates of own dimensions, the same for all points; no point axis.
+    """
+
+    keys: npt.NDArray[np.uint64]
+    elapsed: npt.NDArray[np.float32]
+    variables: tuple[Variable, ...]
+    coordinates: tuple[Variable, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """Why a point has no values.
+
+    Attributes
+    ----------
+    kind : {"exception", "died", "timeout", "output"}
+    type : str
+        Name of the exception's type.
+    attempts : int
+        How often the point was tried.
+    """
+
+    key: tuple[int, int]
+    kind: str
+    type: str
+    message: str
+    traceback: str
+    attempts: int = 1
+    elapsed_s: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Receipt:
+    """What a worker says of a block: what it committed, and how much of the block it left.
+
+    Attributes
+    ----------
+    number : int
+        The block's.
+    n_done, n_failed, n_left : int
+        Points; those left were not begun when the time for the block was over.
+    busy_s : float
+        Seconds spent in the function.
+    error : str
+        Why the block could not be committed, else empty.
+    """
+
+    number: int
+    n_done: int
+    n_failed: int
+    n_left: int
+    busy_s: float
+    error: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Lost:
+    """An engine's word that workers died with blocks in their hands."""
+
+    cause: str

@@ -1,0 +1,53 @@
+"""Cleaning: what of the memo nobody needs any more, and freeing it."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from sweeps import files, memo
+from sweeps.subject import Subject
+
+
+@dataclasses.dataclass(frozen=True)
+class Waste:
+    """A file or folder that can go, and why."""
+
+    path: Path
+    n_bytes: int
+    reason: str
+
+
+def waste(subject: Subject) -> list[Waste]:
+    """Find what an experiment's memo holds beside the results of its present code."""
+    everything = subject.memo.parent
+    old = sorted(p for p in everything.glob("*") if p.is_dir() and p != subject.memo)
+    found = [Waste(p, _size_bytes(p), "results of earlier code") for p in old]
+    bad = sorted(subject.memo.glob(f"*{memo.BAD_SUFFIX}"))
+    found += [Waste(p, _size_bytes(p), "damaged segment") for p in bad]
+    left = sorted(_abandoned(subject.memo)) + sorted(_abandoned(subject.results))
+    return found + [Waste(p, _size_bytes(p), "left by a killed run") for p in left]
+
+
+def free(found: list[Waste]) -> int:
+    """Remove what `waste` found; return how many bytes that freed."""
+    for each in found:
+        with files.told(each.path):
+            if each.path.is_dir():
+                shutil.rmtree(each.path)
+            else:
+                each.path.unlink(missing_ok=True)
+    return sum(each.n_bytes for each in found)
+
+
+def _abandoned(folder: Path) -> Iterator[Path]:
+    """Temporary files whose writer is gone."""
+    return (p for p in folder.glob(f"{files.TEMPORARY_PREFIX}*") if files.is_abandoned(p))
+
+
+def _size_bytes(path: Path) -> int:
+    if path.is_dir():
+        return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
+    return path.stat().st_size

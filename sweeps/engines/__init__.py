@@ -1,0 +1,46 @@
+"""Engines carry blocks to workers: blocks in, outcomes out, in any order.
+
+An engine is a function ``carry(work, blocks, n_workers)`` that gives an outcome for each block as
+they come: the receipt that ``work(block)`` returned, or `Lost` and nothing more when workers died.
+It takes the next block only when a worker is about to be free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+from sweeps.block import Lost, Receipt
+from sweeps.errors import unknown
+
+NAMES = ("loky", "serial", "threads")
+
+
+class Engine(Protocol):
+    """What every engine looks like."""
+
+    def __call__(
+        self, work: Callable[[Any], Receipt], blocks: Iterator[Any], n_workers: int
+    ) -> Iterator[Receipt | Lost]:
+        """Carry blocks to workers and outcomes back."""
+
+
+def get(name: str) -> Engine:
+    """Get an engine by its name.
+
+    Raises
+    ------
+    UnknownNameError
+        For a name that none has.
+    """
+    if name not in NAMES:
+        raise unknown("engine", name, NAMES)
+    from sweeps.engines import local
+
+    engine: Engine = getattr(local, name)
+    return engine
+
+
+def is_in_process(name: str) -> bool:
+    """Whether an engine's workers share the process of the caller, and its fate."""
+    return name != "loky"

@@ -1,0 +1,122 @@
+"""A function -> the identity of all the project code that its results depend on."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sweeps.errors import DeclarationError
+from sweeps.source.canonical import OpaqueError, digest
+from sweeps.source.carried import Carried, innermost
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """The identity of the code behind an experiment.
+
+    Attributes
+    ----------
+    digest
+        32 hexadecimal digits.
+    parts
+        What went into it, each with its own digest: ``experiments.helpers:decay``,
+        ``data:table.csv``, ``version``. A module taken whole is ``experiments.helpers:*``.
+    modules
+        Names of the project modules that the function reaches, sorted.
+    sources
+        Part -> its source, as it was written.
+    whole_modules
+        Modules taken whole, as the source does not show what is used of them.
+    """
+
+    digest: str
+    parts: Mapping[str, str]
+    modules: tuple[str, ...]
+    sources: Mapping[str, str]
+    whole_modules: tuple[str, ...]
+
+
+def fingerprint(
+    function: Callable[..., Any],
+    *,
+    version: str | int | None = None,
+    depends_on: Sequence[str | os.PathLike[str]] = (),
+) -> Fingerprint:
+    """Identify the code behind a function: its own, and all project code that it reaches.
+
+    Comments, docstrings, formatting, annotations and code that is not reached do not count.
+    Installed packages count by the names that are used of them. Defaults of the function's own
+    arguments do not count if they can be part of a point's key.
+
+    Parameters
+    ----------
+    function
+        A function, a method, a `functools.partial` or a callable object.
+    version
+        Whatever else shall count.
+    depends_on
+        Files and folders that count by content. Relative paths start at the folder of the
+        function's module.
+
+    Raises
+    ------
+    DeclarationError
+        If a path of `depends_on` is not there; if the function carries a value that cannot be
+        told from others of its kind, as a lock; if a reached file is not Python.
+
+    Examples
+    --------
+    >>> fingerprint(len).digest == fingerprint(len).digest
+    True
+    >>> fingerprint(len).digest == fingerprint(len, version=2).digest
+    False
+    """
+    try:
+        carried = Carried(innermost(function))
+        carried.take(function)
+        carried.reach.follow_all()
+    except OpaqueError as error:
+        raise DeclarationError(
+            f"{getattr(function, '__qualname__', 'the function')!r} carries {error}: it cannot be "
+            "told from others of its kind, so nothing would show that it changed. "
+            "Make it inside the function, or at the top level of a module."
+        ) from error
+    except SyntaxError as error:
+        raise DeclarationError(f"{error.filename}, line {error.lineno}: {error.msg}") from error
+    reach, home = carried.reach, carried.home
+    if version is not None:
+        reach.add("version", f"{type(version).__name__}:{version!r}", str(version))
+    parts = {part: digest(*sorted(texts)) for part, texts in reach.texts.items()}
+    folder = home.file.parent if home and home.file else Path()
+    for path in depends_on:
+        parts[f"data:{Path(path).as_posix()}"] = _content(folder / path)
+    # The function's own module goes by many names, as `__main__`: they do not count.
+    own = f"{home.name}:" if home else " "
+    lines = (f"{':' if part.startswith(own) else ''}{part.removeprefix(own)} {own_digest}"
+             for part, own_digest in parts.items())  # fmt: skip
+    return Fingerprint(
+        digest=digest("sweeps fingerprint 1", *sorted(lines)),
+        parts=dict(sorted(parts.items())),
+        modules=tuple(sorted(reach.modules)),
+        sources=dict(sorted(reach.sources.items())),
+        whole_modules=tuple(sorted(reach.whole)),
+    )
+
+
+def _content(path: Path) -> str:
+    """Return the digest of a file, or of all files of a folder with their names."""
+    if path.is_dir():
+        files = sorted((file.relative_to(path).as_posix(), file) for file in path.rglob("*"))
+        return digest(*(f"{name} {_content(file)}" for name, file in files if file.is_file()))
+    try:
+        with path.open("rb") as opened:
+            return hashlib.file_digest(opened, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    except OSError as error:
+        raise DeclarationError(
+            f"depends_on names {str(path)!r}, which cannot be read ({error.strerror}). "
+            "Paths are relative to the folder of the function's module."
+        ) from error

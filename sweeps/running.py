@@ -1,0 +1,364 @@
+"""Running: plan, compute what the memo lacks, land. The one place that joins them.
+
+Resuming a killed run, extending a grid and running for the first time are the same thing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sweeps import (
+    dispatching,
+    engines,
+    files,
+    gathering,
+    h5,
+    landing,
+    loading,
+    memo,
+    merging,
+    planning,
+    provenance,
+)
+from sweeps.declaring import Experiment
+from sweeps.errors import StorageError, SweepsError, UnfinishedError
+from sweeps.interrupting import Interrupted, interruptible
+from sweeps.space import Positions, Space
+from sweeps.subject import Subject, plan, resolve
+
+if TYPE_CHECKING:
+    import xarray
+
+STATE = "sweeps_state"
+LANDING_SHARE = 50
+"""A long run lands what it has when this many times a landing's duration has passed: 2 %."""
+
+_FIRST_LANDING_S = 30.0
+_CODE = "code.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """How to run; the defaults are those of the command line.
+
+    Attributes
+    ----------
+    engine : {"loky", "serial", "threads"}
+    n_workers : int or None
+        None is one a core.
+    limit : int or None
+        Compute at most so many points.
+    recompute : bool
+        Compute also what is known; the new values count.
+    retry : bool
+        Compute again what failed before.
+    """
+
+    engine: str = "loky"
+    n_workers: int | None = None
+    limit: int | None = None
+    recompute: bool = False
+    retry: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What a run did, and what its results file holds.
+
+    Attributes
+    ----------
+    n_computed : int
+        Points that this run finished.
+    n_failed : int
+        Points of the space that have no values because they failed, now or earlier.
+    warnings : tuple of str
+        What a user should know, though the run went on.
+    """
+
+    experiment: str
+    n_points: int
+    n_reused: int
+    n_computed: int
+    n_failed: int
+    n_excluded: int
+    seconds: float
+    results: Path
+    fingerprint: str
+    is_interrupted: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """How far a run is, in points and seconds."""
+
+    n_todo: int
+    n_computed: int
+    n_failed: int
+    n_reused: int
+    seconds: float
+    is_stopping: bool = False
+
+
+Watch = Callable[[Progress], None]
+
+
+def run(
+    experiment: str | Experiment,
+    *,
+    space: Space | None = None,
+    axes: Mapping[str, Any] | None = None,
+    results: str | os.PathLike[str] | None = None,
+    experiments: str | os.PathLike[str] | None = None,
+    **options: Any,
+) -> xarray.Dataset:
+    """Compute what is missing of an experiment and load all of its results.
+
+    Parameters
+    ----------
+    experiment : str or Experiment
+        By name, as in ``python -m sweeps run NAME``, or itself.
+    space : Space, optional
+        Instead of the declared one.
+    axes : mapping, optional
+        Values for axes or constants, instead of the declared ones: ``{"length": [0.1, 0.2]}``.
+    results, experiments : path, optional
+        Folders; by default those of the command line.
+    **options
+        `engine`, `n_workers`, `limit`, `recompute` and `retry`, as in `Options`.
+
+    Returns
+    -------
+    xarray.Dataset
+        Points that failed are missing in it; ``python -m sweeps failures NAME`` lists them.
+
+    Raises
+    ------
+    SweepsError
+        For what cannot be run, and for results that cannot be written.
+    """
+    names = {field.name for field in dataclasses.fields(Options)}
+    if wrong := sorted(options.keys() - names):
+        raise SweepsError(
+            f"run() has no option {wrong[0]!r} (it has {', '.join(sorted(names))}); values of an "
+            f"axis are given as axes={{{wrong[0]!r}: [...]}}"
+        )
+    subject = resolve(experiment, results=results, experiments=experiments, axes=axes, space=space)
+    report = execute(subject, Options(**options))
+    if report.is_interrupted:
+        raise KeyboardInterrupt
+    return loading.load(report.results)
+
+
+def execute(subject: Subject, options: Options, watch: Watch | None = None) -> Report:
+    """Compute the points that the memo lacks, and land the whole space.
+
+    Raises
+    ------
+    SweepsError
+        For what cannot be run; nothing has been computed then.
+    StorageError
+        Where the memo or the results file cannot be written; what was committed is kept.
+    """
+    start = time.perf_counter()
+    engines.get(options.engine)
+    if len(subject.experiment.space) > planning.MAX_POINTS:
+        raise planning.too_many(len(subject.experiment.space))
+    landed = None if options.recompute else _landed_already(subject, options)
+    if landed is not None:
+        return dataclasses.replace(landed, seconds=time.perf_counter() - start)
+    started = provenance.now()
+    index = memo.scan(subject.memo)
+    todo = plan(subject, index, recompute=options.recompute, retry=options.retry, keep=True)
+    positions = _first(todo.todo, options.limit)
+    n_todo = sum(map(len, positions))
+    tally, is_interrupted = dispatching.Tally(), False
+    if n_todo:
+        _prepare(subject)
+        tally, is_interrupted = _compute(subject, index, positions, todo, options, watch, started)
+    warnings = [_damaged(path) for path in index.bad]
+    try:
+        gathered = _land(subject, index, started)
+    except SweepsError as error:
+        raise _unfinished(f"{tally.error or error}", tally) from error
+    report = Report(
+        subject.experiment.name,
+        todo.n_points,
+        todo.n_reused,
+        tally.n_computed,
+        gathered.count("failed"),
+        todo.n_excluded,
+        time.perf_counter() - start,
+        subject.landed,
+        subject.fingerprint.digest,
+        is_interrupted,
+        tuple(warnings),
+    )
+    if tally.error:
+        raise _unfinished(tally.error, tally)
+    return report
+
+
+def _unfinished(reason: str, tally: dispatching.Tally) -> SweepsError:
+    if not tally.n_computed + tally.n_failed:
+        return StorageError(reason)
+    return UnfinishedError(f"{reason} (finished in this run and kept: {tally.n_computed} points)")
+
+
+def _landed_already(subject: Subject, options: Options) -> Report | None:
+    """Say what the results file holds if it is up to date and nothing is left to do."""
+    try:
+        held = h5.read_attributes(subject.landed)
+    except StorageError:
+        return None
+    if held.get(STATE) != subject.state(memo.listing(subject.memo)):
+        return None
+    n_points, n_done, n_failed = held["n_points"], held["n_done"], held["n_failed"]
+    if n_done + n_failed < n_points or (n_failed and options.retry):
+        return None
+    return Report(
+        subject.experiment.name,
+        n_points,
+        n_done,
+        0,
+        n_failed,
+        held["n_excluded"],
+        0.0,
+        subject.landed,
+        subject.fingerprint.digest,
+    )
+
+
+def _first(pieces: Iterable[Positions], limit: int | None) -> list[Positions]:
+    if limit is None:
+        return list(pieces)
+    if limit < 0:
+        raise SweepsError(f"--limit {limit}: give a number of points, at least 0")
+    kept = []
+    for piece in pieces:
+        kept.append(piece[:limit])
+        limit -= len(kept[-1])
+    return [piece for piece in kept if len(piece)]
+
+
+def _prepare(subject: Subject) -> None:
+    """Make the folders, and keep the code beside its results so that a change can be told."""
+    files.make_folder(subject.memo)
+    code = subject.memo / _CODE
+    if not code.exists():
+        print_ = subject.fingerprint
+        said = {
+            "experiment": subject.experiment.name,
+            "parts": dict(print_.parts),
+            "sources": dict(print_.sources),
+            "packages": provenance.of_packages(),
+        }
+        files.commit(code, [json.dumps(said, indent=1).encode()])
+
+
+def _compute(
+    subject: Subject,
+    index: memo.Index,
+    positions: list[Positions],
+    todo: planning.Plan,
+    options: Options,
+    watch: Watch | None,
+    started: str,
+) -> tuple[dispatching.Tally, bool]:
+    """Compute points until all are done or the user says stop; say what came of them."""
+    start = last = time.perf_counter()
+    n_todo = sum(map(len, positions))
+    n_workers = dispatching.n_workers(options.n_workers, n_todo, options.engine)
+    dispatch = dispatching.Dispatch(subject, index, positions, options.engine, n_workers)
+    pause = _FIRST_LANDING_S
+    is_stopping = False
+
+    def stop() -> None:
+        nonlocal is_stopping
+        is_stopping = True
+        dispatch.stop()
+        tell()
+
+    def tell() -> None:
+        if watch is not None:
+            tally = dispatch.tally
+            now = time.perf_counter() - start
+            watch(
+                Progress(n_todo, tally.n_computed, tally.n_failed, todo.n_reused, now, is_stopping)
+            )
+
+    try:
+        with interruptible(stop):
+            tell()
+            for _ in dispatch.receipts():
+                tell()
+                if time.perf_counter() - last > pause and not is_stopping:
+                    begun = time.perf_counter()
+                    _land(subject, index, started)
+                    last = time.perf_counter()
+                    pause = max(_FIRST_LANDING_S, LANDING_SHARE * (last - begun))
+    except Interrupted:
+        dispatching.kill_workers()
+        raise
+    finally:
+        dispatch.close()
+    return dispatch.tally, is_stopping
+
+
+def _land(subject: Subject, before: memo.Index, started: str) -> gathering.Gathered:
+    """Land all that the memo has by now of the space, unless the file holds just that."""
+    while True:
+        try:
+            index = merging.merge(memo.scan(subject.memo, before))
+            gathered = gathering.gather(subject.keys, index)
+            state = subject.state(index.segments)
+            if not _holds(subject.landed, state):
+                files.make_folder(subject.results)
+                attributes = _attributes(subject, gathered, state, started)
+                with gathering.sheet(gathered, attributes) as sheet:
+                    landing.land(subject.landed, sheet)
+        except FileNotFoundError:  # another run merged a segment away that this one was to read
+            continue
+        return gathered
+
+
+def _holds(path: Path, state: str) -> bool:
+    try:
+        return h5.read_attributes(path).get(STATE) == state
+    except StorageError:
+        return False
+
+
+def _attributes(
+    subject: Subject, gathered: gathering.Gathered, state: str, started: str
+) -> dict[str, str | int]:
+    """Provenance of a results file, and what says whether it is up to date."""
+    experiment, fingerprint = subject.experiment, subject.fingerprint
+    module = subject.location.folder if subject.location is not None else "."
+    return {
+        "title": experiment.name,
+        "summary": experiment.summary,
+        "experiment": experiment.name,
+        "n_points": len(experiment.space),
+        "n_done": gathered.count("done"),
+        "n_failed": gathered.count("failed"),
+        "n_excluded": gathered.count("excluded"),
+        "started": started,
+        "ended": provenance.now(),
+        **provenance.of_machine(),
+        **provenance.of_git(Path(module)),
+        "packages": json.dumps(provenance.of_packages()),
+        "fingerprint": fingerprint.digest,
+        "source": "\n".join(fingerprint.sources.values()),
+        STATE: state,
+    }
+
+
+def _damaged(path: Path) -> str:
+    return f"set aside the damaged segment {path}; its points are computed again"

@@ -1,0 +1,119 @@
+"""Scheduling: how many points to send to a worker next, from what the earlier ones took."""
+
+from __future__ import annotations
+
+import collections
+import threading
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+
+from sweeps.block import Block, Receipt
+from sweeps.space import Positions
+
+BLOCK_S = 0.5
+"""Work in a block: the cost of sending one, about 1 ms, vanishes, and little is lost in a kill."""
+
+MAX_BLOCK = 2**18
+_FIRST_BLOCK = 8
+_GROWTH = 16  # a first guess may be wrong by far: the first points of a function warm it up
+
+
+class Scheduler:
+    """Cuts positions into blocks; an engine may ask from any thread.
+
+    Blocks aim at `BLOCK_S` of work, by the time that points took lately, and get smaller towards
+    the end so that no worker idles. What a worker left of a block comes back in.
+    """
+
+    def __init__(
+        self,
+        todo: Iterable[Positions],
+        cut: Callable[[Positions, int], Iterable[Block]],
+        n_workers: int,
+    ) -> None:
+        self._pending = collections.deque(todo)
+        self._n_pending = sum(map(len, self._pending))
+        self._cut = cut
+        self._n_workers = n_workers
+        self._size = max(1, min(_FIRST_BLOCK, self._n_pending // (4 * n_workers)))
+        self._lock = threading.Lock()
+        self._ready: collections.deque[tuple[Block, Positions]] = collections.deque()
+        self._number = 0
+        self.flying: dict[int, Positions] = {}
+        self.is_stopped = False
+
+    def stop(self) -> None:
+        """Give out no more blocks."""
+        self.is_stopped = True
+
+    @property
+    def n_left(self) -> int:
+        """Points that are not finished."""
+        with self._lock:
+            flying = sum(map(len, self.flying.values()))
+            ready = sum(len(positions) for _, positions in self._ready)
+            return self._n_pending + flying + ready
+
+    def blocks(self) -> Iterator[Block]:
+        """Give out blocks until none is left now; those that come back later need another call."""
+        while True:
+            with self._lock:
+                block = None if self.is_stopped else self._next()
+            if block is None:
+                return
+            yield block
+
+    def _next(self) -> Block | None:
+        if not self._ready:
+            if not self._pending:
+                return None
+            positions = self._take()
+            for block, part in self._cut_up(positions):
+                self._ready.append((block, part))
+        block, positions = self._ready.popleft()
+        self.flying[block.number] = positions
+        return block
+
+    def _cut_up(self, positions: Positions) -> Iterator[tuple[Block, Positions]]:
+        start = 0
+        for block in self._cut(positions, self._number):
+            self._number += 1
+            yield block, positions[start : start + len(block)]
+            start += len(block)
+
+    def _take(self) -> Positions:
+        fair = -(-self._n_pending // (3 * self._n_workers))
+        n = max(1, min(self._size, fair, MAX_BLOCK))
+        taken: list[Positions] = []
+        while n and self._pending:
+            first = self._pending.popleft()
+            taken.append(first[:n])
+            if len(first) > n:
+                self._pending.appendleft(first[n:])
+            n -= len(taken[-1])
+        positions = np.concatenate(taken)
+        self._n_pending -= len(positions)
+        return positions
+
+    def settle(self, receipt: Receipt) -> None:
+        """Take note of what a worker did, and take back what it left."""
+        with self._lock:
+            positions = self.flying.pop(receipt.number)
+            if receipt.n_left:
+                self._put_back(positions[-receipt.n_left :])
+            n_begun = len(positions) - receipt.n_left
+            if n_begun:
+                point_s = max(receipt.busy_s / n_begun, 1e-9)
+                self._size = max(1, min(int(BLOCK_S / point_s), self._size * _GROWTH))
+
+    def give_back(self, number: int, positions: Positions) -> None:
+        """Take back what is not finished of a block whose worker died."""
+        with self._lock:
+            self.flying.pop(number, None)
+            self._put_back(positions)
+
+    def _put_back(self, positions: Positions) -> None:
+        if len(positions):
+            self._pending.appendleft(positions)
+            self._n_pending += len(positions)

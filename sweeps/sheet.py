@@ -1,0 +1,160 @@
+"""What a results file holds, before it is written: labelled arrays, and whether they can be one.
+
+Nothing here touches a disk; `sweeps.landing` writes what is described here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from sweeps import h5
+from sweeps.errors import OutputError
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+GROUP = "_sweeps"
+STATUS = {"missing": 0, "done": 1, "failed": 2, "excluded": 3}
+
+
+@dataclass(frozen=True)
+class Coordinate:
+    """Values along dimensions: an axis where ``dims == (name,)``, else an auxiliary coordinate.
+
+    `missing` is a mask of the shape of `values`, or None where nothing is missing.
+    """
+
+    name: str
+    dims: tuple[str, ...]
+    values: Array
+    missing: Array | None = None
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_axis(self) -> bool:
+        """Whether it is the coordinate of a dimension."""
+        return self.dims == (self.name,)
+
+
+@dataclass(frozen=True)
+class Output:
+    """One output of all points, read slab by slab.
+
+    Attributes
+    ----------
+    dtype : numpy.dtype
+        Of the values; object and any dtype of strings mean str.
+    dims, shape : tuple
+        The output's own dimensions, behind those of the space, and their sizes.
+    has_missing : bool
+        Whether `read` gives any mask with a True in it.
+    read : callable
+        ``read(start, stop)`` gives the values of the points ``start`` to ``stop`` of the
+        flattened (C order) space, of shape ``(stop - start, *shape)``, and None or a mask of
+        those missing, of shape ``(stop - start,)`` or that of the values. It is called for one
+        slab after the other; once more from 0 where a value turns out to equal the fill value.
+    """
+
+    name: str
+    dtype: np.dtype[Any]
+    dims: tuple[str, ...]
+    shape: tuple[int, ...]
+    attrs: Mapping[str, Any]
+    has_missing: bool
+    read: Callable[[int, int], tuple[Array, Array | None]]
+
+
+@dataclass(frozen=True)
+class Failures:
+    """The failed points, one row each; `positions` are flat, in C order over the space."""
+
+    positions: Array
+    kind: Sequence[str]
+    type: Sequence[str]
+    message: Sequence[str]
+    traceback: Sequence[str]
+    attempts: Array
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """All that a results file holds.
+
+    Attributes
+    ----------
+    sizes : mapping of str to int
+        The dimensions of the space, in order; none for a single point.
+    coordinates : sequence of Coordinate
+        Along dimensions of the space or of outputs.
+    outputs : sequence of Output
+    status : ndarray of int8, shape (n_points,)
+        As in `STATUS`.
+    elapsed : ndarray of float32, shape (n_points,)
+        In seconds; NaN for points that are not done.
+    failures : Failures
+    attributes : mapping of str to str, int or float
+        The provenance, as attributes of the root.
+    """
+
+    sizes: Mapping[str, int]
+    coordinates: Sequence[Coordinate]
+    outputs: Sequence[Output]
+    status: Array
+    elapsed: Array
+    failures: Failures
+    attributes: Mapping[str, Any]
+
+
+def all_sizes(sheet: Sheet) -> dict[str, int]:
+    """Collect the sizes of all dimensions: the space's, then those of outputs, then the others.
+
+    Raises
+    ------
+    OutputError
+        Where two disagree, or a variable of several dimensions is named as one of them.
+    """
+    sizes = dict(sheet.sizes)
+    labelled = [(output.name, output.dims, output.shape) for output in sheet.outputs]
+    labelled += [(c.name, c.dims, c.values.shape) for c in sheet.coordinates]
+    for name, dims, shape in labelled:
+        for dim, size in zip(dims, shape, strict=True):
+            if sizes.setdefault(dim, size) != size:
+                raise OutputError(
+                    f"{name!r} has {size} values along {dim!r}, which has {sizes[dim]} elsewhere; "
+                    "give its dimension a name of its own."
+                )
+    for output in sheet.outputs:
+        if len({*sheet.sizes, *output.dims}) < len(sheet.sizes) + len(output.dims):
+            raise OutputError(
+                f"{output.name!r} has the dimensions {(*sheet.sizes, *output.dims)}, "
+                "of which two have the same name; rename one."
+            )
+    return sizes
+
+
+def check_names(sheet: Sheet) -> None:
+    """Refuse names that some reader cannot have, or cannot tell apart.
+
+    Raises
+    ------
+    OutputError
+        Naming them.
+    """
+    auxiliary = [c.name for c in sheet.coordinates if not c.is_axis]
+    names = [*all_sizes(sheet), *auxiliary, *(output.name for output in sheet.outputs)]
+    for name in names:
+        h5.check_name(name)
+    for name in auxiliary:
+        if " " in name:
+            raise OutputError(f"cannot name a coordinate {name!r}: CF lists them between blanks.")
+    for group in h5.clashing([*names, GROUP, *h5.COMPLEX_NAMES.values()]):
+        listed = " and ".join(map(repr, group))
+        raise OutputError(f"the names {listed} are one to some readers; rename one.")
+
+
+def auxiliary_names(sheet: Sheet, dims: Sequence[str]) -> list[str]:
+    """List the coordinates, other than axes, of a variable with these dimensions."""
+    return [c.name for c in sheet.coordinates if not c.is_axis and set(c.dims) <= set(dims)]

@@ -1,0 +1,167 @@
+"""A value that a function carries with it -> a text that says what it is, in every process."""
+
+from __future__ import annotations
+
+import copyreg
+import functools
+import hashlib
+import sys
+import types
+from collections.abc import Callable, Iterable
+from enum import Enum
+from typing import Any
+
+_SAID_BY_REPR = frozenset({"datetime", "decimal", "fractions", "pathlib", "uuid", "zoneinfo"})
+
+# What a class body holds that is not its meaning.
+_OF_NO_MEANING = frozenset({
+    "__module__", "__qualname__", "__doc__", "__dict__", "__weakref__", "__annotations__",
+    "__firstlineno__", "__static_attributes__", "__annotate__", "__annotate_func__",
+    "__annotations_cache__", "_abc_impl",
+})  # fmt: skip
+
+Definition = types.FunctionType | type | types.ModuleType
+
+
+class OpaqueError(TypeError):
+    """A value without a canonical form; its text names where it was found."""
+
+
+class Canonical:
+    """Writes values as texts; definitions (functions, classes, modules) it hands on.
+
+    Examples
+    --------
+    >>> write = Canonical(lambda definition: definition.__name__)
+    >>> write({"b": {2.5, 1}, "a": (True, len)})
+    "dict{str:'a'=tuple[bool:True,builtins.len,],str:'b'=set{float:2.5,int:1,},}"
+    """
+
+    def __init__(self, define: Callable[[Definition], str]) -> None:
+        self.define = define
+        self._inside: list[Any] = []
+
+    def __call__(self, value: Any) -> str:
+        """Return the text of a value.
+
+        Raises
+        ------
+        OpaqueError
+            If the value, or something in it, cannot be told from others of its kind:
+            a lock, an open file, a running generator.
+        """
+        for depth, outer in enumerate(reversed(self._inside)):
+            if outer is value:
+                return f"outer:{depth}"
+        self._inside.append(value)
+        try:
+            return self._plain(value)
+        finally:
+            self._inside.pop()
+
+    def _plain(self, value: Any) -> str:
+        kind = type(value)
+        if kind is str:
+            return f"str:{value!r}"
+        if kind is int:
+            return f"int:{value:x}"
+        if value is None or kind in (bool, float, complex, bytes, range, slice, type(...)):
+            return f"{kind.__name__}:{value!r}"
+        if kind in (tuple, list):
+            return f"{kind.__name__}[{self._joined(map(self, value))}]"
+        if kind in (set, frozenset):
+            return f"{kind.__name__}{{{self._joined(sorted(map(self, value)))}}}"
+        if kind in (dict, types.MappingProxyType):
+            pairs = sorted(f"{self(name)}={self(item)}" for name, item in value.items())
+            return f"dict{{{self._joined(pairs)}}}"
+        if isinstance(value, type | types.FunctionType | types.ModuleType):
+            return self.define(value)
+        if kind.__module__ in _SAID_BY_REPR:
+            return f"{kind.__module__}:{value!r}"
+        return self._array(value) or self._callable(value) or self._object(value)
+
+    @staticmethod
+    def _joined(texts: Iterable[str]) -> str:
+        return "".join(f"{text}," for text in texts)
+
+    def _array(self, value: Any) -> str | None:
+        numpy = sys.modules.get("numpy")
+        kind = type(value).__name__
+        if numpy is None or not (type(value) is numpy.ndarray or isinstance(value, numpy.generic)):
+            return None
+        if value.dtype.hasobject:
+            return f"{kind}:{value.shape}:{self(value.tolist())}"
+        content = hashlib.blake2b(numpy.ascontiguousarray(value).tobytes()).hexdigest()
+        return f"{kind}:{value.dtype.descr}:{value.shape}:{content}"
+
+    def _callable(self, value: Any) -> str | None:
+        """Write what wraps a function, by the function."""
+        match value:
+            case types.BuiltinFunctionType(__self__=owner) if not isinstance(
+                owner, types.ModuleType | None
+            ):
+                return f"{value.__name__} of {self(owner)}"
+            case types.BuiltinFunctionType():
+                return f"{value.__module__}.{value.__qualname__}"
+            case types.MethodType():
+                return f"method {self(value.__func__)} of {self(value.__self__)}"
+            case functools.partial():
+                return f"partial {self((value.func, value.args, value.keywords))}"
+            case property():
+                return f"property {self((value.fget, value.fset, value.fdel))}"
+            case staticmethod() | classmethod():
+                return f"{type(value).__name__} {self(value.__func__)}"
+            case functools.cached_property():  # has a lock up to Python 3.11
+                return f"cached_property {self(value.func)}"
+            case types.MemberDescriptorType() | types.GetSetDescriptorType():
+                return f"slot {value.__name__}"
+            case types.CodeType():
+                return self.code(value)
+            case Enum():
+                return f"{self(type(value))}.{value.name}"
+        wrapped = getattr(value, "__wrapped__", None)
+        if wrapped is None and type(value).__module__.partition(".")[0] == "sweeps":
+            wrapped = getattr(value, "function", None)
+        return None if wrapped is None else f"{_name(type(value))} of {self(wrapped)}"
+
+    def _object(self, value: Any) -> str:
+        """Write an object as pickle would take it apart, without pickling."""
+        try:
+            reduce = copyreg.dispatch_table.get(type(value))
+            parts = reduce(value) if reduce else value.__reduce_ex__(4)
+        except Exception as error:
+            raise OpaqueError(f"a {_name(type(value))}") from error
+        if isinstance(parts, str):  # the name of a global, as of numpy's ufuncs
+            return f"{getattr(value, '__module__', None) or type(value).__module__}.{parts}"
+        make, arguments, *more = parts
+        state, items, pairs = (*more, None, None, None)[:3]
+        if items is not None:
+            items = list(items)
+        if pairs is not None:
+            pairs = list(pairs)
+        return f"{_name(type(value))} {self((make, arguments, state, items, pairs))}"
+
+    def class_body(self, owner: type) -> str:
+        """Write a class of which there is no source, by all that it holds."""
+        body = {name: item for name, item in vars(owner).items() if name not in _OF_NO_MEANING}
+        fields = [*getattr(owner, "__annotations__", ())]
+        return f"class {owner.__qualname__} {self((owner.__bases__, fields, body))}"
+
+    def code(self, code: types.CodeType) -> str:
+        """Write a function of which there is no source, by what Python compiled."""
+        shape = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags)
+        names = (code.co_names, code.co_varnames, code.co_freevars)
+        return f"code {self((code.co_code, shape, names, code.co_consts))}"
+
+
+def _name(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def digest(*texts: str) -> str:
+    """Return 32 hexadecimal digits of some texts."""
+    state = hashlib.blake2b(digest_size=16)
+    for text in texts:
+        raw = text.encode("utf-8", "surrogatepass")
+        state.update(b"%d:" % len(raw) + raw)
+    return state.hexdigest()

@@ -1,0 +1,89 @@
+"""A module of the project: its source, its names, and what its imports mean."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sweeps.source.namespace import Namespace, namespace
+from sweeps.source.project import Source, project_file, read_source
+from sweeps.source.scopes import ImportNode, bound_name
+
+Chain = tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Module:
+    """A project module: of a file; or, without a source, as it lives in a notebook."""
+
+    name: str
+    package: str
+    space: Namespace
+    source: Source | None = None
+    file: Path | None = None
+    globals: Mapping[str, Any] = field(default_factory=dict)
+
+    def provides(self, name: str) -> bool:
+        """Say whether a statement of the module makes a name."""
+        return name in self.space.statements or name in self.space.imports
+
+    def targets(self, chain: Chain, node: ImportNode) -> list[tuple[str, Chain]]:
+        """Return (module, attributes) that a chain means through an import statement."""
+        found: list[tuple[str, Chain]] = []
+        for alias in node.names:
+            if chain[0] != bound_name(node, alias):
+                continue
+            if isinstance(node, ast.ImportFrom):
+                found.append((self.base(node), (alias.name, *chain[1:])))
+            elif alias.asname:
+                found.append((alias.name, chain[1:]))
+            else:
+                found.append((chain[0], chain[1:]))
+                if alias.name.split(".")[: len(chain)] == list(chain):  # no more than a module
+                    found.append((alias.name, ()))
+        return found
+
+    def meanings(self, name: str) -> list[str]:
+        """Return the qualified names that a global name is imported from."""
+        nodes = self.space.imports.get(name, ())
+        found = (target for node in nodes for target in self.targets((name,), node))
+        return sorted({".".join((base, *attributes)) for base, attributes in found})
+
+    def base(self, node: ast.ImportFrom) -> str:
+        """Return the absolute name of the module that is imported from."""
+        if not node.level:
+            return node.module or ""
+        parents = self.package.split(".")
+        parents = parents[: len(parents) - node.level + 1]
+        return ".".join([*parents, *([node.module] if node.module else [])])
+
+
+def load(name: str) -> Module | None:
+    """Read a module of the project; None if it is another's or not there.
+
+    Raises
+    ------
+    SyntaxError
+        If its file is not Python.
+    """
+    file = project_file(name)
+    if file is None:
+        return None
+    living = sys.modules.get(name)
+    spec = getattr(living, "__spec__", None)
+    if name == "__main__" and spec:  # python -m
+        name = spec.name
+    source = None if file.is_dir() else read_source(file)
+    is_package = file.is_dir() or file.name == "__init__.py"
+    return Module(
+        name,
+        package=name if is_package else name.rpartition(".")[0],
+        space=namespace(source.tree if source else ast.Module([], [])),
+        source=source,
+        file=file,
+        globals=vars(living) if living else {},
+    )

@@ -1,0 +1,159 @@
+"""The subject of a run or a question: an experiment, its code, its keys, its places on disk."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sweeps import finding, memo, planning
+from sweeps.declaring import Experiment
+from sweeps.errors import DeclarationError
+from sweeps.fingerprint import Fingerprint
+from sweeps.locating import ModuleLocation
+from sweeps.space import Space
+
+FORMAT = 1
+"""Of the results file; another one lands it anew."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Subject:
+    """An experiment with all that is to be known before running or asking.
+
+    Attributes
+    ----------
+    location, attribute : ModuleLocation or None, str
+        Where a worker can import the experiment from; None where it is in ``__main__`` or made
+        inside a function.
+    """
+
+    experiment: Experiment
+    location: ModuleLocation | None
+    attribute: str
+    fingerprint: Fingerprint
+    keys: planning.KeyMaker
+    results: Path
+
+    @property
+    def memo(self) -> Path:
+        """Folder of the segments."""
+        return memo.folder(self.results, self.experiment.name, self.fingerprint.digest)
+
+    @property
+    def landed(self) -> Path:
+        """The results file."""
+        return self.results / f"{self.experiment.name}.h5"
+
+    def state(self, segments: Iterable[str]) -> str:
+        """Digest of all that a results file is made from; an equal state lands an equal file."""
+        made = self.experiment
+        digest = hashlib.blake2b(self.keys.layout(), digest_size=16)
+        said = [FORMAT, made.name, self.fingerprint.digest, sorted(made.units.items())]
+        digest.update(json.dumps([*said, sorted(made.constants), sorted(segments)]).encode())
+        return digest.hexdigest()
+
+
+def results_folder(given: str | os.PathLike[str] | None = None) -> Path:
+    """Folder for results: as given, else SWEEPS_RESULTS, else ``results``."""
+    return Path(os.path.abspath(given or os.environ.get("SWEEPS_RESULTS") or "results"))  # noqa: PTH100
+
+
+def resolve(
+    wanted: str | Experiment,
+    *,
+    results: str | os.PathLike[str] | None = None,
+    experiments: str | os.PathLike[str] | None = None,
+    axes: Mapping[str, Any] | None = None,
+    space: Space | None = None,
+) -> Subject:
+    """Find an experiment, by name or as it is, and find out what is to be known of it.
+
+    Raises
+    ------
+    SweepsError
+        For names and values that cannot be.
+    """
+    location: ModuleLocation | None
+    if isinstance(wanted, Experiment):
+        declared, location = wanted, _location_of(wanted.module)
+    elif isinstance(wanted, str):
+        found = finding.find(wanted, experiments)
+        declared, location = found.experiment, found.location
+    else:
+        raise DeclarationError(f"{wanted!r} is no experiment: give its name or the experiment")
+    attribute = _attribute_of(declared) if location is not None else ""
+    experiment = declared if space is None else declared.with_space(space)
+    experiment = experiment.with_axes(axes) if axes else experiment
+    return Subject(
+        experiment,
+        location if attribute else None,
+        attribute,
+        experiment.identify(),
+        planning.key_maker(experiment),
+        results_folder(results),
+    )
+
+
+def _location_of(module: str) -> ModuleLocation | None:
+    """Where a module that is imported here can be imported from elsewhere."""
+    file = getattr(sys.modules.get(module), "__file__", None)
+    if module == "__main__" or file is None:
+        return None
+    package, _, _ = module.rpartition(".")
+    folder = Path(file).parent
+    if package and "." not in package and not (folder / "__init__.py").exists():
+        return ModuleLocation(package, str(folder), module)
+    is_package = Path(file).name == "__init__.py"
+    root = (
+        folder.parents[module.count(".") - (0 if is_package else 1)]
+        if (module.count(".") or is_package)
+        else folder
+    )
+    return ModuleLocation("", str(root), module)
+
+
+def _attribute_of(experiment: Experiment) -> str:
+    """Name under which an experiment's module has it; empty where it has not."""
+    module = sys.modules.get(experiment.module)
+    variables = vars(module) if module is not None else {}
+    return next((name for name, value in variables.items() if value is experiment), "")
+
+
+def plan(
+    subject: Subject,
+    index: memo.Index,
+    *,
+    recompute: bool = False,
+    retry: bool = True,
+    keep: bool = False,
+) -> planning.Plan:
+    """Compare an experiment's points with what the memo knows of this and of earlier code."""
+
+    @functools.cache
+    def earlier() -> list[memo.Index]:
+        folders = sorted(p for p in subject.memo.parent.glob("*") if p.is_dir())
+        return [memo.scan(p) for p in folders if p != subject.memo]
+
+    def find_stale(keys: Any) -> Any:
+        found = _find_nothing(keys)
+        for other in earlier() if len(keys) else ():
+            found = np.maximum(found, other.find(keys))
+        return found
+
+    find_done = _find_nothing if recompute else index.find
+    return planning.plan(
+        subject.keys, find_done, index.find_failed, find_stale, retry=retry, keep=keep
+    )
+
+
+def _find_nothing(keys: Any) -> Any:
+    return np.full(len(keys), -1, dtype=np.int64)

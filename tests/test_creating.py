@@ -1,0 +1,52 @@
+"""A new file, on a full disk and under Ctrl-C."""
+
+import os
+import signal
+import threading
+
+import h5py
+import numpy as np
+import pytest
+
+from sweeps.creating import create
+
+
+def test_a_file_is_never_written_over(tmp_path):
+    path = tmp_path / "a.h5"
+    path.write_bytes(b"mine")
+    with pytest.raises(FileExistsError), create(path):
+        pass
+    assert path.read_bytes() == b"mine"
+
+
+def test_order_of_creation_is_kept(tmp_path):
+    with create(tmp_path / "a.h5") as file:
+        for name in "zay":
+            file[name] = 1
+    with h5py.File(tmp_path / "a.h5") as file:
+        order = file.id.get_create_plist().get_link_creation_order()
+    assert order & h5py.h5p.CRT_ORDER_TRACKED
+
+
+def test_an_interrupt_waits_until_the_file_is_whole(tmp_path):
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), create(tmp_path / "a.h5") as file:
+        for i in range(20):
+            os.kill(os.getpid(), signal.SIGINT)
+            file[f"a{i}"] = np.arange(10_000)
+    assert signal.getsignal(signal.SIGINT) is before
+    with h5py.File(tmp_path / "a.h5") as file:
+        assert len(file) == 20
+        assert file["a19"][-1] == 9_999
+
+
+def test_other_threads_can_create_too(tmp_path):
+    def make():
+        with create(tmp_path / "a.h5") as file:
+            file["a"] = 1
+
+    thread = threading.Thread(target=make)
+    thread.start()
+    thread.join()
+    with h5py.File(tmp_path / "a.h5") as file:
+        assert file["a"][()] == 1
