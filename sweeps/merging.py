@@ -131,7 +131,7 @@ def _joined(parts: Sequence[Part]) -> Part:
             same[0].name,
             np.concatenate([v.values for v in same]),
             same[0].dims,
-            None if same[0].counts is None else np.concatenate([v.counts for v in same]),  # type: ignore[misc]
+            None if same[0].counts is None else np.concatenate([v.counts for v in same]),
             same[0].attrs,
         )
         for same in zip(*(part.variables for part in parts), strict=True)

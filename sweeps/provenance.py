@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import importlib.metadata
 import os
 import platform
@@ -10,8 +11,6 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-
-_PACKAGES = ("numpy", "scipy", "h5py", "joblib", "xarray")
 
 
 def now() -> str:
@@ -31,17 +30,25 @@ def of_machine() -> dict[str, str]:
 
 
 def of_packages() -> dict[str, str]:
-    """Versions of the packages that results depend on, and of those that the user imported."""
-    imported = {name.partition(".")[0] for name in sys.modules}
-    owners = importlib.metadata.packages_distributions()
-    names = {owner for name in imported for owner in owners.get(name, ())}
-    versions = {}
-    for name in sorted({"sweeps", *_PACKAGES, *names}):
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return versions
+    """Versions of the installed packages that are imported by now."""
+    names = sorted({name for name in sys.modules if name.isidentifier()} | {"sweeps"})
+    versions = ((name, _version(name)) for name in names)
+    return {name: version for name, version in versions if version}
+
+
+@functools.cache
+def _version(name: str) -> str:
+    """Version of an installed package; empty for modules of Python and of the project.
+
+    ``importlib.metadata.packages_distributions`` knows that PIL is pillow, but takes 140 ms.
+    """
+    if name in sys.stdlib_module_names or name.startswith("_"):
+        return ""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        version = vars(sys.modules[name]).get("__version__", "") if name in sys.modules else ""
+        return version if isinstance(version, str) else ""
 
 
 def of_git(folder: Path) -> dict[str, str]:

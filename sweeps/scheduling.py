@@ -16,6 +16,7 @@ BLOCK_S = 0.5
 
 MAX_BLOCK = 2**18
 _FIRST_BLOCK = 8
+_FINEST = 20  # towards the end, blocks get no smaller than this part of a full one
 _GROWTH = 16  # a first guess may be wrong by far: the first points of a function warm it up
 
 
@@ -83,7 +84,7 @@ class Scheduler:
             start += len(block)
 
     def _take(self) -> Positions:
-        fair = -(-self._n_pending // (3 * self._n_workers))
+        fair = max(-(-self._n_pending // (3 * self._n_workers)), self._size // _FINEST)
         n = max(1, min(self._size, fair, MAX_BLOCK))
         taken: list[Positions] = []
         while n and self._pending:

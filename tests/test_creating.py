@@ -19,15 +19,6 @@ def test_a_file_is_never_written_over(tmp_path):
     assert path.read_bytes() == b"mine"
 
 
-def test_order_of_creation_is_kept(tmp_path):
-    with create(tmp_path / "a.h5") as file:
-        for name in "zay":
-            file[name] = 1
-    with h5py.File(tmp_path / "a.h5") as file:
-        order = file.id.get_create_plist().get_link_creation_order()
-    assert order & h5py.h5p.CRT_ORDER_TRACKED
-
-
 def test_an_interrupt_waits_until_the_file_is_whole(tmp_path):
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt), create(tmp_path / "a.h5") as file:
