@@ -1,0 +1,162 @@
+"""``python -m benchmarks [--quick]``: measure the main job against its floors, as ratios.
+
+Times on a shared machine vary by the minute, so that each is taken in turn with its floor, several
+times, and medians are compared. Nothing fails by a time; a bound on a ratio is generous and says
+that something is broken, not that the machine was busy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+CHEAP = '''
+import math
+from sweeps import experiment, grid
+
+@experiment(grid(a=range({na}), b=[i / 100 for i in range({nb})], c=range({nc})))
+def cheap(a, b, c):
+    """A million points that cost next to nothing."""
+    return a * math.sin(b) + c
+
+@experiment(grid(a=range(10), b=range(10)))
+def small(a, b):
+    """Few points, so that only the start of Python counts."""
+    return math.sqrt(a + b)
+
+@experiment(grid(a=range(1000), b=range(1000), c=range(1000)))
+def huge(a, b, c):
+    """More than anybody can compute."""
+    return a + b + c
+'''
+
+
+def main() -> int:
+    """Measure, print a table, and say whether every ratio is within its bound."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the points, three rounds")
+    quick = parser.parse_args().quick
+    place = Path(tempfile.mkdtemp(prefix="sweeps-benchmark-"))
+    try:
+        rows = [*_start_up(place, 3 if quick else 10), *_million(place, quick), _huge(place)]
+    finally:
+        shutil.rmtree(place)
+    width = max(len(row[0]) for row in rows)
+    print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}")
+    for name, said, ratio, bound in rows:
+        print(f"{name.ljust(width)}  {said}  ratio {ratio:.2f} (bound {bound:g})")
+    return 0 if all(ratio <= bound for _, _, ratio, bound in rows) else 1
+
+
+Row = tuple[str, str, float, float]
+
+
+def _start_up(place: Path, n_rounds: int) -> list[Row]:
+    _write(place, 10, 10, 10)
+    for name in ("small", "pendulum"):
+        _sweeps(place, "run", name, where=None if name == "small" else str(ROOT / "experiments"))
+    imports = "import numpy, h5py"
+    scipy = "import numpy, h5py, scipy.integrate, scipy.special"
+    pendulum = str(ROOT / "experiments")
+    cases: list[tuple[str, Callable[[], object], str, float]] = [
+        ("import sweeps / import numpy", lambda: _python("import sweeps"), "import numpy", 1.3),
+        ("run again, numpy and math only", lambda: _sweeps(place, "run", "small"), imports, 2.5),
+        (
+            "run pendulum again",
+            lambda: _sweeps(place, "run", "pendulum", where=pendulum),
+            scipy,
+            1.5,
+        ),
+    ]
+    rows = []
+    for name, case, floor, bound in cases:
+        times = [(_time(case), _time(lambda floor=floor: _python(floor))) for _ in range(n_rounds)]
+        ours, theirs = (statistics.median(column) for column in zip(*times, strict=True))
+        rows.append((name, f"{ours:.3f} s / {theirs:.3f} s", ours / theirs, bound))
+    return rows
+
+
+def _million(place: Path, quick: bool) -> list[Row]:
+    """A cheap function over a grid, from nothing to a landed file, and all reused."""
+    n_points = 100_000 if quick else 1_000_000
+    _write(place, 10 if quick else 100, 100, 100)
+    fresh, again, loop = [], [], []
+    for _ in range(3):
+        shutil.rmtree(place / "results", ignore_errors=True)
+        fresh.append(_time(lambda: _sweeps(place, "run", "cheap", "-j", "2")))
+        again.append(_time(lambda: _sweeps(place, "run", "cheap", "-j", "2")))
+        loop.append(_time(lambda: _loop(n_points)))
+    ours, theirs, reused = map(statistics.median, (fresh, loop, again))
+    peak_bytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+    us = 1e6 / n_points
+    return [
+        (
+            f"{n_points:,} points from nothing / 5 us a point",
+            f"{ours * us:.2f} us a point; a bare loop {theirs * us:.2f} us",
+            ours * us / 5,
+            4.0 if quick else 1.0,
+        ),
+        ("the same, all reused / 2 s", f"{reused:.2f} s", reused / 2, 1.0),
+        ("peak memory of a process / 600 MB", f"{peak_bytes / 1e6:.0f} MB", peak_bytes / 6e8, 1.0),
+    ]
+
+
+def _huge(place: Path) -> Row:
+    """A grid of 10^9 points: made, counted, indexed."""
+    code = (
+        "import time; from sweeps import grid; start = time.perf_counter();"
+        "space = grid(a=range(1000), b=range(1000), c=range(1000));"
+        "len(space), space.point(123_456_789);"
+        "print(time.perf_counter() - start)"
+    )
+    seconds = min(float(_python(code)) for _ in range(3))
+    return "10^9 points made, counted, indexed / 10 ms", f"{seconds * 1e3:.2f} ms", seconds * 100, 1
+
+
+def _write(place: Path, na: int, nb: int, nc: int) -> None:
+    (place / "experiments").mkdir(exist_ok=True)
+    (place / "experiments" / "cheap.py").write_text(CHEAP.format(na=na, nb=nb, nc=nc))
+
+
+def _loop(n_points: int) -> float:
+    total = 0.0
+    for i in range(n_points):
+        total += i * math.sin(0.5) + 1
+    return total
+
+
+def _time(case: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    case()
+    return time.perf_counter() - start
+
+
+def _python(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    return done.stdout
+
+
+def _sweeps(place: Path, *arguments: str, where: str | None = None) -> dict[str, object]:
+    command = [sys.executable, "-m", "sweeps", *arguments, "--json"]
+    if where:
+        command += ["--experiments", where]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=place)
+    answer: dict[str, object] = json.loads(done.stdout)
+    return answer
+
+
+if __name__ == "__main__":
+    sys.exit(main())
