@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import shutil
 from collections.abc import Iterator
@@ -34,11 +35,11 @@ def waste(subject: Subject) -> list[Waste]:
 def free(found: list[Waste]) -> int:
     """Remove what `waste` found; return how many bytes that freed."""
     for each in found:
-        with files.told(each.path):
+        with files.told(each.path), contextlib.suppress(FileNotFoundError):  # somebody else did
             if each.path.is_dir():
                 shutil.rmtree(each.path)
             else:
-                each.path.unlink(missing_ok=True)
+                each.path.unlink()
     return sum(each.n_bytes for each in found)
 
 
@@ -48,6 +49,9 @@ def _abandoned(folder: Path) -> Iterator[Path]:
 
 
 def _size_bytes(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder; other runs may remove them meanwhile."""
     if path.is_dir():
-        return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
-    return path.stat().st_size
+        return sum(_size_bytes(p) for p in path.rglob("*") if p.is_file())
+    with contextlib.suppress(FileNotFoundError):
+        return path.stat().st_size
+    return 0

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
+import contextlib
+import os
+import shlex
 import sys
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from sweeps import display
-from sweeps.errors import SweepsError
+from sweeps import __version__, answers, display
+from sweeps.errors import StorageError, SweepsError
 from sweeps.interrupting import Interrupted
+
+if TYPE_CHECKING:
+    from sweeps.subject import Subject
 
 _INTERRUPTED = 130
 
-Command = Callable[..., Any]
+Command = Callable[..., int | None]
 
 
 def _common(command: Command) -> Command:
@@ -36,46 +40,44 @@ def _common(command: Command) -> Command:
     return command
 
 
+_name = click.argument("name")
+_axes = click.argument("axes", nargs=-1, metavar="[AXIS=VALUES]...")
+_rows = click.option(
+    "--rows", default=10, type=click.IntRange(min=0), metavar="N", help="Rows of a table [10]."
+)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="sweeps")
+@click.version_option(__version__)
 def cli() -> None:
     """Parameter sweeps: every result computed once, labelled, in one HDF5 file."""
 
 
-@cli.command("list")
+@cli.command("list", short_help="List the experiments.")
 @_common
 def list_(experiments: str | None, results: str | None, as_json: bool) -> None:
     """List the experiments, their points and what they are about."""
     from sweeps import reporting
 
-    rows = reporting.listed(experiments)
-    if as_json:
-        _print_json([dataclasses.asdict(row) for row in rows])
-        return
-    shown = [
-        (r.name, r.points, r.summary if r.error is None else f"cannot be imported: {r.error}")
-        for r in rows
-    ]
-    click.echo(display.table(["name", "points", "about"], shown) if shown else "no experiments yet")
+    _say(answers.listed(reporting.listed(experiments)), as_json)
 
 
-@cli.command()
-@click.argument("name")
+@cli.command(short_help="Write an experiment to start from.")
+@_name
 @_common
 def new(name: str, experiments: str | None, results: str | None, as_json: bool) -> None:
     """Write a ready-to-run experiment NAME to start from."""
     from sweeps import template
 
     path = template.write(name, experiments)
-    if as_json:
-        _print_json({"experiment": name, "path": str(path)})
-    else:
-        click.echo(f"wrote {path}; run it by: python -m sweeps run {name}")
+    run_it = _command("run", name, experiments=experiments, results=results)
+    text = f"wrote {path}; run it by: {run_it}"
+    _say(answers.Answer(text, {"experiment": name, "path": path}), as_json)
 
 
-@cli.command()
-@click.argument("name")
-@click.argument("axes", nargs=-1, metavar="[AXIS=VALUES]...")
+@cli.command(short_help="Say what a run would do.")
+@_name
+@_axes
 @click.option("--recompute", is_flag=True, help="As if nothing were known.")
 @_common
 def plan(
@@ -86,25 +88,28 @@ def plan(
     results: str | None,
     as_json: bool,
 ) -> None:
-    """Say what a run would do, and do nothing."""
+    """Say what a run of NAME would do, and do nothing.
+
+    Stale points are those that only earlier code has computed.
+    """
     from sweeps import reporting
 
-    planned = reporting.planned(_resolve(name, axes, experiments, results), recompute=recompute)
-    if as_json:
-        _print_json(dataclasses.asdict(planned))
-        return
-    click.echo(
-        f"{planned.experiment}: {planned.points:,} points: {planned.reused:,} reused, "
-        f"{planned.missing:,} missing, {planned.failed:,} failed, {planned.stale:,} stale"
-    )
+    planned = reporting.planned(_subject(name, axes, experiments, results), recompute=recompute)
+    _say(answers.planned(planned), as_json)
 
 
-@cli.command()
-@click.argument("name")
-@click.argument("axes", nargs=-1, metavar="[AXIS=VALUES]...")
-@click.option("-j", "--workers", type=int, metavar="N", help="Number of workers [one a core].")
-@click.option("--engine", default="loky", metavar="NAME", help="loky, serial or threads.")
-@click.option("--limit", type=int, metavar="N", help="Compute at most N points.")
+@cli.command(short_help="Compute what is missing, and land all.")
+@_name
+@_axes
+@click.option(
+    "-j",
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Number of workers [one a core].",
+)
+@click.option("--engine", default="loky", metavar="NAME", help="loky, serial or threads [loky].")
+@click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Compute at most N points.")
 @click.option("--recompute", is_flag=True, help="Compute also what is known.")
 @click.option("--no-retry", is_flag=True, help="Leave failed points as they are.")
 @_common
@@ -119,205 +124,172 @@ def run(
     experiments: str | None,
     results: str | None,
     as_json: bool,
-) -> None:
+) -> int:
     """Compute what is missing of NAME and land all of it in results/NAME.h5.
 
     AXIS=VALUES sweeps other values than declared: length=0.1,0.5 or 'length=linspace(0.1,2,20)'.
-    """
-    from sweeps import running
 
-    subject = _resolve(name, axes, experiments, results)
+    Interrupted by Ctrl-C, a run finishes and lands what is under way; a second Ctrl-C stops it at
+    once. What is finished is kept.
+
+    Exit codes: 0 every point done, 1 some failed, 2 a mistake in what was asked, 130 interrupted.
+    """
+    from sweeps import progress, running
+
+    subject = _subject(name, axes, experiments, results)
     options = running.Options(engine, workers, limit, recompute, not no_retry)
-    watcher = display.Watcher(subject.experiment.name)
+    watcher = progress.Watcher(subject.experiment.name)
     try:
         report = running.execute(subject, options, watcher)
     finally:
         watcher.close()
     for warning in report.warnings:
-        click.echo(f"warning: {warning}", err=True)
-    if as_json:
-        _print_json(
-            {
-                "experiment": report.experiment,
-                "points": report.n_points,
-                "reused": report.n_reused,
-                "computed": report.n_computed,
-                "failed": report.n_failed,
-                "excluded": report.n_excluded,
-                "seconds": report.seconds,
-                "results": str(report.results),
-                "fingerprint": report.fingerprint,
-            }
-        )
-    else:
-        click.echo(
-            f"{report.experiment}: {report.n_points:,} points: {report.n_computed:,} computed, "
-            f"{report.n_reused:,} reused, {report.n_failed:,} failed in "
-            f"{display.duration(report.seconds)} → {_shown(report.results)}"
-        )
-        if report.n_failed:
-            click.echo(f"see: python -m sweeps failures {report.experiment}", err=True)
+        _warn(f"warning: {warning}")
+    _say(answers.ran(report), as_json)
+    if report.n_failed:
+        see = _command("failures", name, *axes, experiments=experiments, results=results)
+        _warn(f"see: {see}")
     if report.is_interrupted:
-        sys.exit(_INTERRUPTED)
-    sys.exit(1 if report.n_failed else 0)
+        _warn("interrupted; what was finished is kept: run again to go on")
+        return _INTERRUPTED
+    return 1 if report.n_failed else 0
 
 
-@cli.command()
+@cli.command(short_help="Say how far experiments are.")
 @click.argument("name", required=False)
 @_common
 def status(name: str | None, experiments: str | None, results: str | None, as_json: bool) -> None:
     """Say how far NAME is, or all experiments are."""
     from sweeps import reporting
 
-    names = [name] if name else [r.full_name for r in reporting.listed(experiments) if not r.error]
-    rows = [reporting.status_of(_resolve(each, (), experiments, results)) for each in names]
-    if as_json:
-        _print_json(
-            [dataclasses.asdict(r) for r in rows] if not name else dataclasses.asdict(rows[0])
-        )
+    if name is not None:
+        row = reporting.status_of(_subject(name, (), experiments, results))
+        _say(answers.status(row), as_json)
         return
-    header = ["experiment", "points", "done", "missing", "failed", "stale", "results"]
-    shown = [
-        (
-            r.experiment,
-            r.points,
-            r.done,
-            r.missing,
-            r.failed,
-            r.stale,
-            _shown(Path(r.results)) if Path(r.results).exists() else "(not landed)",
-        )
-        for r in rows
-    ]
-    click.echo(display.table(header, shown))
+    rows, problems = reporting.statuses(experiments, results)
+    _say(answers.statuses(rows), as_json)
+    for problem in problems:
+        _warn(f"warning: {problem}")
 
 
-@cli.command()
-@click.argument("name")
-@click.argument("axes", nargs=-1, metavar="[AXIS=VALUES]...")
+@cli.command(short_help="Show the failed points and why they failed.")
+@_name
+@_axes
+@_rows
 @_common
 def failures(
     name: str,
     axes: tuple[str, ...],
+    rows: int,
     experiments: str | None,
     results: str | None,
     as_json: bool,
 ) -> None:
-    """Show the failed points of NAME, their parameters and tracebacks."""
+    """Show the failed points of NAME, their parameters, messages and a traceback.
+
+    Points that failed at the same place of the code stand together. --json gives all of them, each
+    with its traceback.
+    """
     from sweeps import reporting
 
-    failed = reporting.failures(_resolve(name, axes, experiments, results))
-    if as_json:
-        rows = [dataclasses.asdict(f) for f in failed]
-        _print_json([{**row, "params": reporting.plain(row["params"])} for row in rows])
-        return
-    for f in failed:
-        params = ", ".join(f"{key}={value!r}" for key, value in f.params.items())
-        click.echo(f"{params}: {f.kind} after {f.attempts} attempts: {f.type}: {f.message}")
-        click.echo("".join(f"    {line}\n" for line in f.traceback.splitlines()))
-    click.echo(f"{len(failed):,} failed")
+    failed = reporting.failures(_subject(name, axes, experiments, results))
+    _say(answers.failures(failed, rows), as_json)
 
 
-@cli.command()
-@click.argument("name")
-@click.option("--rows", default=10, metavar="N", help="Rows of the table [10].")
+@cli.command(short_help="Show the results as tables.")
+@_name
+@_rows
 @_common
 def show(name: str, rows: int, experiments: str | None, results: str | None, as_json: bool) -> None:
-    """Show the results of NAME as a table, and each output in numbers."""
-    from sweeps import reporting
+    """Show the first results of NAME as a table, and each output in numbers.
 
-    dataset = reporting.load(name, results=results)
-    outputs = reporting.statistics(dataset)
-    header, lines = reporting.rows(dataset, rows)
-    if as_json:
-        _print_json(
-            {
-                "experiment": name,
-                "sizes": dict(dataset.sizes),
-                "outputs": [dataclasses.asdict(o) for o in outputs],
-                "rows": [
-                    dict(zip(header, map(reporting.plain, line), strict=True)) for line in lines
-                ],
-            }
-        )
-        return
-    click.echo(display.table(header, lines))
-    header = ["output", "units", "dims", "dtype", "values", "missing", "min", "mean", "max", "std"]
-    click.echo("")
-    click.echo(
-        display.table(
-            header,
-            [
-                (
-                    o.name,
-                    o.units,
-                    ", ".join(o.dims),
-                    o.dtype,
-                    o.n_values,
-                    o.n_missing,
-                    o.minimum,
-                    o.mean,
-                    o.maximum,
-                    o.standard_deviation,
-                )
-                for o in outputs
-            ],
-        )
-    )
+    NAME may also be the path of a results file.
+    """
+    from sweeps import reporting, showing
+
+    view = showing.view(reporting.results_path(name, results), rows)
+    _say(answers.shown(name, view), as_json)
 
 
-@cli.command()
-@click.argument("name")
+@cli.command(short_help="Say what nobody needs any more; free it.")
+@_name
 @click.option("--yes", is_flag=True, help="Free it.")
 @_common
 def clean(
     name: str, yes: bool, experiments: str | None, results: str | None, as_json: bool
 ) -> None:
-    """Say what of NAME's memo nobody needs any more; free it with --yes."""
+    """Say what of NAME's memo nobody needs any more; free it with --yes.
+
+    That are results of earlier code, damaged segments and what killed runs left behind. The
+    results of the present code stay.
+    """
     from sweeps import cleaning
 
-    found = cleaning.waste(_resolve(name, (), experiments, results))
+    found = cleaning.waste(_subject(name, (), experiments, results))
     n_bytes = cleaning.free(found) if yes else sum(each.n_bytes for each in found)
-    if as_json:
-        listed = [{**dataclasses.asdict(each), "path": str(each.path)} for each in found]
-        _print_json({"experiment": name, "bytes": n_bytes, "freed": yes, "waste": listed})
-        return
-    for each in found:
-        click.echo(f"{display.size(each.n_bytes):>8}  {each.reason}: {_shown(each.path)}")
-    advice = "" if yes or not found else "; free it with --yes"
-    click.echo(f"{'freed' if yes else 'could free'} {display.size(n_bytes)}{advice}")
+    _say(answers.cleaned(name, found, n_bytes, is_freed=yes), as_json)
 
 
-def _resolve(name: str, axes: tuple[str, ...], experiments: str | None, results: str | None) -> Any:
+def _subject(
+    name: str, axes: tuple[str, ...], experiments: str | None, results: str | None
+) -> Subject:
     from sweeps import overrides, subject
 
     given = overrides.parse_all(axes)
     return subject.resolve(name, results=results, experiments=experiments, axes=given)
 
 
-def _print_json(thing: Any) -> None:
-    click.echo(display.as_json(thing))
+def _command(*words: str, **options: str | None) -> str:
+    """A command line to give as advice, with the options of this one."""
+    given = [f"--{name}={value}" for name, value in options.items() if value]
+    return shlex.join(["python", "-m", "sweeps", *words, *given])
 
 
-def _shown(path: Path) -> str:
-    """A path as short as it can be from here."""
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+def _say(answer: answers.Answer, as_json: bool) -> None:
+    text = display.as_json(answer.data) if as_json else answer.text
+    try:
+        click.echo(text)
+    except OSError as error:
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - or it is flushed again at exit
+        if not isinstance(error, BrokenPipeError):  # `| head` had enough, which is no mistake
+            raise StorageError(f"cannot write the answer: {error.strerror}") from error
+
+
+def _warn(text: str) -> None:
+    with contextlib.suppress(OSError):  # where stderr takes nothing, the exit code must do
+        click.echo(text, err=True)
 
 
 def main() -> NoReturn:
     """Run the command line; a user's mistake is one message and exit code 2, no traceback."""
+    _open_standard_streams()
     try:
         code = cli.main(standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except SweepsError as error:
-        click.echo(f"error: {error}", err=True)
+        _warn(f"error: {error}")
         sys.exit(error.exit_code)
+    except OSError as error:  # only os.getcwd() names no file
+        _warn(f"error: {error if error.filename else 'the working directory is gone'}")
+        sys.exit(SweepsError.exit_code)
     except (Interrupted, KeyboardInterrupt, click.Abort):
-        click.echo("interrupted; what was finished is kept", err=True)
+        _warn("interrupted; what was finished is kept")
         sys.exit(_INTERRUPTED)
-    except BrokenPipeError:  # the reader of a pipe had enough
-        sys.stderr.close()
-        sys.exit(0)
     sys.exit(code or 0)
+
+
+def _open_standard_streams() -> None:
+    """Make stdin, stdout and stderr exist, here and in workers, and take all characters.
+
+    A closed one (`>&-`) is None to Python, which joblib trips over, and its number would go to the
+    next file that is opened, for others to print into.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = open(os.devnull, mode)  # noqa: PTH123, SIM115
+            os.set_inheritable(stream.fileno(), True)
+            setattr(sys, name, stream)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr has by itself

@@ -6,20 +6,18 @@ import dataclasses
 import functools
 import inspect
 import os
-import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sweeps import fingerprint, h5, values
+from sweeps import fingerprint, options, signature, values
+from sweeps.accepting import accept_like
+from sweeps.axes import axis
 from sweeps.errors import DeclarationError, unknown
-from sweeps.space import ABSENT, Space, axis, grid
+from sweeps.space import Space
 
 if TYPE_CHECKING:
     import xarray
-
-_NAME = re.compile(r"\w[\w-]*")
-_RESERVED = frozenset({"rng"})
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -71,18 +69,30 @@ class Experiment:
         )
 
     def label_tokens(self, table: values.Values) -> dict[str, str]:
-        """Find the identity of the code behind labels, so that changing it makes new points."""
-        return {
-            element.label: fingerprint.fingerprint(element.object).digest
-            for element in table.objects or ()
-            if isinstance(element, values.Labelled) and callable(element.object)
-        }
+        """Find the identity of the code and data behind values, so that other ones make new points.
+
+        Returns
+        -------
+        dict of str to str
+            Label to digest, of the values that bring an object or a class with them. An object
+            that cannot be told from others of its kind, such as an open file, is its label only.
+        """
+        digests: dict[int, str] = {}
+        tokens = {}
+        for element in table.objects or ():
+            things = list(values.behind(element))
+            for thing in things:
+                if id(thing) not in digests:
+                    digests[id(thing)] = _digest(thing)
+            if any(digests[id(thing)] for thing in things):
+                tokens[values.label(element)] = " ".join(digests[id(thing)] for thing in things)
+        return tokens
 
     def with_space(self, space: Space) -> Experiment:
         """Sweep another space; what it does not sweep is a constant again."""
-        made = dataclasses.replace(self, space=space, constants=_constants(self.function, space))
-        _check_parameters(made)
-        return made
+        signature.check(self.function, space, self.dims)
+        constants = signature.constants(self.function, space)
+        return dataclasses.replace(self, space=space, constants=constants)
 
     def without_space(self) -> Experiment:
         """Leave out what a worker does not need: it gets its points in blocks."""
@@ -98,30 +108,27 @@ class Experiment:
         DeclarationError
             For values that cannot be an axis, and for a parameter that varies with others.
         """
-        dimensions = list(self.space.dimensions)
+        dimensions = {d.name: d for d in self.space.dimensions}
         constants = dict(self.constants)
+        columns = self.space.columns
         for name, raw in axes.items():
-            where = [d.name for d in dimensions if any(c.name == name for c in d.columns)]
-            if where == [name]:
-                index = self.space.dims.index(name) if name in self.space.dims else -1
-                table = _like(self.space.columns[name].table, name, raw)
-                dimensions[index] = axis(name, table)
-            elif where:
+            along = [d for d in dimensions.values() if any(c.name == name for c in d.columns)]
+            if along and along[0].is_axis:
+                dimensions[name] = axis(name, accept_like(columns[name].table, name, raw))
+            elif along:
                 raise DeclarationError(
-                    f"{name!r} varies together with others along {where[0]!r}: only the axes of a "
-                    "grid and constants can be given otherwise"
+                    f"{name!r} varies together with others along {along[0].name!r}: only the axes "
+                    "of a grid and constants can be given otherwise"
                 )
-            elif name in _arguments(self.function):
-                like = constants.pop(name, None)
-                table = _like(like, name, raw)
+            elif name in signature.arguments(self.function):
+                table = accept_like(constants.pop(name, None), name, raw)
                 if len(table) == 1:
                     constants[name] = table
                 else:
-                    dimensions.append(axis(name, table))
+                    dimensions[name] = axis(name, table)
             else:
-                known = (*self.space.parameters, *self.constants)
-                raise unknown("axis", name, known, f"of {self.name}")
-        space = Space(tuple(dimensions), self.space.predicates)
+                raise unknown("axis", name, [*columns, *self.constants], f"of {self.name}")
+        space = Space(tuple(dimensions.values()), self.space.predicates)
         return dataclasses.replace(self, space=space, constants=constants)
 
     def run(self, **options: Any) -> xarray.Dataset:
@@ -176,6 +183,7 @@ def experiment(
 
     Examples
     --------
+    >>> from sweeps import grid
     >>> @experiment(grid(length=[0.1, 0.2]), units={"length": "m"})
     ... def stretch(length, factor=2.0):
     ...     return length * factor
@@ -187,30 +195,27 @@ def experiment(
     if callable(space) and not isinstance(space, Space):
         raise DeclarationError("@experiment needs a space: @experiment(grid(length=[0.1, 0.2]))")
     if isinstance(space, Mapping):
-        space = grid(**space)
+        space = Space(tuple(axis(name, raw) for name, raw in space.items()))
     if not isinstance(space, Space):
         raise DeclarationError(
-            f"@experiment takes a space, not {space!r}: make one by grid(...), zipped(...) or "
-            "points([...])"
+            f"@experiment takes a space, not {values.short(space)}: make one by grid(...), "
+            "zipped(...) or points([...])"
         )
-    files = [depends_on] if isinstance(depends_on, (str, os.PathLike)) else list(depends_on)
     declared = space
+    checked: dict[str, Any] = {
+        "units": options.units(units),
+        "dims": options.dims(dims),
+        "version": options.version(version),
+        "depends_on": options.depends_on(depends_on),
+        "timeout": options.timeout(timeout),
+    }
 
     def declare(function: Callable[..., Any]) -> Experiment:
         _check_function(function)
-        made = Experiment(
-            function,
-            declared,
-            _checked_name(name, function),
-            _checked_units(units),
-            _checked_dims(dims, declared),
-            _constants(function, declared),
-            version,
-            tuple(os.fspath(path) for path in files),
-            _checked_timeout(timeout),
-        )
-        _check_parameters(made)
-        return made
+        named = options.name(name, function)
+        signature.check(function, declared, checked["dims"])
+        constants = signature.constants(function, declared)
+        return Experiment(function, declared, named, constants=constants, **checked)
 
     return declare
 
@@ -220,135 +225,17 @@ def _check_function(function: Any) -> None:
         raise DeclarationError(f"@experiment takes a function, not {function!r}")
     if isinstance(function, Experiment):
         raise DeclarationError(f"{function.name!r} is an experiment already: declare it once")
-    if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
+    kinds = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
+    if any(is_kind(function) for is_kind in kinds):
         raise DeclarationError(
-            f"{function.__name__}() is a coroutine or generator function: return the values of a "
-            "point with a plain def"
+            f"{getattr(function, '__name__', function)}() is a coroutine or generator function: "
+            "return the values of a point with a plain def"
         )
 
 
-def _checked_name(name: str | None, function: Callable[..., Any]) -> str:
-    chosen = name if name is not None else getattr(function, "__name__", "")
-    if not isinstance(chosen, str) or not _NAME.fullmatch(chosen) or len(chosen) > 100:
-        raise DeclarationError(
-            f"{chosen!r} cannot name an experiment: use letters, digits, '_' and '-', "
-            "@experiment(..., name='pendulum')"
-        )
-    return chosen
-
-
-def _checked_units(units: Any) -> dict[str, str]:
-    checked = dict(units or {})
-    for key, unit in checked.items():
-        if not isinstance(key, str) or not isinstance(unit, str):
-            raise DeclarationError(f"units map names to strings, not {key!r} to {unit!r}")
-    return checked
-
-
-def _checked_dims(dims: Any, space: Space) -> dict[str, tuple[str, ...]]:
-    checked = {}
-    for output, names in dict(dims or {}).items():
-        own = (names,) if isinstance(names, str) else tuple(names)
-        for dim in own:
-            if not isinstance(dim, str) or not dim.isidentifier() or own.count(dim) > 1:
-                raise DeclarationError(
-                    f"dims of {output!r}: {dim!r} cannot name a dimension: give different names, "
-                    "such as 'time'"
-                )
-            if dim in space.dims or dim in space.parameters:
-                raise DeclarationError(
-                    f"dims of {output!r}: {dim!r} is a dimension or parameter of the space already"
-                )
-        checked[output] = own
-    return checked
-
-
-def _checked_timeout(timeout: Any) -> float | None:
-    if timeout is None:
-        return None
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout > 0:
-        raise DeclarationError(f"timeout is {timeout!r}: give seconds, a number above 0")
-    return float(timeout)
-
-
-@functools.lru_cache(maxsize=64)
-def _arguments(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    """Arguments of a function that can be given by name."""
+def _digest(thing: Any) -> str:
+    """Digest of the code of a function or class, or of the content of an object; empty if none."""
     try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError) as error:
-        raise DeclarationError(f"{function!r} does not tell its arguments: {error}") from error
-    return {p.name: p for p in signature.parameters.values() if p.kind is not p.VAR_POSITIONAL}
-
-
-def _constants(function: Callable[..., Any], space: Space) -> dict[str, values.Values]:
-    constants = {}
-    for name, argument in _arguments(function).items():
-        always = name in space.parameters and not _may_be_absent(space, name)
-        if argument.default is not argument.empty and not always:
-            try:
-                constants[name] = values.canonical(name, [argument.default])
-            except DeclarationError:
-                continue  # a function, an object: known by its code, as part of the fingerprint
-    return constants
-
-
-def _may_be_absent(space: Space, name: str) -> bool:
-    codes = space.columns[name].codes
-    return codes is not None and bool((codes == ABSENT).any())
-
-
-def _check_parameters(made: Experiment) -> None:
-    """Refuse parameters that do not fit the function, and names that do not fit each other."""
-    space, arguments = made.space, _arguments(made.function)
-    called = f"{getattr(made.function, '__name__', made.name)}()"
-    takes_any = any(p.kind is p.VAR_KEYWORD for p in arguments.values())
-    named = {n: p for n, p in arguments.items() if p.kind is not p.VAR_KEYWORD}
-    for name, argument in named.items():
-        if argument.kind is argument.POSITIONAL_ONLY:
-            raise DeclarationError(f"{called} takes {name!r} by position only: remove the '/'")
-        given = name in space.parameters and not _may_be_absent(space, name)
-        if argument.default is argument.empty and not given:
-            raise DeclarationError(
-                f"{called} needs {name!r}, and "
-                f"{'some points do not have it' if name in space.parameters else 'nobody gives it'}"
-                ": add it to the space or give it a default"
-            )
-    for name in space.parameters:
-        if name not in named and not takes_any:
-            raise unknown("parameter", name, named, f"of {called}")
-    names = [*space.parameters, *(n for n in made.constants if n not in space.parameters)]
-    _check_names([*names, *(d for d in space.dims if d not in space.parameters)])
-
-
-def _check_names(names: Iterable[str]) -> None:
-    listed = list(names)
-    for name in listed:
-        if name in _RESERVED or name.startswith("_"):
-            raise DeclarationError(
-                f"the name {name!r} is reserved for the framework: call the parameter otherwise"
-            )
-    for clash in h5.clashing(listed):
-        raise DeclarationError(
-            f"the names {' and '.join(map(repr, clash))} differ only in case or form, which some "
-            "readers of the results cannot tell apart: rename one"
-        )
-
-
-def _like(like: values.Values | None, name: str, raw: Any) -> values.Values:
-    """Make a table of given values, of the kind of the declared ones where that is no loss."""
-    single = isinstance(raw, (str, bytes)) or not hasattr(raw, "__iter__")
-    table = values.canonical(name, [raw] if single else raw)
-    if like is None or like.kind == table.kind != "label":
-        return table
-    if like.kind in ("float", "complex") and table.kind in ("int", "float"):
-        return values.canonical(
-            name, [complex(e) if like.kind == "complex" else float(e) for e in table.elements()]
-        )
-    if like.kind == "label" and table.kind == "str":
-        known = {values.label(element): element for element in like.elements()}
-        for text in table.elements():
-            if text not in known:
-                raise unknown("value", text, known, f"on the axis {name!r}")
-        return values.canonical(name, [known[text] for text in table.elements()])
-    return table
+        return fingerprint.fingerprint(thing).digest
+    except (DeclarationError, RecursionError):
+        return ""

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import functools
-import os
-import pickle
 import shutil
-import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sweeps import engines, flight, memo, planning, scheduling, values, worker
+from sweeps import briefing, engines, flight, memo, planning, scheduling
 from sweeps.block import Block, Failure, Lost, Receipt
 from sweeps.errors import StorageError, SweepsError
 from sweeps.space import Positions
@@ -34,12 +31,24 @@ class Tally:
     error: str = ""
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Suspect:
+    """A point that a worker was at when workers died."""
+
+    position: Positions  # shape (1,)
+    at: flight.Flight
+    cause: str
+
+
+Outcomes = Generator[None, None, list[Suspect]]
+
+
 class Dispatch:
     """Computes points on an engine.
 
     Workers may die at any time. What they had committed is in the memo; what they were at is in
-    their flight records. A point under suspicion is computed again alone; the one that kills its
-    worker there is guilty, and fails; all others go on.
+    their flight records. A point under suspicion is computed again apart from the others; the one
+    that kills its worker there is guilty, and fails; all others go on.
     """
 
     def __init__(
@@ -49,20 +58,27 @@ class Dispatch:
         todo: Iterable[Positions],
         engine: str,
         n_workers: int,
+        *,
+        recompute: bool = False,
     ) -> None:
         self._subject = subject
         self._index = index
+        self._tries = self._tries_before = _tries(index)
+        self._recompute = recompute
         self._engine = engines.get(engine)
         self._in_process = engines.is_in_process(engine)
         self._n_workers = n_workers
         self._scheduler = scheduling.Scheduler(todo, self._cut, n_workers)
         self._flights = Path(tempfile.mkdtemp(prefix="sweeps-"))
-        self._work = self._make_work()
+        brief = briefing.here if self._in_process else briefing.elsewhere
+        self._work = brief(subject, self._flights)
         self._n_barren = 0
+        self._is_stopped = False
         self.tally = Tally()
 
     def stop(self) -> None:
         """Begin nothing more; what is under way is finished and committed."""
+        self._is_stopped = True
         self._scheduler.stop()
         flight.ask_to_stop(self._flights)
 
@@ -70,169 +86,133 @@ class Dispatch:
         """Remove what only this run needed."""
         shutil.rmtree(self._flights, ignore_errors=True)
 
-    def receipts(self) -> Iterator[None]:
-        """Compute everything, coming back after every outcome."""
-        while self._scheduler.n_left and not self._scheduler.is_stopped:
-            for outcome in self._carry(self._scheduler.blocks(), self._n_workers):
+    def receipts(self) -> Generator[None]:
+        """Compute everything, coming back after every outcome; closing it ends the workers."""
+        while self._scheduler.n_left and not self._is_stopped:
+            suspects = yield from self._round(self._scheduler, self._n_workers)
+            yield from self._judge(suspects)
+
+    def _round(self, scheduler: scheduling.Scheduler, n_workers: int) -> Outcomes:
+        """Compute what a scheduler gives out; return the suspects if workers died."""
+        blocks: Iterator[Any] = scheduler.blocks()
+        packed = blocks if self._in_process else map(briefing.pack, blocks)
+        suspects = []
+        with contextlib.closing(self._engine(self._work, packed, n_workers)) as outcomes:
+            for outcome in outcomes:
                 if isinstance(outcome, Lost):
-                    self._recover(outcome)
+                    suspects = self._recover(scheduler, outcome)
                 else:
-                    self._take(outcome)
+                    self._take(scheduler, outcome)
                 yield
+        return suspects
 
-    def _carry(self, blocks: Iterator[Block], n_workers: int) -> Iterator[Receipt | Lost]:
-        packed = blocks if self._in_process else map(_pack, blocks)
-        return self._engine(self._work, packed, n_workers)
-
-    def _take(self, receipt: Receipt) -> None:
+    def _take(self, scheduler: scheduling.Scheduler, receipt: Receipt) -> None:
         if receipt.error:
-            self.tally.error = receipt.error
-            self.stop()
+            self._give_up(receipt.error)
             return
-        self._scheduler.settle(receipt)
+        scheduler.settle(receipt)
         self._n_barren = 0
         self.tally.n_computed += receipt.n_done
         self.tally.n_failed += receipt.n_failed
 
-    def _recover(self, lost: Lost) -> None:
-        """Find out what the memo has of the lost blocks, and who is to blame."""
-        self._index = memo.scan(self._subject.memo, self._index)
+    def _give_up(self, error: str) -> None:
+        self.tally.error = self.tally.error or error
+        self.stop()
+
+    def _recover(self, scheduler: scheduling.Scheduler, lost: Lost) -> list[Suspect]:
+        """Find out what the memo has of the lost blocks, and what the workers were at."""
         flights = {f.block: f for f in flight.read(self._flights)}
+        self._index = memo.scan(self._subject.memo, self._index)
+        self._tries = _tries(self._index)
         suspects = []
-        for number, positions in list(self._scheduler.flying.items()):
+        for number, positions in scheduler.recall().items():
             own = self._subject.keys(positions)
-            is_open = (self._index.find(own) < 0) & (self._index.find_failed(own) < 0)
-            self._count_committed(own, is_open)
+            # What is computed again has values anyway: nobody can tell whether they are new.
+            is_done = (self._index.find(own) >= 0) & (not self._recompute)
+            has_failed = (self._tries(own) > self._tries_before(own)) & ~is_done
+            is_open = ~is_done & ~has_failed
+            self.tally.n_computed += int(is_done.sum())
+            self.tally.n_failed += int(has_failed.sum())
             at = flights.get(number)
             if at is not None and is_open[at.point]:
                 is_open[at.point] = False
-                suspects.append((positions[at.point : at.point + 1], at))
-            self._scheduler.give_back(number, positions[is_open])
-        for position, at in suspects:
-            if at.kind == "timeout" or at.cause or not self._survives_alone(position):
-                self._condemn(position, at, lost.cause)
+                position = positions[at.point : at.point + 1]
+                suspects.append(Suspect(position, at, lost.cause))
+            scheduler.give_back(positions[is_open])
         self._n_barren = 0 if flights else self._n_barren + 1
         if self._n_barren >= _MAX_BARREN_LOSSES:
-            self.tally.error = f"workers die before they compute anything: {lost.cause}"
-            self.stop()
+            self._give_up(f"workers die before they compute anything: {lost.cause}")
+        return suspects
 
-    def _count_committed(self, own: Any, is_open: Any) -> None:
-        """Count what was committed though its receipt never came."""
-        n_done = int((self._index.find(own) >= 0).sum())
-        self.tally.n_computed += n_done
-        self.tally.n_failed += int((~is_open).sum()) - n_done
+    def _judge(self, suspects: Sequence[Suspect]) -> Generator[None]:
+        """Find the guilty among suspects; the others are computed, or given back.
 
-    def _survives_alone(self, position: Positions) -> bool:
-        lone = scheduling.Scheduler([position], self._cut, 1)
-        for outcome in self._carry(lone.blocks(), 1):
-            if isinstance(outcome, Lost):
-                return False
-            self.tally.n_computed += outcome.n_done
-            self.tally.n_failed += outcome.n_failed
-            self.tally.error = self.tally.error or outcome.error
-        return True
+        When one worker dies, the engine ends all. Where no record says who was first, suspects are
+        tried again, ever fewer together, until one that kills its worker stands alone.
+        """
+        certain = [s for s in suspects if s.at.is_certain]
+        for suspect in certain:
+            self._condemn(suspect)
+        if certain or self._is_stopped:
+            for suspect in suspects:
+                self._scheduler.give_back(suspect.position[suspect in certain :])
+            return
+        middle = len(suspects) // 2
+        for half in filter(None, (suspects[:middle], suspects[middle:])):
+            trial = scheduling.Scheduler([s.position for s in half], self._cut, len(half))
+            again = yield from self._round(trial, len(half))
+            for rest in trial.pending():
+                self._scheduler.give_back(rest)
+            if len(half) == len(again) == 1:
+                self._condemn(again[0])
+            else:
+                yield from self._judge(again)
 
-    def _condemn(self, position: Positions, at: flight.Flight, cause: str) -> None:
+    def _condemn(self, suspect: Suspect) -> None:
         """Record that a point killed its worker."""
-        flights = flight.read(self._flights)  # of its second try, which may have said more
-        at = next(iter(flights), at)
-        timeout_s = self._subject.experiment.timeout
+        at, timeout_s = suspect.at, self._subject.experiment.timeout
         if at.kind == "timeout" and timeout_s is not None:
             kind, name, message = "timeout", "TimeoutError", _TIMEOUT.format(timeout_s)
         else:
             kind, name = "died", "WorkerDied"
-            message = f"the worker died: {at.cause or _exit_codes(cause)}"
-        key = self._subject.keys(position)
+            message = f"the worker died: {at.cause or _exit_code(suspect.cause)}"
+        key = self._subject.keys(suspect.position)
+        attempts = 1 + int(self._tries(key)[0])
         failure = Failure(
-            (int(key[0, 0]), int(key[0, 1])),
-            kind,
-            name,
-            message,
-            at.traceback,
-            attempts=1 + int(self._attempts(key)[0]),
+            (int(key[0, 0]), int(key[0, 1])), kind, name, message, at.traceback, attempts
         )
         try:
             memo.commit(self._subject.memo, [], [failure])
         except StorageError as error:
-            self.tally.error = str(error)
-            self.stop()
+            self._give_up(str(error))
         self.tally.n_failed += 1
 
     def _cut(self, positions: Positions, number: int) -> Iterator[Block]:
         codes = self._subject.experiment.space.codes(positions)
         for offset, part in enumerate(planning.alike(codes)):
-            yield planning.cut(self._subject.keys, positions[part], number + offset, self._attempts)
-
-    def _attempts(self, keys: Any) -> Any:
-        """How often points failed before, shape (n,)."""
-        if not self._index.failures:
-            return np.zeros(len(keys), dtype=np.int64)
-        attempts = np.array([f.attempts for f in self._index.failures.values()])
-        found = self._index.find_failed(keys)
-        return np.where(found >= 0, attempts[found], 0)
-
-    def _make_work(self) -> Callable[[Any], Receipt]:
-        subject = self._subject
-        experiment = subject.experiment
-        constants = {
-            name: values.unlabel(table.element(0)) for name, table in experiment.constants.items()
-        }
-        taken = frozenset({*experiment.space.parameters, *experiment.space.dims, *constants})
-        settings = worker.Settings(constants, taken, subject.memo, scheduling.BLOCK_S)
-        if self._in_process:
-            task = worker.Task(experiment, settings, flight.Recorder(None))
-            return functools.partial(worker.evaluate, task)
-        job = worker.Job(
-            experiment.name,
-            subject.fingerprint.digest,
-            subject.location,
-            subject.attribute,
-            b"" if subject.location is not None else _pack(experiment.without_space()),
-            _pack(settings),
-            str(self._flights),
-            os.getpid(),
-            tuple(sys.path),
-            os.getcwd(),  # noqa: PTH109
-        )
-        return functools.partial(worker.work, job)
+            yield planning.cut(self._subject.keys, positions[part], number + offset, self._tries)
 
 
-def _pack(thing: Any) -> bytes:
-    """Pickle for a worker, what is defined in ``__main__`` by value."""
-    import cloudpickle
-
-    try:
-        packed: bytes = cloudpickle.dumps(thing, protocol=pickle.HIGHEST_PROTOCOL)
-    except Exception as error:
-        raise SweepsError(
-            f"cannot send {type(thing).__name__} to a worker process: {error}; "
-            "use --engine serial or threads, or objects that can be pickled"
-        ) from error
-    return packed
+def _tries(index: memo.Index) -> planning.Find:
+    """Make the function that says how often points failed, shape (n,)."""
+    attempts = np.array([0, *(failure.attempts for failure in index.failures.values())])
+    return lambda keys: attempts[1 + index.find_failed(keys)]
 
 
-def _exit_codes(cause: str) -> str:
+def _exit_code(cause: str) -> str:
     """The part of loky's message that says something: the exit codes."""
-    _, found, codes = cause.partition("exit codes of the workers are ")
-    return f"exit code {codes.strip().strip('{}')}" if found else cause.partition("\n")[0]
+    _, found, codes = cause.partition("exit codes of the workers are {")
+    return f"exit code {codes.partition('}')[0]}" if found else cause.partition("\n")[0]
 
 
 def n_workers(given: int | None, n_points: int, engine: str) -> int:
     """Number of workers for a run: as given, else one a core, and never more than points."""
-    if engine == "serial":
-        return 1
     if given is not None and given < 1:
         raise SweepsError(f"-j {given}: give a number of workers, at least 1")
+    if engine == "serial":
+        return 1
     if given is None:
         from joblib import cpu_count
 
         given = cpu_count()
     return max(1, min(given, n_points))
-
-
-def kill_workers() -> None:
-    """End all worker processes of this process now."""
-    if "joblib" in sys.modules:
-        from joblib.externals.loky import get_reusable_executor
-
-        get_reusable_executor().shutdown(wait=False, kill_workers=True)

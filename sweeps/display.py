@@ -1,71 +1,13 @@
-"""Display: how runs, tables and answers look on a terminal, in a log file and as JSON."""
+"""Display: times, sizes, counts and tables as people read them, and JSON as programs do."""
 
 from __future__ import annotations
 
 import json
-import sys
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from sweeps.running import Progress
-
-_LINE_EVERY_S = 5.0
-
-
-class Watcher:
-    """Shows the progress of a run: a bar on a terminal, now and then a line elsewhere."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._last = 0.0
-        self._bar: Any = None
-        self._task: Any = None
-
-    def __call__(self, progress: Progress) -> None:
-        """Show how far a run is."""
-        if sys.stderr.isatty():
-            self._show_bar(progress)
-        elif time.monotonic() - self._last > _LINE_EVERY_S or progress.is_stopping:
-            self._last = time.monotonic()
-            print(f"{self._name}: {_line(progress)}", file=sys.stderr, flush=True)
-
-    def close(self) -> None:
-        """Leave the bar as it is."""
-        if self._bar is not None:
-            self._bar.stop()
-
-    def _show_bar(self, progress: Progress) -> None:
-        if self._bar is None:
-            from rich.console import Console
-            from rich.progress import BarColumn, TextColumn
-            from rich.progress import Progress as Bar
-
-            columns = (
-                TextColumn("{task.description}"),
-                BarColumn(),
-                TextColumn("{task.fields[line]}"),
-            )
-            self._bar = Bar(*columns, console=Console(stderr=True), refresh_per_second=5)
-            self._task = self._bar.add_task(self._name, total=progress.n_todo, line="")
-            self._bar.start()
-        n_over = progress.n_computed + progress.n_failed
-        self._bar.update(self._task, completed=n_over, line=_line(progress))
-
-
-def _line(progress: Progress) -> str:
-    n_over = progress.n_computed + progress.n_failed
-    said = [f"{n_over:,}/{progress.n_todo:,} points"]
-    if progress.n_failed:
-        said.append(f"{progress.n_failed:,} failed")
-    if progress.n_reused:
-        said.append(f"{progress.n_reused:,} reused")
-    if n_over and progress.seconds > 0:
-        rate = n_over / progress.seconds
-        said += [f"{rate:,.3g} points/s", f"{duration((progress.n_todo - n_over) / rate)} left"]
-    if progress.is_stopping:
-        said.append("finishing what is under way; interrupt again to stop at once")
-    return ", ".join(said)
+from sweeps import values
 
 
 def duration(seconds: float) -> str:
@@ -76,7 +18,7 @@ def duration(seconds: float) -> str:
     >>> duration(0.25), duration(75), duration(7260), duration(200000)
     ('0.2 s', '1 min 15 s', '2 h 1 min', '2 d 7 h')
     """
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
@@ -90,14 +32,31 @@ def size(n_bytes: float) -> str:
 
     Examples
     --------
-    >>> size(512), size(3_500_000)
-    ('512 B', '3.5 MB')
+    >>> size(512), size(3_500_000), size(999_999)
+    ('512 B', '3.5 MB', '1 MB')
     """
     for unit in ("B", "kB", "MB", "GB"):
-        if n_bytes < 1000:
-            return f"{n_bytes:.3g} {unit}" if unit != "B" else f"{n_bytes:.0f} B"
+        if n_bytes < 999.5:
+            return f"{n_bytes:.3g} {unit}"
         n_bytes /= 1000
     return f"{n_bytes:.3g} TB"
+
+
+def count(n: int, noun: str) -> str:
+    """Write a number of things.
+
+    Examples
+    --------
+    >>> count(1, "point"), count(1200, "point")
+    ('1 point', '1,200 points')
+    """
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def path(given: Path) -> str:
+    """Write a path as short as it can be from here."""
+    here = Path.cwd()
+    return str(given.relative_to(here)) if given.is_relative_to(here) else str(given)
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
@@ -111,7 +70,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     pendulum     600
     """
     cells = [[_cell(value) for value in row] for row in rows]
-    right = [all(_is_number(row[i]) for row in cells) and bool(cells) for i in range(len(header))]
+    right = [bool(cells) and all(_is_number(row[i]) for row in cells) for i in range(len(header))]
     lines = [list(header), *cells]
     widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
     return "\n".join(
@@ -126,25 +85,48 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    text = f"{value:.6g}" if isinstance(value, float) else values.label(value)
+    # A line feed would break the table, an escape sequence the terminal.
+    return text if text.isprintable() else repr(text)[1:-1]
 
 
 def _is_number(text: str) -> bool:
     try:
-        float(text.replace(",", "") or "0")
+        float(text or "0")
     except ValueError:
         return False
     return True
 
 
 def as_json(thing: Any) -> str:
-    """Write for programs to read; NaN and infinity, which JSON has not, become null."""
-    return json.dumps(_finite(thing), indent=2, ensure_ascii=False)
+    r"""Write for programs to read, in ASCII, which every terminal and pipe takes.
+
+    NaN and infinity, which JSON has not, become null; values that are no JSON become their labels.
+
+    Examples
+    --------
+    >>> print(as_json([1.5, (True, None), 2j, float("nan"), "π"]))
+    [
+      1.5,
+      [
+        true,
+        null
+      ],
+      "2j",
+      null,
+      "\u03c0"
+    ]
+    """
+    return json.dumps(_plain(thing), indent=2)
 
 
-def _finite(thing: Any) -> Any:
-    if isinstance(thing, float) and not abs(thing) < float("inf"):
-        return None
-    if isinstance(thing, dict):
-        return {key: _finite(value) for key, value in thing.items()}
-    return [_finite(item) for item in thing] if isinstance(thing, (list, tuple)) else thing
+def _plain(thing: Any) -> Any:
+    if isinstance(thing, Mapping):
+        return {str(key): _plain(value) for key, value in thing.items()}
+    if isinstance(thing, (list, tuple)):
+        return [_plain(item) for item in thing]
+    if type(thing) is float:
+        return thing if abs(thing) < float("inf") else None
+    if thing is None or type(thing) in (bool, int, str):
+        return thing
+    return str(thing) if isinstance(thing, Path) else values.label(thing)

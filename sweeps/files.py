@@ -49,24 +49,24 @@ def told(path: Path) -> Iterator[None]:
 
 def make_folder(folder: Path) -> None:
     """Make a folder and its parents, lasting."""
-    if folder.is_dir():
-        return
     with told(folder):
+        made = [each for each in (folder, *folder.parents) if not each.is_dir()]
         folder.mkdir(parents=True, exist_ok=True)
-        flush_folder(folder.parent)
+        for each in made:
+            flush_folder(each.parent)
 
 
 def flush_folder(folder: Path) -> None:
-    """Make the names in a folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    """Make the names in a folder survive a power cut, where its filesystem can."""
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        _flush(folder)
+    except OSError as error:  # some network filesystems know no fsync of folders
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
 
 
 def commit(path: Path, chunks: Iterable[bytes | memoryview]) -> None:
-    """Write a new file whole, or not at all; a file of that name that is there already wins.
+    """Write a file whole, or not at all, in the place of one of that name that is there already.
 
     Raises
     ------

@@ -11,6 +11,7 @@ import faulthandler
 import mmap
 import os
 import struct
+import time
 from pathlib import Path
 from typing import IO
 
@@ -21,6 +22,8 @@ _LAYOUT = struct.Struct("=qq")
 _TIMEOUT_MARK = "Timeout ("
 _FATAL_MARK = "Fatal Python error: "
 _STOP = "stop"
+_MAX_DYING_S = 5.0
+_DYING_CHECK_S = 0.005
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +47,11 @@ class Flight:
     kind: str
     cause: str
     traceback: str
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether the worker died of this point, and was not killed because another one died."""
+        return self.kind == "timeout" or bool(self.cause)
 
 
 class Recorder:
@@ -95,6 +103,7 @@ def read(folder: Path) -> list[Flight]:
     """Say what the workers that recorded in a folder were at when they died, and clear it."""
     flights = []
     for path in sorted(folder.glob(f"*{_SUFFIX}")):
+        _wait_for_end(int(path.stem))
         block, point = _LAYOUT.unpack(path.read_bytes()[: _LAYOUT.size].ljust(_LAYOUT.size))
         fault = path.with_suffix(_FAULT_SUFFIX)
         said = fault.read_text(errors="replace") if fault.exists() else ""
@@ -106,3 +115,14 @@ def read(folder: Path) -> list[Flight]:
         path.unlink(missing_ok=True)
         fault.unlink(missing_ok=True)
     return flights
+
+
+def _wait_for_end(pid: int) -> None:
+    """Wait for a worker that is being killed: until then it may commit, and be at another point."""
+    deadline = time.monotonic() + _MAX_DYING_S
+    while time.monotonic() < deadline:
+        try:
+            os.kill(pid, 0)
+        except OSError:
+            return
+        time.sleep(_DYING_CHECK_S)

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections import OrderedDict
+import itertools
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 
-from sweeps import h5, memo, schema, values
-from sweeps.block import Array, Failure, class_of, digest
+from sweeps import h5, memo, schema
+from sweeps.block import Failure, Header
 from sweeps.landing import STATUS, Coordinate, Failures, Output, Sheet
 from sweeps.planning import STEP, KeyMaker
-from sweeps.space import ABSENT, Space
+from sweeps.reading import Reader
+from sweeps.space import ABSENT
 
-_MAX_OPEN = 64
+_MAX_SHOWN = 200
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -34,6 +33,11 @@ class Gathered:
         Shape (n_positions,), int8.
     failures : mapping of int to Failure
         By position.
+    agreement : Agreement
+    parts : tuple of int
+        Numbers of the parts that fit, in the order of their first points.
+    n_refused : int
+        Failed points that the memo has values of, which do not fit those of the others.
     """
 
     maker: KeyMaker
@@ -42,8 +46,8 @@ class Gathered:
     status: npt.NDArray[np.int8]
     failures: Mapping[int, Failure]
     agreement: schema.Agreement
-    used: tuple[int, ...]  # numbers of the parts, as the agreement counts them
-    n_refused: int  # failed points that the memo has values of, which do not fit
+    parts: tuple[int, ...]
+    n_refused: int
 
     def count(self, status: str) -> int:
         """Points of a status, as in `STATUS`."""
@@ -56,7 +60,7 @@ def gather(maker: KeyMaker, index: memo.Index) -> Gathered:
     entries = np.full(space.n_positions, -1, dtype=np.int64)
     status = np.full(space.n_positions, STATUS["excluded"], dtype=np.int8)
     failures: dict[int, Failure] = {}
-    first_seen: dict[int, None] = {}
+    first_seen: dict[int, int] = {}  # part to position
     failed = list(index.failures.values())
     for start in range(0, len(space), STEP):
         positions = space.positions(start, min(start + STEP, len(space)))
@@ -64,59 +68,97 @@ def gather(maker: KeyMaker, index: memo.Index) -> Gathered:
         found = index.find(own)
         entries[positions] = found
         status[positions] = np.where(found >= 0, STATUS["done"], STATUS["missing"])
-        first_seen |= dict.fromkeys(_parts_in_order(index, found))
-        for i in np.flatnonzero(found < 0)[: 0 if not failed else None]:
-            place = int(index.find_failed(own[i : i + 1])[0])
-            if place >= 0:
-                failures[int(positions[i])] = failed[place]
+        first_seen = _first_points(index, found, positions) | first_seen
+        missing = np.flatnonzero(found < 0) if failed else found[:0]
+        places = index.find_failed(own[missing])
+        has_failed = places >= 0
+        for position, place in zip(positions[missing][has_failed], places[has_failed], strict=True):
+            failures[int(position)] = failed[place]
     status[list(failures)] = STATUS["failed"]
-    used = tuple(first_seen)
-    described = [(index.parts[p].variables, index.parts[p].coordinates) for p in used]
-    agreement = schema.agree(described, space.sizes)
-    n_failed = len(failures)
-    for number, reason in agreement.refused.items():
-        _refuse(index, used[number], reason, entries, status, failures)
-    n_refused = len(failures) - n_failed
-    return Gathered(maker, index, entries, status, failures, agreement, used, n_refused)
+    in_order = sorted(first_seen, key=first_seen.__getitem__)
+    agreement = schema.agree(_forms(index, in_order, entries), taken(maker))
+    refused = _refuse(maker, index, agreement, [(p, first_seen[p]) for p in in_order], entries)
+    entries[list(refused)] = -1
+    status[list(refused)] = STATUS["failed"]
+    fitting = tuple(p for n, p in enumerate(in_order) if n not in agreement.refused)
+    return Gathered(
+        maker, index, entries, status, failures | refused, agreement, fitting, len(refused)
+    )
 
 
 def count_refused(maker: KeyMaker, index: memo.Index) -> int:
     """Count the points that have values which do not fit those of the others."""
-    if len({_form(part) for part in index.parts}) < 2:
+    every = [(part.variables, part.coordinates) for part in index.parts]
+    if not schema.agree(every, taken(maker)).refused:
         return 0
     return gather(maker, index).n_refused
 
 
-def _form(part: memo.StoredPart) -> tuple[object, ...]:
-    headers = tuple((h.name, class_of(h.dtype), h.dims, h.shape) for h in part.variables)
-    return headers, tuple((c.name, c.dims, digest(c.values)) for c in part.coordinates)
+def taken(maker: KeyMaker) -> frozenset[str]:
+    """Names of parameters, constants and dimensions, which no output can have."""
+    space = maker.experiment.space
+    return frozenset({*space.parameters, *space.dims, *maker.experiment.constants})
 
 
-def _parts_in_order(index: memo.Index, found: npt.NDArray[np.int64]) -> list[int]:
-    """Numbers of the parts that hold entries, in the order of their first one."""
-    parts = np.searchsorted(index.starts, found[found >= 0], side="right") - 1
+def _first_points(
+    index: memo.Index, found: npt.NDArray[np.int64], positions: npt.NDArray[np.int64]
+) -> dict[int, int]:
+    """Position of the first point that each part holds."""
+    done = np.flatnonzero(found >= 0)
+    parts = np.searchsorted(index.starts, found[done], side="right") - 1
     numbers, first = np.unique(parts, return_index=True)
-    return [int(n) for n in numbers[np.argsort(first)]]
+    return dict(zip(numbers.tolist(), positions[done[first]].tolist(), strict=True))
+
+
+def _forms(
+    index: memo.Index, parts: list[int], entries: npt.NDArray[np.int64]
+) -> list[schema.PartForm]:
+    """Outputs and coordinates of parts, with the lengths that points of the space have."""
+    is_used = np.zeros(index.starts[-1], dtype=bool)
+    is_used[entries[entries >= 0]] = True
+
+    def used(part: int, header: Header) -> Header:
+        if header.counts is None:
+            return header
+        counts = header.counts[is_used[index.starts[part] : index.starts[part + 1]]]
+        return dataclasses.replace(header, counts=counts, shape=(int(counts.max()),))
+
+    return [
+        ([used(p, h) for h in index.parts[p].variables], index.parts[p].coordinates) for p in parts
+    ]
 
 
 def _refuse(
+    maker: KeyMaker,
     index: memo.Index,
-    part: int,
-    reason: str,
+    agreement: schema.Agreement,
+    parts: list[tuple[int, int]],
     entries: npt.NDArray[np.int64],
-    status: npt.NDArray[np.int8],
-    failures: dict[int, Failure],
-) -> None:
-    """Let the points of a part fail that does not fit the others."""
-    start, stop = index.starts[part], index.starts[part + 1]
-    for position in np.flatnonzero((entries >= start) & (entries < stop)).tolist():
-        row = int(entries[position] - start)
-        key = index.parts[part].keys[row]
-        failures[position] = Failure(
-            (int(key[0]), int(key[1])), "output", "OutputError", reason, "", attempts=1
-        )
-        entries[position] = -1
-        status[position] = STATUS["failed"]
+) -> dict[int, Failure]:
+    """Failures, by position, of the points whose parts do not fit the others."""
+    if not agreement.refused:
+        return {}
+    reasons = {
+        parts[number][0]: _reason(maker, misfit, [position for _, position in parts])
+        for number, misfit in agreement.refused.items()
+    }
+    part_of = np.searchsorted(index.starts, entries, side="right") - 1
+    at = np.flatnonzero(np.isin(part_of, list(reasons)))
+    failures = {}
+    for position, part in zip(at.tolist(), part_of[at].tolist(), strict=True):
+        first, second = index.parts[part].keys[entries[position] - index.starts[part]].tolist()
+        reason = reasons[part]
+        failures[position] = Failure((first, second), "output", "OutputError", reason, "")
+    return failures
+
+
+def _reason(maker: KeyMaker, misfit: schema.Misfit, positions: list[int]) -> str:
+    if misfit.reference is None:
+        return misfit.reason
+    at = np.array([positions[misfit.reference]], dtype=np.int64)
+    (point,) = maker.experiment.space.parameters_at(at, labels=True)
+    shown = ", ".join(itertools.starmap("{}={!r}".format, point.items()))
+    return f"{misfit.reason} at the first point that has it, {shown:.{_MAX_SHOWN}}"
 
 
 @contextlib.contextmanager
@@ -132,11 +174,12 @@ def sheet(gathered: Gathered, attributes: Mapping[str, Any]) -> Iterator[Sheet]:
         ]
     coordinates = list(_coordinates(gathered, units))
     with contextlib.ExitStack() as stack:
-        reader = _Reader(gathered, stack)
+        reader = Reader(index, gathered.entries, gathered.parts)
+        stack.callback(reader.close)
         outputs = [
-            o
+            output
             for agreed in gathered.agreement.outputs.values()
-            for o in _outputs(reader, agreed, units)
+            for output in _outputs(reader, agreed, units)
         ]
         yield Sheet(
             sizes=space.sizes,
@@ -169,13 +212,8 @@ def _coordinates(gathered: Gathered, units: Mapping[str, str]) -> Iterator[Coord
             value = np.asarray(table.coordinate()).reshape(())
             yield Coordinate(name, (), value, None, _attrs(units, name))
     for name, variable in gathered.agreement.coordinates.items():
-        if name not in _names(space, experiment.constants):
-            attrs = {**variable.attrs, **_attrs(units, name)}
-            yield Coordinate(name, variable.dims, variable.values, None, attrs)
-
-
-def _names(space: Space, constants: Mapping[str, values.Values]) -> set[str]:
-    return {*space.parameters, *space.dims, *constants}
+        attrs = {**variable.attrs, **_attrs(units, name)}
+        yield Coordinate(name, variable.dims, variable.values, None, attrs)
 
 
 def _attrs(units: Mapping[str, str], name: str) -> dict[str, Any]:
@@ -195,21 +233,20 @@ def _failures(failures: Mapping[int, Failure]) -> Failures:
     )
 
 
-def _outputs(reader: _Reader, agreed: schema.Agreed, units: Mapping[str, str]) -> Iterator[Output]:
+def _outputs(reader: Reader, agreed: schema.Agreed, units: Mapping[str, str]) -> Iterator[Output]:
     holes = reader.has_holes(agreed.name)
-    attrs = {**agreed.attrs, **_attrs(units, agreed.name)}
     yield Output(
         agreed.name,
         agreed.dtype,
         agreed.dims,
         agreed.shape,
-        attrs,
-        holes or agreed.ragged,
+        {**agreed.attrs, **_attrs(units, agreed.name)},
+        holes or agreed.is_ragged,
         lambda start, stop: reader.read(agreed, start, stop),
     )
-    if agreed.ragged and len(agreed.shape) == 1:
+    if agreed.count_name:
         yield Output(
-            f"n_{agreed.name}",
+            agreed.count_name,
             np.dtype(np.int64),
             (),
             (),
@@ -217,101 +254,3 @@ def _outputs(reader: _Reader, agreed: schema.Agreed, units: Mapping[str, str]) -
             holes,
             lambda start, stop: reader.read_counts(agreed, start, stop),
         )
-
-
-class _Reader:
-    """Reads outputs of the points of a space out of the memo's parts."""
-
-    def __init__(self, gathered: Gathered, stack: contextlib.ExitStack) -> None:
-        self._index = gathered.index
-        self._entries = gathered.entries
-        self._open: OrderedDict[Path, h5py.File] = OrderedDict()
-        stack.callback(self._close)
-        self._used = [
-            part for n, part in enumerate(gathered.used) if n not in gathered.agreement.refused
-        ]
-        self._all_done = bool((gathered.entries >= 0).all())
-
-    def has_holes(self, name: str) -> bool:
-        """Whether some point has no value of an output."""
-        parts = (self._index.parts[part] for part in self._used)
-        return not self._all_done or any(_number(p, name) is None for p in parts)
-
-    def read(self, agreed: schema.Agreed, start: int, stop: int) -> tuple[Array, Array | None]:
-        """Values of the points `start` to `stop`, and a mask of what is missing."""
-        shape = (stop - start, *agreed.shape)
-        made = (
-            np.full(shape, "", object) if agreed.dtype == object else np.zeros(shape, agreed.dtype)
-        )
-        missing = np.ones(shape, dtype=bool)
-        for part, at, rows in self._pieces(start, stop):
-            number = _number(part, agreed.name)
-            if number is None:
-                continue
-            header = part.variables[number]
-            if header.counts is not None:
-                self._fill_ragged(part, number, at, rows, made, missing)
-                continue
-            low, high = int(rows.min()), int(rows.max()) + 1
-            found = memo.read(part, number, self._file(part.path), slice(low, high))
-            inner = tuple(slice(size) for size in header.shape)
-            is_run = high - low == len(rows) and bool((np.diff(rows) == 1).all())
-            made[(at, *inner)] = found if is_run else found[rows - low]
-            missing[(at, *inner)] = False
-        return made, missing if missing.any() else None
-
-    def _fill_ragged(
-        self, part: memo.StoredPart, number: int, at: Any, rows: Array, made: Array, missing: Array
-    ) -> None:
-        flat = memo.read(part, number, self._file(part.path))
-        counts = part.variables[number].counts
-        assert counts is not None
-        ends = np.cumsum(counts)
-        for place, row in zip(np.arange(len(made))[at].tolist(), rows.tolist(), strict=True):
-            n = int(counts[row])
-            made[place, :n] = flat[ends[row] - n : ends[row]]
-            missing[place, :n] = False
-
-    def read_counts(
-        self, agreed: schema.Agreed, start: int, stop: int
-    ) -> tuple[Array, Array | None]:
-        """Read how many values a ragged output has at each point."""
-        made = np.zeros(stop - start, dtype=np.int64)
-        missing = np.ones(stop - start, dtype=bool)
-        for part, at, rows in self._pieces(start, stop):
-            number = _number(part, agreed.name)
-            if number is not None:
-                header = part.variables[number]
-                made[at] = header.shape[0] if header.counts is None else header.counts[rows]
-                missing[at] = False
-        return made, missing if missing.any() else None
-
-    def _pieces(self, start: int, stop: int) -> Iterator[tuple[memo.StoredPart, Any, Array]]:
-        """Each part that holds some of the points, where they stand, and their rows in it."""
-        entries = self._entries[start:stop]
-        parts = np.searchsorted(self._index.starts, entries, side="right") - 1
-        for number in np.unique(parts):
-            if number < 0:
-                continue
-            at = np.flatnonzero(parts == number)
-            rows = entries[at] - self._index.starts[number]
-            is_run = at[-1] - at[0] + 1 == len(at)
-            where = slice(int(at[0]), int(at[-1]) + 1) if is_run else at
-            yield self._index.parts[number], where, rows
-
-    def _file(self, path: Path) -> h5py.File:
-        if path in self._open:
-            self._open.move_to_end(path)
-            return self._open[path]
-        if len(self._open) >= _MAX_OPEN:
-            self._open.popitem(last=False)[1].close()
-        self._open[path] = h5.open_read(path)
-        return self._open[path]
-
-    def _close(self) -> None:
-        for file in self._open.values():
-            file.close()
-
-
-def _number(part: memo.StoredPart, name: str) -> int | None:
-    return next((i for i, header in enumerate(part.variables) if header.name == name), None)

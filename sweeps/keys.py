@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,8 +28,8 @@ def hash_values(name: str, table: values.Values, tokens: Mapping[str, str] | Non
     name : str
     table : Values
     tokens : mapping of str to str, optional
-        For labelled objects: label to a digest of what is behind it, so that a changed function
-        behind a label makes new points.
+        For elements that bring code or data with them, by their label: a digest of it, so that
+        another function behind a label makes new points.
 
     Returns
     -------
@@ -49,13 +50,13 @@ def _encodings(table: values.Values, tokens: Mapping[str, str]) -> Iterable[byte
         data = table.coordinate().astype("<f8").tobytes()
         return (b"f" + data[i : i + 8] for i in range(0, len(data), 8))
     if tokens:
-        return (
-            values.encode(e) + b"\0" + tokens.get(values.label(e), "").encode()
-            if isinstance(e, values.Labelled)
-            else values.encode(e)
-            for e in table.elements()
-        )
+        return (_with_token(element, tokens) for element in table.elements())
     return map(values.encode, table.elements())
+
+
+def _with_token(element: Any, tokens: Mapping[str, str]) -> bytes:
+    token = tokens.get(values.label(element))
+    return values.encode(element) + (b"" if token is None else b"\0" + token.encode())
 
 
 def match(wanted: Keys, known: Keys, order: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -7,12 +7,16 @@ leaves every point in at least one of them.
 from __future__ import annotations
 
 import contextlib
+import functools
+import itertools
 from collections.abc import Iterator, Sequence
 
+import h5py
 import numpy as np
 
-from sweeps import h5, memo
+from sweeps import memo, segment
 from sweeps.block import Array, Failure, Part, Variable, digest
+from sweeps.errors import StorageError
 
 SMALL_BYTES = 4 * 2**20
 N_SMALL = 32
@@ -21,6 +25,9 @@ _MERGED_BYTES = 64 * 2**20
 
 def merge(index: memo.Index) -> memo.Index:
     """Merge the small segments of a memo where there are many of them.
+
+    A disk that does not take the merged segment, or a run that merges at the same time, leaves
+    them as they are: merging can wait.
 
     Parameters
     ----------
@@ -35,63 +42,75 @@ def merge(index: memo.Index) -> memo.Index:
     small = [s for s in index.segments.values() if s.n_bytes < SMALL_BYTES]
     if len(small) < N_SMALL:
         return index
-    for batch in _batches(sorted(small, key=lambda segment: segment.created_ns)):
-        parts, failures = _contents(index, batch)
-        if parts or failures:
-            merged = memo.commit(index.folder, parts, failures)
-        else:
-            merged = None
-        for segment in batch:
-            if segment.path != merged:
-                with contextlib.suppress(FileNotFoundError):  # another run merged it too
-                    segment.path.unlink()
+    with contextlib.suppress(StorageError):
+        for batch in _batches(sorted(small, key=lambda s: s.created_ns)):
+            _replace(index, batch)
     return memo.scan(index.folder, index)
 
 
-def _batches(segments: Sequence[memo.Segment]) -> Iterator[list[memo.Segment]]:
-    batch: list[memo.Segment] = []
+def _replace(index: memo.Index, batch: Sequence[segment.Segment]) -> None:
+    """Put one segment in the place of many.
+
+    It is as old as the newest of them, not as new as the merge: what another run has computed
+    meanwhile is newer, and counts.
+    """
+    parts, failures = _contents(index, batch)
+    merged = None
+    if parts or failures:
+        created_ns = max(each.created_ns for each in batch)
+        merged = memo.commit(index.folder, parts, failures, created_ns)
+    for each in batch:
+        if each.path != merged:
+            with contextlib.suppress(OSError):  # another run merged it too, or it is not ours
+                each.path.unlink()
+
+
+def _batches(segments: Sequence[segment.Segment]) -> Iterator[list[segment.Segment]]:
+    batch: list[segment.Segment] = []
     size = 0
-    for segment in segments:
-        if batch and size + segment.n_bytes > _MERGED_BYTES:
+    for each in segments:
+        if batch and size + each.n_bytes > _MERGED_BYTES:
             yield batch
             batch, size = [], 0
-        batch.append(segment)
-        size += segment.n_bytes
+        batch.append(each)
+        size += each.n_bytes
     if len(batch) > 1:
         yield batch
 
 
-def _contents(index: memo.Index, batch: Sequence[memo.Segment]) -> tuple[list[Part], list[Failure]]:
+def _contents(
+    index: memo.Index, batch: Sequence[segment.Segment]
+) -> tuple[list[Part], list[Failure]]:
     """What of a batch still counts: no value that a newer one stands for."""
-    mine = {segment.path for segment in batch}
+    mine = {each.path for each in batch}
     alike: dict[object, list[Part]] = {}
-    files = {}
     with contextlib.ExitStack() as stack:
+        open_segment = functools.cache(lambda path: stack.enter_context(segment.open_hdf5(path)))
         for number, stored in enumerate(index.parts):
             if stored.path not in mine:
                 continue
-            rows = index.starts[number] + np.arange(len(stored.keys))
-            counts = np.flatnonzero(index.find(stored.keys) == rows)
-            if not counts.size:
-                continue
-            if stored.path not in files:
-                files[stored.path] = stack.enter_context(h5.open_read(stored.path))
-            variables = [
-                Variable(
-                    h.name, memo.read(stored, i, files[stored.path]), h.dims, h.counts, h.attrs
-                )
-                for i, h in enumerate(stored.variables)
-            ]
-            part = Part(stored.keys, stored.elapsed, tuple(variables), stored.coordinates)
-            alike.setdefault(_form(part), []).append(_rows(part, counts))
+            entries = index.starts[number] + np.arange(len(stored.keys))
+            rows = np.flatnonzero(index.find(stored.keys) == entries)
+            if rows.size:
+                part = _rows(_read(stored, open_segment(stored.path)), rows)
+                alike.setdefault(_form(part), []).append(part)
     failures = [
         failure
-        for segment in batch
-        for failure in segment.failures
+        for each in batch
+        for failure in each.failures
         if index.failures.get(failure.key) is failure
-        and index.find(np.array([failure.key], dtype=np.uint64))[0] < 0
     ]
-    return [_joined(parts) for parts in alike.values()], failures
+    failed = np.array([f.key for f in failures], dtype=np.uint64).reshape(-1, 2)
+    is_open = (index.find(failed) < 0).tolist()
+    return [_joined(parts) for parts in alike.values()], list(itertools.compress(failures, is_open))
+
+
+def _read(stored: segment.StoredPart, file: h5py.File) -> Part:
+    variables = tuple(
+        Variable(h.name, segment.read(stored, i, file), h.dims, h.counts, h.attrs)
+        for i, h in enumerate(stored.variables)
+    )
+    return Part(stored.keys, stored.elapsed, variables, stored.coordinates)
 
 
 def _form(part: Part) -> object:
@@ -113,6 +132,8 @@ def _form(part: Part) -> object:
 
 
 def _rows(part: Part, rows: Array) -> Part:
+    if len(rows) == len(part):
+        return part
     variables = []
     for v in part.variables:
         if v.counts is None:

@@ -101,9 +101,9 @@ class Plan:
 
 def plan(
     make_keys: KeyMaker,
-    find_done: Find,
-    find_failed: Find,
-    find_stale: Find,
+    find_done: Find | None,
+    find_failed: Find | None,
+    find_stale: Find | None,
     *,
     retry: bool = True,
     keep: bool = True,
@@ -113,12 +113,17 @@ def plan(
     Parameters
     ----------
     make_keys : KeyMaker
-    find_done, find_failed, find_stale : callable
-        What the memo knows: of this code, and of earlier code.
+    find_done, find_failed, find_stale : callable or None
+        What the memo knows: of this code, and of earlier code; None where it knows nothing.
     retry : bool
         Whether failed points are computed again.
     keep : bool
         Whether to list the points to compute, or count only.
+
+    Raises
+    ------
+    DeclarationError
+        For no points at all, and for more than `MAX_POINTS`.
     """
     space = make_keys.experiment.space
     n_points = len(space)
@@ -126,30 +131,37 @@ def plan(
         raise DeclarationError(
             f"{make_keys.experiment.name!r} has no points: .where() excludes all of them"
         )
-    counts = {"reused": 0, "missing": 0, "failed": 0, "stale": 0}
+    if n_points > MAX_POINTS:
+        raise too_many(n_points)
+    n_reused = n_failed = n_stale = 0
     todo = []
-    for start in range(0, n_points, STEP):
+    is_blank = not (find_done or find_failed or find_stale)
+    for start in range(0, 0 if is_blank and not keep else n_points, STEP):
         positions = space.positions(start, min(start + STEP, n_points))
-        own = make_keys(positions)
-        unknown = np.flatnonzero(find_done(own) < 0)
-        has_failed = find_failed(own[unknown]) >= 0
-        is_stale = find_stale(own[unknown]) >= 0
-        counts["reused"] += len(own) - len(unknown)
-        counts["failed"] += int(has_failed.sum())
-        counts["stale"] += int((is_stale & ~has_failed).sum())
-        counts["missing"] += int((~is_stale & ~has_failed).sum())
-        wanted = unknown if retry else unknown[~has_failed]
-        if keep and wanted.size:
-            todo.append(positions[wanted])
+        if not is_blank:
+            own = make_keys(positions)
+            unknown = ~_is_known(find_done, own)
+            positions, own = positions[unknown], own[unknown]
+            has_failed = _is_known(find_failed, own)
+            n_reused += len(unknown) - len(own)
+            n_failed += int(has_failed.sum())
+            n_stale += int((_is_known(find_stale, own) & ~has_failed).sum())
+            positions = positions if retry else positions[~has_failed]
+        if keep and positions.size:
+            todo.append(positions)
     return Plan(
         n_points,
         space.n_positions - n_points,
-        counts["reused"],
-        counts["missing"],
-        counts["failed"],
-        counts["stale"],
+        n_reused,
+        n_points - n_reused - n_failed - n_stale,
+        n_failed,
+        n_stale,
         tuple(todo),
     )
+
+
+def _is_known(find: Find | None, own: keys.Keys) -> npt.NDArray[np.bool_]:
+    return find(own) >= 0 if find and len(own) else np.zeros(len(own), dtype=bool)
 
 
 def too_many(n_points: int) -> DeclarationError:

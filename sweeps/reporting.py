@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
-import enum
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sweeps import gathering, loading, memo, subject, values
+from sweeps import gathering, loading, memo, subject
 from sweeps.declaring import Experiment
-from sweeps.finding import Broken, find_all
+from sweeps.errors import SweepsError
+from sweeps.finding import Found, find_all
 from sweeps.space import Space
 
 if TYPE_CHECKING:
@@ -30,11 +29,6 @@ class Listed:
     points: int | None
     summary: str
     error: str | None
-
-    @property
-    def full_name(self) -> str:
-        """``module.name``, which is unique."""
-        return f"{self.module}.{self.name}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,40 +69,19 @@ class FailedPoint:
     attempts: int
 
 
-@dataclasses.dataclass(frozen=True)
-class Statistics:
-    """One output of a results file in short; numbers only where it holds numbers."""
-
-    name: str
-    dims: tuple[str, ...]
-    dtype: str
-    units: str
-    n_values: int
-    n_missing: int
-    minimum: float | None
-    mean: float | None
-    maximum: float | None
-    standard_deviation: float | None
-
-
 def listed(experiments: str | os.PathLike[str] | None = None) -> list[Listed]:
     """List all experiments that can be found, and the modules that cannot be imported."""
     found, broken = find_all(experiments)
-    rows = [
-        Listed(
-            f.experiment.name,
-            f.location.module,
-            len(f.experiment.space),
-            f.experiment.summary,
-            None,
-        )
-        for f in found
-    ]
-    return rows + [_listed_broken(b) for b in broken]
+    rows = [_listed(each) for each in found]
+    return rows + [Listed(b.location.name, b.location.module, None, "", b.error) for b in broken]
 
 
-def _listed_broken(broken: Broken) -> Listed:
-    return Listed(broken.location.name, broken.location.module, None, "", broken.error)
+def _listed(found: Found) -> Listed:
+    made, module = found.experiment, found.location.module
+    try:
+        return Listed(made.name, module, len(made.space), made.summary, None)
+    except SweepsError as error:  # a predicate of `where` that raises, a space too large to count
+        return Listed(made.name, module, None, made.summary, str(error))
 
 
 def plan(
@@ -182,6 +155,29 @@ def status_of(made: subject.Subject) -> Status:
     )
 
 
+def statuses(
+    experiments: str | os.PathLike[str] | None = None,
+    results: str | os.PathLike[str] | None = None,
+) -> tuple[list[Status], list[str]]:
+    """Say how far all experiments are.
+
+    Returns
+    -------
+    list of Status
+    list of str
+        What is wrong with those that cannot be told of.
+    """
+    found, broken = find_all(experiments)
+    problems = [f"{b.location.name} cannot be imported: {b.error}" for b in broken]
+    rows = []
+    for each in found:
+        try:
+            rows.append(status(each.experiment, results=results))
+        except SweepsError as error:
+            problems.append(f"{each.full_name}: {error}")
+    return rows, problems
+
+
 def failures(made: subject.Subject) -> list[FailedPoint]:
     """List the failed points of a subject, in the order of its space."""
     gathered = gathering.gather(made.keys, memo.scan(made.memo))
@@ -230,84 +226,5 @@ def results_path(
     path = Path(experiment)
     if isinstance(experiment, os.PathLike) or path.suffix == ".h5" or len(path.parts) > 1:
         return path
-    return subject.results_folder(results) / f"{experiment}.h5"
-
-
-def statistics(dataset: xarray.Dataset) -> list[Statistics]:
-    """Describe every output of a loaded results file."""
-    return [_statistics(str(name), array) for name, array in dataset.data_vars.items()]
-
-
-def _statistics(name: str, array: xarray.DataArray) -> Statistics:
-    content = array.values
-    missing = content == "" if content.dtype == object else array.isnull().values
-    numbers: tuple[float | None, ...] = (None, None, None, None)
-    present = content[~missing]
-    if present.size and present.dtype.kind in "biuf":
-        numbers = (
-            float(present.min()),
-            float(present.mean()),
-            float(present.max()),
-            float(present.std()),
-        )
-    return Statistics(
-        name,
-        tuple(map(str, array.dims)),
-        str(content.dtype if content.dtype != object else "str"),
-        str(array.attrs.get("units", "")),
-        int(content.size),
-        int(np.count_nonzero(missing)),
-        *numbers,
-    )
-
-
-def rows(dataset: xarray.Dataset, n_rows: int) -> tuple[list[str], list[list[Any]]]:
-    """Lay the first points of a dataset out as a table, array outputs left out.
-
-    Returns
-    -------
-    header : list of str
-    lines : list of list
-        Coordinates first, then outputs, as Python's own values.
-    """
-    per_point = _point_dims(dataset)
-    names = [
-        str(name)
-        for name in (*dataset.coords, *dataset.data_vars)
-        if dataset[name].dims and set(dataset[name].dims) <= set(per_point)
-    ]
-    shape = tuple(dataset.sizes[dim] for dim in per_point)
-    lines = []
-    for flat in range(min(n_rows, int(np.prod(shape)))):
-        at = dict(zip(per_point, map(int, np.unravel_index(flat, shape)), strict=True))
-        own = (dataset[name] for name in names)
-        lines.append([a.isel({d: at[d] for d in map(str, a.dims)}).values.tolist() for a in own])
-    return names, lines
-
-
-def _point_dims(dataset: xarray.Dataset) -> tuple[str, ...]:
-    """Dimensions of the space: those that all outputs share."""
-    shared = [set(map(str, array.dims)) for array in dataset.data_vars.values()]
-    common = set.intersection(*shared) if shared else set()
-    return tuple(str(dim) for dim in dataset.sizes if dim in common)
-
-
-def plain(value: Any) -> Any:
-    """Make of a parameter's value what JSON can hold.
-
-    Examples
-    --------
-    >>> plain(1.5), plain((1, None)), plain(2j)
-    (1.5, [1, None], '2j')
-    """
-    if isinstance(value, enum.Enum):
-        return value.name
-    if isinstance(value, (datetime.date, datetime.datetime)):
-        return value.isoformat()
-    if isinstance(value, Mapping):
-        return {key: plain(part) for key, part in value.items()}
-    if isinstance(value, (tuple, list)):
-        return [plain(part) for part in value]
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    return values.label(value)
+    name = experiment.rpartition(".")[2]  # of module.name
+    return subject.results_folder(results) / f"{name}.h5"

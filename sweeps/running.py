@@ -5,11 +5,12 @@ Resuming a killed run, extending a grid and running for the first time are the s
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,25 +18,21 @@ from sweeps import (
     dispatching,
     engines,
     files,
-    gathering,
-    h5,
-    landing,
     loading,
     memo,
-    merging,
     planning,
     provenance,
+    refreshing,
 )
 from sweeps.declaring import Experiment
 from sweeps.errors import StorageError, SweepsError, UnfinishedError
-from sweeps.interrupting import Interrupted, interruptible
+from sweeps.interrupting import interruptible
 from sweeps.space import Positions, Space
 from sweeps.subject import Subject, plan, resolve
 
 if TYPE_CHECKING:
     import xarray
 
-STATE = "sweeps_state"
 LANDING_SHARE = 50
 """A long run lands what it has when this many times a landing's duration has passed: 2 %."""
 
@@ -168,8 +165,6 @@ def execute(subject: Subject, options: Options, watch: Watch | None = None) -> R
     """
     start = time.perf_counter()
     engines.get(options.engine)
-    if len(subject.experiment.space) > planning.MAX_POINTS:
-        raise planning.too_many(len(subject.experiment.space))
     landed = None if options.recompute else _landed_already(subject, options)
     if landed is not None:
         return dataclasses.replace(landed, seconds=time.perf_counter() - start)
@@ -182,9 +177,8 @@ def execute(subject: Subject, options: Options, watch: Watch | None = None) -> R
     if n_todo:
         _prepare(subject)
         tally, is_interrupted = _compute(subject, index, positions, todo, options, watch, started)
-    warnings = [_damaged(path) for path in index.bad]
     try:
-        gathered = _land(subject, index, started)
+        gathered = refreshing.refresh(subject, index, started)
     except SweepsError as error:
         raise _unfinished(f"{tally.error or error}", tally) from error
     report = Report(
@@ -198,7 +192,7 @@ def execute(subject: Subject, options: Options, watch: Watch | None = None) -> R
         subject.landed,
         subject.fingerprint.digest,
         is_interrupted,
-        tuple(warnings),
+        tuple(_warnings(subject, index, options, n_todo)),
     )
     if tally.error:
         raise _unfinished(tally.error, tally)
@@ -213,11 +207,8 @@ def _unfinished(reason: str, tally: dispatching.Tally) -> SweepsError:
 
 def _landed_already(subject: Subject, options: Options) -> Report | None:
     """Say what the results file holds if it is up to date and nothing is left to do."""
-    try:
-        held = h5.read_attributes(subject.landed)
-    except StorageError:
-        return None
-    if held.get(STATE) != subject.state(memo.listing(subject.memo)):
+    held = refreshing.fresh_attributes(subject)
+    if held is None:
         return None
     n_points, n_done, n_failed = held["n_points"], held["n_done"], held["n_failed"]
     if n_done + n_failed < n_points or (n_failed and options.retry):
@@ -275,7 +266,9 @@ def _compute(
     start = last = time.perf_counter()
     n_todo = sum(map(len, positions))
     n_workers = dispatching.n_workers(options.n_workers, n_todo, options.engine)
-    dispatch = dispatching.Dispatch(subject, index, positions, options.engine, n_workers)
+    dispatch = dispatching.Dispatch(
+        subject, index, positions, options.engine, n_workers, recompute=options.recompute
+    )
     pause = _FIRST_LANDING_S
     is_stopping = False
 
@@ -294,71 +287,25 @@ def _compute(
             )
 
     try:
-        with interruptible(stop):
+        with interruptible(stop), contextlib.closing(dispatch.receipts()) as receipts:
             tell()
-            for _ in dispatch.receipts():
+            for _ in receipts:
                 tell()
                 if time.perf_counter() - last > pause and not is_stopping:
                     begun = time.perf_counter()
-                    _land(subject, index, started)
+                    index = refreshing.refresh(subject, index, started).index
                     last = time.perf_counter()
                     pause = max(_FIRST_LANDING_S, LANDING_SHARE * (last - begun))
-    except Interrupted:
-        dispatching.kill_workers()
-        raise
     finally:
         dispatch.close()
     return dispatch.tally, is_stopping
 
 
-def _land(subject: Subject, before: memo.Index, started: str) -> gathering.Gathered:
-    """Land all that the memo has by now of the space, unless the file holds just that."""
-    while True:
-        try:
-            index = merging.merge(memo.scan(subject.memo, before))
-            gathered = gathering.gather(subject.keys, index)
-            state = subject.state(index.segments)
-            if not _holds(subject.landed, state):
-                files.make_folder(subject.results)
-                attributes = _attributes(subject, gathered, state, started)
-                with gathering.sheet(gathered, attributes) as sheet:
-                    landing.land(subject.landed, sheet)
-        except FileNotFoundError:  # another run merged a segment away that this one was to read
-            continue
-        return gathered
-
-
-def _holds(path: Path, state: str) -> bool:
-    try:
-        return h5.read_attributes(path).get(STATE) == state
-    except StorageError:
-        return False
-
-
-def _attributes(
-    subject: Subject, gathered: gathering.Gathered, state: str, started: str
-) -> dict[str, str | int]:
-    """Provenance of a results file, and what says whether it is up to date."""
-    experiment, fingerprint = subject.experiment, subject.fingerprint
-    module = subject.location.folder if subject.location is not None else "."
-    return {
-        "title": experiment.name,
-        "summary": experiment.summary,
-        "experiment": experiment.name,
-        "n_points": len(experiment.space),
-        "n_done": gathered.count("done"),
-        "n_failed": gathered.count("failed"),
-        "n_excluded": gathered.count("excluded"),
-        "started": started,
-        "ended": provenance.now(),
-        **provenance.of_machine(),
-        **provenance.of_git(Path(module)),
-        "packages": json.dumps(provenance.of_packages()),
-        "fingerprint": fingerprint.digest,
-        "source": "\n".join(fingerprint.sources.values()),
-        STATE: state,
-    }
-
-
-def _damaged(path: Path) -> str:
-    return f"set aside the damaged segment {path}; its points are computed again"
+def _warnings(subject: Subject, index: memo.Index, options: Options, n_todo: int) -> Iterator[str]:
+    for path in index.bad:
+        yield f"set aside the damaged segment {path}; its points are computed again"
+    if n_todo and subject.experiment.timeout is not None and engines.is_in_process(options.engine):
+        yield (
+            f"the timeout of {subject.experiment.timeout:g} s was not enforced: --engine "
+            f"{options.engine} computes in this process; --engine loky enforces it"
+        )

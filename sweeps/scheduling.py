@@ -41,7 +41,8 @@ class Scheduler:
         self._lock = threading.Lock()
         self._ready: collections.deque[tuple[Block, Positions]] = collections.deque()
         self._number = 0
-        self.flying: dict[int, Positions] = {}
+        self._flying: dict[int, Positions] = {}
+        self._round = 0
         self.is_stopped = False
 
     def stop(self) -> None:
@@ -52,15 +53,19 @@ class Scheduler:
     def n_left(self) -> int:
         """Points that are not finished."""
         with self._lock:
-            flying = sum(map(len, self.flying.values()))
+            flying = sum(map(len, self._flying.values()))
             ready = sum(len(positions) for _, positions in self._ready)
             return self._n_pending + flying + ready
 
     def blocks(self) -> Iterator[Block]:
         """Give out blocks until none is left now; those that come back later need another call."""
+        return self._give_out(self._round)
+
+    def _give_out(self, round_: int) -> Iterator[Block]:
         while True:
             with self._lock:
-                block = None if self.is_stopped else self._next()
+                is_over = self.is_stopped or self._round != round_
+                block = None if is_over else self._next()
             if block is None:
                 return
             yield block
@@ -73,7 +78,7 @@ class Scheduler:
             for block, part in self._cut_up(positions):
                 self._ready.append((block, part))
         block, positions = self._ready.popleft()
-        self.flying[block.number] = positions
+        self._flying[block.number] = positions
         return block
 
     def _cut_up(self, positions: Positions) -> Iterator[tuple[Block, Positions]]:
@@ -100,7 +105,7 @@ class Scheduler:
     def settle(self, receipt: Receipt) -> None:
         """Take note of what a worker did, and take back what it left."""
         with self._lock:
-            positions = self.flying.pop(receipt.number)
+            positions = self._flying.pop(receipt.number)
             if receipt.n_left:
                 self._put_back(positions[-receipt.n_left :])
             n_begun = len(positions) - receipt.n_left
@@ -108,11 +113,25 @@ class Scheduler:
                 point_s = max(receipt.busy_s / n_begun, 1e-9)
                 self._size = max(1, min(int(BLOCK_S / point_s), self._size * _GROWTH))
 
-    def give_back(self, number: int, positions: Positions) -> None:
-        """Take back what is not finished of a block whose worker died."""
+    def recall(self) -> dict[int, Positions]:
+        """Say which blocks are out, by number, and forget them; the iterators so far end.
+
+        A broken engine may go on asking from one of its threads: it gets nothing more.
+        """
         with self._lock:
-            self.flying.pop(number, None)
+            self._round += 1
+            flying, self._flying = self._flying, {}
+        return flying
+
+    def give_back(self, positions: Positions) -> None:
+        """Take back what is not finished."""
+        with self._lock:
             self._put_back(positions)
+
+    def pending(self) -> list[Positions]:
+        """Positions that nobody has been given."""
+        with self._lock:
+            return [*self._pending, *(positions for _, positions in self._ready)]
 
     def _put_back(self, positions: Positions) -> None:
         if len(positions):

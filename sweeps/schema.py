@@ -1,18 +1,20 @@
 """The one form that all points of an experiment land in, agreed between their parts.
 
-The first point in the order of the space says which shape an output has; a point that differs
-fails, since no dense array could hold both. So the outcome depends on the space alone, never on
-which worker finished first.
+A part says *facts* about its outputs: this one has shape (3, 4), that dimension has 5 coordinates.
+The first point in the order of the space that says something is right; points that contradict it
+fail, since no dense array could hold both. So the outcome depends on the space alone, never on
+which worker finished first or which points were computed together.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from sweeps import h5
 from sweeps.block import Header, Variable, class_of, digest
 
 
@@ -23,17 +25,37 @@ class Agreed:
     Attributes
     ----------
     shape : tuple of int
-        Own shape; of a ragged output, the longest length.
-    ragged : bool
+        Own shape; where lengths differ, the longest.
+    is_ragged : bool
         Whether points have 1-D values of different lengths.
+    count_name : str
+        Name of the variable with the lengths of a ragged output; empty where there is none, or
+        where the name is taken.
     """
 
     name: str
     dtype: np.dtype[Any]
     dims: tuple[str, ...]
     shape: tuple[int, ...]
-    ragged: bool
+    is_ragged: bool
+    count_name: str
     attrs: Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Misfit:
+    """Why the points of a part fail.
+
+    Attributes
+    ----------
+    reason : str
+        What contradicts what.
+    reference : int or None
+        Number of the part that said it first; None where it is the space itself.
+    """
+
+    reason: str
+    reference: int | None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -44,114 +66,156 @@ class Agreement:
     ----------
     outputs : mapping of str to Agreed
     coordinates : mapping of str to Variable
-    refused : mapping of int to str
-        Number of a part to the reason why its points fail.
+    refused : mapping of int to Misfit
+        By number of the part.
     """
 
     outputs: Mapping[str, Agreed]
     coordinates: Mapping[str, Variable]
-    refused: Mapping[int, str]
+    refused: Mapping[int, Misfit]
 
 
-def agree(
-    parts: Sequence[tuple[Sequence[Header], Sequence[Variable]]], fixed: Mapping[str, int]
-) -> Agreement:
+PartForm = tuple[Sequence[Header], Sequence[Variable]]
+"""Outputs and coordinates of a part."""
+
+
+def agree(parts: Sequence[PartForm], taken: Collection[str]) -> Agreement:
     """Find the form that the parts agree on.
 
     Parameters
     ----------
     parts : sequence of (headers, coordinates)
         In the order of the first point that each holds.
-    fixed : mapping of str to int
-        Sizes of the dimensions of the space, which outputs cannot have as their own.
+    taken : collection of str
+        Names of the parameters and dimensions of the space.
     """
-    outputs: dict[str, Agreed] = {}
+    known: dict[tuple[str, str], tuple[_Fact, int]] = {}
+    names: dict[str, int | None] = dict.fromkeys(taken)
+    headers: dict[str, list[Header]] = {}
     coordinates: dict[str, Variable] = {}
-    refused: dict[int, str] = {}
-    for number, (headers, own_coordinates) in enumerate(parts):
-        reason = _misfit(headers, own_coordinates, outputs, coordinates, fixed)
-        if reason:
-            refused[number] = reason
+    refused: dict[int, Misfit] = {}
+    for number, (own_headers, own_coordinates) in enumerate(parts):
+        facts = list(_facts(own_headers, own_coordinates))
+        own_names = [fact.name for fact in facts]
+        misfit = _contradiction(facts, known) or _clash(own_names, names, taken)
+        if misfit is not None:
+            refused[number] = misfit
             continue
-        for header in headers:
-            outputs[header.name] = _widened(outputs.get(header.name), header)
-        coordinates |= {c.name: c for c in own_coordinates}
-    return Agreement(_padded(outputs), coordinates, refused)
+        for fact in facts:
+            known.setdefault(fact.key, (fact, number))
+            names.setdefault(fact.name, number)
+        for header in own_headers:
+            headers.setdefault(header.name, []).append(header)
+        coordinates = {c.name: c for c in own_coordinates} | coordinates
+    return Agreement(_outputs(headers, names), coordinates, refused)
 
 
-def _misfit(
-    headers: Sequence[Header],
-    own_coordinates: Sequence[Variable],
-    outputs: Mapping[str, Agreed],
-    coordinates: Mapping[str, Variable],
-    fixed: Mapping[str, int],
-) -> str:
-    """Say why a part cannot stand beside the earlier ones; empty where it can."""
-    sizes = {
-        dim: size
-        for agreed in outputs.values()
-        if not _is_free(agreed.dims, coordinates)
-        for dim, size in zip(agreed.dims, agreed.shape, strict=True)
-    }
-    for header in headers:
-        agreed = outputs.get(header.name)
-        shown = f"output {header.name!r}"
-        if clash := fixed.keys() & set(header.dims):
-            return f"{shown} has the dimension {min(clash)!r} of the space as its own: rename it"
-        if agreed is not None:
-            if class_of(agreed.dtype) != class_of(header.dtype):
-                return f"{shown} is {header.dtype} here, but {agreed.dtype} at the first point"
-            free = _is_free(header.dims, coordinates) and len(agreed.shape) == 1
-            if agreed.shape != header.shape and not free:
-                return (
-                    f"{shown} has shape {header.shape} here, but {agreed.shape} at the first point"
-                )
-            if agreed.dims != header.dims:
-                return f"{shown} has dims {header.dims} here, but {agreed.dims} at the first point"
-        elif not _is_free(header.dims, coordinates):
-            for dim, size in zip(header.dims, header.shape, strict=True):
-                if sizes.get(dim, size) != size:
-                    return (
-                        f"{shown} has {size} values along {dim!r}, where others have {sizes[dim]}"
-                    )
-    for c in own_coordinates:
-        other = coordinates.get(c.name)
-        if other is not None and (other.dims, digest(other.values)) != (c.dims, digest(c.values)):
-            return (
-                f"coordinate {c.name!r} has other values here than at the first point: "
-                "return it as an output"
-            )
-    return ""
+class _Fact(NamedTuple):
+    """Something that must be the same at all points that say it.
+
+    Attributes
+    ----------
+    name, aspect : str
+        What it is about.
+    value : hashable
+        What is compared.
+    subject, verb : str
+        What is shown, as in "output 'y'" and "has shape (3,)".
+    """
+
+    name: str
+    aspect: str
+    value: Hashable
+    subject: str
+    verb: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.name, self.aspect
 
 
-def _is_free(dims: tuple[str, ...], coordinates: Mapping[str, Variable]) -> bool:
-    """Whether the length may differ from point to point: 1-D, and no coordinate fixes it."""
-    return len(dims) == 1 and not any(dims[0] in c.dims for c in coordinates.values())
+def _facts(headers: Sequence[Header], coordinates: Sequence[Variable]) -> Iterator[_Fact]:
+    """Say what a part needs to be so at all points; what can be told best comes first."""
+    # What nothing but 1-D values lie along may have another length at each point.
+    crossed = (h.dims for h in headers if len(h.dims) > 1)
+    fixed = {dim for dims in (*crossed, *(c.dims for c in coordinates)) for dim in dims}
+    for h in headers:
+        is_free = len(h.dims) == 1 and not fixed & set(h.dims)
+        shape = "any" if is_free else h.shape
+        shown = f"{h.shape} of any length" if is_free else h.shape
+        subject = f"output {h.name!r}"
+        yield _Fact(h.name, "role", "output", repr(h.name), "is an output")
+        if 0 not in h.shape:  # an empty list of strings looks like one of floats
+            yield _Fact(h.name, "class", class_of(h.dtype), subject, f"is {_type(h.dtype)}")
+        yield _Fact(h.name, "shape", shape, subject, f"has shape {shown}")
+        yield _Fact(h.name, "dims", h.dims, subject, f"has dims {h.dims}")
+        for dim, size in zip(h.dims, h.shape, strict=True):
+            yield from _dimension(dim, size, is_free)
+    for c in coordinates:
+        if c.dims != (c.name,):
+            yield _Fact(c.name, "role", "coordinate", repr(c.name), "is a coordinate")
+        for dim, size in zip(c.dims, c.values.shape, strict=True):
+            yield from _dimension(dim, size, is_free=False)
+        content = c.dims, digest(c.values)
+        verb = f"is {_short(c.values)} along {c.dims}"
+        yield _Fact(c.name, "values", content, f"coordinate {c.name!r}", verb)
 
 
-def _widened(agreed: Agreed | None, header: Header) -> Agreed:
-    ragged = header.counts is not None
-    if agreed is None:
-        return Agreed(header.name, header.dtype, header.dims, header.shape, ragged, header.attrs)
-    return dataclasses.replace(
-        agreed,
-        dtype=np.result_type(agreed.dtype, header.dtype),
-        shape=tuple(map(max, agreed.shape, header.shape)) if agreed.shape else (),
-        ragged=agreed.ragged or ragged or agreed.shape != header.shape,
-    )
+def _dimension(name: str, size: int, is_free: bool) -> Iterator[_Fact]:
+    yield _Fact(name, "role", "dimension", repr(name), "is a dimension")
+    verb = "has any length" if is_free else f"has length {size}"
+    yield _Fact(name, "size", "any" if is_free else size, f"dimension {name!r}", verb)
 
 
-def _padded(outputs: Mapping[str, Agreed]) -> dict[str, Agreed]:
-    """Give the outputs that share a dimension of free length the longest length of all."""
+def _type(dtype: np.dtype[Any]) -> str:
+    return {"O": "str", "M": "a time"}.get(dtype.kind, str(dtype))
+
+
+def _short(values: np.ndarray[Any, Any]) -> str:
+    return np.array2string(values, threshold=6, edgeitems=2, separator=", ").replace("\n", "")
+
+
+def _contradiction(
+    facts: Sequence[_Fact], known: Mapping[tuple[str, str], tuple[_Fact, int]]
+) -> Misfit | None:
+    for fact in facts:
+        other, number = known.get(fact.key, (fact, 0))
+        if other.value != fact.value:
+            return Misfit(f"{fact.subject} {fact.verb} here, but {other.verb}", number)
+    return None
+
+
+def _clash(
+    own: Sequence[str], names: Mapping[str, int | None], taken: Collection[str]
+) -> Misfit | None:
+    """Find names that some reader cannot tell apart."""
+    if found := sorted({*own} & {*taken}):
+        reason = f"{found[0]!r} is the name of a parameter or dimension of the space: rename it"
+        return Misfit(reason, None)
+    if own_new := {*own} - names.keys():
+        for clash in h5.clashing([*names, *sorted(own_new)]):
+            reason = f"the names {clash[1]!r} and {clash[0]!r} differ only in case or form"
+            return Misfit(reason, names.get(clash[0]))
+    return None
+
+
+def _outputs(headers: Mapping[str, Sequence[Header]], names: Collection[str]) -> dict[str, Agreed]:
+    """Make the form of each output that holds all of its parts."""
     longest: dict[str, int] = {}
-    for agreed in outputs.values():
-        for dim, size in zip(agreed.dims, agreed.shape, strict=True):
+    for header in (h for same in headers.values() for h in same):
+        for dim, size in zip(header.dims, header.shape, strict=True):
             longest[dim] = max(size, longest.get(dim, 0))
-    return {
-        name: dataclasses.replace(
-            agreed,
-            shape=tuple(longest[dim] for dim in agreed.dims),
-            ragged=agreed.ragged or agreed.shape != tuple(longest[dim] for dim in agreed.dims),
+    agreed = {}
+    for name, same in headers.items():
+        first = same[0]
+        shape = tuple(longest[dim] for dim in first.dims)
+        is_ragged = any(h.counts is not None or h.shape != shape for h in same)
+        count_name = f"n_{name}" if is_ragged else ""
+        if count_name and h5.clashing([*names, count_name]):
+            count_name = ""
+        # All at once: numpy's promotion one after another depends on the order.
+        dtypes = {h.dtype for h in same if 0 not in h.shape} or {first.dtype}
+        agreed[name] = Agreed(
+            name, np.result_type(*dtypes), first.dims, shape, is_ragged, count_name, first.attrs
         )
-        for name, agreed in outputs.items()
-    }
+    return agreed

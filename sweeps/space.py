@@ -9,52 +9,37 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import inspect
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from sweeps import values
-from sweeps.errors import DeclarationError, SweepsError, unknown
+from sweeps.axes import (
+    ABSENT,
+    Codes,
+    Column,
+    Dimension,
+    axis,
+    end_to_end,
+    first_rows,
+    listed,
+    refuse_clashes,
+    together,
+)
+from sweeps.errors import DeclarationError
+from sweeps.predicate import Predicate, predicate
+from sweeps.values import Labelled, Values, short
+
+__all__ = ["ABSENT", "Codes", "Column", "Dimension", "Positions", "Space", "grid", "points",
+           "zipped"]  # fmt: skip
 
 Positions = npt.NDArray[np.int64]
-Codes = npt.NDArray[np.int64]
 
-ABSENT = -1
-"""Code of a parameter that a point does not have."""
-
-_PREDICATE_STEP = 2**16
+_STEP = 2**16
 _MAX_LISTED = 2**27
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Column:
-    """A parameter along one dimension: its distinct values, and which of them stands where."""
-
-    name: str
-    table: values.Values
-    codes: Codes | None = None  # None: the values in their order, each once
-
-    def at(self, index: Codes) -> Codes:
-        """Codes at places along the dimension."""
-        return index if self.codes is None else self.codes[index]
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Dimension:
-    """A dimension of a space and the parameters that vary along it."""
-
-    name: str
-    size: int
-    columns: tuple[Column, ...]
-
-    @property
-    def is_axis(self) -> bool:
-        """Whether it is the axis of the one parameter that it is named for."""
-        return len(self.columns) == 1 and self.columns[0].name == self.name
+_MAX_POSITIONS = 2**63 - 1
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -74,10 +59,15 @@ class Space:
     """
 
     dimensions: tuple[Dimension, ...]
-    predicates: tuple[Callable[..., Any], ...] = ()
+    predicates: tuple[Predicate, ...] = ()
 
     def __post_init__(self) -> None:
-        _refuse_clashes(self.dimensions)
+        refuse_clashes(self.dimensions)
+        if self.n_positions > _MAX_POSITIONS:
+            raise DeclarationError(
+                f"a space of {float(self.n_positions):.1e} points is too large to be counted: "
+                "give fewer or shorter axes"
+            )
 
     @property
     def dims(self) -> tuple[str, ...]:
@@ -92,7 +82,7 @@ class Space:
     @property
     def parameters(self) -> tuple[str, ...]:
         """Names of the parameters."""
-        return tuple(c.name for dimension in self.dimensions for c in dimension.columns)
+        return tuple(self.columns)
 
     @property
     def columns(self) -> dict[str, Column]:
@@ -111,9 +101,8 @@ class Space:
         return True
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        for start in range(0, len(self), _PREDICATE_STEP):
-            positions = self.positions(start, min(start + _PREDICATE_STEP, len(self)))
-            yield from self.parameters_at(positions)
+        for start in range(0, len(self), _STEP):
+            yield from self.parameters_at(self.positions(start, min(start + _STEP, len(self))))
 
     def point(self, index: int) -> dict[str, Any]:
         """Parameters of one point.
@@ -150,53 +139,44 @@ class Space:
 
     def parameters_at(self, positions: Positions, labels: bool = False) -> list[dict[str, Any]]:
         """Parameters of the points at `positions`; labels for labelled objects, if asked for."""
-        listed: list[dict[str, Any]] = [{} for _ in range(len(positions))]
+        points: list[dict[str, Any]] = [{} for _ in range(len(positions))]
         columns = self.columns
         for name, codes in self.codes(positions).items():
             table = columns[name].table
-            for parameters, code in zip(listed, codes.tolist(), strict=True):
+            given = table.column(codes)
+            given = given.tolist() if isinstance(given, np.ndarray) else given
+            for parameters, value, code in zip(points, given, codes.tolist(), strict=True):
                 if code != ABSENT:
-                    element = table.element(code)
-                    is_labelled = labels and isinstance(element, values.Labelled)
-                    parameters[name] = element.label if is_labelled else values.unlabel(element)
-        return listed
+                    element = table.element(code) if labels else value
+                    is_labelled = isinstance(element, Labelled)
+                    parameters[name] = element.label if is_labelled else value
+        return points
 
     @functools.cached_property
     def accepted(self) -> Positions | None:
         """Positions that every predicate accepts, ascending; None where there is no predicate."""
         if not self.predicates:
             return None
-        mask = np.ones(self._shape, dtype=bool)
-        for predicate in self.predicates:
-            mask &= self._mask(predicate)
+        _refuse_listing(".where() looks at every point", self, self.n_positions)
+        shape = tuple(dimension.size for dimension in self.dimensions)
+        mask = np.ones(shape, dtype=bool)
+        for keeps in self.predicates:
+            mask &= self._mask(keeps)
         return np.flatnonzero(mask)
 
-    @property
-    def _shape(self) -> tuple[int, ...]:
-        return tuple(dimension.size for dimension in self.dimensions)
-
-    def _mask(self, predicate: Callable[..., Any]) -> npt.NDArray[np.bool_]:
+    def _mask(self, keeps: Predicate) -> npt.NDArray[np.bool_]:
         """What a predicate says, over the dimensions it depends on, ready to broadcast."""
-        names = _argument_names(predicate) or self.parameters
-        used = [any(c.name in names for c in d.columns) for d in self.dimensions]
+        used = [any(c.name in keeps.names for c in d.columns) for d in self.dimensions]
         part = Space(tuple(d for d, use in zip(self.dimensions, used, strict=True) if use))
-        if part.n_positions > _MAX_LISTED:
-            raise DeclarationError(
-                f".where() would call its predicate {part.n_positions:,} times; at most "
-                f"{_MAX_LISTED:,} are possible: restrict the axes themselves"
-            )
-        said = (_ask(predicate, names, parameters) for parameters in part)
+        said = (keeps.accepts(parameters) for parameters in part)
         flat = np.fromiter(said, dtype=bool, count=part.n_positions)
-        return flat.reshape([s if use else 1 for s, use in zip(self._shape, used, strict=True)])
+        return flat.reshape(
+            [d.size if use else 1 for d, use in zip(self.dimensions, used, strict=True)]
+        )
 
-    def where(self, predicate: Callable[..., Any]) -> Space:
-        """Keep the points whose parameters, given by name, the predicate accepts."""
-        if not callable(predicate):
-            raise DeclarationError(f".where() takes a function of parameters, not {predicate!r}")
-        for name in _argument_names(predicate) or ():
-            if name not in self.parameters:
-                raise unknown("parameter", name, self.parameters, "in the space for .where()")
-        return Space(self.dimensions, (*self.predicates, predicate))
+    def where(self, keep: Callable[..., Any]) -> Space:
+        """Keep the points that a predicate accepts, which is given their parameters by name."""
+        return Space(self.dimensions, (*self.predicates, predicate(keep, self.parameters)))
 
     def __mul__(self, other: Space) -> Space:
         if not isinstance(other, Space):
@@ -229,14 +209,6 @@ def grid(**axes: Any) -> Space:
     return Space(tuple(axis(name, raw) for name, raw in axes.items()))
 
 
-def axis(name: str, raw: Any) -> Dimension:
-    """Make the dimension of one parameter; each value once."""
-    table = raw if isinstance(raw, values.Values) else values.canonical(name, raw)
-    _refuse_empty(name, len(table))
-    values.refuse_duplicates(name, table)
-    return Dimension(name, len(table), (Column(name, table),))
-
-
 def zipped(dim: str = "point", /, **axes: Any) -> Space:
     """Let parameters vary together, along one dimension.
 
@@ -254,25 +226,15 @@ def zipped(dim: str = "point", /, **axes: Any) -> Space:
     """
     if not axes:
         raise DeclarationError("zipped() got no axes: give at least one, such as length=[0.1, 0.2]")
-    tables = {name: values.canonical(name, raw) for name, raw in axes.items()}
-    sizes = {name: len(table) for name, table in tables.items()}
-    if len(set(sizes.values())) > 1:
-        told = ", ".join(f"{name} has {size}" for name, size in sizes.items())
-        raise DeclarationError(f"zipped axes must have one length, but {told} values")
-    columns = []
-    for name, table in tables.items():
-        _refuse_empty(name, len(table))
-        columns.append(Column(name, *values.factorize(name, table)))
-    _refuse_repeated_rows(columns)
-    return Space((Dimension(dim, len(table), tuple(columns)),))
+    return Space((together(dim, axes),))
 
 
-def points(listed: Any) -> Space:
+def points(rows: Any) -> Space:
     """Make a space of an explicit list of points.
 
     Parameters
     ----------
-    listed : sequence of mappings, or pandas.DataFrame
+    rows : sequence of mappings, or pandas.DataFrame
         A mapping of parameter names to values for each point, or a row for each.
 
     Examples
@@ -280,121 +242,40 @@ def points(listed: Any) -> Space:
     >>> points([{"x": 1, "y": 2.0}, {"x": 3, "y": 0.5}])
     <Space (point: 2)>
     """
-    if hasattr(listed, "columns") and hasattr(listed, "to_dict"):  # a DataFrame
-        return zipped("point", **{str(name): listed[name] for name in listed.columns})
-    rows = list(listed) if not isinstance(listed, (str, Mapping)) else None
-    if rows is None or not all(isinstance(row, Mapping) for row in rows):
+    if hasattr(rows, "columns") and hasattr(rows, "to_dict"):  # a DataFrame
+        return zipped("point", **{str(name): rows[name] for name in rows.columns})
+    listable = isinstance(rows, Iterable) and not isinstance(rows, (str, Mapping))
+    own: list[Any] = list(rows) if listable else [None]
+    if not all(isinstance(row, Mapping) for row in own):
         raise DeclarationError(
-            f"points() takes a list of dicts or a DataFrame, not {type(listed).__name__}: "
+            f"points() takes a list of dicts or a DataFrame, not {short(rows)}: "
             "points([{'length': 0.1, 'angle': 2.0}, ...])"
         )
-    if not rows:
+    if not own:
         raise DeclarationError("points() got an empty list: give at least one point")
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    columns = [_listed_column(name, rows) for name in names]
-    _refuse_repeated_rows(columns)
-    return Space((Dimension("point", len(rows), tuple(columns)),))
-
-
-def _listed_column(name: Any, rows: Sequence[Mapping[str, Any]]) -> Column:
-    if not isinstance(name, str):
-        raise DeclarationError(f"points(): parameter names are strings, not {name!r}")
-    present = np.array([name in row for row in rows])
-    table, present_codes = values.factorize(
-        name, values.canonical(name, [row[name] for row in rows if name in row])
-    )
-    codes = np.full(len(rows), ABSENT, dtype=np.int64)
-    codes[present] = present_codes
-    return Column(name, table, codes)
+    return Space((listed("point", own),))
 
 
 def _union(a: Space, b: Space) -> Space:
+    columns = {**b.columns, **a.columns}
+    pieces: dict[str, list[tuple[Values, Codes]]] = {c: [] for c in a.parameters + b.parameters}
     for space in (a, b):
-        if len(space) > _MAX_LISTED:
-            raise DeclarationError(
-                f"a + b lists its points, and {space!r} has {len(space):,}: at most "
-                f"{_MAX_LISTED:,} are possible"
-            )
-    sides = [(space, space.codes(space.positions(0, len(space)))) for space in (a, b)]
-    columns = []
-    for name in dict.fromkeys(a.parameters + b.parameters):
-        elements: list[Any] = []
-        present = []
-        for space, codes in sides:
-            at = codes.get(name, np.full(len(space), ABSENT))
-            present.append(at != ABSENT)
-            table = space.columns[name].table if name in space.columns else None
-            elements += [table.element(code) for code in at[at != ABSENT].tolist()] if table else []
-        table, present_codes = values.factorize(name, values.canonical(name, elements))
-        codes_of_both = np.full(len(a) + len(b), ABSENT, dtype=np.int64)
-        codes_of_both[np.concatenate(present)] = present_codes
-        columns.append(Column(name, table, codes_of_both))
-    kept = np.sort(_first_rows(columns, len(a) + len(b)))
+        _refuse_listing("a + b lists its points", space, len(space))
+        codes = space.codes(space.positions(0, len(space)))
+        for name, own in pieces.items():
+            table = space.columns.get(name, columns[name]).table
+            own.append((table, codes.get(name, np.full(len(space), ABSENT))))
+    joined = [end_to_end(name, own) for name, own in pieces.items()]
+    kept = first_rows(joined, len(a) + len(b))
     shared = a.dims[0] if a.dims == b.dims and len(a.dims) == 1 else "point"
-    dim = "point" if shared in a.parameters + b.parameters else shared
-    columns = [Column(c.name, c.table, c.at(kept)) for c in columns]
-    return Space((Dimension(dim, len(kept), tuple(columns)),))
+    dim = "point" if shared in pieces else shared
+    present = [Column(c.name, c.table, c.at(kept)) for c in joined if len(c.table)]
+    return Space((Dimension(dim, len(kept), tuple(present)),))
 
 
-def _first_rows(columns: Sequence[Column], n_rows: int) -> npt.NDArray[np.int64]:
-    """Index of the first of each set of equal rows."""
-    row = np.zeros(n_rows, dtype=np.int64)
-    for column in columns:
-        codes = column.at(np.arange(n_rows)) + 1
-        _, row = np.unique(row * (codes.max() + 1) + codes, return_inverse=True)
-    return np.unique(row, return_index=True)[1]
-
-
-def _refuse_repeated_rows(columns: Sequence[Column]) -> None:
-    codes = [c.codes for c in columns if c.codes is not None]
-    n_rows = len(codes[0])
-    first = _first_rows(columns, n_rows)
-    if len(first) < n_rows:
-        again = int(np.setdiff1d(np.arange(n_rows), first)[0])
-        raise DeclarationError(f"the point {_row(columns, again)} stands twice: give it once")
-
-
-def _row(columns: Sequence[Column], at: int) -> dict[str, Any]:
-    codes = {c.name: int(c.at(np.array([at]))[0]) for c in columns}
-    return {c.name: c.table.element(codes[c.name]) for c in columns if codes[c.name] != ABSENT}
-
-
-def _refuse_empty(name: str, size: int) -> None:
-    if not size:
-        raise DeclarationError(f"axis {name!r} is empty: give at least one value")
-
-
-def _refuse_clashes(dimensions: Iterable[Dimension]) -> None:
-    seen: set[str] = set()
-    for dimension in dimensions:
-        names = [c.name for c in dimension.columns]
-        own = names if dimension.is_axis else [dimension.name, *names]
-        for name in own:
-            if not isinstance(name, str) or not name.isidentifier():
-                raise DeclarationError(f"{name!r} is no name: use letters, digits and underscores")
-            if name in seen:
-                raise DeclarationError(
-                    f"the name {name!r} stands twice in one space: a parameter belongs to one "
-                    "axis, and zipped('name', ...) names another dimension"
-                )
-            seen.add(name)
-
-
-def _argument_names(predicate: Callable[..., Any]) -> tuple[str, ...] | None:
-    """Parameters that a predicate asks for; None where it takes all (``**parameters``)."""
-    signature = inspect.signature(predicate).parameters.values()
-    if any(p.kind is p.VAR_KEYWORD for p in signature):
-        return None
-    return tuple(p.name for p in signature if p.default is p.empty)
-
-
-def _ask(predicate: Callable[..., Any], names: Sequence[str], point: Mapping[str, Any]) -> bool:
-    asked = {name: point[name] for name in names if name in point}
-    try:
-        return bool(predicate(**asked))
-    except SweepsError:
-        raise
-    except Exception as error:
+def _refuse_listing(why: str, space: Space, n_points: int) -> None:
+    if n_points > _MAX_LISTED:
         raise DeclarationError(
-            f"the predicate of .where() raised {type(error).__name__}: {error}, for {asked}"
-        ) from error
+            f"{why}, and {space!r} has {n_points:,}: at most {_MAX_LISTED:,} are possible; "
+            "give fewer values on its axes"
+        )

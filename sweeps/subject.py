@@ -137,23 +137,21 @@ def plan(
     keep: bool = False,
 ) -> planning.Plan:
     """Compare an experiment's points with what the memo knows of this and of earlier code."""
+    folders = sorted(p for p in subject.memo.parent.glob("*") if p != subject.memo)
+    others = [p for p in folders if p.is_dir() and memo.listing(p)]
 
     @functools.cache
     def earlier() -> list[memo.Index]:
-        folders = sorted(p for p in subject.memo.parent.glob("*") if p.is_dir())
-        return [memo.scan(p) for p in folders if p != subject.memo]
+        return [memo.scan(p) for p in others]
 
     def find_stale(keys: Any) -> Any:
-        found = _find_nothing(keys)
-        for other in earlier() if len(keys) else ():
-            found = np.maximum(found, other.find(keys))
-        return found
+        return functools.reduce(np.maximum, [other.find(keys) for other in earlier()])
 
-    find_done = _find_nothing if recompute else index.find
     return planning.plan(
-        subject.keys, find_done, index.find_failed, find_stale, retry=retry, keep=keep
+        subject.keys,
+        index.find if index.parts and not recompute else None,
+        index.find_failed if index.failures else None,
+        find_stale if others else None,
+        retry=retry,
+        keep=keep,
     )
-
-
-def _find_nothing(keys: Any) -> Any:
-    return np.full(len(keys), -1, dtype=np.int64)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import builtins
+import keyword
 import os
 from pathlib import Path
 
 from sweeps import files
-from sweeps.errors import StorageError, SweepsError
+from sweeps.errors import DeclarationError, StorageError
 from sweeps.locating import default_folder
 
 _TEXT = '''\
@@ -25,14 +27,15 @@ from sweeps import experiment, grid
         frequency=[0.5, 1.0, 2.0, 4.0],
         damping=[0.05, 0.1, 0.2],
     ),
-    units={{"frequency": "Hz", "amplitude": "m"}},
+    units={{"frequency": "Hz", "resonance": "Hz", "amplitude": "1"}},
 )
 def {name}(frequency, damping, resonance=1.0):
-    """Amplitude of a driven, damped oscillator."""
+    """Amplitude of a driven, damped oscillator, relative to its static deflection."""
     ratio = frequency / resonance
     amplitude = 1.0 / math.hypot(1.0 - ratio**2, 2.0 * damping * ratio)
     return {{"amplitude": amplitude, "is_resonant": amplitude > 2.0}}
 '''
+_USED = {"math", "experiment", "grid"}
 
 
 def write(name: str, experiments: str | os.PathLike[str] | None = None) -> Path:
@@ -40,20 +43,25 @@ def write(name: str, experiments: str | os.PathLike[str] | None = None) -> Path:
 
     Raises
     ------
-    SweepsError
-        For a name that Python cannot have.
+    DeclarationError
+        For a name that a function cannot or should not have.
     StorageError
         Where such a file is there already; it is left as it is.
     """
     if not name.isidentifier() or name.startswith("_"):
-        raise SweepsError(
-            f"{name!r} cannot name an experiment: use letters, digits and underscores"
+        raise DeclarationError(
+            f"{name!r} cannot name an experiment: use letters, digits and underscores, "
+            "beginning with a letter"
         )
+    if keyword.iskeyword(name) or hasattr(builtins, name) or name in _USED:
+        raise DeclarationError(f"{name!r} means something to Python already: take another name")
     folder = Path(experiments or default_folder())
     path = folder / f"{name}.py"
-    if path.exists():
-        raise StorageError(f"{path} is there already: take another name")
     files.make_folder(folder)
-    with files.told(path), path.open("x") as file:
-        file.write(_TEXT.format(name=name))
+    with files.told(path):
+        try:
+            with path.open("x", encoding="utf-8") as file:
+                file.write(_TEXT.format(name=name))
+        except FileExistsError:
+            raise StorageError(f"{path} is there already: take another name") from None
     return path

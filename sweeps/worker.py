@@ -5,11 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import os
 import pickle
-import signal
-import sys
-import threading
 import time
 import traceback
 from collections.abc import Iterator, Mapping
@@ -18,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from sweeps import declaring, flight, importing, memo, returning
+from sweeps import declaring, flight, importing, memo, process, returning
 from sweeps.block import Block, Failure, Receipt
 from sweeps.errors import StorageError, SweepsError
 from sweeps.interrupting import Interrupted
@@ -26,8 +22,6 @@ from sweeps.locating import ModuleLocation
 
 BLOCK_BYTES = 64 * 2**20
 """Values held in memory before a block is committed, however little time it took."""
-
-_PARENT_CHECK_S = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,8 +38,6 @@ class Job:
         the experiment itself, where it is defined in ``__main__`` or a notebook.
     settings : bytes
         The pickled `Settings`, which may hold objects of the project's own modules.
-    flights : str
-        Folder of the flight records.
     parent : int
         Process that the worker is not to outlive.
     path, folder : tuple of str, str
@@ -58,7 +50,6 @@ class Job:
     attribute: str
     pickled: bytes
     settings: bytes
-    flights: str
     parent: int
     path: tuple[str, ...]
     folder: str
@@ -76,6 +67,8 @@ class Settings:
         Names that outputs cannot have.
     memo : Path
         Folder for the segments.
+    flights : Path
+        Folder for the flight records.
     block_s : float
         Seconds after which a worker commits what it has.
     """
@@ -83,6 +76,7 @@ class Settings:
     constants: Mapping[str, Any]
     taken: frozenset[str]
     memo: Path
+    flights: Path
     block_s: float
 
 
@@ -105,22 +99,29 @@ def work(job: Job, pickled_block: bytes) -> Receipt:
         task = prepare(job)
         block: Block = pickle.loads(pickled_block)
     except SweepsError as error:
-        return Receipt(-1, 0, 0, 0, 0.0, error=str(error))
-    if flight.is_asked_to_stop(Path(job.flights)):
-        return Receipt(block.number, 0, 0, len(block), 0.0)
+        return _refusal(str(error))
+    except Exception as error:  # whatever the project's modules raise
+        return _refusal(
+            f"a worker cannot make {job.experiment!r} ready: {type(error).__name__}: {error}"
+        )
     return evaluate(task, block)
+
+
+def _refusal(reason: str) -> Receipt:
+    return Receipt(-1, 0, 0, 0, 0.0, error=reason)
 
 
 @functools.lru_cache(maxsize=1)
 def prepare(job: Job) -> Task:
     """Set this process up and import the experiment; done once for each job."""
-    _become_worker(job)
+    process.become_worker(job.parent, job.folder, job.path)
     experiment = _import(job)
     if job.location is not None and experiment.identify().digest != job.fingerprint:
         raise SweepsError(
             f"the code of {job.experiment!r} was edited after the run began: run it again"
         )
-    return Task(experiment, pickle.loads(job.settings), flight.Recorder(Path(job.flights)))
+    settings: Settings = pickle.loads(job.settings)
+    return Task(experiment, settings, flight.Recorder(settings.flights))
 
 
 def _import(job: Job) -> declaring.Experiment:
@@ -136,38 +137,10 @@ def _import(job: Job) -> declaring.Experiment:
     return found
 
 
-def _become_worker(job: Job) -> None:
-    """Die with the parent, leave Ctrl-C to it, and see the modules that it sees."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _watch(job.parent)
-    os.chdir(job.folder)
-    sys.path[:] = job.path
-    importing.forget_project_modules()
-
-
-@functools.lru_cache(maxsize=1)
-def _watch(parent: int) -> None:
-    """End this process soon after its parent, even if that was killed.
-
-    On Linux the kernel does it, also while C code holds the interpreter. A thread looks as well:
-    the kernel's signal follows the thread that started us, and there is none elsewhere.
-    """
-    if sys.platform == "linux":
-        import ctypes
-
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
-
-    def look() -> None:
-        while os.getppid() == parent:
-            time.sleep(_PARENT_CHECK_S)
-        os._exit(1)
-
-    threading.Thread(target=look, daemon=True, name="sweeps-parent-watch").start()
-
-
 def evaluate(task: Task, block: Block) -> Receipt:
     """Evaluate a block until it is done or its time is over, and commit what is finished."""
+    if flight.is_asked_to_stop(task.settings.flights):
+        return Receipt(block.number, 0, 0, len(block), 0.0)
     returned, elapsed, failures = _call_each(task, block)
     n_begun = len(elapsed)
     is_done = np.ones(n_begun, dtype=bool)

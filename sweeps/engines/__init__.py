@@ -7,7 +7,7 @@ It takes the next block only when a worker is about to be free.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, Protocol
 
 from sweeps.block import Lost, Receipt
@@ -21,8 +21,8 @@ class Engine(Protocol):
 
     def __call__(
         self, work: Callable[[Any], Receipt], blocks: Iterator[Any], n_workers: int
-    ) -> Iterator[Receipt | Lost]:
-        """Carry blocks to workers and outcomes back."""
+    ) -> Generator[Receipt | Lost]:
+        """Carry blocks to workers and outcomes back; closing the generator ends the workers."""
 
 
 def get(name: str) -> Engine:

@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import signal
-import threading
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from sweeps.block import Lost, Receipt
+from sweeps.interrupting import SIGNALS
 
 Work = Callable[[Any], Receipt]
 
 
-def serial(work: Work, blocks: Iterator[Any], n_workers: int) -> Iterator[Receipt | Lost]:
+def serial(work: Work, blocks: Iterator[Any], n_workers: int) -> Generator[Receipt | Lost]:
     """Work through the blocks in the caller itself."""
     for block in blocks:
         yield work(block)
 
 
-def threads(work: Work, blocks: Iterator[Any], n_workers: int) -> Iterator[Receipt | Lost]:
+def threads(work: Work, blocks: Iterator[Any], n_workers: int) -> Generator[Receipt | Lost]:
     """Share the blocks among threads, for functions that release the interpreter."""
-    yield from _parallel("threading", work, blocks, n_workers)
+    from joblib import cpu_count
+    from threadpoolctl import threadpool_limits
+
+    # Worker processes of joblib get the same bound; its threads do not.
+    with threadpool_limits(max(1, cpu_count() // n_workers)):
+        yield from _parallel("threading", work, blocks, n_workers)
 
 
-def loky(work: Work, blocks: Iterator[Any], n_workers: int) -> Iterator[Receipt | Lost]:
+def loky(work: Work, blocks: Iterator[Any], n_workers: int) -> Generator[Receipt | Lost]:
     """Share the blocks among processes, which a crash of the function cannot take along."""
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
@@ -36,7 +42,7 @@ def loky(work: Work, blocks: Iterator[Any], n_workers: int) -> Iterator[Receipt 
 
 def _parallel(
     backend: str, work: Work, blocks: Iterator[Any], n_workers: int
-) -> Iterator[Receipt | Lost]:
+) -> Generator[Receipt | Lost]:
     from joblib import Parallel, delayed
 
     # With n_jobs=1 joblib leaves the backend out and calls the function here, where a crash would
@@ -48,21 +54,24 @@ def _parallel(
         batch_size=1,
         pre_dispatch=1 if n_workers == 1 else 2 * n_workers,
     )
-    with _interrupts_held_back():
+    with _signals_held_back():
         outcomes = parallel(delayed(work)(block) for block in blocks)
-    yield from outcomes
+    try:
+        for outcome in outcomes:
+            yield outcome
+    finally:
+        with warnings.catch_warnings():  # joblib advises not to leave blocks under way
+            warnings.simplefilter("ignore", UserWarning)
+            outcomes.close()
 
 
 @contextmanager
-def _interrupts_held_back() -> Iterator[None]:
-    """Start workers with SIGINT blocked: Ctrl-C goes to the whole group, but is ours to handle.
+def _signals_held_back() -> Iterator[None]:
+    """Start workers with signals blocked: those for the whole group are the parent's to handle.
 
     Processes and threads inherit the mask, so those that loky starts later have it too.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield
     finally:

@@ -1,0 +1,164 @@
+"""Answers: what each command says, as text for people and as data for ``--json``."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sweeps.display import count, duration, path, size, table
+
+if TYPE_CHECKING:
+    from sweeps.cleaning import Waste
+    from sweeps.reporting import FailedPoint, Listed, Planned, Status
+    from sweeps.running import Report
+    from sweeps.showing import View
+
+_CELL_WIDTH = 40
+
+
+class Answer(NamedTuple):
+    """One answer in both forms."""
+
+    text: str
+    data: Any
+
+
+def listed(rows: Sequence[Listed]) -> Answer:
+    """Answer `list`: a name that stands in two modules is shown with its module."""
+    n_named = Counter(row.name for row in rows)
+    shown = [
+        (
+            row.name if n_named[row.name] == 1 else f"{row.module}.{row.name}",
+            row.points,
+            row.summary if row.error is None else f"error: {row.error}",
+        )
+        for row in rows
+    ]
+    none = "no experiments yet; make one by: python -m sweeps new NAME"
+    return Answer(
+        table(["name", "points", "about"], shown) if rows else none, list(map(vars, rows))
+    )
+
+
+def planned(plan: Planned) -> Answer:
+    """Answer `plan`."""
+    return Answer(
+        f"{plan.experiment}: {count(plan.points, 'point')}: {plan.reused:,} reused, "
+        f"{plan.missing:,} missing, {plan.failed:,} failed, {plan.stale:,} stale",
+        vars(plan),
+    )
+
+
+def ran(report: Report) -> Answer:
+    """Answer `run`; points left are those that an interrupt or a limit kept from being computed."""
+    n_left = report.n_points - report.n_computed - report.n_reused - report.n_failed
+    left = f", {n_left:,} left" if n_left > 0 else ""
+    text = (
+        f"{report.experiment}: {count(report.n_points, 'point')}: {report.n_computed:,} computed, "
+        f"{report.n_reused:,} reused, {report.n_failed:,} failed{left} in "
+        f"{duration(report.seconds)} → {path(report.results)}"
+    )
+    data = {
+        "experiment": report.experiment,
+        "points": report.n_points,
+        "reused": report.n_reused,
+        "computed": report.n_computed,
+        "failed": report.n_failed,
+        "excluded": report.n_excluded,
+        "seconds": report.seconds,
+        "results": report.results,
+        "fingerprint": report.fingerprint,
+    }
+    return Answer(text, data)
+
+
+def status(row: Status) -> Answer:
+    """Answer `status NAME`."""
+    return Answer(statuses([row]).text, vars(row))
+
+
+def statuses(rows: Sequence[Status]) -> Answer:
+    """Answer `status`."""
+    header = ["experiment", "points", "done", "missing", "failed", "stale", "results"]
+    shown = [
+        (r.experiment, r.points, r.done, r.missing, r.failed, r.stale, _place(Path(r.results)))
+        for r in rows
+    ]
+    return Answer(table(header, shown), list(map(vars, rows)))
+
+
+def _place(results: Path) -> str:
+    return path(results) if results.exists() else "(none yet)"
+
+
+def failures(failed: Sequence[FailedPoint], n_rows: int) -> Answer:
+    """Answer `failures`: what failed at the same place of the code together, at most `n_rows`."""
+    places: dict[tuple[str, ...], list[FailedPoint]] = {}
+    for each in failed:
+        places.setdefault(_place_in_code(each), []).append(each)
+    blocks = [_failures_at_one_place(alike, n_rows) for alike in places.values()]
+    text = "\n\n".join([*blocks, f"{count(len(failed), 'point')} failed"])
+    return Answer(text, list(map(vars, failed)))
+
+
+def _place_in_code(failed: FailedPoint) -> tuple[str, ...]:
+    lines = failed.traceback.splitlines()
+    return (failed.kind, failed.type, *(line for line in lines if line.startswith("  File ")))
+
+
+def _failures_at_one_place(alike: Sequence[FailedPoint], n_rows: int) -> str:
+    first = alike[0]
+    lines = [f"{first.type} ({first.kind}) at {count(len(alike), 'point')}:"]
+    for each in itertools.islice(alike, n_rows):
+        again = f" ({each.attempts} attempts)" if each.attempts > 1 else ""
+        lines.append(f"  {_parameters(each.params)}: {' '.join(each.message.split())}{again}")
+    if len(alike) > n_rows:
+        lines.append(f"  and {len(alike) - n_rows:,} more; --rows N shows more")
+    if first.traceback:
+        lines += ["", "  the first one:", *(f"    {x}" for x in first.traceback.splitlines())]
+    return "\n".join(lines)
+
+
+def _parameters(params: Mapping[str, Any]) -> str:
+    from sweeps.values import label
+
+    return ", ".join(f"{name}={label(value)}" for name, value in params.items()) or "the only point"
+
+
+def shown(name: str, view: View) -> Answer:
+    """Answer `show`."""
+    header = ["output", "units", "dims", "dtype", "count", "missing", "min", "mean", "max", "std"]
+    numbers = [
+        (each.name, each.units, ", ".join(each.dims), *_numbers(each)) for each in view.outputs
+    ]
+    points = table(view.header, [list(map(_cut, row)) for row in view.rows]) if view.header else ""
+    rows = [dict(zip(view.header, row, strict=True)) for row in view.rows]
+    outputs = list(map(vars, view.outputs))
+    data = {"experiment": name, "sizes": view.sizes, "outputs": outputs, "rows": rows}
+    return Answer("\n\n".join(filter(None, [points, table(header, numbers)])), data)
+
+
+def _numbers(of: Any) -> tuple[Any, ...]:
+    return (of.dtype, of.count, of.missing, of.min, of.mean, of.max, of.std)
+
+
+def _cut(value: Any) -> Any:
+    is_long = isinstance(value, str) and len(value) > _CELL_WIDTH
+    return value[: _CELL_WIDTH - 1] + "…" if is_long else value
+
+
+def cleaned(name: str, found: Sequence[Waste], n_bytes: int, *, is_freed: bool) -> Answer:
+    """Answer `clean`."""
+    lines = [f"{size(each.n_bytes):>8}  {each.reason}: {path(each.path)}" for each in found]
+    advice = "" if is_freed or not found else "; free it by: --yes"
+    lines.append(f"{'freed' if is_freed else 'could free'} {size(n_bytes)}{advice}")
+    data = {
+        "experiment": name,
+        "bytes": n_bytes,
+        "freed": is_freed,
+        "waste": list(map(vars, found)),
+    }
+    return Answer("\n".join(lines), data)

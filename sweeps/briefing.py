@@ -1,0 +1,70 @@
+"""Briefing: all that workers must know of a run, in the form that they take it."""
+
+from __future__ import annotations
+
+import functools
+import os
+import pickle
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sweeps import flight, scheduling, values, worker
+from sweeps.block import Block, Receipt
+from sweeps.errors import SweepsError
+from sweeps.subject import Subject
+
+Work = Callable[[Any], Receipt]
+
+
+def here(subject: Subject, flights: Path) -> Work:
+    """Brief workers that share this process: they take blocks as they are."""
+    recorder = flight.Recorder(None)
+    task = worker.Task(subject.experiment, _settings(subject, flights), recorder)
+    return functools.partial(worker.evaluate, task)
+
+
+def elsewhere(subject: Subject, flights: Path) -> Work:
+    """Brief workers that are processes of their own: they take blocks as `pack` makes them."""
+    experiment = subject.experiment
+    job = worker.Job(
+        experiment.name,
+        subject.fingerprint.digest,
+        subject.location,
+        subject.attribute,
+        b"" if subject.location is not None else _pickle(experiment.without_space()),
+        _pickle(_settings(subject, flights)),
+        os.getpid(),
+        tuple(sys.path),
+        os.getcwd(),  # noqa: PTH109
+    )
+    return functools.partial(worker.work, job)
+
+
+def pack(block: Block) -> bytes:
+    """Make of a block what travels to another process."""
+    return _pickle(block)
+
+
+def _settings(subject: Subject, flights: Path) -> worker.Settings:
+    experiment = subject.experiment
+    constants = {
+        name: values.unlabel(table.element(0)) for name, table in experiment.constants.items()
+    }
+    taken = frozenset({*experiment.space.parameters, *experiment.space.dims, *constants})
+    return worker.Settings(constants, taken, subject.memo, flights, scheduling.BLOCK_S)
+
+
+def _pickle(thing: Any) -> bytes:
+    """Pickle for a worker, what is defined in ``__main__`` by value."""
+    import cloudpickle
+
+    try:
+        packed: bytes = cloudpickle.dumps(thing, protocol=pickle.HIGHEST_PROTOCOL)
+    except Exception as error:
+        raise SweepsError(
+            f"cannot send {type(thing).__name__} to a worker process: {error}; "
+            "use --engine serial or threads, or objects that can be pickled"
+        ) from error
+    return packed

@@ -1,0 +1,322 @@
+"""The outputs of one point: each value that its function returned, named, labelled and checked.
+
+Whatever cannot stand in a results file is refused here, for this point alone, so that neither
+the memo nor landing meets it.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import datetime
+import enum
+import functools
+import sys
+from array import array as buffer
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sweeps import h5
+from sweeps.block import Array, digest
+from sweeps.errors import OutputError
+
+SCALARS = frozenset({float, int, bool, complex, str, np.float64, np.bool_, np.int64})
+"""Types of values that nobody can change after they were returned, the usual ones."""
+
+ALLOWED = (
+    "allowed are numbers, strings, booleans, complex numbers, dates, arrays of them, xarray "
+    "objects, and a dict, NamedTuple or dataclass of these"
+)
+# Subclasses of ndarray with a meaning of their own (masks, units) would lose it without a word.
+_PLAIN_ARRAYS = (np.ndarray, np.memmap, np.matrix)
+# Attributes that tell readers how values are stored, or HDF5 what a dataset is for.
+_STORAGE_ATTRS = frozenset(
+    {
+        *("missing_value", "scale_factor", "add_offset", "dtype", "coordinates", "calendar"),
+        *("CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST"),
+    }
+)
+
+
+class Value(NamedTuple):
+    """One named value of one point."""
+
+    array: Array  # 0-D for a scalar
+    dims: tuple[str, ...] = ()
+    attrs: Mapping[str, Any] = {}
+
+
+class Outputs(NamedTuple):
+    """All values of one point, and the coordinates of their own dimensions."""
+
+    values: Mapping[str, Value]
+    coordinates: Mapping[str, Value]
+
+
+def snapshot(value: Any) -> Any:
+    """Keep a returned value as it is now; the function may use its arrays again."""
+    if type(value) in SCALARS or isinstance(value, np.generic):
+        return value
+    if isinstance(value, np.ndarray):
+        return np.array(value) if type(value) in _PLAIN_ARRAYS else copy.copy(value)
+    named = _fields(value)
+    if named is not None:
+        return {name: snapshot(item) for name, item in named.items()}
+    if isinstance(value, (list, tuple)):
+        return [snapshot(item) for item in value]
+    if _is_xarray(value):
+        return value.copy(deep=True).load()
+    is_array = hasattr(value, "__array__") or isinstance(value, (memoryview, buffer))
+    return np.array(value) if is_array else value
+
+
+def size_bytes(value: Any) -> int:
+    """Roughly how much memory a snapshot takes."""
+    if type(value) is dict:
+        return sum(map(size_bytes, value.values()))
+    if type(value) is list:
+        return sys.getsizeof(value) + len(value) * sum(map(size_bytes, value[:1]))
+    return int(getattr(value, "nbytes", 0)) or sys.getsizeof(value)
+
+
+def outputs(
+    value: Any, name: str, dims: Mapping[str, Sequence[str]], taken: frozenset[str]
+) -> Outputs:
+    """Name and label every value of one point.
+
+    Parameters
+    ----------
+    value
+        A snapshot of what the function returned.
+    name : str
+        What a single nameless value is called.
+    dims : mapping of str to sequence of str
+        Names of the outputs' own dimensions, where declared.
+    taken : frozenset of str
+        Names that outputs cannot have: those of parameters and dimensions of the space.
+
+    Raises
+    ------
+    OutputError
+        Naming the output that cannot be kept, and what is allowed.
+    """
+    labelled: dict[str, Any] = {}
+    values: dict[str, Value] = {}
+    for key, item in _named(value, name).items():
+        values[key] = _value(key, item, dims.get(key))
+        if hasattr(item, "coords"):
+            _collect(labelled, key, item.coords, taken)
+    # A coordinate without dimensions, such as .sel() leaves, may differ from point to point.
+    coordinates = {key: c for key, c in labelled.items() if c.dims}
+    for key in labelled.keys() - coordinates.keys():
+        if key in values:
+            raise OutputError(f"{key!r} is an output and a coordinate of another: rename one")
+        values[key] = labelled[key]
+    _check_sizes([*values.items(), *coordinates.items()])
+    own_dims = dict.fromkeys(d for v in (*values.values(), *coordinates.values()) for d in v.dims)
+    auxiliary = tuple(key for key, c in coordinates.items() if c.dims != (key,))
+    _check_names(tuple(values), tuple(own_dims), auxiliary, taken)
+    return Outputs(values, coordinates)
+
+
+def _is_xarray(value: Any) -> bool:
+    """Whether a value has labels; where xarray is not imported, nothing has."""
+    xarray = sys.modules.get("xarray")
+    kinds = (xarray.DataArray, xarray.Dataset, xarray.Variable) if xarray is not None else ()
+    return isinstance(value, kinds)
+
+
+def _fields(value: Any) -> dict[Any, Any] | None:
+    """Named values in a mapping, NamedTuple or dataclass; None for one value."""
+    if isinstance(value, Mapping) and not _is_xarray(value):
+        return dict(value)
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return dict(value._asdict())
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return None
+
+
+def _named(value: Any, name: str) -> dict[Any, Any]:
+    named = _fields(value)
+    if named is None and _is_xarray(value):
+        if hasattr(value, "data_vars"):
+            named = dict(value.data_vars)
+        else:
+            named = {getattr(value, "name", None) or name: value}
+    if named is None:
+        named = {name: value}
+    if not named:
+        raise OutputError(f"the function returned an empty {type(value).__name__}; {ALLOWED}")
+    return named
+
+
+def _value(name: Any, value: Any, declared: Sequence[str] | None) -> Value:
+    shown = f"output {name!r}"
+    if isinstance(value, Mapping):
+        raise OutputError(
+            f"{shown} is a {type(value).__name__} inside another: give each of its values a name "
+            f"of its own; {ALLOWED}"
+        )
+    if _is_xarray(value):
+        array, dims = array_of(shown, value.values), tuple(map(str, value.dims))
+        if declared is not None and dims != tuple(declared):
+            raise OutputError(f"{shown} has dims {dims}, but {tuple(declared)} are declared")
+        return Value(array, dims, _attrs(value.attrs))
+    array = array_of(shown, value)
+    dims = tuple(declared or (f"{name}_dim_{i}" for i in range(array.ndim)))
+    if len(dims) != array.ndim:
+        raise OutputError(
+            f"{shown} has shape {array.shape} but the declared dims {dims}: "
+            "give one name for each dimension"
+        )
+    return Value(array, dims)
+
+
+def _collect(
+    labelled: dict[str, Value], output: str, coords: Mapping[Any, Any], taken: frozenset[str]
+) -> None:
+    """Add the coordinates of an output to those of the point, but not its parameters."""
+    for key, c in coords.items():
+        name, dims = str(key), tuple(map(str, c.dims))
+        if name in taken and dims != (name,):
+            continue
+        shown = f"coordinate {name!r} of output {output!r}"
+        made = Value(array_of(shown, c.values), dims, _attrs(c.attrs))
+        other = labelled.setdefault(name, made)
+        if (other.dims, digest(other.array)) != (made.dims, digest(made.array)):
+            raise OutputError(f"{shown} differs from that of another output: rename one")
+
+
+def _attrs(attrs: Mapping[Any, Any]) -> dict[str, Any]:
+    """Attributes that say something of the values to people, as Python's own scalars."""
+    kept = {}
+    for key, value in attrs.items():
+        plain = value.item() if isinstance(value, np.generic) else value
+        if isinstance(key, str) and key not in _STORAGE_ATTRS and not key.startswith("_"):
+            try:
+                h5.check_name(key)
+            except OutputError:
+                continue
+            if isinstance(plain, (str, int, float)):
+                kept[key] = plain
+    return kept
+
+
+def array_of(shown: str, value: Any) -> Array:
+    """Make an array of a dtype that can be stored, 0-D for a scalar.
+
+    Strings become objects, dates datetime64 in microseconds, numbers keep their dtype.
+
+    Raises
+    ------
+    OutputError
+        Beginning with `shown`, for everything else.
+    """
+    value = _plain(value)
+    if value is None:
+        raise OutputError(f"{shown} is None: return a value; {ALLOWED}")
+    if type(value) is int and not -(2**63) <= value < 2**63:
+        raise OutputError(
+            f"{shown} is an integer of {value.bit_length()} bits, beyond 64 bits with a sign: "
+            "return a float or a string"
+        )
+    if isinstance(value, np.ndarray) and type(value) not in _PLAIN_ARRAYS:
+        raise OutputError(
+            f"{shown} is a {type(value).__name__}, whose mask or units would be lost: "
+            "return a plain array"
+        )
+    try:
+        array = np.asarray(value, dtype="M8[us]" if isinstance(value, datetime.date) else None)
+    except ValueError as error:
+        raise OutputError(f"{shown} is no regular array: {error}; {ALLOWED}") from error
+    if array.dtype.kind in "OU":
+        array = _objects(shown, value)
+    elif array.dtype.kind == "M":
+        array = _microseconds(shown, array)
+    try:
+        stored, _ = h5.storage(array.dtype)
+        if array.dtype.kind == "O":
+            h5.encode(array)
+    except OutputError as error:
+        raise OutputError(f"{shown}: {error}") from None
+    return array.astype(stored, copy=False) if array.dtype.kind in "iufc" else array
+
+
+def _plain(value: Any) -> Any:
+    """The name for an enum's member, UTC for an aware time."""
+    if isinstance(value, enum.Enum):
+        return value.name
+    if isinstance(value, datetime.datetime) and value.tzinfo is not None:
+        return value.astimezone(datetime.UTC).replace(tzinfo=None)
+    return str(value) if isinstance(value, str) else value
+
+
+def _objects(shown: str, value: Any) -> Array:
+    """Strings or dates; not a mixture with numbers, of which numpy would make strings."""
+    given = np.asarray(value, dtype=object)
+    items = [_plain(item) for item in given.flat]
+    made = np.empty(len(items), dtype=object)
+    made[:] = items
+    if all(isinstance(item, str) for item in items):
+        return made.reshape(given.shape)
+    if all(isinstance(item, datetime.date) for item in items):
+        return made.astype("M8[us]").reshape(given.shape)
+    odd = next(item for item in items if not isinstance(item, str))
+    kind = type(odd).__name__
+    raise OutputError(f"{shown} {'holds a' if given.ndim else 'is of type'} {kind}; {ALLOWED}")
+
+
+def _microseconds(shown: str, array: Array) -> Array:
+    made = array.astype("M8[us]")
+    if not np.array_equal(made.astype(array.dtype).view(np.int64), array.view(np.int64)):
+        raise OutputError(f"{shown} has times finer than microseconds, or too far away")
+    return made
+
+
+def _check_sizes(values: Iterable[tuple[str, Value]]) -> None:
+    sizes: dict[str, int] = {}
+    for key, value in values:
+        if len(set(value.dims)) < len(value.dims):
+            raise OutputError(f"output {key!r} has a dimension twice in its dims {value.dims}")
+        for dim, size in zip(value.dims, value.array.shape, strict=True):
+            if sizes.setdefault(dim, size) != size:
+                raise OutputError(
+                    f"outputs share the dimension {dim!r} but have {sizes[dim]} and {size} "
+                    f"values along it (at {key!r})"
+                )
+
+
+@functools.lru_cache(maxsize=256)
+def _check_names(
+    values: tuple[Hashable, ...],
+    dims: tuple[str, ...],
+    auxiliary: tuple[str, ...],
+    taken: frozenset[str],
+) -> None:
+    """Refuse names that some reader of a results file cannot have, or cannot tell apart."""
+    for kind, names in ("output", values), ("dimension", dims), ("coordinate", auxiliary):
+        for name in names:
+            if not isinstance(name, str):
+                raise OutputError(f"an output is named {name!r}: names are strings")
+            h5.check_name(name)
+            if name.startswith("_"):
+                raise OutputError(f"{kind} {name!r} begins with '_', which is reserved: rename it")
+            if name in taken:
+                raise OutputError(
+                    f"{kind} {name!r} has the name of a parameter or dimension of the space: "
+                    "rename it"
+                )
+            if kind == "coordinate" and " " in name:  # CF lists them between blanks
+                raise OutputError(f"coordinate {name!r} has a blank in its name: rename it")
+    for clash in h5.clashing(map(str, (*values, *dims, *auxiliary, *taken))):
+        if len(set(clash)) == 1:
+            raise OutputError(
+                f"{clash[0]!r} is the name of an output and of a dimension: rename one, or return "
+                "an xarray.DataArray with the values along a dimension as its coordinate"
+            )
+        raise OutputError(
+            f"the names {' and '.join(map(repr, clash))} differ only in case or form: rename one"
+        )

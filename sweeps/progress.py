@@ -1,0 +1,93 @@
+"""Progress: how a run under way looks, a bar on a terminal, now and then a line elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from typing import Any
+
+from sweeps.display import count, duration
+from sweeps.running import Progress
+
+_LINE_EVERY_S = 5.0
+
+
+class Watcher:
+    """Shows the progress of a run on stderr; what becomes of stderr is no matter to the run."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._last = time.monotonic()
+        self._was_stopping = False
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __call__(self, progress: Progress) -> None:
+        """Show how far a run is."""
+        # OSError: the log file's disk is full, or the reader of a pipe has gone.
+        # RuntimeError: a signal came amid a print, and its handler prints too ("reentrant call").
+        with contextlib.suppress(OSError, RuntimeError):
+            if _is_terminal():
+                self._show_bar(progress)
+            else:
+                self._print_line(progress)
+
+    def close(self) -> None:
+        """Leave the bar as it is."""
+        if self._bar is not None:
+            self._bar.stop()
+
+    def _print_line(self, progress: Progress) -> None:
+        now = time.monotonic()
+        is_news = progress.is_stopping and not self._was_stopping
+        if is_news or now - self._last > _LINE_EVERY_S:
+            self._last, self._was_stopping = now, progress.is_stopping
+            print(f"{self._name}: {line(progress)}", file=sys.stderr, flush=True)
+
+    def _show_bar(self, progress: Progress) -> None:
+        if self._bar is None:
+            from rich.console import Console
+            from rich.progress import BarColumn, TextColumn
+            from rich.progress import Progress as Bar
+
+            columns = (
+                TextColumn("{task.description}", markup=False),
+                BarColumn(),
+                TextColumn("{task.fields[line]}", markup=False),
+            )
+            self._bar = Bar(*columns, console=Console(stderr=True), refresh_per_second=5)
+            self._task = self._bar.add_task(self._name, total=progress.n_todo, line="")
+            self._bar.start()
+        n_over = progress.n_computed + progress.n_failed
+        self._bar.update(self._task, completed=n_over, line=line(progress))
+
+
+def line(progress: Progress) -> str:
+    """Say how far a run is.
+
+    Examples
+    --------
+    >>> line(Progress(n_todo=600, n_computed=145, n_failed=5, n_reused=40, seconds=10.0))
+    '150/600 points, 5 failed, 40 reused, 15 points/s, 30.0 s left'
+    """
+    n_over = progress.n_computed + progress.n_failed
+    said = [f"{n_over:,}/{count(progress.n_todo, 'point')}"]
+    if progress.is_stopping:
+        said.insert(0, "finishing what is under way (interrupt again to stop at once)")
+    if progress.n_failed:
+        said.append(f"{progress.n_failed:,} failed")
+    if progress.n_reused:
+        said.append(f"{progress.n_reused:,} reused")
+    if n_over and progress.seconds > 0:
+        rate = n_over / progress.seconds
+        said.append(f"{rate:,.3g} points/s")
+        if n_over < progress.n_todo and not progress.is_stopping:
+            said.append(f"{duration((progress.n_todo - n_over) / rate)} left")
+    return ", ".join(said)
+
+
+def _is_terminal() -> bool:
+    """Whether stderr can move its cursor; a dumb terminal would show the bar at the end only."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"

@@ -1,0 +1,155 @@
+"""Reading outputs of some points of a space out of the memo's segments, slab by slab."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from sweeps import memo, segment
+from sweeps.block import Array, Header
+from sweeps.schema import Agreed
+
+_MAX_OPEN = 64
+# Reading one point costs about as much as this many bytes read for nothing between two points.
+_WASTE_BYTES = 2**17
+
+Slab = tuple[Array, Array | None]
+"""Values of some points, and a mask of what is missing among them, or None."""
+
+
+class Reader:
+    """Reads outputs of the points of a space.
+
+    Parameters
+    ----------
+    index : Index
+    entries : numpy.ndarray
+        Shape (n_positions,), the entry of the memo with a point's values, or -1.
+    parts : sequence of int
+        Numbers of the parts that hold these entries.
+
+    It keeps files open; `close` it.
+    """
+
+    def __init__(
+        self, index: memo.Index, entries: npt.NDArray[np.int64], parts: Sequence[int]
+    ) -> None:
+        self._index = index
+        self._entries = entries
+        self._parts = [index.parts[number] for number in parts]
+        self._open: OrderedDict[Path, h5py.File] = OrderedDict()
+        self._are_all_done = bool((entries >= 0).all())
+
+    def has_holes(self, name: str) -> bool:
+        """Whether some point has no value of an output."""
+        return not self._are_all_done or any(_find(part, name) is None for part in self._parts)
+
+    def read(self, agreed: Agreed, start: int, stop: int) -> Slab:
+        """Read an output of the points `start` to `stop`."""
+        shape = (stop - start, *agreed.shape)
+        is_text = agreed.dtype == object
+        made = np.full(shape, "", object) if is_text else np.zeros(shape, agreed.dtype)
+        missing = np.ones(shape if agreed.is_ragged else stop - start, dtype=bool)
+        for part, at, rows in self._pieces(start, stop):
+            found = _find(part, agreed.name)
+            if found is None:
+                continue
+            number, header = found
+            if header.counts is None:
+                where = (at, *map(slice, header.shape)) if agreed.is_ragged else at
+                if 0 not in header.shape:
+                    made[where] = self._rows(part, number, header, rows)
+                missing[where] = False
+            else:
+                counts = header.counts[rows]
+                is_there = np.arange(agreed.shape[0]) < counts[:, np.newaxis]
+                width = np.zeros((len(rows), agreed.shape[0]), dtype=made.dtype)
+                width[is_there] = self._flat(part, number, header.counts, rows)
+                made[at], missing[at] = width, ~is_there
+        return made, missing if missing.any() else None
+
+    def read_counts(self, agreed: Agreed, start: int, stop: int) -> Slab:
+        """Read how many values a ragged output has at each point."""
+        made = np.zeros(stop - start, dtype=np.int64)
+        missing = np.ones(stop - start, dtype=bool)
+        for part, at, rows in self._pieces(start, stop):
+            found = _find(part, agreed.name)
+            if found is not None:
+                _, header = found
+                made[at] = header.shape[0] if header.counts is None else header.counts[rows]
+                missing[at] = False
+        return made, missing if missing.any() else None
+
+    def close(self) -> None:
+        """Close the files."""
+        for file in self._open.values():
+            file.close()
+
+    def _pieces(self, start: int, stop: int) -> Iterator[tuple[segment.StoredPart, Any, Array]]:
+        """Each part that holds some of the points, where they stand, and their rows in it."""
+        entries = self._entries[start:stop]
+        numbers = np.searchsorted(self._index.starts, entries, side="right") - 1
+        for number, at in grouped(numbers):
+            if number >= 0:
+                rows = entries[at] - self._index.starts[number]
+                yield self._index.parts[number], at, rows
+
+    def _rows(
+        self, part: segment.StoredPart, number: int, header: Header, rows: npt.NDArray[np.int64]
+    ) -> Array:
+        """Values at some rows of a part."""
+        file = self._file(part.path)
+        low, high = int(rows.min()), int(rows.max()) + 1
+        row_bytes = int(np.prod(header.shape)) * header.dtype.itemsize
+        if (high - low - len(rows)) * row_bytes > len(rows) * _WASTE_BYTES:
+            each = [segment.read(part, number, file, slice(row, row + 1)) for row in rows.tolist()]
+            return np.concatenate(each)
+        found = segment.read(part, number, file, slice(low, high))
+        is_run = high - low == len(rows) and bool((np.diff(rows) == 1).all())
+        return found if is_run else np.asarray(found[rows - low])
+
+    def _flat(
+        self, part: segment.StoredPart, number: int, counts: Array, rows: npt.NDArray[np.int64]
+    ) -> Array:
+        """Values of a free length at some rows of a part, one row after another."""
+        ends = np.cumsum(counts)
+        first = (ends - counts)[rows]
+        low, high = int(first.min()), int(ends[rows].max())
+        found = segment.read(part, number, self._file(part.path), slice(low, high))
+        own = counts[rows]
+        within = np.arange(own.sum()) - np.repeat(np.cumsum(own) - own, own)
+        return np.asarray(found[np.repeat(first - low, own) + within])
+
+    def _file(self, path: Path) -> h5py.File:
+        if path in self._open:
+            self._open.move_to_end(path)
+            return self._open[path]
+        if len(self._open) >= _MAX_OPEN:
+            self._open.popitem(last=False)[1].close()
+        self._open[path] = segment.open_hdf5(path)
+        return self._open[path]
+
+
+def grouped(numbers: npt.NDArray[np.int64]) -> Iterator[tuple[int, Any]]:
+    """Find where each number stands: a slice where it stands in a run, else indices.
+
+    Examples
+    --------
+    >>> list(grouped(np.array([7, 7, 2, 5, 2])))
+    [(2, array([2, 4])), (5, slice(3, 4, None)), (7, slice(0, 2, None))]
+    """
+    order = np.argsort(numbers, kind="stable")
+    starts = np.flatnonzero(np.diff(numbers[order], prepend=numbers[order[:1]] - 1))
+    for at in np.split(order, starts[1:]) if len(order) else ():
+        is_run = at[-1] - at[0] + 1 == len(at)
+        yield int(numbers[at[0]]), slice(int(at[0]), int(at[-1]) + 1) if is_run else at
+
+
+def _find(part: segment.StoredPart, name: str) -> tuple[int, Header] | None:
+    return next(((i, h) for i, h in enumerate(part.variables) if h.name == name), None)

@@ -1,0 +1,240 @@
+"""The file of one segment: finished points and failures, with a digest behind the end of the HDF5.
+
+HDF5 readers tolerate the digest; here it is verified before HDF5 sees the file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from sweeps import h5
+from sweeps.block import Array, Failure, Header, Part, Variable
+from sweeps.errors import StorageError
+
+SUFFIX = ".seg"
+_MAGIC = b"sweeps-segment-1"
+_TRAILER_BYTES = 32 + len(_MAGIC)
+_CHUNK_BYTES = 2**20
+_FAILURE_TEXTS = ("kind", "type", "message", "traceback")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class StoredPart:
+    """A `Part` on disk; `read` gets its values."""
+
+    path: Path
+    group: str
+    keys: npt.NDArray[np.uint64]
+    elapsed: npt.NDArray[np.float32]
+    variables: tuple[Header, ...]
+    coordinates: tuple[Variable, ...]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Segment:
+    """One file of the memo."""
+
+    path: Path
+    n_bytes: int
+    created_ns: int
+    parts: tuple[StoredPart, ...]
+    failures: tuple[Failure, ...]
+
+
+class MergedAwayError(StorageError):
+    """A segment that another run has merged into another one since it was listed: scan again."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"cannot read {path}: another run removed it; run again to go on")
+
+
+class DamagedError(Exception):
+    """A segment that is not what was written."""
+
+
+def open_hdf5(path: Path) -> h5py.File:
+    """Open a segment that was listed.
+
+    Raises
+    ------
+    MergedAwayError
+        Where it is not there any more.
+    StorageError
+        Where it cannot be read.
+    """
+    try:
+        return h5.open_read(path)
+    except StorageError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            raise MergedAwayError(path) from error
+        raise
+
+
+def load(path: Path) -> Segment:
+    """Verify a segment and read all but its values.
+
+    Raises
+    ------
+    DamagedError
+        Where it is not what was written.
+    MergedAwayError
+        Where it is not there any more.
+    StorageError
+        Where it cannot be read.
+    """
+    try:
+        n_bytes = _verify(path)
+        with open_hdf5(path) as file:
+            parts = tuple(_stored_part(path, file[g]) for g in file if g.startswith("part"))
+            return Segment(path, n_bytes, int(file.attrs["created_ns"]), parts, _failures(file))
+    except MergedAwayError:
+        raise
+    except (KeyError, ValueError, TypeError) as error:  # whole, but written by something else
+        raise DamagedError from error
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {os.strerror(error.errno or 0)}") from error
+    except StorageError as error:
+        if getattr(error.__cause__, "errno", None):  # the machine's fault, not the segment's
+            raise
+        raise DamagedError from error
+
+
+def _verify(path: Path) -> int:
+    """Check the digest of a segment before anything looks into it; return its size.
+
+    It is read, not mapped into memory: a disk that fails under a map ends the process.
+    """
+    try:
+        file = path.open("rb", buffering=0)
+    except FileNotFoundError as error:
+        if path.is_symlink():  # to nowhere
+            raise DamagedError from error
+        raise MergedAwayError(path) from error
+    except IsADirectoryError as error:
+        raise DamagedError from error
+    with file:
+        n_bytes = os.fstat(file.fileno()).st_size
+        digest = hashlib.sha256()
+        rest = n_bytes - _TRAILER_BYTES
+        while rest > 0 and (chunk := file.read(min(rest, _CHUNK_BYTES))):
+            digest.update(chunk)
+            rest -= len(chunk)
+        is_whole = rest == 0 and file.read() == digest.digest() + _MAGIC
+        if not is_whole or not path.name.startswith(digest.hexdigest()[:32]):
+            raise DamagedError
+    return n_bytes
+
+
+def _stored_part(path: Path, group: h5py.Group) -> StoredPart:
+    described = json.loads(group.attrs["variables"])
+    coordinates = tuple(
+        Variable(
+            d["name"], h5.decode(group["coordinates"][str(i)]), tuple(d["dims"]), None, d["attrs"]
+        )
+        for i, d in enumerate(json.loads(group.attrs["coordinates"]))
+    )
+    return StoredPart(
+        path,
+        group.name,
+        np.asarray(group["keys"][()]),
+        np.asarray(group["elapsed"][()]),
+        tuple(_header(group, i, d) for i, d in enumerate(described)),
+        coordinates,
+    )
+
+
+def _header(group: h5py.Group, i: int, described: Mapping[str, Any]) -> Header:
+    dataset = group[f"values/{i}"]
+    counts = np.asarray(group[f"counts/{i}"][()]) if described["free"] else None
+    shape = dataset.shape[1:] if counts is None else (int(counts.max(initial=0)),)
+    return Header(
+        described["name"],
+        np.dtype(described["dtype"]),
+        tuple(described["dims"]),
+        tuple(map(int, shape)),
+        counts,
+        described["attrs"],
+    )
+
+
+def read(part: StoredPart, number: int, file: h5py.File, rows: slice | None = None) -> Array:
+    """Read values of the variable `number` of a part, all or those of a slice of its points.
+
+    Values of a free length come as they are stored, one point after another.
+    """
+    dataset = file[part.group][f"values/{number}"]
+    return h5.decode(dataset) if rows is None else h5.decode(dataset, rows)
+
+
+def _failures(file: h5py.File) -> tuple[Failure, ...]:
+    if "failures" not in file:
+        return ()
+    group = file["failures"]
+    texts = [h5.decode(group[name]).tolist() for name in _FAILURE_TEXTS]
+    rows = zip(
+        group["keys"][()].tolist(),
+        group["attempts"][()].tolist(),
+        group["elapsed"][()].tolist(),
+        *texts,
+        strict=True,
+    )
+    return tuple(
+        Failure((key[0], key[1]), kind, type_, message, traceback, attempts, elapsed)
+        for key, attempts, elapsed, kind, type_, message, traceback in rows
+    )
+
+
+def image(
+    parts: Sequence[Part], failures: Sequence[Failure], created_ns: int
+) -> tuple[str, list[bytes]]:
+    """Make the name of a new segment, which begins with its digest, and its content."""
+    content = h5.image(lambda file: _build(file, parts, failures, created_ns))
+    digest = hashlib.sha256(content).digest()
+    return f"{digest.hex()[:32]}{SUFFIX}", [content, digest + _MAGIC]
+
+
+def _build(
+    file: h5py.File, parts: Iterable[Part], failures: Sequence[Failure], created_ns: int
+) -> None:
+    file.attrs["created_ns"] = created_ns
+    for number, part in enumerate(parts):
+        group = file.create_group(f"part{number}")
+        group["keys"] = part.keys
+        group["elapsed"] = part.elapsed
+        group.attrs["variables"] = json.dumps([_described(v) for v in part.variables])
+        group.attrs["coordinates"] = json.dumps([_described(c) for c in part.coordinates])
+        for i, variable in enumerate(part.variables):
+            h5.write(group.require_group("values"), str(i), variable.values)
+            if variable.counts is not None:
+                group[f"counts/{i}"] = variable.counts
+        for i, coordinate in enumerate(part.coordinates):
+            h5.write(group.require_group("coordinates"), str(i), coordinate.values)
+    if failures:
+        group = file.create_group("failures")
+        group["keys"] = np.array([f.key for f in failures], dtype=np.uint64)
+        group["attempts"] = np.array([f.attempts for f in failures], dtype=np.int64)
+        group["elapsed"] = np.array([f.elapsed_s for f in failures], dtype=np.float64)
+        for name in _FAILURE_TEXTS:
+            texts = np.array([h5.text(getattr(f, name)) for f in failures], dtype=object)
+            h5.write(group, name, texts)
+
+
+def _described(variable: Variable) -> dict[str, Any]:
+    dtype = variable.values.dtype
+    return {
+        "name": variable.name,
+        "dtype": dtype.str,
+        "dims": variable.dims,
+        "free": variable.counts is not None,
+        "attrs": variable.attrs,
+    }

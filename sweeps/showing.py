@@ -1,0 +1,139 @@
+"""Showing: a results file in short, its first points and each output in numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+
+from sweeps import h5, loading
+from sweeps.sheet import GROUP
+
+if TYPE_CHECKING:
+    import xarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Statistics:
+    """One output in short; numbers only where it holds numbers.
+
+    Attributes
+    ----------
+    count, missing : int
+        Values that are there, and that are not.
+    min, mean, max, std : float or None
+        Over the values that are there.
+    """
+
+    name: str
+    units: str
+    dims: tuple[str, ...]
+    dtype: str
+    count: int
+    missing: int
+    min: float | None = None
+    mean: float | None = None
+    max: float | None = None
+    std: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class View:
+    """What `show` shows.
+
+    Attributes
+    ----------
+    header, rows : tuple of str, list of list
+        The first points: their parameters, then the outputs that are no arrays.
+    """
+
+    sizes: dict[str, int]
+    outputs: list[Statistics]
+    header: tuple[str, ...]
+    rows: list[list[Any]]
+
+
+def view(path: Path, n_rows: int = 10) -> View:
+    """Look at a results file.
+
+    Raises
+    ------
+    StorageError
+        Where there is no such file, or it cannot be read.
+    """
+    dataset = loading.load(path)
+    dims = _point_dims(path, dataset)
+    names = tuple(
+        str(name)
+        for name in (*dataset.coords, *dataset.data_vars)
+        if set(dataset[name].dims) <= set(dims) and (dataset[name].dims or not dims)
+    )
+    sizes = {str(dim): size for dim, size in dataset.sizes.items()}
+    outputs = [statistics(str(name), array) for name, array in dataset.data_vars.items()]
+    return View(sizes, outputs, names, _rows(dataset, dims, names, n_rows))
+
+
+def statistics(name: str, array: xarray.DataArray) -> Statistics:
+    """Describe one output."""
+    content = array.values
+    missing = array.isnull().values
+    numbers: tuple[float, ...] = ()
+    present = content[~missing]
+    if present.size and present.dtype.kind in "biuf":
+        with np.errstate(all="ignore"):  # of infinities there is no mean
+            numbers = (
+                float(present.min()),
+                float(present.mean(dtype=float)),
+                float(present.max()),
+                float(present.std(dtype=float)),
+            )
+    return Statistics(
+        name,
+        str(array.attrs.get("units", "")),
+        tuple(map(str, array.dims)),
+        "str" if content.dtype.kind in "OUT" else str(content.dtype),
+        int(present.size),
+        int(np.count_nonzero(missing)),
+        *numbers,
+    )
+
+
+def _rows(
+    dataset: xarray.Dataset, dims: tuple[str, ...], names: tuple[str, ...], n_rows: int
+) -> list[list[Any]]:
+    """First points of a dataset, in the order of the space, as Python's own values."""
+    shape = tuple(dataset.sizes[dim] for dim in dims)
+    rows = []
+    for flat in range(min(n_rows, math.prod(shape))):
+        at = dict(zip(dims, map(int, np.unravel_index(flat, shape)), strict=True))
+        own = (dataset[name] for name in names)
+        rows.append([_scalar(a.isel({d: at[d] for d in map(str, a.dims)}).values) for a in own])
+    return rows
+
+
+def _scalar(value: Any) -> Any:
+    """Python's own value; None for a missing string or time."""
+    if value.dtype.kind == "M":
+        return value.astype("datetime64[us]").item()  # of nanoseconds, item() makes an int
+    content = value.item()
+    return None if value.dtype.kind == "O" and content != content else content
+
+
+def _point_dims(path: Path, dataset: xarray.Dataset) -> tuple[str, ...]:
+    """Dimensions of the space: those of the status of its points.
+
+    Of a file that some other program wrote, those that all variables share.
+    """
+    with h5.open_read(path) as file:
+        status = file.get(f"{GROUP}/status")
+        if isinstance(status, h5py.Dataset) and all(len(dim) for dim in status.dims):
+            dims = tuple(dim[0].name.rpartition("/")[2] for dim in status.dims)
+            if set(dims) <= set(dataset.sizes):
+                return dims
+    shared = [set(map(str, array.dims)) for array in dataset.data_vars.values()]
+    common = set.intersection(*shared) if shared else set()
+    return tuple(dim for dim in map(str, dataset.sizes) if dim in common)

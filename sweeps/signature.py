@@ -1,0 +1,103 @@
+"""Signatures: which arguments a function takes, and whether a space gives it what it needs."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from sweeps import h5
+from sweeps.accepting import accept
+from sweeps.errors import DeclarationError, unknown
+from sweeps.values import Values
+
+if TYPE_CHECKING:
+    from sweeps.space import Space
+
+_RESERVED = frozenset({"rng"})
+
+
+def arguments(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """Arguments of a function; those of ``*args`` and ``**kwargs`` have no names.
+
+    Raises
+    ------
+    DeclarationError
+        Where the function does not tell.
+    """
+    found = _parameters(function)
+    return {p.name: p for p in found if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
+
+
+def _parameters(function: Callable[..., Any]) -> tuple[inspect.Parameter, ...]:
+    try:
+        return tuple(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError) as error:
+        raise DeclarationError(f"{function!r} does not tell its arguments: {error}") from error
+
+
+def constants(function: Callable[..., Any], space: Space) -> dict[str, Values]:
+    """Defaults of the arguments that some points of a space do not have, one value each.
+
+    A default that cannot identify a point, such as a function, is no constant: it is known as a
+    part of the code.
+    """
+    found = {}
+    for name, argument in arguments(function).items():
+        is_swept = name in space.parameters and not space.columns[name].has_gaps
+        if argument.default is not argument.empty and not is_swept:
+            try:
+                found[name] = accept(name, [argument.default])
+            except DeclarationError:
+                continue
+    return found
+
+
+def check(function: Callable[..., Any], space: Space, dims: Mapping[str, tuple[str, ...]]) -> None:
+    """Refuse parameters that do not fit the function, and names that do not fit each other.
+
+    Raises
+    ------
+    UnknownNameError
+        For a parameter that the function does not take.
+    DeclarationError
+        For an argument that nobody gives, and for names that are reserved or clash.
+    """
+    called = f"{getattr(function, '__name__', type(function).__name__)}()"
+    taken = arguments(function)
+    for name, argument in taken.items():
+        if argument.kind is argument.POSITIONAL_ONLY:
+            raise DeclarationError(f"{called} takes {name!r} by position only: remove the '/'")
+        is_swept = name in space.parameters
+        if argument.default is argument.empty and (not is_swept or space.columns[name].has_gaps):
+            raise DeclarationError(
+                f"{called} needs {name!r}, and "
+                f"{'some points do not have it' if is_swept else 'nobody gives it'}"
+                ": add it to the space or give it a default"
+            )
+    takes_all = any(p.kind is p.VAR_KEYWORD for p in _parameters(function))
+    for name in () if takes_all else space.parameters:
+        if name not in taken:
+            raise unknown("parameter", name, taken, f"of {called}")
+    names = {**dict.fromkeys(space.parameters), **dict.fromkeys(space.dims), **taken}
+    _check_names(names)
+    for output, own in dims.items():
+        for dim in own:
+            if dim in names:
+                raise DeclarationError(
+                    f"dims of {output!r}: {dim!r} is a dimension or parameter already: "
+                    "name it otherwise"
+                )
+
+
+def _check_names(names: Iterable[str]) -> None:
+    for name in names:
+        if name in _RESERVED or name.startswith("_"):
+            raise DeclarationError(
+                f"the name {name!r} is reserved for the framework: call the parameter otherwise"
+            )
+    for clash in h5.clashing(names):
+        raise DeclarationError(
+            f"the names {' and '.join(map(repr, clash))} differ only in case or form, which some "
+            "readers of the results cannot tell apart: rename one"
+        )

@@ -1,0 +1,47 @@
+"""What all tests share."""
+
+import json
+import sys
+from typing import NamedTuple
+
+import pytest
+from hypothesis import settings
+
+from sweeps.cli import main
+
+settings.register_profile("sweeps", deadline=None)
+settings.load_profile("sweeps")
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A folder with an empty experiments/ in it, which is the current one."""
+    (tmp_path / "experiments").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+class Said(NamedTuple):
+    """What a command line answered."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self):
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def sweeps(project, monkeypatch, capsys):
+    """Call the command line in this process: ``sweeps("run", "wave").code``."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["sweeps", *arguments])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        return Said(exit_.value.code, *capsys.readouterr())
+
+    return call

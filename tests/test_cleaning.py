@@ -1,0 +1,112 @@
+import os
+import time
+
+import pytest
+
+from sweeps import cleaning, experiment, files, grid, memo, run
+from sweeps.subject import resolve
+
+
+@experiment(grid(x=[1, 2, 3]))
+def wave(x):
+    return x / 2
+
+
+@pytest.fixture
+def subject(project):
+    run(wave, engine="serial")
+    return resolve(wave)
+
+
+def grow_old(path):
+    os.utime(path, (time.time() - 3600,) * 2)
+
+
+def earlier(subject):
+    folder = subject.memo.with_name("0" * 32)
+    folder.mkdir()
+    (folder / "code.json").write_text("{}")
+    (folder / "a.seg").write_bytes(bytes(1000))
+    return folder
+
+
+def damaged(subject):
+    path = subject.memo / f"abc{memo.BAD_SUFFIX}"
+    path.write_bytes(bytes(500))
+    return path
+
+
+def abandoned(subject):
+    path = subject.memo / f"{files.TEMPORARY_PREFIX}1-abc"
+    path.write_bytes(bytes(200))
+    grow_old(path)
+    return path
+
+
+def abandoned_landing(subject):
+    path = subject.results / f"{files.TEMPORARY_PREFIX}2-abc"
+    path.write_bytes(bytes(100))
+    grow_old(path)
+    return path
+
+
+WASTE = {earlier: 1002, damaged: 500, abandoned: 200, abandoned_landing: 100}
+
+
+def everything(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_there_is_no_waste_after_a_run(subject):
+    assert cleaning.waste(subject) == []
+
+
+@pytest.mark.parametrize(("leave", "n_bytes"), WASTE.items())
+def test_what_nobody_needs_is_found_and_freed(subject, leave, n_bytes):
+    path = leave(subject)
+    (found,) = cleaning.waste(subject)
+    assert (found.path, found.n_bytes) == (path, n_bytes)
+    assert cleaning.free([found]) == n_bytes
+    assert not path.exists()
+
+
+def test_the_present_results_stay_to_the_last_byte(subject):
+    before = everything(subject.results)
+    assert any(path.suffix == ".h5" for path in before)
+    assert any(path.is_relative_to(subject.memo) for path in before)
+    for leave in WASTE:
+        leave(subject)
+    found = cleaning.waste(subject)
+    assert cleaning.free(found) == sum(WASTE.values())
+    assert everything(subject.results) == before
+
+
+def test_what_is_being_written_stays(subject):
+    (subject.memo / f"{files.TEMPORARY_PREFIX}1-abc").write_bytes(bytes(200))
+    assert cleaning.waste(subject) == []
+
+
+def test_other_experiments_are_left_alone(subject):
+    other = subject.memo.parent.with_name("ising") / ("1" * 32)
+    other.mkdir(parents=True)
+    assert cleaning.waste(subject) == []
+
+
+def test_finding_removes_nothing(subject):
+    paths = [leave(subject) for leave in WASTE]
+    cleaning.waste(subject)
+    assert all(path.exists() for path in paths)
+
+
+def test_what_somebody_else_freed_meanwhile_is_no_trouble(subject):
+    for leave in WASTE:
+        leave(subject)
+    found = cleaning.waste(subject)
+    cleaning.free(found)
+    cleaning.free(found)
+    assert cleaning.waste(subject) == []
+
+
+def test_before_any_run_there_is_nothing(project):
+    assert cleaning.waste(resolve(wave)) == []
+    assert not (project / "results").exists()

@@ -1,0 +1,176 @@
+"""The command line as a process: pipes, terminals, encodings and signals."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+
+import pytest
+
+ODD = '''
+from sweeps import experiment, grid
+@experiment(grid(x=["größer", "→"]))
+def odd(x):
+    """ödd."""
+    if x == "→":
+        raise ValueError("→ is not\\nallowed")
+    return 1.5
+'''
+SLOW = """
+import time
+from sweeps import experiment, grid
+@experiment(grid(x=range(2000)))
+def slow(x, stuck_at=2000):
+    time.sleep(0.01 if x < stuck_at else 600)
+    return x
+"""
+PYTHON = f'"{sys.executable}" -m sweeps'
+
+
+@pytest.fixture
+def odd(project):
+    (project / "experiments" / "odd.py").write_text(ODD, encoding="utf-8")
+
+
+def shell(command, **environment):
+    return subprocess.run(
+        ["bash", "-c", "set -o pipefail; " + command.replace("sweeps", PYTHON)],
+        capture_output=True,
+        timeout=120,
+        env=os.environ | environment,
+    )
+
+
+def test_a_run_as_its_user_types_it(odd):
+    first, second = shell("sweeps run odd"), shell("sweeps run odd --json")
+    assert (first.returncode, second.returncode) == (1, 1)
+    assert first.stdout.decode().startswith("odd: 2 points: 1 computed, 0 reused, 1 failed in ")
+    assert json.loads(second.stdout)["reused"] == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("sweeps list | true", 0),
+        ("sweeps list --json | true", 0),
+        ("sweeps run odd --engine serial | true", 1),
+        ("sweeps run odd >&-", 1),
+        ("sweeps run odd >&- 2>&- <&-", 1),
+        ("sweeps run odd --engine serial 2> /dev/full", 1),
+    ],
+)
+def test_who_listens_changes_neither_work_nor_exit_code(odd, project, command, code):
+    said = shell(command)
+    assert said.returncode == code
+    assert said.stderr in (b"", b"see: python -m sweeps failures odd\n")
+    assert (project / "results" / "odd.h5").exists() == ("run" in command)
+
+
+def test_an_answer_that_cannot_be_written_is_a_mistake(odd):
+    said = shell("sweeps list > /dev/full")
+    assert said.returncode == 2
+    assert said.stderr == b"error: cannot write the answer: No space left on device\n"
+
+
+def test_a_working_directory_that_is_gone():
+    said = shell('cd "$(mktemp -d)" && rmdir "$PWD" && sweeps list')
+    assert (said.returncode, said.stderr) == (2, b"error: the working directory is gone\n")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_no_encoding_stops_an_answer(odd, encoding):
+    commands = ("run odd --engine serial || true", "show odd", "failures odd --json")
+    line = " && ".join(f"sweeps {command}" for command in commands)
+    said = shell(line, PYTHONIOENCODING=encoding, LC_ALL="C")
+    assert (said.returncode, said.stderr) == (0, b"see: python -m sweeps failures odd\n")
+    answer = json.loads(said.stdout[said.stdout.index(b"\n[") :])
+    assert answer[0]["params"] == {"x": "→"}
+
+
+def test_a_name_that_the_locale_cannot_read_is_a_mistake(project):
+    said = shell("sweeps new größe", LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+    assert said.returncode == 2
+    assert said.stderr.startswith(b"error: ")
+    assert not list((project / "experiments").iterdir())
+
+
+def on_terminal(command, interrupt_when=None, **environment):
+    """Run a command on a pseudo-terminal; return all that it showed, and its exit code."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.environ.update(environment)
+        os.execvp(sys.executable, [sys.executable, "-m", "sweeps", *command.split()])
+    shown = b""
+    while True:
+        if interrupt_when is not None and interrupt_when in shown:
+            os.write(terminal, b"\x03")
+            interrupt_when = None
+        try:
+            piece = os.read(terminal, 65536)
+        except OSError:  # Linux's way to say that the other side is closed
+            break
+        if not piece:
+            break
+        shown += piece
+    os.close(terminal)
+    return shown.decode(), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+@pytest.fixture
+def slow(project):
+    (project / "experiments" / "slow.py").write_text(SLOW)
+
+
+def test_a_terminal_shows_a_bar(odd):
+    shown, code = on_terminal("run odd", TERM="xterm", COLUMNS="100")
+    assert code == 1
+    assert "━" in shown
+    assert "2/2 points, 1 failed" in shown
+    assert shown.rstrip().endswith("see: python -m sweeps failures odd")
+
+
+COLOUR, CURSOR = "\x1b[9", "\x1b[2K"
+
+
+@pytest.mark.parametrize(
+    ("environment", "absent"),
+    [({"NO_COLOR": "1"}, COLOUR), ({"TERM": "dumb"}, CURSOR), ({"COLUMNS": "20"}, "points/s")],
+)
+def test_a_lesser_terminal_is_no_trouble(odd, environment, absent):
+    usual, _ = on_terminal("run odd --engine serial", TERM="xterm", COLUMNS="100")
+    shown, code = on_terminal("run odd --engine serial", **{"TERM": "xterm"} | environment)
+    assert code == 1
+    assert absent in usual
+    assert absent not in shown
+    assert "see: python -m sweeps failures odd" in shown
+
+
+def test_an_interrupted_run_lands_what_is_finished(slow, project):
+    shown, code = on_terminal("run slow", interrupt_when=b" points/s", TERM="xterm", COLUMNS="120")
+    assert code == 130
+    assert "finishing what is under way" in shown
+    assert "interrupted; what was finished is kept" in shown
+    status = json.loads(shell("sweeps status slow --json").stdout)
+    assert 0 < status["done"] < 2000
+    assert f"{status['done']:,} computed" in shown
+    assert (project / "results" / "slow.h5").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_two_signals_stop_a_stuck_run_and_lose_nothing(slow, project, number):
+    command = [sys.executable, "-m", "sweeps", "run", "slow", "stuck_at=100", "-j", "1"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    while not list((project / "results").glob(".memo/slow/*/*.seg")):
+        assert process.poll() is None
+    process.send_signal(number)
+    said = process.stderr.readline()  # printed by the handler of the first signal
+    process.send_signal(number)
+    _, rest = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert b"finishing what is under way" in said
+    assert b"interrupted; what was finished is kept" in rest
+    assert b"Traceback" not in rest
+    plan = json.loads(shell("sweeps plan slow stuck_at=100 --json").stdout)
+    assert 0 < plan["reused"] <= 100

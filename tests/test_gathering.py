@@ -1,0 +1,304 @@
+"""From returned values to a loaded dataset: what comes back is what was returned."""
+
+import datetime
+import itertools
+import types
+
+import hypothesis.extra.numpy as npst
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sweeps import experiment, grid, landing, memo, points, zipped
+from sweeps.block import Failure
+from sweeps.gathering import count_refused, gather, sheet
+from sweeps.loading import load
+from sweeps.merging import merge
+from sweeps.planning import key_maker
+from sweeps.returning import snapshot, tabulate
+
+
+def maker_of(space, **options):
+    @experiment(space, name="f", **options)
+    def f(**parameters):
+        raise NotImplementedError
+
+    return key_maker(f)
+
+
+def commit(folder, maker, returned, positions, dims=types.MappingProxyType({})):
+    """Do as a worker does with the points at `positions`; `returned` is indexed by position."""
+    keys = maker(np.asarray(positions, dtype=np.int64))
+    space = maker.experiment.space
+    parts, refused = tabulate(
+        [snapshot(returned[i]) for i in positions],
+        keys,
+        np.zeros(len(positions), dtype=np.float32),
+        name="f",
+        dims=dims,
+        taken=frozenset({*space.parameters, *space.dims}),
+    )
+    failures = [
+        Failure((int(keys[i, 0]), int(keys[i, 1])), "output", "OutputError", str(error), "")
+        for i, error in refused
+    ]
+    return memo.commit(folder, parts, failures)
+
+
+def land(folder, maker, index=None):
+    gathered = gather(maker, memo.scan(folder) if index is None else index)
+    with sheet(gathered, {}) as made:
+        landing.land(folder / "f.h5", made)
+    return gathered, load(folder / "f.h5")
+
+
+def landed(folder, returned, blocks=None, space=None, **options):
+    """Land what each point returned, computed in blocks of points."""
+    maker = maker_of(grid(x=range(len(returned))) if space is None else space)
+    for block in [range(len(returned))] if blocks is None else blocks:
+        commit(folder, maker, returned, block, **options)
+    return land(folder, maker)
+
+
+NUMBERS = "f4 f8 i1 i2 i4 i8 u1 u2 u4 u8".split()
+DTYPES = [np.dtype(c) for c in [*NUMBERS, "?", "c8", "c16", ">f8", ">i2"]]
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=5)
+TIMES = st.datetimes(datetime.datetime(1, 1, 1), datetime.datetime(9999, 1, 1))
+SCALARS = {
+    "float": st.floats(),
+    "int": st.integers(-(2**63), 2**63 - 1),
+    "bool": st.booleans(),
+    "complex": st.complex_numbers(),
+    "str": TEXT,
+    "time": TIMES,
+    "day": st.dates(),
+    "np.datetime64": TIMES.map(lambda t: np.datetime64(t, "us")),
+    **{d.str: npst.from_dtype(d) for d in DTYPES if d.isnative},
+}
+
+
+@st.composite
+def kinds_of_value(draw):
+    """Make a strategy for values of one dtype and shape."""
+    if draw(st.booleans()):
+        return SCALARS[draw(st.sampled_from(sorted(SCALARS)))]
+    shape = draw(npst.array_shapes(max_dims=3, max_side=3, min_side=0))
+    kind = draw(st.sampled_from([*DTYPES, "str", "M8[us]", "list"]))
+    if kind == "list":
+        return st.lists(st.floats(), min_size=3, max_size=3)
+    if kind == "str":
+        return npst.arrays(object, shape, elements=TEXT)
+    if kind == "M8[us]":
+        return npst.arrays(kind, shape, elements=TIMES.map(lambda t: np.datetime64(t, "us")))
+    return npst.arrays(kind, shape)
+
+
+@given(data=st.data())
+@settings(max_examples=150)
+def test_what_is_returned_comes_back(data, tmp_path_factory):
+    kinds = data.draw(st.lists(kinds_of_value(), min_size=1, max_size=3))
+    rows = data.draw(
+        st.lists(st.tuples(*kinds), min_size=1, max_size=4), label="values of each point"
+    )
+    names = ["a", "b", "c"][: len(kinds)]
+    returned = [dict(zip(names, row, strict=True)) for row in rows]
+    gathered, dataset = landed(tmp_path_factory.mktemp("memo"), returned)
+    assert not gathered.failures
+    for name, column in zip(names, zip(*rows, strict=True), strict=True):
+        expected = np.stack([np.asarray(v, "M8[us]" if is_date(v) else None) for v in column])
+        if expected.dtype.kind not in "OU":
+            assert dataset[name].dtype == expected.dtype.newbyteorder("=")
+        np.testing.assert_array_equal(dataset[name].values, expected)
+
+
+def is_date(value):
+    return isinstance(value, datetime.date)
+
+
+@st.composite
+def sweeps_of_odd_points(draw):
+    """Points that do not all return alike, cut into blocks in some order."""
+    array = st.integers(0, 3).map(lambda n: np.arange(float(n)))
+    value = st.one_of(
+        st.floats(),
+        st.integers(-(2**70), 2**70),
+        array,
+        st.none(),
+        st.just("text"),
+        st.lists(st.just("text"), max_size=2),
+        st.just(np.float32(1.5)),
+        st.sampled_from([np.int16(3), np.uint16(4), np.zeros((2, 2)), np.zeros((2, 3))]),
+        st.sampled_from([[0.0, 1.0], [5.0, 6.0]]).map(
+            lambda t: xr.DataArray([1.0, 2.0], {"t": t}, ["t"])
+        ),
+        array.map(lambda a: xr.DataArray(a, dims=["t"])),
+        st.floats().map(lambda x: xr.DataArray(1.0, {"at": x})),
+    )
+    point = st.one_of(
+        value,
+        st.dictionaries(st.sampled_from(["a", "b", "A", "n_a", "t", "at"]), value, max_size=3),
+    )
+    returned = draw(st.lists(point, min_size=2, max_size=6))
+    order = draw(st.permutations(range(len(returned))))
+    cuts = sorted(draw(st.sets(st.integers(1, len(returned) - 1))))
+    edges = [0, *cuts, len(returned)]
+    return returned, [sorted(order[a:b]) for a, b in itertools.pairwise(edges)]
+
+
+@given(sweep=sweeps_of_odd_points(), is_merged=st.booleans())
+@settings(max_examples=100)
+def test_blocks_and_their_order_make_no_difference(sweep, is_merged, tmp_path_factory):
+    returned, blocks = sweep
+    _, expected = landed(tmp_path_factory.mktemp("memo"), returned)
+    maker, folder = maker_of(grid(x=range(len(returned)))), tmp_path_factory.mktemp("memo")
+    for block in blocks:
+        commit(folder, maker, returned, block)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sweeps.merging.N_SMALL", 2)
+        patch.setattr("sweeps.gathering.STEP", 2)
+        index = merge(memo.scan(folder)) if is_merged else None
+        gathered, found = land(folder, maker, index)
+    xr.testing.assert_identical(found, expected)
+    assert count_refused(maker, memo.scan(folder)) == gathered.n_refused
+
+
+def test_lengths_that_differ_are_padded_and_counted(tmp_path):
+    _, dataset = landed(tmp_path, [[1, 2, 3], [], [4]])
+    np.testing.assert_array_equal(dataset.f, [[1, 2, 3], [np.nan] * 3, [4, np.nan, np.nan]])
+    assert dataset.n_f.values.tolist() == [3, 0, 1]
+    assert dataset.n_f.dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    "full", [[], ["text"], [1], [True], [datetime.date(2020, 1, 1)], [1j], np.ones(1, np.float32)]
+)
+@pytest.mark.parametrize("blocks", [[[0, 1, 2]], [[0], [1], [2]], [[2, 0], [1]]])
+def test_an_empty_list_stands_beside_values_of_any_kind(full, blocks, tmp_path):
+    gathered, dataset = landed(tmp_path, [[], full, []], blocks)
+    assert not gathered.failures
+    kind = np.asarray(full, "M8[us]" if any(map(is_date, full)) else None).dtype
+    (agreed,) = gathered.agreement.outputs.values()
+    assert agreed.dtype == (object if kind.kind == "U" else kind)
+    assert dataset.f.shape == (3, len(full))
+    assert dataset.f.notnull().sum() == len(full)
+
+
+@pytest.mark.parametrize("blocks", [[[0, 2], [1]], [[0], [1], [2]]])
+def test_an_empty_list_does_not_say_what_others_hold(blocks, tmp_path):
+    gathered, _ = landed(tmp_path, [[], ["text"], [1.0]], blocks)
+    assert gathered.status.tolist() == [1, 1, 2]
+
+
+def test_a_count_does_not_take_a_name_that_is_taken(tmp_path):
+    returned = [{"a": [1.0], "n_a": 7}, {"a": [], "n_a": 8}]
+    gathered, dataset = landed(tmp_path, returned)
+    assert dataset.n_a.values.tolist() == [7, 8]
+    assert not gathered.failures
+    _, dataset = landed(tmp_path / "x", [[1.0], []], space=grid(n_f=[5, 6]))
+    assert dataset.n_f.values.tolist() == [5, 6]
+
+
+def test_an_output_that_some_points_lack_is_missing_there(tmp_path):
+    returned = [{"a": 1.0}, {"a": 2.0, "b": 3.0, "s": "x", "m": np.ones((2, 2))}, {"b": 4.0}]
+    gathered, dataset = landed(tmp_path, returned)
+    assert gathered.count("done") == 3
+    np.testing.assert_array_equal(dataset.a, [1, 2, np.nan])
+    np.testing.assert_array_equal(dataset.b, [np.nan, 3, 4])
+    assert dataset.s.isnull().values.tolist() == [True, False, True]
+    assert dataset.m.isnull().values.sum() == 8
+
+
+SHAPES = [np.zeros((2, 3)), np.zeros((2, 4))]
+
+
+@pytest.mark.parametrize(("first", "second"), [SHAPES, SHAPES[::-1]])
+@pytest.mark.parametrize("blocks", [[[1], [0], [2]], [[0, 1, 2]], [[2], [1, 0]]])
+def test_the_first_point_in_the_order_of_the_space_says_the_shape(first, second, blocks, tmp_path):
+    gathered, dataset = landed(tmp_path, [first, second, second], blocks)
+    assert gathered.status.tolist() == [1, 2, 2]
+    assert gathered.n_refused == 2
+    assert dataset.f.shape == (3, *first.shape)
+    for position in 1, 2:
+        failure = gathered.failures[position]
+        assert failure.kind == "output"
+        assert str(first.shape) in failure.message
+        assert str(second.shape) in failure.message
+        assert "x=0" in failure.message
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "words"),
+    [
+        (1.0, "text", ["str", "float64"]),
+        (1.0, True, ["bool", "float64"]),
+        ({"a": 1.0}, {"A": 1.0}, ["'a'", "'A'", "case"]),
+        ({"a": [1.0, 2.0], "b": 0}, {"a_dim_0": 1.0, "b": 0}, ["'a_dim_0'", "dimension", "output"]),
+        (
+            xr.DataArray([1.0, 2.0], {"t": [0, 1]}, ["t"]),
+            xr.DataArray([1.0, 2.0], {"t": [0, 2]}, ["t"]),
+            ["'t'", "[0, 2]", "[0, 1]"],
+        ),
+        (np.zeros(2), xr.DataArray(np.zeros(2), dims="t"), ["dims ('t',)", "('f_dim_0',)"]),
+        (
+            {"a": xr.DataArray(np.zeros(2), dims="t")},
+            {"b": xr.DataArray(np.zeros((3, 2)), dims=["t", "u"])},
+            ["dimension 't'", "length 3", "any length"],
+        ),
+    ],
+)
+def test_what_contradicts_an_earlier_point_fails_and_says_what(first, second, words, tmp_path):
+    gathered, _ = landed(tmp_path, [first, second])
+    assert gathered.status.tolist() == [1, 2]
+    message = gathered.failures[1].message
+    assert all(word in message for word in [*words, "x=0"]), message
+
+
+def test_labels_are_kept(tmp_path):
+    def profile(x):
+        return xr.DataArray(
+            np.full((2, 3), x),
+            {"t": ("t", [0.5, 1.5], {"units": "s"}), "name": ("z", ["p", "q", "r"]), "x": x},
+            ["t", "z"],
+            name="profile",
+            attrs={"units": "K", "scale_factor": 7.0, "_FillValue": 1.0, "odd\0": 1, "list": [1]},
+        )
+
+    gathered, dataset = landed(tmp_path, [profile(0.0), profile(1.0)])
+    assert not gathered.failures
+    array = dataset.profile
+    assert array.dims == ("x", "t", "z")
+    assert array.attrs == {"units": "K"}
+    assert array.t.attrs == {"units": "s"}
+    assert array["name"].values.tolist() == ["p", "q", "r"]
+    np.testing.assert_array_equal(array.isel(t=0, z=0), [0.0, 1.0])
+
+
+def test_a_coordinate_of_a_single_value_becomes_an_output(tmp_path):
+    returned = [xr.DataArray(1.0, {"best": i, "x": i}, name="y") for i in (5.0, 6.0)]
+    gathered, dataset = landed(tmp_path, returned)
+    assert not gathered.failures
+    np.testing.assert_array_equal(dataset.best, [5.0, 6.0])
+    assert dataset.x.values.tolist() == [0, 1]
+
+
+def test_a_space_that_shrinks_forgets_the_lengths_of_other_points(tmp_path):
+    maker = maker_of(grid(x=range(3)))
+    commit(tmp_path, maker, [[1.0], [1.0, 2.0], [1.0] * 9], range(3))
+    _, dataset = land(tmp_path, maker_of(grid(x=[1, 0])))
+    np.testing.assert_array_equal(dataset.f, [[1, 2], [1, np.nan]])
+
+
+def test_a_dimension_named_as_an_output_later_costs_the_points_only(tmp_path):
+    commit(tmp_path, maker_of(grid(x=[0, 1])), [{"line": 1.0}] * 2, range(2))
+    gathered, _ = land(tmp_path, maker_of(zipped("line", x=[0, 1])))
+    assert gathered.status.tolist() == [2, 2]
+    assert "'line'" in gathered.failures[0].message
+
+
+def test_points_of_a_list_and_of_a_grid_share_values(tmp_path):
+    commit(tmp_path, maker_of(grid(x=range(4))), [0.0, 1.0, 2.0, 3.0], range(4))
+    gathered, dataset = land(tmp_path, maker_of(points([{"x": 3}, {"x": 9}, {"x": 1}])))
+    np.testing.assert_array_equal(dataset.f, [3, np.nan, 1])
+    assert gathered.status.tolist() == [1, 0, 1]

@@ -1,0 +1,91 @@
+"""What the options of an experiment may be."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sweeps import options
+from sweeps.errors import DeclarationError
+
+
+def name(given):
+    return options.name(given, abs)
+
+
+@pytest.mark.parametrize(
+    ("check", "given", "expected"),
+    [
+        (name, None, "abs"),
+        (name, "pendulum", "pendulum"),
+        (name, "run-2_b", "run-2_b"),
+        (name, "été", "été"),
+        (name, "a" * 100, "a" * 100),
+        (options.units, None, {}),
+        (options.units, {"length": "m", "angle": "°"}, {"length": "m", "angle": "°"}),
+        (options.dims, None, {}),
+        (options.dims, {"path": "time"}, {"path": ("time",)}),
+        (options.dims, {"image": ["y", "x"], "n": ()}, {"image": ("y", "x"), "n": ()}),
+        (options.depends_on, (), ()),
+        (options.depends_on, "a.csv", ("a.csv",)),
+        (options.depends_on, Path("a.csv"), ("a.csv",)),
+        (options.depends_on, ["a.csv", Path("b")], ("a.csv", "b")),
+        (options.depends_on, (Path(p) for p in "ab"), ("a", "b")),
+        (options.timeout, None, None),
+        (options.timeout, 3, 3.0),
+        (options.timeout, 0.5, 0.5),
+        (options.timeout, 1e8, 1e8),
+        (options.version, None, None),
+        (options.version, "2a", "2a"),
+        (options.version, 2, 2),
+    ],
+)
+def test_allowed(check, given, expected):
+    assert check(given) == expected
+
+
+@pytest.mark.parametrize(
+    ("check", "given", "message"),
+    [
+        (name, "", "'' cannot name an experiment"),
+        (name, "a b", "use letters, digits, '_' and '-'"),
+        (name, "../a", "'../a' cannot name"),
+        (name, ".hidden", "cannot name"),
+        (name, "-j", "cannot name"),
+        (name, "a\n", "cannot name"),
+        (name, "a" * 101, "at most 100"),
+        (name, "é" * 51, "at most 100"),  # bytes: a file system counts those
+        (name, 5, "5 cannot name"),
+        (options.units, "m", "units={'length': 'm'}"),
+        (options.units, ["m"], "units is ['m']"),
+        (options.units, {"length": 5}, "not 'length' to 5"),
+        (options.units, {1: "m"}, "not 1 to 'm'"),
+        (options.units, {"length": "m\0"}, "map names to text"),
+        (options.dims, "time", "dims={'image': ('y', 'x')}"),
+        (options.dims, {"image": ("x", "x")}, "'x' cannot name a dimension"),
+        (options.dims, {"image": "a b"}, "'a b' cannot name a dimension"),
+        (options.dims, {"image": 5}, "5 cannot name a dimension"),
+        (options.depends_on, 5, "depends_on has 5: give paths"),
+        (options.depends_on, [None], "depends_on has None"),
+        (options.depends_on, b"a", "depends_on has b'a'"),
+        (options.timeout, 0, "timeout is 0: give seconds, a number above 0"),
+        (options.timeout, -1, "timeout is -1"),
+        (options.timeout, float("nan"), "timeout is nan"),
+        (options.timeout, float("inf"), "up to 1e+08"),
+        (options.timeout, "5", "timeout is '5'"),
+        (options.timeout, True, "timeout is True"),
+        (options.version, 1.5, "version is 1.5: give a string or an integer"),
+        (options.version, np.eye(1), "version is array"),
+    ],
+)
+def test_refused(check, given, message):
+    with pytest.raises(DeclarationError) as caught:
+        check(given)
+    assert message in str(caught.value)
+
+
+def test_a_function_without_a_name_needs_one():
+    with pytest.raises(DeclarationError, match="name='pendulum'"):
+        options.name(None, object())
+    with pytest.raises(DeclarationError, match="'<lambda>' cannot name"):
+        options.name(None, lambda: 1)

@@ -1,0 +1,243 @@
+"""What a point may return, and what each refusal says."""
+
+import dataclasses
+import datetime
+import decimal
+import enum
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from sweeps.errors import OutputError
+from sweeps.outputs import ALLOWED, array_of, outputs, size_bytes, snapshot
+
+TAKEN = frozenset({"length", "Angle"})
+
+
+def of(value, dims=None):
+    return outputs(snapshot(value), "f", dims or {}, TAKEN)
+
+
+class Solver(enum.Enum):
+    RK4 = 1
+
+
+class Pair(NamedTuple):
+    a: float
+    b: object
+
+
+@dataclasses.dataclass
+class Record:
+    a: float
+    b: object
+
+
+class Hostile:
+    def __array__(self, *args, **kwargs):
+        raise RuntimeError("no array")
+
+
+class Quantity(np.ndarray):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype"),
+    [
+        (1, "i8"),
+        (1.0, "f8"),
+        (True, "?"),
+        (1j, "c16"),
+        ("text", "O"),
+        (np.str_("text"), "O"),
+        (np.float32(1), "f4"),
+        (Solver.RK4, "O"),
+        ([Solver.RK4], "O"),
+        (range(3), "i8"),
+        ([1, 2.5], "f8"),
+        (np.array(["a", "b"]), "O"),
+        (np.arange(3, dtype=">i4"), "i4"),
+        (datetime.date(2020, 1, 1), "M8[us]"),
+        ([datetime.date(2020, 1, 1)], "M8[us]"),
+        (np.array(["2020-01-01"], "M8[ns]"), "M8[us]"),
+    ],
+    ids=str,
+)
+def test_allowed(value, dtype):
+    (only,) = of(value).values.values()
+    assert only.array.dtype == np.dtype(dtype)
+    assert only.array.dtype.isnative
+    assert only.array.shape == np.shape(value)
+
+
+def test_names_of_enums_and_universal_time_are_kept():
+    zone = datetime.timezone(datetime.timedelta(hours=2))
+    noon = datetime.datetime(2020, 1, 1, 12, tzinfo=zone)
+    made = of({"solver": Solver.RK4, "noon": noon, "all": [noon]}).values
+    assert made["solver"].array[()] == "RK4"
+    assert made["noon"].array == made["all"].array[0] == np.datetime64("2020-01-01T10:00", "us")
+
+
+@pytest.mark.parametrize("kind", [Pair, Record, lambda a, b: {"a": a, "b": b}])
+def test_containers_name_their_values(kind):
+    made = of(kind(1.0, [1, 2]))
+    assert list(made.values) == ["a", "b"]
+    assert made.values["b"].dims == ("b_dim_0",)
+
+
+REFUSED = {
+    "None": (None, ["'f'", "None", ALLOWED]),
+    "None in a dict": ({"a": None}, ["'a'", "None"]),
+    "object array": (np.array([object(), 1], object), ["'f'", "object", ALLOWED]),
+    "decimal": (decimal.Decimal(1), ["'f'", "Decimal", ALLOWED]),
+    "function": (len, ["'f'", "builtin_function", ALLOWED]),
+    "set": ({1}, ["'f'", "set"]),
+    "float16": (np.float16(1), ["'f'", "float16", "float32"]),
+    "float16 array": (np.ones(2, "f2"), ["'f'", "float16", "float32"]),
+    "longdouble": (np.longdouble(1), ["'f'", str(np.dtype(np.longdouble)), "float64"]),
+    "timedelta": (np.timedelta64(1, "s"), ["'f'", "timedelta64"]),
+    "ragged list": ([[1], [1, 2]], ["'f'", "inhomogeneous"]),
+    "mixed list": (["a", 1], ["'f'", "int"]),
+    "nested dict": ({"a": {"b": 1}}, ["'a'", "inside", "name"]),
+    "huge integer": (2**63, ["'f'", "64 bits", "float or a string"]),
+    "huger integer": (10**5000, ["'f'", "64 bits"]),
+    "bytes": (b"abc", ["'f'", "S3", "str"]),
+    "NUL": ("a\0b", ["'f'", "NUL"]),
+    "half a pair": (["\ud800"], ["'f'", "surrogate"]),
+    "masked": (np.ma.masked_array([1.0], [True]), ["'f'", "MaskedArray", "plain array"]),
+    "quantity": (np.ones(2).view(Quantity), ["'f'", "Quantity", "plain array"]),
+    "nanoseconds": (np.datetime64("2020-01-01T00:00:00.000000001"), ["'f'", "microseconds"]),
+    "far away": (np.datetime64(10**12, "Y"), ["'f'", "far"]),
+    "empty dict": ({}, ["empty dict", ALLOWED]),
+    "empty dataset": (xr.Dataset(), ["empty"]),
+    "tree": ({"a": xr.DataTree()}, ["'a'"]),
+    "dataset in a dict": ({"a": xr.Dataset({"b": 1})}, ["'a'", "inside"]),
+    "slash": ({"a/b": 1}, ["'a/b'"]),
+    "dot": ({"a.b": 1}, ["'a.b'"]),
+    "NUL in a name": ({"a\0": 1}, ["'a\\x00'"]),
+    "empty name": ({"": 1}, ["''"]),
+    "number as name": ({3: 1}, ["3", "strings"]),
+    "reserved": ({"_sweeps": 1}, ["'_sweeps'", "reserved"]),
+    "parameter": ({"length": 1}, ["'length'", "parameter"]),
+    "parameter but for case": ({"angle": 1}, ["'angle'", "'Angle'", "case"]),
+    "names but for case": ({"a": 1, "A": 2}, ["'a'", "'A'", "case"]),
+    "names but for form": ({"\u00e9": 1, "e\u0301": 2}, ["form"]),
+    "dimension of the space": (xr.Variable("length", [1, 2]), ["dimension 'length'", "parameter"]),
+    "output as dimension": (
+        {"t": xr.Variable("t", [1, 2])},
+        ["'t'", "output", "dimension", "coordinate"],
+    ),
+    "sizes": (
+        {"a": xr.Variable("t", [1, 2]), "b": xr.Variable("t", [1])},
+        ["'t'", "2", "1", "'b'"],
+    ),
+    "coordinates that differ": (
+        {
+            "a": xr.DataArray([1], {"t": [0]}, ["t"]),
+            "b": xr.DataArray([1], {"t": [5]}, ["t"]),
+        },
+        ["coordinate 't'", "'b'", "differs"],
+    ),
+    "coordinate of objects": (
+        xr.DataArray([1], {"t": ("t", np.array([(1, 2), None], object)[:1])}, ["t"]),
+        ["coordinate 't'", "tuple"],
+    ),
+    "coordinate with a blank": (xr.DataArray([1], {"a b": ("t", [0])}, ["t"]), ["'a b'", "blank"]),
+    "coordinate named as an output": (
+        {"a": xr.DataArray(1, {"b": 2}), "b": 3},
+        ["'b'", "coordinate"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", sorted(REFUSED))
+def test_refusals_name_the_output_and_what_to_do(case):
+    value, words = REFUSED[case]
+    with pytest.raises(OutputError) as caught:
+        of(value)
+    assert [word for word in words if word not in str(caught.value)] == [], str(caught.value)
+
+
+def test_declared_dims_must_fit():
+    assert of([1, 2], {"f": ("t",)}).values["f"].dims == ("t",)
+    with pytest.raises(OutputError, match=r"shape \(2,\).*\('t', 'u'\)"):
+        of([1, 2], {"f": ("t", "u")})
+    with pytest.raises(OutputError, match=r"\('z',\).*\('t',\)"):
+        of(xr.DataArray([1, 2], dims="z"), {"f": ("t",)})
+
+
+def test_a_dimension_cannot_be_there_twice():
+    with pytest.raises(OutputError, match=r"'f'.*twice.*\('t', 't'\)"):
+        of(np.ones((2, 2)), {"f": ("t", "t")})
+
+
+def test_a_coordinate_named_as_a_parameter_is_dropped():
+    made = of(xr.DataArray([1, 2], {"length": 3.0, "Angle": ("t", [0, 1])}, ["t"]))
+    assert list(made.values) == ["f"]
+    assert not made.coordinates
+
+
+def test_attributes_that_say_how_values_are_stored_are_dropped():
+    attrs = {"units": "m", "scale_factor": 2.0, "_FillValue": 0, "CLASS": "x", "n": np.int8(3)}
+    odd = {
+        3: "x",
+        "a\0": 1,
+        "array": np.ones(2),
+        "time": np.datetime64(0, "s"),
+        "z": np.complex64(1),
+    }
+    made = of(xr.DataArray(1.0, attrs=attrs | odd)).values["f"]
+    assert made.attrs == {"units": "m", "n": 3}
+    assert type(made.attrs["n"]) is int
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda a: a,
+        lambda a: {"x": a},
+        lambda a: {"x": [a, a]},
+        lambda a: Pair(1.0, a),
+        lambda a: Record(1.0, a),
+        lambda a: xr.DataArray(a),
+        lambda a: {"x": xr.DataArray(a)},
+        lambda a: xr.Dataset({"x": ("t", a)}),
+        lambda a: memoryview(a),
+    ],
+)
+def test_a_snapshot_is_what_was_returned_then(make):
+    array = np.zeros(2)
+    returned = make(array)
+    taken = snapshot(returned)
+    array += 1
+    for value in outputs(taken, "f", {}, frozenset()).values.values():
+        assert not value.array.any() or value.array.ndim == 0
+
+
+def test_a_snapshot_of_a_dict_does_not_grow():
+    given = {"a": 1, "list": [1]}
+    taken = snapshot(given)
+    given["b"] = 2
+    given["list"].append(2)
+    assert taken == {"a": 1, "list": [1]}
+
+
+def test_what_raises_when_looked_at_raises_while_the_point_is_at_work():
+    with pytest.raises(RuntimeError, match="no array"):
+        snapshot({"a": Hostile()})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [np.zeros(1000), {"a": np.zeros(1000)}, [[0.0] * 100] * 10, xr.DataArray(np.zeros(1000))],
+)
+def test_size(value):
+    assert 8000 <= size_bytes(snapshot(value)) < 100_000
+
+
+def test_array_of_says_of_what():
+    with pytest.raises(OutputError, match="coordinate 'x' is None"):
+        array_of("coordinate 'x'", None)

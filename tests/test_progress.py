@@ -1,0 +1,100 @@
+import io
+import re
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sweeps import progress
+from sweeps.running import Progress
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+class FullDisk(io.StringIO):
+    def write(self, text):
+        raise OSError(28, "No space left on device")
+
+
+class Reentered(io.StringIO):
+    def write(self, text):
+        raise RuntimeError("reentrant call inside <_io.BufferedWriter name='<stderr>'>")
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that tests set."""
+    now = [1000.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_a_quick_run_prints_nothing(clock, capsys):
+    watch = progress.Watcher("wave")
+    for n in range(10):
+        watch(Progress(10, n, 0, 0, n / 10))
+        clock[0] += 0.1
+    watch.close()
+    assert capsys.readouterr().err == ""
+
+
+def test_a_long_run_prints_a_line_now_and_then(clock, capsys):
+    watch = progress.Watcher("wave")
+    for n in range(100):
+        clock[0] += 1
+        watch(Progress(100, n, 0, 0, float(n)))
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 100 // 6
+    assert all(line.startswith("wave: ") for line in lines)
+
+
+def test_stopping_is_told_at_once_and_once(clock, capsys):
+    watch = progress.Watcher("wave")
+    for n in range(3):
+        watch(Progress(100, n, 0, 0, 1.0, is_stopping=True))
+    assert capsys.readouterr().err.count("finishing what is under way") == 1
+
+
+def test_a_terminal_shows_a_bar_to_the_end(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("TERM", "xterm")
+    watch = progress.Watcher("[bold]wave")
+    for n in range(5):
+        watch(Progress(4, n, 0, 2, float(n)))
+    watch.close()
+    assert "[bold]wave" in terminal.getvalue()
+    assert "4/4 points, 2 reused" in terminal.getvalue()
+
+
+@pytest.mark.parametrize("stream", [FullDisk, Reentered])
+def test_a_stream_that_takes_nothing_does_not_stop_a_run(monkeypatch, clock, stream):
+    monkeypatch.setattr(sys, "stderr", stream())
+    watch = progress.Watcher("wave")
+    clock[0] += 60
+    watch(Progress(10, 1, 0, 0, 1.0))
+    watch.close()
+
+
+counts = st.integers(0, 10**9)
+
+
+@given(counts, counts, counts, counts, st.floats(0, 1e9), st.booleans())
+def test_every_number_of_a_line_is_told(n_computed, n_failed, n_reused, n_left, seconds, stopping):
+    n_over = n_computed + n_failed
+    made = Progress(n_over + n_left, n_computed, n_failed, n_reused, seconds, stopping)
+    said = progress.line(made)
+    assert f"{n_over:,}/{n_over + n_left:,} point" in said
+    assert (f", {n_failed:,} failed" in said) == (n_failed > 0)
+    assert (f", {n_reused:,} reused" in said) == (n_reused > 0)
+    assert ("finishing" in said) == stopping
+    assert (" left" in said) == bool(n_over and seconds > 0 and n_left and not stopping)
+
+
+def test_the_time_left_is_that_of_the_points_left():
+    assert re.search(r"2\.5 points/s, 40\.0 s left$", progress.line(Progress(150, 49, 1, 7, 20.0)))

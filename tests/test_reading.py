@@ -1,0 +1,95 @@
+"""Slabs of the space come out right however points lie in segments."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sweeps import memo, reading, schema
+from sweeps.block import Part, Variable
+from sweeps.reading import Reader, grouped
+
+N = 12
+
+
+def reader_of(folder, order, cuts, values, counts=None):
+    """Commit the points in some order and some segments; the entries are by point."""
+    keys = np.stack([np.arange(N), np.arange(N)], axis=1).astype(np.uint64)
+    edges = [0, *sorted(cuts), N]
+    for age, at in enumerate(order[a:b] for a, b in itertools.pairwise(edges)):
+        if counts is None:
+            variable = Variable("y", values[at], ("t",) if values.ndim > 1 else ())
+        else:
+            flat = np.concatenate([values[i, : counts[i]] for i in at])
+            variable = Variable("y", flat, ("t",), counts[at])
+        memo.commit(folder, [Part(keys[at], np.zeros(len(at), np.float32), (variable,))], (), age)
+    index = memo.scan(folder)
+    agreed = schema.agree([(p.variables, p.coordinates) for p in index.parts], ()).outputs["y"]
+    return Reader(index, index.find(keys), range(len(index.parts))), agreed
+
+
+ORDERS = st.permutations(range(N)).map(np.array) | st.just(np.arange(N)[::-1])
+CUTS = st.sets(st.integers(1, N - 1), max_size=3)
+SLABS = st.tuples(st.integers(0, N), st.integers(0, N)).map(sorted)
+
+
+@given(order=ORDERS, cuts=CUTS, slab=SLABS, waste=st.sampled_from([0, 10**6]))
+@settings(max_examples=60)
+def test_a_slab_is_a_slab(order, cuts, slab, waste, tmp_path_factory):
+    values = np.random.default_rng(1).random((N, 3))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "_WASTE_BYTES", waste)
+        patch.setattr(reading, "_MAX_OPEN", 1)
+        reader, agreed = reader_of(tmp_path_factory.mktemp("memo"), order, cuts, values)
+        made, missing = reader.read(agreed, *slab)
+        reader.close()
+    np.testing.assert_array_equal(made, values[slice(*slab)])
+    assert missing is None
+    assert not reader.has_holes("y")
+
+
+@given(order=ORDERS, cuts=CUTS, slab=SLABS)
+@settings(max_examples=60)
+def test_a_slab_of_lengths_that_differ(order, cuts, slab, tmp_path_factory):
+    generator = np.random.default_rng(2)
+    values, counts = generator.random((N, 4)), generator.integers(0, 5, N)
+    reader, agreed = reader_of(tmp_path_factory.mktemp("memo"), order, cuts, values, counts)
+    made, missing = reader.read(agreed, *slab)
+    own = np.arange(agreed.shape[0]) < counts[slice(*slab), np.newaxis]
+    np.testing.assert_array_equal(made[own], values[slice(*slab), : agreed.shape[0]][own])
+    np.testing.assert_array_equal(np.zeros_like(own) if missing is None else missing, ~own)
+    found, no_count = reader.read_counts(agreed, *slab)
+    assert found.tolist() == counts[slice(*slab)].tolist()
+    assert no_count is None
+    reader.close()
+
+
+def test_points_that_are_not_there_are_missing(tmp_path):
+    reader, agreed = reader_of(tmp_path, np.arange(N), {5}, np.arange(float(N)))
+    entries = reader._entries.copy()
+    entries[[2, 7]] = -1
+    reader = Reader(reader._index, entries, (0, 1))
+    _, missing = reader.read(agreed, 1, 8)
+    assert np.flatnonzero(missing).tolist() == [1, 6]
+    assert reader.has_holes("y")
+    assert reader.has_holes("z")
+
+
+def test_at_most_so_many_files_are_open(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "_MAX_OPEN", 2)
+    reader, agreed = reader_of(tmp_path, np.arange(N), set(range(1, N)), np.arange(float(N)))
+    reader.read(agreed, 0, N)
+    files = list(reader._open.values())
+    assert len(files) == 2
+    reader.close()
+    assert not any(files)
+
+
+@given(numbers=st.lists(st.integers(-1, 3)))
+def test_grouped(numbers):
+    places = {}
+    for number, at in grouped(np.array(numbers, dtype=np.int64)):
+        places[number] = np.arange(len(numbers))[at].tolist()
+    assert places == {n: [i for i, m in enumerate(numbers) if m == n] for n in set(numbers)}

@@ -1,0 +1,266 @@
+"""Laws of running: every point is computed once, and what is landed is what was computed."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import sweeps
+from sweeps import engines, experiment, grid, planning, points, running, scheduling
+from sweeps.errors import DeclarationError, SweepsError
+from sweeps.subject import resolve
+
+COUNTED = """
+import pathlib
+from sweeps import experiment, grid
+
+CALLS = pathlib.Path("calls.txt")
+
+@experiment(grid(x=range(20)))
+def square(x, offset=0):
+    with CALLS.open("a") as file:
+        file.write(f"{x}\\n")
+    if pathlib.Path(f"fail-{x}").exists():
+        raise ValueError(f"told to fail at {x}")
+    return x * x + offset
+"""
+
+
+@pytest.fixture
+def square(project):
+    """An experiment of 20 points that counts its calls."""
+    (project / "experiments" / "square.py").write_text(COUNTED)
+    return project
+
+
+def calls():
+    """Points that were computed since this was last asked."""
+    try:
+        with open("calls.txt") as file:
+            seen = sorted(map(int, file.read().split()))
+        os.remove("calls.txt")
+    except FileNotFoundError:
+        return []
+    return seen
+
+
+def execute(name="square", axes=None, engine="serial", watch=None, **options):
+    return running.execute(resolve(name, axes=axes), running.Options(engine, **options), watch)
+
+
+@pytest.mark.parametrize("engine", engines.NAMES)
+def test_every_point_is_computed_once_and_never_again(square, engine):
+    report = execute(engine=engine)
+    assert (report.n_points, report.n_reused, report.n_computed, report.n_failed) == (20, 0, 20, 0)
+    assert calls() == list(range(20))
+    assert sweeps.load("square").square.values.tolist() == [x * x for x in range(20)]
+    again = execute(engine=engine)
+    assert (again.n_reused, again.n_computed) == (20, 0)
+    assert calls() == []
+
+
+def test_a_space_that_changes_costs_its_new_points_only(square):
+    execute()
+    calls()
+    for xs, new in [
+        ([5, 3, 30], [30]),
+        (range(25), [*range(20, 25)]),
+        (range(20), []),
+        ([24, 30], []),
+    ]:
+        report = execute(axes={"x": xs})
+        assert calls() == new
+        assert report.n_reused == len(xs) - len(new)
+        assert sweeps.load("square").square.values.tolist() == [x * x for x in xs]
+    execute(axes={"x": range(25), "offset": [0, 1]})
+    assert calls() == list(range(25))
+    data = sweeps.run("square", space=points([{"x": 3}, {"x": 4, "offset": 1}, {"x": 90}]))
+    assert calls() == [90]
+    assert data.square.values.tolist() == [9, 17, 8100]
+
+
+def test_failed_points_are_kept_apart_and_computed_again_alone(square):
+    for x in (3, 7):
+        (square / f"fail-{x}").touch()
+    report = execute(engine="loky")
+    assert (report.n_computed, report.n_failed) == (18, 2)
+    assert np.isnan(sweeps.load("square").square.values).nonzero()[0].tolist() == [3, 7]
+    calls()
+    assert execute(retry=False).n_failed == 2
+    assert calls() == []
+    (square / "fail-3").unlink()
+    report = execute()
+    assert (calls(), report.n_reused, report.n_computed, report.n_failed) == ([3, 7], 18, 1, 1)
+    (failure,) = sweeps.reporting.failures(resolve("square"))
+    assert (failure.params, failure.attempts, failure.kind) == ({"x": 7}, 2, "exception")
+    assert failure.message == "told to fail at 7"
+
+
+@given(limits=st.lists(st.integers(0, 12), max_size=6))
+def test_limited_runs_add_up(tmp_path_factory, limits):
+    seen = []
+    made = experiment(grid(x=range(20)), name="seen")(lambda x: seen.append(x) or x)
+    made = resolve(made, results=tmp_path_factory.mktemp("results"))
+    for limit in limits:
+        before = len(seen)
+        report = running.execute(made, running.Options("serial", limit=limit))
+        assert report.n_computed == len(seen) - before == min(limit, 20 - before)
+        assert report.n_reused == before
+    assert sorted(set(seen)) == list(range(len(seen)))
+
+
+def test_a_negative_limit_and_no_workers_are_refused(square):
+    with pytest.raises(SweepsError, match="--limit -1: give a number of points"):
+        execute(limit=-1)
+    with pytest.raises(SweepsError, match="-j 0: give a number of workers"):
+        execute(n_workers=0)
+    with pytest.raises(SweepsError, match="no option 'x'.*axes={'x': "):
+        sweeps.run("square", x=[1])
+    assert not (square / "results").exists()
+
+
+def test_recompute_computes_all_and_the_new_values_count(project):
+    offset = [0]
+    made = experiment(grid(x=range(5)), name="moody", version=1)(lambda x: x + offset[0])
+    subject = resolve(made)
+    running.execute(subject, running.Options("serial"))
+    offset[0] = 100
+    report = running.execute(subject, running.Options("serial", recompute=True))
+    assert (report.n_reused, report.n_computed) == (0, 5)
+    assert sweeps.load("moody").moody.values.tolist() == [100, 101, 102, 103, 104]
+
+
+def test_a_timeout_that_nobody_enforces_is_told(square):
+    made = experiment(grid(x=[1]), name="limited", timeout=5.0)(lambda x: x)
+    told = running.execute(resolve(made), running.Options("serial")).warnings
+    assert "timeout of 5 s was not enforced" in " ".join(told)
+    assert running.execute(resolve(made), running.Options("serial")).warnings == ()
+    assert execute(engine="loky").warnings == ()
+
+
+def test_progress_begins_with_nothing_and_ends_with_everything(square):
+    seen = []
+    execute(watch=seen.append)
+    assert (seen[0].n_todo, seen[0].n_computed) == (20, 0)
+    assert seen[-1].n_computed == 20
+    assert all(a.n_computed <= b.n_computed for a, b in zip(seen, seen[1:], strict=False))
+
+
+def test_what_is_finished_is_landed_while_a_run_goes_on(square, monkeypatch):
+    monkeypatch.setattr(running, "_FIRST_LANDING_S", 0.0)
+    monkeypatch.setattr(running, "LANDING_SHARE", 0)
+    monkeypatch.setattr(scheduling, "BLOCK_S", 0.0)
+    landed = []
+
+    def look(progress):
+        if (square / "results" / "square.h5").exists():
+            landed.append(int(sweeps.load("square").square.notnull().sum()))
+
+    execute(watch=look)
+    assert landed == list(range(1, 20))
+
+
+def test_a_space_too_large_for_a_file_is_refused_at_once(project):
+    made = experiment(grid(a=range(2**10), b=range(2**10), c=range(2**10)), name="vast")(
+        lambda a, b, c: 0.0
+    )
+    with pytest.raises(DeclarationError, match="1,073,741,824 points are more than"):
+        sweeps.run(made)
+    assert sweeps.plan(made, axes={"c": [1]}).missing == 2**20 < planning.MAX_POINTS
+
+
+def test_two_runs_at_once_land_the_same(square):
+    threads = [threading.Thread(target=execute, args=("square",)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(calls()) == set(range(20))
+    assert sweeps.load("square").square.values.tolist() == [x * x for x in range(20)]
+    assert execute().n_reused == 20
+
+
+def test_running_outside_the_main_thread_again_and_again(square):
+    # The kernel ends workers with the thread that started them.
+    for xs in ([1, 2, 3], [4, 5, 6], [7, 8, 9]):
+        reports = []
+        thread = threading.Thread(
+            target=lambda xs=xs, to=reports: to.append(execute(axes={"x": xs}, engine="loky"))
+        )
+        thread.start()
+        thread.join()
+        assert [report.n_computed for report in reports] == [3]
+        time.sleep(0.05)
+
+
+SCRIPT = """
+import helper
+import sweeps
+
+@sweeps.experiment(sweeps.grid(x=[1, 2, 3]))
+def scaled(x, factor=10):
+    return helper.scale(x, factor)
+
+print(sweeps.run(scaled).scaled.values.tolist())
+print(scaled.run(axes={"x": [3, 4]}).scaled.values.tolist())
+"""
+
+
+@pytest.mark.parametrize("how", [["script.py"], ["-c", SCRIPT], ["-"]])
+def test_a_script_needs_no_guard_and_finds_the_modules_beside_it(project, how):
+    (project / "helper.py").write_text("def scale(x, factor):\n    return x * factor\n")
+    (project / "script.py").write_text(SCRIPT)
+    done = subprocess.run(
+        [sys.executable, *how], input=SCRIPT, capture_output=True, text=True, cwd=project
+    )
+    assert (done.stdout, done.stderr) == ("[10, 20, 30]\n[30, 40]\n", "")
+
+
+@pytest.mark.parametrize("where", ["square.py", "helper.py"])
+def test_code_that_is_edited_between_two_runs_of_a_process(project, where):
+    text = {
+        "square.py": "import helper\nfrom sweeps import experiment, grid\n"
+        "@experiment(grid(x=[1, 2]))\ndef square(x):\n    return helper.power(x) * 1\n",
+        "helper.py": "def power(x):\n    return x * 1\n",
+    }
+    folder = {"square.py": project / "experiments", "helper.py": project}
+    for name, content in text.items():
+        (folder[name] / name).write_text(content)
+    assert sweeps.run("square").square.values.tolist() == [1, 2]
+    (folder[where] / where).write_text(text[where].replace("* 1", "* 5"))
+    assert sweeps.run("square").square.values.tolist() == [5, 10]
+    (folder[where] / where).write_text(text[where])
+    assert execute().n_reused == 2
+
+
+def test_code_that_is_edited_while_a_run_begins_is_not_run_under_its_old_name(square):
+    subject = resolve("square")
+    path = square / "experiments" / "square.py"
+    path.write_text(COUNTED.replace("x * x", "x * x * x"))
+    with pytest.raises(SweepsError, match="'square' was edited after the run began: run it again"):
+        running.execute(subject, running.Options("loky"))
+    path.write_text("this is no Python")
+    with pytest.raises(SweepsError, match="a worker cannot make 'square' ready: SyntaxError"):
+        running.execute(subject, running.Options("loky"))
+    assert calls() == []
+
+
+def test_labels_for_functions_and_lambdas_reach_the_workers(project):
+    (project / "experiments" / "steps.py").write_text(
+        "from sweeps import experiment, grid\n"
+        "def double(x):\n    return 2 * x\n"
+        "@experiment(grid(step={'double': double, 'triple': lambda x: 3 * x}, x=[1, 2]))\n"
+        "def steps(step, x):\n    return step(x)\n"
+    )
+    assert sweeps.run("steps").steps.sel(step="triple").values.tolist() == [3, 6]
+    lock = threading.Lock()
+    made = experiment(grid(thing={"lock": lock}), name="locked")(lambda thing: 1)
+    with pytest.raises(SweepsError, match="cannot send Block to a worker process: cannot pickle"):
+        sweeps.run(made)
+    assert sweeps.run(made, engine="threads").locked.values.tolist() == [1]

@@ -1,0 +1,154 @@
+"""A segment is what was written, or it is not used at all."""
+
+import errno
+import os
+import shutil
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sweeps import memo, segment
+from sweeps.block import Failure, Part, Variable
+from sweeps.errors import StorageError
+from sweeps.segment import DamagedError, MergedAwayError
+
+
+def part_of(keys, values, **options):
+    rows = np.array([[key, ~key & (2**64 - 1)] for key in keys], dtype=np.uint64).reshape(-1, 2)
+    variable = Variable("y", np.asarray(values), **options)
+    return Part(rows, np.arange(len(rows), dtype=np.float32), (variable,))
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A segment with some of everything."""
+    attrs = {"units": "m", "nan": float("nan"), "odd": "\0\ud800"}
+    coordinate = Variable("t", np.array([0.5, 1.5]), ("t",), attrs={"units": "s"})
+    arrays = Variable("a", np.arange(4.0).reshape(2, 2), ("t",), None, attrs)
+    texts = Variable("s", np.array(["x", "é\n"], dtype=object))
+    ragged = Variable("r", np.arange(3), ("i",), np.array([3, 0]))
+    keys = np.array([[1, 2], [2**64 - 1, 0]], dtype=np.uint64)
+    part = Part(keys, np.array([0.5, 2], np.float32), (arrays, texts, ragged), (coordinate,))
+    failure = Failure((3, 2**64 - 1), "exception", "Error", "nul \0", "trace", 2, 0.25)
+    return memo.commit(tmp_path_factory.mktemp("memo"), [part], [failure])
+
+
+def test_everything_is_kept(small):
+    loaded = segment.load(small)
+    (part,) = loaded.parts
+    assert part.keys.tolist() == [[1, 2], [2**64 - 1, 0]]
+    assert part.elapsed.tolist() == [0.5, 2]
+    a, s, r = part.variables
+    assert (a.name, a.dims, a.shape, a.dtype, a.counts) == ("a", ("t",), (2,), np.float64, None)
+    assert (a.attrs["units"], a.attrs["odd"]) == ("m", "\0\ud800")
+    assert s.dtype == object
+    assert (r.shape, r.counts.tolist()) == ((3,), [3, 0])
+    (t,) = part.coordinates
+    assert (t.name, t.dims, t.values.tolist(), t.attrs) == ("t", ("t",), [0.5, 1.5], {"units": "s"})
+    with segment.open_hdf5(small) as file:
+        assert segment.read(part, 0, file).tolist() == [[0, 1], [2, 3]]
+        assert segment.read(part, 0, file, slice(1, 2)).tolist() == [[2, 3]]
+        assert segment.read(part, 1, file).tolist() == ["x", "é\n"]
+        assert segment.read(part, 2, file).tolist() == [0, 1, 2]
+    (failure,) = loaded.failures
+    assert failure == Failure((3, 2**64 - 1), "exception", "Error", "nul \\x00", "trace", 2, 0.25)
+
+
+def test_every_bit_counts(small, tmp_path):
+    """One bit is flipped in a byte here and there, from the first to the last."""
+    content = small.read_bytes()
+    path = tmp_path / small.name
+    for place in range(0, len(content), 9):
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << (place % 8)
+        path.write_bytes(flipped)
+        with pytest.raises(DamagedError):
+            segment.load(path)
+    path.write_bytes(content)
+    assert segment.load(path).n_bytes == len(content)
+
+
+@given(data=st.data())
+@settings(max_examples=200)
+def test_any_damage_is_found(small, tmp_path_factory, data):
+    content = small.read_bytes()
+    start = data.draw(st.integers(0, len(content)))
+    stop = data.draw(st.integers(start, len(content)))
+    damaged = content[:start] + data.draw(st.binary(max_size=8)) + content[stop:]
+    path = tmp_path_factory.mktemp("memo") / small.name
+    path.write_bytes(damaged)
+    if damaged == content:
+        segment.load(path)
+    else:
+        with pytest.raises(DamagedError):
+            segment.load(path)
+
+
+def test_another_name_is_damage(small, tmp_path):
+    path = tmp_path / f"{'0' * 32}.seg"
+    shutil.copy(small, path)
+    with pytest.raises(DamagedError):
+        segment.load(path)
+
+
+def test_a_whole_segment_of_something_else_is_damage(tmp_path):
+    for build in (
+        lambda _file: None,
+        lambda file: file.__setitem__("x", h5py.ExternalLink("a", "b")),
+    ):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(segment, "_build", lambda file, *_, build=build: build(file))
+            path = memo.commit(tmp_path, [])
+        with pytest.raises(DamagedError):
+            segment.load(path)
+
+
+def test_what_is_no_file_is_damage(tmp_path):
+    (tmp_path / "a.seg").mkdir()
+    (tmp_path / "b.seg").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "c.seg").touch()
+    for path in tmp_path.iterdir():
+        with pytest.raises(DamagedError):
+            segment.load(path)
+
+
+def test_a_segment_that_is_gone_was_merged(tmp_path):
+    for look in segment.load, segment.open_hdf5:
+        with pytest.raises(MergedAwayError, match="run again"):
+            look(tmp_path / "a.seg")
+
+
+def test_a_segment_that_goes_while_it_is_read_was_merged(small, monkeypatch, tmp_path):
+    path = tmp_path / small.name
+    shutil.copy(small, path)
+    verify = segment._verify
+    monkeypatch.setattr(segment, "_verify", lambda p: (verify(p), p.unlink())[0])
+    with pytest.raises(MergedAwayError):
+        segment.load(path)
+
+
+def test_the_fault_of_the_machine_is_not_the_segments(small, monkeypatch):
+    """Or too many open files would set a whole memo aside."""
+
+    def refuse(*_args, **_options):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(h5py, "File", refuse)
+    with pytest.raises(StorageError, match=os.strerror(errno.EMFILE)):
+        segment.load(small)
+    monkeypatch.setattr("pathlib.Path.open", refuse)
+    with pytest.raises(StorageError, match=os.strerror(errno.EMFILE)):
+        segment.load(small)
+
+
+def test_a_thousand_outputs(tmp_path):
+    keys = np.zeros((1, 2), dtype=np.uint64)
+    long = {"history": "x" * 100}  # an attribute of HDF5 holds 64 KiB, or more if told so
+    variables = tuple(Variable(f"output {i}", np.zeros(1), attrs=long) for i in range(1000))
+    path = memo.commit(tmp_path, [Part(keys, np.zeros(1, np.float32), variables)])
+    (part,) = segment.load(path).parts
+    assert [v.name for v in part.variables] == [f"output {i}" for i in range(1000)]
+    assert part.variables[-1].attrs == long

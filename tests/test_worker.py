@@ -1,0 +1,223 @@
+"""Laws of workers: every point that was begun is committed or a failure, whatever it does."""
+
+import collections
+import dataclasses
+import os
+import pickle
+import subprocess
+import sys
+import time
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sweeps import experiment, flight, grid, memo, worker
+from sweeps.block import Block
+from sweeps.interrupting import Interrupted
+
+
+class CannotBeShownError(Exception):
+    def __str__(self):
+        raise RuntimeError
+
+
+def misbehave(what):
+    """Do what a user's function may do."""
+    if what == "raise":
+        raise ValueError("at 3")
+    if what == "exit":
+        sys.exit(3)
+    if what == "interrupt":
+        raise KeyboardInterrupt
+    if what == "recurse":
+        misbehave(what)
+    if what == "cannot be shown":
+        raise CannotBeShownError
+    if what == "none":
+        return None
+    if what == "function":
+        return misbehave
+    return 1.0
+
+
+FAILURES = {
+    "raise": ("exception", "ValueError", "at 3"),
+    "exit": ("exception", "SystemExit", "3"),
+    "interrupt": ("exception", "KeyboardInterrupt", ""),
+    "recurse": ("exception", "RecursionError", "maximum recursion"),
+    "cannot be shown": ("exception", "CannotBeShownError", "(cannot be shown)"),
+    "none": ("output", "OutputError", "None"),
+    "function": ("output", "OutputError", "function"),
+}
+
+
+def task(folder, function, block_s=60.0, recorder=None, **axes):
+    made = experiment(grid(**axes), name="y")(function)
+    how = worker.Settings({}, frozenset(axes), folder / "memo", folder, block_s)
+    return worker.Task(made, how, recorder or flight.Recorder(None))
+
+
+def block(attempts=None, **columns):
+    n = len(next(iter(columns.values())))
+    return Block(7, np.arange(2 * n, dtype=np.uint64).reshape(n, 2), columns, attempts)
+
+
+def values(folder):
+    """Values by key in what was committed."""
+    found = {}
+    for part in reversed(memo.scan(folder / "memo").parts):
+        with h5py.File(part.path) as file:
+            read = file[part.group]["values/0"][()]
+        found |= dict(zip(map(tuple, part.keys.tolist()), read.tolist(), strict=True))
+    return found
+
+
+@settings(max_examples=30)
+@given(whats=st.lists(st.sampled_from(["fine", "fine", *FAILURES]), min_size=1, max_size=12))
+def test_a_failed_point_costs_itself_only(tmp_path_factory, whats):
+    folder = tmp_path_factory.mktemp("worker")
+    attempts = np.arange(len(whats))
+    made = block(attempts, what=list(whats))
+    receipt = worker.evaluate(task(folder, misbehave, what=[*FAILURES, "fine"]), made)
+    n_fine = whats.count("fine")
+    assert (receipt.n_done, receipt.n_failed, receipt.n_left) == (n_fine, len(whats) - n_fine, 0)
+    keys = list(map(tuple, made.keys.tolist()))
+    assert values(folder) == {k: 1.0 for k, w in zip(keys, whats, strict=True) if w == "fine"}
+    failures = memo.scan(folder / "memo").failures
+    for key, what, before in zip(keys, whats, attempts, strict=True):
+        if what != "fine":
+            kind, name, message = FAILURES[what]
+            failure = failures[key]
+            assert (failure.kind, failure.type) == (kind, name)
+            assert message in failure.message
+            assert failure.attempts == before + 1
+
+
+def test_a_traceback_shows_the_function_and_nothing_of_the_worker(tmp_path):
+    worker.evaluate(task(tmp_path, misbehave, what=["raise"]), block(what=["raise"]))
+    (failure,) = memo.scan(tmp_path / "memo").failures.values()
+    assert "in misbehave" in failure.traceback
+    assert failure.traceback.endswith("ValueError: at 3\n")
+    assert os.path.join("sweeps", "worker.py") not in failure.traceback
+
+
+@pytest.mark.parametrize(
+    "column", [np.arange(3), np.arange(3.0), np.array([True, False]), ["a", "b", "c"]]
+)
+def test_the_function_gets_scalars_of_python(tmp_path, column):
+    def kind(x):
+        return type(x).__module__
+
+    worker.evaluate(task(tmp_path, kind, x=column), block(x=column))
+    assert [p.variables[0].dtype for p in memo.scan(tmp_path / "memo").parts] == [np.dtype(object)]
+    assert set(values(tmp_path).values()) == {b"builtins"}
+
+
+def test_constants_are_given_unless_the_block_has_them(tmp_path):
+    def both(x, y=0):
+        return 10 * x + y
+
+    made = task(tmp_path, both, x=[1, 2])
+    constants = dataclasses.replace(made.settings, constants={"y": 5})
+    made = dataclasses.replace(made, settings=constants)
+    worker.evaluate(made, block(x=np.array([1, 2])))
+    worker.evaluate(made, block(x=np.array([3, 4, 5]), y=np.array([1, 1, 1])))
+    assert sorted(values(tmp_path).values()) == [31, 41, 51]
+
+
+def test_a_reused_array_is_kept_as_it_was_returned(tmp_path):
+    buffer = np.zeros(2)
+
+    def fill(x):
+        buffer[:] = x
+        return buffer
+
+    worker.evaluate(task(tmp_path, fill, x=[1, 2]), block(x=np.array([1.0, 2.0])))
+    assert sorted(values(tmp_path).values()) == [[1, 1], [2, 2]]
+
+
+def test_a_block_ends_when_its_time_is_over_and_the_rest_is_left(tmp_path):
+    made = task(tmp_path, lambda x: time.sleep(0.02) or x, block_s=0.05, x=range(100))
+    receipt = worker.evaluate(made, block(x=np.arange(100)))
+    assert 1 <= receipt.n_done <= 3
+    assert receipt.n_done + receipt.n_left == 100
+    assert len(values(tmp_path)) == receipt.n_done
+    assert receipt.busy_s >= 0.02 * receipt.n_done
+
+
+def test_a_block_ends_when_it_holds_much(tmp_path, monkeypatch):
+    monkeypatch.setattr(worker, "BLOCK_BYTES", 10_000)
+    made = task(tmp_path, lambda x: np.zeros(500), x=range(100))
+    assert worker.evaluate(made, block(x=np.arange(100))).n_done == 3
+
+
+def test_a_point_is_always_begun(tmp_path):
+    made = task(tmp_path, lambda x: x, block_s=0.0, x=range(3))
+    assert worker.evaluate(made, block(x=np.arange(3))).n_left == 2
+
+
+def test_after_the_run_was_asked_to_stop_no_block_is_begun(tmp_path):
+    flight.ask_to_stop(tmp_path)
+    receipt = worker.evaluate(task(tmp_path, lambda x: x, x=range(3)), block(x=np.arange(3)))
+    assert (receipt.n_done, receipt.n_failed, receipt.n_left) == (0, 0, 3)
+
+
+def test_the_second_interrupt_is_no_failure_of_a_point(tmp_path):
+    def interrupted(x):
+        raise Interrupted
+
+    with pytest.raises(Interrupted):
+        worker.evaluate(task(tmp_path, interrupted, x=[1]), block(x=np.array([1])))
+
+
+def test_a_disk_that_takes_nothing_is_told_in_the_receipt(tmp_path):
+    (tmp_path / "memo").write_text("in the way")
+    receipt = worker.evaluate(task(tmp_path, lambda x: x, x=[1]), block(x=np.array([1])))
+    assert "in the way" not in receipt.error
+    assert "a file stands where a folder is needed" in receipt.error
+
+
+@pytest.mark.parametrize("timeout", [None, 10.0])
+def test_the_record_says_which_point_is_computed(tmp_path, timeout):
+    Slots = collections.namedtuple("Slots", "begun at ended armed")
+    slots = Slots([], [-1], [], [])
+
+    class Recorder(flight.Recorder):
+        def begin(self, number):
+            slots.begun.append(number)
+            return slots.at
+
+        def end(self):
+            slots.ended.append(slots.at[0])
+
+        def arm(self, timeout_s):
+            slots.armed.append(timeout_s)
+
+    made = task(tmp_path, lambda x: slots.at[0], recorder=Recorder(None), x=range(4))
+    made = dataclasses.replace(
+        made, experiment=dataclasses.replace(made.experiment, timeout=timeout)
+    )
+    worker.evaluate(made, block(x=np.arange(4)))
+    assert sorted(values(tmp_path).values()) == [0, 1, 2, 3]
+    assert (slots.begun, slots.ended) == ([7], [3])
+    assert slots.armed == ([timeout] * 4 if timeout else [])
+
+
+def test_whatever_goes_wrong_before_a_block_is_said_in_the_receipt(tmp_path):
+    # In a process of its own: it becomes a worker.
+    job = worker.Job("y", "", None, "", b"not a pickle", b"", os.getpid(), tuple(sys.path), "/")
+    code = f"""
+import pickle
+from sweeps import worker
+receipt = worker.work(pickle.loads({pickle.dumps(job)!r}), b"")
+print("this goes to stderr")
+import sys
+sys.exit(receipt.error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "a worker cannot make 'y' ready: UnpicklingError" in done.stderr
+    assert "this goes to stderr" in done.stderr
+    assert done.stdout == ""
