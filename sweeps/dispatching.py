@@ -14,7 +14,7 @@ import numpy as np
 
 from sweeps import briefing, engines, flight, memo, planning, scheduling
 from sweeps.block import Block, Failure, Lost, Receipt
-from sweeps.errors import StorageError, SweepsError
+from sweeps.errors import StorageError
 from sweeps.space import Positions
 from sweeps.subject import Subject
 
@@ -141,7 +141,7 @@ class Dispatch:
             scheduler.give_back(positions[is_open])
         self._n_barren = 0 if flights else self._n_barren + 1
         if self._n_barren >= _MAX_BARREN_LOSSES:
-            self._give_up(f"workers die before they compute anything: {lost.cause}")
+            self._give_up(f"workers die before they compute anything: {_exit_code(lost.cause)}")
         return suspects
 
     def _judge(self, suspects: Sequence[Suspect]) -> Generator[None]:
@@ -207,8 +207,6 @@ def _exit_code(cause: str) -> str:
 
 def n_workers(given: int | None, n_points: int, engine: str) -> int:
     """Number of workers for a run: as given, else one a core, and never more than points."""
-    if given is not None and given < 1:
-        raise SweepsError(f"-j {given}: give a number of workers, at least 1")
     if engine == "serial":
         return 1
     if given is None:

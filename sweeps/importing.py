@@ -89,7 +89,7 @@ def is_project_file(filename: str | None) -> bool:
     return (
         filename is not None
         and os.path.isabs(filename)  # noqa: PTH117 - asked for each loaded module
-        and not filename.startswith((_STANDARD_LIBRARY, _OWN_FOLDER))
+        and not f"{filename}{os.sep}".startswith((_STANDARD_LIBRARY, _OWN_FOLDER))
         and "site-packages" not in filename
         and "dist-packages" not in filename
     )

@@ -63,6 +63,12 @@ class Options:
     recompute: bool = False
     retry: bool = True
 
+    def __post_init__(self) -> None:
+        if self.n_workers is not None and self.n_workers < 1:
+            raise SweepsError(f"-j {self.n_workers}: give a number of workers, at least 1")
+        if self.limit is not None and self.limit < 0:
+            raise SweepsError(f"--limit {self.limit}: give a number of points, at least 0")
+
 
 @dataclasses.dataclass(frozen=True)
 class Report:
@@ -229,8 +235,6 @@ def _landed_already(subject: Subject, options: Options) -> Report | None:
 def _first(pieces: Iterable[Positions], limit: int | None) -> list[Positions]:
     if limit is None:
         return list(pieces)
-    if limit < 0:
-        raise SweepsError(f"--limit {limit}: give a number of points, at least 0")
     kept = []
     for piece in pieces:
         kept.append(piece[:limit])

@@ -27,9 +27,7 @@ RUN_KEYS = {
     *("experiment", "points", "reused", "computed", "failed", "excluded", "seconds", "results"),
     "fingerprint",
 }
-STATUS_KEYS = {
-    *("experiment", "points", "done", "missing", "failed", "stale", "results", "fingerprint"),
-}
+STATUS_KEYS = PLAN_KEYS - {"reused"} | {"done", "results", "fingerprint"}
 FAILURE_KEYS = {"params", "kind", "type", "message", "traceback", "attempts"}
 COMMANDS = ("list", "new", "plan", "run", "status", "failures", "show", "clean")
 OF_ONE = ("plan", "run", "status", "failures", "clean")

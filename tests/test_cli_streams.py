@@ -59,6 +59,7 @@ def test_a_run_as_its_user_types_it(odd):
         ("sweeps run odd >&-", 1),
         ("sweeps run odd >&- 2>&- <&-", 1),
         ("sweeps run odd --engine serial 2> /dev/full", 1),
+        ("sweeps plan ode 2> /dev/full", 2),
     ],
 )
 def test_who_listens_changes_neither_work_nor_exit_code(odd, project, command, code):

@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sweeps import display
@@ -15,6 +15,8 @@ BYTES = {"B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}
 
 
 @given(st.floats(0, 1e8))
+@example(59.97)
+@example(3599.7)
 def test_a_duration_is_read_back_to_its_last_unit(seconds):
     words = display.duration(seconds).split()
     parts = list(zip(words[::2], words[1::2], strict=True))

@@ -72,6 +72,15 @@ def test_a_terminal_shows_a_bar_to_the_end(monkeypatch):
     assert "4/4 points, 2 reused" in terminal.getvalue()
 
 
+def test_a_dumb_terminal_gets_lines(monkeypatch, clock):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setenv("TERM", "dumb")
+    watch = progress.Watcher("wave")
+    clock[0] += 60
+    watch(Progress(4, 2, 0, 0, 60.0))
+    assert sys.stderr.getvalue() == "wave: 2/4 points, 0.0333 points/s, 1 min 0 s left\n"
+
+
 @pytest.mark.parametrize("stream", [FullDisk, Reentered])
 def test_a_stream_that_takes_nothing_does_not_stop_a_run(monkeypatch, clock, stream):
     monkeypatch.setattr(sys, "stderr", stream())

@@ -25,7 +25,10 @@ def view(project):
 
 
 def test_points_come_in_the_order_of_the_space_with_their_parameters(view):
-    seen = view(grid(x=[1.0, 2.0], y=["a", "b"]), lambda x, y: {"twice": 2 * x, "word": y + "!"})
+    def made(x, y, constant=9.81):
+        return {"twice": 2 * x, "word": y + "!"}
+
+    seen = view(grid(x=[1.0, 2.0], y=["a", "b"]), made)
     assert seen.header == ("x", "y", "twice", "word")
     assert seen.rows == [[x, y, 2 * x, y + "!"] for x in (1.0, 2.0) for y in "ab"]
     assert seen.sizes == {"x": 2, "y": 2}

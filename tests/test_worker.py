@@ -75,7 +75,7 @@ def values(folder):
     return found
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(whats=st.lists(st.sampled_from(["fine", "fine", *FAILURES]), min_size=1, max_size=12))
 def test_a_failed_point_costs_itself_only(tmp_path_factory, whats):
     folder = tmp_path_factory.mktemp("worker")
@@ -101,7 +101,7 @@ def test_a_traceback_shows_the_function_and_nothing_of_the_worker(tmp_path):
     (failure,) = memo.scan(tmp_path / "memo").failures.values()
     assert "in misbehave" in failure.traceback
     assert failure.traceback.endswith("ValueError: at 3\n")
-    assert os.path.join("sweeps", "worker.py") not in failure.traceback
+    assert "sweeps/worker.py" not in failure.traceback
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def _parallel(
     with _signals_held_back():
         outcomes = parallel(delayed(work)(block) for block in blocks)
     try:
-        for outcome in outcomes:
+        for outcome in outcomes:  # noqa: UP028 - `yield from` would close it outside of here
             yield outcome
     finally:
         with warnings.catch_warnings():  # joblib advises not to leave blocks under way

@@ -1,0 +1,186 @@
+"""Laws of dispatching: whoever dies, all other points are finished and the guilty one is named."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import sweeps
+from sweeps import dispatching, memo, reporting, running
+from sweeps.errors import SweepsError
+from sweeps.subject import resolve
+
+DEADLY = """
+import ctypes, os, pathlib, signal, sys, time
+from sweeps import experiment, grid
+
+DEATHS = {
+    "raise": lambda: 1 / 0,
+    "exit": lambda: sys.exit(3),
+    "quit": lambda: os._exit(7),
+    "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "segfault": lambda: ctypes.string_at(0),
+    "hang in C": lambda: ctypes.CDLL(None).sleep(1000),
+    "unstorable": lambda: object(),
+}
+
+@experiment(grid(i=range(N)), timeout=0.5)
+def deadly(i):
+    told = pathlib.Path(f"death-{i}")
+    if told.exists():
+        return DEATHS[told.read_text()]()
+    return float(i)
+"""
+
+FAILURES = {
+    "raise": ("exception", "ZeroDivisionError", "division by zero"),
+    "exit": ("exception", "SystemExit", "3"),
+    "quit": ("died", "WorkerDied", "the worker died: exit code EXIT(7)"),
+    "kill": ("died", "WorkerDied", "the worker died: exit code SIGKILL(-9)"),
+    "segfault": ("died", "WorkerDied", "the worker died: Segmentation fault"),
+    "hang in C": ("timeout", "TimeoutError", "took longer than the timeout of 0.5 s"),
+    "unstorable": ("output", "OutputError", ""),
+}
+SHOW_WHERE = {"raise", "exit", "segfault", "hang in C"}
+
+
+@pytest.fixture
+def deadly(project):
+    """Make an experiment of so many points, which die as they are told."""
+
+    def make(n, deaths):
+        (project / "experiments" / "deadly.py").write_text(
+            DEADLY.replace("range(N)", f"range({n})")
+        )
+        for i, death in deaths.items():
+            (project / f"death-{i}").write_text(death)
+        return resolve("deadly")
+
+    return make
+
+
+def check(subject, n, deaths, attempts=1):
+    data = sweeps.load("deadly").deadly.values
+    expected = np.arange(n, dtype=float)
+    expected[list(deaths)] = np.nan
+    np.testing.assert_array_equal(data, expected)
+    failures = {f.params["i"]: f for f in reporting.failures(subject)}
+    assert sorted(failures) == sorted(deaths)
+    for i, death in deaths.items():
+        kind, name, message = FAILURES[death]
+        f = failures[i]
+        assert (f.kind, f.type, f.attempts) == (kind, name, attempts)
+        assert message == f.message if message else f.message
+        assert (re.search(r"deadly\.py.*, line \d+", f.traceback) is not None) == (
+            death in SHOW_WHERE
+        )
+
+
+def test_one_of_each_death_and_all_others_are_landed(deadly):
+    n = 10_000
+    deaths = {1_000 * k + 3: death for k, death in enumerate(FAILURES)}
+    subject = deadly(n, deaths)
+    report = running.execute(subject, running.Options())
+    assert (report.n_computed, report.n_failed) == (n - len(deaths), len(deaths))
+    check(subject, n, deaths)
+    done = subprocess.run(
+        [sys.executable, "-m", "sweeps", "run", "deadly", "--json"], capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    said = json.loads(done.stdout)
+    assert (said["reused"], said["computed"], said["failed"]) == (n - len(deaths), 0, len(deaths))
+    check(subject, n, deaths, attempts=2)
+    for i in deaths:
+        Path(f"death-{i}").unlink()
+    report = running.execute(subject, running.Options())
+    assert (report.n_reused, report.n_computed) == (n - len(deaths), len(deaths))
+    check(subject, n, {})
+
+
+@pytest.mark.parametrize("n_workers", [2, 5])
+def test_points_that_kill_all_workers_at_once_are_told_apart(deadly, n_workers):
+    deaths = {0: "kill", 1: "quit", 4: "segfault"}
+    subject = deadly(5, deaths)
+    report = running.execute(subject, running.Options(n_workers=n_workers))
+    assert (report.n_computed, report.n_failed) == (2, 3)
+    check(subject, 5, deaths)
+
+
+def test_a_death_while_computing_again_loses_no_new_value(deadly):
+    subject = deadly(40, {})
+    running.execute(subject, running.Options())
+    running.execute(deadly(40, {20: "kill"}), running.Options(recompute=True))
+    index = memo.scan(subject.memo)
+    newest = {tuple(key) for part in index.parts for key in part.keys.tolist()}
+    assert len(newest) == 40
+    assert sum(len(part.keys) for part in index.parts) >= 40 + 39
+
+
+def test_a_point_that_failed_before_is_tried_again_after_a_death_beside_it(deadly):
+    subject = deadly(8, dict.fromkeys(range(8), "raise"))
+    running.execute(subject, running.Options(n_workers=1))
+    deadly(8, {0: "kill"})
+    for i in range(1, 8):
+        Path(f"death-{i}").unlink()
+    report = running.execute(subject, running.Options(n_workers=1))
+    assert (report.n_computed, report.n_failed) == (7, 1)
+
+
+def test_a_worker_killed_from_outside_costs_nothing(project):
+    (project / "experiments" / "patient.py").write_text(
+        "import os, pathlib, time\nfrom sweeps import experiment, grid\n"
+        "@experiment(grid(i=range(12)))\n"
+        "def patient(i):\n"
+        "    pathlib.Path(f'pid-{os.getpid()}').touch()\n"
+        "    time.sleep(0.1)\n"
+        "    return i\n"
+    )
+    killed = []
+
+    def kill():
+        deadline = time.monotonic() + 30
+        while len(killed) < 2 and time.monotonic() < deadline:
+            pids = {int(path.name[4:]) for path in project.glob("pid-*")} - set(killed)
+            for pid in sorted(pids)[:1]:
+                killed.append(pid)
+                with contextlib.suppress(ProcessLookupError):  # its co-worker took it along
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.3)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    report = running.execute(resolve("patient"), running.Options())
+    killer.join()
+    assert len(killed) == 2
+    assert (report.n_computed, report.n_failed) == (12, 0)
+    assert sweeps.load("patient").patient.values.tolist() == list(range(12))
+
+
+def test_workers_that_die_before_they_begin_end_the_run_with_a_word(project):
+    (project / "experiments" / "stillborn.py").write_text(
+        "import multiprocessing, os\nfrom sweeps import experiment, grid\n"
+        "if multiprocessing.parent_process():\n    os._exit(5)\n"
+        "@experiment(grid(i=range(4)))\ndef stillborn(i):\n    return i\n"
+    )
+    with pytest.raises(
+        SweepsError, match=r"workers die before they compute anything: exit code EXIT\(5\)"
+    ):
+        running.execute(resolve("stillborn"), running.Options())
+
+
+@pytest.mark.parametrize(
+    ("given", "n_points", "engine", "expected"),
+    [(3, 10, "loky", 3), (3, 2, "loky", 2), (8, 10, "serial", 1), (4, 0, "threads", 1)],
+)
+def test_workers_are_as_many_as_are_of_use(given, n_points, engine, expected):
+    assert dispatching.n_workers(given, n_points, engine) == expected

@@ -1,0 +1,182 @@
+"""Laws of interrupting: whoever stops a run, and how, what is finished is kept, and landed."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import sweeps
+from sweeps.engines import NAMES
+from sweeps.interrupting import SIGNALS, Interrupted, interruptible
+
+PATIENT = """
+import os, pathlib, time
+from sweeps import experiment, grid
+
+@experiment(grid(i=range(300)))
+def patient(i):
+    pathlib.Path(f"pid-{os.getpid()}").touch()
+    with pathlib.Path("calls.txt").open("a") as file:
+        file.write(f"{i}\\n")
+    time.sleep(0.01)
+    return 2.0 * i
+
+@experiment(grid(i=range(8)))
+def endless(i):
+    pathlib.Path("begun").touch()
+    time.sleep(1000)
+"""
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_the_first_signal_asks_and_the_second_one_raises(number):
+    asked = []
+    before = [signal.getsignal(each) for each in SIGNALS]
+    with pytest.raises(Interrupted), interruptible(lambda: asked.append(True)):
+        signal.raise_signal(number)
+        assert asked == [True]
+        signal.raise_signal(number)
+    assert asked == [True]
+    assert [signal.getsignal(each) for each in SIGNALS] == before
+
+
+def test_elsewhere_than_in_the_main_thread_nothing_changes():
+    handlers = []
+
+    def look():
+        with interruptible(lambda: None):
+            handlers.extend(signal.getsignal(number) for number in SIGNALS)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    assert handlers == [signal.getsignal(number) for number in SIGNALS]
+
+
+@pytest.fixture
+def start(project):
+    """Start a run that leads a process group of its own, as a shell does."""
+    (project / "experiments" / "patient.py").write_text(PATIENT)
+    started = []
+
+    def start(name, *options):
+        command = [sys.executable, "-m", "sweeps", "run", name, "--json", *options]
+        run = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0
+        )
+        started.append(run)
+        return run
+
+    yield start
+    for run in started:
+        if run.poll() is None:
+            os.killpg(run.pid, signal.SIGKILL)
+        run.communicate()
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "nothing happens"
+        time.sleep(0.01)
+
+
+def n_calls(project):
+    path = project / "calls.txt"
+    return len(path.read_text().split()) if path.exists() else 0
+
+
+def workers(project):
+    """Processes that have computed a point of `patient` and are there still."""
+    pids = [int(path.name[4:]) for path in project.glob("pid-*")]
+    return [pid for pid in pids if is_alive(pid)]
+
+
+def is_alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def status():
+    done = subprocess.run(
+        [sys.executable, "-m", "sweeps", "status", "patient", "--json"], capture_output=True
+    )
+    return json.loads(done.stdout)
+
+
+def check_rest(project, start):
+    """What is missing, and nothing else, is computed by the next run; the values are right."""
+    known, before = status(), n_calls(project)
+    run = start("patient")
+    said = json.loads(run.communicate()[0])
+    assert run.returncode == 0
+    assert (said["reused"], said["computed"]) == (known["done"], known["missing"])
+    assert n_calls(project) - before == known["missing"]
+    np.testing.assert_array_equal(sweeps.load("patient").patient, 2.0 * np.arange(300))
+
+
+@pytest.mark.parametrize("send", [os.kill, os.killpg], ids=["process", "group"])
+@pytest.mark.parametrize("number", SIGNALS)
+def test_once_finishes_and_lands_what_is_under_way(project, start, number, send):
+    run = start("patient")
+    wait_for(lambda: n_calls(project) > 40)
+    send(run.pid, number)
+    out, error = run.communicate()
+    assert run.returncode == 130
+    assert "Traceback" not in error
+    said = json.loads(out)
+    assert 0 < said["computed"] == n_calls(project) < 300
+    assert int(sweeps.load("patient").patient.notnull().sum()) == said["computed"]
+    wait_for(lambda: not workers(project))
+    check_rest(project, start)
+
+
+@pytest.mark.parametrize("engine", NAMES)
+def test_twice_stops_at_once(project, start, engine):
+    run = start("endless", "--engine", engine)
+    wait_for((project / "begun").exists)
+    os.killpg(run.pid, signal.SIGINT)
+    assert "finishing what is under way" in run.stderr.readline()
+    os.killpg(run.pid, signal.SIGINT)
+    out, error = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert "Traceback" not in error
+    assert out == ""
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_while_the_pool_is_starting(project, start, number):
+    run = start("patient")
+    wait_for((project / "results" / ".memo" / "patient").exists)
+    os.killpg(run.pid, number)
+    _, error = run.communicate()
+    assert run.returncode == 130
+    assert "Traceback" not in error
+
+
+@pytest.mark.parametrize(
+    "n_kills", [3, pytest.param(20, marks=pytest.mark.campaign)], ids=["short", "campaign"]
+)
+def test_nothing_that_was_committed_is_lost_when_a_run_is_killed(project, start, n_kills):
+    for n in range(n_kills):
+        run = start("patient")
+        n_before = n_calls(project)
+        wait_for(lambda enough=n_before + 10: n_calls(project) > enough or run.poll() is not None)
+        time.sleep(random.uniform(0, 0.5 if n % 2 else 0.05))
+        done = status()["done"]
+        run.kill()
+        killed = time.monotonic()
+        wait_for(lambda: not workers(project))
+        assert time.monotonic() - killed < 60
+        assert status()["done"] >= done
+    check_rest(project, start)
