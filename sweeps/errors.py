@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -50,6 +49,8 @@ def unknown(kind: str, given: str, allowed: Iterable[str], where: str = "") -> U
     >>> print(unknown("experiment", "pendulun", ["ising", "pendulum"], "in experiments/"))
     no experiment 'pendulun' in experiments/ (found: ising, pendulum). Did you mean 'pendulum'?
     """
+    import difflib  # 2 ms, and most runs need no advice
+
     names = sorted(allowed)
     nearest = difflib.get_close_matches(given, names, n=1, cutoff=0.6)
     place = f" {where}" if where else ""

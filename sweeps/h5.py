@@ -217,6 +217,8 @@ def open_read(path: Path) -> h5py.File:
 
 
 def _open(source: Path | io.BytesIO, name: str, **options: Any) -> h5py.File:
+    if isinstance(source, Path) and source.exists() and not source.is_file():
+        raise StorageError(f"cannot read {name}: not a file.")  # a pipe would be waited for
     try:
         file = h5py.File(source, "r", **options)
     except OSError as error:
@@ -227,6 +229,9 @@ def _open(source: Path | io.BytesIO, name: str, **options: Any) -> h5py.File:
         raise StorageError(f"cannot read {name}: {reason}.") from error
     try:
         _check(file, name)
+    except (RuntimeError, KeyError, ValueError) as error:  # h5py's words for damaged metadata
+        file.close()
+        raise StorageError(f"cannot read {name}: damaged ({error}).") from error
     except BaseException:
         file.close()
         raise

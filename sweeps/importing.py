@@ -79,9 +79,13 @@ def forget_project_modules() -> None:
 
     For workers, which may also hold modules that functions imported as they ran.
     """
-    for name, module in list(sys.modules.items()):
-        if name != "__main__" and is_project_file(next(iter(_places(module)), None)):
-            _drop(name)
+    ours = [  # all of them first: a namespace package asks its parent for its own places
+        name
+        for name, module in list(sys.modules.items())
+        if name != "__main__" and is_project_file(next(iter(_places(module)), None))
+    ]
+    for name in ours:
+        _drop(name)
 
 
 def is_project_file(filename: str | None) -> bool:

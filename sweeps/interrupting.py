@@ -15,27 +15,45 @@ class Interrupted(BaseException):
     """Raised by the second signal; no point's failure, and nothing to be handled on the way out."""
 
 
+class Interruption:
+    """Whether a run was asked to end, and whom to tell."""
+
+    def __init__(self) -> None:
+        self.is_asked = False
+        self._tell: Callable[[], None] | None = None
+
+    def tell(self, callback: Callable[[], None]) -> None:
+        """Have `callback` called by the first signal, or now if that came already."""
+        self._tell = callback
+        if self.is_asked:
+            callback()
+
+    def ask(self) -> None:
+        """Ask the run to end."""
+        self.is_asked = True
+        if self._tell is not None:
+            self._tell()
+
+
 @contextmanager
-def interruptible(on_first: Callable[[], None]) -> Iterator[None]:
-    """Call `on_first` at the first signal and raise `Interrupted` at the second.
+def interruptible() -> Iterator[Interruption]:
+    """Let the first signal ask to end, and raise `Interrupted` at the second.
 
     Outside the main thread, where Python handles no signals, nothing changes.
     """
+    interruption = Interruption()
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield interruption
         return
-    n_signals = 0
 
     def handle(number: int, frame: FrameType | None) -> None:
-        nonlocal n_signals
-        n_signals += 1
-        if n_signals > 1:
+        if interruption.is_asked:
             raise Interrupted
-        on_first()
+        interruption.ask()
 
     before = {number: signal.signal(number, handle) for number in SIGNALS}
     try:
-        yield
+        yield interruption
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

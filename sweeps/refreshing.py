@@ -8,6 +8,7 @@ from typing import Any
 
 from sweeps import files, gathering, h5, landing, memo, merging, provenance
 from sweeps.errors import StorageError
+from sweeps.segment import MergedAwayError
 from sweeps.subject import Subject
 
 STATE = "sweeps_state"
@@ -40,7 +41,7 @@ def refresh(subject: Subject, before: memo.Index, started: str) -> gathering.Gat
                 attributes = {**_provenance(subject, gathered, started), STATE: state}
                 with gathering.sheet(gathered, attributes) as sheet:
                     landing.land(subject.landed, sheet)
-        except FileNotFoundError:  # another run merged a segment away that this one was to read
+        except MergedAwayError:  # another run merged a segment away that this one was to read
             continue
         return gathered
 

@@ -20,13 +20,12 @@ from sweeps import (
     files,
     loading,
     memo,
-    planning,
     provenance,
     refreshing,
 )
 from sweeps.declaring import Experiment
 from sweeps.errors import StorageError, SweepsError, UnfinishedError
-from sweeps.interrupting import interruptible
+from sweeps.interrupting import Interrupted, Interruption, interruptible
 from sweeps.space import Positions, Space
 from sweeps.subject import Subject, plan, resolve
 
@@ -153,7 +152,10 @@ def run(
             f"axis are given as axes={{{wrong[0]!r}: [...]}}"
         )
     subject = resolve(experiment, results=results, experiments=experiments, axes=axes, space=space)
-    report = execute(subject, Options(**options))
+    try:
+        report = execute(subject, Options(**options))
+    except Interrupted:
+        raise KeyboardInterrupt from None
     if report.is_interrupted:
         raise KeyboardInterrupt
     return loading.load(report.results)
@@ -174,35 +176,43 @@ def execute(subject: Subject, options: Options, watch: Watch | None = None) -> R
     landed = None if options.recompute else _landed_already(subject, options)
     if landed is not None:
         return dataclasses.replace(landed, seconds=time.perf_counter() - start)
+    with interruptible() as interruption:
+        report = _execute(subject, options, watch, interruption)
+    return dataclasses.replace(report, seconds=time.perf_counter() - start)
+
+
+def _execute(
+    subject: Subject, options: Options, watch: Watch | None, interruption: Interruption
+) -> Report:
     started = provenance.now()
     index = memo.scan(subject.memo)
     todo = plan(subject, index, recompute=options.recompute, retry=options.retry, keep=True)
     positions = _first(todo.todo, options.limit)
     n_todo = sum(map(len, positions))
-    tally, is_interrupted = dispatching.Tally(), False
+    tally = dispatching.Tally()
     if n_todo:
         _prepare(subject)
-        tally, is_interrupted = _compute(subject, index, positions, todo, options, watch, started)
+        progress = Progress(n_todo, 0, 0, todo.n_reused, 0.0)
+        tally = _compute(subject, index, positions, progress, options, watch, interruption)
     try:
         gathered = refreshing.refresh(subject, index, started)
     except SweepsError as error:
         raise _unfinished(f"{tally.error or error}", tally) from error
-    report = Report(
+    if tally.error:
+        raise _unfinished(tally.error, tally)
+    return Report(
         subject.experiment.name,
         todo.n_points,
         todo.n_reused,
         tally.n_computed,
         gathered.count("failed"),
         todo.n_excluded,
-        time.perf_counter() - start,
+        0.0,
         subject.landed,
         subject.fingerprint.digest,
-        is_interrupted,
+        interruption.is_asked,
         tuple(_warnings(subject, index, options, n_todo)),
     )
-    if tally.error:
-        raise _unfinished(tally.error, tally)
-    return report
 
 
 def _unfinished(reason: str, tally: dispatching.Tally) -> SweepsError:
@@ -261,48 +271,50 @@ def _compute(
     subject: Subject,
     index: memo.Index,
     positions: list[Positions],
-    todo: planning.Plan,
+    progress: Progress,
     options: Options,
     watch: Watch | None,
-    started: str,
-) -> tuple[dispatching.Tally, bool]:
-    """Compute points until all are done or the user says stop; say what came of them."""
+    interruption: Interruption,
+) -> dispatching.Tally:
+    """Compute points until all are done or the user says stop, and say what came of them."""
     start = last = time.perf_counter()
-    n_todo = sum(map(len, positions))
-    n_workers = dispatching.n_workers(options.n_workers, n_todo, options.engine)
+    started = provenance.now()
+    n_workers = dispatching.n_workers(options.n_workers, progress.n_todo, options.engine)
     dispatch = dispatching.Dispatch(
         subject, index, positions, options.engine, n_workers, recompute=options.recompute
     )
+    tally = dispatch.tally
     pause = _FIRST_LANDING_S
-    is_stopping = False
+
+    def show() -> None:
+        if watch is not None:
+            now = dataclasses.replace(
+                progress,
+                n_computed=tally.n_computed,
+                n_failed=tally.n_failed,
+                seconds=time.perf_counter() - start,
+                is_stopping=interruption.is_asked,
+            )
+            watch(now)
 
     def stop() -> None:
-        nonlocal is_stopping
-        is_stopping = True
         dispatch.stop()
-        tell()
-
-    def tell() -> None:
-        if watch is not None:
-            tally = dispatch.tally
-            now = time.perf_counter() - start
-            watch(
-                Progress(n_todo, tally.n_computed, tally.n_failed, todo.n_reused, now, is_stopping)
-            )
+        show()
 
     try:
-        with interruptible(stop), contextlib.closing(dispatch.receipts()) as receipts:
-            tell()
+        show()
+        interruption.tell(stop)
+        with contextlib.closing(dispatch.receipts()) as receipts:
             for _ in receipts:
-                tell()
-                if time.perf_counter() - last > pause and not is_stopping:
+                show()
+                if time.perf_counter() - last > pause and not interruption.is_asked:
                     begun = time.perf_counter()
                     index = refreshing.refresh(subject, index, started).index
                     last = time.perf_counter()
                     pause = max(_FIRST_LANDING_S, LANDING_SHARE * (last - begun))
     finally:
         dispatch.close()
-    return dispatch.tally, is_stopping
+    return tally
 
 
 def _warnings(subject: Subject, index: memo.Index, options: Options, n_todo: int) -> Iterator[str]:

@@ -40,11 +40,12 @@ def write(tmp_path, monkeypatch):
 
     yield write
     sys.path[:] = path
-    for name, module in list(sys.modules.items()):
+    sys.modules.update(modules)
+    for name in sys.modules.keys() - modules.keys():
+        module = sys.modules[name]
         places = [getattr(module, "__file__", None), *getattr(module, "__path__", [])]
         if any(str(place).startswith(str(tmp_path)) for place in places):
             del sys.modules[name]
-    sys.modules.update(modules)
 
 
 def the_only(where):

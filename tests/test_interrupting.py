@@ -39,19 +39,30 @@ def endless(i):
 def test_the_first_signal_asks_and_the_second_one_raises(number):
     asked = []
     before = [signal.getsignal(each) for each in SIGNALS]
-    with pytest.raises(Interrupted), interruptible(lambda: asked.append(True)):
+    with pytest.raises(Interrupted), interruptible() as interruption:
+        interruption.tell(lambda: asked.append(True))
+        assert not interruption.is_asked
         signal.raise_signal(number)
+        assert interruption.is_asked
         assert asked == [True]
         signal.raise_signal(number)
     assert asked == [True]
     assert [signal.getsignal(each) for each in SIGNALS] == before
 
 
+def test_who_comes_after_the_first_signal_is_told_as_well():
+    asked = []
+    with interruptible() as interruption:
+        signal.raise_signal(signal.SIGINT)
+        interruption.tell(lambda: asked.append(True))
+    assert asked == [True]
+
+
 def test_elsewhere_than_in_the_main_thread_nothing_changes():
     handlers = []
 
     def look():
-        with interruptible(lambda: None):
+        with interruptible():
             handlers.extend(signal.getsignal(number) for number in SIGNALS)
 
     thread = threading.Thread(target=look)
@@ -107,26 +118,18 @@ def is_alive(pid):
     return True
 
 
-def status():
-    done = subprocess.run(
-        [sys.executable, "-m", "sweeps", "status", "patient", "--json"], capture_output=True
-    )
-    return json.loads(done.stdout)
-
-
-def check_rest(project, start):
+def check_rest(project):
     """What is missing, and nothing else, is computed by the next run; the values are right."""
-    known, before = status(), n_calls(project)
-    run = start("patient")
-    said = json.loads(run.communicate()[0])
-    assert run.returncode == 0
-    assert (said["reused"], said["computed"]) == (known["done"], known["missing"])
-    assert n_calls(project) - before == known["missing"]
-    np.testing.assert_array_equal(sweeps.load("patient").patient, 2.0 * np.arange(300))
+    known, before = sweeps.status("patient"), n_calls(project)
+    data = sweeps.run("patient", engine="threads")
+    assert n_calls(project) - before == known.missing == 300 - known.done
+    np.testing.assert_array_equal(data.patient, 2.0 * np.arange(300))
 
 
-@pytest.mark.parametrize("send", [os.kill, os.killpg], ids=["process", "group"])
-@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize(
+    ("send", "number"),
+    [(os.kill, signal.SIGINT), (os.killpg, signal.SIGINT), (os.killpg, signal.SIGTERM)],
+)
 def test_once_finishes_and_lands_what_is_under_way(project, start, number, send):
     run = start("patient")
     wait_for(lambda: n_calls(project) > 40)
@@ -138,7 +141,7 @@ def test_once_finishes_and_lands_what_is_under_way(project, start, number, send)
     assert 0 < said["computed"] == n_calls(project) < 300
     assert int(sweeps.load("patient").patient.notnull().sum()) == said["computed"]
     wait_for(lambda: not workers(project))
-    check_rest(project, start)
+    check_rest(project)
 
 
 @pytest.mark.parametrize("engine", NAMES)
@@ -170,13 +173,11 @@ def test_while_the_pool_is_starting(project, start, number):
 def test_nothing_that_was_committed_is_lost_when_a_run_is_killed(project, start, n_kills):
     for n in range(n_kills):
         run = start("patient")
-        n_before = n_calls(project)
-        wait_for(lambda enough=n_before + 10: n_calls(project) > enough or run.poll() is not None)
+        begun = n_calls(project) + 10
+        wait_for(lambda begun=begun, run=run: n_calls(project) > begun or run.poll() is not None)
         time.sleep(random.uniform(0, 0.5 if n % 2 else 0.05))
-        done = status()["done"]
+        done = sweeps.status("patient").done
         run.kill()
-        killed = time.monotonic()
         wait_for(lambda: not workers(project))
-        assert time.monotonic() - killed < 60
-        assert status()["done"] >= done
-    check_rest(project, start)
+        assert sweeps.status("patient").done >= done
+    check_rest(project)

@@ -72,6 +72,7 @@ def test_allowed(check, given, expected):
         (options.timeout, -1, "timeout is -1"),
         (options.timeout, float("nan"), "timeout is nan"),
         (options.timeout, float("inf"), "up to 1e+08"),
+        (options.timeout, 1e9, "up to 1e+08"),
         (options.timeout, "5", "timeout is '5'"),
         (options.timeout, True, "timeout is True"),
         (options.version, 1.5, "version is 1.5: give a string or an integer"),
