@@ -32,10 +32,13 @@ def threads(work: Work, blocks: Iterator[Any], n_workers: int) -> Generator[Rece
 
 def loky(work: Work, blocks: Iterator[Any], n_workers: int) -> Generator[Receipt | Lost]:
     """Share the blocks among processes, which a crash of the function cannot take along."""
-    from joblib.externals.loky.backend import resource_tracker
+    from multiprocessing import resource_tracker
+
+    from joblib.externals.loky.backend import resource_tracker as loky_resource_tracker
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
-    resource_tracker.ensure_running()  # its start would let the signals through again
+    for tracker in (resource_tracker, loky_resource_tracker):
+        tracker.ensure_running()  # the start of one unblocks the signals that are held back
     try:
         yield from _parallel("loky", work, blocks, n_workers)
     except BrokenProcessPool as error:  # TerminatedWorkerError is one; it names no task
