@@ -65,7 +65,10 @@ class Experiment:
     def identify(self) -> fingerprint.Fingerprint:
         """Find the identity of the code; the space and the constants are not part of it."""
         return fingerprint.fingerprint(
-            self.function, version=self.version, depends_on=self.depends_on
+            self.function,
+            version=self.version,
+            depends_on=self.depends_on,
+            keyed=signature.keyed(self.function),
         )
 
     def label_tokens(self, table: values.Values) -> dict[str, str]:

@@ -129,7 +129,7 @@ class Dispatch:
             own = self._subject.keys(positions)
             # What is computed again has values anyway: nobody can tell whether they are new.
             is_done = (self._index.find(own) >= 0) & (not self._recompute)
-            has_failed = (self._tries(own) > 0) & ~is_done
+            has_failed = (self._tries(own) > self._tries_before(own)) & ~is_done
             is_open = ~is_done & ~has_failed
             self.tally.n_computed += int(is_done.sum())
             self.tally.n_failed += int(has_failed.sum())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,12 +45,12 @@ def fingerprint(
     *,
     version: str | int | None = None,
     depends_on: Sequence[str | os.PathLike[str]] = (),
+    keyed: Collection[str] = (),
 ) -> Fingerprint:
     """Identify the code behind a function: its own, and all project code that it reaches.
 
     Comments, docstrings, formatting, annotations and code that is not reached do not count.
-    Installed packages count by the names that are used of them. Defaults of the function's own
-    arguments do not count if they can be part of a point's key.
+    Installed packages count by the names that are used of them.
 
     Parameters
     ----------
@@ -61,6 +61,9 @@ def fingerprint(
     depends_on
         Files and folders that count by content. Relative paths start at the folder of the
         function's module.
+    keyed
+        The function's own arguments whose default does not count, since their values are part of
+        every point's key.
 
     Raises
     ------
@@ -76,7 +79,7 @@ def fingerprint(
     False
     """
     try:
-        carried = Carried(innermost(function))
+        carried = Carried(innermost(function), keyed)
         carried.take(function)
         carried.reach.follow_all()
     except OpaqueError as error:

@@ -45,12 +45,29 @@ def constants(function: Callable[..., Any], space: Space) -> dict[str, Values]:
     found = {}
     for name, argument in arguments(function).items():
         is_swept = name in space.parameters and not space.columns[name].has_gaps
-        if argument.default is not argument.empty and not is_swept:
-            try:
-                found[name] = accept(name, [argument.default])
-            except DeclarationError:
-                continue
+        table = None if is_swept else _default(argument)
+        if table is not None:
+            found[name] = table
     return found
+
+
+def keyed(function: Callable[..., Any]) -> frozenset[str]:
+    """Arguments whose value is part of every point's key, whatever the space."""
+    return frozenset(
+        name
+        for name, argument in arguments(function).items()
+        if argument.default is argument.empty or _default(argument) is not None
+    )
+
+
+def _default(argument: inspect.Parameter) -> Values | None:
+    """Table of an argument's default; None without one, and for one that cannot be a key."""
+    if argument.default is argument.empty:
+        return None
+    try:
+        return accept(argument.name, [argument.default])
+    except DeclarationError:
+        return None
 
 
 def check(function: Callable[..., Any], space: Space, dims: Mapping[str, tuple[str, ...]]) -> None:

@@ -19,10 +19,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sweeps import fingerprint as fingerprinting
 from sweeps.errors import DeclarationError
-from sweeps.fingerprint import Fingerprint, fingerprint
+from sweeps.fingerprint import Fingerprint
+from sweeps.signature import keyed
 
 unique = itertools.count()
+
+
+def fingerprint(function, **options) -> Fingerprint:
+    """As an experiment does it: what is in the keys is not in the fingerprint."""
+    return fingerprinting.fingerprint(function, keyed=keyed(function), **options)
+
 
 MAIN = """
 '''How a thing decays.'''
@@ -373,6 +381,17 @@ def test_parts_name_what_was_reached(project):
     assert int(found.digest, 16) >= 0
 
 
+@pytest.mark.parametrize("default", ["timedelta(seconds=2)", "float('nan')", "2", "'two'"])
+def test_defaults_count_unless_they_are_in_the_keys(make_project, default):
+    text = "from datetime import timedelta\n\n\ndef f(x, y=timedelta(seconds=1)):\n    return x\n"
+    project = make_project({"main.py": text})
+    before = fingerprinting.fingerprint(project.module().f, keyed=["x"])
+    project.edit("main.py", "timedelta(seconds=1)", default)
+    assert fingerprinting.fingerprint(project.module().f, keyed=["x"]) != before
+    if "timedelta" in default:
+        assert keyed(project.module().f) == {"x"}
+
+
 @pytest.mark.parametrize("seed", ["0", "1", "12345"])
 def test_it_is_the_same_in_another_process(project, seed):
     code = f"""
@@ -381,7 +400,8 @@ def test_it_is_the_same_in_another_process(project, seed):
         sweeps.grid = lambda **axes: axes
         import {project.package}.main as main
         from sweeps.fingerprint import fingerprint
-        print(fingerprint(main.pendulum).digest)
+        from sweeps.signature import keyed
+        print(fingerprint(main.pendulum, keyed=keyed(main.pendulum)).digest)
     """
     here = str(Path(importlib.import_module("sweeps.fingerprint").__file__).parents[1])
     environment = os.environ | {

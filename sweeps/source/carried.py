@@ -7,7 +7,6 @@ import os
 import sys
 import types
 from collections.abc import Callable, Collection, Sequence
-from enum import Enum
 from typing import Any
 
 from sweeps.source.canonical import Canonical, Definition, OpaqueError, digest
@@ -21,8 +20,9 @@ from sweeps.source.scopes import Definer, Function, function_scope, parameters
 class Carried:
     """The function as an object: where its source is, and what it carries besides."""
 
-    def __init__(self, own: Any) -> None:
+    def __init__(self, own: Any, keyed: Collection[str] = ()) -> None:
         self.own = own if isinstance(own, types.FunctionType) else None
+        self._keyed = keyed
         self.reach = Reach(self.named_value)
         self._write = Canonical(self._definition)
         self._living: dict[tuple[int, str], Module] = {}
@@ -83,7 +83,7 @@ class Carried:
         if functions or not module.provides(top):
             return f"{self._nested(module, item, node, functions)} {self._values(item)}"
         if item is self.own:
-            self.reach.own_defaults = _without(node, _keyable_defaults(item))
+            self.reach.own_defaults = _without(node, self._keyed)
             self.reach.take_own(module, top)
         else:
             self.reach.refer(module, (None, (top,)))
@@ -119,7 +119,7 @@ class Carried:
                 carried[name] = cell.cell_contents
             except ValueError:  # not yet bound
                 carried[name] = None
-        left_out = _keyable_defaults(item) if item is self.own else ()
+        left_out = self._keyed if item is self.own else ()
         carried |= {n: value for n, value in _defaults(item).items() if n not in left_out}
         pairs = (f"{name}={self.named_value(name, value)}" for name, value in carried.items())
         return f"({', '.join(pairs)})"
@@ -186,18 +186,6 @@ def _defaults(item: types.FunctionType) -> dict[str, Any]:
     positional = item.__code__.co_varnames[: item.__code__.co_argcount]
     last = positional[len(positional) - len(given) :]
     return {**dict(zip(last, given, strict=True)), **(item.__kwdefaults__ or {})}
-
-
-def _keyable_defaults(item: types.FunctionType) -> set[str]:
-    """Return the arguments whose default can be part of a point's key, and so is no code."""
-    return {name for name, value in _defaults(item).items() if _is_keyable(value)}
-
-
-def _is_keyable(value: Any) -> bool:
-    if isinstance(value, tuple):
-        return all(map(_is_keyable, value))
-    plain = bool | int | float | complex | str | bytes | None | Enum
-    return isinstance(value, plain) or type(value).__module__ == "datetime"
 
 
 def _without(node: Definer, names: Collection[str]) -> frozenset[ast.expr]:
