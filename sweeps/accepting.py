@@ -50,7 +50,8 @@ def accept(name: str, raw: Any) -> Values:
         return Values("int", raw)
     if isinstance(raw, Mapping):
         return _from_elements(name, [_labelled(name, *item) for item in raw.items()])
-    if np.ma.isMaskedArray(raw) and np.ma.getmaskarray(raw).any():
+    is_subclass = isinstance(raw, np.ndarray) and type(raw) is not np.ndarray
+    if is_subclass and np.ma.getmaskarray(raw).any():  # importing numpy.ma takes 5 ms
         raise DeclarationError(f"axis {name!r} has masked values: give it without, .compressed()")
     if hasattr(raw, "__array__") and not isinstance(raw, np.generic):  # pandas, xarray, h5py, ...
         raw = np.asarray(raw)
