@@ -86,7 +86,8 @@ class Recorder:
 
     def disarm(self) -> None:
         """Call off what `arm` has set."""
-        faulthandler.cancel_dump_traceback_later()
+        if self._fault is not None:
+            faulthandler.cancel_dump_traceback_later()
 
 
 def ask_to_stop(folder: Path) -> None:

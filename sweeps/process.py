@@ -30,6 +30,7 @@ def become_worker(parent: int, folder: str, path: Sequence[str]) -> None:
         ``sys.path``.
     """
     _leave_signals_to_parent()
+    _end_with(parent)
     os.dup2(2, 1)  # what a function prints must not get into an answer in JSON
     os.chdir(folder)
     sys.path[:] = path

@@ -307,7 +307,7 @@ def _compute(
         with contextlib.closing(dispatch.receipts()) as receipts:
             for _ in receipts:
                 show()
-                if time.perf_counter() - last > pause and not interruption.is_asked:
+                if time.perf_counter() - last > pause:
                     begun = time.perf_counter()
                     index = refreshing.refresh(subject, index, started).index
                     last = time.perf_counter()

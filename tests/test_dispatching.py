@@ -1,10 +1,12 @@
 """Laws of dispatching: whoever dies, all other points are finished and the guilty one is named."""
 
 import contextlib
+import itertools
 import json
 import os
 import re
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -13,9 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import sweeps
-from sweeps import dispatching, memo, reporting, running
+from sweeps import dispatching, engines, experiment, grid, memo, reporting, running
+from sweeps.block import Lost
 from sweeps.errors import SweepsError
 from sweeps.subject import resolve
 
@@ -58,9 +63,8 @@ def deadly(project):
     """Make an experiment of so many points, which die as they are told."""
 
     def make(n, deaths):
-        (project / "experiments" / "deadly.py").write_text(
-            DEADLY.replace("range(N)", f"range({n})")
-        )
+        text = DEADLY.replace("range(N)", f"range({n})")
+        (project / "experiments" / "deadly.py").write_text(text)
         for i, death in deaths.items():
             (project / f"death-{i}").write_text(death)
         return resolve("deadly")
@@ -114,6 +118,34 @@ def test_points_that_kill_all_workers_at_once_are_told_apart(deadly, n_workers):
     report = running.execute(subject, running.Options(n_workers=n_workers))
     assert (report.n_computed, report.n_failed) == (2, 3)
     check(subject, 5, deaths)
+
+
+@settings(max_examples=20)
+@given(guilty=st.frozensets(st.integers(0, 15)))
+def test_the_innocent_that_are_killed_beside_the_guilty_are_acquitted(tmp_path_factory, guilty):
+    # As many points at a time as there are workers; one that is guilty ends them all.
+    rounds = []
+
+    def engine(work, blocks, n_workers):
+        out = list(itertools.islice(blocks, n_workers))
+        rounds.append(len(out))
+        if not guilty.isdisjoint(i for block in out for i in block.columns["i"]):
+            flights = work.args[0].settings.flights
+            for n, block in enumerate(out):
+                (flights / f"{2**22 + n}.flight").write_bytes(struct.pack("=qq", block.number, 0))
+            yield Lost("The exit codes of the workers are {SIGKILL(-9)}")
+        else:
+            yield from map(work, out)
+
+    made = experiment(grid(i=range(16)), name="tried")(lambda i: i)
+    subject = resolve(made, results=tmp_path_factory.mktemp("results"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engines, "get", lambda name: engine)
+        patch.setattr(engines, "is_in_process", lambda name: True)
+        report = running.execute(subject, running.Options("scripted", n_workers=16))
+    assert (report.n_computed, report.n_failed) == (16 - len(guilty), len(guilty))
+    assert {f.params["i"] for f in reporting.failures(subject)} == guilty
+    assert len(rounds) <= 1 + 8 * len(guilty)
 
 
 def test_a_death_while_computing_again_loses_no_new_value(deadly):

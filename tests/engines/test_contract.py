@@ -86,12 +86,13 @@ def test_blocks_that_are_made_as_outcomes_come_are_carried_too(engine):
     assert seen == [0, 1, 2, 3, 4]
 
 
-def test_an_engine_can_be_left_with_blocks_under_way_and_used_again(engine):
+def test_an_engine_can_be_left_with_blocks_under_way_and_used_again(engine, recwarn):
     if engine is not get("serial"):  # which is never left with one
         outcomes = engine(work_slowly, itertools.count(), 2)
         next(outcomes)
         outcomes.close()
     assert len(list(engine(work, iter(range(4)), 2))) == 4
+    assert not recwarn.list
 
 
 def test_an_error_of_the_blocks_themselves_comes_out(engine):
