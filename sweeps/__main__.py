@@ -1,6 +1,10 @@
 """``python -m sweeps``."""
 
-from sweeps.cli import main
+import sys
 
 if __name__ == "__main__":
+    try:
+        from sweeps.cli import main
+    except KeyboardInterrupt:  # while Python still imports
+        sys.exit(130)
     main()

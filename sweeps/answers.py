@@ -12,8 +12,8 @@ from sweeps.display import count, duration, path, size, table
 
 if TYPE_CHECKING:
     from sweeps.cleaning import Waste
+    from sweeps.invocation import Report
     from sweeps.reporting import FailedPoint, Listed, Planned, Status
-    from sweeps.running import Report
     from sweeps.showing import View
 
 _CELL_WIDTH = 40

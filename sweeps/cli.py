@@ -135,9 +135,10 @@ def run(
     Exit codes: 0 every point done, 1 some failed, 2 a mistake in what was asked, 130 interrupted.
     """
     from sweeps import progress, running
+    from sweeps.invocation import Options
 
     subject = _subject(name, axes, experiments, results)
-    options = running.Options(engine, workers, limit, recompute, not no_retry)
+    options = Options(engine, workers, limit, recompute, not no_retry)
     watcher = progress.Watcher(subject.experiment.name)
     try:
         report = running.execute(subject, options, watcher)

@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 from sweeps.display import count, duration
-from sweeps.running import Progress
+from sweeps.invocation import Progress
 
 _LINE_EVERY_S = 5.0
 

@@ -4,21 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
-from sweeps import files, gathering, h5, landing, memo, merging, provenance
-from sweeps.errors import StorageError
+from sweeps import files, gathering, landing, memo, merging, provenance
 from sweeps.segment import MergedAwayError
-from sweeps.subject import Subject
-
-STATE = "sweeps_state"
-"""Attribute of a results file that says what it was made from."""
-
-
-def fresh_attributes(subject: Subject) -> dict[str, Any] | None:
-    """Attributes of the results file if it shows all that the memo has, else None."""
-    held = _attributes(subject.landed)
-    return held if held.get(STATE) == subject.state(memo.listing(subject.memo)) else None
+from sweeps.subject import STATE, Subject, held_attributes
 
 
 def refresh(subject: Subject, before: memo.Index, started: str) -> gathering.Gathered:
@@ -36,7 +25,7 @@ def refresh(subject: Subject, before: memo.Index, started: str) -> gathering.Gat
             index = merging.merge(memo.scan(subject.memo, before))
             gathered = gathering.gather(subject.keys, index)
             state = subject.state(index.segments)
-            if _attributes(subject.landed).get(STATE) != state:
+            if held_attributes(subject.landed).get(STATE) != state:
                 files.make_folder(subject.results)
                 attributes = {**_provenance(subject, gathered, started), STATE: state}
                 with gathering.sheet(gathered, attributes) as sheet:
@@ -44,13 +33,6 @@ def refresh(subject: Subject, before: memo.Index, started: str) -> gathering.Gat
         except MergedAwayError:  # another run merged a segment away that this one was to read
             continue
         return gathered
-
-
-def _attributes(path: Path) -> dict[str, Any]:
-    try:
-        return h5.read_attributes(path)
-    except StorageError:
-        return {}
 
 
 def _provenance(

@@ -1,114 +1,26 @@
-"""Running: plan, compute what the memo lacks, land. The one place that joins them.
+"""Running: nothing where the results file is up to date, else compute what is missing and land it.
 
 Resuming a killed run, extending a grid and running for the first time are the same thing.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from sweeps import (
-    dispatching,
-    engines,
-    files,
-    loading,
-    memo,
-    provenance,
-    refreshing,
-)
+from sweeps import engines
 from sweeps.declaring import Experiment
-from sweeps.errors import StorageError, SweepsError, UnfinishedError
-from sweeps.interrupting import Interrupted, Interruption, interruptible
-from sweeps.space import Positions, Space
-from sweeps.subject import Subject, plan, resolve
+from sweeps.errors import SweepsError
+from sweeps.interrupting import Interrupted, interruptible
+from sweeps.invocation import Options, Report, Watch
+from sweeps.space import Space
+from sweeps.subject import Subject, fresh_attributes, resolve
 
 if TYPE_CHECKING:
     import xarray
-
-LANDING_SHARE = 50
-"""A long run lands what it has when this many times a landing's duration has passed: 2 %."""
-
-_FIRST_LANDING_S = 30.0
-_CODE = "code.json"
-
-
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """How to run; the defaults are those of the command line.
-
-    Attributes
-    ----------
-    engine : {"loky", "serial", "threads"}
-    n_workers : int or None
-        None is one a core.
-    limit : int or None
-        Compute at most so many points.
-    recompute : bool
-        Compute also what is known; the new values count.
-    retry : bool
-        Compute again what failed before.
-    """
-
-    engine: str = "loky"
-    n_workers: int | None = None
-    limit: int | None = None
-    recompute: bool = False
-    retry: bool = True
-
-    def __post_init__(self) -> None:
-        if self.n_workers is not None and self.n_workers < 1:
-            raise SweepsError(f"-j {self.n_workers}: give a number of workers, at least 1")
-        if self.limit is not None and self.limit < 0:
-            raise SweepsError(f"--limit {self.limit}: give a number of points, at least 0")
-
-
-@dataclasses.dataclass(frozen=True)
-class Report:
-    """What a run did, and what its results file holds.
-
-    Attributes
-    ----------
-    n_computed : int
-        Points that this run finished.
-    n_failed : int
-        Points of the space that have no values because they failed, now or earlier.
-    warnings : tuple of str
-        What a user should know, though the run went on.
-    """
-
-    experiment: str
-    n_points: int
-    n_reused: int
-    n_computed: int
-    n_failed: int
-    n_excluded: int
-    seconds: float
-    results: Path
-    fingerprint: str
-    is_interrupted: bool = False
-    warnings: tuple[str, ...] = ()
-
-
-@dataclasses.dataclass(frozen=True)
-class Progress:
-    """How far a run is, in points and seconds."""
-
-    n_todo: int
-    n_computed: int
-    n_failed: int
-    n_reused: int
-    seconds: float
-    is_stopping: bool = False
-
-
-Watch = Callable[[Progress], None]
 
 
 def run(
@@ -158,6 +70,8 @@ def run(
         raise KeyboardInterrupt from None
     if report.is_interrupted:
         raise KeyboardInterrupt
+    from sweeps import loading
+
     return loading.load(report.results)
 
 
@@ -176,54 +90,17 @@ def execute(subject: Subject, options: Options, watch: Watch | None = None) -> R
     landed = None if options.recompute else _landed_already(subject, options)
     if landed is not None:
         return dataclasses.replace(landed, seconds=time.perf_counter() - start)
+    # All that computes and lands is imported only now: a run with nothing to do ends before.
+    from sweeps import computing
+
     with interruptible() as interruption:
-        report = _execute(subject, options, watch, interruption)
+        report = computing.compute(subject, options, watch, interruption)
     return dataclasses.replace(report, seconds=time.perf_counter() - start)
-
-
-def _execute(
-    subject: Subject, options: Options, watch: Watch | None, interruption: Interruption
-) -> Report:
-    started = provenance.now()
-    index = memo.scan(subject.memo)
-    todo = plan(subject, index, recompute=options.recompute, retry=options.retry, keep=True)
-    positions = _first(todo.todo, options.limit)
-    n_todo = sum(map(len, positions))
-    tally = dispatching.Tally()
-    if n_todo:
-        _prepare(subject)
-        progress = Progress(n_todo, 0, 0, todo.n_reused, 0.0)
-        tally = _compute(subject, index, positions, progress, options, watch, interruption)
-    try:
-        gathered = refreshing.refresh(subject, index, started)
-    except SweepsError as error:
-        raise _unfinished(f"{tally.error or error}", tally) from error
-    if tally.error:
-        raise _unfinished(tally.error, tally)
-    return Report(
-        subject.experiment.name,
-        todo.n_points,
-        todo.n_reused,
-        tally.n_computed,
-        gathered.count("failed"),
-        todo.n_excluded,
-        0.0,
-        subject.landed,
-        subject.fingerprint.digest,
-        interruption.is_asked,
-        tuple(_warnings(subject, index, options, n_todo)),
-    )
-
-
-def _unfinished(reason: str, tally: dispatching.Tally) -> SweepsError:
-    if not tally.n_computed + tally.n_failed:
-        return StorageError(reason)
-    return UnfinishedError(f"{reason} (finished in this run and kept: {tally.n_computed} points)")
 
 
 def _landed_already(subject: Subject, options: Options) -> Report | None:
     """Say what the results file holds if it is up to date and nothing is left to do."""
-    held = refreshing.fresh_attributes(subject)
+    held = fresh_attributes(subject)
     if held is None:
         return None
     n_points, n_done, n_failed = held["n_points"], held["n_done"], held["n_failed"]
@@ -240,88 +117,3 @@ def _landed_already(subject: Subject, options: Options) -> Report | None:
         subject.landed,
         subject.fingerprint.digest,
     )
-
-
-def _first(pieces: Iterable[Positions], limit: int | None) -> list[Positions]:
-    if limit is None:
-        return list(pieces)
-    kept = []
-    for piece in pieces:
-        kept.append(piece[:limit])
-        limit -= len(kept[-1])
-    return [piece for piece in kept if len(piece)]
-
-
-def _prepare(subject: Subject) -> None:
-    """Make the folders, and keep the code beside its results so that a change can be told."""
-    files.make_folder(subject.memo)
-    code = subject.memo / _CODE
-    if not code.exists():
-        print_ = subject.fingerprint
-        said = {
-            "experiment": subject.experiment.name,
-            "parts": dict(print_.parts),
-            "sources": dict(print_.sources),
-            "packages": provenance.of_packages(),
-        }
-        files.commit(code, [json.dumps(said, indent=1).encode()])
-
-
-def _compute(
-    subject: Subject,
-    index: memo.Index,
-    positions: list[Positions],
-    progress: Progress,
-    options: Options,
-    watch: Watch | None,
-    interruption: Interruption,
-) -> dispatching.Tally:
-    """Compute points until all are done or the user says stop, and say what came of them."""
-    start = last = time.perf_counter()
-    started = provenance.now()
-    n_workers = dispatching.n_workers(options.n_workers, progress.n_todo, options.engine)
-    dispatch = dispatching.Dispatch(
-        subject, index, positions, options.engine, n_workers, recompute=options.recompute
-    )
-    tally = dispatch.tally
-    pause = _FIRST_LANDING_S
-
-    def show() -> None:
-        if watch is not None:
-            now = dataclasses.replace(
-                progress,
-                n_computed=tally.n_computed,
-                n_failed=tally.n_failed,
-                seconds=time.perf_counter() - start,
-                is_stopping=interruption.is_asked,
-            )
-            watch(now)
-
-    def stop() -> None:
-        dispatch.stop()
-        show()
-
-    try:
-        show()
-        interruption.tell(stop)
-        with contextlib.closing(dispatch.receipts()) as receipts:
-            for _ in receipts:
-                show()
-                if time.perf_counter() - last > pause:
-                    begun = time.perf_counter()
-                    index = refreshing.refresh(subject, index, started).index
-                    last = time.perf_counter()
-                    pause = max(_FIRST_LANDING_S, LANDING_SHARE * (last - begun))
-    finally:
-        dispatch.close()
-    return tally
-
-
-def _warnings(subject: Subject, index: memo.Index, options: Options, n_todo: int) -> Iterator[str]:
-    for path in index.bad:
-        yield f"set aside the damaged segment {path}; its points are computed again"
-    if n_todo and subject.experiment.timeout is not None and engines.is_in_process(options.engine):
-        yield (
-            f"the timeout of {subject.experiment.timeout:g} s was not enforced: --engine "
-            f"{options.engine} computes in this process; --engine loky enforces it"
-        )

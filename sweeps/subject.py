@@ -14,15 +14,18 @@ from typing import Any
 
 import numpy as np
 
-from sweeps import finding, memo, planning
+from sweeps import finding, h5, memo, planning
 from sweeps.declaring import Experiment
-from sweeps.errors import DeclarationError
+from sweeps.errors import DeclarationError, StorageError
 from sweeps.fingerprint import Fingerprint
 from sweeps.locating import ModuleLocation
 from sweeps.space import Space
 
 FORMAT = 1
 """Of the results file; another one lands it anew."""
+
+STATE = "sweeps_state"
+"""Attribute of a results file that says what it was made from."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -60,6 +63,20 @@ class Subject:
         said = [FORMAT, made.name, self.fingerprint.digest, sorted(made.units.items())]
         digest.update(json.dumps([*said, sorted(made.constants), sorted(segments)]).encode())
         return digest.hexdigest()
+
+
+def fresh_attributes(subject: Subject) -> dict[str, Any] | None:
+    """Attributes of the results file if it shows all that the memo has, else None."""
+    held = held_attributes(subject.landed)
+    return held if held.get(STATE) == subject.state(memo.listing(subject.memo)) else None
+
+
+def held_attributes(path: Path) -> dict[str, Any]:
+    """Attributes of a results file; empty where there is none that can be read."""
+    try:
+        return h5.read_attributes(path)
+    except StorageError:
+        return {}
 
 
 def results_folder(given: str | os.PathLike[str] | None = None) -> Path:

@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 
 from sweeps import answers
+from sweeps.invocation import Report
 from sweeps.reporting import FailedPoint, Listed
-from sweeps.running import Report
 from sweeps.showing import Statistics, View
 
 TRACEBACK = 'Traceback (most recent call last):\n  File "a.py", line {}, in f\n{}: {}'

@@ -22,6 +22,7 @@ import sweeps
 from sweeps import dispatching, engines, experiment, grid, memo, reporting, running
 from sweeps.block import Lost
 from sweeps.errors import SweepsError
+from sweeps.invocation import Options
 from sweeps.subject import resolve
 
 DEADLY = """
@@ -93,7 +94,7 @@ def test_one_of_each_death_and_all_others_are_landed(deadly):
     n = 10_000
     deaths = {1_000 * k + 3: death for k, death in enumerate(FAILURES)}
     subject = deadly(n, deaths)
-    report = running.execute(subject, running.Options())
+    report = running.execute(subject, Options())
     assert (report.n_computed, report.n_failed) == (n - len(deaths), len(deaths))
     check(subject, n, deaths)
     done = subprocess.run(
@@ -106,7 +107,7 @@ def test_one_of_each_death_and_all_others_are_landed(deadly):
     check(subject, n, deaths, attempts=2)
     for i in deaths:
         Path(f"death-{i}").unlink()
-    report = running.execute(subject, running.Options())
+    report = running.execute(subject, Options())
     assert (report.n_reused, report.n_computed) == (n - len(deaths), len(deaths))
     check(subject, n, {})
 
@@ -115,7 +116,7 @@ def test_one_of_each_death_and_all_others_are_landed(deadly):
 def test_points_that_kill_all_workers_at_once_are_told_apart(deadly, n_workers):
     deaths = {0: "kill", 1: "quit", 4: "segfault"}
     subject = deadly(5, deaths)
-    report = running.execute(subject, running.Options(n_workers=n_workers))
+    report = running.execute(subject, Options(n_workers=n_workers))
     assert (report.n_computed, report.n_failed) == (2, 3)
     check(subject, 5, deaths)
 
@@ -142,7 +143,7 @@ def test_the_innocent_that_are_killed_beside_the_guilty_are_acquitted(tmp_path_f
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engines, "get", lambda name: engine)
         patch.setattr(engines, "is_in_process", lambda name: True)
-        report = running.execute(subject, running.Options("scripted", n_workers=16))
+        report = running.execute(subject, Options("scripted", n_workers=16))
     assert (report.n_computed, report.n_failed) == (16 - len(guilty), len(guilty))
     assert {f.params["i"] for f in reporting.failures(subject)} == guilty
     assert len(rounds) <= 1 + 8 * len(guilty)
@@ -150,8 +151,8 @@ def test_the_innocent_that_are_killed_beside_the_guilty_are_acquitted(tmp_path_f
 
 def test_a_death_while_computing_again_loses_no_new_value(deadly):
     subject = deadly(40, {})
-    running.execute(subject, running.Options())
-    running.execute(deadly(40, {20: "kill"}), running.Options(recompute=True))
+    running.execute(subject, Options())
+    running.execute(deadly(40, {20: "kill"}), Options(recompute=True))
     index = memo.scan(subject.memo)
     newest = {tuple(key) for part in index.parts for key in part.keys.tolist()}
     assert len(newest) == 40
@@ -160,11 +161,11 @@ def test_a_death_while_computing_again_loses_no_new_value(deadly):
 
 def test_a_point_that_failed_before_is_tried_again_after_a_death_beside_it(deadly):
     subject = deadly(8, dict.fromkeys(range(8), "raise"))
-    running.execute(subject, running.Options(n_workers=1))
+    running.execute(subject, Options(n_workers=1))
     deadly(8, {0: "kill"})
     for i in range(1, 8):
         Path(f"death-{i}").unlink()
-    report = running.execute(subject, running.Options(n_workers=1))
+    report = running.execute(subject, Options(n_workers=1))
     assert (report.n_computed, report.n_failed) == (7, 1)
 
 
@@ -191,7 +192,7 @@ def test_a_worker_killed_from_outside_costs_nothing(project):
 
     killer = threading.Thread(target=kill)
     killer.start()
-    report = running.execute(resolve("patient"), running.Options())
+    report = running.execute(resolve("patient"), Options())
     killer.join()
     assert len(killed) == 2
     assert (report.n_computed, report.n_failed) == (12, 0)
@@ -207,7 +208,7 @@ def test_workers_that_die_before_they_begin_end_the_run_with_a_word(project):
     with pytest.raises(
         SweepsError, match=r"workers die before they compute anything: exit code EXIT\(5\)"
     ):
-        running.execute(resolve("stillborn"), running.Options())
+        running.execute(resolve("stillborn"), Options())
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweeps import progress
-from sweeps.running import Progress
+from sweeps.invocation import Progress
 
 
 class Terminal(io.StringIO):

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sweeps
-from sweeps import engines, experiment, grid, planning, points, running, scheduling
+from sweeps import computing, engines, experiment, grid, planning, points, running, scheduling
 from sweeps.errors import DeclarationError, SweepsError
+from sweeps.invocation import Options
 from sweeps.subject import resolve
 
 COUNTED = """
@@ -49,7 +50,7 @@ def calls():
 
 
 def execute(name="square", axes=None, engine="serial", watch=None, **options):
-    return running.execute(resolve(name, axes=axes), running.Options(engine, **options), watch)
+    return running.execute(resolve(name, axes=axes), Options(engine, **options), watch)
 
 
 @pytest.mark.parametrize("engine", engines.NAMES)
@@ -108,7 +109,7 @@ def test_limited_runs_add_up(tmp_path_factory, limits):
     made = resolve(made, results=tmp_path_factory.mktemp("results"))
     for limit in limits:
         before = len(seen)
-        report = running.execute(made, running.Options("serial", limit=limit))
+        report = running.execute(made, Options("serial", limit=limit))
         assert report.n_computed == len(seen) - before == min(limit, 20 - before)
         assert report.n_reused == before
     assert sorted(set(seen)) == list(range(len(seen)))
@@ -128,18 +129,18 @@ def test_recompute_computes_all_and_the_new_values_count(project):
     offset = [0]
     made = experiment(grid(x=range(5)), name="moody", version=1)(lambda x: x + offset[0])
     subject = resolve(made)
-    running.execute(subject, running.Options("serial"))
+    running.execute(subject, Options("serial"))
     offset[0] = 100
-    report = running.execute(subject, running.Options("serial", recompute=True))
+    report = running.execute(subject, Options("serial", recompute=True))
     assert (report.n_reused, report.n_computed) == (0, 5)
     assert sweeps.load("moody").moody.values.tolist() == [100, 101, 102, 103, 104]
 
 
 def test_a_timeout_that_nobody_enforces_is_told(square):
     made = experiment(grid(x=[1]), name="limited", timeout=5.0)(lambda x: x)
-    told = running.execute(resolve(made), running.Options("serial")).warnings
+    told = running.execute(resolve(made), Options("serial")).warnings
     assert "timeout of 5 s was not enforced" in " ".join(told)
-    assert running.execute(resolve(made), running.Options("serial")).warnings == ()
+    assert running.execute(resolve(made), Options("serial")).warnings == ()
     assert execute(engine="loky").warnings == ()
 
 
@@ -152,8 +153,8 @@ def test_progress_begins_with_nothing_and_ends_with_everything(square):
 
 
 def test_what_is_finished_is_landed_while_a_run_goes_on(square, monkeypatch):
-    monkeypatch.setattr(running, "_FIRST_LANDING_S", 0.0)
-    monkeypatch.setattr(running, "LANDING_SHARE", 0)
+    monkeypatch.setattr(computing, "_FIRST_LANDING_S", 0.0)
+    monkeypatch.setattr(computing, "LANDING_SHARE", 0)
     monkeypatch.setattr(scheduling, "BLOCK_S", 0.0)
     landed = []
 
@@ -243,10 +244,10 @@ def test_code_that_is_edited_while_a_run_begins_is_not_run_under_its_old_name(sq
     path = square / "experiments" / "square.py"
     path.write_text(COUNTED.replace("x * x", "x * x * x"))
     with pytest.raises(SweepsError, match="'square' was edited after the run began: run it again"):
-        running.execute(subject, running.Options("loky"))
+        running.execute(subject, Options("loky"))
     path.write_text("this is no Python")
     with pytest.raises(SweepsError, match="a worker cannot make 'square' ready: SyntaxError"):
-        running.execute(subject, running.Options("loky"))
+        running.execute(subject, Options("loky"))
     assert calls() == []
 
 

@@ -1,0 +1,148 @@
+"""Computing: plan, compute what the memo lacks, land. The one place that joins them."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import time
+from collections.abc import Iterable, Iterator
+
+from sweeps import dispatching, engines, files, memo, provenance, refreshing
+from sweeps.errors import StorageError, SweepsError, UnfinishedError
+from sweeps.interrupting import Interruption
+from sweeps.invocation import Options, Progress, Report, Watch
+from sweeps.space import Positions
+from sweeps.subject import Subject, plan
+
+LANDING_SHARE = 50
+"""A long run lands what it has when this many times a landing's duration has passed: 2 %."""
+
+_FIRST_LANDING_S = 30.0
+_CODE = "code.json"
+
+
+def compute(
+    subject: Subject, options: Options, watch: Watch | None, interruption: Interruption
+) -> Report:
+    """Compute the points that the memo lacks, and land the whole space."""
+    started = provenance.now()
+    index = memo.scan(subject.memo)
+    todo = plan(subject, index, recompute=options.recompute, retry=options.retry, keep=True)
+    positions = _first(todo.todo, options.limit)
+    n_todo = sum(map(len, positions))
+    tally = dispatching.Tally()
+    if n_todo:
+        _prepare(subject)
+        progress = Progress(n_todo, 0, 0, todo.n_reused, 0.0)
+        tally = _compute(subject, index, positions, progress, options, watch, interruption)
+    try:
+        gathered = refreshing.refresh(subject, index, started)
+    except SweepsError as error:
+        raise _unfinished(f"{tally.error or error}", tally) from error
+    if tally.error:
+        raise _unfinished(tally.error, tally)
+    return Report(
+        subject.experiment.name,
+        todo.n_points,
+        todo.n_reused,
+        tally.n_computed,
+        gathered.count("failed"),
+        todo.n_excluded,
+        0.0,
+        subject.landed,
+        subject.fingerprint.digest,
+        interruption.is_asked,
+        tuple(_warnings(subject, index, options, n_todo)),
+    )
+
+
+def _unfinished(reason: str, tally: dispatching.Tally) -> SweepsError:
+    if not tally.n_computed + tally.n_failed:
+        return StorageError(reason)
+    return UnfinishedError(f"{reason} (finished in this run and kept: {tally.n_computed} points)")
+
+
+def _first(pieces: Iterable[Positions], limit: int | None) -> list[Positions]:
+    if limit is None:
+        return list(pieces)
+    kept = []
+    for piece in pieces:
+        kept.append(piece[:limit])
+        limit -= len(kept[-1])
+    return [piece for piece in kept if len(piece)]
+
+
+def _prepare(subject: Subject) -> None:
+    """Make the folders, and keep the code beside its results so that a change can be told."""
+    files.make_folder(subject.memo)
+    code = subject.memo / _CODE
+    if not code.exists():
+        print_ = subject.fingerprint
+        said = {
+            "experiment": subject.experiment.name,
+            "parts": dict(print_.parts),
+            "sources": dict(print_.sources),
+            "packages": provenance.of_packages(),
+        }
+        files.commit(code, [json.dumps(said, indent=1).encode()])
+
+
+def _compute(
+    subject: Subject,
+    index: memo.Index,
+    positions: list[Positions],
+    progress: Progress,
+    options: Options,
+    watch: Watch | None,
+    interruption: Interruption,
+) -> dispatching.Tally:
+    """Compute points until all are done or the user says stop, and say what came of them."""
+    start = last = time.perf_counter()
+    started = provenance.now()
+    n_workers = dispatching.n_workers(options.n_workers, progress.n_todo, options.engine)
+    dispatch = dispatching.Dispatch(
+        subject, index, positions, options.engine, n_workers, recompute=options.recompute
+    )
+    tally = dispatch.tally
+    pause = _FIRST_LANDING_S
+
+    def show() -> None:
+        if watch is not None:
+            now = dataclasses.replace(
+                progress,
+                n_computed=tally.n_computed,
+                n_failed=tally.n_failed,
+                seconds=time.perf_counter() - start,
+                is_stopping=interruption.is_asked,
+            )
+            watch(now)
+
+    def stop() -> None:
+        dispatch.stop()
+        show()
+
+    try:
+        show()
+        interruption.tell(stop)
+        with contextlib.closing(dispatch.receipts()) as receipts:
+            for _ in receipts:
+                show()
+                if time.perf_counter() - last > pause:
+                    begun = time.perf_counter()
+                    index = refreshing.refresh(subject, index, started).index
+                    last = time.perf_counter()
+                    pause = max(_FIRST_LANDING_S, LANDING_SHARE * (last - begun))
+    finally:
+        dispatch.close()
+    return tally
+
+
+def _warnings(subject: Subject, index: memo.Index, options: Options, n_todo: int) -> Iterator[str]:
+    for path in index.bad:
+        yield f"set aside the damaged segment {path}; its points are computed again"
+    if n_todo and subject.experiment.timeout is not None and engines.is_in_process(options.engine):
+        yield (
+            f"the timeout of {subject.experiment.timeout:g} s was not enforced: --engine "
+            f"{options.engine} computes in this process; --engine loky enforces it"
+        )

@@ -1,0 +1,81 @@
+"""One invocation of `run`: what it is asked, how far it is, and what it did."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+from sweeps.errors import SweepsError
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """How to run; the defaults are those of the command line.
+
+    Attributes
+    ----------
+    engine : {"loky", "serial", "threads"}
+    n_workers : int or None
+        None is one a core.
+    limit : int or None
+        Compute at most so many points.
+    recompute : bool
+        Compute also what is known; the new values count.
+    retry : bool
+        Compute again what failed before.
+    """
+
+    engine: str = "loky"
+    n_workers: int | None = None
+    limit: int | None = None
+    recompute: bool = False
+    retry: bool = True
+
+    def __post_init__(self) -> None:
+        if self.n_workers is not None and self.n_workers < 1:
+            raise SweepsError(f"-j {self.n_workers}: give a number of workers, at least 1")
+        if self.limit is not None and self.limit < 0:
+            raise SweepsError(f"--limit {self.limit}: give a number of points, at least 0")
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What a run did, and what its results file holds.
+
+    Attributes
+    ----------
+    n_computed : int
+        Points that this run finished.
+    n_failed : int
+        Points of the space that have no values because they failed, now or earlier.
+    warnings : tuple of str
+        What a user should know, though the run went on.
+    """
+
+    experiment: str
+    n_points: int
+    n_reused: int
+    n_computed: int
+    n_failed: int
+    n_excluded: int
+    seconds: float
+    results: Path
+    fingerprint: str
+    is_interrupted: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """How far a run is, in points and seconds."""
+
+    n_todo: int
+    n_computed: int
+    n_failed: int
+    n_reused: int
+    seconds: float
+    is_stopping: bool = False
+
+
+Watch = Callable[[Progress], None]
