@@ -264,21 +264,30 @@ def _warn(text: str) -> None:
 def main() -> NoReturn:
     """Run the command line; a user's mistake is one message and exit code 2, no traceback."""
     _open_standard_streams()
+    code = _exit_code()
     try:
-        code = cli.main(standalone_mode=False)
+        sys.stderr.flush()
+    except OSError:  # or Python tries again at exit, and exits with 120
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
+    sys.exit(code)
+
+
+def _exit_code() -> int:
+    try:
+        return cli.main(standalone_mode=False) or 0
     except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        with contextlib.suppress(OSError):
+            error.show()
+        return error.exit_code
     except SweepsError as error:
         _warn(f"error: {error}")
-        sys.exit(error.exit_code)
+        return error.exit_code
     except OSError as error:  # only os.getcwd() names no file
         _warn(f"error: {error if error.filename else 'the working directory is gone'}")
-        sys.exit(SweepsError.exit_code)
+        return SweepsError.exit_code
     except (Interrupted, KeyboardInterrupt, click.Abort):
         _warn("interrupted; what was finished is kept")
-        sys.exit(_INTERRUPTED)
-    sys.exit(code or 0)
+        return _INTERRUPTED
 
 
 def _open_standard_streams() -> None:
