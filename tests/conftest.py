@@ -1,6 +1,8 @@
 """What all tests share."""
 
 import json
+import os
+import subprocess
 import sys
 from typing import NamedTuple
 
@@ -19,6 +21,26 @@ def project(tmp_path, monkeypatch):
     (tmp_path / "experiments").mkdir()
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def said_under_hash_seeds():
+    """Different things that a program prints in processes whose sets have different orders."""
+
+    def run(program):
+        seeds = ("0", "1", "2")
+        return {
+            subprocess.run(
+                [sys.executable, "-c", program],
+                env={**os.environ, "PYTHONHASHSEED": seed},
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+            for seed in seeds
+        }
+
+    return run
 
 
 class Said(NamedTuple):

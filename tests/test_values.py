@@ -3,9 +3,6 @@
 import dataclasses
 import datetime
 import enum
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -123,23 +120,13 @@ def test_what_is_the_same_has_one_code(a, b):
     assert encode(a) == encode(b)
 
 
-def test_codes_are_the_same_in_every_process():
+def test_codes_are_the_same_in_every_process(said_under_hash_seeds):
     program = (
         "import datetime as d; from sweeps.values import encode;"
         "print(encode(('a', 1, 0.1, 1j, None, True, b'b', d.date(2024, 1, 31),"
         " d.datetime(2024, 1, 31, 12, tzinfo=d.UTC))).hex())"
     )
-    said_by = {
-        subprocess.run(
-            [sys.executable, "-c", program],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for seed in ("0", "1", "2")
-    }
-    assert len(said_by) == 1
+    assert len(said_under_hash_seeds(program)) == 1
 
 
 @pytest.mark.parametrize("odd", [[1], {}, object(), len, Mesh([1]), (1, [2])])
