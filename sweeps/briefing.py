@@ -6,6 +6,7 @@ import functools
 import os
 import pickle
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,20 @@ Work = Callable[[Any], Receipt]
 
 
 def here(subject: Subject, flights: Path) -> Work:
-    """Brief workers that share this process: they take blocks as they are."""
+    """Brief workers that share this process: they take blocks as they are.
+
+    Raises
+    ------
+    SweepsError
+        Where the code on disk, which the fingerprint is of, is newer than the code in memory.
+    """
+    for file in filter(None, map(_file, subject.fingerprint.modules)):
+        changed_ns = os.stat(file).st_mtime_ns  # noqa: PTH116
+        if subject.experiment.declared_ns < changed_ns <= time.time_ns():
+            raise SweepsError(
+                f"{file} was edited since it was imported here, and this process still has the old "
+                "code: start Python anew, or use the engine loky"
+            )
     recorder = flight.Recorder(None)
     task = worker.Task(subject.experiment, _settings(subject, flights), recorder)
     return functools.partial(worker.evaluate, task)
@@ -53,7 +67,20 @@ def _settings(subject: Subject, flights: Path) -> worker.Settings:
         name: values.unlabel(table.element(0)) for name, table in experiment.constants.items()
     }
     taken = frozenset({*experiment.space.parameters, *experiment.space.dims, *constants})
-    return worker.Settings(constants, taken, subject.memo, flights, scheduling.BLOCK_S)
+    return worker.Settings(
+        constants,
+        taken,
+        subject.memo,
+        flights,
+        scheduling.BLOCK_S,
+        experiment.identify_values(),
+    )
+
+
+def _file(module: str) -> str | None:
+    """Source file of a module that is imported here."""
+    file = getattr(sys.modules.get(module), "__file__", None)
+    return file if file and Path(file).is_file() else None
 
 
 def _pickle(thing: Any) -> bytes:

@@ -37,7 +37,7 @@ def compute(
         progress = Progress(n_todo, 0, 0, todo.n_reused, 0.0)
         tally = _compute(subject, index, positions, progress, options, watch, interruption)
     try:
-        gathered = refreshing.refresh(subject, index, started)
+        gathered = refreshing.refresh(subject, index, started, is_last=True)
     except SweepsError as error:
         raise _unfinished(f"{tally.error or error}", tally) from error
     if tally.error:
@@ -47,7 +47,7 @@ def compute(
         todo.n_points,
         todo.n_reused,
         tally.n_computed,
-        gathered.count("failed"),
+        max(gathered.count("failed"), tally.n_failed),
         todo.n_excluded,
         0.0,
         subject.landed,
@@ -130,10 +130,12 @@ def _compute(
                 show()
                 if time.perf_counter() - last > pause:
                     begun = time.perf_counter()
-                    index = refreshing.refresh(subject, index, started).index
+                    with contextlib.suppress(SweepsError):  # the last landing will say it
+                        index = refreshing.refresh(subject, index, started).index
                     last = time.perf_counter()
                     pause = max(_FIRST_LANDING_S, LANDING_SHARE * (last - begun))
     finally:
+        interruption.tell(lambda: None)  # there is nobody left to be stopped
         dispatch.close()
     return tally
 

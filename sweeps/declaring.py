@@ -7,6 +7,7 @@ import functools
 import inspect
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,8 @@ class Experiment:
     ----------
     constants : mapping of str to Values
         Arguments that the space does not sweep, one value each: part of every point's key.
+    declared_ns : int
+        When the code in memory was read, in nanoseconds since 1970.
     """
 
     function: Callable[..., Any]
@@ -39,6 +42,7 @@ class Experiment:
     version: str | int | None = None
     depends_on: tuple[str, ...] = ()
     timeout: float | None = None
+    declared_ns: int = dataclasses.field(default_factory=time.time_ns)
 
     def __post_init__(self) -> None:
         for attribute in functools.WRAPPER_ASSIGNMENTS:
@@ -86,10 +90,19 @@ class Experiment:
             things = list(values.behind(element))
             for thing in things:
                 if id(thing) not in digests:
-                    digests[id(thing)] = _digest(thing)
+                    digests[id(thing)] = identity(thing)
             if any(digests[id(thing)] for thing in things):
                 tokens[values.label(element)] = " ".join(digests[id(thing)] for thing in things)
         return tokens
+
+    def identify_values(self) -> tuple[tuple[Any, str], ...]:
+        """List the functions and classes behind values of parameters, and their identity."""
+        tables = [column.table for column in self.space.columns.values()]
+        elements = (e for table in (*tables, *self.constants.values()) for e in table.objects or ())
+        things = {
+            id(thing): thing for e in elements for thing in values.behind(e) if callable(thing)
+        }
+        return tuple((thing, identity(thing)) for thing in things.values())
 
     def with_space(self, space: Space) -> Experiment:
         """Sweep another space; what it does not sweep is a constant again."""
@@ -236,7 +249,7 @@ def _check_function(function: Any) -> None:
         )
 
 
-def _digest(thing: Any) -> str:
+def identity(thing: Any) -> str:
     """Digest of the code of a function or class, or of the content of an object; empty if none."""
     try:
         return fingerprint.fingerprint(thing).digest

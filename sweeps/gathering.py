@@ -76,7 +76,7 @@ def gather(maker: KeyMaker, index: memo.Index) -> Gathered:
             failures[int(position)] = failed[place]
     status[list(failures)] = STATUS["failed"]
     in_order = sorted(first_seen, key=first_seen.__getitem__)
-    agreement = schema.agree(_forms(index, in_order, entries), taken(maker))
+    agreement = schema.agree(_forms(maker, index, in_order, entries), taken(maker))
     refused = _refuse(maker, index, agreement, [(p, first_seen[p]) for p in in_order], entries)
     entries[list(refused)] = -1
     status[list(refused)] = STATUS["failed"]
@@ -111,13 +111,17 @@ def _first_points(
 
 
 def _forms(
-    index: memo.Index, parts: list[int], entries: npt.NDArray[np.int64]
+    maker: KeyMaker, index: memo.Index, parts: list[int], entries: npt.NDArray[np.int64]
 ) -> list[schema.PartForm]:
     """Outputs and coordinates of parts, with the lengths that points of the space have."""
+    declared = maker.experiment.dims
     is_used = np.zeros(index.starts[-1], dtype=bool)
     is_used[entries[entries >= 0]] = True
 
     def used(part: int, header: Header) -> Header:
+        named = declared.get(header.name, header.dims)
+        if len(named) == len(header.dims):  # dims may be declared otherwise since it was computed
+            header = dataclasses.replace(header, dims=named)
         if header.counts is None:
             return header
         counts = header.counts[is_used[index.starts[part] : index.starts[part + 1]]]

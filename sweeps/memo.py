@@ -113,7 +113,18 @@ def folder(results: Path, experiment: str, fingerprint: str) -> Path:
 
 
 def listing(place: Path) -> tuple[str, ...]:
-    """Names of the segments in a folder, sorted: they say all of its state."""
+    """Names of the segments in a folder, sorted: they say all of its state.
+
+    A folder is not read in one instant. While segments are merged, a first look may miss the new
+    one and a second the old ones; what a look and the next one agree on was there.
+    """
+    before = _names(place)
+    while not set(before) <= set(now := _names(place)):
+        before = now
+    return now
+
+
+def _names(place: Path) -> tuple[str, ...]:
     try:
         with os.scandir(place) as entries:
             return tuple(sorted(e.name for e in entries if e.name.endswith(segment.SUFFIX)))

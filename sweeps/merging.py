@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
+import time
 from collections.abc import Iterator, Sequence
 
 import h5py
@@ -21,6 +22,13 @@ from sweeps.errors import StorageError
 SMALL_BYTES = 4 * 2**20
 N_SMALL = 32
 _MERGED_BYTES = 64 * 2**20
+_MOST_OPEN = 200  # files at once; a process may often have 1024
+SETTLED_S = 600.0
+"""Younger segments are left alone.
+
+A merged segment is as new as the newest in it. One that another run stamped earlier and names later
+must not become older than what it computes again.
+"""
 
 
 def merge(index: memo.Index) -> memo.Index:
@@ -39,7 +47,10 @@ def merge(index: memo.Index) -> memo.Index:
     Index
         As of after the merge.
     """
-    small = [s for s in index.segments.values() if s.n_bytes < SMALL_BYTES]
+    settled_ns = time.time_ns() - round(SETTLED_S * 1e9)
+    small = [
+        s for s in index.segments.values() if s.n_bytes < SMALL_BYTES and s.created_ns <= settled_ns
+    ]
     if len(small) < N_SMALL:
         return index
     with contextlib.suppress(StorageError):
@@ -69,7 +80,7 @@ def _batches(segments: Sequence[segment.Segment]) -> Iterator[list[segment.Segme
     batch: list[segment.Segment] = []
     size = 0
     for each in segments:
-        if batch and size + each.n_bytes > _MERGED_BYTES:
+        if len(batch) == _MOST_OPEN or (batch and size + each.n_bytes > _MERGED_BYTES):
             yield batch
             batch, size = [], 0
         batch.append(each)

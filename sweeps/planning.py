@@ -46,7 +46,8 @@ class KeyMaker:
     def layout(self) -> bytes:
         """Bytes that say which point stands where."""
         space = self.experiment.space
-        parts = [repr([(d.name, d.size) for d in space.dimensions]).encode()]
+        along = [(d.name, d.size, [c.name for c in d.columns]) for d in space.dimensions]
+        parts = [repr(along).encode()]
         for name, column in space.columns.items():
             parts += [name.encode(), self.hashes[name].tobytes()]
             parts += [column.codes.tobytes()] if column.codes is not None else []

@@ -9,8 +9,12 @@ from sweeps import files, gathering, landing, memo, merging, provenance
 from sweeps.segment import MergedAwayError
 from sweeps.subject import STATE, Subject, held_attributes
 
+_LOOKS = 5
 
-def refresh(subject: Subject, before: memo.Index, started: str) -> gathering.Gathered:
+
+def refresh(
+    subject: Subject, before: memo.Index, started: str, *, is_last: bool = False
+) -> gathering.Gathered:
     """Land all that the memo has by now of the space, unless the file holds just that.
 
     Parameters
@@ -19,7 +23,11 @@ def refresh(subject: Subject, before: memo.Index, started: str) -> gathering.Gat
         Of the memo some time ago: what it knows is not read again.
     started : str
         When the run began.
+    is_last : bool
+        Whether to look again, some times, for what another run committed meanwhile: its file, newer
+        than what we had read, may just have been replaced by ours.
     """
+    n_looks = _LOOKS if is_last else 1
     while True:
         try:
             index = merging.merge(memo.scan(subject.memo, before))
@@ -32,7 +40,9 @@ def refresh(subject: Subject, before: memo.Index, started: str) -> gathering.Gat
                     landing.land(subject.landed, sheet)
         except MergedAwayError:  # another run merged a segment away that this one was to read
             continue
-        return gathered
+        n_looks -= 1
+        if not n_looks or memo.listing(subject.memo) == tuple(sorted(gathered.index.segments)):
+            return gathered
 
 
 def _provenance(

@@ -129,7 +129,10 @@ def _verify(path: Path) -> int:
         while rest > 0 and (chunk := file.read(min(rest, _CHUNK_BYTES))):
             digest.update(chunk)
             rest -= len(chunk)
-        is_whole = rest == 0 and file.read() == digest.digest() + _MAGIC
+        trailer = file.read()
+        is_whole = rest == 0 and trailer == digest.digest() + _MAGIC
+        if trailer[32:-1] == _MAGIC[:-1] and trailer[-1:] != _MAGIC[-1:]:
+            raise StorageError(f"{path} is from another version of sweeps: use that, or clean it")
         if not is_whole or not path.name.startswith(digest.hexdigest()[:32]):
             raise DamagedError
     return n_bytes

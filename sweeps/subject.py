@@ -60,7 +60,8 @@ class Subject:
         """Digest of all that a results file is made from; an equal state lands an equal file."""
         made = self.experiment
         digest = hashlib.blake2b(self.keys.layout(), digest_size=16)
-        said = [FORMAT, made.name, self.fingerprint.digest, sorted(made.units.items())]
+        said = [FORMAT, made.name, made.summary, self.fingerprint.digest]
+        said += [sorted(made.units.items()), sorted(made.dims.items())]
         digest.update(json.dumps([*said, sorted(made.constants), sorted(segments)]).encode())
         return digest.hexdigest()
 
@@ -153,8 +154,11 @@ def plan(
     retry: bool = True,
     keep: bool = False,
 ) -> planning.Plan:
-    """Compare an experiment's points with what the memo knows of this and of earlier code."""
-    folders = sorted(p for p in subject.memo.parent.glob("*") if p != subject.memo)
+    """Compare an experiment's points with what the memo knows of this and of earlier code.
+
+    With `keep`, points to compute are listed; what earlier code knows of them is not looked up.
+    """
+    folders = sorted(p for p in subject.memo.parent.glob("*") if p != subject.memo and not keep)
     others = [p for p in folders if p.is_dir() and memo.listing(p)]
 
     @functools.cache
@@ -164,10 +168,13 @@ def plan(
     def find_stale(keys: Any) -> Any:
         return functools.reduce(np.maximum, [other.find(keys) for other in earlier()])
 
+    def find_failed(keys: Any) -> Any:  # a value, known before or since, counts more than a failure
+        return np.where(index.find(keys) < 0, index.find_failed(keys), -1)
+
     return planning.plan(
         subject.keys,
         index.find if index.parts and not recompute else None,
-        index.find_failed if index.failures else None,
+        find_failed if index.failures else None,
         find_stale if others else None,
         retry=retry,
         keep=keep,

@@ -167,7 +167,8 @@ _ENCODERS: dict[type, Any] = {
     bytes: lambda value: b"y" + value,
     type(None): lambda value: b"n",
     datetime.date: lambda value: b"d" + value.isoformat().encode(),
-    datetime.datetime: lambda value: b"t" + value.isoformat().encode(),
+    # two zones of one offset now need not have one in half a year
+    datetime.datetime: lambda value: f"t{value.isoformat()} {value.tzinfo or ''}".encode(),
     tuple: _encode_tuple,
 }
 

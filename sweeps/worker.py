@@ -19,6 +19,7 @@ from sweeps.errors import StorageError, SweepsError
 from sweeps.interrupting import Interrupted
 from sweeps.locating import ModuleLocation
 
+_EDITED = "was edited after the run began: run it again"
 _TIMEOUT_SLACK = 0.01
 """A point gets so much more than its timeout: arming costs 30 us, too much for every point."""
 
@@ -73,6 +74,8 @@ class Settings:
         Folder for the flight records.
     block_s : float
         Seconds after which a worker commits what it has.
+    behind_values : tuple of (object, str)
+        Functions and classes behind values of parameters, and what they were when the run began.
     """
 
     constants: Mapping[str, Any]
@@ -80,6 +83,7 @@ class Settings:
     memo: Path
     flights: Path
     block_s: float
+    behind_values: tuple[tuple[Any, str], ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -119,10 +123,10 @@ def prepare(job: Job) -> Task:
     process.become_worker(job.parent, job.folder, job.path)
     experiment = _import(job)
     if job.location is not None and experiment.identify().digest != job.fingerprint:
-        raise SweepsError(
-            f"the code of {job.experiment!r} was edited after the run began: run it again"
-        )
+        raise SweepsError(f"the code of {job.experiment!r} {_EDITED}")
     settings: Settings = pickle.loads(job.settings)
+    if any(declaring.identity(thing) != digest for thing, digest in settings.behind_values):
+        raise SweepsError(f"the code behind values of {job.experiment!r} {_EDITED}")
     return Task(experiment, settings, flight.Recorder(settings.flights))
 
 

@@ -13,8 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sweeps
-from sweeps import computing, engines, experiment, grid, planning, points, running, scheduling
-from sweeps.errors import DeclarationError, SweepsError
+from sweeps import (
+    computing,
+    engines,
+    experiment,
+    grid,
+    landing,
+    planning,
+    points,
+    running,
+    scheduling,
+)
+from sweeps.errors import DeclarationError, StorageError, SweepsError
 from sweeps.invocation import Options
 from sweeps.subject import resolve
 
@@ -164,6 +174,49 @@ def test_what_is_finished_is_landed_while_a_run_goes_on(square, monkeypatch):
 
     execute(watch=look)
     assert landed == list(range(1, 20))
+
+
+def test_a_landing_that_fails_amid_a_run_does_not_end_it(square, monkeypatch):
+    monkeypatch.setattr(computing, "_FIRST_LANDING_S", 0.0)
+    monkeypatch.setattr(computing, "LANDING_SHARE", 0)
+    monkeypatch.setattr(scheduling, "BLOCK_S", 0.0)
+    land, tries = landing.land, []
+
+    def fail_at_first(path, sheet):
+        tries.append(path)
+        if len(tries) < 5:
+            raise StorageError("the disk is full for now")
+        land(path, sheet)
+
+    monkeypatch.setattr(landing, "land", fail_at_first)
+    assert execute().n_computed == 20
+    assert len(tries) > 5
+    assert sweeps.load("square").square.notnull().all()
+
+
+def test_the_last_landing_shows_what_another_run_committed_meanwhile(square, monkeypatch):
+    """An older file must not replace a newer one for good."""
+    land, others = landing.land, []
+
+    def let_another_finish_first(path, sheet):
+        if not others:
+            others.append("at work")
+            execute()
+        land(path, sheet)
+
+    monkeypatch.setattr(landing, "land", let_another_finish_first)
+    execute(limit=2)
+    assert others
+    assert sweeps.load("square").square.notnull().all()
+
+
+def test_computing_again_in_vain_is_no_success(square):
+    execute()
+    Path("fail-3").touch()
+    report = execute(recompute=True)
+    assert (report.n_computed, report.n_failed) == (19, 1)
+    assert sweeps.load("square").square.notnull().all()
+    assert sweeps.plan("square").failed == 0
 
 
 def test_a_space_too_large_for_a_file_is_refused_at_once(project):

@@ -1,0 +1,59 @@
+"""Laws of briefing: no worker computes with other code than the run was planned for."""
+
+import pytest
+
+import sweeps
+from sweeps import briefing
+from sweeps.errors import SweepsError
+from sweeps.subject import resolve
+
+TRIAL = """
+from experiments import methods
+from sweeps import experiment, grid
+
+@experiment(grid(x=[1.0, 2.0], method={"one": methods.one}))
+def trial(x, method):
+    return method(x) + methods.two(x)
+"""
+METHODS = "def one(x):\n    return x * 1.0\n\n\ndef two(x):\n    return x * 2.0\n"
+
+
+@pytest.fixture
+def edit(project):
+    """Write the experiment; edit its helper."""
+    helper = project / "experiments" / "methods.py"
+    helper.write_text(METHODS)
+    (project / "experiments" / "trial.py").write_text(TRIAL)
+    return lambda old, new: helper.write_text(METHODS.replace(old, new))
+
+
+@pytest.mark.parametrize("engine", ["serial", "threads"])
+def test_old_code_in_this_process_computes_nothing_under_a_new_name(edit, engine):
+    experiment = resolve("trial").experiment
+    edit("2.0", "5.0")
+    with pytest.raises(SweepsError, match=r"methods\.py was edited since it was imported"):
+        sweeps.run(experiment, engine=engine)
+    assert sweeps.plan(experiment).missing == 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "refused"),
+    [("2.0", "5.0", "the code of 'trial'"), ("1.0", "5.0", "the code behind values"), ("", "", "")],
+)
+def test_a_worker_refuses_code_that_is_not_what_it_was(edit, tmp_path, old, new, refused):
+    work = briefing.elsewhere(resolve("trial"), tmp_path)
+    edit(old, new)
+    said = in_a_process_of_its_own(work)
+    assert refused in said
+    assert ("edited after the run began" in said) == bool(refused)
+
+
+def in_a_process_of_its_own(work):
+    """What a worker says of a block that is none, once it has made itself ready."""
+    from joblib.externals.loky import get_reusable_executor
+
+    executor = get_reusable_executor(max_workers=1, kill_workers=True)
+    try:
+        return executor.submit(work, b"no block").result(timeout=60).error
+    finally:
+        executor.shutdown(kill_workers=True)
