@@ -42,11 +42,14 @@ def compute(
         raise _unfinished(f"{tally.error or error}", tally) from error
     if tally.error:
         raise _unfinished(tally.error, tally)
+    # values that do not fit those of the first point are neither reused nor computed, but failed
+    refused_now = min(gathered.n_refused, tally.n_computed)
+    refused_before = gathered.n_refused - refused_now
     return Report(
         subject.experiment.name,
         todo.n_points,
-        todo.n_reused,
-        tally.n_computed,
+        todo.n_reused - refused_before,
+        tally.n_computed - refused_now,
         max(gathered.count("failed"), tally.n_failed),
         todo.n_excluded,
         0.0,
@@ -58,7 +61,7 @@ def compute(
 
 
 def _unfinished(reason: str, tally: dispatching.Tally) -> SweepsError:
-    if not tally.n_computed + tally.n_failed:
+    if not tally.n_computed + tally.n_failed + tally.n_uncommitted:
         return StorageError(reason)
     return UnfinishedError(f"{reason} (finished in this run and kept: {tally.n_computed} points)")
 

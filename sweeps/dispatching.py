@@ -28,6 +28,7 @@ class Tally:
 
     n_computed: int = 0
     n_failed: int = 0
+    n_uncommitted: int = 0
     error: str = ""
 
 
@@ -108,6 +109,7 @@ class Dispatch:
 
     def _take(self, scheduler: scheduling.Scheduler, receipt: Receipt) -> None:
         if receipt.error:
+            self.tally.n_uncommitted += receipt.n_done + receipt.n_failed
             self._give_up(receipt.error)
             return
         scheduler.settle(receipt)

@@ -41,9 +41,7 @@ def load(path: Path) -> xarray.Dataset:
     import xarray
 
     if not path.exists():
-        raise StorageError(
-            f"no results file {path}; make it first: python -m sweeps run {path.stem}"
-        )
+        raise _missing(path)
     with h5.open_read(path):
         pass
     # No lock for the same reason as in h5.open_read.
@@ -54,6 +52,17 @@ def load(path: Path) -> xarray.Dataset:
         with dataset:
             return dataset.load()
     return dataset
+
+
+def _missing(path: Path) -> StorageError:
+    import difflib
+
+    there = [other.stem for other in path.parent.glob("*.h5")]
+    near = difflib.get_close_matches(path.stem, there, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return StorageError(
+        f"no results file {path}; make it first: python -m sweeps run {path.stem}.{hint}"
+    )
 
 
 def _decode_times() -> Any:

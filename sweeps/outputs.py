@@ -218,6 +218,10 @@ def array_of(shown: str, value: Any) -> Array:
     value = _plain(value)
     if value is None:
         raise OutputError(f"{shown} is None: return a value; {ALLOWED}")
+    if type(value).__module__.partition(".")[0] == "pandas":  # its labels would be lost
+        raise OutputError(
+            f"{shown} is a pandas {type(value).__name__}: return its .to_xarray() or .to_numpy()"
+        )
     if type(value) is int and not -(2**63) <= value < 2**63:
         raise OutputError(
             f"{shown} is an integer of {value.bit_length()} bits, beyond 64 bits with a sign: "

@@ -110,13 +110,15 @@ def plan(
 
 def planned(made: subject.Subject, *, recompute: bool = False) -> Planned:
     """Say what a run of a subject would do."""
-    todo = subject.plan(made, memo.scan(made.memo), recompute=recompute)
+    index = memo.scan(made.memo)
+    todo = subject.plan(made, index, recompute=recompute)
+    n_refused = 0 if recompute else gathering.count_refused(made.keys, index)
     return Planned(
         made.experiment.name,
         todo.n_points,
-        todo.n_reused,
+        todo.n_reused - n_refused,
         todo.n_missing,
-        todo.n_failed,
+        todo.n_failed + n_refused,
         todo.n_stale,
     )
 

@@ -211,8 +211,8 @@ def _outputs(headers: Mapping[str, Sequence[Header]], names: Collection[str]) ->
         shape = tuple(longest[dim] for dim in first.dims)
         is_ragged = any(h.counts is not None or h.shape != shape for h in same)
         count_name = f"n_{name}" if is_ragged else ""
-        if count_name and h5.clashing([*names, count_name]):
-            count_name = ""
+        while count_name and h5.clashing([*names, count_name]):  # it has that name for another use
+            count_name += "_values"
         # All at once: numpy's promotion one after another depends on the order.
         dtypes = {h.dtype for h in same if 0 not in h.shape} or {first.dtype}
         agreed[name] = Agreed(

@@ -210,6 +210,17 @@ def test_the_last_landing_shows_what_another_run_committed_meanwhile(square, mon
     assert sweeps.load("square").square.notnull().all()
 
 
+def test_values_that_do_not_fit_are_failed_and_nothing_else(project):
+    """The counts are a partition of the points, whoever is asked, and however often."""
+    made = experiment(grid(x=[1, 2, 3, 4]), name="made")(lambda x: "odd" if x > 2 else 1.0)
+    for computed, reused in ((2, 0), (0, 2)):
+        report = running.execute(resolve(made), Options("serial"))
+        assert (report.n_computed, report.n_reused, report.n_failed) == (computed, reused, 2)
+        planned, status = sweeps.plan(made), sweeps.status(made)
+        assert (planned.reused, planned.failed, planned.missing) == (2, 2, 0)
+        assert (status.done, status.failed, status.missing) == (2, 2, 0)
+
+
 def test_computing_again_in_vain_is_no_success(square):
     execute()
     Path("fail-3").touch()

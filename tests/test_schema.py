@@ -50,8 +50,8 @@ def test_equal_lengths_need_no_count():
 @pytest.mark.parametrize("other", ["n_y", "N_y"])
 def test_a_count_gives_way_to_any_other_name(other):
     ragged = header("y", dims=("t",), shape=(2,), counts=[2, 1])
-    assert agree([form(ragged, header(other))], ()).outputs["y"].count_name == ""
-    assert agree([form(ragged)], (other,)).outputs["y"].count_name == ""
+    assert agree([form(ragged, header(other))], ()).outputs["y"].count_name == "n_y_values"
+    assert agree([form(ragged)], (other,)).outputs["y"].count_name == "n_y_values"
 
 
 FREE = form(header(dims=("t",), shape=(2,)))
