@@ -8,6 +8,7 @@ that something is broken, not that the machine was busy.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import os
@@ -133,11 +134,14 @@ def _write(place: Path, na: int, nb: int, nc: int) -> None:
     (place / "experiments" / "cheap.py").write_text(CHEAP.format(na=na, nb=nb, nc=nc))
 
 
-def _loop(n_points: int) -> float:
-    total = 0.0
-    for i in range(n_points):
-        total += i * math.sin(0.5) + 1
-    return total
+def _loop(n_points: int) -> list[float]:
+    """The same points by a bare loop, which keeps them in a list."""
+
+    def cheap(a: int, b: float, c: int) -> float:
+        return a * math.sin(b) + c
+
+    axes = range(n_points // 10_000), [i / 100 for i in range(100)], range(100)
+    return [cheap(a, b, c) for a, b, c in itertools.product(*axes)]
 
 
 def _time(case: Callable[[], object]) -> float:
