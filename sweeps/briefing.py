@@ -66,10 +66,9 @@ def _settings(subject: Subject, flights: Path) -> worker.Settings:
     constants = {
         name: values.unlabel(table.element(0)) for name, table in experiment.constants.items()
     }
-    taken = frozenset({*experiment.space.parameters, *experiment.space.dims, *constants})
     return worker.Settings(
         constants,
-        taken,
+        experiment.taken,
         subject.memo,
         flights,
         scheduling.BLOCK_S,

@@ -35,7 +35,7 @@ def compute(
     if n_todo:
         _prepare(subject)
         progress = Progress(n_todo, 0, 0, todo.n_reused, 0.0)
-        tally = _compute(subject, index, positions, progress, options, watch, interruption)
+        tally = _compute(subject, index, positions, progress, options, watch, interruption, started)
     try:
         gathered = refreshing.refresh(subject, index, started, is_last=True)
     except SweepsError as error:
@@ -81,11 +81,10 @@ def _prepare(subject: Subject) -> None:
     files.make_folder(subject.memo)
     code = subject.memo / _CODE
     if not code.exists():
-        print_ = subject.fingerprint
         said = {
             "experiment": subject.experiment.name,
-            "parts": dict(print_.parts),
-            "sources": dict(print_.sources),
+            "parts": dict(subject.fingerprint.parts),
+            "sources": dict(subject.fingerprint.sources),
             "packages": provenance.of_packages(),
         }
         files.commit(code, [json.dumps(said, indent=1).encode()])
@@ -99,10 +98,10 @@ def _compute(
     options: Options,
     watch: Watch | None,
     interruption: Interruption,
+    started: str,
 ) -> dispatching.Tally:
     """Compute points until all are done or the user says stop, and say what came of them."""
     start = last = time.perf_counter()
-    started = provenance.now()
     n_workers = dispatching.n_workers(options.n_workers, progress.n_todo, options.engine)
     dispatch = dispatching.Dispatch(
         subject, index, positions, options.engine, n_workers, recompute=options.recompute

@@ -66,6 +66,11 @@ class Experiment:
         text = getattr(self.function, "__doc__", "") or getattr(module, "__doc__", "") or ""
         return text.strip().partition("\n")[0]
 
+    @property
+    def taken(self) -> frozenset[str]:
+        """Names of parameters, constants and dimensions, which no output can have."""
+        return frozenset({*self.space.parameters, *self.space.dims, *self.constants})
+
     def identify(self) -> fingerprint.Fingerprint:
         """Find the identity of the code; the space and the constants are not part of it."""
         return fingerprint.fingerprint(

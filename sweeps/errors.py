@@ -49,11 +49,21 @@ def unknown(kind: str, given: str, allowed: Iterable[str], where: str = "") -> U
     >>> print(unknown("experiment", "pendulun", ["ising", "pendulum"], "in experiments/"))
     no experiment 'pendulun' in experiments/ (found: ising, pendulum). Did you mean 'pendulum'?
     """
-    import difflib  # 2 ms, and most runs need no advice
-
     names = sorted(allowed)
-    nearest = difflib.get_close_matches(given, names, n=1, cutoff=0.6)
     place = f" {where}" if where else ""
     found = f"found: {', '.join(names)}" if names else "found none"
-    hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
-    return UnknownNameError(f"no {kind} {given!r}{place} ({found}).{hint}")
+    return UnknownNameError(f"no {kind} {given!r}{place} ({found}).{nearest(given, names)}")
+
+
+def nearest(given: str, names: Iterable[str]) -> str:
+    """Ask whether the name most like the given one was meant; empty where none is like it.
+
+    Examples
+    --------
+    >>> nearest("pendulun", ["ising", "pendulum"]), nearest("x", ["ising"])
+    (" Did you mean 'pendulum'?", '')
+    """
+    import difflib  # 2 ms, and most runs need no advice
+
+    found = difflib.get_close_matches(given, list(names), n=1, cutoff=0.6)
+    return f" Did you mean {found[0]!r}?" if found else ""

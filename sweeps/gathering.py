@@ -76,7 +76,7 @@ def gather(maker: KeyMaker, index: memo.Index) -> Gathered:
             failures[int(position)] = failed[place]
     status[list(failures)] = STATUS["failed"]
     in_order = sorted(first_seen, key=first_seen.__getitem__)
-    agreement = schema.agree(_forms(maker, index, in_order, entries), taken(maker))
+    agreement = schema.agree(_forms(maker, index, in_order, entries), maker.experiment.taken)
     refused = _refuse(maker, index, agreement, [(p, first_seen[p]) for p in in_order], entries)
     entries[list(refused)] = -1
     status[list(refused)] = STATUS["failed"]
@@ -89,15 +89,9 @@ def gather(maker: KeyMaker, index: memo.Index) -> Gathered:
 def count_refused(maker: KeyMaker, index: memo.Index) -> int:
     """Count the points that have values which do not fit those of the others."""
     every = [(part.variables, part.coordinates) for part in index.parts]
-    if not schema.agree(every, taken(maker)).refused:
+    if not schema.agree(every, maker.experiment.taken).refused:
         return 0
     return gather(maker, index).n_refused
-
-
-def taken(maker: KeyMaker) -> frozenset[str]:
-    """Names of parameters, constants and dimensions, which no output can have."""
-    space = maker.experiment.space
-    return frozenset({*space.parameters, *space.dims, *maker.experiment.constants})
 
 
 def _first_points(

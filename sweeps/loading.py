@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sweeps import h5
-from sweeps.errors import StorageError
+from sweeps.errors import StorageError, nearest
 
 if TYPE_CHECKING:
     import xarray
@@ -55,11 +55,7 @@ def load(path: Path) -> xarray.Dataset:
 
 
 def _missing(path: Path) -> StorageError:
-    import difflib
-
-    there = [other.stem for other in path.parent.glob("*.h5")]
-    near = difflib.get_close_matches(path.stem, there, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    hint = nearest(path.stem, (other.stem for other in path.parent.glob("*.h5")))
     return StorageError(
         f"no results file {path}; make it first: python -m sweeps run {path.stem}.{hint}"
     )

@@ -30,7 +30,7 @@ def refresh(
     n_looks = _LOOKS if is_last else 1
     while True:
         try:
-            index = merging.merge(memo.scan(subject.memo, before))
+            index = before = merging.merge(memo.scan(subject.memo, before))
             gathered = gathering.gather(subject.keys, index)
             state = subject.state(index.segments)
             if held_attributes(subject.landed).get(STATE) != state:
@@ -41,7 +41,7 @@ def refresh(
         except MergedAwayError:  # another run merged a segment away that this one was to read
             continue
         n_looks -= 1
-        if not n_looks or memo.listing(subject.memo) == tuple(sorted(gathered.index.segments)):
+        if not n_looks or memo.listing(subject.memo) == tuple(sorted(index.segments)):
             return gathered
 
 

@@ -131,11 +131,7 @@ def _location_of(module: str) -> ModuleLocation | None:
     if package and "." not in package and not (folder / "__init__.py").exists():
         return ModuleLocation(package, str(folder), module)
     is_package = Path(file).name == "__init__.py"
-    root = (
-        folder.parents[module.count(".") - (0 if is_package else 1)]
-        if (module.count(".") or is_package)
-        else folder
-    )
+    root = [folder, *folder.parents][module.count(".") + is_package]
     return ModuleLocation("", str(root), module)
 
 
@@ -168,8 +164,10 @@ def plan(
     def find_stale(keys: Any) -> Any:
         return functools.reduce(np.maximum, [other.find(keys) for other in earlier()])
 
-    def find_failed(keys: Any) -> Any:  # a value, known before or since, counts more than a failure
-        return np.where(index.find(keys) < 0, index.find_failed(keys), -1)
+    def find_failed(keys: Any) -> Any:
+        found = index.find_failed(keys)
+        # Points with values are asked for only here: the values count more than a failure.
+        return np.where(index.find(keys) < 0, found, -1) if recompute else found
 
     return planning.plan(
         subject.keys,
