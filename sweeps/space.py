@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -173,6 +173,26 @@ class Space:
         return flat.reshape(
             [d.size if use else 1 for d, use in zip(self.dimensions, used, strict=True)]
         )
+
+    @property
+    def derived(self) -> tuple[str, ...]:
+        """Names of the parameters that follow from others."""
+        return ()
+
+    def settled(self) -> Space:
+        """Make an equal product without functions of the user's, for other processes."""
+        return Space(self.dimensions)
+
+    def arguments_at(
+        self, positions: Positions, names: Collection[str]
+    ) -> dict[str, npt.NDArray[Any] | list[Any]]:
+        """Values of parameters at `positions`, whose points have the same ones, as columns."""
+        columns = self.columns
+        return {
+            name: columns[name].table.column(codes)
+            for name, codes in self.codes(positions).items()
+            if name in names and codes[0] != ABSENT
+        }
 
     def where(self, keep: Callable[..., Any]) -> Space:
         """Keep the points that a predicate accepts, which is given their parameters by name."""
