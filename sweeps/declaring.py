@@ -136,6 +136,8 @@ class Experiment:
             along = [d for d in dimensions.values() if any(c.name == name for c in d.columns)]
             if along and along[0].is_axis:
                 dimensions[name] = axis(name, accept_like(columns[name].table, name, raw))
+            elif name in self.space.derived:
+                raise DeclarationError(f"{name!r} is derived from others: give those otherwise")
             elif along:
                 raise DeclarationError(
                     f"{name!r} varies together with others along {along[0].name!r}: only the axes "
@@ -149,7 +151,7 @@ class Experiment:
                     dimensions[name] = axis(name, table)
             else:
                 raise unknown("axis", name, [*columns, *self.constants], f"of {self.name}")
-        space = Space(tuple(dimensions.values()), self.space.predicates)
+        space = dataclasses.replace(self.space, dimensions=tuple(dimensions.values()))
         return dataclasses.replace(self, space=space, constants=constants)
 
     def run(self, **options: Any) -> xarray.Dataset:
