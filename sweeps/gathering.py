@@ -197,11 +197,11 @@ def _coordinates(gathered: Gathered, units: Mapping[str, str]) -> Iterator[Coord
     for name, column in space.columns.items():
         dims = space.dims_of(name)
         shape = tuple(space.sizes[dim] for dim in dims)
-        codes = column.at(np.arange(math.prod(shape))).reshape(shape)
-        missing = codes == ABSENT
+        codes = column.at(np.arange(math.prod(shape)))
+        missing = (codes == ABSENT).reshape(shape)
         if missing.all():  # a derived one that no point has
             continue
-        shown = column.table.coordinate(np.where(missing, 0, codes))
+        shown = column.table.coordinate(np.maximum(codes, 0)).reshape(shape)
         yield Coordinate(name, dims, shown, missing if missing.any() else None, _attrs(units, name))
     for name, table in experiment.constants.items():
         if name not in space.parameters:

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweeps import experiment, grid, planning, points
 from sweeps.errors import DeclarationError
+from tests.strategies import first_of_each, spaces
 
 
 def maker(space, function=lambda a=0, b=0, c=0: 0.0):
@@ -68,6 +69,39 @@ def test_a_point_keeps_its_key_in_every_space():
     ]:
         np.testing.assert_array_equal(maker(space)(np.array([0, 1]))[order], one)
     assert (maker(grid(a=[1, 2], b=[4]))(np.array([0, 1])) != one).any(axis=1).all()
+
+
+@given(spaces())
+@settings(max_examples=50)
+def test_a_point_has_the_same_key_in_whatever_space_it_is_reached(made):
+    space, expected = made
+
+    def function(i=7, f=0.5, s="z", m=None, **derived):
+        raise NotImplementedError
+
+    own = maker(space, function)(space.positions(0, len(space)))
+    for point, key in zip(expected, own, strict=True):
+        for other in (points([point]), points([{**point, "i": point.get("i", 7)}]) * grid()):
+            np.testing.assert_array_equal(maker(other, function)(np.array([0])), [key])
+    settled = maker(space.settled(), function)(space.positions(0, len(space)))
+    np.testing.assert_array_equal(settled, own)
+
+
+@given(spaces(names=("i", "f", "s")))
+@settings(max_examples=25)
+def test_different_points_have_different_keys(made):
+    space, expected = made
+    own = maker(space, lambda **parameters: None)(space.positions(0, len(space)))
+    assert len(np.unique(own, axis=0)) == len(first_of_each(expected))
+
+
+def test_the_layout_tells_along_what_a_parameter_is_derived():
+    square = grid(a=[1, 2], b=[1, 2])
+    layouts = [
+        maker(space, lambda a, b, c=0: 0.0).layout()
+        for space in (square.derive(c=lambda a: a), square.derive(c=lambda b: b), square)
+    ]
+    assert len(set(layouts)) == 3
 
 
 def test_a_block_holds_points_of_the_same_parameters():
