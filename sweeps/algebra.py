@@ -9,10 +9,11 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from sweeps.axes import (
     ABSENT,
@@ -150,6 +151,16 @@ class Space:
     def parameters_at(self, positions: Positions, labels: bool = False) -> list[dict[str, Any]]:
         """Parameters of the points at `positions`; labels for labelled objects, if asked for."""
         return self._product.parameters_at(positions, labels)
+
+    def arguments_at(
+        self, positions: Positions, names: Collection[str]
+    ) -> dict[str, npt.NDArray[Any] | list[Any]]:
+        """Values of parameters at `positions`, whose points have the same ones, as columns."""
+        return {
+            name: self.columns[name].table.column(codes)
+            for name, codes in self.codes(positions).items()
+            if name in names and codes[0] != ABSENT
+        }
 
     def is_first(self, positions: Positions) -> Mask | None:
         """Whether the points at `positions` are the first of those equal to them.
