@@ -89,6 +89,12 @@ class Space:
         """The parameters by name."""
         return self._product.columns
 
+    @property
+    def inputs(self) -> frozenset[str]:
+        """Names that its functions ask for, those with a default also where the space has none."""
+        functions = (*self.predicates, *self.derivations)
+        return frozenset(n for f in functions if not isinstance(f, Derived) for n in f.names)
+
     def dims_of(self, name: str) -> tuple[str, ...]:
         """Names of the dimensions that a parameter varies along: of a derived one, any number."""
         if name not in self.columns:

@@ -155,7 +155,7 @@ class Experiment:
             if along and along[0].is_axis:
                 dimensions[name] = axis(name, accept_like(columns[name].table, name, raw))
             elif name in self.space.derived:
-                raise DeclarationError(f"{name!r} is derived from others: give those otherwise")
+                raise DeclarationError(f"{name!r} is derived from other parameters: give those")
             elif along:
                 raise DeclarationError(
                     f"{name!r} varies together with others along {along[0].name!r}: only the axes "
@@ -163,7 +163,7 @@ class Experiment:
                 )
             elif name in signature.arguments(self.function, self.resources):
                 table = accept_like(constants.pop(name, None), name, raw)
-                if len(table) == 1:
+                if len(table) == 1 and name not in self.space.inputs:
                     constants[name] = table
                 else:
                     dimensions[name] = axis(name, table)

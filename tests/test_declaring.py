@@ -176,8 +176,9 @@ def test_derived_parameters_are_derived_anew_when_axes_are_replaced():
 
     made = experiment(space)(scaled)
     assert [p["factor"] for p in made.with_axes({"x": [3, 4]}).space] == [30, 40]
-    swept = made.with_axes({"scale": [1, 2]}).space
-    assert [p["factor"] for p in swept] == [p["x"] * p["scale"] for p in swept]
+    for scales in ([1, 2], [3], 4):
+        swept = made.with_axes({"scale": scales}).space
+        assert [p["factor"] for p in swept] == [p["x"] * p["scale"] for p in swept]
 
 
 @pytest.mark.parametrize(
@@ -187,7 +188,7 @@ def test_derived_parameters_are_derived_anew_when_axes_are_replaced():
             grid(x=[1]).derive(factor=lambda x: x),
             {"factor": [1]},
             DeclarationError,
-            "'factor' is derived from others",
+            "'factor' is derived from other parameters: give those",
         ),
         (grid(x=[1]), {"facto": 1}, UnknownNameError, "of twice (found: factor, x). Did you mean"),
         (grid(x=[1]), {"x": []}, DeclarationError, "'x' is empty"),
