@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sweeps.errors import SweepsError
     from sweeps.reporting import load, plan, status
     from sweeps.running import run
-    from sweeps.space import Space, grid, points, zipped
+    from sweeps.space import Space, grid, points, replicates, zipped
 
 __version__ = "0.1.0"
 
@@ -26,6 +26,7 @@ _HOMES = {
     "load": "reporting",
     "plan": "reporting",
     "points": "space",
+    "replicates": "space",
     "run": "running",
     "status": "reporting",
     "zipped": "space",
@@ -40,6 +41,7 @@ __all__ = [
     "load",
     "plan",
     "points",
+    "replicates",
     "run",
     "status",
     "zipped",

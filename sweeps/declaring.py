@@ -154,6 +154,8 @@ class Experiment:
             along = [d for d in dimensions.values() if any(c.name == name for c in d.columns)]
             if along and along[0].is_axis:
                 dimensions[name] = axis(name, accept_like(columns[name].table, name, raw))
+            elif name in self.space.derived:
+                raise DeclarationError(f"{name!r} is derived from other parameters: give those")
             elif along:
                 raise DeclarationError(
                     f"{name!r} varies together with others along {along[0].name!r}: only the axes "
@@ -161,13 +163,13 @@ class Experiment:
                 )
             elif name in signature.arguments(self.function, self.resources):
                 table = accept_like(constants.pop(name, None), name, raw)
-                if len(table) == 1:
+                if len(table) == 1 and name not in self.space.inputs:
                     constants[name] = table
                 else:
                     dimensions[name] = axis(name, table)
             else:
                 raise unknown("axis", name, [*columns, *self.constants], f"of {self.name}")
-        space = Space(tuple(dimensions.values()), self.space.predicates)
+        space = dataclasses.replace(self.space, dimensions=tuple(dimensions.values()))
         return dataclasses.replace(self, space=space, constants=constants)
 
     def run(self, **options: Any) -> xarray.Dataset:

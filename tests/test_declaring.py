@@ -168,9 +168,28 @@ def test_predicates_stay_when_axes_are_replaced():
     assert [p["x"] for p in made.space] == list(range(2, 10))
 
 
+def test_derived_parameters_are_derived_anew_when_axes_are_replaced():
+    space = grid(x=[1, 2]).derive(factor=lambda x, scale=10: scale * x)
+
+    def scaled(x, factor, scale=10):
+        return x * factor
+
+    made = experiment(space)(scaled)
+    assert [p["factor"] for p in made.with_axes({"x": [3, 4]}).space] == [30, 40]
+    for scales in ([1, 2], [3], 4):
+        swept = made.with_axes({"scale": scales}).space
+        assert [p["factor"] for p in swept] == [p["x"] * p["scale"] for p in swept]
+
+
 @pytest.mark.parametrize(
     ("space", "given", "error", "message"),
     [
+        (
+            grid(x=[1]).derive(factor=lambda x: x),
+            {"factor": [1]},
+            DeclarationError,
+            "'factor' is derived from other parameters: give those",
+        ),
         (grid(x=[1]), {"facto": 1}, UnknownNameError, "of twice (found: factor, x). Did you mean"),
         (grid(x=[1]), {"x": []}, DeclarationError, "'x' is empty"),
         (grid(x=[1]), {"x": [1, 1]}, DeclarationError, "the value 1 twice"),
