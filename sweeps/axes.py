@@ -40,11 +40,18 @@ class Column:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Dimension:
-    """A dimension of a space and the parameters that vary along it."""
+    """A dimension of a space and the parameters that vary along it.
+
+    Attributes
+    ----------
+    sampling : sweeps.sample.Sampling or None
+        The recipe that its points were sampled by.
+    """
 
     name: str
     size: int
     columns: tuple[Column, ...]
+    sampling: Any = None
 
     @property
     def is_axis(self) -> bool:

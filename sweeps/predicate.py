@@ -5,9 +5,26 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
 
 from sweeps.errors import DeclarationError, SweepsError, unknown
+
+if TYPE_CHECKING:
+    from sweeps.space import Space
+
+
+class Keeps(Protocol):
+    """What says which points of a space stay, by the parameters that it names."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The parameters that it depends on."""
+
+    def mask(self, space: Space) -> npt.NDArray[np.bool_]:
+        """Ask it about every point of a space, in order."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -40,6 +57,11 @@ class Predicate:
             raise DeclarationError(
                 f"the predicate of .where() raised {type(error).__name__}: {error}, for {asked}"
             ) from error
+
+    def mask(self, space: Space) -> npt.NDArray[np.bool_]:
+        """Ask it about every point of a space, in order."""
+        said = (self.accepts(parameters) for parameters in space)
+        return np.fromiter(said, dtype=bool, count=len(space))
 
 
 def predicate(function: Any, parameters: Sequence[str]) -> Predicate:

@@ -29,7 +29,7 @@ from sweeps.axes import (
     together,
 )
 from sweeps.errors import DeclarationError
-from sweeps.predicate import Predicate, predicate
+from sweeps.predicate import Keeps, predicate
 from sweeps.values import Labelled, Values, short
 
 __all__ = ["ABSENT", "Codes", "Column", "Dimension", "Positions", "Space", "grid", "points",
@@ -59,7 +59,7 @@ class Space:
     """
 
     dimensions: tuple[Dimension, ...]
-    predicates: tuple[Predicate, ...] = ()
+    predicates: tuple[Keeps, ...] = ()
 
     def __post_init__(self) -> None:
         refuse_clashes(self.dimensions)
@@ -164,13 +164,11 @@ class Space:
             mask &= self._mask(keeps)
         return np.flatnonzero(mask)
 
-    def _mask(self, keeps: Predicate) -> npt.NDArray[np.bool_]:
+    def _mask(self, keeps: Keeps) -> npt.NDArray[np.bool_]:
         """What a predicate says, over the dimensions it depends on, ready to broadcast."""
         used = [any(c.name in keeps.names for c in d.columns) for d in self.dimensions]
         part = Space(tuple(d for d, use in zip(self.dimensions, used, strict=True) if use))
-        said = (keeps.accepts(parameters) for parameters in part)
-        flat = np.fromiter(said, dtype=bool, count=part.n_positions)
-        return flat.reshape(
+        return keeps.mask(part).reshape(
             [d.size if use else 1 for d, use in zip(self.dimensions, used, strict=True)]
         )
 

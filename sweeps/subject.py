@@ -19,6 +19,8 @@ from sweeps.declaring import Experiment
 from sweeps.errors import DeclarationError, StorageError
 from sweeps.fingerprint import Fingerprint
 from sweeps.locating import ModuleLocation
+from sweeps.restricting import restrict
+from sweeps.resweeping import resweep
 from sweeps.space import Space
 
 FORMAT = 1
@@ -92,6 +94,7 @@ def resolve(
     experiments: str | os.PathLike[str] | None = None,
     axes: Mapping[str, Any] | None = None,
     space: Space | None = None,
+    only: str | None = None,
 ) -> Subject:
     """Find an experiment, by name or as it is, and find out what is to be known of it.
 
@@ -110,7 +113,8 @@ def resolve(
         raise DeclarationError(f"{wanted!r} is no experiment: give its name or the experiment")
     attribute = _attribute_of(declared) if location is not None else ""
     experiment = declared if space is None else declared.with_space(space)
-    experiment = experiment.with_axes(axes) if axes else experiment
+    experiment = resweep(experiment, axes) if axes else experiment
+    experiment = restrict(experiment, only) if only is not None else experiment
     return Subject(
         experiment,
         location if attribute else None,
