@@ -9,10 +9,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sweeps import sample
     from sweeps.declaring import Experiment, experiment
     from sweeps.errors import SweepsError
     from sweeps.reporting import load, plan, status
     from sweeps.running import run
+    from sweeps.sensitivity import sobol_indices
     from sweeps.space import Space, grid, points, zipped
 
 __version__ = "0.1.0"
@@ -27,6 +29,8 @@ _HOMES = {
     "plan": "reporting",
     "points": "space",
     "run": "running",
+    "sample": "sample",
+    "sobol_indices": "sensitivity",
     "status": "reporting",
     "zipped": "space",
 }
@@ -41,6 +45,8 @@ __all__ = [
     "plan",
     "points",
     "run",
+    "sample",
+    "sobol_indices",
     "status",
     "zipped",
 ]
@@ -49,7 +55,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'sweeps' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"sweeps.{_HOMES[name]}"), name)
+    home = importlib.import_module(f"sweeps.{_HOMES[name]}")
+    value = home if name == _HOMES[name] else getattr(home, name)  # sample is a module itself
     globals()[name] = value
     return value
 

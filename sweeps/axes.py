@@ -44,8 +44,8 @@ class Dimension:
 
     Attributes
     ----------
-    sampling : sweeps.sample.Sampling or None
-        The recipe that its points were sampled by.
+    sampling : Sampling or None
+        What its points were drawn by, where they were: `sweeps.sample`.
     """
 
     name: str
@@ -67,9 +67,12 @@ def axis(name: str, raw: Any) -> Dimension:
     return Dimension(name, len(table), (Column(name, table),))
 
 
-def together(dim: str, raw: Mapping[str, Any]) -> Dimension:
-    """Make the dimension of parameters that vary together; each row once."""
-    tables = {name: accept(name, values) for name, values in raw.items()}
+def together(dim: str, raw: Mapping[str, Any], *, allow_repeats: bool = False) -> Dimension:
+    """Make the dimension of parameters that vary together; each row once, or as often as given."""
+    tables = {
+        name: values if isinstance(values, Values) else accept(name, values)
+        for name, values in raw.items()
+    }
     sizes = {name: len(table) for name, table in tables.items()}
     if len(set(sizes.values())) > 1:
         told = ", ".join(f"{name} has {size}" for name, size in sizes.items())
@@ -78,7 +81,7 @@ def together(dim: str, raw: Mapping[str, Any]) -> Dimension:
     for name, table in tables.items():
         _refuse_empty(name, table)
         columns.append(Column(name, *factorize(name, table)))
-    return _rows(dim, next(iter(sizes.values())), columns)
+    return _rows(dim, next(iter(sizes.values())), columns, allow_repeats)
 
 
 def listed(dim: str, rows: Sequence[Mapping[str, Any]]) -> Dimension:
@@ -124,8 +127,10 @@ def first_rows(columns: Iterable[Column], n_rows: int) -> Codes:
     return np.sort(np.unique(row, return_index=True)[1])
 
 
-def _rows(dim: str, n_rows: int, columns: Sequence[Column]) -> Dimension:
-    first = first_rows(columns, n_rows)
+def _rows(
+    dim: str, n_rows: int, columns: Sequence[Column], allow_repeats: bool = False
+) -> Dimension:
+    first = np.arange(n_rows) if allow_repeats else first_rows(columns, n_rows)
     if len(first) < n_rows:
         again = int(np.setdiff1d(np.arange(n_rows), first)[0])
         codes = {c: int(c.at(np.array([again]))[0]) for c in columns}
