@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sweeps.reporting import load, plan, status
     from sweeps.running import run
     from sweeps.sensitivity import sobol_indices
-    from sweeps.space import Space, grid, points, zipped
+    from sweeps.space import Space, grid, points, replicates, zipped
 
 __version__ = "0.1.0"
 
@@ -28,6 +28,7 @@ _HOMES = {
     "load": "reporting",
     "plan": "reporting",
     "points": "space",
+    "replicates": "space",
     "run": "running",
     "sample": "sample",
     "sobol_indices": "sensitivity",
@@ -44,6 +45,7 @@ __all__ = [
     "load",
     "plan",
     "points",
+    "replicates",
     "run",
     "sample",
     "sobol_indices",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
-import functools
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -18,11 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from sweeps.axes import ABSENT, Codes
+from sweeps.errors import OverrideError
 from sweeps.tokens import mistake
 from sweeps.values import Values, label, short
 
 if TYPE_CHECKING:
-    from sweeps.space import Space
+    from sweeps.product import Positions, Product
 
 Truth: TypeAlias = npt.NDArray[np.int8]
 Side: TypeAlias = npt.NDArray[Any] | list[Any]
@@ -42,10 +42,9 @@ _STEP = 2**20
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Parameter:
-    """A parameter and its values."""
+    """A parameter, by name."""
 
     name: str
-    table: Values
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -73,17 +72,6 @@ class Comparison:
     right: Operand
     column: int
 
-    @property
-    def parameters(self) -> tuple[Parameter, ...]:
-        """Those of its sides that are parameters."""
-        return tuple(side for side in (self.left, self.right) if isinstance(side, Parameter))
-
-    @functools.cached_property
-    def of_each(self) -> Truth:
-        """Whether it is true, by the code of its only parameter; the last, ABSENT, is false."""
-        said = _compared(self.symbol, _values(self.left), _values(self.right))
-        return np.append(said, np.int8(FALSE))
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Not:
@@ -104,8 +92,17 @@ Condition: TypeAlias = Comparison | Not | Joined
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class Places:
+    """Places of a product, and which value each parameter has there."""
+
+    tables: Mapping[str, Values]
+    codes: Mapping[str, Codes]
+    n: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Restriction:
-    """Keeps the points of a space of which a condition is true.
+    """Keeps the points of which a condition is true.
 
     Attributes
     ----------
@@ -119,68 +116,75 @@ class Restriction:
     names: tuple[str, ...]
     text: str
 
-    def mask(self, space: Space) -> npt.NDArray[np.bool_]:
-        """Ask it about every point of a space, in order.
+    def mask(self, product: Product, at: Positions | None) -> npt.NDArray[np.bool_]:
+        """Ask it about the positions of a product, some or all of them, in order.
 
         Raises
         ------
         OverrideError
             Where values cannot be compared.
         """
-        kept = [np.ones(0, dtype=bool)]
-        for start in range(0, len(space), _STEP):
-            positions = space.positions(start, min(start + _STEP, len(space)))
-            codes = space.codes(positions)
-            said = truth(self.condition, codes, len(positions))
-            failing = np.flatnonzero(said == FAILS)[:1]
+        n_asked = product.n_positions if at is None else len(at)
+        tables = {name: product.columns[name].table for name in self.names}
+        kept = np.zeros(n_asked, dtype=bool)
+        for start in range(0, n_asked, _STEP):
+            stop = min(start + _STEP, n_asked)
+            positions = np.arange(start, stop) if at is None else at[start:stop]
+            said = truth(self.condition, Places(tables, product.codes(positions), stop - start))
+            failing = positions[said == FAILS][:1]
             if failing.size:
-                self._refuse({name: own[failing] for name, own in codes.items()})
-            kept.append(said == TRUE)
-        return np.concatenate(kept)
+                raise self._failure(Places(tables, product.codes(failing), 1))
+            kept[start:stop] = said == TRUE
+        return kept
 
-    def _refuse(self, codes: Mapping[str, Codes]) -> None:
-        failing = _failing(self.condition, codes)
-        sides = [_at(side, codes)[0] for side in (failing.left, failing.right)]
-        raise mistake(
+    def _failure(self, place: Places) -> OverrideError:
+        failing = _failing(self.condition, place)
+        left, right = (_side(side, place) for side in (failing.left, failing.right))
+        return mistake(
             self.text,
             failing.column,
-            f"cannot compare {' with '.join(map(short, sides))} by {failing.symbol}: only values "
-            "of one kind have an order, and all can be compared by == and !=",
+            f"cannot compare {short(left[0])} with {short(right[0])} by {failing.symbol}: only "
+            "values of one kind have an order, but all can be compared by == and !=",
         )
 
 
-def truth(condition: Condition, codes: Mapping[str, Codes], n_points: int) -> Truth:
-    """Find out whether a condition is true, of shape (n_points,), by the codes of parameters."""
+def truth(condition: Condition, places: Places) -> Truth:
+    """Find out where a condition is true; shape (n,)."""
     if isinstance(condition, Comparison):
-        return _truth_of_one(condition, codes, n_points)
+        return _truth_of_one(condition, places)
     if isinstance(condition, Not):
         inverse: Truth = np.array([TRUE, FALSE, FAILS], dtype=np.int8)
-        return inverse[truth(condition.part, codes, n_points)]
-    said = truth(condition.parts[0], codes, n_points)
-    goes_on = FALSE + TRUE - condition.decides
+        return inverse[truth(condition.part, places)]
+    said = truth(condition.parts[0], places)
     for part in condition.parts[1:]:
-        is_open = said == goes_on
+        is_open = said == FALSE + TRUE - condition.decides
         if is_open.any():
-            said = np.where(is_open, truth(part, codes, n_points), said)
+            said = np.where(is_open, truth(part, places), said)
     return said
 
 
-def _truth_of_one(condition: Comparison, codes: Mapping[str, Codes], n_points: int) -> Truth:
-    names = [parameter.name for parameter in condition.parameters]
-    if not names:
-        return np.broadcast_to(condition.of_each[0], n_points)
-    if len(names) == 1:
-        return condition.of_each[codes[names[0]]]
-    said = _compared(condition.symbol, _at(condition.left, codes), _at(condition.right, codes))
-    is_absent = (codes[names[0]] == ABSENT) | (codes[names[1]] == ABSENT)
-    return np.where(is_absent, np.int8(FALSE), said)
+def _truth_of_one(condition: Comparison, places: Places) -> Truth:
+    sides = (condition.left, condition.right)
+    names = list({side.name: None for side in sides if isinstance(side, Parameter)})
+    if len(names) == 1 and len(places.tables[names[0]]) < places.n:
+        codes = np.arange(len(places.tables[names[0]]))
+        each = _truth_of_one(condition, Places(places.tables, {names[0]: codes}, len(codes)))
+        return np.append(each, np.int8(FALSE))[places.codes[names[0]]]  # ABSENT takes the last
+    present = np.ones(places.n, dtype=bool)
+    for name in names:
+        present &= places.codes[name] != ABSENT
+    said = np.full(places.n, FALSE, dtype=np.int8)
+    if present.any():
+        own = Places(places.tables, {n: places.codes[n][present] for n in names}, present.sum())
+        said[present] = _compared(condition.symbol, *(_side(side, own) for side in sides))
+    return said
 
 
-def _failing(condition: Condition, codes: Mapping[str, Codes]) -> Comparison:
-    """Find the comparison that fails of a single point, of which the condition fails."""
+def _failing(condition: Condition, place: Places) -> Comparison:
+    """Find the comparison that fails at a single place, where the condition fails."""
     while not isinstance(condition, Comparison):
         parts = [condition.part] if isinstance(condition, Not) else condition.parts
-        condition = next(part for part in parts if truth(part, codes, 1)[0] == FAILS)
+        condition = next(part for part in parts if truth(part, place)[0] == FAILS)
     return condition
 
 
@@ -194,21 +198,15 @@ def comparable(element: Any) -> Any:
     return element if type(element) in _PLAIN else label(element)
 
 
-def _values(operand: Operand) -> Side:
+def _side(operand: Operand, places: Places) -> Side:
+    """Find the values of one side of a comparison, a single one where it is a value."""
     if isinstance(operand, Value):
         return [operand.value]
-    array = operand.table.coordinate() if operand.table.kind in ("int", "float") else None
-    if array is not None and array.dtype in (np.int64, np.float64):
-        return array
-    return [comparable(element) for element in operand.table.elements()]
-
-
-def _at(operand: Operand, codes: Mapping[str, Codes]) -> Side:
-    values = _values(operand)
-    if isinstance(operand, Value):
-        return values
-    own = codes[operand.name]
-    return values[own] if isinstance(values, np.ndarray) else [values[c] for c in own.tolist()]
+    table, codes = places.tables[operand.name], places.codes[operand.name]
+    if table.kind in ("int", "float"):
+        array = table.coordinate(codes)
+        return array if array.dtype in (np.int64, np.float64) else array.tolist()
+    return [comparable(table.element(code)) for code in codes.tolist()]
 
 
 def _compared(symbol: str, left: Side, right: Side) -> Truth:

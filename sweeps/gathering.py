@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -193,18 +194,15 @@ def sheet(gathered: Gathered, attributes: Mapping[str, Any]) -> Iterator[Sheet]:
 def _coordinates(gathered: Gathered, units: Mapping[str, str]) -> Iterator[Coordinate]:
     experiment = gathered.maker.experiment
     space = experiment.space
-    for dimension in space.dimensions:
-        for column in dimension.columns:
-            codes = column.at(np.arange(dimension.size))
-            missing = codes == ABSENT
-            shown = column.table.coordinate(np.where(missing, 0, codes))
-            yield Coordinate(
-                column.name,
-                (dimension.name,),
-                shown,
-                missing if missing.any() else None,
-                _attrs(units, column.name),
-            )
+    for name, column in space.columns.items():
+        dims = space.dims_of(name)
+        shape = tuple(space.sizes[dim] for dim in dims)
+        codes = column.at(np.arange(math.prod(shape))).reshape(shape)
+        missing = codes == ABSENT
+        if missing.all():  # a derived one that no point has
+            continue
+        shown = column.table.coordinate(np.where(missing, 0, codes))
+        yield Coordinate(name, dims, shown, missing if missing.any() else None, _attrs(units, name))
     for name, table in experiment.constants.items():
         if name not in space.parameters:
             value = np.asarray(table.coordinate()).reshape(())

@@ -47,7 +47,8 @@ class KeyMaker:
         """Bytes that say which point stands where."""
         space = self.experiment.space
         along = [(d.name, d.size, [c.name for c in d.columns]) for d in space.dimensions]
-        parts = [repr(along).encode()]
+        derived = [(name, space.dims_of(name)) for name in space.derived]
+        parts = [repr([along, derived]).encode()]
         for name, column in space.columns.items():
             parts += [name.encode(), self.hashes[name].tobytes()]
             parts += [column.codes.tobytes()] if column.codes is not None else []

@@ -72,9 +72,9 @@ def restrict(experiment: Experiment, only: str) -> Experiment:
     constants = {n: t for n, t in experiment.constants.items() if n not in space.parameters}
     operands: dict[str, Operand] = {
         **{name: Value(comparable(table.element(0))) for name, table in constants.items()},
-        **{name: Parameter(name, column.table) for name, column in space.columns.items()},
+        **{name: Parameter(name) for name in space.parameters},
     }
-    restriction = _Reader(only, operands, experiment.name).restriction()
+    restriction = _Reader(only, operands, experiment).restriction()
     kept = dataclasses.replace(space, predicates=(*space.predicates, restriction))
     if not len(kept) and len(space):
         raise DeclarationError(
@@ -90,10 +90,10 @@ class _Reader(Reader):
     marks = r"==|!=|<=|>=|[<>(),=&|!]"
     bare = r"""[^\s,()'"=<>!&|\[\]{}]+"""
 
-    def __init__(self, text: str, operands: Mapping[str, Operand], owner: str) -> None:
+    def __init__(self, text: str, operands: Mapping[str, Operand], experiment: Experiment) -> None:
         super().__init__(text)
         self.operands = operands
-        self.owner = owner
+        self.experiment = experiment
         self.names: dict[str, None] = {}
 
     def why_unreadable(self, character: str) -> str:
@@ -155,7 +155,7 @@ class _Reader(Reader):
         is_negated = not found and self.peek(1).text == "in" and self._skip_word("not")
         if not found and self._skip_word("in"):
             return self._membership(left, start, is_negated)
-        if not found and not _is_truth(left):
+        if not found and not self._is_truth(left):
             raise self._unexpected(self.peek(), "expected a comparison: ==, !=, <, <=, >, >= or in")
         if not found:
             return Comparison(left, "==", Value(True), start.column)
@@ -192,15 +192,14 @@ class _Reader(Reader):
             except ValueError as error:
                 raise self.fail(token, str(error)) from None
         if token.kind == "bare" and name.isidentifier() and not keyword.iskeyword(name):
-            unknown_name = unknown("parameter", name, self.operands, f"of {self.owner}")
+            unknown_name = unknown("parameter", name, self.operands, f"of {self.experiment.name}")
             raise self.fail(token, f"{unknown_name} Text would be quoted.")
         raise self._unexpected(
             token, "expected a parameter, a number, true, false, none, a date or 'quoted text'"
         )
 
-
-def _is_truth(operand: Operand) -> bool:
-    """Whether it is true or false by itself."""
-    if isinstance(operand, Value):
-        return isinstance(operand.value, bool)
-    return operand.table.kind == "bool"
+    def _is_truth(self, operand: Operand) -> bool:
+        """Whether it is true or false by itself."""
+        if isinstance(operand, Value):
+            return isinstance(operand.value, bool)
+        return self.experiment.space.columns[operand.name].table.kind == "bool"

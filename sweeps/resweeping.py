@@ -73,10 +73,13 @@ def _present(experiment: Experiment, sampled: Mapping[str, Any], name: str) -> V
     """
     space = experiment.space
     along = [d for d in space.dimensions if any(c.name == name for c in d.columns)]
-    if isinstance(sampled.get(name), (list, Mapping)):
-        return accept(name, sampled[name])
+    choices = sampled.get(name)
+    if isinstance(choices, (list, Mapping)) or hasattr(choices, "__array__"):
+        return accept(name, choices)
     if along and (along[0].is_axis or name in sampled):
         return space.columns[name].table
+    if name in space.derived:
+        raise DeclarationError(f"{name!r} is derived from others: give those otherwise")
     if along:
         raise DeclarationError(
             f"{name!r} varies together with others along {along[0].name!r}: only the axes of a "

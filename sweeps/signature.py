@@ -94,7 +94,7 @@ def check(function: Callable[..., Any], space: Space, dims: Mapping[str, tuple[s
             )
     takes_all = any(p.kind is p.VAR_KEYWORD for p in _parameters(function))
     for name in () if takes_all else space.parameters:
-        if name not in taken:
+        if name not in taken and name not in space.derived:
             raise unknown("parameter", name, taken, f"of {called}")
     names = {**dict.fromkeys(space.parameters), **dict.fromkeys(space.dims), **taken}
     _check_names(names)

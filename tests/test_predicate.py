@@ -34,7 +34,7 @@ class Untold:
         (lambda x: x, ("x",)),
         (lambda y, x: x, ("y", "x")),
         (lambda *, x: x, ("x",)),
-        (lambda x, limit=LIMIT: x < limit, ("x",)),
+        (lambda x, limit=LIMIT: x < limit, ("x", "limit")),
         (lambda x, y=None: x, ("x", "y")),
         (lambda **parameters: parameters, ("x", "y")),
         (lambda x, **others: x, ("x", "y")),
