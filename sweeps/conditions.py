@@ -139,7 +139,7 @@ class Restriction:
 
     def _failure(self, place: Places) -> OverrideError:
         failing = _failing(self.condition, place)
-        left, right = (_side(side, place) for side in (failing.left, failing.right))
+        left, right = (_plain(_side(side, place)) for side in (failing.left, failing.right))
         return mistake(
             self.text,
             failing.column,
@@ -215,13 +215,17 @@ def _compared(symbol: str, left: Side, right: Side) -> Truth:
     left, right = _of_type(left, right), _of_type(right, left)
     if isinstance(left, np.ndarray) and isinstance(right, np.ndarray) and left.dtype == right.dtype:
         return np.asarray(compare(left, right), dtype=np.int8)
-    a, b = (list(side) if isinstance(side, list) else side.tolist() for side in (left, right))
+    a, b = _plain(left), _plain(right)
     n_values = max(len(a), len(b))
     pairs = list(zip(a * (n_values // len(a)), b * (n_values // len(b)), strict=True))
     try:
         return np.array([compare(x, y) for x, y in pairs], dtype=np.int8)
     except TypeError:
         return np.array([_attempt(compare, x, y) for x, y in pairs], dtype=np.int8)
+
+
+def _plain(side: Side) -> list[Any]:
+    return side if isinstance(side, list) else side.tolist()
 
 
 def _of_type(side: Side, other: Side) -> Side:
