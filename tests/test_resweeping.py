@@ -150,6 +150,7 @@ def keys(made):
     return [tuple(key) for key in key_maker(made)(np.arange(len(made.space))).tolist()]
 
 
+@pytest.mark.filterwarnings("ignore:The balance properties")
 @given(st.sampled_from(["sobol", "halton", "uniform"]), st.integers(1, 32), st.integers(1, 32))
 def test_more_points_are_those_before_and_new_ones(method, n, n_more):
     fewer, more = (asked(sampled, f"sample={method}({m})") for m in (n, n + n_more))
