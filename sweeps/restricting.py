@@ -39,6 +39,7 @@ from sweeps.conditions import (
 from sweeps.declaring import Experiment
 from sweeps.errors import DeclarationError, OverrideError, unknown
 from sweeps.tokens import Reader, Token, identifier, unquote
+from sweeps.values import short
 
 MAX_DEPTH = 50
 _INSTEAD = {
@@ -58,7 +59,7 @@ def restrict(experiment: Experiment, only: str) -> Experiment:
     OverrideError
         Showing where the condition cannot be read, or which values cannot be compared.
     DeclarationError
-        Where no point meets it.
+        Where no point meets it, and for what is no text.
 
     Examples
     --------
@@ -68,6 +69,11 @@ def restrict(experiment: Experiment, only: str) -> Experiment:
     >>> [point["length"] for point in restrict(swing, "length<0.5 and method=='rk4'").space]
     [0.1, 0.2]
     """
+    if not isinstance(only, str):
+        raise DeclarationError(
+            f"only={short(only)} is no text: write a condition, such as only='length < 0.5'; a "
+            "function goes to .where() of a space"
+        )
     space = experiment.space
     constants = {n: t for n, t in experiment.constants.items() if n not in space.parameters}
     operands: dict[str, Operand] = {
@@ -193,7 +199,7 @@ class _Reader(Reader):
                 raise self.fail(token, str(error)) from None
         if token.kind == "bare" and name.isidentifier() and not keyword.iskeyword(name):
             unknown_name = unknown("parameter", name, self.operands, f"of {self.experiment.name}")
-            raise self.fail(token, f"{unknown_name} Text would be quoted.")
+            raise self.fail(token, f"{unknown_name} If it is text, quote it.")
         raise self._unexpected(
             token, "expected a parameter, a number, true, false, none, a date or 'quoted text'"
         )

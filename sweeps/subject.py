@@ -19,8 +19,6 @@ from sweeps.declaring import Experiment
 from sweeps.errors import DeclarationError, StorageError
 from sweeps.fingerprint import Fingerprint
 from sweeps.locating import ModuleLocation
-from sweeps.restricting import restrict
-from sweeps.resweeping import resweep
 from sweeps.space import Space
 
 FORMAT = 1
@@ -113,8 +111,14 @@ def resolve(
         raise DeclarationError(f"{wanted!r} is no experiment: give its name or the experiment")
     attribute = _attribute_of(declared) if location is not None else ""
     experiment = declared if space is None else declared.with_space(space)
-    experiment = resweep(experiment, axes) if axes else experiment
-    experiment = restrict(experiment, only) if only is not None else experiment
+    if axes:
+        from sweeps.resweeping import resweep  # few runs need it, and 5 ms are seen
+
+        experiment = resweep(experiment, axes)
+    if only is not None:
+        from sweeps.restricting import restrict
+
+        experiment = restrict(experiment, only)
     return Subject(
         experiment,
         location if attribute else None,

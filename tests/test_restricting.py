@@ -276,8 +276,8 @@ def test_many_points_are_asked_in_pieces(n_pieces, offset):
         ("x not 3", 2, "expected a comparison"),
         ("0 < x in (1, 2)", 6, "expected 'and', 'or' or the end"),
         ("xx < 3", 0, "no parameter 'xx' of solve"),
-        ("wrd == 'b'", 0, "Did you mean 'word'? Text would be quoted."),
-        ("word == b", 8, "Text would be quoted."),
+        ("wrd == 'b'", 0, "Did you mean 'word'? If it is text, quote it."),
+        ("word == b", 8, "If it is text, quote it."),
         ("x*2 < 3", 0, "expected a parameter"),
         ("abs(x) < 3", 0, "no parameter 'abs'"),
         ("x.real < 3", 0, "expected a parameter"),
@@ -310,6 +310,12 @@ def test_nothing_kept_is_told_with_the_condition():
         DeclarationError, match=r"'solve' has no points with x > 9: .* its 2 points"
     ):
         restrict(made(grid(x=[1, 2])), " x > 9 ")
+
+
+@pytest.mark.parametrize("only", [lambda x: x > 1, 5, True, b"x > 1"])
+def test_what_is_no_text_is_refused(only):
+    with pytest.raises(DeclarationError, match="is no text"):
+        restrict(made(grid(x=[1, 2])), only)
 
 
 @pytest.mark.parametrize("nested", ["(" * 10**4 + "is_open", "not " * 10**4 + "is_open"])
