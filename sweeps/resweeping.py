@@ -42,9 +42,10 @@ def resweep(experiment: Experiment, axes: Mapping[str, Any]) -> Experiment:
         For values that cannot be an axis, a parameter that varies with others, ranges without a
         way to sample them, and the other way round.
     """
-    draw = axes.get(_SAMPLE) if isinstance(axes.get(_SAMPLE), Draw) else None
-    given = {name: raw for name, raw in axes.items() if raw is not draw}
-    declared = next((d for d in experiment.space.dimensions if d.sampling is not None), None)
+    given = dict(axes)
+    draw = given.pop(_SAMPLE) if isinstance(given.get(_SAMPLE), Draw) else None
+    samples = [d for d in experiment.space.dimensions if d.sampling is not None]
+    declared = samples[0] if len(samples) == 1 else None
     sampled = {} if declared is None else dict(declared.sampling.parameters)
     like = {name: _present(experiment, sampled, name) for name in given}
     drawn = {
@@ -86,8 +87,9 @@ def _present(experiment: Experiment, sampled: Mapping[str, Any], name: str) -> V
             "grid, sampled parameters and constants can be given otherwise"
         )
     arguments = signature.arguments(experiment.function)
-    is_replicate = name == _REPLICATE and _STREAM in arguments
-    if name == _STREAM or not (name in arguments or is_replicate):
+    if name == _REPLICATE and name not in arguments and _STREAM in arguments:
+        return accept(name, [0])
+    if name == _STREAM or name not in arguments:
         known = [*space.columns, *experiment.constants]
         error = unknown("axis", name, known, f"of {experiment.name}")
         raise UnknownNameError(f"{error}{_HINTS.get(name, '')}")
@@ -142,7 +144,7 @@ def _sample(
         _refuse_clash(experiment)
         sampling = sample.Sampling(**{"seed": 0, **asked})
     (dimension,) = sample.space(sampling).dimensions
-    return dimension
+    return dimension if declared is None else dataclasses.replace(dimension, name=declared.name)
 
 
 def _refuse_clash(experiment: Experiment) -> None:

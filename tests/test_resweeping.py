@@ -63,6 +63,8 @@ CONSTANTS = {"g": 9.81, "method": Method.RK4, "order": None}
             {"g": 9.81, "order": None},
         ),
         ({"order": 4}, AXES, CONSTANTS | {"order": 4}),
+        ({"order": None}, AXES, CONSTANTS),
+        ({"order": [None, 4]}, AXES | {"order": [None, 4]}, {"g": 9.81, "method": Method.RK4}),
         ({"order": "high"}, AXES, CONSTANTS | {"order": "high"}),
         ({"callback": "abs"}, AXES, CONSTANTS | {"callback": "abs"}),
         (
@@ -211,6 +213,18 @@ def test_a_sampled_space_takes_further_parameters_in():
 def test_a_new_sample_takes_the_place_of_the_old():
     made = experiment(grid(g=[1.0, 2.0]) * sample.sobol(4, **RECIPE) * grid(order=[1, 2]))(solver)
     assert asked(made, "sample=sobol(8)").space.dims == ("g", "sample", "order")
+    renamed = experiment(sample.sobol(4, **RECIPE).rename(sample="run"))(solver)
+    assert asked(renamed, "sample=sobol(8)").space.sizes == {"run": 8}
+
+
+def test_of_several_samples_none_is_taken_for_the_one_that_is_meant():
+    two = sample.sobol(4, length=(0, 1)).rename(sample="a") * sample.sobol(4, angle=(0, 1))
+    made = experiment(two * grid(method=["rk4"]))(solver)
+    with pytest.raises(DeclarationError, match="nothing to sample"):
+        asked(made, "sample=sobol(8)")
+    with pytest.raises(DeclarationError, match="varies together"):
+        asked(made, "length=0:2")
+    assert asked(made, "g=1,2").space.sizes == {"a": 4, "sample": 4, "method": 1, "g": 2}
 
 
 @pytest.mark.parametrize(
@@ -343,6 +357,8 @@ def test_replicates_can_be_added(function):
     assert made.space.sizes == {"x": 2, "replicate": 20}
     more = asked(made, "replicate=range(0,40)")
     assert set(keys(made)) < set(keys(more))
+    drawn = asked(made, "replicate=0:9", "sample=uniform(5)")
+    assert all(type(p["replicate"]) is int for p in drawn.space)
 
 
 def test_who_takes_no_stream_has_no_replicates():
