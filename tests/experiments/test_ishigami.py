@@ -29,8 +29,8 @@ def test_the_indices_are_exact_to_two_hundredths(results, order):
 
 
 def test_the_exact_indices_are_the_published_ones():
-    # First order: Saltelli et al., Global Sensitivity Analysis: The Primer, Wiley 2008, as quoted by
-    # the documentation of SALib. Total: botorch.test_functions.sensitivity_analysis.Ishigami.
+    # First order: Saltelli et al., Global Sensitivity Analysis: The Primer, Wiley 2008, as quoted
+    # in the documentation of SALib. Total: botorch.test_functions.sensitivity_analysis.Ishigami.
     first, total = exact_indices(a=7.0, b=0.1)
     np.testing.assert_allclose(first, [0.3139, 0.4424, 0.0], atol=5e-5)
     np.testing.assert_allclose(total, [0.558, 0.442, 0.244], atol=5e-4)
