@@ -104,37 +104,46 @@ def _chosen(name: str, given: Any, probabilities: Floats) -> Values:
 
 def _quantiles(name: str, given: Any, probabilities: Floats) -> npt.NDArray[Any]:
     """Values of a frozen distribution; integers where it is discrete."""
-    # scipy has two kinds: stats.norm(0, 1) has a ppf, stats.Normal(mu=0, sigma=1) an icdf.
-    inverse = getattr(given, "ppf", None) or getattr(given, "icdf", None)
-    if not callable(inverse):
+    if not (hasattr(given, "ppf") or hasattr(given, "icdf")):
         raise DeclarationError(f"{name!r} is {short(given)}, no distribution: give {_ALLOWED}")
     if isinstance(given, type) or hasattr(given, "freeze"):
         raise DeclarationError(
             f"{name!r} is {_named(given)} without parameters: freeze it by calling it with them, "
             "such as stats.loguniform(1, 20)"
         )
-    try:
-        median = inverse(0.5)
-        found = np.asarray(inverse(np.clip(probabilities, _NEAREST_0, 1 - _NEAREST_0)), dtype=float)
-        # Continuous ones have no probability mass function, or one that is 0.
-        is_discrete = hasattr(given, "pmf") and bool(np.all(given.pmf(median) > 0))
-    except Exception as error:  # of someone else's
-        raise DeclarationError(f"{name!r}: {_named(given)} raises {error!r}") from error
-    if np.ndim(median) or found.shape != probabilities.shape:
+    median = _inverse_of_cdf(name, given, 0.5)
+    if median.ndim:
         raise DeclarationError(
             f"{name!r}: {_named(given)} has arrays as parameters: give numbers, one distribution"
         )
-    whole = np.abs(found) < 2.0**63
-    whole &= found == np.rint(found)
-    wrong = ~(whole if is_discrete else np.isfinite(found))
-    if wrong.any():
-        at = int(np.flatnonzero(wrong)[0])
+    found = _inverse_of_cdf(name, given, np.clip(probabilities, _NEAREST_0, 1 - _NEAREST_0))
+    is_discrete = _has_mass(given, median)
+    is_whole = (found == np.rint(found)) & (np.abs(found) < 2.0**63)
+    wrong = np.flatnonzero(~(is_whole if is_discrete else np.isfinite(found)))
+    if wrong.size:
         raise DeclarationError(
-            f"{name!r}: {_named(given)} is {found[at]} at the probability {probabilities[at]}: "
-            f"{'integers' if is_discrete else 'finite numbers'} are possible; are its parameters "
-            "as they should be?"
+            f"{name!r}: {_named(given)} is {found[wrong[0]]} at the probability "
+            f"{probabilities[wrong[0]]}: give one whose values are "
+            f"{'integers of 64 bits' if is_discrete else 'finite numbers'}"
         )
     return found.astype(np.int64) if is_discrete else found
+
+
+def _inverse_of_cdf(name: str, given: Any, probabilities: Floats | float) -> Floats:
+    # scipy has two kinds: stats.norm(0, 1) has a ppf, stats.Normal(mu=0, sigma=1) an icdf.
+    inverse = given.ppf if hasattr(given, "ppf") else given.icdf
+    try:
+        return np.asarray(inverse(probabilities), dtype=np.float64)
+    except Exception as error:  # of someone else's
+        raise DeclarationError(f"{name!r}: {_named(given)} raises {error!r}") from error
+
+
+def _has_mass(given: Any, value: Floats) -> bool:
+    """Whether a distribution is discrete, told by the probability of one of its values."""
+    try:
+        return bool(given.pmf(value) > 0)
+    except Exception:  # many have no pmf, and that of scipy 1.17's truncate(...) never returns
+        return False
 
 
 def _named(given: Any) -> str:

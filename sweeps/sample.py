@@ -149,7 +149,7 @@ def saltelli(n: int, /, *, seed: int = 0, **parameters: Any) -> Space:
     References
     ----------
     A. Saltelli et al., "Variance based sensitivity analysis of model output. Design and estimator
-    for the total sensitivity index", Comput. Phys. Commun. 181, 259 (2010), sections 3 and 5.
+    for the total sensitivity index", Comput. Phys. Commun. 181, 259 (2010).
 
     Examples
     --------
