@@ -9,10 +9,11 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from sweeps.axes import (
     ABSENT,
@@ -88,6 +89,12 @@ class Space:
         """The parameters by name."""
         return self._product.columns
 
+    @property
+    def inputs(self) -> frozenset[str]:
+        """Names that its functions ask for, those with a default also where the space has none."""
+        functions = (*self.predicates, *self.derivations)
+        return frozenset(n for f in functions if not isinstance(f, Derived) for n in f.names)
+
     def dims_of(self, name: str) -> tuple[str, ...]:
         """Names of the dimensions that a parameter varies along: of a derived one, any number."""
         if name not in self.columns:
@@ -150,6 +157,16 @@ class Space:
     def parameters_at(self, positions: Positions, labels: bool = False) -> list[dict[str, Any]]:
         """Parameters of the points at `positions`; labels for labelled objects, if asked for."""
         return self._product.parameters_at(positions, labels)
+
+    def arguments_at(
+        self, positions: Positions, names: Collection[str]
+    ) -> dict[str, npt.NDArray[Any] | list[Any]]:
+        """Values of parameters at `positions`, whose points have the same ones, as columns."""
+        return {
+            name: self.columns[name].table.column(codes)
+            for name, codes in self.codes(positions).items()
+            if name in names and codes[0] != ABSENT
+        }
 
     def is_first(self, positions: Positions) -> Mask | None:
         """Whether the points at `positions` are the first of those equal to them.

@@ -5,37 +5,43 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from sweeps.keys import Factors
 
 Array = npt.NDArray[Any]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Block:
-    """Some points that are sent to a worker together.
+    """Some points that are sent to a worker together, which have the same parameters.
 
     Attributes
     ----------
     number : int
         Which block of the run it is.
-    keys : numpy.ndarray
-        Shape (n, 2), uint64.
-    columns : mapping of str to numpy.ndarray or list
-        The swept parameters' values, length n each.
+    positions : numpy.ndarray or range
+        Shape (n,), int64: where in their space the points are. Their parameters follow from it.
     attempts : numpy.ndarray or None
         Shape (n,), how often each point failed before; None where none did.
     """
 
     number: int
-    keys: npt.NDArray[np.uint64]
-    columns: Mapping[str, Array | list[Any]]
+    positions: npt.NDArray[np.int64] | range
     attempts: npt.NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
-        return len(self.keys)
+        return len(self.positions)
+
+    @property
+    def at(self) -> npt.NDArray[np.int64]:
+        """The positions as an array."""
+        where = self.positions
+        return np.arange(where.start, where.stop) if isinstance(where, range) else where
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -99,8 +105,8 @@ class Part:
 
     Attributes
     ----------
-    keys : numpy.ndarray
-        Shape (n, 2), uint64.
+    keys : numpy.ndarray or Factors
+        Shape (n, 2), uint64; a product of hashes for points that are a part of a grid.
     elapsed : numpy.ndarray
         Shape (n,), float32, seconds.
     variables : tuple of Variable
@@ -108,7 +114,7 @@ class Part:
         Coordinates of own dimensions, the same for all points; no point axis.
     """
 
-    keys: npt.NDArray[np.uint64]
+    keys: npt.NDArray[np.uint64] | Factors
     elapsed: npt.NDArray[np.float32]
     variables: tuple[Variable, ...]
     coordinates: tuple[Variable, ...] = ()

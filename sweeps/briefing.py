@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
 import pickle
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeps import flight, scheduling, values, worker
-from sweeps.block import Block, Receipt
+from sweeps.block import Receipt
 from sweeps.errors import SweepsError
 from sweeps.subject import Subject
 
@@ -20,7 +21,7 @@ Work = Callable[[Any], Receipt]
 
 
 def here(subject: Subject, flights: Path) -> Work:
-    """Brief workers that share this process: they take blocks as they are.
+    """Brief workers that share this process.
 
     Raises
     ------
@@ -40,25 +41,24 @@ def here(subject: Subject, flights: Path) -> Work:
 
 
 def elsewhere(subject: Subject, flights: Path) -> Work:
-    """Brief workers that are processes of their own: they take blocks as `pack` makes them."""
+    """Brief workers that are processes of their own."""
     experiment = subject.experiment
+    settings = _pickle(_settings(subject, flights))
+    file = flights / "settings"
+    file.write_bytes(settings)
     job = worker.Job(
         experiment.name,
         subject.fingerprint.digest,
         subject.location,
         subject.attribute,
         b"" if subject.location is not None else _pickle(experiment.without_space()),
-        _pickle(_settings(subject, flights)),
+        str(file),
+        hashlib.sha256(settings).hexdigest(),
         os.getpid(),
         tuple(sys.path),
         os.getcwd(),  # noqa: PTH109
     )
     return functools.partial(worker.work, job)
-
-
-def pack(block: Block) -> bytes:
-    """Make of a block what travels to another process."""
-    return _pickle(block)
 
 
 def _settings(subject: Subject, flights: Path) -> worker.Settings:
@@ -67,6 +67,8 @@ def _settings(subject: Subject, flights: Path) -> worker.Settings:
         name: values.unlabel(table.element(0)) for name, table in experiment.constants.items()
     }
     return worker.Settings(
+        subject.keys.settled(),
+        experiment.passed,
         constants,
         experiment.taken,
         subject.memo,

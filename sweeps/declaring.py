@@ -28,6 +28,8 @@ class Experiment:
     ----------
     constants : mapping of str to Values
         Arguments that the space does not sweep, one value each: part of every point's key.
+    resources : mapping of str to callable
+        What opens the things that a worker makes once, by the argument that gets them.
     declared_ns : int
         When the code in memory was read, in nanoseconds since 1970.
     """
@@ -41,6 +43,11 @@ class Experiment:
     version: str | int | None = None
     depends_on: tuple[str, ...] = ()
     timeout: float | None = None
+    seed: int = 0
+    common_random_numbers: tuple[str, ...] = ()
+    vectorized: bool = False
+    concurrency: int = 1
+    resources: Mapping[str, Callable[..., Any]] = dataclasses.field(default_factory=dict)
     declared_ns: int = dataclasses.field(default_factory=time.time_ns)
 
     def __post_init__(self) -> None:
@@ -70,6 +77,16 @@ class Experiment:
         """Names of parameters, constants and dimensions, which no output can have."""
         return frozenset({*self.space.parameters, *self.space.dims, *self.constants})
 
+    @property
+    def passed(self) -> tuple[str, ...]:
+        """Parameters of the space that the function takes."""
+        return signature.passed(self.function, self.space)
+
+    @property
+    def takes_rng(self) -> bool:
+        """Whether the function gets a random stream of each point's own."""
+        return signature.takes(self.function, signature.RNG)
+
     def identify(self) -> fingerprint.Fingerprint:
         """Find the identity of the code; the space and the constants are not part of it."""
         return fingerprint.fingerprint(
@@ -77,6 +94,7 @@ class Experiment:
             version=self.version,
             depends_on=self.depends_on,
             keyed=signature.keyed(self.function),
+            resources=self.resources,
         )
 
     def label_tokens(self, table: values.Values) -> dict[str, str]:
@@ -110,8 +128,8 @@ class Experiment:
 
     def with_space(self, space: Space) -> Experiment:
         """Sweep another space; what it does not sweep is a constant again."""
-        signature.check(self.function, space, self.dims)
-        constants = signature.constants(self.function, space)
+        signature.check(self.function, space, self.dims, self.resources)
+        constants = signature.constants(self.function, space, self.resources)
         return dataclasses.replace(self, space=space, constants=constants)
 
     def without_space(self) -> Experiment:
@@ -143,6 +161,11 @@ def experiment(
     version: str | int | None = None,
     depends_on: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
     timeout: float | None = None,
+    seed: int = 0,
+    common_random_numbers: str | Sequence[str] = (),
+    vectorized: bool = False,
+    concurrency: int = 1,
+    resources: Mapping[str, Callable[..., Any]] | None = None,
 ) -> Callable[[Callable[..., Any]], Experiment]:
     """Declare that a function is to be computed over a space.
 
@@ -162,6 +185,17 @@ def experiment(
         Data files whose content belongs to the code, relative to the module's folder.
     timeout : float, optional
         Seconds after which a point is stopped and counts as failed.
+    seed : int, optional
+        Of the random streams: an argument `rng` of the function gets a `numpy.random.Generator`
+        of the point's own, made from this seed and the point's parameters and replicate.
+    common_random_numbers : str or sequence of str, optional
+        Parameters that the streams do not depend on: along these, points draw the same numbers.
+    vectorized : bool, optional
+        The function takes columns, arrays of shape (n,), and returns arrays of shape (n, ...).
+    concurrency : int, optional
+        Points of an ``async def`` function that each worker has under way at once.
+    resources : mapping of str to callable, optional
+        Context managers that each worker enters once, by the argument that gets what they give.
 
     Raises
     ------
@@ -195,14 +229,24 @@ def experiment(
         "version": options.version(version),
         "depends_on": options.depends_on(depends_on),
         "timeout": options.timeout(timeout),
+        "seed": options.seed(seed),
+        "vectorized": options.flag("vectorized", vectorized),
+        "concurrency": options.concurrency(concurrency),
+        "resources": options.resources(resources),
     }
 
     def declare(function: Callable[..., Any]) -> Experiment:
         _check_function(function)
         named = options.name(name, function)
-        signature.check(function, declared, checked["dims"])
-        constants = signature.constants(function, declared)
-        return Experiment(function, declared, named, constants=constants, **checked)
+        provided = checked["resources"]
+        signature.check(function, declared, checked["dims"], provided)
+        constants = signature.constants(function, declared, provided)
+        common = options.common_random_numbers(
+            common_random_numbers, {*declared.parameters, *constants}
+        )
+        how = {**checked, "common_random_numbers": common}
+        options.refuse_contradictions(function, how)
+        return Experiment(function, declared, named, constants=constants, **how)
 
     return declare
 
@@ -212,11 +256,10 @@ def _check_function(function: Any) -> None:
         raise DeclarationError(f"@experiment takes a function, not {function!r}")
     if isinstance(function, Experiment):
         raise DeclarationError(f"{function.name!r} is an experiment already: declare it once")
-    kinds = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
-    if any(is_kind(function) for is_kind in kinds):
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise DeclarationError(
-            f"{getattr(function, '__name__', function)}() is a coroutine or generator function: "
-            "return the values of a point with a plain def"
+            f"{getattr(function, '__name__', function)}() is a generator function: return the "
+            "values of a point"
         )
 
 

@@ -8,7 +8,6 @@ import shutil
 import tempfile
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -67,11 +66,10 @@ class Dispatch:
         self._tries = self._tries_before = _tries(index)
         self._recompute = recompute
         self._engine = engines.get(engine)
-        self._in_process = engines.is_in_process(engine)
         self._n_workers = n_workers
         self._scheduler = scheduling.Scheduler(todo, self._cut, n_workers)
         self._flights = Path(tempfile.mkdtemp(prefix="sweeps-"))
-        brief = briefing.here if self._in_process else briefing.elsewhere
+        brief = briefing.here if engines.is_in_process(engine) else briefing.elsewhere
         self._work = brief(subject, self._flights)
         self._n_barren = 0
         self._is_stopped = False
@@ -95,10 +93,9 @@ class Dispatch:
 
     def _round(self, scheduler: scheduling.Scheduler, n_workers: int) -> Outcomes:
         """Compute what a scheduler gives out; return the suspects if workers died."""
-        blocks: Iterator[Any] = scheduler.blocks()
-        packed = blocks if self._in_process else map(briefing.pack, blocks)
         suspects = []
-        with contextlib.closing(self._engine(self._work, packed, n_workers)) as outcomes:
+        carried = self._engine(self._work, scheduler.blocks(), n_workers)
+        with contextlib.closing(carried) as outcomes:
             for outcome in outcomes:
                 if isinstance(outcome, Lost):
                     suspects = self._recover(scheduler, outcome)
@@ -190,9 +187,8 @@ class Dispatch:
         self.tally.n_failed += 1
 
     def _cut(self, positions: Positions, number: int) -> Iterator[Block]:
-        codes = self._subject.experiment.space.codes(positions)
-        for offset, part in enumerate(planning.alike(codes)):
-            yield planning.cut(self._subject.keys, positions[part], number + offset, self._tries)
+        tries = self._tries if self._index.failures else None
+        return planning.cut(self._subject.keys, positions, number, tries)
 
 
 def _tries(index: memo.Index) -> planning.Find:

@@ -46,6 +46,7 @@ def fingerprint(
     version: str | int | None = None,
     depends_on: Sequence[str | os.PathLike[str]] = (),
     keyed: Collection[str] = (),
+    resources: Mapping[str, Callable[..., Any]] | None = None,
 ) -> Fingerprint:
     """Identify the code behind a function: its own, and all project code that it reaches.
 
@@ -64,6 +65,8 @@ def fingerprint(
     keyed
         The function's own arguments whose default does not count, since their values are part of
         every point's key.
+    resources
+        Functions whose code counts too, by the name of the argument that gets what they make.
 
     Raises
     ------
@@ -81,6 +84,9 @@ def fingerprint(
     try:
         carried = Carried(innermost(function), keyed)
         carried.take(function)
+        for name, opener in (resources or {}).items():
+            text = carried.named_value(name, opener)
+            carried.reach.add(f"resource:{name}", text, text)
         carried.reach.follow_all()
     except OpaqueError as error:
         raise DeclarationError(

@@ -18,7 +18,7 @@ from typing import IO
 _IDLE = -1
 _SUFFIX = ".flight"
 _FAULT_SUFFIX = ".fault"
-_LAYOUT = struct.Struct("=qq")
+_LAYOUT = struct.Struct("=qqq")
 _TIMEOUT_MARK = "Timeout ("
 _FATAL_MARK = "Fatal Python error: "
 _STOP = "stop"
@@ -32,8 +32,8 @@ class Flight:
 
     Attributes
     ----------
-    block, point : int
-        Number of the block and of the point in it.
+    block, point, n_points : int
+        Number of the block, and which of its points were under way: so many from `point` on.
     kind : str
         "timeout" or "died".
     cause : str
@@ -44,6 +44,7 @@ class Flight:
 
     block: int
     point: int
+    n_points: int
     kind: str
     cause: str
     traceback: str
@@ -55,25 +56,32 @@ class Flight:
 
 
 class Recorder:
-    """The record of one worker process; of no effect where `folder` is None."""
+    """The record of one worker process; of no effect where `folder` is None.
+
+    Attributes
+    ----------
+    at : memoryview
+        Two slots to write to: the first of the points that are under way, and how many there are.
+    """
 
     def __init__(self, folder: Path | None) -> None:
         self._fault: IO[str] | None = None
         if folder is None:
             self._slots = memoryview(bytearray(_LAYOUT.size)).cast("q")
+            self.at = self._slots[1:]
             return
         path = folder / f"{os.getpid()}{_SUFFIX}"
-        path.write_bytes(_LAYOUT.pack(_IDLE, _IDLE))
+        path.write_bytes(_LAYOUT.pack(_IDLE, _IDLE, 1))
         with path.open("r+b") as file:
             self._slots = memoryview(mmap.mmap(file.fileno(), _LAYOUT.size)).cast("q")
+        self.at = self._slots[1:]
         self._fault = path.with_suffix(_FAULT_SUFFIX).open("w")
         faulthandler.enable(self._fault, all_threads=False)
 
-    def begin(self, block: int) -> memoryview[int]:
-        """Begin a block; the slot that is given back is to hold the number of the point."""
-        self._slots[1] = _IDLE
+    def begin(self, block: int) -> None:
+        """Begin a block; none of its points is under way yet."""
+        self.at[0], self.at[1] = _IDLE, 1
         self._slots[0] = block
-        return self._slots[1:2]
 
     def end(self) -> None:
         """Say that no point is being computed."""
@@ -105,14 +113,16 @@ def read(folder: Path) -> list[Flight]:
     flights = []
     for path in sorted(folder.glob(f"*{_SUFFIX}")):
         _wait_for_end(int(path.stem))
-        block, point = _LAYOUT.unpack(path.read_bytes()[: _LAYOUT.size].ljust(_LAYOUT.size))
+        block, point, n_points = _LAYOUT.unpack(
+            path.read_bytes()[: _LAYOUT.size].ljust(_LAYOUT.size)
+        )
         fault = path.with_suffix(_FAULT_SUFFIX)
         said = fault.read_text(errors="replace") if fault.exists() else ""
         if block != _IDLE and point != _IDLE:
             kind = "timeout" if _TIMEOUT_MARK in said else "died"
             first = said.partition("\n")[0]
             cause = first.removeprefix(_FATAL_MARK) if first.startswith(_FATAL_MARK) else ""
-            flights.append(Flight(block, point, kind, cause, said.strip()))
+            flights.append(Flight(block, point, n_points, kind, cause, said.strip()))
         path.unlink(missing_ok=True)
         fault.unlink(missing_ok=True)
     return flights

@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sweeps import h5, memo, schema
+from sweeps import h5, matching, memo, schema
 from sweeps.block import Failure, Header
+from sweeps.declaring import Experiment
+from sweeps.keying import KeyMaker
 from sweeps.landing import STATUS, Coordinate, Failures, Output, Sheet
-from sweeps.planning import STEP, KeyMaker
+from sweeps.planning import STEP
 from sweeps.reading import Reader
 from sweeps.space import ABSENT
 
@@ -41,7 +43,7 @@ class Gathered:
         Failed points that the memo has values of, which do not fit those of the others.
     """
 
-    maker: KeyMaker
+    experiment: Experiment
     index: memo.Index
     entries: npt.NDArray[np.int64]
     status: npt.NDArray[np.int8]
@@ -55,61 +57,57 @@ class Gathered:
         return int(np.count_nonzero(self.status == STATUS[status]))
 
 
-def gather(maker: KeyMaker, index: memo.Index) -> Gathered:
+def gather(experiment: Experiment, maker: KeyMaker, index: memo.Index) -> Gathered:
     """Find every point of a space in the memo, and the form that their outputs agree on."""
-    space = maker.experiment.space
-    entries = np.full(space.n_positions, -1, dtype=np.int64)
-    status = np.full(space.n_positions, STATUS["excluded"], dtype=np.int8)
-    failures: dict[int, Failure] = {}
-    first_seen: dict[int, int] = {}  # part to position
-    failed = list(index.failures.values())
-    for start in range(0, len(space), STEP):
-        positions = space.positions(start, min(start + STEP, len(space)))
-        own = maker(positions)
-        found = index.find(own)
-        entries[positions] = found
-        status[positions] = np.where(found >= 0, STATUS["done"], STATUS["missing"])
-        first_seen = _first_points(index, found, positions) | first_seen
-        missing = np.flatnonzero(found < 0) if failed else found[:0]
-        places = index.find_failed(own[missing])
-        has_failed = places >= 0
-        for position, place in zip(positions[missing][has_failed], places[has_failed], strict=True):
-            failures[int(position)] = failed[place]
+    matched = matching.match(maker, index)
+    entries, first = matched.entries, matched.first
+    status = np.where(entries >= 0, np.int8(STATUS["done"]), np.int8(STATUS["missing"]))
+    if maker.space.accepted is not None:
+        is_excluded = np.ones(len(status), dtype=bool)
+        is_excluded[maker.space.accepted] = False
+        status[is_excluded] = STATUS["excluded"]
+    failures = _find_failures(maker, index, np.flatnonzero(status == STATUS["missing"]))
     status[list(failures)] = STATUS["failed"]
-    in_order = sorted(first_seen, key=first_seen.__getitem__)
-    agreement = schema.agree(_forms(maker, index, in_order, entries), maker.experiment.taken)
-    refused = _refuse(maker, index, agreement, [(p, first_seen[p]) for p in in_order], entries)
+    in_order = sorted(first, key=first.__getitem__)
+    forms = _forms(experiment, index, in_order, entries)
+    agreement = schema.agree(forms, experiment.taken)
+    refused = _refuse(experiment, index, agreement, [(p, first[p]) for p in in_order], entries)
     entries[list(refused)] = -1
     status[list(refused)] = STATUS["failed"]
     fitting = tuple(p for n, p in enumerate(in_order) if n not in agreement.refused)
     return Gathered(
-        maker, index, entries, status, failures | refused, agreement, fitting, len(refused)
+        experiment, index, entries, status, failures | refused, agreement, fitting, len(refused)
     )
 
 
-def count_refused(maker: KeyMaker, index: memo.Index) -> int:
+def _find_failures(
+    maker: KeyMaker, index: memo.Index, missing: npt.NDArray[np.int64]
+) -> dict[int, Failure]:
+    """Failures, by position, of points without values."""
+    failed = list(index.failures.values())
+    found = {}
+    for start in range(0, len(missing) if failed else 0, STEP):
+        positions = missing[start : start + STEP]
+        places = index.find_failed(maker(positions))
+        at = places >= 0
+        for position, place in zip(positions[at].tolist(), places[at].tolist(), strict=True):
+            found[position] = failed[place]
+    return found
+
+
+def count_refused(experiment: Experiment, maker: KeyMaker, index: memo.Index) -> int:
     """Count the points that have values which do not fit those of the others."""
     every = [(part.variables, part.coordinates) for part in index.parts]
-    if not schema.agree(every, maker.experiment.taken).refused:
+    if not schema.agree(every, experiment.taken).refused:
         return 0
-    return gather(maker, index).n_refused
-
-
-def _first_points(
-    index: memo.Index, found: npt.NDArray[np.int64], positions: npt.NDArray[np.int64]
-) -> dict[int, int]:
-    """Position of the first point that each part holds."""
-    done = np.flatnonzero(found >= 0)
-    parts = np.searchsorted(index.starts, found[done], side="right") - 1
-    numbers, first = np.unique(parts, return_index=True)
-    return dict(zip(numbers.tolist(), positions[done[first]].tolist(), strict=True))
+    return gather(experiment, maker, index).n_refused
 
 
 def _forms(
-    maker: KeyMaker, index: memo.Index, parts: list[int], entries: npt.NDArray[np.int64]
+    experiment: Experiment, index: memo.Index, parts: list[int], entries: npt.NDArray[np.int64]
 ) -> list[schema.PartForm]:
     """Outputs and coordinates of parts, with the lengths that points of the space have."""
-    declared = maker.experiment.dims
+    declared = experiment.dims
     is_used = np.zeros(index.starts[-1], dtype=bool)
     is_used[entries[entries >= 0]] = True
 
@@ -128,7 +126,7 @@ def _forms(
 
 
 def _refuse(
-    maker: KeyMaker,
+    experiment: Experiment,
     index: memo.Index,
     agreement: schema.Agreement,
     parts: list[tuple[int, int]],
@@ -138,7 +136,7 @@ def _refuse(
     if not agreement.refused:
         return {}
     reasons = {
-        parts[number][0]: _reason(maker, misfit, [position for _, position in parts])
+        parts[number][0]: _reason(experiment, misfit, [position for _, position in parts])
         for number, misfit in agreement.refused.items()
     }
     part_of = np.searchsorted(index.starts, entries, side="right") - 1
@@ -151,11 +149,11 @@ def _refuse(
     return failures
 
 
-def _reason(maker: KeyMaker, misfit: schema.Misfit, positions: list[int]) -> str:
+def _reason(experiment: Experiment, misfit: schema.Misfit, positions: list[int]) -> str:
     if misfit.reference is None:
         return misfit.reason
     at = np.array([positions[misfit.reference]], dtype=np.int64)
-    (point,) = maker.experiment.space.parameters_at(at, labels=True)
+    (point,) = experiment.space.parameters_at(at, labels=True)
     shown = ", ".join(itertools.starmap("{}={!r}".format, point.items()))
     return f"{misfit.reason} at the first point that has it, {shown:.{_MAX_SHOWN}}"
 
@@ -163,8 +161,8 @@ def _reason(maker: KeyMaker, misfit: schema.Misfit, positions: list[int]) -> str
 @contextlib.contextmanager
 def sheet(gathered: Gathered, attributes: Mapping[str, Any]) -> Iterator[Sheet]:
     """Make the sheet that landing writes; the memo's files are open for that long."""
-    space, index = gathered.maker.experiment.space, gathered.index
-    units = gathered.maker.experiment.units
+    space, index = gathered.experiment.space, gathered.index
+    units = gathered.experiment.units
     elapsed = np.full(space.n_positions, np.nan, dtype=np.float32)
     is_done = gathered.entries >= 0
     if index.parts:
@@ -192,16 +190,16 @@ def sheet(gathered: Gathered, attributes: Mapping[str, Any]) -> Iterator[Sheet]:
 
 
 def _coordinates(gathered: Gathered, units: Mapping[str, str]) -> Iterator[Coordinate]:
-    experiment = gathered.maker.experiment
+    experiment = gathered.experiment
     space = experiment.space
     for name, column in space.columns.items():
         dims = space.dims_of(name)
         shape = tuple(space.sizes[dim] for dim in dims)
-        codes = column.at(np.arange(math.prod(shape))).reshape(shape)
-        missing = codes == ABSENT
+        codes = column.at(np.arange(math.prod(shape)))
+        missing = (codes == ABSENT).reshape(shape)
         if missing.all():  # a derived one that no point has
             continue
-        shown = column.table.coordinate(np.where(missing, 0, codes))
+        shown = column.table.coordinate(np.maximum(codes, 0)).reshape(shape)
         yield Coordinate(name, dims, shown, missing if missing.any() else None, _attrs(units, name))
     for name, table in experiment.constants.items():
         if name not in space.parameters:

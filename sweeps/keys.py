@@ -7,8 +7,10 @@ does not matter, a point keeps its key whatever space it is in, and a grid's key
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,64 @@ from sweeps import values
 
 Keys = npt.NDArray[np.uint64]
 """Shape (n, 2), one row a point."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Factors:
+    """Keys of a part of a grid: the sums of one row from each factor, in C order.
+
+    Attributes
+    ----------
+    names : tuple of str
+        What each factor is of.
+    sums : tuple of numpy.ndarray
+        Shape (size, 2) each.
+    """
+
+    names: tuple[str, ...]
+    sums: tuple[Keys, ...]
+
+    def __len__(self) -> int:
+        return math.prod(map(len, self.sums))
+
+    def part(self, box: Sequence[slice]) -> Factors:
+        """Keep a slice of each of the first factors."""
+        chosen = [own[at] for own, at in zip(self.sums, box, strict=False)]
+        return Factors(self.names, (*chosen, *self.sums[len(chosen) :]))
+
+    def keys(self) -> Keys:
+        """Write the keys out, shape (n, 2)."""
+        total = np.zeros((1, 2), dtype=np.uint64)
+        for own in self.sums:
+            total = (total[:, np.newaxis] + own).reshape(-1, 2)
+        return total
+
+
+def boxes(shape: Sequence[int], start: int, stop: int) -> Iterator[tuple[slice, ...]]:
+    """Cut a run of flat positions (C order) into boxes, as few as there can be.
+
+    Examples
+    --------
+    >>> list(boxes((3, 4), 2, 12))
+    [(slice(0, 1, None), slice(2, 4, None)), (slice(1, 3, None), slice(0, 4, None))]
+    """
+    if start >= stop:
+        return
+    if not shape:
+        yield ()
+        return
+    row = math.prod(shape[1:])
+    head, tail = -(-start // row), stop // row  # whole rows are those from head to tail
+    if head > tail:  # all within one row
+        for box in boxes(shape[1:], start - tail * row, stop - tail * row):
+            yield slice(tail, tail + 1), *box
+        return
+    for box in boxes(shape[1:], start - (head - 1) * row, row) if start < head * row else ():
+        yield slice(head - 1, head), *box
+    if head < tail:
+        yield slice(head, tail), *(slice(0, size) for size in shape[1:])
+    for box in boxes(shape[1:], 0, stop - tail * row):
+        yield slice(tail, tail + 1), *box
 
 
 def hash_values(name: str, table: values.Values, tokens: Mapping[str, str] | None = None) -> Keys:

@@ -55,7 +55,7 @@ class Index:
     @functools.cached_property
     def starts(self) -> npt.NDArray[np.int64]:
         """Number of the first entry of each part; entries are counted through all parts."""
-        sizes = [len(part.keys) for part in self.parts]
+        sizes = [len(part) for part in self.parts]
         return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
 
     @functools.cached_property

@@ -18,6 +18,7 @@ import numpy as np
 from sweeps import memo, segment
 from sweeps.block import Array, Failure, Part, Variable, digest
 from sweeps.errors import StorageError
+from sweeps.keys import Factors, Keys
 
 SMALL_BYTES = 4 * 2**20
 N_SMALL = 32
@@ -100,7 +101,7 @@ def _contents(
         for number, stored in enumerate(index.parts):
             if stored.path not in mine:
                 continue
-            entries = index.starts[number] + np.arange(len(stored.keys))
+            entries = index.starts[number] + np.arange(len(stored))
             rows = np.flatnonzero(index.find(stored.keys) == entries)
             if rows.size:
                 part = _rows(_read(stored, open_segment(stored.path)), rows)
@@ -121,7 +122,7 @@ def _read(stored: segment.StoredPart, file: h5py.File) -> Part:
         Variable(h.name, segment.read(stored, i, file), h.dims, h.counts, h.attrs)
         for i, h in enumerate(stored.variables)
     )
-    return Part(stored.keys, stored.elapsed, variables, stored.coordinates)
+    return Part(stored.stored_keys, stored.elapsed, variables, stored.coordinates)
 
 
 def _form(part: Part) -> object:
@@ -154,7 +155,11 @@ def _rows(part: Part, rows: Array) -> Part:
             values = np.concatenate([pieces[row] for row in rows.tolist()])
         counts = None if v.counts is None else v.counts[rows]
         variables.append(Variable(v.name, values, v.dims, counts, v.attrs))
-    return Part(part.keys[rows], part.elapsed[rows], tuple(variables), part.coordinates)
+    return Part(_keys(part)[rows], part.elapsed[rows], tuple(variables), part.coordinates)
+
+
+def _keys(part: Part) -> Keys:
+    return part.keys.keys() if isinstance(part.keys, Factors) else part.keys
 
 
 def _joined(parts: Sequence[Part]) -> Part:
@@ -168,8 +173,10 @@ def _joined(parts: Sequence[Part]) -> Part:
         )
         for same in zip(*(part.variables for part in parts), strict=True)
     ]
+    if len(parts) == 1:
+        return parts[0]
     return Part(
-        np.concatenate([part.keys for part in parts]),
+        np.concatenate([_keys(part) for part in parts]),
         np.concatenate([part.elapsed for part in parts]),
         tuple(variables),
         parts[0].coordinates,

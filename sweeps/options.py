@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
-from sweeps import h5
-from sweeps.errors import DeclarationError
+from sweeps import h5, signature
+from sweeps.errors import DeclarationError, unknown
 from sweeps.values import short
 
 _NAME = re.compile(r"\w[\w-]*")
 _MAX_NAME_BYTES = 100  # of a file name's 255; temporary names are longer
 _MAX_TIMEOUT_S = 1e8  # faulthandler takes no more than 1e9
+_MAX_CONCURRENCY = 10_000
 
 
 def name(given: Any, function: Callable[..., Any]) -> str:
@@ -86,3 +88,81 @@ def version(given: Any) -> str | int | None:
     if given is None or isinstance(given, (str, int)):
         return given
     raise DeclarationError(f"version is {short(given)}: give a string or an integer")
+
+
+def seed(given: Any) -> int:
+    """Seed of the random streams of all points."""
+    if isinstance(given, int) and not isinstance(given, bool) and given >= 0:
+        return given
+    raise DeclarationError(f"seed is {short(given)}: give an integer, 0 or more")
+
+
+def common_random_numbers(given: Any, names: Collection[str]) -> tuple[str, ...]:
+    """Parameters along which all points draw the same random numbers, sorted."""
+    chosen = (given,) if isinstance(given, str) else tuple(given)
+    for name in chosen:
+        if name not in names:
+            raise unknown("parameter", str(name), sorted(names), "for common_random_numbers")
+    return tuple(sorted(set(chosen)))
+
+
+def flag(option: str, given: Any) -> bool:
+    """An option that is on or off."""
+    if isinstance(given, bool):
+        return given
+    raise DeclarationError(f"{option} is {short(given)}: give True or False")
+
+
+def concurrency(given: Any) -> int:
+    """Points that a worker has under way at once."""
+    is_integer = isinstance(given, int) and not isinstance(given, bool)
+    if is_integer and 1 <= given <= _MAX_CONCURRENCY:
+        return int(given)
+    raise DeclarationError(
+        f"concurrency is {short(given)}: give how many points a worker has under way at once, an "
+        f"integer from 1 to {_MAX_CONCURRENCY:,}"
+    )
+
+
+def resources(given: Any) -> dict[str, Callable[..., Any]]:
+    """Functions that open what a worker makes once, by the argument that gets it."""
+    checked = _mapping("resources", given, "{'client': open_client}")
+    for key, opener in checked.items():
+        if not isinstance(key, str) or not key.isidentifier() or key.startswith("_"):
+            raise DeclarationError(f"resources: {short(key)} cannot be an argument's name")
+        if not callable(opener):
+            raise DeclarationError(
+                f"resources: {key!r} is {short(opener)}: give a function that returns a context "
+                "manager, such as one with @contextlib.contextmanager"
+            )
+    return checked
+
+
+def refuse_contradictions(function: Callable[..., Any], given: Mapping[str, Any]) -> None:
+    """Refuse options that the function cannot mean.
+
+    Raises
+    ------
+    DeclarationError
+        For a vectorized coroutine function, `concurrency` of a function that is none, common
+        random numbers without an argument `rng`, and a resource that no argument gets.
+    """
+    called = f"{getattr(function, '__name__', type(function).__name__)}()"
+    is_async = inspect.iscoroutinefunction(function)
+    if is_async and given["vectorized"]:
+        raise DeclarationError(f"{called} is async and cannot be vectorized too: choose one")
+    if given["concurrency"] > 1 and not is_async:
+        raise DeclarationError(
+            f"concurrency is for functions that wait: {called} must be an 'async def' for it"
+        )
+    if given["common_random_numbers"] and not signature.takes(function, signature.RNG):
+        raise DeclarationError(
+            f"common_random_numbers needs random numbers: give {called} an argument 'rng'"
+        )
+    for name in given["resources"]:
+        if name == signature.RNG:
+            raise DeclarationError("resources: 'rng' is the random stream of each point")
+        if not signature.takes(function, name):
+            raise DeclarationError(
+                f"resources: {called} has no argument {name!r} that could get the resource"
+            )

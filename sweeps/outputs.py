@@ -66,7 +66,7 @@ def snapshot(value: Any) -> Any:
         return {name: snapshot(item) for name, item in named.items()}
     if isinstance(value, (list, tuple)):
         return [snapshot(item) for item in value]
-    if _is_xarray(value):
+    if is_xarray(value):
         return value.copy(deep=True).load()
     is_array = hasattr(value, "__array__") or isinstance(value, (memoryview, buffer))
     return np.array(value) if is_array else value
@@ -104,7 +104,7 @@ def outputs(
     """
     labelled: dict[str, Any] = {}
     values: dict[str, Value] = {}
-    for key, item in _named(value, name).items():
+    for key, item in named(value, name).items():
         values[key] = _value(key, item, dims.get(key))
         if hasattr(item, "coords"):
             _collect(labelled, key, item.coords, taken)
@@ -121,7 +121,7 @@ def outputs(
     return Outputs(values, coordinates)
 
 
-def _is_xarray(value: Any) -> bool:
+def is_xarray(value: Any) -> bool:
     """Whether a value has labels; where xarray is not imported, nothing has."""
     xarray = sys.modules.get("xarray")
     kinds = (xarray.DataArray, xarray.Dataset, xarray.Variable) if xarray is not None else ()
@@ -130,7 +130,7 @@ def _is_xarray(value: Any) -> bool:
 
 def _fields(value: Any) -> dict[Any, Any] | None:
     """Named values in a mapping, NamedTuple or dataclass; None for one value."""
-    if isinstance(value, Mapping) and not _is_xarray(value):
+    if isinstance(value, Mapping) and not is_xarray(value):
         return dict(value)
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         return dict(value._asdict())
@@ -139,18 +139,19 @@ def _fields(value: Any) -> dict[Any, Any] | None:
     return None
 
 
-def _named(value: Any, name: str) -> dict[Any, Any]:
-    named = _fields(value)
-    if named is None and _is_xarray(value):
+def named(value: Any, name: str) -> dict[Any, Any]:
+    """Give what a function returned its names; a single nameless value gets `name`."""
+    fields = _fields(value)
+    if fields is None and is_xarray(value):
         if hasattr(value, "data_vars"):
-            named = dict(value.data_vars)
+            fields = dict(value.data_vars)
         else:
-            named = {getattr(value, "name", None) or name: value}
-    if named is None:
-        named = {name: value}
-    if not named:
+            fields = {getattr(value, "name", None) or name: value}
+    if fields is None:
+        fields = {name: value}
+    if not fields:
         raise OutputError(f"the function returned an empty {type(value).__name__}; {ALLOWED}")
-    return named
+    return fields
 
 
 def _value(name: Any, value: Any, declared: Sequence[str] | None) -> Value:
@@ -160,7 +161,7 @@ def _value(name: Any, value: Any, declared: Sequence[str] | None) -> Value:
             f"{shown} is a {type(value).__name__} inside another: give each of its values a name "
             f"of its own; {ALLOWED}"
         )
-    if _is_xarray(value):
+    if is_xarray(value):
         array, dims = array_of(shown, value.values), tuple(map(str, value.dims))
         if declared is not None and dims != tuple(declared):
             raise OutputError(f"{shown} has dims {dims}, but {tuple(declared)} are declared")

@@ -7,74 +7,23 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
 
-from sweeps import keys, values
+from sweeps import keys
 from sweeps.block import Block
 from sweeps.declaring import Experiment
 from sweeps.errors import DeclarationError
-from sweeps.space import ABSENT, Codes, Positions
-
-MAX_POINTS = 2**28
-"""Most points that one results file is made for."""
+from sweeps.keying import MAX_POINTS, KeyMaker, too_many
+from sweeps.space import ABSENT, Positions, Space
 
 STEP = 2**18
 """Points that are looked at together: bounds the memory, 16 bytes a key."""
 
 Find = Callable[[keys.Keys], npt.NDArray[np.int64]]
 """Keys of shape (n, 2) to entries of shape (n,), -1 where unknown."""
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class KeyMaker:
-    """Makes the keys of an experiment's points; every value is hashed once."""
-
-    experiment: Experiment
-    hashes: Mapping[str, keys.Keys]
-    constant: keys.Keys  # shape (1, 2), the sum over the constants
-
-    def __call__(self, positions: Positions) -> keys.Keys:
-        """Keys of the points at `positions`, shape (n, 2)."""
-        total = np.broadcast_to(self.constant, (len(positions), 2)).copy()
-        for name, codes in self.experiment.space.codes(positions).items():
-            total += self.hashes[name][codes]  # ABSENT, -1, takes the last row
-        return total
-
-    def layout(self) -> bytes:
-        """Bytes that say which point stands where."""
-        space = self.experiment.space
-        along = [(d.name, d.size, [c.name for c in d.columns]) for d in space.dimensions]
-        derived = [(name, space.dims_of(name)) for name in space.derived]
-        parts = [repr([along, derived]).encode()]
-        for name, column in space.columns.items():
-            parts += [name.encode(), self.hashes[name].tobytes()]
-            parts += [column.codes.tobytes()] if column.codes is not None else []
-        if space.accepted is not None:
-            parts.append(space.accepted.tobytes())
-        return b"\0".join([*parts, self.constant.tobytes()])
-
-
-def key_maker(experiment: Experiment) -> KeyMaker:
-    """Hash all values of an experiment's parameters and constants."""
-    space = experiment.space
-    if max((d.size for d in space.dimensions), default=0) > MAX_POINTS:
-        raise too_many(max(d.size for d in space.dimensions))
-    own = {name: _hash(experiment, name, table) for name, table in experiment.constants.items()}
-    hashes = {}
-    constant = np.zeros((1, 2), dtype=np.uint64)
-    for name, column in space.columns.items():
-        default = own.pop(name, np.zeros((1, 2), dtype=np.uint64))
-        hashes[name] = np.concatenate([_hash(experiment, name, column.table), default])
-    for value in own.values():
-        constant = constant + value
-    return KeyMaker(experiment, hashes, constant)
-
-
-def _hash(experiment: Experiment, name: str, table: values.Values) -> keys.Keys:
-    return keys.hash_values(name, table, experiment.label_tokens(table))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -101,6 +50,21 @@ class Plan:
     todo: tuple[Positions, ...]
 
 
+def check(experiment: Experiment) -> None:
+    """Refuse a space of no points, and one of more than `MAX_POINTS`.
+
+    Raises
+    ------
+    DeclarationError
+        Saying so.
+    """
+    n_points = len(experiment.space)
+    if not n_points:
+        raise DeclarationError(f"{experiment.name!r} has no points: .where() excludes all of them")
+    if n_points > MAX_POINTS:
+        raise too_many(n_points)
+
+
 def plan(
     make_keys: KeyMaker,
     find_done: Find | None,
@@ -121,20 +85,9 @@ def plan(
         Whether failed points are computed again.
     keep : bool
         Whether to list the points to compute, or count only.
-
-    Raises
-    ------
-    DeclarationError
-        For no points at all, and for more than `MAX_POINTS`.
     """
-    space = make_keys.experiment.space
+    space = make_keys.space
     n_points = len(space)
-    if not n_points:
-        raise DeclarationError(
-            f"{make_keys.experiment.name!r} has no points: .where() excludes all of them"
-        )
-    if n_points > MAX_POINTS:
-        raise too_many(n_points)
     n_reused = n_failed = n_stale = 0
     todo = []
     is_blank = not (find_done or find_failed or find_stale)
@@ -166,33 +119,31 @@ def _is_known(find: Find | None, own: keys.Keys) -> npt.NDArray[np.bool_]:
     return find(own) >= 0 if find and len(own) else np.zeros(len(own), dtype=bool)
 
 
-def too_many(n_points: int) -> DeclarationError:
-    """Make the error for a space that no results file is made for."""
-    return DeclarationError(
-        f"{n_points:,} points are more than one results file is made for ({MAX_POINTS:,}): "
-        "sweep fewer values with axis=..., or divide the sweep into several experiments"
-    )
+def cut(
+    make_keys: KeyMaker, positions: Positions, number: int, attempts: Find | None
+) -> Iterator[Block]:
+    """Make blocks of the points at `positions`, which are ascending, numbered from `number` on.
+
+    The points of a block have the same parameters.
+    """
+    before = None if attempts is None else attempts(make_keys(positions))
+    for offset, part in enumerate(alike(make_keys.space, positions)):
+        own = None if before is None or not before[part].any() else before[part]
+        yield Block(number + offset, _short(positions[part]), own)
 
 
-def cut(make_keys: KeyMaker, positions: Positions, number: int, attempts: Find) -> Block:
-    """Make the block of the points at `positions`, which have the same parameters."""
-    space = make_keys.experiment.space
-    own = make_keys(positions)
-    columns = {
-        name: space.columns[name].table.column(codes)
-        for name, codes in space.codes(positions).items()
-        if codes[0] != ABSENT
-    }
-    before = attempts(own)
-    return Block(number, own, columns, before if before.any() else None)
+def _short(positions: Positions) -> Positions | range:
+    """Make a range of positions in a row: it takes no time to send."""
+    first, last = int(positions[0]), int(positions[-1])
+    return range(first, last + 1) if last - first == len(positions) - 1 else positions
 
 
-def alike(codes: Mapping[str, Codes]) -> Iterator[slice]:
+def alike(space: Space, positions: Positions) -> Iterator[slice]:
     """Cut a run of points into slices whose points have the same parameters."""
-    absent = [column == ABSENT for column in codes.values()]
-    if not absent:
+    if not any(column.has_gaps for column in space.columns.values()):
         yield slice(None)
         return
+    absent = [codes == ABSENT for codes in space.codes(positions).values()]
     pattern = np.stack(absent, axis=1)
     changes = np.flatnonzero((pattern[1:] != pattern[:-1]).any(axis=1)) + 1
     edges = [0, *changes.tolist(), len(pattern)]

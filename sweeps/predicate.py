@@ -160,5 +160,5 @@ def _ask(what: str, call: Callable[[], _Answer], asked: Mapping[str, Any]) -> _A
         raise
     except Exception as error:
         raise DeclarationError(
-            f"{what} raised {type(error).__name__}: {error}, for {asked}"
+            f"{what} raised {type(error).__name__}: {error}, at the point {asked}"
         ) from error

@@ -139,6 +139,8 @@ class Product:
         points: list[dict[str, Any]] = [{} for _ in range(len(positions))]
         for name, codes in self.codes(positions).items():
             table = self.columns[name].table
+            if not len(table):  # of a derived parameter that no point has
+                continue
             given = table.column(codes)
             given = given.tolist() if isinstance(given, np.ndarray) else given
             for parameters, value, code in zip(points, given, codes.tolist(), strict=True):

@@ -31,7 +31,7 @@ def refresh(
     while True:
         try:
             index = before = merging.merge(memo.scan(subject.memo, before))
-            gathered = gathering.gather(subject.keys, index)
+            gathered = gathering.gather(subject.experiment, subject.keys, index)
             state = subject.state(index.segments)
             if held_attributes(subject.landed).get(STATE) != state:
                 files.make_folder(subject.results)

@@ -113,7 +113,7 @@ def planned(made: subject.Subject, *, recompute: bool = False) -> Planned:
     """Say what a run of a subject would do."""
     index = memo.scan(made.memo)
     todo = subject.plan(made, index, recompute=recompute)
-    n_refused = 0 if recompute else gathering.count_refused(made.keys, index)
+    n_refused = 0 if recompute else gathering.count_refused(made.experiment, made.keys, index)
     return Planned(
         made.experiment.name,
         todo.n_points,
@@ -145,7 +145,7 @@ def status_of(made: subject.Subject) -> Status:
     """Say how far a subject is; outputs that do not fit each other count as failed."""
     index = memo.scan(made.memo)
     counts = subject.plan(made, index)
-    n_refused = gathering.count_refused(made.keys, index)
+    n_refused = gathering.count_refused(made.experiment, made.keys, index)
     return Status(
         made.experiment.name,
         counts.n_points,
@@ -183,7 +183,7 @@ def statuses(
 
 def failures(made: subject.Subject) -> list[FailedPoint]:
     """List the failed points of a subject, in the order of its space."""
-    gathered = gathering.gather(made.keys, memo.scan(made.memo))
+    gathered = gathering.gather(made.experiment, made.keys, memo.scan(made.memo))
     at = sorted(gathered.failures)
     points = made.experiment.space.parameters_at(np.array(at, dtype=np.int64), labels=True)
     return [

@@ -12,15 +12,14 @@ from sweeps.axes import Dimension, axis
 from sweeps.declaring import Experiment
 from sweeps.draws import Choice, Draw, Interval
 from sweeps.errors import DeclarationError, UnknownNameError, unknown
+from sweeps.signature import REPLICATE, RNG
 from sweeps.space import Space
 from sweeps.values import Values
 
 _SAMPLE = "sample"
-_REPLICATE = "replicate"
-_STREAM = "rng"
 _HINTS = {
     _SAMPLE: " To sample, give ranges and a method: length=0.1:2 'sample=sobol(1024)'.",
-    _REPLICATE: " Only functions that take rng or replicate have replicates: def f(..., rng).",
+    REPLICATE: " Only functions that take rng or replicate have replicates: def f(..., rng).",
 }
 
 
@@ -59,9 +58,9 @@ def resweep(experiment: Experiment, axes: Mapping[str, Any]) -> Experiment:
         wanted = {n: d for n, d in {**sampled, **drawn}.items() if n not in tables}
         sample = _sample(experiment, declared, draw, wanted)
     constants = {n: table for n, table in experiment.constants.items() if n not in given}
-    for name in signature.arguments(experiment.function):
-        if len(tables.get(name, ())) == 1 and name not in experiment.space.parameters:
-            constants[name] = tables.pop(name)
+    swept = {*experiment.space.parameters, *experiment.space.inputs, REPLICATE}
+    for name in [n for n, table in tables.items() if len(table) == 1 and n not in swept]:
+        constants[name] = tables.pop(name)
     dimensions = _dimensions(experiment.space, given, tables, declared, sample)
     space = dataclasses.replace(experiment.space, dimensions=dimensions)
     return dataclasses.replace(experiment, space=space, constants=constants)
@@ -80,16 +79,16 @@ def _present(experiment: Experiment, sampled: Mapping[str, Any], name: str) -> V
     if along and (along[0].is_axis or name in sampled):
         return space.columns[name].table
     if name in space.derived:
-        raise DeclarationError(f"{name!r} is derived from others: give those otherwise")
+        raise DeclarationError(f"{name!r} is derived from other parameters: give those")
     if along:
         raise DeclarationError(
             f"{name!r} varies together with others along {along[0].name!r}: only the axes of a "
             "grid, sampled parameters and constants can be given otherwise"
         )
-    arguments = signature.arguments(experiment.function)
-    if name == _REPLICATE and name not in arguments and _STREAM in arguments:
+    arguments = signature.arguments(experiment.function, experiment.resources)
+    if name == REPLICATE and name not in arguments and signature.takes(experiment.function, RNG):
         return accept(name, [0])
-    if name == _STREAM or name not in arguments:
+    if name not in arguments:
         known = [*space.columns, *experiment.constants]
         error = unknown("axis", name, known, f"of {experiment.name}")
         raise UnknownNameError(f"{error}{_HINTS.get(name, '')}")

@@ -6,6 +6,7 @@ HDF5 readers tolerate the digest; here it is verified before HDF5 sees the file.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -20,6 +21,7 @@ import numpy.typing as npt
 from sweeps import h5
 from sweeps.block import Array, Failure, Header, Part, Variable
 from sweeps.errors import StorageError
+from sweeps.keys import Factors, Keys
 
 SUFFIX = ".seg"
 _MAGIC = b"sweeps-segment-1"
@@ -34,10 +36,19 @@ class StoredPart:
 
     path: Path
     group: str
-    keys: npt.NDArray[np.uint64]
+    stored_keys: Keys | Factors
     elapsed: npt.NDArray[np.float32]
     variables: tuple[Header, ...]
     coordinates: tuple[Variable, ...]
+
+    def __len__(self) -> int:
+        return len(self.stored_keys)
+
+    @functools.cached_property
+    def keys(self) -> Keys:
+        """Key of each point, shape (n, 2)."""
+        own = self.stored_keys
+        return own.keys() if isinstance(own, Factors) else own
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -146,14 +157,23 @@ def _stored_part(path: Path, group: h5py.Group) -> StoredPart:
         )
         for i, d in enumerate(json.loads(group.attrs["coordinates"]))
     )
+    keys = _stored_keys(group)
+    elapsed = np.asarray(group["elapsed"][()])
     return StoredPart(
         path,
         group.name,
-        np.asarray(group["keys"][()]),
-        np.asarray(group["elapsed"][()]),
+        keys,
+        np.broadcast_to(elapsed, len(keys)) if elapsed.ndim == 0 else elapsed,
         tuple(_header(group, i, d) for i, d in enumerate(described)),
         coordinates,
     )
+
+
+def _stored_keys(group: h5py.Group) -> Keys | Factors:
+    if "keys" in group:
+        return np.asarray(group["keys"][()])
+    names = tuple(json.loads(group.attrs["factors"]))
+    return Factors(names, tuple(np.asarray(group[f"factors/{i}"][()]) for i in range(len(names))))
 
 
 def _header(group: h5py.Group, i: int, described: Mapping[str, Any]) -> Header:
@@ -212,8 +232,15 @@ def _build(
     file.attrs["created_ns"] = created_ns
     for number, part in enumerate(parts):
         group = file.create_group(f"part{number}")
-        group["keys"] = part.keys
-        group["elapsed"] = part.elapsed
+        if isinstance(part.keys, Factors):
+            group.attrs["factors"] = json.dumps(part.keys.names)
+            for i, sums in enumerate(part.keys.sums):
+                group[f"factors/{i}"] = sums
+        else:
+            group["keys"] = part.keys
+        # Points of a vectorized function took the same time: it is stored once.
+        is_same = len(part) > 1 and part.elapsed.strides == (0,)
+        group["elapsed"] = part.elapsed[0] if is_same else part.elapsed
         group.attrs["variables"] = json.dumps([_described(v) for v in part.variables])
         group.attrs["coordinates"] = json.dumps([_described(c) for c in part.coordinates])
         for i, variable in enumerate(part.variables):

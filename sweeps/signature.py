@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sweeps import h5
@@ -14,11 +14,21 @@ from sweeps.values import Values
 if TYPE_CHECKING:
     from sweeps.space import Space
 
-_RESERVED = frozenset({"rng"})
+RNG = "rng"
+"""The argument that gets a point's own stream of random numbers."""
+
+REPLICATE = "replicate"
+"""The axis of repetitions, which differ in their random numbers only."""
+
+_NOTHING: frozenset[str] = frozenset()
 
 
-def arguments(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    """Arguments of a function; those of ``*args`` and ``**kwargs`` have no names.
+def arguments(
+    function: Callable[..., Any], provided: Collection[str] = _NOTHING
+) -> dict[str, inspect.Parameter]:
+    """Arguments of a function that a space may give, so neither its `rng` nor what is `provided`.
+
+    Those of ``*args`` and ``**kwargs`` have no names.
 
     Raises
     ------
@@ -26,7 +36,19 @@ def arguments(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
         Where the function does not tell.
     """
     found = _parameters(function)
-    return {p.name: p for p in found if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
+    named = (p for p in found if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD))
+    return {p.name: p for p in named if p.name != RNG and p.name not in provided}
+
+
+def takes(function: Callable[..., Any], name: str) -> bool:
+    """Whether a function has an argument of this name."""
+    return any(p.name == name for p in _parameters(function))
+
+
+def passed(function: Callable[..., Any], space: Space) -> tuple[str, ...]:
+    """Parameters of a space that a function takes: not all derived ones, nor the replicate."""
+    takes_all = any(p.kind is p.VAR_KEYWORD for p in _parameters(function))
+    return tuple(name for name in space.parameters if takes_all or takes(function, name))
 
 
 def _parameters(function: Callable[..., Any]) -> tuple[inspect.Parameter, ...]:
@@ -36,14 +58,16 @@ def _parameters(function: Callable[..., Any]) -> tuple[inspect.Parameter, ...]:
         raise DeclarationError(f"{function!r} does not tell its arguments: {error}") from error
 
 
-def constants(function: Callable[..., Any], space: Space) -> dict[str, Values]:
+def constants(
+    function: Callable[..., Any], space: Space, provided: Collection[str] = _NOTHING
+) -> dict[str, Values]:
     """Defaults of the arguments that some points of a space do not have, one value each.
 
     A default that cannot identify a point, such as a function, is no constant: it is known as a
     part of the code.
     """
     found = {}
-    for name, argument in arguments(function).items():
+    for name, argument in arguments(function, provided).items():
         is_swept = name in space.parameters and not space.columns[name].has_gaps
         table = None if is_swept else _default(argument)
         if table is not None:
@@ -70,7 +94,12 @@ def _default(argument: inspect.Parameter) -> Values | None:
         return None
 
 
-def check(function: Callable[..., Any], space: Space, dims: Mapping[str, tuple[str, ...]]) -> None:
+def check(
+    function: Callable[..., Any],
+    space: Space,
+    dims: Mapping[str, tuple[str, ...]],
+    provided: Collection[str] = _NOTHING,
+) -> None:
     """Refuse parameters that do not fit the function, and names that do not fit each other.
 
     Raises
@@ -81,7 +110,7 @@ def check(function: Callable[..., Any], space: Space, dims: Mapping[str, tuple[s
         For an argument that nobody gives, and for names that are reserved or clash.
     """
     called = f"{getattr(function, '__name__', type(function).__name__)}()"
-    taken = arguments(function)
+    taken = arguments(function, provided)
     for name, argument in taken.items():
         if argument.kind is argument.POSITIONAL_ONLY:
             raise DeclarationError(f"{called} takes {name!r} by position only: remove the '/'")
@@ -94,10 +123,15 @@ def check(function: Callable[..., Any], space: Space, dims: Mapping[str, tuple[s
             )
     takes_all = any(p.kind is p.VAR_KEYWORD for p in _parameters(function))
     for name in () if takes_all else space.parameters:
-        if name not in taken and name not in space.derived:
+        if name not in taken and name != REPLICATE and name not in space.derived:
             raise unknown("parameter", name, taken, f"of {called}")
+    if REPLICATE in space.parameters and not (takes(function, RNG) or takes(function, REPLICATE)):
+        raise DeclarationError(
+            f"all replicates of {called} would be equal: give it an argument 'rng', which gets a "
+            "numpy.random.Generator of each point's own"
+        )
     names = {**dict.fromkeys(space.parameters), **dict.fromkeys(space.dims), **taken}
-    _check_names(names)
+    _check_names(names, {RNG, *provided})
     for output, own in dims.items():
         for dim in own:
             if dim in names:
@@ -107,9 +141,9 @@ def check(function: Callable[..., Any], space: Space, dims: Mapping[str, tuple[s
                 )
 
 
-def _check_names(names: Iterable[str]) -> None:
+def _check_names(names: Iterable[str], provided: Collection[str]) -> None:
     for name in names:
-        if name in _RESERVED or name.startswith("_"):
+        if name in provided or name.startswith("_"):
             raise DeclarationError(
                 f"the name {name!r} is reserved for the framework: call the parameter otherwise"
             )

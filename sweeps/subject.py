@@ -18,6 +18,7 @@ from sweeps import finding, h5, memo, planning
 from sweeps.declaring import Experiment
 from sweeps.errors import DeclarationError, StorageError
 from sweeps.fingerprint import Fingerprint
+from sweeps.keying import KeyMaker, key_maker
 from sweeps.locating import ModuleLocation
 from sweeps.space import Space
 
@@ -43,7 +44,7 @@ class Subject:
     location: ModuleLocation | None
     attribute: str
     fingerprint: Fingerprint
-    keys: planning.KeyMaker
+    keys: KeyMaker
     results: Path
 
     @property
@@ -124,7 +125,7 @@ def resolve(
         location if attribute else None,
         attribute,
         experiment.identify(),
-        planning.key_maker(experiment),
+        key_maker(experiment),
         results_folder(results),
     )
 
@@ -162,6 +163,7 @@ def plan(
 
     With `keep`, points to compute are listed; what earlier code knows of them is not looked up.
     """
+    planning.check(subject.experiment)
     folders = sorted(p for p in subject.memo.parent.glob("*") if p != subject.memo and not keep)
     others = [p for p in folders if p.is_dir() and memo.listing(p)]
 

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
 import pickle
-import time
-import traceback
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sweeps import declaring, flight, importing, memo, process, returning
-from sweeps.block import Block, Failure, Receipt
+from sweeps import calling, declaring, flight, importing, memo, process, returning
+from sweeps.block import Array, Block, Failure, Part, Receipt, Variable
+from sweeps.calling import Called
 from sweeps.errors import StorageError, SweepsError
-from sweeps.interrupting import Interrupted
+from sweeps.keying import KeyMaker
 from sweeps.locating import ModuleLocation
+from sweeps.signature import RNG
+from sweeps.streams import Generators
 
 _EDITED = "was edited after the run began: run it again"
-_TIMEOUT_SLACK = 0.01
-"""A point gets so much more than its timeout: arming costs 30 us, too much for every point."""
-
-BLOCK_BYTES = 64 * 2**20
-"""Values held in memory before a block is committed, however little time it took."""
+_MIN_PRODUCT = 4096  # points; fewer would make more parts than it is worth
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,8 +37,9 @@ class Job:
         Where to import the experiment from, or
     pickled : bytes
         the experiment itself, where it is defined in ``__main__`` or a notebook.
-    settings : bytes
-        The pickled `Settings`, which may hold objects of the project's own modules.
+    settings, digest : str, str
+        File with the pickled `Settings`, in a folder of this run only, and the SHA-256 of what it
+        must hold. They may be as large as the axes, and may hold objects of the project's modules.
     parent : int
         Process that the worker is not to outlive.
     path, folder : tuple of str, str
@@ -52,7 +51,8 @@ class Job:
     location: ModuleLocation | None
     attribute: str
     pickled: bytes
-    settings: bytes
+    settings: str
+    digest: str
     parent: int
     path: tuple[str, ...]
     folder: str
@@ -64,6 +64,10 @@ class Settings:
 
     Attributes
     ----------
+    keys : KeyMaker
+        The points, and what identifies them.
+    passed : tuple of str
+        Parameters that the function gets.
     constants : mapping
         Arguments that all points share.
     taken : frozenset of str
@@ -78,6 +82,8 @@ class Settings:
         Functions and classes behind values of parameters, and what they were when the run began.
     """
 
+    keys: KeyMaker
+    passed: tuple[str, ...]
     constants: Mapping[str, Any]
     taken: frozenset[str]
     memo: Path
@@ -95,15 +101,10 @@ class Task:
     recorder: flight.Recorder
 
 
-def work(job: Job, pickled_block: bytes) -> Receipt:
-    """Evaluate a block in a worker process, commit it to the memo, and say so.
-
-    The block comes as bytes so that its values are unpickled only when the project's modules,
-    which they may be from, can be imported.
-    """
+def work(job: Job, block: Block) -> Receipt:
+    """Evaluate a block in a worker process, commit it to the memo, and say so."""
     try:
         task = prepare(job)
-        block: Block = pickle.loads(pickled_block)
     except SweepsError as error:
         return _refusal(str(error))
     except Exception as error:  # whatever the project's modules raise
@@ -124,10 +125,19 @@ def prepare(job: Job) -> Task:
     experiment = _import(job)
     if job.location is not None and experiment.identify().digest != job.fingerprint:
         raise SweepsError(f"the code of {job.experiment!r} {_EDITED}")
-    settings: Settings = pickle.loads(job.settings)
+    settings = _settings(job)
     if any(declaring.identity(thing) != digest for thing, digest in settings.behind_values):
         raise SweepsError(f"the code behind values of {job.experiment!r} {_EDITED}")
     return Task(experiment, settings, flight.Recorder(settings.flights))
+
+
+def _settings(job: Job) -> Settings:
+    """Unpickle the settings, if they are what the run wrote: the digest came by a pipe."""
+    content = Path(job.settings).read_bytes()
+    if hashlib.sha256(content).hexdigest() != job.digest:
+        raise SweepsError(f"{job.settings} is not what this run wrote: run it again")
+    settings: Settings = pickle.loads(content)
+    return settings
 
 
 def _import(job: Job) -> declaring.Experiment:
@@ -147,101 +157,99 @@ def evaluate(task: Task, block: Block) -> Receipt:
     """Evaluate a block until it is done or its time is over, and commit what is finished."""
     if flight.is_asked_to_stop(task.settings.flights):
         return Receipt(block.number, 0, 0, len(block), 0.0)
-    returned, elapsed, failures = _call_each(task, block)
-    n_begun = len(elapsed)
-    is_done = np.ones(n_begun, dtype=bool)
-    is_done[[i for i, _ in failures]] = False
-    done = np.flatnonzero(is_done)
-    elapsed_done = elapsed[done].astype(np.float32)
-    parts, refused = returning.tabulate(
-        returned,
-        block.keys[done],
-        elapsed_done,
-        name=task.experiment.name,
-        dims=task.experiment.dims,
-        taken=task.settings.taken,
-    )
-    for index, error in refused:
-        at = int(done[index])
-        failures.append((at, ("output", "OutputError", str(error), "")))
-    told = [_failure(block, at, why, float(elapsed[at])) for at, why in failures]
+    called = _call(task, block)
+    parts, failures = _tabulate(task, block, called)
     error_text = ""
     try:
-        if parts or told:
-            memo.commit(task.settings.memo, parts, told)
+        if parts or failures:
+            memo.commit(task.settings.memo, parts, failures)
     except StorageError as error:
         error_text = str(error)
+    n_begun = len(called.elapsed)
     return Receipt(
         block.number,
-        n_begun - len(told),
-        len(told),
+        n_begun - len(failures),
+        len(failures),
         len(block) - n_begun,
-        float(elapsed.sum()),
+        float(called.elapsed.sum()),
         error_text,
     )
 
 
-Why = tuple[str, str, str, str]
-
-
-def _call_each(
-    task: Task, block: Block
-) -> tuple[list[Any], np.ndarray[Any, np.dtype[np.float64]], list[tuple[int, Why]]]:
-    """Call the function for one point after the other, for as long as the block may take."""
-    function, timeout = task.experiment.function, task.experiment.timeout
-    names = tuple(block.columns)
-    constants = {k: v for k, v in task.settings.constants.items() if k not in block.columns}
-    returned: list[Any] = []
-    failures: list[tuple[int, Why]] = []
-    times = [time.perf_counter()]
-    end, rearm = times[0] + task.settings.block_s, times[0]
-    room_bytes = BLOCK_BYTES
-    at = task.recorder.begin(block.number)
-    snapshot, clock, scalars = returning.snapshot, time.perf_counter, returning.SCALARS
+def _call(task: Task, block: Block) -> Called:
+    """Call the function at the points of a block, in the way that is declared."""
+    experiment, settings = task.experiment, task.settings
+    positions = block.at
+    columns: dict[str, Any] = settings.keys.space.arguments_at(positions, settings.passed)
+    given = {name: value for name, value in settings.constants.items() if name not in columns}
+    streams = settings.keys.streams(positions)
+    limits = calling.Limits(
+        settings.block_s, experiment.timeout, experiment.name, experiment.dims, settings.taken
+    )
+    call = calling.call_columns if experiment.vectorized else calling.call_each
+    if streams is not None:
+        columns[RNG] = Generators(experiment.seed, streams)
+    task.recorder.begin(block.number)
     try:
-        for i, row in enumerate(_rows(block)):
-            at[0] = i
-            if timeout and times[-1] >= rearm:
-                task.recorder.arm((1 + _TIMEOUT_SLACK) * timeout)
-                rearm = times[-1] + _TIMEOUT_SLACK * timeout
-            try:
-                value = function(**constants, **dict(zip(names, row, strict=True)))
-                if type(value) not in scalars:
-                    value = snapshot(value)
-                    room_bytes -= returning.size_bytes(value)
-                returned.append(value)
-            except Interrupted:
-                raise
-            except BaseException as error:  # SystemExit and KeyboardInterrupt are the point's too
-                failures.append((i, _why(error)))
-            now = clock()
-            times.append(now)
-            if now > end or room_bytes < 0:
-                break
+        return call(experiment.function, given, columns, len(block), task.recorder, limits)
     finally:
         task.recorder.disarm()
         task.recorder.end()
-    return returned, np.diff(times), failures
 
 
-def _rows(block: Block) -> Iterator[tuple[Any, ...]]:
-    """Values of one point after the other, as Python's own scalars."""
-    columns = [c.tolist() if isinstance(c, np.ndarray) else c for c in block.columns.values()]
-    return zip(*columns, strict=True) if columns else iter([()] * len(block))
+def _tabulate(task: Task, block: Block, called: Called) -> tuple[list[Part], list[Failure]]:
+    """Make parts of what the points returned, and failures of what no results file can hold."""
+    made, settings = task.experiment, task.settings
+    naming: dict[str, Any] = {"name": made.name, "dims": made.dims, "taken": settings.taken}
+    elapsed = called.elapsed.astype(np.float32)
+    failures = list(called.failures)
+    is_done = np.ones(len(elapsed), dtype=bool)
+    is_done[[i for i, _ in failures]] = False
+    done = np.flatnonzero(is_done)
+    pieces = called.pieces
+    if called.returned and (alike := returning.uniform(called.returned, **naming)):
+        pieces = [(done, alike)]
+    elif len(pieces) > 1 and (joined := returning.joined([piece for _, piece in pieces])):
+        pieces = [(done, joined)]
+    parts: list[Part] = []
+    for at, variables in pieces:
+        parts += _parts(settings.keys, block, np.arange(len(elapsed))[at], elapsed, variables)
+    if called.returned and not pieces:
+        own = settings.keys(block.at[done])
+        parts, refused = returning.tabulate(called.returned, own, elapsed[done], **naming)
+        failures += [
+            (int(done[i]), ("output", "OutputError", str(error), "")) for i, error in refused
+        ]
+    return parts, _failures(task, block, failures, called)
 
 
-def _why(error: BaseException) -> Why:
-    """Kind, type, message and traceback, without the frames of this module."""
-    frames = error.__traceback__.tb_next if error.__traceback__ is not None else None
-    try:
-        text = "".join(traceback.format_exception(type(error), error, frames))
-        message = str(error)
-    except Exception:  # a __str__ that raises
-        text, message = f"{type(error).__name__}: (cannot be shown)", "(cannot be shown)"
-    return "exception", type(error).__name__, message, text
+def _parts(
+    keys: KeyMaker, block: Block, done: Array, elapsed: Array, variables: tuple[Variable, ...]
+) -> Iterator[Part]:
+    """Make the parts of some points; many in a row are known by products of hashes."""
+    positions = block.positions
+    is_run = isinstance(positions, range) and int(done[-1]) - int(done[0]) == len(done) - 1
+    if not is_run or len(done) < _MIN_PRODUCT:
+        yield Part(keys(block.at[done]), elapsed[done], variables)
+        return
+    first, start = positions[int(done[0])], int(done[0])
+    at = 0
+    for own in keys.boxes(first, first + len(done)):
+        rows = slice(at, at + len(own))
+        values = tuple(dataclasses.replace(v, values=v.values[rows]) for v in variables)
+        yield Part(own, elapsed[start + rows.start : start + rows.stop], values)
+        at = rows.stop
 
 
-def _failure(block: Block, at: int, why: Why, elapsed_s: float) -> Failure:
-    key = (int(block.keys[at, 0]), int(block.keys[at, 1]))
-    before = 0 if block.attempts is None else int(block.attempts[at])
-    return Failure(key, *why, attempts=before + 1, elapsed_s=elapsed_s)
+def _failures(
+    task: Task, block: Block, failures: list[tuple[int, calling.Why]], called: Called
+) -> list[Failure]:
+    if not failures:
+        return []
+    at = np.array([i for i, _ in failures])
+    own = task.settings.keys(block.at[at]).tolist()
+    before = np.zeros(len(at), int) if block.attempts is None else block.attempts[at]
+    return [
+        Failure((first, second), *why, attempts=tried + 1, elapsed_s=float(called.elapsed[i]))
+        for (i, why), (first, second), tried in zip(failures, own, before.tolist(), strict=True)
+    ]

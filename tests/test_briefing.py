@@ -4,6 +4,7 @@ import pytest
 
 import sweeps
 from sweeps import briefing
+from sweeps.block import Block
 from sweeps.errors import SweepsError
 from sweeps.subject import resolve
 
@@ -49,11 +50,11 @@ def test_a_worker_refuses_code_that_is_not_what_it_was(edit, tmp_path, old, new,
 
 
 def in_a_process_of_its_own(work):
-    """What a worker says of a block that is none, once it has made itself ready."""
+    """What a worker says of a block of one point, once it has made itself ready."""
     from joblib.externals.loky import get_reusable_executor
 
     executor = get_reusable_executor(max_workers=1, kill_workers=True)
     try:
-        return executor.submit(work, b"no block").result(timeout=60).error
+        return executor.submit(work, Block(0, range(1))).result(timeout=60).error
     finally:
         executor.shutdown(kill_workers=True)

@@ -1,6 +1,5 @@
 """What declaring gives, what it refuses, and how axes of a declared experiment are replaced."""
 
-import asyncio
 import dataclasses
 import enum
 import inspect
@@ -79,10 +78,6 @@ def test_without_its_space_an_experiment_is_small_and_still_computes():
     assert made.space.parameters == ()
 
 
-async def wait(x):
-    await asyncio.sleep(0)
-
-
 def generate(x):
     yield x
 
@@ -99,9 +94,8 @@ REFUSED = {
     "a dict of numbers": (lambda: experiment({1: [1]}), "1 is no name"),
     "no function": (lambda: experiment(grid())(5), "takes a function, not 5"),
     "twice": (lambda: experiment(grid())(declared), "'solve' is an experiment already"),
-    "coroutine": (lambda: experiment(grid(x=[1]))(wait), "wait() is a coroutine or generator"),
-    "generator": (lambda: experiment(grid(x=[1]))(generate), "generate() is a coroutine or"),
-    "both": (lambda: experiment(grid(x=[1]))(generate_slowly), "with a plain def"),
+    "generator": (lambda: experiment(grid(x=[1]))(generate), "generate() is a generator function"),
+    "both": (lambda: experiment(grid(x=[1]))(generate_slowly), "return the values of a point"),
     "argument": (lambda: experiment(grid())(twice), "twice() needs 'x', and nobody gives it"),
     "parameter": (lambda: experiment(grid(x=[1], y=[1]))(twice), "no parameter 'y' of twice()"),
     "lambda": (lambda: experiment(grid())(lambda: 1), "'<lambda>' cannot name"),

@@ -130,7 +130,7 @@ def test_the_innocent_that_are_killed_beside_the_guilty_are_acquitted(tmp_path_f
     def engine(work, blocks, n_workers):
         out = list(itertools.islice(blocks, n_workers))
         rounds.append(len(out))
-        if not guilty.isdisjoint(i for block in out for i in block.columns["i"]):
+        if not guilty.isdisjoint(i for block in out for i in block.at.tolist()):
             flights = work.args[0].settings.flights
             for n, block in enumerate(out):
                 (flights / f"{2**22 + n}.flight").write_bytes(struct.pack("=qq", block.number, 0))

@@ -38,9 +38,9 @@ def fly(folder, *lines):
     ],
 )
 def test_the_point_and_the_cause_outlive_the_worker(tmp_path, death, kind, cause):
-    fly(tmp_path, "at = recorder.begin(7)", "at[0] = 4", "at[0] = 5", DEATHS[death])
+    fly(tmp_path, "recorder.begin(7)", "recorder.at[0] = 4", "recorder.at[0] = 5", DEATHS[death])
     (at,) = flight.read(tmp_path)
-    assert (at.block, at.point, at.kind, at.cause) == (7, 5, kind, cause)
+    assert (at.block, at.point, at.n_points, at.kind, at.cause) == (7, 5, 1, kind, cause)
     assert at.is_certain == (death not in ("kill", "exit"))
     assert ("File" in at.traceback) == at.is_certain
     assert not list(tmp_path.iterdir())
@@ -51,8 +51,8 @@ def test_the_point_and_the_cause_outlive_the_worker(tmp_path, death, kind, cause
     [
         [],
         ["recorder.begin(7)"],
-        ["at = recorder.begin(7)", "at[0] = 5", "recorder.end()"],
-        ["at = recorder.begin(7)", "at[0] = 5", "recorder.begin(8)"],
+        ["recorder.begin(7)", "recorder.at[0] = 5", "recorder.end()"],
+        ["recorder.begin(7)", "recorder.at[0] = 5", "recorder.begin(8)"],
     ],
 )
 def test_between_points_nothing_is_blamed(tmp_path, lines):
@@ -71,11 +71,11 @@ def test_records_are_read_when_their_worker_has_ended(tmp_path):
 import pathlib, time
 from sweeps.flight import Recorder
 recorder = Recorder(pathlib.Path({str(tmp_path)!r}))
-at = recorder.begin(1)
-at[0] = 1
+recorder.begin(1)
+recorder.at[0] = 1
 print(flush=True)
 time.sleep(0.3)
-at[0] = 2
+recorder.at[0] = 2
 """
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
         process.stdout.readline()
@@ -98,7 +98,8 @@ def test_asking_to_stop(tmp_path):
 
 def test_without_a_folder_nothing_is_recorded_and_nothing_ends():
     recorder = flight.Recorder(None)
-    recorder.begin(3)[0] = 1
+    recorder.begin(3)
+    recorder.at[0] = 1
     recorder.arm(1e-3)
     time.sleep(0.05)
     recorder.end()

@@ -14,24 +14,24 @@ from hypothesis import strategies as st
 from sweeps import experiment, grid, landing, memo, points, zipped
 from sweeps.block import Failure
 from sweeps.gathering import count_refused, gather, sheet
+from sweeps.keying import key_maker
 from sweeps.loading import load
 from sweeps.merging import merge
-from sweeps.planning import key_maker
 from sweeps.returning import snapshot, tabulate
 
 
-def maker_of(space, **options):
+def swept(space, **options):
     @experiment(space, name="f", **options)
     def f(**parameters):
         raise NotImplementedError
 
-    return key_maker(f)
+    return f
 
 
-def commit(folder, maker, returned, positions, dims=types.MappingProxyType({})):
+def commit(folder, made, returned, positions, dims=types.MappingProxyType({})):
     """Do as a worker does with the points at `positions`; `returned` is indexed by position."""
-    keys = maker(np.asarray(positions, dtype=np.int64))
-    space = maker.experiment.space
+    keys = key_maker(made)(np.asarray(positions, dtype=np.int64))
+    space = made.space
     parts, refused = tabulate(
         [snapshot(returned[i]) for i in positions],
         keys,
@@ -47,19 +47,19 @@ def commit(folder, maker, returned, positions, dims=types.MappingProxyType({})):
     return memo.commit(folder, parts, failures)
 
 
-def land(folder, maker, index=None):
-    gathered = gather(maker, memo.scan(folder) if index is None else index)
-    with sheet(gathered, {}) as made:
-        landing.land(folder / "f.h5", made)
+def land(folder, made, index=None):
+    gathered = gather(made, key_maker(made), memo.scan(folder) if index is None else index)
+    with sheet(gathered, {}) as whole:
+        landing.land(folder / "f.h5", whole)
     return gathered, load(folder / "f.h5")
 
 
 def landed(folder, returned, blocks=None, space=None, **options):
     """Land what each point returned, computed in blocks of points."""
-    maker = maker_of(grid(x=range(len(returned))) if space is None else space)
+    made = swept(grid(x=range(len(returned))) if space is None else space)
     for block in [range(len(returned))] if blocks is None else blocks:
-        commit(folder, maker, returned, block, **options)
-    return land(folder, maker)
+        commit(folder, made, returned, block, **options)
+    return land(folder, made)
 
 
 DTYPES = [np.dtype(c) for c in ("?", *np.typecodes["AllInteger"], *"fdFD", ">f8", ">i2")]
@@ -151,16 +151,16 @@ def sweeps_of_odd_points(draw):
 def test_blocks_and_their_order_make_no_difference(sweep, is_merged, tmp_path_factory):
     returned, blocks = sweep
     _, expected = landed(tmp_path_factory.mktemp("memo"), returned)
-    maker, folder = maker_of(grid(x=range(len(returned)))), tmp_path_factory.mktemp("memo")
+    made, folder = swept(grid(x=range(len(returned)))), tmp_path_factory.mktemp("memo")
     for block in blocks:
-        commit(folder, maker, returned, block)
+        commit(folder, made, returned, block)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sweeps.merging.N_SMALL", 2)
-        patch.setattr("sweeps.gathering.STEP", 2)
+        patch.setattr("sweeps.matching.STEP", 2)
         index = merge(memo.scan(folder)) if is_merged else None
-        gathered, found = land(folder, maker, index)
+        gathered, found = land(folder, made, index)
     xr.testing.assert_identical(found, expected)
-    assert count_refused(maker, memo.scan(folder)) == gathered.n_refused
+    assert count_refused(made, key_maker(made), memo.scan(folder)) == gathered.n_refused
 
 
 def test_lengths_that_differ_are_padded_and_counted(tmp_path):
@@ -283,21 +283,21 @@ def test_a_coordinate_of_a_single_value_becomes_an_output(tmp_path):
 
 
 def test_a_space_that_shrinks_forgets_the_lengths_of_other_points(tmp_path):
-    maker = maker_of(grid(x=range(3)))
-    commit(tmp_path, maker, [[1.0], [1.0, 2.0], [1.0] * 9], range(3))
-    _, dataset = land(tmp_path, maker_of(grid(x=[1, 0])))
+    made = swept(grid(x=range(3)))
+    commit(tmp_path, made, [[1.0], [1.0, 2.0], [1.0] * 9], range(3))
+    _, dataset = land(tmp_path, swept(grid(x=[1, 0])))
     np.testing.assert_array_equal(dataset.f, [[1, 2], [1, np.nan]])
 
 
 def test_a_dimension_named_as_an_output_later_costs_the_points_only(tmp_path):
-    commit(tmp_path, maker_of(grid(x=[0, 1])), [{"line": 1.0}] * 2, range(2))
-    gathered, _ = land(tmp_path, maker_of(zipped("line", x=[0, 1])))
+    commit(tmp_path, swept(grid(x=[0, 1])), [{"line": 1.0}] * 2, range(2))
+    gathered, _ = land(tmp_path, swept(zipped("line", x=[0, 1])))
     assert gathered.status.tolist() == [2, 2]
     assert "'line'" in gathered.failures[0].message
 
 
 def test_points_of_a_list_and_of_a_grid_share_values(tmp_path):
-    commit(tmp_path, maker_of(grid(x=range(4))), [0.0, 1.0, 2.0, 3.0], range(4))
-    gathered, dataset = land(tmp_path, maker_of(points([{"x": 3}, {"x": 9}, {"x": 1}])))
+    commit(tmp_path, swept(grid(x=range(4))), [0.0, 1.0, 2.0, 3.0], range(4))
+    gathered, dataset = land(tmp_path, swept(points([{"x": 3}, {"x": 9}, {"x": 1}])))
     np.testing.assert_array_equal(dataset.f, [3, np.nan, 1])
     assert gathered.status.tolist() == [1, 0, 1]

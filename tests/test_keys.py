@@ -11,8 +11,8 @@ from hypothesis.extra import numpy as hnp
 
 from sweeps.accepting import accept
 from sweeps.declaring import experiment
+from sweeps.keying import key_maker
 from sweeps.keys import hash_values, match
-from sweeps.planning import key_maker
 from sweeps.resweeping import resweep
 from sweeps.space import grid, points, zipped
 from sweeps.values import encode

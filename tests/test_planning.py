@@ -1,5 +1,7 @@
 """Laws of planning: counts add up, and the points to compute are those that nobody knows."""
 
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,10 +9,15 @@ from hypothesis import strategies as st
 
 from sweeps import experiment, grid, planning, points
 from sweeps.errors import DeclarationError
+from sweeps.keying import KeyMaker, key_maker
 
 
-def maker(space, function=lambda a=0, b=0, c=0: 0.0):
-    return planning.key_maker(experiment(space, name="planned")(function))
+def planned(space, function=lambda a=0, b=0, c=0: 0.0):
+    return experiment(space, name="planned")(function)
+
+
+def maker(space):
+    return key_maker(planned(space))
 
 
 def knows(make_keys, positions):
@@ -73,32 +80,36 @@ def test_a_point_keeps_its_key_in_every_space():
 def test_a_block_holds_points_of_the_same_parameters():
     space = points([{"a": 1}, {"a": 2}, {"b": 1}, {"a": 3, "b": 2}, {"a": 4}])
     make_keys = maker(space)
-    positions = np.arange(5)
-    parts = list(planning.alike(space.codes(positions)))
-    blocks = [
-        planning.cut(make_keys, positions[part], 0, lambda keys: np.zeros(len(keys), int))
-        for part in parts
-    ]
-    assert [sorted(block.columns) for block in blocks] == [["a"], ["b"], ["a", "b"], ["a"]]
-    assert sum(map(len, blocks)) == 5
-    np.testing.assert_array_equal(np.concatenate([b.keys for b in blocks]), make_keys(positions))
+    blocks = list(planning.cut(make_keys, np.arange(5), 7, None))
+    passed = [make_keys.space.arguments_at(block.at, "ab") for block in blocks]
+    assert [sorted(own) for own in passed] == [["a"], ["b"], ["a", "b"], ["a"]]
+    assert np.concatenate([block.at for block in blocks]).tolist() == list(range(5))
+    assert [block.number for block in blocks] == [7, 8, 9, 10]
 
 
 def test_a_block_says_how_often_its_points_failed():
     make_keys = maker(grid(a=[1, 2]))
-    assert planning.cut(make_keys, np.arange(2), 0, lambda keys: np.array([0, 0])).attempts is None
-    tried = planning.cut(make_keys, np.arange(2), 0, lambda keys: np.array([0, 3])).attempts
-    assert tried.tolist() == [0, 3]
+    (tried,) = planning.cut(make_keys, np.arange(2), 0, lambda keys: np.array([0, 0]))
+    assert tried.attempts is None
+    (tried,) = planning.cut(make_keys, np.arange(2), 0, lambda keys: np.array([0, 3]))
+    assert tried.attempts.tolist() == [0, 3]
+
+
+@given(positions=st.sets(st.integers(0, 2**40), min_size=1))
+def test_a_block_keeps_its_positions(positions):
+    (block,) = planning.cut(maker(grid()), np.array(sorted(positions)), 0, None)
+    assert block.at.tolist() == sorted(positions)
+    assert pickle.loads(pickle.dumps(block)).at.tolist() == sorted(positions)
 
 
 def test_no_points_and_too_many_points_are_refused():
     with pytest.raises(DeclarationError, match=r"'planned' has no points: .where\(\) excludes all"):
-        planning.plan(maker(grid(a=[1]).where(lambda a: False)), *[None] * 3)
+        planning.check(planned(grid(a=[1]).where(lambda a: False)))
     with pytest.raises(DeclarationError, match="1,073,741,824 points are more than one results"):
-        planning.plan(maker(grid(a=range(2**15), b=range(2**15))), *[None] * 3)
+        planning.check(planned(grid(a=range(2**15), b=range(2**15))))
 
 
 def test_a_plan_of_many_points_that_nobody_knows_asks_for_no_key(monkeypatch):
     make_keys = maker(grid(a=range(2**14), b=range(2**14)))
-    monkeypatch.setattr(planning.KeyMaker, "__call__", None)
+    monkeypatch.setattr(KeyMaker, "__call__", None)
     assert planning.plan(make_keys, None, None, None, keep=False).n_missing == 2**28

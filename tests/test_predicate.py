@@ -81,9 +81,9 @@ def mistaken(x):
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        (lambda x: 1 / x, "raised ZeroDivisionError: division by zero, for {'x': 0}"),
+        (lambda x: 1 / x, "raised ZeroDivisionError: division by zero, at the point {'x': 0}"),
         (lambda x: np.array([True, False]), "raised ValueError"),
-        (lambda y: y, "missing 1 required positional argument: 'y', for {}"),
+        (lambda y: y, "missing 1 required positional argument: 'y', at the point {}"),
         (lambda x, /: x, "missing 1 required positional argument"),
         (mistaken, "told by itself"),
     ],

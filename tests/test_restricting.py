@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sweeps import sample
 from sweeps.declaring import experiment
 from sweeps.errors import DeclarationError, OverrideError, SweepsError
-from sweeps.planning import key_maker
+from sweeps.keying import key_maker
 from sweeps.restricting import MAX_DEPTH, restrict
 from sweeps.space import grid, points, zipped
 

@@ -12,8 +12,8 @@ from sweeps import sample
 from sweeps.declaring import experiment
 from sweeps.draws import METHODS, Choice, Draw, Interval
 from sweeps.errors import DeclarationError, SweepsError, UnknownNameError
+from sweeps.keying import key_maker
 from sweeps.overrides import parse_all
-from sweeps.planning import key_maker
 from sweeps.resweeping import resweep
 from sweeps.space import grid, points, replicates, zipped
 
@@ -84,6 +84,19 @@ def test_axes_replaced_and_constants_set_or_swept(given, axes, constants):
 def test_predicates_stay_when_axes_are_replaced():
     made = resweep(experiment(grid(x=[1, 2, 3]).where(lambda x: x > 1))(twice), {"x": range(10)})
     assert [p["x"] for p in made.space] == list(range(2, 10))
+
+
+def test_derived_parameters_are_derived_anew_when_axes_are_replaced():
+    space = grid(x=[1, 2]).derive(factor=lambda x, scale=10: scale * x)
+
+    def scaled(x, factor, scale=10):
+        return x * factor
+
+    made = experiment(space)(scaled)
+    assert [p["factor"] for p in resweep(made, {"x": [3, 4]}).space] == [30, 40]
+    for scales in ([1, 2], [3], 4):
+        swept = resweep(made, {"scale": scales}).space
+        assert [p["factor"] for p in swept] == [p["x"] * p["scale"] for p in swept]
 
 
 @pytest.mark.parametrize(
@@ -294,7 +307,7 @@ def test_predicates_and_derived_parameters_stay():
             experiment(grid(x=[1]).derive(factor=lambda x: x))(twice),
             ["factor=2"],
             DeclarationError,
-            "'factor' is derived from others",
+            "'factor' is derived from other parameters: give those",
         ),
         (declared, ["sample=sobol(99999999999)", "g=1:2"], DeclarationError, "more than"),
         (

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweeps import returning
+from sweeps.block import Part
 from sweeps.returning import tabulate
 
 
@@ -14,7 +15,11 @@ def table(returned, dims=None, taken=()):
     n = len(returned)
     keys = np.arange(2 * n, dtype=np.uint64).reshape(n, 2)
     elapsed = np.arange(n, dtype=np.float32)
-    return tabulate(returned, keys, elapsed, name="f", dims=dims or {}, taken=frozenset(taken))
+    naming = {"name": "f", "dims": dims or {}, "taken": frozenset(taken)}
+    variables = returning.uniform(returned, **naming)
+    if variables is not None:  # as a worker does
+        return [Part(keys, elapsed, variables)], []
+    return tabulate(returned, keys, elapsed, **naming)
 
 
 VALUES = st.one_of(
@@ -48,7 +53,7 @@ def test_the_fast_way_makes_what_the_slow_way_makes(returned):
     made = [table([value]) for value in returned]
     together = table(returned)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(returning, "_uniform", lambda *_args: None)
+        patch.setattr(returning, "uniform", lambda *_args, **_naming: None)
         slow = table(returned)
         assert [seen(table([value])) for value in returned] == [seen(each) for each in made]
     assert [i for i, _ in together[1]] == [i for i, _ in slow[1]]

@@ -8,19 +8,17 @@ from hypothesis import strategies as st
 from sweeps.block import Block, Receipt
 from sweeps.scheduling import BLOCK_S, MAX_BLOCK, Scheduler
 
-KEYS = np.zeros((MAX_BLOCK, 2), dtype=np.uint64)
-
 
 def cut(positions, number):
     """One block of all positions."""
-    yield Block(number, KEYS[: len(positions)], {"x": positions})
+    yield Block(number, positions)
 
 
 def cut_by_parity(positions, number):
     """Several blocks, as where points have different parameters."""
     odd = np.flatnonzero(np.diff(positions % 2)) + 1
     for offset, part in enumerate(np.split(positions, odd)):
-        yield Block(number + offset, KEYS[: len(part)], {"x": part})
+        yield Block(number + offset, part)
 
 
 def receipt(block, n_left=0, point_s=0.0):
@@ -58,15 +56,15 @@ def test_every_position_is_finished_once(n, n_pieces, n_workers, cutter, fate):
             while len(out) > 2 * n_workers:
                 done = out.pop(fate.choice(list(out)))
                 n_left = fate.randrange(len(done))
-                finished += done.columns["x"][: len(done) - n_left].tolist()
+                finished += done.positions[: len(done) - n_left].tolist()
                 scheduler.settle(receipt(done, n_left, fate.uniform(0, 2)))
         if fate.random() < 0.5:
             for done in out.values():
-                finished += done.columns["x"].tolist()
+                finished += done.positions.tolist()
                 scheduler.settle(receipt(done))
         else:
             for number, lost in scheduler.recall().items():
-                assert out[number].columns["x"].tolist() == lost.tolist()
+                assert out[number].positions.tolist() == lost.tolist()
                 n_committed = fate.randint(0, len(lost))
                 finished += lost[:n_committed].tolist()
                 scheduler.give_back(lost[n_committed:])
@@ -122,4 +120,4 @@ def test_pending_is_what_nobody_has():
     scheduler = Scheduler([np.arange(10)], cut_by_parity, 1)
     block = next(scheduler.blocks())
     rest = np.concatenate(scheduler.pending())
-    assert sorted([*rest, *block.columns["x"]]) == list(range(10))
+    assert sorted([*rest, *block.positions]) == list(range(10))

@@ -153,9 +153,7 @@ def test_coordinates_that_are_no_parameters_are_told_apart_by_naming_those_that_
 @pytest.mark.parametrize("other", ["sobol", "halton", "latin_hypercube", "uniform"])
 def test_other_samples_are_refused(other):
     ds = dataset(getattr(sample, other)(40, **PARAMETERS), f=f)
-    with pytest.raises(
-        SweepsError, match=r"no Saltelli design.*by sweeps.sample.saltelli"
-    ):
+    with pytest.raises(SweepsError, match=r"no Saltelli design.*by sweeps.sample.saltelli"):
         sobol_indices(ds)
 
 

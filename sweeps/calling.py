@@ -1,0 +1,195 @@
+"""Calling: the function at one point after the other, or at many at once, until time is over."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import traceback
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sweeps import flight, returning
+from sweeps.block import Variable
+from sweeps.errors import OutputError
+from sweeps.interrupting import Interrupted
+
+BLOCK_BYTES = 64 * 2**20
+"""Values held in memory before a block is committed, however little time it took."""
+
+_TIMEOUT_SLACK = 0.01
+"""A point gets so much more than its timeout: arming costs 30 us, too much for every point."""
+
+_FIRST_CHUNK = 16
+_LARGEST_CHUNK = 2**16  # numpy's own cost has vanished, and temporary arrays stay in the cache
+_GROWTH = 16
+
+Why = tuple[str, str, str, str]
+"""Kind, type, message and traceback of a failure."""
+
+Piece = tuple[slice | npt.NDArray[np.int64], tuple[Variable, ...]]
+"""Which points of a block, and their values."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """How long to go on, and how an output may be called.
+
+    Attributes
+    ----------
+    block_s : float
+        Seconds after which nothing more is begun.
+    timeout : float or None
+        Seconds for a call.
+    name, dims, taken
+        As for `sweeps.outputs.outputs`.
+    """
+
+    block_s: float
+    timeout: float | None
+    name: str
+    dims: Mapping[str, tuple[str, ...]]
+    taken: frozenset[str]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Called:
+    """What came of the points of a block that were begun, which are the first ones.
+
+    Attributes
+    ----------
+    elapsed : numpy.ndarray
+        Shape (n,), seconds.
+    failures : list of (int, Why)
+        By the point's place in the block.
+    returned : list
+        What the other points returned, in their order; or else
+    pieces : list of Piece
+        columns of values, ascending.
+    """
+
+    elapsed: npt.NDArray[np.float64]
+    failures: list[tuple[int, Why]]
+    returned: list[Any] = dataclasses.field(default_factory=list)
+    pieces: list[Piece] = dataclasses.field(default_factory=list)
+
+
+def call_each(
+    function: Callable[..., Any],
+    given: Mapping[str, Any],
+    columns: Mapping[str, Iterable[Any]],
+    n_points: int,
+    record: flight.Recorder,
+    limits: Limits,
+) -> Called:
+    """Call the function for one point after the other.
+
+    Parameters
+    ----------
+    given : mapping
+        Arguments that all points share.
+    columns : mapping
+        Arguments of each point.
+    record : Recorder
+        Where to say which point is computed.
+    """
+    names, timeout = tuple(columns), limits.timeout
+    returned: list[Any] = []
+    failures: list[tuple[int, Why]] = []
+    times = [time.perf_counter()]
+    end, rearm = times[0] + limits.block_s, times[0]
+    room_bytes = BLOCK_BYTES
+    at, clock = record.at, time.perf_counter
+    snapshot, scalars = returning.snapshot, returning.SCALARS
+    own = [c.tolist() if isinstance(c, np.ndarray) else c for c in columns.values()]
+    rows: Iterable[tuple[Any, ...]] = zip(*own, strict=True) if own else iter([()] * n_points)
+    for i, row in enumerate(rows):
+        at[0] = i
+        if timeout and times[-1] >= rearm:
+            record.arm((1 + _TIMEOUT_SLACK) * timeout)
+            rearm = times[-1] + _TIMEOUT_SLACK * timeout
+        try:
+            value = function(**given, **dict(zip(names, row, strict=True)))
+            if type(value) not in scalars:
+                value = snapshot(value)
+                room_bytes -= returning.size_bytes(value)
+            returned.append(value)
+        except Interrupted:
+            raise
+        except BaseException as error:  # SystemExit and KeyboardInterrupt are the point's too
+            failures.append((i, why(error)))
+        now = clock()
+        times.append(now)
+        if now > end or room_bytes < 0:
+            break
+    return Called(np.diff(times), failures, returned)
+
+
+def call_columns(
+    function: Callable[..., Any],
+    given: Mapping[str, Any],
+    columns: Mapping[str, Any],
+    n_points: int,
+    record: flight.Recorder,
+    limits: Limits,
+) -> Called:
+    """Call the function for many points at once, first for few, then for ever more.
+
+    Where it raises, halves of the points are tried, until those that it raises at stand alone.
+    """
+    elapsed: list[npt.NDArray[np.float64]] = []
+    failures: list[tuple[int, Why]] = []
+    pieces: list[Piece] = []
+
+    def call(start: int, stop: int) -> None:
+        record.at[0], record.at[1] = start, stop - start
+        if limits.timeout:
+            record.arm(limits.timeout)
+        own = {name: column[start:stop] for name, column in columns.items()}
+        try:
+            value = function(**given, **own)
+            variables = returning.columns(
+                value, stop - start, name=limits.name, dims=limits.dims, taken=limits.taken
+            )
+            pieces.append((slice(start, stop), variables))
+        except Interrupted:
+            raise
+        except OutputError as error:
+            reason = "output", "OutputError", str(error), ""
+            failures.extend((i, reason) for i in range(start, stop))
+        except BaseException as error:
+            if stop - start == 1:
+                failures.append((start, why(error)))
+                return
+            middle = (start + stop) // 2
+            call(start, middle)
+            call(middle, stop)
+
+    start, size = 0, _FIRST_CHUNK
+    begun = time.perf_counter()
+    end, room_bytes = begun + limits.block_s, BLOCK_BYTES
+    while start < n_points and (not start or (begun < end and room_bytes > 0)):
+        stop = min(n_points, start + size)
+        n_failed, n_pieces = len(failures), len(pieces)
+        call(start, stop)
+        now = time.perf_counter()
+        point_s = (now - begun) / (stop - start)
+        elapsed.append(np.broadcast_to(point_s, stop - start))
+        room_bytes -= sum(v.values.nbytes for _, made in pieces[n_pieces:] for v in made)
+        wanted = min((end - now) / point_s, size * _GROWTH, _LARGEST_CHUNK)
+        size = max(1, int(wanted)) if len(failures) == n_failed else max(1, size // _GROWTH)
+        start, begun = stop, now
+    return Called(np.concatenate(elapsed), failures, pieces=pieces)
+
+
+def why(error: BaseException) -> Why:
+    """Kind, type, message and traceback, without the frames of this module."""
+    frames = error.__traceback__.tb_next if error.__traceback__ is not None else None
+    try:
+        text = "".join(traceback.format_exception(type(error), error, frames))
+        message = str(error)
+    except Exception:  # a __str__ that raises
+        text, message = f"{type(error).__name__}: (cannot be shown)", "(cannot be shown)"
+    return "exception", type(error).__name__, message, text

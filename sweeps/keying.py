@@ -1,0 +1,161 @@
+"""Keying: the keys of an experiment's points, and of their random streams, from positions."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+
+import numpy as np
+
+from sweeps import keys, values
+from sweeps.accepting import accept
+from sweeps.declaring import Experiment
+from sweeps.errors import DeclarationError
+from sweeps.signature import RNG
+from sweeps.space import Positions, Space
+
+MAX_POINTS = 2**28
+"""Most points that one results file is made for."""
+
+Hashes = Mapping[str, keys.Keys]
+"""By parameter: a row for each of its values, and a last one for points that do not have it."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class KeyMaker:
+    """Makes the keys of the points of a space; every value was hashed once.
+
+    Attributes
+    ----------
+    hashes : mapping of str to numpy.ndarray
+        Of the parameters that identify a point.
+    constant : numpy.ndarray
+        Shape (1, 2), the sum over all that is the same for all points.
+    shown : mapping of str to numpy.ndarray
+        Of the parameters that only label it: derived ones that the function does not take.
+    stream_hashes, stream_constant
+        The same for the keys of random streams; None where the function takes no `rng`.
+    """
+
+    space: Space
+    hashes: Hashes
+    constant: keys.Keys
+    shown: Hashes = dataclasses.field(default_factory=dict)
+    stream_hashes: Hashes | None = None
+    stream_constant: keys.Keys | None = None
+
+    def __call__(self, positions: Positions) -> keys.Keys:
+        """Keys of the points at `positions`, shape (n, 2)."""
+        return _sum(self.space, positions, self.hashes, self.constant)
+
+    def streams(self, positions: Positions) -> keys.Keys | None:
+        """Keys of the random streams of points, shape (n, 2), where there are any."""
+        if self.stream_hashes is None or self.stream_constant is None:
+            return None
+        return _sum(self.space, positions, self.stream_hashes, self.stream_constant)
+
+    @functools.cached_property
+    def factors(self) -> keys.Factors | None:
+        """The hashes along each dimension; None where a key is no sum of one from each."""
+        columns = [(d, c) for d in self.space.dimensions for c in d.columns]
+        if self.hashes.keys() != {column.name for _, column in columns}:
+            return None
+        names, sums = [], []
+        for dimension in self.space.dimensions:
+            names.append(" ".join(column.name for column in dimension.columns))
+            along = np.zeros((dimension.size, 2), dtype=np.uint64)
+            for column in dimension.columns:
+                along += self.hashes[column.name][column.at(np.arange(dimension.size))]
+            sums.append(along)
+        return keys.Factors((*names, ""), (*sums, self.constant))
+
+    def boxes(self, start: int, stop: int) -> list[keys.Keys | keys.Factors]:
+        """Keys of a run of positions, in pieces that are products if that is possible."""
+        if self.factors is None:
+            return [self(np.arange(start, stop))]
+        shape = tuple(dimension.size for dimension in self.space.dimensions)
+        return [self.factors.part(box) for box in keys.boxes(shape, start, stop)]
+
+    def layout(self) -> bytes:
+        """Bytes that say which point stands where."""
+        space = self.space
+        along = [(d.name, d.size, [c.name for c in d.columns]) for d in space.dimensions]
+        derived = [(name, space.dims_of(name)) for name in space.derived]
+        parts = [repr([along, derived]).encode()]
+        for name, hashes in (*self.hashes.items(), *self.shown.items()):
+            column = space.columns[name]
+            parts += [name.encode(), hashes.tobytes()]
+            parts += [column.codes.tobytes()] if column.codes is not None else []
+        if space.accepted is not None:
+            parts.append(space.accepted.tobytes())
+        return b"\0".join([*parts, self.constant.tobytes()])
+
+    def settled(self) -> KeyMaker:
+        """Make the same without the functions of the user's, for other processes."""
+        return dataclasses.replace(self, space=self.space.settled(), shown={})
+
+
+def _sum(space: Space, positions: Positions, hashes: Hashes, constant: keys.Keys) -> keys.Keys:
+    total = np.broadcast_to(constant, (len(positions), 2)).copy()
+    for name, codes in space.codes(positions).items():
+        if name in hashes:
+            total += hashes[name][codes]  # ABSENT, -1, takes the last row
+    return total
+
+
+def key_maker(experiment: Experiment) -> KeyMaker:
+    """Hash all values of an experiment's parameters and constants."""
+    space = experiment.space
+    largest = max((dimension.size for dimension in space.dimensions), default=0)
+    if largest > MAX_POINTS:
+        raise too_many(largest)
+    passed = set(experiment.passed)
+    only_shown = {name for name in space.derived if name not in passed}
+    tokens = {name: experiment.label_tokens(table) for name, table in _tables(experiment).items()}
+    hashes, constant = _hashes(experiment, tokens)
+    shown = {name: hashes.pop(name) for name in only_shown}
+    if not experiment.takes_rng:
+        return KeyMaker(space, hashes, constant, shown)
+    seed = (experiment.seed, *experiment.common_random_numbers)
+    constant = constant + keys.hash_values(RNG, accept(RNG, [seed]))
+    # A stream does not depend on the code behind labels: it stays when that changes.
+    stream_hashes, stream_constant = _hashes(experiment, {}, {*experiment.common_random_numbers})
+    for name in only_shown:
+        del stream_hashes[name]
+    return KeyMaker(space, hashes, constant, shown, stream_hashes, stream_constant)
+
+
+def too_many(n_points: int) -> DeclarationError:
+    """Make the error for a space that no results file is made for."""
+    return DeclarationError(
+        f"{n_points:,} points are more than one results file is made for ({MAX_POINTS:,}): "
+        "sweep fewer values with axis=..., or divide the sweep into several experiments"
+    )
+
+
+def _tables(experiment: Experiment) -> dict[str, values.Values]:
+    columns = experiment.space.columns
+    return {**experiment.constants, **{name: column.table for name, column in columns.items()}}
+
+
+def _hashes(
+    experiment: Experiment,
+    tokens: Mapping[str, Mapping[str, str]],
+    without: frozenset[str] | set[str] = frozenset(),
+) -> tuple[dict[str, keys.Keys], keys.Keys]:
+    """Hash the parameters, and add up the constants."""
+    nothing = np.zeros((1, 2), dtype=np.uint64)
+    own = {
+        name: keys.hash_values(name, table, tokens.get(name))
+        for name, table in experiment.constants.items()
+        if name not in without
+    }
+    hashes = {}
+    for name, column in experiment.space.columns.items():
+        default = own.pop(name, nothing)
+        if name not in without:
+            hashed = keys.hash_values(name, column.table, tokens.get(name))
+            hashes[name] = np.concatenate([hashed, default])
+    constant = sum(own.values(), nothing)
+    return hashes, constant
