@@ -5,11 +5,28 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
 
 from sweeps.errors import DeclarationError, SweepsError, unknown
 
+if TYPE_CHECKING:
+    from sweeps.product import Positions, Product
+
 _Answer = TypeVar("_Answer")
+
+
+class Keeps(Protocol):
+    """What says which points belong to a space, by the parameters that it names."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The parameters that it depends on."""
+
+    def mask(self, product: Product, at: Positions | None) -> npt.NDArray[np.bool_]:
+        """Ask it about the positions of a product, some or all of them, in order."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -35,6 +52,11 @@ class Predicate:
         """
         asked = _given(self.names, parameters)
         return _ask("the predicate of .where()", lambda: bool(self.function(**asked)), asked)
+
+    def mask(self, product: Product, at: Positions | None) -> npt.NDArray[np.bool_]:
+        """Ask it about the positions of a product, some or all of them, in order."""
+        pieces = product.pieces(at)
+        return np.array([self.accepts(point) for _, points in pieces for point in points], bool)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
