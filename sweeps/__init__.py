@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sweeps.caching import cached
     from sweeps.declaring import Experiment, experiment
     from sweeps.errors import SweepsError
     from sweeps.reporting import load, plan, status
@@ -21,6 +22,7 @@ _HOMES = {
     "Experiment": "declaring",
     "Space": "space",
     "SweepsError": "errors",
+    "cached": "caching",
     "experiment": "declaring",
     "grid": "space",
     "load": "reporting",
@@ -35,6 +37,7 @@ __all__ = [
     "Experiment",
     "Space",
     "SweepsError",
+    "cached",
     "experiment",
     "grid",
     "load",

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from sweeps import files, memo
+from sweeps import caching, files, memo
 from sweeps.subject import Subject
 
 
@@ -29,7 +29,9 @@ def waste(subject: Subject) -> list[Waste]:
     bad = sorted(subject.memo.glob(f"*{memo.BAD_SUFFIX}"))
     found += [Waste(p, _size_bytes(p), "damaged segment") for p in bad]
     left = sorted(_abandoned(subject.memo)) + sorted(_abandoned(subject.results))
-    return found + [Waste(p, _size_bytes(p), "left by a killed run") for p in left]
+    found += [Waste(p, _size_bytes(p), "left by a killed run") for p in left]
+    outdated = caching.outdated(subject.fingerprint.parts, subject.results)
+    return found + [Waste(p, _size_bytes(p), "cached by earlier code") for p in outdated]
 
 
 def free(found: list[Waste]) -> int:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+import sys
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,7 +98,10 @@ def fingerprint(
     parts = {part: digest(*sorted(texts)) for part, texts in reach.texts.items()}
     folder = home.file.parent if home and home.file else Path()
     for path in depends_on:
-        parts[f"data:{Path(path).as_posix()}"] = _content(folder / path)
+        parts[f"data:{Path(path).as_posix()}"] = content(folder / path)
+    for module, name in reach.data:
+        folder = module.file.parent if module.file else Path()
+        parts[f"{module.name}:@cached(depends_on={name!r})"] = content(folder / name)
     # The function's own module goes by many names, as `__main__`: they do not count.
     own = f"{home.name}:" if home else " "
     lines = (f"{':' if part.startswith(own) else ''}{part.removeprefix(own)} {own_digest}"
@@ -110,11 +115,11 @@ def fingerprint(
     )
 
 
-def _content(path: Path) -> str:
+def content(path: Path) -> str:
     """Return the digest of a file, or of all files of a folder with their names."""
     if path.is_dir():
         files = sorted((file.relative_to(path).as_posix(), file) for file in path.rglob("*"))
-        return digest(*(f"{name} {_content(file)}" for name, file in files if file.is_file()))
+        return digest(*(f"{name} {content(file)}" for name, file in files if file.is_file()))
     try:
         with path.open("rb") as opened:
             return hashlib.file_digest(opened, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
@@ -123,3 +128,14 @@ def _content(path: Path) -> str:
             f"depends_on names {str(path)!r}, which cannot be read ({error.strerror}). "
             "Paths are relative to the folder of the function's module."
         ) from error
+
+
+def edited_since(modules: Iterable[str], since_ns: int) -> str | None:
+    """Find the file of an imported module that was edited since; its code in memory is older."""
+    for name in modules:
+        file = getattr(sys.modules.get(name), "__file__", None)
+        if file and Path(file).is_file():
+            changed_ns = os.stat(file).st_mtime_ns  # noqa: PTH116
+            if since_ns < changed_ns <= time.time_ns():
+                return str(file)
+    return None

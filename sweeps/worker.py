@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from sweeps import declaring, flight, importing, memo, process, returning
+from sweeps import declaring, flight, importing, locating, memo, process, returning
 from sweeps.block import Block, Failure, Receipt
 from sweeps.errors import StorageError, SweepsError
 from sweeps.interrupting import Interrupted
@@ -76,6 +76,8 @@ class Settings:
         Seconds after which a worker commits what it has.
     behind_values : tuple of (object, str)
         Functions and classes behind values of parameters, and what they were when the run began.
+    results : Path, optional
+        Folder of results of the run, for what points call.
     """
 
     constants: Mapping[str, Any]
@@ -84,6 +86,7 @@ class Settings:
     flights: Path
     block_s: float
     behind_values: tuple[tuple[Any, str], ...] = ()
+    results: Path | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -147,7 +150,8 @@ def evaluate(task: Task, block: Block) -> Receipt:
     """Evaluate a block until it is done or its time is over, and commit what is finished."""
     if flight.is_asked_to_stop(task.settings.flights):
         return Receipt(block.number, 0, 0, len(block), 0.0)
-    returned, elapsed, failures = _call_each(task, block)
+    with locating.results_in(task.settings.results):
+        returned, elapsed, failures = _call_each(task, block)
     n_begun = len(elapsed)
     is_done = np.ones(n_begun, dtype=bool)
     is_done[[i for i, _ in failures]] = False
