@@ -252,13 +252,15 @@ def cached(
 
 
 def outdated(parts: Iterable[str], results: Path) -> Iterator[Path]:
-    """Find values of earlier code of the functions among these parts of a fingerprint."""
-    for part in parts:
-        module, _, name = part.partition(":")
-        found = vars(sys.modules[module]).get(name) if module in sys.modules else None
-        if type(found) is Cached and found.identity:
-            place = found.place(results)
-            yield from sorted(p for p in place.parent.glob("*") if p.is_dir() and p != place)
+    """Find values of earlier code of the cached functions that a fingerprint has as its parts.
+
+    What is kept elsewhere than with the results stays: others may share it.
+    """
+    names = (part.partition(":") for part in parts)
+    found = [vars(sys.modules[m]).get(name) for m, _, name in names if m in sys.modules]
+    ours = (each for each in found if type(each) is Cached and each.folder is None)
+    for place in sorted({each.place(results) for each in ours if each.identity}):
+        yield from sorted(p for p in place.parent.glob("*") if p.is_dir() and p != place)
 
 
 def _ignored(given: Any) -> frozenset[str]:

@@ -36,7 +36,7 @@ class _Files(FileSystemStoreBackend):  # type: ignore[misc]
             files.make_folder(path.parent)
             files.replace_atomically(path, functools.partial(joblib.dump, item))
         except StorageError as error:
-            _warn(Path(self.location).parent, error)
+            _warn(Path(self.location), error)
         except Exception as error:
             raise OutputError(
                 f"a {type(item).__name__} cannot be kept on disk: {type(error).__name__}: {error}; "
