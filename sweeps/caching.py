@@ -13,7 +13,7 @@ import sys
 import time
 import types
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
@@ -23,8 +23,6 @@ from sweeps.values import short
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-_EXAMPLE = "as in @cached or @cached(ignore=['verbose'])"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -72,15 +70,23 @@ class Cached(Generic[P, R]):
         found: R = store.value(self.place(), arguments.digest, compute)
         return found
 
-    @functools.cached_property
+    @property
     def identity(self) -> str:
         """Identity of the code in memory; empty where that is not what is on disk any more."""
         if self.told is not None:
             return self.told
+        if any(fingerprint.state(path) != seen for path, seen in self._code[0].data.items()):
+            self.__dict__.pop("_code", None)
+        code, is_edited = self._code
+        return "" if is_edited else code.digest
+
+    @functools.cached_property
+    def _code(self) -> tuple[fingerprint.Fingerprint, bool]:
+        """The code on disk, and whether that is newer than the code in memory."""
         code = fingerprint.fingerprint(
             self.function, version=self.version, depends_on=self.depends_on
         )
-        return "" if self._is_edited(code.modules) else code.digest
+        return code, self._is_edited(code.modules)
 
     @property
     def data(self) -> dict[str, str]:
@@ -233,52 +239,41 @@ def cached(
     """
     if function is not None:
         return Cached(_checked(function))
-    if folder is not None and not isinstance(folder, (str, os.PathLike)):
-        raise DeclarationError(f"folder is {short(folder)}: give the path of a folder")
-    ignored = _ignored(ignore)
+    ignored = options.ignore(ignore)
     paths = options.depends_on(depends_on)
     said = options.version(version)
-    place = None if folder is None else os.fspath(folder)
+    place = options.folder(folder)
 
     def declare(function: Callable[P, R]) -> Cached[P, R]:
-        checked = _checked(function)
-        for name in ignored:
-            names = inspect.signature(checked).parameters
-            if name not in names:
-                raise unknown("argument", name, names, f"of {function.__name__}()")
-        return Cached(checked, ignored, paths, said, place)
+        made: Cached[P, R] = Cached(_checked(function), ignored, paths, said, place)
+        names = inspect.signature(function).parameters
+        for name in ignored - names.keys():
+            raise unknown("argument", name, names, f"of {function.__name__}()")
+        return made
 
     return declare
 
 
-def outdated(parts: Iterable[str], results: Path) -> Iterator[Path]:
-    """Find values of earlier code of the cached functions that a fingerprint has as its parts.
+def places(parts: Iterable[str], results: Path) -> list[Path]:
+    """Find the folders of the cached functions that a fingerprint has as its parts.
 
-    What is kept elsewhere than with the results stays: others may share it.
+    Only those with the results: a folder elsewhere may be shared with others.
     """
     names = (part.partition(":") for part in parts)
     found = [vars(sys.modules[m]).get(name) for m, _, name in names if m in sys.modules]
     ours = (each for each in found if type(each) is Cached and each.folder is None)
-    for place in sorted({each.place(results) for each in ours if each.identity}):
-        yield from sorted(p for p in place.parent.glob("*") if p.is_dir() and p != place)
-
-
-def _ignored(given: Any) -> frozenset[str]:
-    names = (given,) if isinstance(given, str) else given
-    if not isinstance(names, Iterable) or isinstance(names, (bytes, Mapping)):
-        raise DeclarationError(f"ignore is {short(given)}: give names of arguments, {_EXAMPLE}")
-    names = tuple(names)
-    for name in names:
-        if not isinstance(name, str):
-            raise DeclarationError(f"ignore has {short(name)}: give names of arguments, {_EXAMPLE}")
-    return frozenset(names)
+    return sorted({each.place(results) for each in ours if each.identity})
 
 
 def _checked(function: Any) -> Callable[..., Any]:
     """Refuse what has no code of its own, or whose value is not what it returns."""
     code = inspect.unwrap(function) if callable(function) else None
-    if not isinstance(code, types.FunctionType) or isinstance(function, Cached):
-        raise DeclarationError(f"@cached takes a function, not {short(function)}: {_EXAMPLE}")
+    is_ours = type(function).__module__.partition(".")[0] == "sweeps"
+    if not isinstance(code, types.FunctionType) or is_ours:
+        raise DeclarationError(
+            f"@cached takes a function, not {short(function)}: write @cached, or "
+            "@cached(ignore=['verbose']), above its def"
+        )
     name = code.__qualname__
     if "." in name.rpartition("<locals>.")[2]:
         raise DeclarationError(

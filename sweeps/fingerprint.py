@@ -14,6 +14,9 @@ from typing import Any
 from sweeps.errors import DeclarationError
 from sweeps.source.canonical import OpaqueError, digest
 from sweeps.source.carried import Carried, innermost
+from sweeps.source.module import Module
+
+State = tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class Fingerprint:
         Part -> its source, as it was written.
     whole_modules
         Modules taken whole, as the source does not show what is used of them.
+    data
+        Files and folders whose content went into it, each with the `state` that it was read in.
     """
 
     digest: str
@@ -40,6 +45,7 @@ class Fingerprint:
     modules: tuple[str, ...]
     sources: Mapping[str, str]
     whole_modules: tuple[str, ...]
+    data: Mapping[Path, State]
 
 
 def fingerprint(
@@ -96,12 +102,11 @@ def fingerprint(
     if version is not None:
         reach.add("version", f"{type(version).__name__}:{version!r}", str(version))
     parts = {part: digest(*sorted(texts)) for part, texts in reach.texts.items()}
-    folder = home.file.parent if home and home.file else Path()
-    for path in depends_on:
-        parts[f"data:{Path(path).as_posix()}"] = content(folder / path)
-    for module, name in reach.data:
-        folder = module.file.parent if module.file else Path()
-        parts[f"{module.name}:@cached(depends_on={name!r})"] = content(folder / name)
+    named = {f"data:{Path(path).as_posix()}": _folder(home) / path for path in depends_on}
+    for module, path in reach.data:
+        named[f"{module.name}:@cached(depends_on={path!r})"] = _folder(module) / path
+    data = {path: state(path) for path in named.values()}
+    parts |= {part: content(path) for part, path in named.items()}
     # The function's own module goes by many names, as `__main__`: they do not count.
     own = f"{home.name}:" if home else " "
     lines = (f"{':' if part.startswith(own) else ''}{part.removeprefix(own)} {own_digest}"
@@ -112,7 +117,22 @@ def fingerprint(
         modules=tuple(sorted(reach.modules)),
         sources=dict(sorted(reach.sources.items())),
         whole_modules=tuple(sorted(reach.whole)),
+        data=data,
     )
+
+
+def _folder(module: Module | None) -> Path:
+    return module.file.parent if module and module.file else Path()
+
+
+def state(path: Path) -> State:
+    """Return what changes whenever a file is written, or any file of a folder; () if not there."""
+    try:
+        found = [path, *(sorted(path.rglob("*")) if path.is_dir() else ())]
+        stats = [each.stat() for each in found]
+    except OSError:
+        return ()
+    return tuple((each.st_mtime_ns, each.st_ctime_ns, each.st_size) for each in stats)
 
 
 def content(path: Path) -> str:

@@ -46,6 +46,13 @@ class _Files(FileSystemStoreBackend):  # type: ignore[misc]
     def store_metadata(self, call_id: tuple[str, ...], metadata: Any) -> None:
         """Write none: nobody reads them."""
 
+    def store_cached_func_code(self, call_id: list[str], func_code: str | None = None) -> None:
+        """Write none: the folder is named after the code. joblib would empty it for another."""
+
+    def get_cached_func_code(self, call_id: list[str]) -> str:
+        """Say that none was written, which joblib asks once in a process."""
+        raise FileNotFoundError
+
 
 def value(folder: Path, key: str, compute: Callable[[], Any]) -> Any:
     """Get the value of a key; where there is none, one caller computes it and the others wait.
@@ -96,6 +103,7 @@ def _turn(path: Path) -> Iterator[None]:
         yield
         return
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError:
         yield
@@ -106,7 +114,7 @@ def _turn(path: Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
         with contextlib.suppress(OSError):
-            path.unlink()  # who waits for it has the value by now, and who comes later finds it
+            path.unlink()  # who waits for it still gets it, and who comes later finds the value
     finally:
         _OURS.reset(outer)
         with contextlib.suppress(OSError):

@@ -12,7 +12,7 @@ import types
 import numpy as np
 import pytest
 
-from sweeps import cached, locating
+from sweeps import cached, experiment, files, grid, locating
 from sweeps.errors import DeclarationError, OutputError, SweepsError, UnknownNameError
 
 HELPERS = """
@@ -184,6 +184,25 @@ def test_clean_frees_what_earlier_code_has_computed(sweeps, wave):
     assert len(wave.folders()) == 1
     run(sweeps, "--engine", "serial", "--recompute")
     assert wave.n_computed == 2
+
+
+def test_clean_frees_what_a_killed_process_left(sweeps, wave):
+    run(sweeps, "--engine", "serial")
+    (kept,) = (wave.folders()[0]).rglob("output.pkl")
+    left = kept.with_name(f"{files.TEMPORARY_PREFIX}1-abc")
+    left.write_bytes(b"half")
+    assert sweeps("clean", "wave", "--json").json["waste"] == []
+    os.utime(left, (0, 0))
+    sweeps("clean", "wave", "--yes")
+    assert (left.exists(), kept.exists()) == (False, True)
+
+
+def test_an_experiment_may_itself_be_cached(sweeps, wave):
+    wave.edit("wave.py", "def wave(x):", "@cached\ndef wave(x):\n    open('log', 'a').write('w')")
+    wave.edit("wave.py", "import experiment", "import cached, experiment")
+    run(sweeps, "-j", "2")
+    run(sweeps, "--recompute", "--engine", "serial")
+    assert wave.n_computed == 6 + 1
 
 
 def test_an_argument_that_cannot_be_told_fails_its_points_and_is_named(sweeps, wave):
@@ -366,7 +385,7 @@ def test_arrays_count_by_content(calls, shape):
     for view in (
         array,
         array.copy(),
-        np.asfortranarray(array),
+        np.array(array, order="F"),
         np.stack([array, array], -1)[..., 0],
     ):
         np.testing.assert_array_equal(scale(view), 2 * array)
@@ -469,6 +488,25 @@ def test_clear_forgets_the_values_of_this_function(calls):
     assert other.place().exists()
 
 
+def test_data_that_changes_while_python_runs_counts(calls, project):
+    (project / "table.csv").write_text("1")
+    (project / "folder").mkdir()
+    scale = counting(calls, depends_on=[project / "table.csv", project / "folder"])
+    assert scale(1) == scale(1) == 2
+    (project / "table.csv").write_text("2")
+    assert scale(1) == scale(1) == 2
+    (project / "folder" / "new").write_text("3")
+    assert scale(1) == scale(1) == 2
+    assert calls == [1, 1, 1]
+    (project / "folder" / "new").unlink()
+    (project / "table.csv").write_text("1")
+    assert scale(1) == 2
+    assert calls == [1, 1, 1]
+    (project / "table.csv").unlink()
+    with pytest.raises(DeclarationError, match=r"table\.csv"):
+        scale(1)
+
+
 @pytest.mark.parametrize("given", ["there", "absolute"])
 def test_a_folder_of_its_own(calls, project, given):
     folder = str(project / given) if given == "absolute" else given
@@ -543,6 +581,7 @@ REFUSED = {
     "generator function": (_generate, "is a coroutine or generator function"),
     "async function": (_later, "is a coroutine or generator function"),
     "cached": (documented, "takes a function, not"),
+    "experiment": (experiment(grid(x=[1]), name="e")(lambda x: x), "takes a function, not"),
     "text": ("helper", "takes a function, not 'helper'"),
 }
 
@@ -558,9 +597,9 @@ def test_what_cannot_be_cached_is_refused(function, said, decorate):
     ("options", "said"),
     [
         ({"ignore": "verbos"}, "no argument 'verbos' of f.*Did you mean 'verbose'"),
-        ({"ignore": 3}, "ignore is 3"),
+        ({"ignore": 3}, "ignore has 3"),
         ({"ignore": [3]}, "ignore has 3"),
-        ({"ignore": {"x": 1}}, "ignore is"),
+        ({"ignore": {"x": 1}}, "ignore has"),
         ({"depends_on": 3}, "depends_on has 3"),
         ({"version": 2.5}, "version is 2.5"),
         ({"folder": 3}, "folder is 3"),

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -71,6 +72,32 @@ def test_a_value_is_computed_once_and_comes_back_as_it_was(folder, log, value):
     assert type(first) is type(second) is type(value)
     np.testing.assert_equal(second, value)
     assert leftovers(folder) == []
+
+
+def test_reading_writes_nothing(folder, log):
+    with asking(folder, log, 1) as processes:
+        go(processes[0])
+        answers(processes)
+    before = {path: path.lstat() for path in folder.rglob("*")}
+    with asking(folder, log, 1) as processes:
+        go(processes[0])
+        answers(processes)
+    assert len(log) == 1
+    assert [path for path in folder.rglob("*") if path not in before] == []
+
+
+def test_a_folder_that_somebody_removes_is_made_again(folder, log):
+    for _ in range(2):
+        ask = [
+            threading.Thread(target=store.value, args=(folder, "k", log.computing(1, seconds=0.1)))
+            for _ in range(4)
+        ]
+        for each in ask:
+            each.start()
+        for each in ask:
+            each.join()
+        shutil.rmtree(folder)
+    assert len(log) == 2
 
 
 def test_keys_and_folders_are_apart(folder, log):

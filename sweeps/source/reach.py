@@ -249,12 +249,10 @@ class Reach:
             elif keyword.arg == "depends_on":
                 paths = _written_out(keyword.value)
                 if paths is None:
-                    file = module.file or module.name
                     raise DeclarationError(
-                        f"{file}, line {keyword.value.lineno}: depends_on of @cached must be "
-                        "written out, so that it can be read without running the code: "
-                        "depends_on='table.csv' or ['a.csv', 'b.csv'], relative to the module's "
-                        "folder"
+                        f"{module.file or module.name}, line {keyword.value.lineno}: depends_on of "
+                        "@cached must be written out, as it is read without running the code: "
+                        "'table.csv' or ['a.csv', 'b.csv'], relative to the module's folder"
                     )
                 self.data |= {(module, path) for path in paths}
 
