@@ -138,7 +138,7 @@ def test_a_torn_file_is_computed_again(tmp_path_factory, share, value):
     assert kept(folder).read_bytes() == content
 
 
-@pytest.mark.parametrize("content", [b"no pickle", b"\x80\x04N.junk"[:3], bytes(100)])
+@pytest.mark.parametrize("content", [b"", b"no pickle", b"\x80\x04N"])
 def test_a_damaged_file_is_computed_again(folder, log, content):
     store.value(folder, "k", log.computing(7))
     kept(folder).write_bytes(content)
@@ -146,7 +146,11 @@ def test_a_damaged_file_is_computed_again(folder, log, content):
     assert len(log) == 2
 
 
-@pytest.mark.parametrize("value", [(i for i in "ab"), lambda: 1, threading.Lock()], ids=repr)
+@pytest.mark.parametrize(
+    "value",
+    [(i for i in "ab"), lambda: 1, threading.Lock()],
+    ids=["generator", "lambda", "lock"],
+)
 def test_what_cannot_be_pickled_is_told_and_leaves_nothing(folder, log, value):
     with pytest.raises(OutputError, match=f"a {type(value).__name__} cannot be kept"):
         store.value(folder, "k", log.computing(value))

@@ -243,7 +243,7 @@ class Reach:
 
     def _take_declared(self, module: Module, name: str, keywords: list[ast.keyword]) -> None:
         for keyword in keywords:
-            if keyword.arg == "version":
+            if keyword.arg in ("version", None):  # None for **options, which may have one
                 text = self.read(module, keyword.value)
                 self.take(module, f"{name}@version", text, keyword.value)
             elif keyword.arg == "depends_on":
