@@ -14,6 +14,7 @@ import pytest
 
 from sweeps import cached, experiment, files, grid, locating
 from sweeps.errors import DeclarationError, OutputError, SweepsError, UnknownNameError
+from sweeps.fingerprint import fingerprint
 
 HELPERS = """
 from sweeps import cached
@@ -159,6 +160,38 @@ def test_the_decorator_itself_makes_no_point_stale(sweeps, wave, old, new):
     run(sweeps, "--engine", "serial")
     wave.edit("helpers.py", old, new)
     assert n_missing(sweeps) == 0
+
+
+@pytest.mark.parametrize("number", ["2", "VERSION", "3"])
+def test_each_helper_has_a_version_of_its_own(sweeps, wave, number):
+    wave.edit("helpers.py", "return deep.row(n)", "return deep.row(n) + first() + second()")
+    wave.edit(
+        "helpers.py",
+        "@cached(depends_on",
+        "VERSION = 2\n\n@cached(version=1)\ndef first():\n    return 0\n\n"
+        "@cached(version=2)\ndef second():\n    return 0\n\n@cached(version=1, depends_on",
+    )
+    run(sweeps, "--engine", "serial")
+    wave.edit("helpers.py", "@cached(version=1)", f"@cached(version={number})")
+    assert n_missing(sweeps) == 6
+
+
+def test_data_of_a_helper_that_is_carried_along_counts(project):
+    (project / "data.csv").write_text("1")
+    options = {"depends_on": project / "data.csv"}
+
+    @cached(**options)
+    def helper():
+        return 1
+
+    def carrying():
+        return helper()
+
+    before = fingerprint(carrying).digest
+    (project / "data.csv").write_text("2")
+    assert fingerprint(carrying).digest != before
+    (project / "data.csv").write_text("1")
+    assert fingerprint(carrying).digest == before
 
 
 def test_data_that_only_running_would_tell_is_refused_where_it_stands(sweeps, wave):
