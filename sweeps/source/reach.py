@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sweeps.source.module import Chain, Module, load
+from sweeps.source.namespace import is_summary_of
 from sweeps.source.scopes import ImportNode, chain_of
 from sweeps.source.syntax import Reading, Reference, read
 
@@ -226,6 +227,8 @@ class Reach:
         return new
 
     def _is_of_sweeps(self, module: Module, decorator: ast.expr) -> bool:
+        if is_summary_of(decorator, module.space.experiments):
+            return True
         chain = chain_of(decorator)
         return bool(chain) and any(_root(m) == "sweeps" for m in self._origins(module, chain))
 
