@@ -6,7 +6,6 @@ import functools
 import os
 import pickle
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 from sweeps import flight, scheduling, values, worker
 from sweeps.block import Block, Receipt
 from sweeps.errors import SweepsError
-from sweeps.subject import Subject
+from sweeps.subject import Subject, edited
 
 Work = Callable[[Any], Receipt]
 
@@ -27,13 +26,11 @@ def here(subject: Subject, flights: Path) -> Work:
     SweepsError
         Where the code on disk, which the fingerprint is of, is newer than the code in memory.
     """
-    for file in filter(None, map(_file, subject.fingerprint.modules)):
-        changed_ns = os.stat(file).st_mtime_ns  # noqa: PTH116
-        if subject.experiment.declared_ns < changed_ns <= time.time_ns():
-            raise SweepsError(
-                f"{file} was edited since it was imported here, and this process still has the old "
-                "code: start Python anew, or use the engine loky"
-            )
+    if file := edited(subject.fingerprint.modules, subject.experiment.declared_ns):
+        raise SweepsError(
+            f"{file} was edited since it was imported here, and this process still has the old "
+            "code: start Python anew, or use the engine loky"
+        )
     recorder = flight.Recorder(None)
     task = worker.Task(subject.experiment, _settings(subject, flights), recorder)
     return functools.partial(worker.evaluate, task)
@@ -74,12 +71,6 @@ def _settings(subject: Subject, flights: Path) -> worker.Settings:
         scheduling.BLOCK_S,
         experiment.identify_values(),
     )
-
-
-def _file(module: str) -> str | None:
-    """Source file of a module that is imported here."""
-    file = getattr(sys.modules.get(module), "__file__", None)
-    return file if file and Path(file).is_file() else None
 
 
 def _pickle(thing: Any) -> bytes:

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import sys
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,10 @@ class Subject:
     location, attribute : ModuleLocation or None, str
         Where a worker can import the experiment from; None where it is in ``__main__`` or made
         inside a function.
+    summary : Fingerprint or None
+        Of the code of the experiment's summary.
+    edited : str or None
+        A file of that code which was edited since it was imported here.
     """
 
     experiment: Experiment
@@ -45,6 +50,8 @@ class Subject:
     fingerprint: Fingerprint
     keys: planning.KeyMaker
     results: Path
+    summary: Fingerprint | None = None
+    edited: str | None = None
 
     @property
     def memo(self) -> Path:
@@ -56,13 +63,18 @@ class Subject:
         """The results file."""
         return self.results / f"{self.experiment.name}.h5"
 
-    def state(self, segments: Iterable[str]) -> str:
-        """Digest of all that a results file is made from; an equal state lands an equal file."""
+    def state(self, segments: Iterable[str], *, is_summarized: bool = True) -> str:
+        """Digest of all that a results file is made from; an equal state lands an equal file.
+
+        A file without the summary that belongs to it has another one.
+        """
         made = self.experiment
         digest = hashlib.blake2b(self.keys.layout(), digest_size=16)
-        said = [FORMAT, made.name, made.summary, self.fingerprint.digest]
+        said = [FORMAT, made.name, made.about, self.fingerprint.digest]
         said += [sorted(made.units.items()), sorted(made.dims.items())]
-        digest.update(json.dumps([*said, sorted(made.constants), sorted(segments)]).encode())
+        said += [sorted(made.constants), sorted(segments)]
+        said += [self.summary.digest] if self.summary is not None and is_summarized else []
+        digest.update(json.dumps(said).encode())
         return digest.hexdigest()
 
 
@@ -111,6 +123,7 @@ def resolve(
     attribute = _attribute_of(declared) if location is not None else ""
     experiment = declared if space is None else declared.with_space(space)
     experiment = experiment.with_axes(axes) if axes else experiment
+    summary, since_ns = experiment.identify_summary(), experiment.registered.declared_ns
     return Subject(
         experiment,
         location if attribute else None,
@@ -118,7 +131,20 @@ def resolve(
         experiment.identify(),
         planning.key_maker(experiment),
         results_folder(results),
+        summary,
+        edited(summary.modules, since_ns) if summary is not None else None,
     )
+
+
+def edited(modules: Iterable[str], since_ns: int) -> str | None:
+    """Find a source file of these modules that is newer than what this process has in memory."""
+    for module in modules:
+        file = getattr(sys.modules.get(module), "__file__", None)
+        if file and Path(file).is_file():
+            changed_ns = os.stat(file).st_mtime_ns  # noqa: PTH116
+            if since_ns < changed_ns <= time.time_ns():
+                return str(file)
+    return None
 
 
 def _location_of(module: str) -> ModuleLocation | None:

@@ -49,7 +49,7 @@ def test_an_experiment_is_still_the_function():
     assert made(3) == made(x=3) == 6
     assert made.__name__ == made.name == "twice"
     assert made.__doc__ == twice.__doc__
-    assert made.summary == "Twice as much."
+    assert made.about == "Twice as much."
     assert inspect.signature(made) == inspect.signature(twice)
     assert made.module == __name__
 

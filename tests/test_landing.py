@@ -18,7 +18,7 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeps import landing
+from sweeps import writing
 from sweeps.errors import OutputError, StorageError
 from sweeps.h5 import COMPLEX_NAMES, read_attributes
 from sweeps.landing import Coordinate, Failures, Output, Sheet, land
@@ -361,30 +361,15 @@ def test_slabs_of_any_size_make_the_same_file(tmp_path_factory, values, n_space,
     whole = sheet(sizes, [], [output("y", values, sizes, mask)])
     land(folder / "one.h5", whole)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(landing, "SLAB_BYTES", slab_bytes)
+        patch.setattr(writing, "SLAB_BYTES", slab_bytes)
         land(folder / "other.h5", whole)
     one, other = (read(folder / name, "h5netcdf") for name in ("one.h5", "other.h5"))
     xr.testing.assert_identical(one, other)
     shutil.rmtree(folder)
 
 
-@given(
-    sizes=st.lists(st.integers(1, 6), max_size=4).map(tuple),
-    n_most=st.integers(1, 50),
-)
-def test_slabs_are_the_points_in_order(sizes, n_most):
-    flat = np.arange(int(np.prod(sizes, dtype=int))).reshape(sizes)
-    end = 0
-    for start, stop, box in landing._slabs(sizes, n_most):
-        assert start == end
-        assert 0 < stop - start <= n_most
-        assert flat[box].ravel().tolist() == list(range(start, stop))
-        end = stop
-    assert end == flat.size
-
-
 def test_memory_is_bounded_by_slabs(tmp_path, monkeypatch):
-    monkeypatch.setattr(landing, "SLAB_BYTES", 2**20)
+    monkeypatch.setattr(writing, "SLAB_BYTES", 2**20)
     n_points = 4_000_000  # 32 MB of float64
 
     def values(start, stop):
