@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sweeps import reductions
     from sweeps.declaring import Experiment, experiment
     from sweeps.errors import SweepsError
     from sweeps.reporting import load, plan, status
@@ -26,6 +27,7 @@ _HOMES = {
     "load": "reporting",
     "plan": "reporting",
     "points": "space",
+    "reductions": "",
     "run": "running",
     "status": "reporting",
     "zipped": "space",
@@ -40,6 +42,7 @@ __all__ = [
     "load",
     "plan",
     "points",
+    "reductions",
     "run",
     "status",
     "zipped",
@@ -49,7 +52,9 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'sweeps' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"sweeps.{_HOMES[name]}"), name)
+    home = _HOMES[name]  # none: it is a module itself
+    module = importlib.import_module(f"sweeps.{home or name}")
+    value = getattr(module, name) if home else module
     globals()[name] = value
     return value
 
