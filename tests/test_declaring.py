@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from sweeps.declaring import experiment
 from sweeps.errors import DeclarationError, SweepsError, UnknownNameError
+from sweeps.fingerprint import fingerprint
 from sweeps.planning import key_maker
 from sweeps.space import grid, points, zipped
 
@@ -58,6 +59,25 @@ def test_an_experiment_is_frozen():
     made = experiment(grid(x=[1]))(twice)
     with pytest.raises(dataclasses.FrozenInstanceError):
         made.name = "other"
+
+
+def test_a_registered_summary_is_still_the_function_and_no_part_of_the_code():
+    made = experiment(grid(x=[1]))(twice)
+    before = made.identify()
+    assert made.identify_summary() is None
+    assert made.summary(len) is len
+    assert made.identify() == before
+    assert made.identify_summary() == fingerprint(len)
+    with pytest.raises(DeclarationError, match=r"@twice\.summary takes a function"):
+        made.summary("twice")
+    assert made.registered.summary is len
+
+
+def test_a_worker_gets_no_summary():
+    made = experiment(grid(x=[1]))(twice)
+    made.summary(len)
+    assert made.without_space().registered.summary is None
+    assert made.with_axes({"x": [2]}).registered is made.registered
 
 
 def test_options_are_kept():
