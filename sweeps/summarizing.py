@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -36,7 +38,8 @@ def summarize(path: Path, function: Callable[[xarray.Dataset], Any], name: str) 
         For what a results file cannot hold.
     """
     try:
-        with loading.load(path) as results:
+        # What it prints is not the answer of a command, which others may parse.
+        with contextlib.redirect_stdout(sys.stderr), loading.load(path) as results:
             return _arrays(_named(outputs.snapshot(function(results)), name), name)
     except (Interrupted, OutputError):
         raise

@@ -1,5 +1,6 @@
 """Laws of summaries: made of what was landed, stored beside it, and never at its cost."""
 
+import json
 import re
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from sweeps import (
     experiment,
     finding,
     grid,
+    loading,
     memo,
     points,
     reductions,
@@ -107,7 +109,7 @@ GIVEN = {
     "other length": lambda ds: ds.isel(x=[0, 1]).drop_vars("x"),
     "dataclass": lambda ds: Pair(1.0, 2.0),
     "number": lambda ds: 1.5,
-    "dask-like": lambda ds: ds.y[::2] * 2,
+    "what is not yet computed": lambda ds: ds.y[::2],
 }
 EXPECTED = {
     "nameless array": {"made": ("z", [1.0, 2.0])},
@@ -182,6 +184,18 @@ def test_the_results_themselves_come_back_as_they_are(project, space):
     xr.testing.assert_identical(again.drop_attrs(deep=False), results.drop_attrs(deep=False))
     for name in results.variables:
         assert again[name].dtype == results[name].dtype
+
+
+@pytest.mark.parametrize("eager_bytes", [0, 2**30], ids=["lazy", "eager"])
+def test_results_too_large_for_the_memory_are_read_when_used(project, monkeypatch, eager_bytes):
+    monkeypatch.setattr(loading, "EAGER_BYTES", eager_bytes)
+    kept = []  # would keep the file open if nobody closed it
+    made = made_of(
+        grid(x=[1.0, 2.0]), lambda x: {"y": x}, lambda ds: kept.append(ds) or ds.y.isel(x=[1]) * 2
+    )
+    made.run(engine="serial")
+    assert made.load(group="summary").y.values.tolist() == [4.0]
+    assert made.load().y.values.tolist() == [1.0, 2.0]
 
 
 # ---- when it is made
@@ -289,6 +303,14 @@ def test_it_leaves_the_memo_alone_and_sees_the_results_only(project):
     assert seen == [memo.listing(resolve(made).memo)]
     assert results.made.values.tolist() == [1.0, 2.0]
     assert results.attrs["title"] == "made"
+
+
+def test_what_it_prints_is_not_in_the_answer(wave):
+    wave(SUMMARY.replace("return", "print('adding up')\n    return"))
+    command = [sys.executable, "-m", "sweeps", "run", "wave", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["computed"] == 10
+    assert "adding up" in done.stderr
 
 
 def test_failed_points_are_missing_in_it(project):
