@@ -186,6 +186,19 @@ def test_the_results_themselves_come_back_as_they_are(project, space):
         assert again[name].dtype == results[name].dtype
 
 
+def test_a_ready_made_reduction_is_a_summary_as_it_is(project):
+    made = made_of(
+        grid(beta=[0.1, 0.2], replicate=range(4)),
+        lambda beta, replicate: {"y": beta * replicate, "is_out": replicate > 2},
+        reductions.over_replicates,
+    )
+    reduced = reductions.over_replicates(made.run(engine="serial"))
+    found = made.load(group="summary")
+    xr.testing.assert_identical(found.drop_attrs(deep=False), reduced)
+    assert found.y_mean.attrs == {"units": "m", "cell_methods": "replicate: mean"}
+    assert found.is_out_mean.values.tolist() == [0.25, 0.25]
+
+
 @pytest.mark.parametrize("eager_bytes", [0, 2**30], ids=["lazy", "eager"])
 def test_results_too_large_for_the_memory_are_read_when_used(project, monkeypatch, eager_bytes):
     monkeypatch.setattr(loading, "EAGER_BYTES", eager_bytes)
