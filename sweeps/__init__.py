@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sweeps import sample
+    from sweeps import reductions, sample
     from sweeps.caching import cached
     from sweeps.declaring import Experiment, experiment
     from sweeps.errors import SweepsError
@@ -30,6 +30,7 @@ _HOMES = {
     "load": "reporting",
     "plan": "reporting",
     "points": "space",
+    "reductions": "reductions",
     "replicates": "space",
     "run": "running",
     "sample": "sample",
@@ -48,6 +49,7 @@ __all__ = [
     "load",
     "plan",
     "points",
+    "reductions",
     "replicates",
     "run",
     "sample",
@@ -61,7 +63,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'sweeps' has no attribute {name!r}")
     home = importlib.import_module(f"sweeps.{_HOMES[name]}")
-    value = home if name == _HOMES[name] else getattr(home, name)  # sample is a module itself
+    value = home if name == _HOMES[name] else getattr(home, name)  # some are modules
     globals()[name] = value
     return value
 

@@ -183,3 +183,27 @@ def refuse_contradictions(function: Callable[..., Any], given: Mapping[str, Any]
             raise DeclarationError(
                 f"resources: {called} has no argument {name!r} that could get the resource"
             )
+
+
+def summary(given: Any, experiment: str) -> Callable[..., Any]:
+    """A function that can be called with the results alone, and answers at once."""
+    if not callable(given):
+        raise DeclarationError(
+            f"@{experiment}.summary takes a function of the results, not {short(given)}"
+        )
+    kinds = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
+    if any(is_kind(given) for is_kind in kinds):
+        raise DeclarationError(
+            f"{short(given)} is a coroutine or generator function: return the summary with a "
+            "plain def"
+        )
+    try:
+        inspect.signature(given).bind("the results")
+    except TypeError as error:
+        raise DeclarationError(
+            f"@{experiment}.summary calls the function with the results and nothing else, which "
+            f"{short(given)} does not allow: {error}"
+        ) from error
+    except ValueError:  # some functions written in C do not tell their arguments
+        pass
+    return given  # type: ignore[no-any-return]

@@ -13,6 +13,7 @@ from typing import Any
 
 from sweeps.errors import DeclarationError
 from sweeps.source.module import Chain, Module, load
+from sweeps.source.namespace import is_summary_of
 from sweeps.source.scopes import Function, ImportNode, chain_of
 from sweeps.source.syntax import Reading, Reference, read
 
@@ -233,6 +234,8 @@ class Reach:
         self, module: Module, definition: Function | ast.ClassDef, decorator: ast.expr
     ) -> bool:
         """Leave out decorators of sweeps, but not what ``@cached`` says of versions and data."""
+        if is_summary_of(decorator, module.space.experiments):
+            return True
         chain = chain_of(decorator)
         origins = self._origins(module, chain) if chain else set()
         ours = [origin for origin in origins if _root(origin) == "sweeps"]
