@@ -5,11 +5,9 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from sweeps.errors import DeclarationError, SweepsError, unknown
-
-_Answer = TypeVar("_Answer")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -34,7 +32,12 @@ class Predicate:
             Where it raises an exception, or its answer is neither true nor false.
         """
         asked = _given(self.names, parameters)
-        return _ask("the predicate of .where()", lambda: bool(self.function(**asked)), asked)
+        try:
+            return bool(self.function(**asked))
+        except SweepsError:
+            raise
+        except Exception as error:
+            raise _raised("the predicate of .where()", error, asked) from error
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -62,7 +65,12 @@ class Derivation:
             Where the function raises an exception.
         """
         asked = _given(self.names, parameters)
-        return _ask(f"derived parameter {self.name!r}", lambda: self.function(**asked), asked)
+        try:
+            return self.function(**asked)
+        except SweepsError:
+            raise
+        except Exception as error:
+            raise _raised(f"derived parameter {self.name!r}", error, asked) from error
 
 
 def predicate(function: Any, parameters: Sequence[str]) -> Predicate:
@@ -131,12 +139,7 @@ def _given(names: Sequence[str], parameters: Mapping[str, Any]) -> dict[str, Any
     return {name: parameters[name] for name in names if name in parameters}
 
 
-def _ask(what: str, call: Callable[[], _Answer], asked: Mapping[str, Any]) -> _Answer:
-    try:
-        return call()
-    except SweepsError:
-        raise
-    except Exception as error:
-        raise DeclarationError(
-            f"{what} raised {type(error).__name__}: {error}, at the point {asked}"
-        ) from error
+def _raised(what: str, error: Exception, asked: Mapping[str, Any]) -> DeclarationError:
+    return DeclarationError(
+        f"{what} raised {type(error).__name__}: {error}, at the point {dict(asked)}"
+    )
