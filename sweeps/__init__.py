@@ -9,10 +9,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sweeps import sample
     from sweeps.declaring import Experiment, experiment
     from sweeps.errors import SweepsError
     from sweeps.reporting import load, plan, status
     from sweeps.running import run
+    from sweeps.sensitivity import sobol_indices
     from sweeps.space import Space, grid, points, replicates, zipped
 
 __version__ = "0.1.0"
@@ -28,6 +30,8 @@ _HOMES = {
     "points": "space",
     "replicates": "space",
     "run": "running",
+    "sample": "sample",
+    "sobol_indices": "sensitivity",
     "status": "reporting",
     "zipped": "space",
 }
@@ -43,6 +47,8 @@ __all__ = [
     "points",
     "replicates",
     "run",
+    "sample",
+    "sobol_indices",
     "status",
     "zipped",
 ]
@@ -51,7 +57,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'sweeps' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"sweeps.{_HOMES[name]}"), name)
+    home = importlib.import_module(f"sweeps.{_HOMES[name]}")
+    value = home if name == _HOMES[name] else getattr(home, name)  # sample is a module itself
     globals()[name] = value
     return value
 

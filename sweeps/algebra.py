@@ -26,7 +26,7 @@ from sweeps.axes import (
 )
 from sweeps.errors import DeclarationError, unknown
 from sweeps.evaluating import Evaluation, refuse_listing
-from sweeps.predicate import Derivation, Predicate, derivation, predicate
+from sweeps.predicate import Derivation, Keeps, derivation, predicate
 from sweeps.product import Deferred, Derived, Mask, Positions, Product
 from sweeps.values import Values
 
@@ -53,7 +53,7 @@ class Space:
     """
 
     dimensions: tuple[Dimension, ...]
-    predicates: tuple[Predicate, ...] = ()
+    predicates: tuple[Keeps, ...] = ()
     derivations: tuple[Derivation | Derived, ...] = ()
 
     def __post_init__(self) -> None:

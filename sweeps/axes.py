@@ -73,7 +73,10 @@ def axis(name: str, raw: Any) -> Dimension:
 
 def together(dim: str, raw: Mapping[str, Any], *, allow_repeats: bool = False) -> Dimension:
     """Make the dimension of parameters that vary together; each row once, or as often as drawn."""
-    tables = {name: accept(name, values) for name, values in raw.items()}
+    tables = {
+        name: values if isinstance(values, Values) else accept(name, values)
+        for name, values in raw.items()
+    }
     sizes = {name: len(table) for name, table in tables.items()}
     if len(set(sizes.values())) > 1:
         told = ", ".join(f"{name} has {size}" for name, size in sizes.items())

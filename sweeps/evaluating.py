@@ -16,8 +16,8 @@ import numpy as np
 from sweeps.accepting import accept
 from sweeps.axes import ABSENT, Column, Dimension
 from sweeps.errors import DeclarationError
-from sweeps.predicate import Derivation, Predicate
-from sweeps.product import Deferred, Derived, Mask, Pieces, Product
+from sweeps.predicate import Derivation, Keeps
+from sweeps.product import Deferred, Derived, Mask, Pieces, Positions, Product
 from sweeps.values import factorize, short
 
 _MAX_LISTED = 2**27
@@ -28,7 +28,7 @@ class Evaluation:
     """What the functions of a space say."""
 
     dimensions: tuple[Dimension, ...]
-    predicates: tuple[Predicate, ...]
+    predicates: tuple[Keeps, ...]
     derivations: tuple[Derivation | Derived, ...]
 
     @functools.cached_property
@@ -70,13 +70,13 @@ class Evaluation:
     def _masks(self) -> dict[int, Mask | None]:
         return {}
 
-    def _said(self, keeps: Predicate, mask: Mask | None) -> Mask:
+    def _said(self, keeps: Keeps, mask: Mask | None) -> Mask:
         sizes = self.product.sizes
         refuse_listing(".where() looks at every point", sizes, self.product.n_positions)
         part = self.product.part(keeps.names)
+        at = self._asked(part, mask)
         said = np.zeros(part.n_positions, dtype=bool)
-        for at, points in self._asked(part, mask):
-            said[at] = [keeps.accepts(parameters) for parameters in points]
+        said[slice(None) if at is None else at] = keeps.mask(part, at)
         shape = [size if dim in part.sizes else 1 for dim, size in sizes.items()]
         return np.broadcast_to(said.reshape(shape), tuple(sizes.values()))
 
@@ -86,14 +86,15 @@ class Evaluation:
         given = ", ".join(part.along)
         why = f"derived parameter {derivation.name!r} looks at every combination of {given}"
         refuse_listing(why, part.sizes, part.n_positions)
-        return tabulate(derivation, part.n_positions, self._asked(part, self._kept(number)))
+        pieces = part.pieces(self._asked(part, self._kept(number)))
+        return tabulate(derivation, part.n_positions, pieces)
 
-    def _asked(self, part: Product, mask: Mask | None) -> Pieces:
-        """Go through those places of a part that some kept place has a part in."""
+    def _asked(self, part: Product, mask: Mask | None) -> Positions | None:
+        """Find those places of a part that some kept place has a part in; None if it is all."""
         if mask is None:
-            return part.pieces()
+            return None
         others = tuple(n for n, d in enumerate(self.dimensions) if d not in part.dimensions)
-        return part.pieces(np.flatnonzero(mask.any(axis=others)))
+        return np.flatnonzero(mask.any(axis=others))
 
 
 def refuse_listing(why: str, sizes: Mapping[str, int], n_points: int) -> None:

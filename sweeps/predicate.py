@@ -5,9 +5,26 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
 
 from sweeps.errors import DeclarationError, SweepsError, unknown
+
+if TYPE_CHECKING:
+    from sweeps.product import Positions, Product
+
+
+class Keeps(Protocol):
+    """What says which points belong to a space, by the parameters that it names."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The parameters that it depends on."""
+
+    def mask(self, product: Product, at: Positions | None) -> npt.NDArray[np.bool_]:
+        """Ask it about the positions of a product, some or all of them, in order."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -38,6 +55,11 @@ class Predicate:
             raise
         except Exception as error:
             raise _raised("the predicate of .where()", error, asked) from error
+
+    def mask(self, product: Product, at: Positions | None) -> npt.NDArray[np.bool_]:
+        """Ask it about the positions of a product, some or all of them, in order."""
+        pieces = product.pieces(at)
+        return np.array([self.accepts(point) for _, points in pieces for point in points], bool)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
