@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -105,7 +106,7 @@ def _output(ds: xarray.Dataset, name: str | None) -> xarray.DataArray:
 
 
 def _parameters(ds: xarray.Dataset, given: Sequence[str] | None) -> tuple[str, ...]:
-    along = [str(name) for name, c in ds.coords.items() if c.dims == (_DIM,)]
+    along = [str(name) for name, c in ds.coords.items() if c.dims == (_DIM,) and name != _DIM]
     names = tuple(along if given is None else given)
     for name in names:
         if name not in along:
@@ -134,7 +135,7 @@ def _by_base_point(
             f"the {ds.sizes[_DIM]} points are no Saltelli design of {', '.join(names)}: {_MAKE_IT};"
             " where others than its parameters are along it, name those as parameters=[...]"
         )
-    return array.to_numpy().astype(np.float64).reshape(*shape, -1)
+    return array.to_numpy().astype(np.float64).reshape(*shape, math.prod(array.shape[1:]))
 
 
 def _refuse_missing(array: xarray.DataArray, values: npt.NDArray[np.float64], skipna: bool) -> None:

@@ -69,6 +69,18 @@ def test_an_axis_takes_a_table_as_it_is():
     assert axis("x", table).columns[0].table.element(0) == Labelled("a", len)
 
 
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=8))
+def test_rows_repeat_only_where_allowed(rows):
+    x, y = ([*values] for values in zip(*rows, strict=True))
+    raw = {"x": x, "y": accept("y", y)}  # as they are given, or as a table
+    made = together("run", raw, allow_repeats=True)
+    assert (made.size, made.sampling) == (len(rows), None)
+    assert [*zip(*map(values_of, made.columns), strict=True)] == rows
+    if len({*rows}) < len(rows):
+        with pytest.raises(DeclarationError, match="stands twice"):
+            together("run", raw)
+
+
 @pytest.mark.parametrize(
     "rows", [[{}], [{"x": 1}], [{"x": 1}, {}], [{"y": None}, {"x": 1, "y": 2}]]
 )

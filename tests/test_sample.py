@@ -228,6 +228,7 @@ def test_a_sample_remembers_how_it_was_drawn(method):
     assert list(grown) == list(draw(method, 8, seed=9, **parameters))
     product = grid(c=[1, 2]) * space.where(lambda x: x < 0.5)
     assert [d.sampling for d in product.dimensions] == [None, sampling]
+    assert (space + space).dimensions[0].sampling is None
 
 
 def test_sequences_that_are_not_scrambled_are_remembered_so():

@@ -35,7 +35,7 @@ def dataset(space, **outputs):
     return xarray.Dataset(variables, {**along, "constant": 9.81})
 
 
-@given(log2_n=st.integers(1, 7), seed=st.integers(0, 2**32))
+@given(log2_n=st.integers(0, 7), seed=st.integers(0, 2**32))
 def test_the_indices_are_those_of_scipy_on_its_own_sample(log2_n, seed):
     n = 2**log2_n
     distributions = [stats.uniform(-1, 3), PARAMETERS["y"], PARAMETERS["z"]]
@@ -148,6 +148,13 @@ def test_coordinates_that_are_no_parameters_are_told_apart_by_naming_those_that_
         sobol_indices(more)
     found = sobol_indices(more, parameters=["x", "y", "z"])
     xarray.testing.assert_identical(found, sobol_indices(ds))
+    numbered = ds.assign_coords(sample=range(40))
+    xarray.testing.assert_identical(found, sobol_indices(numbered))
+
+
+def test_an_output_without_elements_has_no_indices():
+    empty = design(4, f=of_shape).isel(p=slice(0, 0))
+    assert sobol_indices(empty).first_order.shape == (3, 0)
 
 
 @pytest.mark.parametrize("other", ["sobol", "halton", "latin_hypercube", "uniform"])
