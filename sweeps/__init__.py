@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sweeps import sample
+    from sweeps.caching import cached
     from sweeps.declaring import Experiment, experiment
     from sweeps.errors import SweepsError
     from sweeps.reporting import load, plan, status
@@ -23,6 +24,7 @@ _HOMES = {
     "Experiment": "declaring",
     "Space": "space",
     "SweepsError": "errors",
+    "cached": "caching",
     "experiment": "declaring",
     "grid": "space",
     "load": "reporting",
@@ -40,6 +42,7 @@ __all__ = [
     "Experiment",
     "Space",
     "SweepsError",
+    "cached",
     "experiment",
     "grid",
     "load",

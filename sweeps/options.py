@@ -70,6 +70,23 @@ def depends_on(given: Any) -> tuple[str, ...]:
     return tuple(os.fspath(path) for path in paths)
 
 
+def ignore(given: Any) -> frozenset[str]:
+    """Names of arguments."""
+    is_many = isinstance(given, Iterable) and not isinstance(given, (str, bytes, Mapping))
+    names = tuple(given) if is_many else (given,)
+    for each in names:
+        if not isinstance(each, str):
+            raise DeclarationError(f"ignore has {short(each)}: give names, ignore=['verbose']")
+    return frozenset(names)
+
+
+def folder(given: Any) -> str | None:
+    """Path of a folder, or None for the one of results."""
+    if given is None or isinstance(given, (str, os.PathLike)):
+        return None if given is None else str(os.fspath(given))
+    raise DeclarationError(f"folder is {short(given)}: give the path of a folder")
+
+
 def timeout(given: Any) -> float | None:
     """Seconds for a point, or None for no limit."""
     if given is None:

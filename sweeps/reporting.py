@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sweeps import gathering, loading, memo, subject
+from sweeps import gathering, loading, locating, memo, subject
 from sweeps.declaring import Experiment
 from sweeps.errors import SweepsError
 from sweeps.finding import Found, find_all
@@ -230,4 +230,4 @@ def results_path(
     if isinstance(experiment, os.PathLike) or path.suffix == ".h5" or len(path.parts) > 1:
         return path
     name = experiment.rpartition(".")[2]  # of module.name
-    return subject.results_folder(results) / f"{name}.h5"
+    return locating.results_folder(results) / f"{name}.h5"

@@ -19,7 +19,7 @@ from sweeps.declaring import Experiment
 from sweeps.errors import DeclarationError, StorageError
 from sweeps.fingerprint import Fingerprint
 from sweeps.keying import KeyMaker, key_maker
-from sweeps.locating import ModuleLocation
+from sweeps.locating import ModuleLocation, results_folder
 from sweeps.space import Space
 
 FORMAT = 1
@@ -79,11 +79,6 @@ def held_attributes(path: Path) -> dict[str, Any]:
         return h5.read_attributes(path)
     except StorageError:
         return {}
-
-
-def results_folder(given: str | os.PathLike[str] | None = None) -> Path:
-    """Folder for results: as given, else SWEEPS_RESULTS, else ``results``."""
-    return Path(os.path.abspath(given or os.environ.get("SWEEPS_RESULTS") or "results"))  # noqa: PTH100
 
 
 def resolve(
