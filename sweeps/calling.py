@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping
@@ -25,6 +26,7 @@ _TIMEOUT_SLACK = 0.01
 _FIRST_CHUNK = 16
 _LARGEST_CHUNK = 2**16  # numpy's own cost has vanished, and temporary arrays stay in the cache
 _GROWTH = 16
+_CALLS_IN_A_TIMEOUT = 4  # so that a call for many points is not stopped because they are many
 
 Why = tuple[str, str, str, str]
 """Kind, type, message and traceback of a failure."""
@@ -68,12 +70,15 @@ class Called:
         What the other points returned, in their order; or else
     pieces : list of Piece
         columns of values, ascending.
+    busy_s : float or None
+        Seconds that all of it took; None if the points took it one after the other.
     """
 
     elapsed: npt.NDArray[np.float64]
     failures: list[tuple[int, Why]]
     returned: list[Any] = dataclasses.field(default_factory=list)
     pieces: list[Piece] = dataclasses.field(default_factory=list)
+    busy_s: float | None = None
 
 
 def call_each(
@@ -178,10 +183,16 @@ def call_columns(
         point_s = (now - begun) / (stop - start)
         elapsed.append(np.broadcast_to(point_s, stop - start))
         room_bytes -= sum(v.values.nbytes for _, made in pieces[n_pieces:] for v in made)
-        wanted = min((end - now) / point_s, size * _GROWTH, _LARGEST_CHUNK)
+        left_s = min(end - now, (limits.timeout or math.inf) / _CALLS_IN_A_TIMEOUT)
+        wanted = min(left_s / point_s, size * _GROWTH, _LARGEST_CHUNK)
         size = max(1, int(wanted)) if len(failures) == n_failed else max(1, size // _GROWTH)
         start, begun = stop, now
     return Called(np.concatenate(elapsed), failures, pieces=pieces)
+
+
+def timed_out(timeout_s: float, where: str) -> Why:
+    """Kind, type, message and traceback of a point that was stopped."""
+    return "timeout", "TimeoutError", f"took longer than the timeout of {timeout_s:g} s", where
 
 
 def why(error: BaseException) -> Why:

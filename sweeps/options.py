@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -148,7 +147,7 @@ def refuse_contradictions(function: Callable[..., Any], given: Mapping[str, Any]
         random numbers without an argument `rng`, and a resource that no argument gets.
     """
     called = f"{getattr(function, '__name__', type(function).__name__)}()"
-    is_async = inspect.iscoroutinefunction(function)
+    is_async = signature.is_async(function)
     if is_async and given["vectorized"]:
         raise DeclarationError(f"{called} is async and cannot be vectorized too: choose one")
     if given["concurrency"] > 1 and not is_async:

@@ -25,6 +25,19 @@ class Scheduler:
 
     Blocks aim at `BLOCK_S` of work, by the time that points took lately, and get smaller towards
     the end so that no worker idles. What a worker left of a block comes back in.
+
+    Parameters
+    ----------
+    todo : iterable of numpy.ndarray
+        Positions.
+    cut : callable
+        Makes blocks of positions, numbered from a number on.
+    n_workers : int
+    concurrency : int
+        Points that a worker has under way at once: blocks are multiples of it, while there are
+        enough points for all.
+    is_cut : bool
+        Whether `todo` is cut already, into what is to be given out together.
     """
 
     def __init__(
@@ -32,12 +45,17 @@ class Scheduler:
         todo: Iterable[Positions],
         cut: Callable[[Positions, int], Iterable[Block]],
         n_workers: int,
+        *,
+        concurrency: int = 1,
+        is_cut: bool = False,
     ) -> None:
         self._pending = collections.deque(todo)
         self._n_pending = sum(map(len, self._pending))
         self._cut = cut
         self._n_workers = n_workers
-        self._size = max(1, min(_FIRST_BLOCK, self._n_pending // (4 * n_workers)))
+        self._is_cut = is_cut
+        self._step = max(1, min(concurrency, -(-self._n_pending // n_workers)))
+        self._size = min(_FIRST_BLOCK * concurrency, self._n_pending // (4 * n_workers))
         self._lock = threading.Lock()
         self._ready: collections.deque[tuple[Block, Positions]] = collections.deque()
         self._number = 0
@@ -90,7 +108,8 @@ class Scheduler:
 
     def _take(self) -> Positions:
         fair = max(-(-self._n_pending // (3 * self._n_workers)), self._size // _FINEST)
-        n = max(1, min(self._size, fair, MAX_BLOCK))
+        n_steps = -(-max(1, min(self._size, fair, MAX_BLOCK)) // self._step)
+        n = len(self._pending[0]) if self._is_cut else n_steps * self._step
         taken: list[Positions] = []
         while n and self._pending:
             first = self._pending.popleft()
@@ -111,7 +130,7 @@ class Scheduler:
             n_begun = len(positions) - receipt.n_left
             if n_begun:
                 point_s = max(receipt.busy_s / n_begun, 1e-9)
-                self._size = max(1, min(int(BLOCK_S / point_s), self._size * _GROWTH))
+                self._size = max(1, min(int(BLOCK_S / point_s), max(1, self._size) * _GROWTH))
 
     def recall(self) -> dict[int, Positions]:
         """Say which blocks are out, by number, and forget them; the iterators so far end.

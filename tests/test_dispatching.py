@@ -133,7 +133,9 @@ def test_the_innocent_that_are_killed_beside_the_guilty_are_acquitted(tmp_path_f
         if not guilty.isdisjoint(i for block in out for i in block.at.tolist()):
             flights = work.args[0].settings.flights
             for n, block in enumerate(out):
-                (flights / f"{2**22 + n}.flight").write_bytes(struct.pack("=qq", block.number, 0))
+                (flights / f"{2**22 + n}.flight").write_bytes(
+                    struct.pack("=qqq", block.number, 0, 1)
+                )
             yield Lost("The exit codes of the workers are {SIGKILL(-9)}")
         else:
             yield from map(work, out)
