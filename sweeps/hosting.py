@@ -169,8 +169,8 @@ def _opened_in_loop(experiment: Experiment) -> Iterator[tuple[Call, dict[str, An
                     await over.wait()
 
     def call(*arguments: Any) -> Called:
-        points = concurrent.call_concurrently(*arguments, concurrency=experiment.concurrency)
-        called: Called = concurrent.run(loop, points)
+        call_ = functools.partial(concurrent.call_concurrently, concurrency=experiment.concurrency)
+        called: Called = concurrent.run(loop, call_(*arguments))
         return called
 
     keeper = loop.create_task(keep())
