@@ -143,8 +143,6 @@ def _opened(experiment: Experiment) -> Iterator[tuple[Call, dict[str, Any]]]:
         for name, opener in experiment.resources.items():
             with _said(experiment, name):
                 manager = opener()
-                if hasattr(manager, "__aenter__") and not hasattr(manager, "__enter__"):
-                    raise TypeError("it is asynchronous, which the function is not")
                 resources[name] = stack.enter_context(manager)
         yield calling.call_columns if experiment.vectorized else calling.call_each, resources
 

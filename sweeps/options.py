@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -129,7 +130,8 @@ def resources(given: Any) -> dict[str, Callable[..., Any]]:
     for key, opener in checked.items():
         if not isinstance(key, str) or not key.isidentifier() or key.startswith("_"):
             raise DeclarationError(f"resources: {short(key)} cannot be an argument's name")
-        if not callable(opener):
+        is_undecorated = inspect.isgeneratorfunction(opener) or inspect.isasyncgenfunction(opener)
+        if is_undecorated or not callable(opener):
             raise DeclarationError(
                 f"resources: {key!r} is {short(opener)}: give a function that returns a context "
                 "manager, such as one with @contextlib.contextmanager"
@@ -144,7 +146,8 @@ def refuse_contradictions(function: Callable[..., Any], given: Mapping[str, Any]
     ------
     DeclarationError
         For a vectorized coroutine function, `concurrency` of a function that is none, common
-        random numbers without an argument `rng`, and a resource that no argument gets.
+        random numbers without an argument `rng`, and a resource that no argument gets, or that only
+        a coroutine function could enter.
     """
     called = f"{getattr(function, '__name__', type(function).__name__)}()"
     is_async = signature.is_async(function)
@@ -158,10 +161,21 @@ def refuse_contradictions(function: Callable[..., Any], given: Mapping[str, Any]
         raise DeclarationError(
             f"common_random_numbers needs random numbers: give {called} an argument 'rng'"
         )
-    for name in given["resources"]:
+    for name, opener in given["resources"].items():
         if name == signature.RNG:
             raise DeclarationError("resources: 'rng' is the random stream of each point")
         if not signature.takes(function, name):
             raise DeclarationError(
                 f"resources: {called} has no argument {name!r} that could get the resource"
             )
+        if not is_async and _is_only_async(opener):
+            raise DeclarationError(
+                f"resources: {name!r} is opened with 'async with': {called} must be an 'async def' "
+                "for it"
+            )
+
+
+def _is_only_async(opener: Callable[..., Any]) -> bool:
+    """Whether what a function returns has no ``__enter__``, as far as its looks tell."""
+    is_generator = inspect.isasyncgenfunction(inspect.unwrap(opener))
+    return is_generator or (hasattr(opener, "__aenter__") and not hasattr(opener, "__enter__"))
