@@ -184,9 +184,11 @@ def _watched(
         next_beat = loop.call_later(pause, beat)
 
     beat()
-    yield
-    if next_beat is not None:
-        next_beat.cancel()
+    try:
+        yield
+    finally:
+        if next_beat is not None:
+            next_beat.cancel()
 
 
 async def cancel(tasks: Collection[asyncio.Task[Any]]) -> None:

@@ -130,6 +130,65 @@ def test_closed_after_an_interrupt(resources, way, engine):
     assert check_log(WAYS[way])
 
 
+def test_workers_that_die_take_their_resources_along_and_the_others_open_new_ones(project):
+    (project / "experiments" / "deadly.py").write_text(
+        "import contextlib, os\nfrom sweeps import experiment, grid\n"
+        "@contextlib.contextmanager\ndef opened():\n    yield 2\n"
+        "@experiment(grid(i=range(40)), resources={'a': opened})\n"
+        "def deadly(i, a):\n    return os._exit(7) if i == 13 else a * i\n"
+    )
+    report = running.execute(resolve("deadly"), Options(n_workers=2))
+    assert (report.n_computed, report.n_failed, report.warnings) == (39, 1, ())
+
+
+ENDLESS = """
+import asyncio, contextlib, pathlib, time
+from sweeps import experiment, grid
+
+@contextlib.contextmanager
+def opened():
+    yield 1
+    if WHERE == "closing":
+        pathlib.Path("begun").touch()
+        time.sleep(1000)
+
+def wait():
+    if WHERE == "point":
+        pathlib.Path("begun").touch()
+        time.sleep(1000)
+
+@experiment(grid(i=range(3)), resources={"a": opened})
+def plain(i, a):
+    wait()
+    return i
+
+@experiment(grid(i=range(3)), resources={"a": opened})
+async def waiting(i, a):
+    wait()
+    return i
+"""
+
+
+@pytest.mark.parametrize("way", ["plain", "waiting"])
+@pytest.mark.parametrize("where", ["point", "closing"])
+@pytest.mark.parametrize("engine", NAMES)
+def test_the_second_interrupt_waits_for_nothing(project, way, where, engine):
+    text = ENDLESS.replace("WHERE", repr(where))
+    (project / "experiments" / "endless.py").write_text(text)
+    command = [sys.executable, "-m", "sweeps", "run", way, "--engine", engine]
+    run = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not Path("begun").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0.3)
+    run.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    run.send_signal(signal.SIGINT)
+    _, error = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert "Traceback" not in error
+
+
 EARLY = """
 import contextlib, pathlib
 from sweeps import experiment, grid, hosting
