@@ -172,7 +172,7 @@ def call_columns(
             call(start, middle)
             call(middle, stop)
 
-    start, size = 0, _FIRST_CHUNK
+    start, size = 0, _FIRST_CHUNK if limits.timeout is None else 1
     begun = time.perf_counter()
     end, room_bytes = begun + limits.block_s, BLOCK_BYTES
     while start < n_points and (not start or (begun < end and room_bytes > 0)):
