@@ -125,14 +125,15 @@ class _Points:
             self._failures[i] = failure
         else:
             self._returned[i] = value
-            self._room_bytes -= returning.size_bytes(value)
         self._finish(i)
 
     async def _attempt(self, own: Mapping[str, Any]) -> tuple[Any, Why | None]:
         try:
             value = await self._function(**self._given, **own)
-            is_scalar = type(value) in returning.SCALARS
-            return value if is_scalar else returning.snapshot(value), None
+            if type(value) not in returning.SCALARS:
+                value = returning.snapshot(value)
+                self._room_bytes -= returning.size_bytes(value)
+            return value, None
         except Interrupted:
             raise
         except BaseException as error:  # its own cancelling is the point's too
