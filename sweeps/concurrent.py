@@ -133,11 +133,11 @@ class _Points:
             if type(value) not in returning.SCALARS:
                 value = returning.snapshot(value)
                 self._room_bytes -= returning.size_bytes(value)
-            return value, None
         except Interrupted:
             raise
         except BaseException as error:  # its own cancelling is the point's too
             return None, calling.why(error)
+        return value, None
 
     def _begin(self, i: int) -> None:
         """Record that a point is under way, with all others from the first unfinished one on."""
