@@ -25,6 +25,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 
 CHEAP = '''
+import asyncio
 import math
 from sweeps import experiment, grid
 
@@ -42,6 +43,12 @@ def small(a, b):
 def huge(a, b, c):
     """More than anybody can compute."""
     return a + b + c
+
+@experiment(grid(i=range(500)), concurrency=10)
+async def waiting(i):
+    """Points that wait, as those that ask a server do."""
+    await asyncio.sleep(0.05)
+    return i
 '''
 
 
@@ -52,7 +59,8 @@ def main() -> int:
     quick = parser.parse_args().quick
     place = Path(tempfile.mkdtemp(prefix="sweeps-benchmark-"))
     try:
-        rows = [*_start_up(place, 3 if quick else 10), *_million(place, quick), _huge(place)]
+        rows = [*_start_up(place, 3 if quick else 10), *_million(place, quick)]
+        rows += [_waiting(place), _huge(place)]
     finally:
         shutil.rmtree(place)
     slack = 1.5 if quick else 1.0  # few rounds, beside whatever else the machine does
@@ -115,6 +123,20 @@ def _million(place: Path, quick: bool) -> list[Row]:
         ("the same, all reused / 2 s", f"{reused:.2f} s", reused / 2, 1.0),
         ("peak memory of a process / 600 MB", f"{peak_bytes / 1e6:.0f} MB", peak_bytes / 6e8, 1.0),
     ]
+
+
+def _waiting(place: Path) -> Row:
+    """Points of 50 ms on 2 workers, 10 at once on each, beyond what a run of two of them takes."""
+    ideal_s = 500 * 0.05 / (2 * 10)
+    times = []
+    for _ in range(5):
+        shutil.rmtree(place / "results", ignore_errors=True)
+        start_s = _time(lambda: _sweeps(place, "run", "waiting", "-j", "2", "--limit", "2")) - 0.05
+        shutil.rmtree(place / "results", ignore_errors=True)
+        times.append(_time(lambda: _sweeps(place, "run", "waiting", "-j", "2")) - start_s)
+    ours = statistics.median(times)
+    name = "500 points that wait 50 ms, 20 at once / ideal"
+    return name, f"{ours:.2f} s / {ideal_s:.2f} s", ours / ideal_s, 1.25
 
 
 def _huge(place: Path) -> Row:

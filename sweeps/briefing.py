@@ -71,7 +71,7 @@ def _settings(subject: Subject, flights: Path) -> worker.Settings:
         experiment.taken,
         subject.memo,
         flights,
-        scheduling.BLOCK_S,
+        scheduling.block_s(experiment.concurrency),
         experiment.identify_values(),
         subject.results,
     )

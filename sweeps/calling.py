@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping
@@ -25,6 +26,7 @@ _TIMEOUT_SLACK = 0.01
 _FIRST_CHUNK = 16
 _LARGEST_CHUNK = 2**16  # numpy's own cost has vanished, and temporary arrays stay in the cache
 _GROWTH = 16
+_CALLS_IN_A_TIMEOUT = 4  # so that a call for many points is not stopped because they are many
 
 Why = tuple[str, str, str, str]
 """Kind, type, message and traceback of a failure."""
@@ -170,7 +172,7 @@ def call_columns(
             call(start, middle)
             call(middle, stop)
 
-    start, size = 0, _FIRST_CHUNK
+    start, size = 0, _FIRST_CHUNK if limits.timeout is None else 1
     begun = first = time.perf_counter()
     end, room_bytes = begun + limits.block_s, BLOCK_BYTES
     while start < n_points and (not start or (begun < end and room_bytes > 0)):
@@ -180,11 +182,17 @@ def call_columns(
         now = time.perf_counter()
         point_s = (now - begun) / (stop - start)
         room_bytes -= sum(v.values.nbytes for _, made in pieces[n_pieces:] for v in made)
-        wanted = min((end - now) / point_s, size * _GROWTH, _LARGEST_CHUNK)
+        left_s = min(end - now, (limits.timeout or math.inf) / _CALLS_IN_A_TIMEOUT)
+        wanted = min(left_s / point_s, size * _GROWTH, _LARGEST_CHUNK)
         size = max(1, int(wanted)) if len(failures) == n_failed else max(1, size // _GROWTH)
         start, begun = stop, now
     mean_s = np.float32((begun - first) / start)  # what a single point took, nobody can tell
     return Called(np.broadcast_to(mean_s, start), begun - first, failures, pieces=pieces)
+
+
+def timed_out(timeout_s: float, where: str) -> Why:
+    """Kind, type, message and traceback of a point that was stopped."""
+    return "timeout", "TimeoutError", f"took longer than the timeout of {timeout_s:g} s", where
 
 
 def why(error: BaseException) -> Why:

@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Iterable, Iterator
 
-from sweeps import dispatching, engines, files, memo, provenance, refreshing
+from sweeps import dispatching, engines, files, memo, provenance, refreshing, signature
 from sweeps.errors import StorageError, SweepsError, UnfinishedError
 from sweeps.interrupting import Interruption
 from sweeps.invocation import Options, Progress, Report, Watch
@@ -56,7 +56,7 @@ def compute(
         subject.landed,
         subject.fingerprint.digest,
         interruption.is_asked,
-        (*_warnings(subject, index, options, n_todo), *told),
+        (*_warnings(subject, index, options, n_todo), *tally.warnings, *told),
     )
 
 
@@ -136,6 +136,7 @@ def _compute(
                         index = refreshing.refresh(subject, index, started).gathered.index
                     last = time.perf_counter()
                     pause = max(_FIRST_LANDING_S, LANDING_SHARE * (last - begun))
+        dispatch.end()
     finally:
         interruption.tell(lambda: None)  # there is nobody left to be stopped
         dispatch.close()
@@ -145,8 +146,10 @@ def _compute(
 def _warnings(subject: Subject, index: memo.Index, options: Options, n_todo: int) -> Iterator[str]:
     for path in index.bad:
         yield f"set aside the damaged segment {path}; its points are computed again"
-    if n_todo and subject.experiment.timeout is not None and engines.is_in_process(options.engine):
+    made = subject.experiment
+    is_unable = engines.is_in_process(options.engine) and not signature.is_async(made.function)
+    if n_todo and made.timeout is not None and is_unable:
         yield (
-            f"the timeout of {subject.experiment.timeout:g} s was not enforced: --engine "
+            f"the timeout of {made.timeout:g} s was not enforced: --engine "
             f"{options.engine} computes in this process; --engine loky enforces it"
         )

@@ -11,14 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from sweeps import briefing, engines, flight, memo, planning, scheduling
+from sweeps import briefing, calling, engines, flight, hosting, memo, planning, scheduling
 from sweeps.block import Block, Failure, Lost, Receipt
 from sweeps.errors import StorageError
 from sweeps.space import Positions
 from sweeps.subject import Subject
 
 _MAX_BARREN_LOSSES = 3
-_TIMEOUT = "took longer than the timeout of {:g} s"
 
 
 @dataclasses.dataclass
@@ -29,13 +28,14 @@ class Tally:
     n_failed: int = 0
     n_uncommitted: int = 0
     error: str = ""
+    warnings: list[str] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Suspect:
-    """A point that a worker was at when workers died."""
+    """Points that a worker was at when workers died; it is the fault of any of them."""
 
-    position: Positions  # shape (1,)
+    positions: Positions
     at: flight.Flight
     cause: str
 
@@ -68,7 +68,11 @@ class Dispatch:
         self._engine = engines.get(engine)
         self._n_workers = n_workers
         self._scheduler = scheduling.Scheduler(
-            todo, self._cut, n_workers, is_vectorized=subject.experiment.vectorized
+            todo,
+            self._cut,
+            n_workers,
+            concurrency=subject.experiment.concurrency,
+            is_vectorized=subject.experiment.vectorized,
         )
         self._flights = Path(tempfile.mkdtemp(prefix="sweeps-"))
         brief = briefing.here if engines.is_in_process(engine) else briefing.elsewhere
@@ -82,6 +86,10 @@ class Dispatch:
         self._is_stopped = True
         self._scheduler.stop()
         flight.ask_to_stop(self._flights)
+
+    def end(self) -> None:
+        """Have workers close their resources."""
+        self.tally.warnings += hosting.end(self._flights)
 
     def close(self) -> None:
         """Remove what only this run needed."""
@@ -135,10 +143,12 @@ class Dispatch:
             self.tally.n_computed += int(is_done.sum())
             self.tally.n_failed += int(has_failed.sum())
             at = flights.get(number)
-            if at is not None and is_open[at.point]:
-                is_open[at.point] = False
-                position = positions[at.point : at.point + 1]
-                suspects.append(Suspect(position, at, lost.cause))
+            if at is not None:
+                under_way = np.arange(at.point, min(at.point + at.n_points, len(positions)))
+                under_way = under_way[is_open[under_way]]
+                is_open[under_way] = False
+                if len(under_way):
+                    suspects.append(Suspect(positions[under_way], at, lost.cause))
             scheduler.give_back(positions[is_open])
         self._n_barren = 0 if flights else self._n_barren + 1
         if self._n_barren >= _MAX_BARREN_LOSSES:
@@ -148,23 +158,25 @@ class Dispatch:
     def _judge(self, suspects: Sequence[Suspect]) -> Generator[None]:
         """Find the guilty among suspects; the others are computed, or given back.
 
-        When one worker dies, the engine ends all. Where no record says who was first, suspects are
-        tried again, ever fewer together, until one that kills its worker stands alone.
+        When one worker dies, the engine ends all. Where no record says who was first, or what was
+        under way in the first one were several points, suspects are tried again, ever fewer
+        together, until a point that kills its worker stands alone.
         """
         certain = [s for s in suspects if s.at.is_certain]
-        for suspect in certain:
-            self._condemn(suspect)
-        if certain or self._is_stopped:
-            for suspect in suspects:
-                self._scheduler.give_back(suspect.position[suspect in certain :])
-            return
-        middle = len(suspects) // 2
-        for half in filter(None, (suspects[:middle], suspects[middle:])):
-            trial = scheduling.Scheduler([s.position for s in half], self._cut, len(half))
+        left = []
+        for suspect in suspects:
+            if suspect in certain and len(suspect.positions) == 1:
+                self._condemn(suspect)
+            elif self._is_stopped or (certain and suspect not in certain):
+                self._scheduler.give_back(suspect.positions)
+            else:
+                left.append(suspect)
+        for half in _halves([s.positions for s in left]):
+            trial = scheduling.Scheduler(half, self._cut, len(half), is_cut=True)
             again = yield from self._round(trial, len(half))
             for rest in trial.pending():
                 self._scheduler.give_back(rest)
-            if len(half) == len(again) == 1:
+            if len(again) == sum(map(len, half)) == 1:
                 self._condemn(again[0])
             else:
                 yield from self._judge(again)
@@ -173,15 +185,13 @@ class Dispatch:
         """Record that a point killed its worker."""
         at, timeout_s = suspect.at, self._subject.experiment.timeout
         if at.kind == "timeout" and timeout_s is not None:
-            kind, name, message = "timeout", "TimeoutError", _TIMEOUT.format(timeout_s)
+            why = calling.timed_out(timeout_s, at.traceback)
         else:
-            kind, name = "died", "WorkerDied"
             message = f"the worker died: {at.cause or _exit_code(suspect.cause)}"
-        key = self._subject.keys(suspect.position)
+            why = "died", "WorkerDied", message, at.traceback
+        key = self._subject.keys(suspect.positions)
         attempts = 1 + int(self._tries(key)[0])
-        failure = Failure(
-            (int(key[0, 0]), int(key[0, 1])), kind, name, message, at.traceback, attempts
-        )
+        failure = Failure((int(key[0, 0]), int(key[0, 1])), *why, attempts)
         try:
             memo.commit(self._subject.memo, [], [failure])
         except StorageError as error:
@@ -191,6 +201,17 @@ class Dispatch:
     def _cut(self, positions: Positions, number: int) -> Iterator[Block]:
         tries = self._tries if self._index.failures else None
         return planning.cut(self._subject.keys, positions, number, tries)
+
+
+def _halves(groups: Sequence[Positions]) -> Iterator[Sequence[Positions]]:
+    """Divide groups in two; a single one through its middle."""
+    if len(groups) == 1:
+        (group,) = groups
+        groups = np.array_split(group, 2)
+    middle = len(groups) // 2
+    for half in (groups[:middle], groups[middle:]):
+        if sum(map(len, half)):
+            yield half
 
 
 def _tries(index: memo.Index) -> planning.Find:

@@ -51,7 +51,7 @@ class Flight:
 
     @property
     def is_certain(self) -> bool:
-        """Whether the worker died of this point, and was not killed because another one died."""
+        """Whether the worker died of these points, and was not killed because another one died."""
         return self.kind == "timeout" or bool(self.cause)
 
 

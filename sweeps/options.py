@@ -147,7 +147,8 @@ def resources(given: Any) -> dict[str, Callable[..., Any]]:
     for key, opener in checked.items():
         if not isinstance(key, str) or not key.isidentifier() or key.startswith("_"):
             raise DeclarationError(f"resources: {short(key)} cannot be an argument's name")
-        if not callable(opener):
+        is_undecorated = inspect.isgeneratorfunction(opener) or inspect.isasyncgenfunction(opener)
+        if is_undecorated or not callable(opener):
             raise DeclarationError(
                 f"resources: {key!r} is {short(opener)}: give a function that returns a context "
                 "manager, such as one with @contextlib.contextmanager"
@@ -162,10 +163,11 @@ def refuse_contradictions(function: Callable[..., Any], given: Mapping[str, Any]
     ------
     DeclarationError
         For a vectorized coroutine function, `concurrency` of a function that is none, common
-        random numbers without an argument `rng`, and a resource that no argument gets.
+        random numbers without an argument `rng`, and a resource that no argument gets, or that only
+        a coroutine function could enter.
     """
     called = f"{getattr(function, '__name__', type(function).__name__)}()"
-    is_async = inspect.iscoroutinefunction(function)
+    is_async = signature.is_async(function)
     if is_async and given["vectorized"]:
         raise DeclarationError(f"{called} is async and cannot be vectorized too: choose one")
     if given["concurrency"] > 1 and not is_async:
@@ -176,13 +178,24 @@ def refuse_contradictions(function: Callable[..., Any], given: Mapping[str, Any]
         raise DeclarationError(
             f"common_random_numbers needs random numbers: give {called} an argument 'rng'"
         )
-    for name in given["resources"]:
+    for name, opener in given["resources"].items():
         if name == signature.RNG:
             raise DeclarationError("resources: 'rng' is the random stream of each point")
         if not signature.takes(function, name):
             raise DeclarationError(
                 f"resources: {called} has no argument {name!r} that could get the resource"
             )
+        if not is_async and _is_only_async(opener):
+            raise DeclarationError(
+                f"resources: {name!r} is opened with 'async with': {called} must be an 'async def' "
+                "for it"
+            )
+
+
+def _is_only_async(opener: Callable[..., Any]) -> bool:
+    """Whether what a function returns has no ``__enter__``, as far as its looks tell."""
+    is_generator = inspect.isasyncgenfunction(inspect.unwrap(opener))
+    return is_generator or (hasattr(opener, "__aenter__") and not hasattr(opener, "__enter__"))
 
 
 def summary(given: Any, experiment: str) -> Callable[..., Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,14 @@ def arguments(
 def takes(function: Callable[..., Any], name: str) -> bool:
     """Whether a function has an argument of this name."""
     return any(p.name == name for p in _parameters(function))
+
+
+def is_async(function: Callable[..., Any]) -> bool:
+    """Whether a function, or whatever is called like one, gives a coroutine."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    call = getattr(type(function), "__call__", None)  # noqa: B004 - of an object
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
 
 
 def passed(function: Callable[..., Any], space: Space) -> tuple[str, ...]:

@@ -12,7 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from sweeps import calling, declaring, flight, importing, locating, memo, process, returning
+from sweeps import (
+    calling,
+    declaring,
+    flight,
+    hosting,
+    importing,
+    locating,
+    memo,
+    process,
+    returning,
+)
 from sweeps.block import Array, Block, Failure, Part, Receipt, Variable
 from sweeps.calling import Called
 from sweeps.errors import StorageError, SweepsError
@@ -102,6 +112,7 @@ class Task:
     experiment: declaring.Experiment
     settings: Settings
     recorder: flight.Recorder
+    hosts: hosting.Hosts = dataclasses.field(default_factory=hosting.Hosts)
 
 
 def work(job: Job, block: Block) -> Receipt:
@@ -160,8 +171,11 @@ def evaluate(task: Task, block: Block) -> Receipt:
     """Evaluate a block until it is done or its time is over, and commit what is finished."""
     if flight.is_asked_to_stop(task.settings.flights):
         return Receipt(block.number, 0, 0, len(block), 0.0)
-    with locating.results_in(task.settings.results):
-        called = _call(task, block)
+    try:
+        with locating.results_in(task.settings.results):
+            called = _call(task, block)
+    except hosting.CannotOpenError as error:
+        return _refusal(str(error))
     parts, failures = _tabulate(task, block, called)
     error_text = ""
     try:
@@ -190,15 +204,15 @@ def _call(task: Task, block: Block) -> Called:
     limits = calling.Limits(
         settings.block_s, experiment.timeout, experiment.name, experiment.dims, settings.taken
     )
-    call = calling.call_columns if experiment.vectorized else calling.call_each
     if streams is not None:
         columns[RNG] = Generators(experiment.seed, streams)
-    task.recorder.begin(block.number)
-    try:
-        return call(experiment.function, given, columns, len(block), task.recorder, limits)
-    finally:
-        task.recorder.disarm()
-        task.recorder.end()
+    with task.hosts.caller(experiment, settings.flights) as call:
+        task.recorder.begin(block.number)
+        try:
+            return call(given, columns, len(block), task.recorder, limits)
+        finally:
+            task.recorder.disarm()
+            task.recorder.end()
 
 
 def _tabulate(task: Task, block: Block, called: Called) -> tuple[list[Part], list[Failure]]:

@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import json
+import math
 import os
 import re
 import signal
@@ -19,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sweeps
-from sweeps import dispatching, engines, experiment, grid, memo, reporting, running
+from sweeps import dispatching, engines, experiment, grid, memo, reporting, running, scheduling
 from sweeps.block import Lost
 from sweeps.errors import SweepsError
 from sweeps.invocation import Options
@@ -121,32 +122,85 @@ def test_points_that_kill_all_workers_at_once_are_told_apart(deadly, n_workers):
     check(subject, 5, deaths)
 
 
-@settings(max_examples=20)
-@given(guilty=st.frozensets(st.integers(0, 15)))
-def test_the_innocent_that_are_killed_beside_the_guilty_are_acquitted(tmp_path_factory, guilty):
-    # As many points at a time as there are workers; one that is guilty ends them all.
-    rounds = []
+@settings(max_examples=30)
+@given(
+    guilty=st.frozensets(st.integers(0, 63), max_size=6),
+    n_workers=st.sampled_from([1, 2, 8, 16]),
+    n_at_once=st.integers(1, 16),
+    says_why=st.booleans(),
+)
+def test_the_innocent_that_are_killed_beside_the_guilty_are_acquitted(
+    tmp_path_factory, guilty, n_workers, n_at_once, says_why
+):
+    # As many blocks at a time as there are workers, and so many points of each under way; one that
+    # is guilty ends them all.
+    losses = []
 
     def engine(work, blocks, n_workers):
         out = list(itertools.islice(blocks, n_workers))
-        rounds.append(len(out))
+        flights = work.args[0].settings.flights
+        at = {}
+        for block in out:
+            for first in range(0, len(block), n_at_once):
+                under_way = block.at[first : first + n_at_once].tolist()
+                at[block.number] = (first, len(under_way))
+                if says_why and not guilty.isdisjoint(under_way):
+                    (flights / f"{2**22 + block.number}.fault").write_text(
+                        "Fatal Python error: Segmentation fault"
+                    )
+                if not guilty.isdisjoint(under_way):
+                    break
         if not guilty.isdisjoint(i for block in out for i in block.at.tolist()):
-            flights = work.args[0].settings.flights
-            for n, block in enumerate(out):
-                (flights / f"{2**22 + n}.flight").write_bytes(struct.pack("=qq", block.number, 0))
+            for number, where in at.items():
+                record = flights / f"{2**22 + number}.flight"
+                record.write_bytes(struct.pack("=qqq", number, *where))
+            losses.append(len(out))
             yield Lost("The exit codes of the workers are {SIGKILL(-9)}")
         else:
             yield from map(work, out)
 
-    made = experiment(grid(i=range(16)), name="tried")(lambda i: i)
+    made = experiment(grid(i=range(64)), name="tried")(lambda i: i)
     subject = resolve(made, results=tmp_path_factory.mktemp("results"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engines, "get", lambda name: engine)
         patch.setattr(engines, "is_in_process", lambda name: True)
-        report = running.execute(subject, Options("scripted", n_workers=16))
-    assert (report.n_computed, report.n_failed) == (16 - len(guilty), len(guilty))
+        patch.setattr(scheduling, "_FIRST_BLOCK", 2 * n_at_once)
+        report = running.execute(subject, Options("scripted", n_workers=n_workers))
+    assert (report.n_computed, report.n_failed) == (64 - len(guilty), len(guilty))
     assert {f.params["i"] for f in reporting.failures(subject)} == guilty
-    assert len(rounds) <= 1 + 8 * len(guilty)
+    assert len(losses) <= (2 + math.log2(64)) * len(guilty)
+
+
+VECTORIZED = """
+import ctypes, pathlib
+import numpy as np
+from sweeps import experiment, grid
+
+@experiment(grid(i=range(2000)), vectorized=True, timeout=1.0)
+def column(i):
+    for told in pathlib.Path().glob("death-*"):
+        if int(told.name[6:]) in i:
+            ctypes.CDLL(None).sleep(1000) if told.read_text() == "hang" else ctypes.string_at(0)
+    return i * 2.0
+"""
+
+
+@pytest.mark.parametrize(
+    ("death", "why"),
+    [
+        ("hang", ("timeout", "took longer than the timeout of 1 s")),
+        ("segfault", ("died", "the worker died: Segmentation fault")),
+    ],
+)
+def test_a_value_that_kills_a_vectorized_function_is_found(project, death, why):
+    (project / "experiments" / "column.py").write_text(VECTORIZED)
+    Path("death-777").write_text(death)
+    report = running.execute(resolve("column"), Options(n_workers=2))
+    assert (report.n_computed, report.n_failed) == (1999, 1)
+    expected = np.where(np.arange(2000) == 777, np.nan, 2.0 * np.arange(2000))
+    np.testing.assert_array_equal(sweeps.load("column").column.values, expected)
+    (failure,) = reporting.failures(resolve("column"))
+    assert (failure.params["i"], failure.kind, failure.message) == (777, *why)
 
 
 def test_a_death_while_computing_again_loses_no_new_value(deadly):

@@ -1,5 +1,6 @@
 """What the options of an experiment may be."""
 
+import contextlib
 import functools
 from pathlib import Path
 
@@ -145,3 +146,49 @@ def test_what_is_no_summary_is_refused(given, message):
     with pytest.raises(DeclarationError) as caught:
         options.summary(given, "wave")
     assert message in str(caught.value)
+
+
+@contextlib.asynccontextmanager
+async def open_client():
+    yield
+
+
+class Client:
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *error):
+        pass
+
+
+def generate():
+    yield
+
+
+async def generate_later():
+    yield
+
+
+@pytest.mark.parametrize("opener", [generate, generate_later, 5, None])
+def test_a_resource_is_opened_by_what_returns_a_context_manager(opener):
+    with pytest.raises(DeclarationError, match="function that returns a context manager"):
+        options.resources({"client": opener})
+
+
+@pytest.mark.parametrize("opener", [open_client, Client])
+def test_only_coroutine_functions_enter_what_is_entered_with_async_with(opener):
+    def fetch(client):
+        pass
+
+    async def fetch_later(client):
+        pass
+
+    given = {
+        "vectorized": False,
+        "concurrency": 1,
+        "common_random_numbers": (),
+        "resources": options.resources({"client": opener}),
+    }
+    options.refuse_contradictions(fetch_later, given)
+    with pytest.raises(DeclarationError, match=r"fetch\(\) must be an 'async def'"):
+        options.refuse_contradictions(fetch, given)

@@ -82,6 +82,21 @@ def test_blocks_settle_at_the_wanted_duration_and_end_small(point_s, n_workers):
     assert len(lengths) < 20 + 60 * n_workers  # and not by very many of them
 
 
+@pytest.mark.parametrize(("n", "concurrency"), [(500, 10), (10_000, 25), (7, 10), (1, 3)])
+def test_concurrent_points_come_in_blocks_that_are_worth_it(n, concurrency):
+    blocks = Scheduler([np.arange(n)], cut, 2, concurrency=concurrency).blocks()
+    *lengths, last = [len(block) for block in blocks]
+    share = -(-n // 2)  # of one of the two workers
+    assert all(length >= min(3 * concurrency, share) for length in lengths)
+    assert sum(lengths) + last == n
+
+
+def test_what_is_cut_is_given_out_as_it_is():
+    pieces = [np.arange(3), np.arange(5, 90), np.array([95])]
+    blocks = Scheduler(pieces, cut, 3, is_cut=True).blocks()
+    assert [block.positions.tolist() for block in blocks] == [piece.tolist() for piece in pieces]
+
+
 @pytest.mark.parametrize("n", [1, 3, 8])
 def test_a_few_points_are_shared_by_all_workers(n):
     assert [len(block) for block in Scheduler([np.arange(n)], cut, 8).blocks()] == [1] * n

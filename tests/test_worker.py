@@ -214,6 +214,20 @@ def test_the_record_says_which_point_is_computed(tmp_path, timeout, n_armed):
     assert all(timeout < armed < 1.02 * timeout for armed in slots.armed)
 
 
+def test_a_call_for_many_points_is_sized_so_that_it_ends_in_time(tmp_path):
+    lengths = []
+
+    def column(x):
+        lengths.append(len(x))
+        time.sleep(0.005 * len(x))
+        return x
+
+    made = task(tmp_path, column, grid(x=np.arange(100)), vectorized=True, timeout=0.1)
+    assert worker.evaluate(made, block(100)).n_done == 100
+    assert lengths[0] == 1
+    assert max(lengths) <= 5
+
+
 def test_whatever_goes_wrong_before_a_block_is_said_in_the_receipt(tmp_path):
     # In a process of its own: it becomes a worker.
     job = worker.Job("y", "", None, "", b"not a pickle", "", "", os.getpid(), tuple(sys.path), "/")
