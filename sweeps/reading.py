@@ -99,7 +99,9 @@ class Reader:
     def _pieces(self, start: int, stop: int) -> Iterator[tuple[segment.StoredPart, Any, Rows]]:
         """Each part that holds some of the points, where they stand, and their rows in it."""
         entries = self._entries[start:stop]
-        breaks = np.flatnonzero(entries[1:] != entries[:-1] + 1) + 1
+        # Behind a missing point, entry -1, the entry 0 goes on with nothing.
+        goes_on = (entries[1:] == entries[:-1] + 1) & (entries[:-1] >= 0)
+        breaks = np.flatnonzero(~goes_on) + 1
         if len(breaks) < len(entries) // _RUN:
             yield from self._runs(entries, [0, *breaks.tolist(), len(entries)])
             return

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sweeps import memo, reading, schema
@@ -35,13 +35,18 @@ CUTS = st.sets(st.integers(1, N - 1), max_size=3)
 SLABS = st.tuples(st.integers(0, N), st.integers(0, N)).map(sorted)
 
 
+RUNS = pytest.mark.parametrize("run", [1, N + 1], ids=["read as runs", "read by rows"])
+
+
+@RUNS
 @given(order=ORDERS, cuts=CUTS, slab=SLABS, waste=st.sampled_from([0, 10**6]))
 @settings(max_examples=60)
-def test_a_slab_is_a_slab(order, cuts, slab, waste, tmp_path_factory):
+def test_a_slab_is_a_slab(run, order, cuts, slab, waste, tmp_path_factory):
     values = np.random.default_rng(1).random((N, 3))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reading, "_WASTE_BYTES", waste)
         patch.setattr(reading, "_MAX_OPEN", 1)
+        patch.setattr(reading, "_RUN", run)
         reader, agreed = reader_of(tmp_path_factory.mktemp("memo"), order, cuts, values)
         made, missing = reader.read(agreed, *slab)
         reader.close()
@@ -50,31 +55,43 @@ def test_a_slab_is_a_slab(order, cuts, slab, waste, tmp_path_factory):
     assert not reader.has_holes("y")
 
 
+@RUNS
 @given(order=ORDERS, cuts=CUTS, slab=SLABS)
 @settings(max_examples=60)
-def test_a_slab_of_lengths_that_differ(order, cuts, slab, tmp_path_factory):
+def test_a_slab_of_lengths_that_differ(run, order, cuts, slab, tmp_path_factory):
     generator = np.random.default_rng(2)
     values, counts = generator.random((N, 4)), generator.integers(0, 5, N)
     reader, agreed = reader_of(tmp_path_factory.mktemp("memo"), order, cuts, values, counts)
-    made, missing = reader.read(agreed, *slab)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "_RUN", run)
+        made, missing = reader.read(agreed, *slab)
+        found, no_count = reader.read_counts(agreed, *slab)
     own = np.arange(agreed.shape[0]) < counts[slice(*slab), np.newaxis]
     np.testing.assert_array_equal(made[own], values[slice(*slab), : agreed.shape[0]][own])
     np.testing.assert_array_equal(np.zeros_like(own) if missing is None else missing, ~own)
-    found, no_count = reader.read_counts(agreed, *slab)
     assert found.tolist() == counts[slice(*slab)].tolist()
     assert no_count is None
     reader.close()
 
 
-def test_points_that_are_not_there_are_missing(tmp_path):
-    reader, agreed = reader_of(tmp_path, np.arange(N), {5}, np.arange(float(N)))
+@RUNS
+@given(order=ORDERS, cuts=CUTS, slab=SLABS, holes=st.sets(st.integers(0, N - 1)))
+@example(order=np.roll(np.arange(N), -3), cuts=set(), slab=[0, N], holes={2})
+@settings(max_examples=60)
+def test_points_that_are_not_there_are_missing(run, order, cuts, slab, holes, tmp_path_factory):
+    values = np.arange(float(N))
+    reader, agreed = reader_of(tmp_path_factory.mktemp("memo"), order, cuts, values)
     entries = reader._entries.copy()
-    entries[[2, 7]] = -1
-    reader = Reader(reader._index, entries, (0, 1))
-    _, missing = reader.read(agreed, 1, 8)
-    assert np.flatnonzero(missing).tolist() == [1, 6]
-    assert reader.has_holes("y")
-    assert reader.has_holes("z")
+    entries[list(holes)] = -1
+    reader = Reader(reader._index, entries, range(len(reader._index.parts)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "_RUN", run)
+        made, missing = reader.read(agreed, *slab)
+    reader.close()
+    is_hole = np.isin(np.arange(N), list(holes))[slice(*slab)]
+    assert (missing is not None) == is_hole.any()
+    assert missing is None or (missing == is_hole).all()
+    np.testing.assert_array_equal(made[~is_hole], values[slice(*slab)][~is_hole])
 
 
 def test_at_most_so_many_files_are_open(tmp_path, monkeypatch):
