@@ -6,7 +6,7 @@ are 1. On an infinite lattice the magnetization vanishes at T = 2 / ln(1 + √2)
 Phys. Rev. 85, 808, 1952).
 
 Expect Yang's curve to within a percent up to T = 2.2, then not a sharp fall but a small lattice's
-rounded one, where also the seeds differ most, and far above a tail of a few times 1 / size.
+rounded one, where also the replicates differ most, and far above a tail of a few times 1 / size.
 """
 
 import numpy as np
@@ -17,7 +17,7 @@ CRITICAL_TEMPERATURE = 2 / np.log(1 + np.sqrt(2))
 
 
 @experiment(
-    grid(temperature=np.linspace(1.5, 3.5, 21), seed=range(4)),
+    grid(temperature=np.linspace(1.5, 3.5, 21), replicate=range(4)),
     units={
         "temperature": "1",
         "magnetization": "1",
@@ -27,9 +27,8 @@ CRITICAL_TEMPERATURE = 2 / np.log(1 + np.sqrt(2))
     },
     dims={"magnetization_history": "sweep"},
 )
-def ising(temperature, seed, size=32, n_warmup=1000, n_sweeps=4000):
+def ising(temperature, rng, size=32, n_warmup=1000, n_sweeps=4000):
     """Sample a lattice by the Metropolis method; mean |magnetization| and energy per spin."""
-    rng = np.random.default_rng(seed)
     black, white = checkerboard(size)
     spins = np.ones(size * size, dtype=np.int8)  # all up: a random start may freeze in stripes
     magnetization = np.empty(n_sweeps)

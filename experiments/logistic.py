@@ -3,8 +3,8 @@
 Each generation follows from the last by x → r x (1 - x), r being the growth rate: R. M. May,
 "Simple mathematical models with very complicated dynamics", Nature 261, 459 (1976). The orbits from
 many initial values sample the attractor, so that `ds.plot.scatter(x="growth_rate", y="x")` draws
-the diagram. The Lyapunov exponent is the rate at which neighbouring orbits part: the mean of
-ln |r (1 - 2x)| along an orbit (S. H. Strogatz, *Nonlinear Dynamics and Chaos*, Westview 1994, §10.5).
+the diagram. The Lyapunov exponent, the mean of ln |r (1 - 2x)| along an orbit, is the rate at which
+its neighbours leave it: S. H. Strogatz, *Nonlinear Dynamics and Chaos*, Westview 1994, ch. 10.
 
 Expect one branch up to r = 3, doublings at 3, 3.4495, 3.5441, 3.5644, … to the onset of chaos at
 3.569946, and in the chaos windows of order, the widest one of period 3 from 1 + √8 = 3.8284 on. The

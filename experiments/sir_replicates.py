@@ -113,5 +113,5 @@ def kermack_mckendrick(reproduction_number, introduced_share=0.0):
     The positive solution of z = 1 - exp(-R (s z + i)), where the share i is introduced and the
     share s = 1 - i is susceptible: written with Lambert's function.
     """
-    r, s, i = reproduction_number, 1 - introduced_share, introduced_share
+    r, s = reproduction_number, 1 - introduced_share
     return 1 + np.real(lambertw(-r * s * np.exp(-r))) / (r * s)

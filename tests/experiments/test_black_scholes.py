@@ -21,7 +21,7 @@ def test_the_formula_gives_the_textbook_price():
 
 
 def test_the_simulation_gives_the_textbook_price():
-    result = black_scholes(**HULL)
+    result = black_scholes(**HULL, rng=np.random.default_rng(1))
     assert result["exact"] == exact_price(**HULL)
     assert result["standard_error"] < 0.005
     assert result["price"] == pytest.approx(4.76, abs=0.005 + 3 * result["standard_error"])
@@ -60,7 +60,8 @@ def test_the_standard_error_is_honest():
     # deviation of 400 of them lies within 1 ± 0.15 but for 1 in 10⁵ cases. Counting the paths
     # of a pair as independent would give about 0.7.
     runs = [
-        black_scholes(strike=100.0, volatility=0.2, n_paths=4000, seed=seed) for seed in range(400)
+        black_scholes(strike=100.0, volatility=0.2, n_paths=4000, rng=np.random.default_rng(seed))
+        for seed in range(400)
     ]
     deviations = [(run["price"] - run["exact"]) / run["standard_error"] for run in runs]
     assert np.mean(deviations) == pytest.approx(0, abs=4.4 / np.sqrt(400))
@@ -72,7 +73,7 @@ def test_mirrored_paths_beat_independent_ones():
     rng = np.random.default_rng(1)
     final = 100 * np.exp(0.05 - 0.2**2 / 2 + 0.2 * rng.standard_normal(n_paths))
     independent = np.std(np.exp(-0.05) * np.maximum(final - 100, 0)) / np.sqrt(n_paths)
-    mirrored = black_scholes(strike=100.0, volatility=0.2, n_paths=n_paths)
+    mirrored = black_scholes(strike=100.0, volatility=0.2, n_paths=n_paths, rng=rng)
     assert mirrored["standard_error"] < 0.8 * independent
 
 

@@ -88,9 +88,7 @@ def test_orbits_of_full_chaos_have_the_arcsine_density():
 @given(initials, st.integers(1, 10))
 def test_the_orbit_is_the_closed_form_where_there_is_one(initial, n):
     # E. Schröder, Math. Ann. 3, 296 (1870), for growth rates of 2 and 4.
-    of_2, of_4 = (
-        logistic(np.array([r]), np.array([initial]), 0, n)["x"][0] for r in (2.0, 4.0)
-    )
+    of_2, of_4 = (logistic(np.array([r]), np.array([initial]), 0, n)["x"][0] for r in (2.0, 4.0))
     assert of_2 == pytest.approx((1 - (1 - 2 * initial) ** 2**n) / 2, abs=1e-9)
     expected = np.sin(2**n * np.arcsin(np.sqrt(initial))) ** 2
     assert of_4 == pytest.approx(expected, abs=1e-9)  # errors double: 2¹⁰ × 10⁻¹⁶

@@ -72,9 +72,9 @@ def test_in_a_small_population_the_final_size_has_its_exact_distribution(
 @pytest.mark.parametrize("reproduction_number", [1.5, 2.0, 3.0])
 @pytest.mark.parametrize("n_introduced", [1, 3])
 def test_a_major_outbreak_is_as_probable_as_whittle_says(reproduction_number, n_introduced):
-    is_major = simulated(
-        300, reproduction_number=reproduction_number, n_introduced=n_introduced
-    )["is_major"]
+    is_major = simulated(300, reproduction_number=reproduction_number, n_introduced=n_introduced)[
+        "is_major"
+    ]
     expected = major_probability(reproduction_number, n_introduced)
     standard_error = np.sqrt(expected * (1 - expected) / 300)
     assert is_major.mean() == pytest.approx(expected, abs=4 * standard_error)
@@ -89,9 +89,9 @@ def test_below_a_reproduction_number_of_1_there_is_no_major_outbreak():
 def test_major_outbreaks_reach_as_many_as_kermack_and_mckendrick_say(reproduction_number):
     # The mean over finite populations differs by the order of 1 / n_people = 0.0002, and is known
     # to about 0.001.
-    found = simulated(
-        100, reproduction_number=reproduction_number, n_introduced=20, n_people=5000
-    )["final_size"]
+    found = simulated(100, reproduction_number=reproduction_number, n_introduced=20, n_people=5000)[
+        "final_size"
+    ]
     assert_mean(found, kermack_mckendrick(reproduction_number, introduced_share=20 / 5000))
 
 
