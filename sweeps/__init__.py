@@ -9,11 +9,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sweeps import sample
     from sweeps.declaring import Experiment, experiment
     from sweeps.errors import SweepsError
     from sweeps.reporting import load, plan, status
     from sweeps.running import run
-    from sweeps.space import Space, grid, points, zipped
+    from sweeps.sensitivity import sobol_indices
+    from sweeps.space import Space, grid, points, replicates, zipped
 
 __version__ = "0.1.0"
 
@@ -26,7 +28,10 @@ _HOMES = {
     "load": "reporting",
     "plan": "reporting",
     "points": "space",
+    "replicates": "space",
     "run": "running",
+    "sample": "sample",
+    "sobol_indices": "sensitivity",
     "status": "reporting",
     "zipped": "space",
 }
@@ -40,7 +45,10 @@ __all__ = [
     "load",
     "plan",
     "points",
+    "replicates",
     "run",
+    "sample",
+    "sobol_indices",
     "status",
     "zipped",
 ]
@@ -49,7 +57,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'sweeps' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"sweeps.{_HOMES[name]}"), name)
+    home = importlib.import_module(f"sweeps.{_HOMES[name]}")
+    value = home if name == _HOMES[name] else getattr(home, name)  # sample is a module itself
     globals()[name] = value
     return value
 

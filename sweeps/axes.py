@@ -40,11 +40,22 @@ class Column:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Dimension:
-    """A dimension of a space and the parameters that vary along it."""
+    """A dimension of a space and the parameters that vary along it.
+
+    Attributes
+    ----------
+    is_first : numpy.ndarray or None
+        Shape (size,), whether a row is the first of those equal to it; None where no row is
+        repeated.
+    sampling : object
+        How its rows were drawn, where they were; nothing here looks at it.
+    """
 
     name: str
     size: int
     columns: tuple[Column, ...]
+    is_first: npt.NDArray[np.bool_] | None = None
+    sampling: Any = None
 
     @property
     def is_axis(self) -> bool:
@@ -60,9 +71,12 @@ def axis(name: str, raw: Any) -> Dimension:
     return Dimension(name, len(table), (Column(name, table),))
 
 
-def together(dim: str, raw: Mapping[str, Any]) -> Dimension:
-    """Make the dimension of parameters that vary together; each row once."""
-    tables = {name: accept(name, values) for name, values in raw.items()}
+def together(dim: str, raw: Mapping[str, Any], *, allow_repeats: bool = False) -> Dimension:
+    """Make the dimension of parameters that vary together; each row once, or as often as drawn."""
+    tables = {
+        name: values if isinstance(values, Values) else accept(name, values)
+        for name, values in raw.items()
+    }
     sizes = {name: len(table) for name, table in tables.items()}
     if len(set(sizes.values())) > 1:
         told = ", ".join(f"{name} has {size}" for name, size in sizes.items())
@@ -71,7 +85,7 @@ def together(dim: str, raw: Mapping[str, Any]) -> Dimension:
     for name, table in tables.items():
         _refuse_empty(name, table)
         columns.append(Column(name, *factorize(name, table)))
-    return _rows(dim, next(iter(sizes.values())), columns)
+    return _rows(dim, next(iter(sizes.values())), columns, allow_repeats)
 
 
 def listed(dim: str, rows: Sequence[Mapping[str, Any]]) -> Dimension:
@@ -117,14 +131,20 @@ def first_rows(columns: Iterable[Column], n_rows: int) -> Codes:
     return np.sort(np.unique(row, return_index=True)[1])
 
 
-def _rows(dim: str, n_rows: int, columns: Sequence[Column]) -> Dimension:
+def _rows(
+    dim: str, n_rows: int, columns: Sequence[Column], allow_repeats: bool = False
+) -> Dimension:
     first = first_rows(columns, n_rows)
-    if len(first) < n_rows:
-        again = int(np.setdiff1d(np.arange(n_rows), first)[0])
+    if len(first) == n_rows:
+        return Dimension(dim, n_rows, tuple(columns))
+    is_first = np.zeros(n_rows, dtype=bool)
+    is_first[first] = True
+    if not allow_repeats:
+        again = int(np.argmin(is_first))
         codes = {c: int(c.at(np.array([again]))[0]) for c in columns}
         row = {c.name: c.table.element(code) for c, code in codes.items() if code != ABSENT}
         raise DeclarationError(f"the point {row} stands twice: give it once")
-    return Dimension(dim, n_rows, tuple(columns))
+    return Dimension(dim, n_rows, tuple(columns), is_first)
 
 
 def _refuse_empty(name: str, table: Values) -> None:
@@ -132,17 +152,29 @@ def _refuse_empty(name: str, table: Values) -> None:
         raise DeclarationError(f"axis {name!r} is empty: give at least one value")
 
 
-def refuse_clashes(dimensions: Iterable[Dimension]) -> None:
+def refuse_clashes(dimensions: Iterable[Dimension], derived: Iterable[str] = ()) -> None:
     """Raise `DeclarationError` for what is no name, and for a name that stands twice."""
     seen: set[str] = set()
     for dimension in dimensions:
         names = [c.name for c in dimension.columns]
         for name in names if dimension.is_axis else [dimension.name, *names]:
-            if not isinstance(name, str) or not name.isidentifier():
-                raise DeclarationError(f"{name!r} is no name: use letters, digits and underscores")
+            _refuse_no_name(name)
             if name in seen:
                 raise DeclarationError(
                     f"the name {name!r} stands twice in one space: a parameter belongs to one "
                     "axis, and zipped('name', ...) names another dimension"
                 )
             seen.add(name)
+    for name in derived:
+        _refuse_no_name(name)
+        if name in seen:
+            raise DeclarationError(
+                f"derived parameter {name!r} has the name of another parameter or dimension of "
+                "the space: call it otherwise"
+            )
+        seen.add(name)
+
+
+def _refuse_no_name(name: Any) -> None:
+    if not isinstance(name, str) or not name.isidentifier():
+        raise DeclarationError(f"{name!r} is no name: use letters, digits and underscores")

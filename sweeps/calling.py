@@ -61,7 +61,9 @@ class Called:
     Attributes
     ----------
     elapsed : numpy.ndarray
-        Shape (n,), seconds.
+        Shape (n,), float32, seconds.
+    busy_s : float
+        What all of them took together.
     failures : list of (int, Why)
         By the point's place in the block.
     returned : list
@@ -70,7 +72,8 @@ class Called:
         columns of values, ascending.
     """
 
-    elapsed: npt.NDArray[np.float64]
+    elapsed: npt.NDArray[np.float32]
+    busy_s: float
     failures: list[tuple[int, Why]]
     returned: list[Any] = dataclasses.field(default_factory=list)
     pieces: list[Piece] = dataclasses.field(default_factory=list)
@@ -124,7 +127,8 @@ def call_each(
         times.append(now)
         if now > end or room_bytes < 0:
             break
-    return Called(np.diff(times), failures, returned)
+    elapsed = np.diff(times).astype(np.float32)
+    return Called(elapsed, times[-1] - times[0], failures, returned)
 
 
 def call_columns(
@@ -139,7 +143,6 @@ def call_columns(
 
     Where it raises, halves of the points are tried, until those that it raises at stand alone.
     """
-    elapsed: list[npt.NDArray[np.float64]] = []
     failures: list[tuple[int, Why]] = []
     pieces: list[Piece] = []
 
@@ -168,7 +171,7 @@ def call_columns(
             call(middle, stop)
 
     start, size = 0, _FIRST_CHUNK
-    begun = time.perf_counter()
+    begun = first = time.perf_counter()
     end, room_bytes = begun + limits.block_s, BLOCK_BYTES
     while start < n_points and (not start or (begun < end and room_bytes > 0)):
         stop = min(n_points, start + size)
@@ -176,12 +179,12 @@ def call_columns(
         call(start, stop)
         now = time.perf_counter()
         point_s = (now - begun) / (stop - start)
-        elapsed.append(np.broadcast_to(point_s, stop - start))
         room_bytes -= sum(v.values.nbytes for _, made in pieces[n_pieces:] for v in made)
         wanted = min((end - now) / point_s, size * _GROWTH, _LARGEST_CHUNK)
         size = max(1, int(wanted)) if len(failures) == n_failed else max(1, size // _GROWTH)
         start, begun = stop, now
-    return Called(np.concatenate(elapsed), failures, pieces=pieces)
+    mean_s = np.float32((begun - first) / start)  # what a single point took, nobody can tell
+    return Called(np.broadcast_to(mean_s, start), begun - first, failures, pieces=pieces)
 
 
 def why(error: BaseException) -> Why:

@@ -42,6 +42,11 @@ def _common(command: Command) -> Command:
 
 _name = click.argument("name")
 _axes = click.argument("axes", nargs=-1, metavar="[AXIS=VALUES]...")
+_only = click.option(
+    "--only",
+    metavar="CONDITION",
+    help="Only points that meet it: 'length<0.5 and method==\"rk4\"'.",
+)
 _rows = click.option(
     "--rows", default=10, type=click.IntRange(min=0), metavar="N", help="Rows of a table [10]."
 )
@@ -78,11 +83,13 @@ def new(name: str, experiments: str | None, results: str | None, as_json: bool) 
 @cli.command(short_help="Say what a run would do.")
 @_name
 @_axes
+@_only
 @click.option("--recompute", is_flag=True, help="As if nothing were known.")
 @_common
 def plan(
     name: str,
     axes: tuple[str, ...],
+    only: str | None,
     recompute: bool,
     experiments: str | None,
     results: str | None,
@@ -94,13 +101,16 @@ def plan(
     """
     from sweeps import reporting
 
-    planned = reporting.planned(_subject(name, axes, experiments, results), recompute=recompute)
+    planned = reporting.planned(
+        _subject(name, experiments, results, axes, only), recompute=recompute
+    )
     _say(answers.planned(planned), as_json)
 
 
 @cli.command(short_help="Compute what is missing, and land all.")
 @_name
 @_axes
+@_only
 @click.option(
     "-j",
     "--workers",
@@ -116,6 +126,7 @@ def plan(
 def run(
     name: str,
     axes: tuple[str, ...],
+    only: str | None,
     workers: int | None,
     engine: str,
     limit: int | None,
@@ -127,7 +138,10 @@ def run(
 ) -> int:
     """Compute what is missing of NAME and land all of it in results/NAME.h5.
 
-    AXIS=VALUES sweeps other values than declared: length=0.1,0.5 or 'length=linspace(0.1,2,20)'.
+    AXIS=VALUES sweeps other values than declared: length=0.1,0.5, 'length=linspace(0.1,2,20)' or
+    'replicate=range(0,20)'. Ranges and choices are sampled: length=0.1:2 'method=choice(rk4,euler)'
+    'sample=sobol(1024)'; also halton, latin_hypercube, uniform and saltelli, with a seed:
+    'sample=halton(500, seed=3)'.
 
     Interrupted by Ctrl-C, a run finishes and lands what is under way; a second Ctrl-C stops it at
     once. What is finished is kept.
@@ -137,7 +151,7 @@ def run(
     from sweeps import progress, running
     from sweeps.invocation import Options
 
-    subject = _subject(name, axes, experiments, results)
+    subject = _subject(name, experiments, results, axes, only)
     options = Options(engine, workers, limit, recompute, not no_retry)
     watcher = progress.Watcher(subject.experiment.name)
     try:
@@ -148,7 +162,8 @@ def run(
         _warn(f"warning: {warning}")
     _say(answers.ran(report), as_json)
     if report.n_failed:
-        see = _command("failures", name, *axes, experiments=experiments, results=results)
+        options_of_it = {"only": only, "experiments": experiments, "results": results}
+        see = _command("failures", name, *axes, **options_of_it)
         _warn(f"see: {see}")
     if report.is_interrupted:
         _warn("interrupted; what was finished is kept: run again to go on")
@@ -164,7 +179,7 @@ def status(name: str | None, experiments: str | None, results: str | None, as_js
     from sweeps import reporting
 
     if name is not None:
-        row = reporting.status_of(_subject(name, (), experiments, results))
+        row = reporting.status_of(_subject(name, experiments, results))
         _say(answers.status(row), as_json)
         return
     rows, problems = reporting.statuses(experiments, results)
@@ -176,11 +191,13 @@ def status(name: str | None, experiments: str | None, results: str | None, as_js
 @cli.command(short_help="Show the failed points and why they failed.")
 @_name
 @_axes
+@_only
 @_rows
 @_common
 def failures(
     name: str,
     axes: tuple[str, ...],
+    only: str | None,
     rows: int,
     experiments: str | None,
     results: str | None,
@@ -193,7 +210,7 @@ def failures(
     """
     from sweeps import reporting
 
-    failed = reporting.failures(_subject(name, axes, experiments, results))
+    failed = reporting.failures(_subject(name, experiments, results, axes, only))
     _say(answers.failures(failed, rows), as_json)
 
 
@@ -226,18 +243,22 @@ def clean(
     """
     from sweeps import cleaning
 
-    found = cleaning.waste(_subject(name, (), experiments, results))
+    found = cleaning.waste(_subject(name, experiments, results))
     n_bytes = cleaning.free(found) if yes else sum(each.n_bytes for each in found)
     _say(answers.cleaned(name, found, n_bytes, is_freed=yes), as_json)
 
 
 def _subject(
-    name: str, axes: tuple[str, ...], experiments: str | None, results: str | None
+    name: str,
+    experiments: str | None,
+    results: str | None,
+    axes: tuple[str, ...] = (),
+    only: str | None = None,
 ) -> Subject:
     from sweeps import overrides, subject
 
     given = overrides.parse_all(axes)
-    return subject.resolve(name, results=results, experiments=experiments, axes=given)
+    return subject.resolve(name, results=results, experiments=experiments, axes=given, only=only)
 
 
 def _command(*words: str, **options: str | None) -> str:

@@ -12,9 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sweeps import fingerprint, options, signature, values
-from sweeps.accepting import accept_like
 from sweeps.axes import axis
-from sweeps.errors import DeclarationError, unknown
+from sweeps.errors import DeclarationError
 from sweeps.space import Space
 
 if TYPE_CHECKING:
@@ -136,39 +135,6 @@ class Experiment:
     def without_space(self) -> Experiment:
         """Leave out what a worker does not need: it gets its points in blocks."""
         return dataclasses.replace(self, space=Space(()), constants={})
-
-    def with_axes(self, axes: Mapping[str, Any]) -> Experiment:
-        """Replace axes of the grid, set constants, or sweep what was a constant.
-
-        Raises
-        ------
-        UnknownNameError
-            For a name that is no parameter.
-        DeclarationError
-            For values that cannot be an axis, and for a parameter that varies with others.
-        """
-        dimensions = {d.name: d for d in self.space.dimensions}
-        constants = dict(self.constants)
-        columns = self.space.columns
-        for name, raw in axes.items():
-            along = [d for d in dimensions.values() if any(c.name == name for c in d.columns)]
-            if along and along[0].is_axis:
-                dimensions[name] = axis(name, accept_like(columns[name].table, name, raw))
-            elif along:
-                raise DeclarationError(
-                    f"{name!r} varies together with others along {along[0].name!r}: only the axes "
-                    "of a grid and constants can be given otherwise"
-                )
-            elif name in signature.arguments(self.function, self.resources):
-                table = accept_like(constants.pop(name, None), name, raw)
-                if len(table) == 1:
-                    constants[name] = table
-                else:
-                    dimensions[name] = axis(name, table)
-            else:
-                raise unknown("axis", name, [*columns, *self.constants], f"of {self.name}")
-        space = Space(tuple(dimensions.values()), self.space.predicates)
-        return dataclasses.replace(self, space=space, constants=constants)
 
     def run(self, **options: Any) -> xarray.Dataset:
         """Compute what is missing and load the results; takes what `sweeps.run` takes."""

@@ -67,7 +67,9 @@ class Dispatch:
         self._recompute = recompute
         self._engine = engines.get(engine)
         self._n_workers = n_workers
-        self._scheduler = scheduling.Scheduler(todo, self._cut, n_workers)
+        self._scheduler = scheduling.Scheduler(
+            todo, self._cut, n_workers, is_vectorized=subject.experiment.vectorized
+        )
         self._flights = Path(tempfile.mkdtemp(prefix="sweeps-"))
         brief = briefing.here if engines.is_in_process(engine) else briefing.elsewhere
         self._work = brief(subject, self._flights)

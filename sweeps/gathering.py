@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import itertools
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -107,8 +109,12 @@ def _forms(
 ) -> list[schema.PartForm]:
     """Outputs and coordinates of parts, with the lengths that points of the space have."""
     declared = experiment.dims
-    is_used = np.zeros(index.starts[-1], dtype=bool)
-    is_used[entries[entries >= 0]] = True
+
+    @functools.cache
+    def is_used() -> npt.NDArray[np.bool_]:
+        found = np.zeros(index.starts[-1], dtype=bool)
+        found[entries[entries >= 0]] = True
+        return found
 
     def used(part: int, header: Header) -> Header:
         named = declared.get(header.name, header.dims)
@@ -116,7 +122,7 @@ def _forms(
             header = dataclasses.replace(header, dims=named)
         if header.counts is None:
             return header
-        counts = header.counts[is_used[index.starts[part] : index.starts[part + 1]]]
+        counts = header.counts[is_used()[index.starts[part] : index.starts[part + 1]]]
         return dataclasses.replace(header, counts=counts, shape=(int(counts.max()),))
 
     return [
@@ -162,12 +168,8 @@ def sheet(gathered: Gathered, attributes: Mapping[str, Any]) -> Iterator[Sheet]:
     """Make the sheet that landing writes; the memo's files are open for that long."""
     space, index = gathered.experiment.space, gathered.index
     units = gathered.experiment.units
-    elapsed = np.full(space.n_positions, np.nan, dtype=np.float32)
-    is_done = gathered.entries >= 0
-    if index.parts:
-        elapsed[is_done] = np.concatenate([p.elapsed for p in index.parts])[
-            gathered.entries[is_done]
-        ]
+    nowhere = np.array([np.nan], dtype=np.float32)  # is what the entry -1 gets
+    elapsed = np.concatenate([*(p.elapsed for p in index.parts), nowhere])[gathered.entries]
     coordinates = list(_coordinates(gathered, units))
     with contextlib.ExitStack() as stack:
         reader = Reader(index, gathered.entries, gathered.parts)
@@ -191,18 +193,15 @@ def sheet(gathered: Gathered, attributes: Mapping[str, Any]) -> Iterator[Sheet]:
 def _coordinates(gathered: Gathered, units: Mapping[str, str]) -> Iterator[Coordinate]:
     experiment = gathered.experiment
     space = experiment.space
-    for dimension in space.dimensions:
-        for column in dimension.columns:
-            codes = column.at(np.arange(dimension.size))
-            missing = codes == ABSENT
-            shown = column.table.coordinate(np.where(missing, 0, codes))
-            yield Coordinate(
-                column.name,
-                (dimension.name,),
-                shown,
-                missing if missing.any() else None,
-                _attrs(units, column.name),
-            )
+    for name, column in space.columns.items():
+        dims = space.dims_of(name)
+        shape = tuple(space.sizes[dim] for dim in dims)
+        codes = column.at(np.arange(math.prod(shape)))
+        missing = (codes == ABSENT).reshape(shape)
+        if missing.all():  # a derived one that no point has
+            continue
+        shown = column.table.coordinate(np.maximum(codes, 0)).reshape(shape)
+        yield Coordinate(name, dims, shown, missing if missing.any() else None, _attrs(units, name))
     for name, table in experiment.constants.items():
         if name not in space.parameters:
             value = np.asarray(table.coordinate()).reshape(())

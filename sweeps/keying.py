@@ -81,7 +81,8 @@ class KeyMaker:
         """Bytes that say which point stands where."""
         space = self.space
         along = [(d.name, d.size, [c.name for c in d.columns]) for d in space.dimensions]
-        parts = [repr(along).encode()]
+        derived = [(name, space.dims_of(name)) for name in space.derived]
+        parts = [repr([along, derived]).encode()]
         for name, hashes in (*self.hashes.items(), *self.shown.items()):
             column = space.columns[name]
             parts += [name.encode(), hashes.tobytes()]

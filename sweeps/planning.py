@@ -102,8 +102,10 @@ def plan(
             n_failed += int(has_failed.sum())
             n_stale += int((_is_known(find_stale, own) & ~has_failed).sum())
             positions = positions if retry else positions[~has_failed]
-        if keep and positions.size:
-            todo.append(positions)
+        if keep:
+            is_first = space.is_first(positions)  # equal points of a sample are computed once
+            positions = positions if is_first is None else positions[is_first]
+            todo += [positions] if positions.size else []
     return Plan(
         n_points,
         space.n_positions - n_points,

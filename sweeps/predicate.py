@@ -1,13 +1,32 @@
-"""Predicates: which points of a space ``where`` keeps."""
+"""Functions of a space's parameters: which points ``where`` keeps, and what ``derive`` adds."""
 
 from __future__ import annotations
 
 import dataclasses
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
 
 from sweeps.errors import DeclarationError, SweepsError, unknown
+
+if TYPE_CHECKING:
+    from sweeps.product import Positions, Product
+
+_Answer = TypeVar("_Answer")
+
+
+class Keeps(Protocol):
+    """What says which points belong to a space, by the parameters that it names."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The parameters that it depends on."""
+
+    def mask(self, product: Product, at: Positions | None) -> npt.NDArray[np.bool_]:
+        """Ask it about the positions of a product, some or all of them, in order."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -31,15 +50,41 @@ class Predicate:
         DeclarationError
             Where it raises an exception, or its answer is neither true nor false.
         """
-        asked = {name: parameters[name] for name in self.names if name in parameters}
-        try:
-            return bool(self.function(**asked))
-        except SweepsError:
-            raise
-        except Exception as error:
-            raise DeclarationError(
-                f"the predicate of .where() raised {type(error).__name__}: {error}, for {asked}"
-            ) from error
+        asked = _given(self.names, parameters)
+        return _ask("the predicate of .where()", lambda: bool(self.function(**asked)), asked)
+
+    def mask(self, product: Product, at: Positions | None) -> npt.NDArray[np.bool_]:
+        """Ask it about the positions of a product, some or all of them, in order."""
+        pieces = product.pieces(at)
+        return np.array([self.accepts(point) for _, points in pieces for point in points], bool)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Derivation:
+    """A parameter that is a function of others.
+
+    Attributes
+    ----------
+    names, required : tuple of str
+        The parameters that it is given, where a point has them; those without which a point lacks
+        the derived parameter too.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    names: tuple[str, ...]
+    required: tuple[str, ...]
+
+    def value(self, parameters: Mapping[str, Any]) -> Any:
+        """Derive its value at a point that has all that is required.
+
+        Raises
+        ------
+        DeclarationError
+            Where the function raises an exception.
+        """
+        asked = _given(self.names, parameters)
+        return _ask(f"derived parameter {self.name!r}", lambda: self.function(**asked), asked)
 
 
 def predicate(function: Any, parameters: Sequence[str]) -> Predicate:
@@ -55,21 +100,65 @@ def predicate(function: Any, parameters: Sequence[str]) -> Predicate:
     Examples
     --------
     >>> predicate(lambda x, limit=3: x < limit, ["x", "y"]).names
-    ('x',)
+    ('x', 'limit')
+    """
+    names, _ = _arguments(".where()", function, parameters)
+    return Predicate(function, names)
+
+
+def derivation(name: str, function: Any, parameters: Sequence[str]) -> Derivation:
+    """Make a derived parameter of a space with these parameters.
+
+    Raises
+    ------
+    UnknownNameError, DeclarationError
+        As for `predicate`.
+
+    Examples
+    --------
+    >>> derivation("area", lambda width, height=1.0: width * height, ["width"]).required
+    ('width',)
+    """
+    return Derivation(name, function, *_arguments(f".derive({name}=...)", function, parameters))
+
+
+def _arguments(
+    where: str, function: Any, parameters: Sequence[str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names of a function's arguments, and of those without a default.
+
+    An argument with a default need not be in the space; it is given once a space has it, be it by
+    a product with another one.
     """
     if not callable(function):
-        raise DeclarationError(f".where() takes a function of parameters, not {function!r}")
+        raise DeclarationError(f"{where} takes a function of parameters, not {function!r}")
     try:
         arguments = inspect.signature(function).parameters.values()
     except (TypeError, ValueError) as error:
         raise DeclarationError(
-            f".where() cannot find out which parameters {function!r} takes: "
+            f"{where} cannot find out which parameters {function!r} takes: "
             "give a lambda with their names"
         ) from error
-    if any(a.kind is a.VAR_KEYWORD for a in arguments):
-        return Predicate(function, tuple(parameters))
     named = [a for a in arguments if a.kind in (a.POSITIONAL_OR_KEYWORD, a.KEYWORD_ONLY)]
-    for argument in named:
-        if argument.default is argument.empty and argument.name not in parameters:
-            raise unknown("parameter", argument.name, parameters, "in the space for .where()")
-    return Predicate(function, tuple(a.name for a in named if a.name in parameters))
+    required = tuple(a.name for a in named if a.default is a.empty)
+    for name in required:
+        if name not in parameters:
+            raise unknown("parameter", name, parameters, f"in the space for {where}")
+    takes_all = any(a.kind is a.VAR_KEYWORD for a in arguments)
+    names = [*(parameters if takes_all else ()), *(a.name for a in named)]
+    return tuple(dict.fromkeys(names)), required
+
+
+def _given(names: Sequence[str], parameters: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: parameters[name] for name in names if name in parameters}
+
+
+def _ask(what: str, call: Callable[[], _Answer], asked: Mapping[str, Any]) -> _Answer:
+    try:
+        return call()
+    except SweepsError:
+        raise
+    except Exception as error:
+        raise DeclarationError(
+            f"{what} raised {type(error).__name__}: {error}, at the point {asked}"
+        ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,6 +19,10 @@ from sweeps.schema import Agreed
 _MAX_OPEN = 64
 # Reading one point costs about as much as this many bytes read for nothing between two points.
 _WASTE_BYTES = 2**17
+_RUN = 64
+"""Points in a row from which on they are read as runs."""
+
+Rows = npt.NDArray[np.int64] | slice
 
 Slab = tuple[Array, Array | None]
 """Values of some points, and a mask of what is missing among them, or None."""
@@ -69,7 +74,7 @@ class Reader:
             else:
                 counts = header.counts[rows]
                 is_there = np.arange(agreed.shape[0]) < counts[:, np.newaxis]
-                width = np.zeros((len(rows), agreed.shape[0]), dtype=made.dtype)
+                width = np.zeros((len(counts), agreed.shape[0]), dtype=made.dtype)
                 width[is_there] = self._flat(part, number, header.counts, rows)
                 made[at], missing[at] = width, ~is_there
         return made, missing if missing.any() else None
@@ -91,20 +96,40 @@ class Reader:
         for file in self._open.values():
             file.close()
 
-    def _pieces(self, start: int, stop: int) -> Iterator[tuple[segment.StoredPart, Any, Array]]:
+    def _pieces(self, start: int, stop: int) -> Iterator[tuple[segment.StoredPart, Any, Rows]]:
         """Each part that holds some of the points, where they stand, and their rows in it."""
         entries = self._entries[start:stop]
+        breaks = np.flatnonzero(entries[1:] != entries[:-1] + 1) + 1
+        if len(breaks) < len(entries) // _RUN:
+            yield from self._runs(entries, [0, *breaks.tolist(), len(entries)])
+            return
         numbers = np.searchsorted(self._index.starts, entries, side="right") - 1
         for number, at in grouped(numbers):
             if number >= 0:
                 rows = entries[at] - self._index.starts[number]
                 yield self._index.parts[number], at, rows
 
-    def _rows(
-        self, part: segment.StoredPart, number: int, header: Header, rows: npt.NDArray[np.int64]
-    ) -> Array:
+    def _runs(
+        self, entries: npt.NDArray[np.int64], edges: list[int]
+    ) -> Iterator[tuple[segment.StoredPart, slice, slice]]:
+        """The same where the points stand in long runs, as those of a grid do."""
+        starts = self._index.starts
+        for start, stop in itertools.pairwise(edges):
+            first = int(entries[start])
+            if first < 0:
+                continue
+            number = int(np.searchsorted(starts, first, side="right")) - 1
+            while start < stop:  # a run may go on in the next part
+                row = first - int(starts[number])
+                n = min(stop - start, int(starts[number + 1]) - first)
+                yield self._index.parts[number], slice(start, start + n), slice(row, row + n)
+                start, first, number = start + n, first + n, number + 1
+
+    def _rows(self, part: segment.StoredPart, number: int, header: Header, rows: Rows) -> Array:
         """Values at some rows of a part."""
         file = self._file(part.path)
+        if isinstance(rows, slice):
+            return segment.read(part, number, file, rows)
         low, high = int(rows.min()), int(rows.max()) + 1
         row_bytes = int(np.prod(header.shape)) * header.dtype.itemsize
         if (high - low - len(rows)) * row_bytes > len(rows) * _WASTE_BYTES:
@@ -114,9 +139,7 @@ class Reader:
         is_run = high - low == len(rows) and bool((np.diff(rows) == 1).all())
         return found if is_run else np.asarray(found[rows - low])
 
-    def _flat(
-        self, part: segment.StoredPart, number: int, counts: Array, rows: npt.NDArray[np.int64]
-    ) -> Array:
+    def _flat(self, part: segment.StoredPart, number: int, counts: Array, rows: Rows) -> Array:
         """Values of a free length at some rows of a part, one row after another."""
         ends = np.cumsum(counts)
         first = (ends - counts)[rows]

@@ -89,6 +89,7 @@ def plan(
     *,
     space: Space | None = None,
     axes: Mapping[str, Any] | None = None,
+    only: str | None = None,
     results: str | os.PathLike[str] | None = None,
     experiments: str | os.PathLike[str] | None = None,
     recompute: bool = False,
@@ -97,13 +98,13 @@ def plan(
 
     Parameters
     ----------
-    experiment, space, axes, results, experiments
+    experiment, space, axes, only, results, experiments
         As for `sweeps.run`.
     recompute : bool
         Whether the run would compute known points again.
     """
     made = subject.resolve(
-        experiment, results=results, experiments=experiments, axes=axes, space=space
+        experiment, results=results, experiments=experiments, axes=axes, space=space, only=only
     )
     return planned(made, recompute=recompute)
 

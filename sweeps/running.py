@@ -28,6 +28,7 @@ def run(
     *,
     space: Space | None = None,
     axes: Mapping[str, Any] | None = None,
+    only: str | None = None,
     results: str | os.PathLike[str] | None = None,
     experiments: str | os.PathLike[str] | None = None,
     **options: Any,
@@ -42,6 +43,8 @@ def run(
         Instead of the declared one.
     axes : mapping, optional
         Values for axes or constants, instead of the declared ones: ``{"length": [0.1, 0.2]}``.
+    only : str, optional
+        A condition that restricts the run to the points that meet it: ``"length < 0.5"``.
     results, experiments : path, optional
         Folders; by default those of the command line.
     **options
@@ -63,7 +66,9 @@ def run(
             f"run() has no option {wrong[0]!r} (it has {', '.join(sorted(names))}); values of an "
             f"axis are given as axes={{{wrong[0]!r}: [...]}}"
         )
-    subject = resolve(experiment, results=results, experiments=experiments, axes=axes, space=space)
+    subject = resolve(
+        experiment, results=results, experiments=experiments, axes=axes, space=space, only=only
+    )
     try:
         report = execute(subject, Options(**options))
     except Interrupted:

@@ -16,6 +16,7 @@ BLOCK_S = 0.5
 
 MAX_BLOCK = 2**18
 _FIRST_BLOCK = 8
+_MAX_COLUMNS = 2**21  # where the function takes columns, and stops in time by itself
 _FINEST = 20  # towards the end, blocks get no smaller than this part of a full one
 _GROWTH = 16  # a first guess may be wrong by far: the first points of a function warm it up
 
@@ -32,12 +33,16 @@ class Scheduler:
         todo: Iterable[Positions],
         cut: Callable[[Positions, int], Iterable[Block]],
         n_workers: int,
+        *,
+        is_vectorized: bool = False,
     ) -> None:
         self._pending = collections.deque(todo)
         self._n_pending = sum(map(len, self._pending))
         self._cut = cut
         self._n_workers = n_workers
-        self._size = max(1, min(_FIRST_BLOCK, self._n_pending // (4 * n_workers)))
+        self._most = _MAX_COLUMNS if is_vectorized else MAX_BLOCK
+        first = self._most if is_vectorized else _FIRST_BLOCK
+        self._size = max(1, min(first, self._n_pending // (4 * n_workers)))
         self._lock = threading.Lock()
         self._ready: collections.deque[tuple[Block, Positions]] = collections.deque()
         self._number = 0
@@ -90,7 +95,7 @@ class Scheduler:
 
     def _take(self) -> Positions:
         fair = max(-(-self._n_pending // (3 * self._n_workers)), self._size // _FINEST)
-        n = max(1, min(self._size, fair, MAX_BLOCK))
+        n = max(1, min(self._size, fair, self._most))
         taken: list[Positions] = []
         while n and self._pending:
             first = self._pending.popleft()

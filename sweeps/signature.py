@@ -123,7 +123,7 @@ def check(
             )
     takes_all = any(p.kind is p.VAR_KEYWORD for p in _parameters(function))
     for name in () if takes_all else space.parameters:
-        if name not in taken and name != REPLICATE:
+        if name not in taken and name != REPLICATE and name not in space.derived:
             raise unknown("parameter", name, taken, f"of {called}")
     if REPLICATE in space.parameters and not (takes(function, RNG) or takes(function, REPLICATE)):
         raise DeclarationError(

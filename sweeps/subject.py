@@ -93,6 +93,7 @@ def resolve(
     experiments: str | os.PathLike[str] | None = None,
     axes: Mapping[str, Any] | None = None,
     space: Space | None = None,
+    only: str | None = None,
 ) -> Subject:
     """Find an experiment, by name or as it is, and find out what is to be known of it.
 
@@ -111,7 +112,14 @@ def resolve(
         raise DeclarationError(f"{wanted!r} is no experiment: give its name or the experiment")
     attribute = _attribute_of(declared) if location is not None else ""
     experiment = declared if space is None else declared.with_space(space)
-    experiment = experiment.with_axes(axes) if axes else experiment
+    if axes:
+        from sweeps.resweeping import resweep  # few runs need it, and 5 ms are seen
+
+        experiment = resweep(experiment, axes)
+    if only is not None:
+        from sweeps.restricting import restrict
+
+        experiment = restrict(experiment, only)
     return Subject(
         experiment,
         location if attribute else None,

@@ -171,7 +171,7 @@ def evaluate(task: Task, block: Block) -> Receipt:
         n_begun - len(failures),
         len(failures),
         len(block) - n_begun,
-        float(called.elapsed.sum()),
+        called.busy_s,
         error_text,
     )
 
@@ -201,7 +201,7 @@ def _tabulate(task: Task, block: Block, called: Called) -> tuple[list[Part], lis
     """Make parts of what the points returned, and failures of what no results file can hold."""
     made, settings = task.experiment, task.settings
     naming: dict[str, Any] = {"name": made.name, "dims": made.dims, "taken": settings.taken}
-    elapsed = called.elapsed.astype(np.float32)
+    elapsed = called.elapsed
     failures = list(called.failures)
     is_done = np.ones(len(elapsed), dtype=bool)
     is_done[[i for i, _ in failures]] = False

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from sweeps.accepting import accept
 from sweeps.axes import ABSENT, Column, axis, end_to_end, first_rows, listed, together
+from sweeps.errors import DeclarationError
 from sweeps.values import Labelled, Values, factorize
 
 numbers = st.lists(st.one_of(st.none(), st.integers(0, 5)), max_size=8)
@@ -68,6 +69,18 @@ def test_an_axis_takes_a_table_as_it_is():
     assert axis("x", table).columns[0].table.element(0) == Labelled("a", len)
 
 
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=8))
+def test_rows_repeat_only_where_allowed(rows):
+    x, y = ([*values] for values in zip(*rows, strict=True))
+    raw = {"x": x, "y": accept("y", y)}  # as they are given, or as a table
+    made = together("run", raw, allow_repeats=True)
+    assert (made.size, made.sampling) == (len(rows), None)
+    assert [*zip(*map(values_of, made.columns), strict=True)] == rows
+    if len({*rows}) < len(rows):
+        with pytest.raises(DeclarationError, match="stands twice"):
+            together("run", raw)
+
+
 @pytest.mark.parametrize(
     "rows", [[{}], [{"x": 1}], [{"x": 1}, {}], [{"y": None}, {"x": 1, "y": 2}]]
 )
@@ -77,3 +90,17 @@ def test_listed_points_have_gaps_where_they_have_no_value(rows):
     for one in made.columns:
         assert [c != ABSENT for c in one.codes.tolist()] == [one.name in row for row in rows]
         assert one.has_gaps == any(one.name not in row for row in rows)
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=8))
+def test_rows_may_be_repeated_where_that_is_asked_for(rows):
+    made = together("sample", {"x": rows, "y": [str(x) for x in rows]}, allow_repeats=True)
+    firsts = [x not in rows[:n] for n, x in enumerate(rows)]
+    assert made.size == len(rows)
+    assert [made.columns[0].table.element(c) for c in made.columns[0].codes] == rows
+    if all(firsts):
+        assert made.is_first is None
+    else:
+        assert made.is_first.tolist() == firsts
+        with pytest.raises(DeclarationError, match="stands twice: give it once"):
+            together("sample", {"x": rows})

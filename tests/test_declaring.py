@@ -6,13 +6,10 @@ import inspect
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from sweeps.declaring import experiment
-from sweeps.errors import DeclarationError, SweepsError, UnknownNameError
-from sweeps.keying import key_maker
-from sweeps.space import grid, points, zipped
+from sweeps.errors import DeclarationError, SweepsError
+from sweeps.space import grid, points
 
 
 class Method(enum.Enum):
@@ -118,94 +115,13 @@ def test_refused(make, message):
     assert message in str(caught.value)
 
 
-# ---- axes given otherwise
+# ---- another space
 
 
 def swept(made):
     """Axes and constants, as lists."""
     axes = {c.name: list(c.table.elements()) for c in made.space.columns.values()}
     return axes, {name: next(t.elements()) for name, t in made.constants.items()}
-
-
-AXES = {"length": [0.1, 0.2], "angle": [1, 2, 3]}
-CONSTANTS = {"g": 9.81, "method": Method.RK4, "order": None}
-
-
-@pytest.mark.parametrize(
-    ("given", "axes", "constants"),
-    [
-        ({}, AXES, CONSTANTS),
-        ({"length": [1, 2]}, AXES | {"length": [1.0, 2.0]}, CONSTANTS),
-        ({"length": 1}, AXES | {"length": [1.0]}, CONSTANTS),
-        ({"angle": range(2)}, AXES | {"angle": [0, 1]}, CONSTANTS),
-        ({"g": 10}, AXES, CONSTANTS | {"g": 10.0}),
-        ({"g": [9, 10]}, AXES | {"g": [9.0, 10.0]}, {"method": Method.RK4, "order": None}),
-        ({"method": "EULER"}, AXES, CONSTANTS | {"method": Method.EULER}),
-        (
-            {"method": ("RK4", "EULER")},
-            AXES | {"method": [Method.RK4, Method.EULER]},
-            {"g": 9.81, "order": None},
-        ),
-        ({"order": 4}, AXES, CONSTANTS | {"order": 4}),
-        ({"order": "high"}, AXES, CONSTANTS | {"order": "high"}),
-        ({"callback": "abs"}, AXES, CONSTANTS | {"callback": "abs"}),
-        (
-            {"g": 1, "angle": 5, "length": 7},
-            {"length": [7.0], "angle": [5]},
-            CONSTANTS | {"g": 1.0},
-        ),
-    ],
-)
-def test_axes_replaced_and_constants_set_or_swept(given, axes, constants):
-    made = declared.with_axes(given)
-    assert repr(swept(made)[0]) == repr(axes)  # in this order, of these types
-    assert swept(made)[1] == constants
-    assert swept(declared) == (AXES, CONSTANTS)
-
-
-def test_predicates_stay_when_axes_are_replaced():
-    made = experiment(grid(x=[1, 2, 3]).where(lambda x: x > 1))(twice).with_axes({"x": range(10)})
-    assert [p["x"] for p in made.space] == list(range(2, 10))
-
-
-@pytest.mark.parametrize(
-    ("space", "given", "error", "message"),
-    [
-        (grid(x=[1]), {"facto": 1}, UnknownNameError, "of twice (found: factor, x). Did you mean"),
-        (grid(x=[1]), {"x": []}, DeclarationError, "'x' is empty"),
-        (grid(x=[1]), {"x": [1, 1]}, DeclarationError, "the value 1 twice"),
-        (grid(x=[0.5]), {"x": 2**53 + 1}, DeclarationError, "no float64"),
-        (grid(x={"one": 1}), {"x": "two"}, UnknownNameError, "no value 'two' on the axis 'x'"),
-        (
-            zipped(x=[1], factor=[2]),
-            {"x": 1},
-            DeclarationError,
-            "together with others along 'point'",
-        ),
-        (points([{"x": 1}]), {"x": 2}, DeclarationError, "only the axes of a grid and constants"),
-    ],
-)
-def test_axes_that_cannot_be_given(space, given, error, message):
-    with pytest.raises(error) as caught:
-        experiment(space)(twice).with_axes(given)
-    assert message in str(caught.value)
-
-
-def test_names_of_further_arguments_are_no_axes():
-    def f(x, *more, **others):
-        return x
-
-    for name in ("more", "others"):
-        with pytest.raises(UnknownNameError):
-            experiment(grid(x=[1]))(f).with_axes({name: 1})
-
-
-@given(st.lists(st.integers(0, 9), min_size=1, unique=True), st.integers(0, 9))
-def test_a_point_keeps_its_key_when_a_constant_is_swept(factors, x):
-    made = experiment(grid(x=[x]))(twice)
-    together = key_maker(made.with_axes({"factor": factors}))(np.arange(len(factors)))
-    for factor, key in zip(factors, together, strict=True):
-        assert (key_maker(made.with_axes({"factor": factor}))(np.arange(1)) == key).all()
 
 
 def test_another_space_makes_constants_anew():

@@ -13,6 +13,7 @@ from sweeps.accepting import accept
 from sweeps.declaring import experiment
 from sweeps.keying import key_maker
 from sweeps.keys import hash_values, match
+from sweeps.resweeping import resweep
 from sweeps.space import grid, points, zipped
 from sweeps.values import encode
 
@@ -55,7 +56,7 @@ def test_a_point_has_the_same_key_in_whatever_space(one, data):
         name = data.draw(st.sampled_from(sorted(one)))
         alone = grid(**{name: axes.pop(name)})
         assert keys_of(alone * grid(**axes)) == keys_of(grid(**axes) * alone) == [expected]
-    declared = experiment(grid())(f).with_axes({n: [v] for n, v in one.items()})
+    declared = resweep(experiment(grid())(f), {n: [v] for n, v in one.items()})
     assert key_maker(declared)(np.array([0])).tolist() == [list(expected)]
 
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from sweeps.draws import METHODS, Choice, Draw, Interval
 from sweeps.errors import OverrideError
 from sweeps.overrides import parse, parse_all
 from sweeps.series import MAX_VALUES
@@ -81,7 +82,7 @@ def test_spaces_between_values_mean_nothing(items, space):
 @settings(deadline=None)
 @given(st.text(string.ascii_letters + "_-./+:", min_size=1).filter(lambda w: w[0].isalpha()))
 def test_a_word_is_itself(word):
-    if word.lower() not in {"true", "false", "none", "nan", "inf", "infinity"}:
+    if word.lower().partition(":")[0] not in {"true", "false", "none", "nan", "inf", "infinity"}:
         assert is_same(value(word), word)
 
 
@@ -227,6 +228,47 @@ def test_series_and_values_can_be_mixed():
     assert is_same(parse("x=0,linspace(1,2,3),range(2),a")[1], (0, 1.0, 1.5, 2.0, 0, 1, "a"))
 
 
+# ---- ranges, choices, samples
+
+bounds = st.integers(-(2**70), 2**70) | st.floats(-1e300, 1e300)
+
+
+@given(st.tuples(bounds, bounds).map(sorted).filter(lambda pair: pair[0] < pair[1]))
+def test_a_range_is_read_back(pair):
+    low, high = pair
+    (parsed,) = parse_all([f"x={low!r}:{high!r}"]).values()
+    assert is_same(parsed, Interval(low, high))
+    assert is_same(parse(f"x={parsed}"), ("x", parsed))
+
+
+@settings(deadline=None)
+@given(st.lists(values, min_size=1, max_size=5))
+def test_a_choice_is_read_back(items):
+    assert is_same(parse(f"x=choice({','.join(map(write, items))})")[1], Choice(tuple(items)))
+
+
+def test_a_choice_is_of_series_too():
+    assert parse("x=choice( 0, linspace(1,2,3) )")[1] == Choice((0, 1.0, 1.5, 2.0))
+    assert parse("x=choice(range(3))")[1] == Choice((0, 1, 2))
+
+
+@given(st.sampled_from(METHODS), st.integers(1, 10**12), st.none() | st.integers(0, 2**64))
+def test_a_way_to_sample_is_read_back(method, n, seed):
+    draw = Draw(method, n, seed)
+    assert parse(f"sample={draw}") == ("sample", draw)
+    assert parse(f"sample = {method} ( {n}{'' if seed is None else f' ,seed ={seed} '})")[1] == draw
+
+
+@pytest.mark.parametrize("text", ["sobol", "1,2", "'sobol(8)'", "choice(a,b)", "linspace(0,1,2)"])
+def test_a_parameter_may_be_called_sample(text):
+    assert is_same(parse(f"sample={text}")[1], parse(f"x={text}")[1])
+
+
+@pytest.mark.parametrize("word", ["C:1", "a:b", "run:1:2", "info:x"])
+def test_a_word_with_a_colon_is_a_word(word):
+    assert value(word) == word
+
+
 # ---- refusals
 
 
@@ -277,7 +319,7 @@ def test_series_and_values_can_be_mixed():
         ("x=linspace(0,1,2.0)", 2, "whole number"),
         ("x=linspace(0,1,0)", 2, "no values"),
         ("x=linspace(0,1,-3)", 2, "no values"),
-        ("x=linspace(0,1,num=3)", 18, "second '='"),
+        ("x=linspace(0,1,num=3)", 15, "finite number"),
         ("x=linspace(0,a,3)", 13, "finite number"),
         ("x=linspace(0,inf,3)", 13, "finite number"),
         ("x=linspace(0,true,3)", 13, "finite number"),
@@ -300,6 +342,44 @@ def test_series_and_values_can_be_mixed():
         (f"x=range({10**400})", 2, "100,000,000"),
         ("x=arange(0,1e300,1e-300)", 2, "100,000,000"),
         (f"x=range({MAX_VALUES}),1", 19, "100,000,000"),
+        (f"x=choice(range({MAX_VALUES}),1)", 26, "100,000,000"),
+        ("x=2:1", 2, "is empty: write low:high"),
+        ("x=1:1", 2, "is empty"),
+        ("x=0:inf", 2, "two finite numbers"),
+        ("x=-inf:0", 2, "two finite numbers"),
+        ("x=nan:1", 2, "two finite numbers"),
+        ("x=-1e308:1.7e308", 2, "two finite numbers"),
+        (f"x=0:{10**400}", 2, "two finite numbers"),
+        ("x=1:2:3", 2, "two finite numbers"),
+        ("x=0:1j", 2, "two finite numbers"),
+        ("x=1:", 2, "two finite numbers"),
+        ("x=true:false", 2, "two finite numbers"),
+        ("x=2024-01-01:2024-02-01", 2, "dates are"),
+        ("x=0.1 : 2", 6, "without spaces"),
+        ("x=0:1,2", 5, "stands alone"),
+        ("x=2,0:1", 4, "stands alone"),
+        ("x=(0:1,2)", 3, "stands alone"),
+        ("x=choice(0:1)", 9, "stands alone"),
+        ("x=choice()", 9, "expected a value"),
+        ("x=choice(a", 10, "expected ',' or ')'"),
+        ("x=choice(a b)", 11, "expected ',' or ')'"),
+        ("x=choice(choice(a))", 9, "stands alone"),
+        ("x=choice(a),b", 11, "stands alone"),
+        ("x=a,choice(b)", 4, "stands alone"),
+        ("x=sobol(8)", 2, "'sample=sobol(1024)'"),
+        ("x=1,sobol(8)", 4, "'sample=sobol(1024)'"),
+        ("sample=sobol()", 13, "whole number from 1 on"),
+        ("sample=sobol(0)", 13, "whole number from 1 on"),
+        ("sample=sobol(1.5)", 13, "whole number from 1 on"),
+        ("sample=sobol(true)", 13, "whole number from 1 on"),
+        ("sample=sobol(8,3)", 15, "sobol(1024, seed=3)"),
+        ("sample=sobol(8,sed=3)", 15, "sobol(1024, seed=3)"),
+        ("sample=sobol(8,seed=-1)", 20, "whole number from 0 on"),
+        ("sample=sobol(8,seed=1", 21, "expected ')'"),
+        ("sample=sobol(8", 14, "expected ')'"),
+        ("sample=sobol(8),x", 15, "stands alone"),
+        ("sample=sobol(8) x", 16, "comma or the end"),
+        ("sample=monte_carlo(8)", 7, "no series 'monte_carlo'"),
     ],
 )
 def test_what_cannot_be_read_is_shown(text, column, reason):
@@ -323,17 +403,22 @@ def test_what_is_shown_is_three_lines_whatever_was_given():
 
 fragments = ["linspace(", "range(", "arange(", "1", "-", "0.5", "1e9", "e", "nan", "inf", "j", "'"]
 fragments += ['"', "\\", "(", ")", ",", "=", " ", "\n", "[", "2024-01-31", "T12:00", "true", "é"]
+fragments += [":", "choice(", "sobol(", "seed="]
 
 
 @settings(deadline=None)
-@given(st.text() | st.lists(st.sampled_from(fragments)).map("".join).map("x={}".format))
+@given(
+    st.text()
+    | st.lists(st.sampled_from(fragments)).map("".join).map("x={}".format)
+    | st.lists(st.sampled_from(fragments)).map("".join).map("sample={}".format)
+)
 def test_junk_is_read_or_refused(text):
     try:
         _, parsed = parse(text)
     except OverrideError as error:
         assert "^" in str(error).splitlines()[-1]
     else:
-        assert len(parsed) > 0
+        assert isinstance(parsed, (Interval, Draw)) or len(getattr(parsed, "values", parsed)) > 0
 
 
 # ---- several

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeps import experiment, grid, planning, points
+from sweeps import experiment, grid, planning, points, sample
 from sweeps.errors import DeclarationError
 from sweeps.keying import KeyMaker, key_maker
 
@@ -113,3 +113,12 @@ def test_a_plan_of_many_points_that_nobody_knows_asks_for_no_key(monkeypatch):
     make_keys = maker(grid(a=range(2**14), b=range(2**14)))
     monkeypatch.setattr(KeyMaker, "__call__", None)
     assert planning.plan(make_keys, None, None, None, keep=False).n_missing == 2**28
+
+
+def test_equal_points_of_a_sample_are_computed_once():
+    drawn = sample.uniform(50, a=range(3), b=["x", "y"], seed=1)
+    plan = planning.plan(maker(drawn), *[None] * 3)
+    (todo,) = plan.todo
+    assert (plan.n_points, plan.n_missing, len(todo)) == (50, 50, 6)
+    computed = [tuple(point.values()) for point in drawn.parameters_at(todo)]
+    assert len(set(computed)) == 6

@@ -34,7 +34,7 @@ class Untold:
         (lambda x: x, ("x",)),
         (lambda y, x: x, ("y", "x")),
         (lambda *, x: x, ("x",)),
-        (lambda x, limit=LIMIT: x < limit, ("x",)),
+        (lambda x, limit=LIMIT: x < limit, ("x", "limit")),
         (lambda x, y=None: x, ("x", "y")),
         (lambda **parameters: parameters, ("x", "y")),
         (lambda x, **others: x, ("x", "y")),
@@ -81,9 +81,9 @@ def mistaken(x):
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        (lambda x: 1 / x, "raised ZeroDivisionError: division by zero, for {'x': 0}"),
+        (lambda x: 1 / x, "raised ZeroDivisionError: division by zero, at the point {'x': 0}"),
         (lambda x: np.array([True, False]), "raised ValueError"),
-        (lambda y: y, "missing 1 required positional argument: 'y', for {}"),
+        (lambda y: y, "missing 1 required positional argument: 'y', at the point {}"),
         (lambda x, /: x, "missing 1 required positional argument"),
         (mistaken, "told by itself"),
     ],

@@ -89,6 +89,12 @@ def test_what_fits(function, space):
 REFUSED = [
     (plain, grid(y=[1]), "plain() needs 'x', and nobody gives it: add it to the space"),
     (plain, points([{"x": 1}, {"y": 1}]), "needs 'x', and some points do not have it"),
+    (
+        plain,
+        points([{"y": 1}, {"z": 1}]).derive(x=lambda y: y),
+        "needs 'x', and some points do not have it",
+    ),
+    (plain, grid(x=[1]).derive(dim=lambda x: x, Dim=lambda x: x), "'dim' and 'Dim' differ only"),
     (Model().method, grid(), "method() needs 'x'"),
     (Model(), grid(), "Model() needs 'x'"),
     (Model.method, grid(x=[1]), "needs 'self'"),
@@ -114,6 +120,19 @@ def test_a_parameter_that_the_function_does_not_take_is_unknown():
     with pytest.raises(UnknownNameError) as caught:
         check(plain, grid(x=[1], zz=[2]), {})
     assert str(caught.value).startswith("no parameter 'zz' of plain() (found: x, y, z).")
+
+
+def test_a_derived_parameter_need_not_be_taken():
+    check(plain, grid(x=[1]).derive(zz=lambda x: x), {})
+    check(plain, grid(y=[1]).derive(x=lambda y: y), {})
+
+
+def test_nothing_is_derived_to_check():
+    asked = []
+    space = grid(y=range(10**9)).derive(x=lambda y: asked.append(y), z=lambda y: asked.append(y))
+    check(plain, space, {})
+    assert constants(plain, space) == {}
+    assert not asked
 
 
 @pytest.mark.parametrize("dim", ["x", "y", "point"])

@@ -1,191 +1,16 @@
-"""Laws of spaces, checked against plain lists of points made with loops."""
-
-import itertools
-import zlib
+"""How spaces are made, what they refuse, and what they cost."""
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from sweeps.errors import DeclarationError, UnknownNameError
-from sweeps.space import ABSENT, grid, points, zipped
-
-POOLS = {
-    "i": [-3, 0, 1, 2, 7],
-    "f": [-1.5, 0.0, 0.1, 2.0],
-    "s": ["a", "b", "é", ""],
-    "m": [None, (1, "a"), True, "z"],
-}
-PREDICATES = {
-    "i": lambda i=0: i > 0,
-    "f": lambda f=0.0: f < 1,
-    "s": lambda s="": s != "b",
-    "m": lambda m=None: m is not None,
-}
-
-
-def said(point):
-    """Text of a point, the same for equal values of equal types in whatever order."""
-    return repr(sorted(point.items()))
-
-
-def first_of_each(listed):
-    return [p for n, p in enumerate(listed) if said(p) not in map(said, listed[:n])]
-
-
-def some(name):
-    return st.lists(st.sampled_from(POOLS[name]), min_size=1, max_size=4, unique_by=repr)
-
-
-@st.composite
-def grids(draw, names):
-    axes = {name: draw(some(name)) for name in names}
-    rows = itertools.product(*axes.values())
-    return grid(**axes), [dict(zip(axes, row, strict=True)) for row in rows]
-
-
-@st.composite
-def zips(draw, names):
-    row = st.fixed_dictionaries({name: st.sampled_from(POOLS[name]) for name in names})
-    rows = draw(st.lists(row, min_size=1, max_size=5, unique_by=said))
-    return zipped("row_" + "_".join(names), **{n: [r[n] for r in rows] for n in names}), rows
-
-
-@st.composite
-def lists(draw, names):
-    row = st.fixed_dictionaries({}, optional={n: st.sampled_from(POOLS[n]) for n in names})
-    rows = draw(st.lists(row, min_size=1, max_size=5, unique_by=said))
-    return points(rows), rows
-
-
-@st.composite
-def spaces(draw, names=tuple(POOLS), depth=2):
-    """A space and the list of the points that it should have, in order."""
-    names = tuple(draw(st.permutations(names)))[: draw(st.integers(1, len(names)))]
-    kind = draw(
-        st.sampled_from(["leaf", "leaf", "product", "union", "where"] if depth else ["leaf"])
-    )
-    if kind == "product" and names[1:]:
-        cut = draw(st.integers(1, len(names) - 1))
-        a, in_a = draw(spaces(names[:cut], depth - 1))
-        b, in_b = draw(spaces(names[cut:], depth - 1))
-        if not {*a.dims} & {*b.dims}:
-            return a * b, [p | q for p in in_a for q in in_b]
-    if kind == "union":
-        a, in_a = draw(spaces(names, depth - 1))
-        b, in_b = draw(spaces(names, depth - 1))
-        return a + b, first_of_each(in_a + in_b)
-    if kind == "where":
-        a, in_a = draw(spaces(names, depth - 1))
-        if draw(st.booleans()) and a.parameters:
-            name = draw(st.sampled_from(a.parameters))
-            keep = PREDICATES[name]
-            return a.where(keep), [
-                p for p in in_a if keep(**{k: v for k, v in p.items() if k == name})
-            ]
-        return a.where(keeps_some), [p for p in in_a if keeps_some(**p)]
-    return draw(draw(st.sampled_from([grids, zips, lists]))(names))
-
-
-def keeps_some(**parameters):
-    return zlib.crc32(said(parameters).encode()) % 3 != 0
+from sweeps.space import grid, points, replicates, zipped
+from tests.strategies import said
 
 
 def is_same(a, b):
     """Equal, in the same order, of the same types."""
     return list(map(said, a)) == list(map(said, b))
-
-
-# ---- laws
-
-
-@given(spaces())
-def test_a_space_has_the_points_that_loops_make(made):
-    space, expected = made
-    assert is_same(space, expected)
-    assert len(space) == len(expected)
-
-
-@given(spaces(), st.data())
-def test_point_agrees_with_iteration(made, data):
-    space, expected = made
-    if expected:
-        index = data.draw(st.integers(-len(expected), len(expected) - 1))
-        assert is_same([space.point(index)], [expected[index]])
-    for index in (len(expected), -len(expected) - 1):
-        with pytest.raises(IndexError, match=f"with {len(expected)} points"):
-            space.point(index)
-
-
-@given(spaces())
-def test_positions_are_flat_indices_in_c_order(made):
-    space, _ = made
-    positions = space.positions(0, len(space))
-    assert (np.diff(positions) > 0).all()
-    shape = tuple(space.sizes.values())
-    assert space.n_positions == int(np.prod(shape, dtype=int))
-    codes = space.codes(positions)
-    along = np.unravel_index(positions, shape) if shape else ()
-    for dimension, index in zip(space.dimensions, along, strict=True):
-        for column in dimension.columns:
-            assert (codes[column.name] == column.at(index)).all()
-
-
-@given(spaces())
-def test_pieces_of_positions_make_up_the_whole(made):
-    space, expected = made
-    cut = len(space) // 2
-    pieces = [space.positions(0, cut), space.positions(cut, len(space))]
-    assert is_same(space.parameters_at(np.concatenate(pieces)), expected)
-
-
-@given(spaces())
-def test_a_column_has_each_value_once_and_codes_only_for_those(made):
-    space, _ = made
-    for column in space.columns.values():
-        elements = [repr(e) for e in column.table.elements()]
-        assert len(set(elements)) == len(elements)
-        if column.codes is not None:
-            assert {*column.codes.tolist()} - {ABSENT} == {*range(len(column.table))}
-            assert column.has_gaps == (ABSENT in column.codes)
-
-
-@given(spaces())
-def test_union_is_idempotent(made):
-    space, expected = made
-    assert is_same(space + space, expected)
-
-
-@given(spaces(), spaces())
-def test_union_commutes_as_a_set(one, other):
-    (a, in_a), (b, in_b) = one, other
-    assert {*map(said, a + b)} == {*map(said, b + a)}
-    assert is_same(a + b, first_of_each(in_a + in_b))
-
-
-@given(spaces(), spaces(), spaces())
-def test_union_is_associative(one, other, third):
-    a, b, c = one[0], other[0], third[0]
-    assert is_same((a + b) + c, a + (b + c))
-
-
-@given(spaces(names=("i", "f")), spaces(names=("s", "m")))
-def test_where_before_and_after_a_product_are_one(one, other):
-    (a, in_a), (b, in_b) = one, other
-    if not {*a.dims} & {*b.dims}:
-        kept = [p | q for p in in_a if keeps_some(**p) for q in in_b]
-        assert is_same(a.where(keeps_some) * b, kept)
-
-
-@given(spaces())
-def test_where_twice_is_where_both(made):
-    space, expected = made
-    both = space.where(keeps_some).where(lambda **p: len(repr(p)) % 2)
-    assert is_same(both, [p for p in expected if keeps_some(**p) and len(repr(p)) % 2])
-
-
-# ---- cases
 
 
 def test_whole_numbers_become_floats_where_floats_join():
@@ -234,6 +59,18 @@ def test_an_enormous_space_is_made_counted_and_indexed():
     assert space.point(2 * 10**9 + 7) == {"a": 1, "b": 3, "c": 1.5}
 
 
+def test_a_list_of_points_has_the_dimension_it_is_given():
+    space = points([{"x": 1}], "case") * points([{"y": 2}])
+    assert space.dims == ("case", "point")
+    assert space.point(0) == {"x": 1, "y": 2}
+
+
+@pytest.mark.parametrize("n", [1, 3, np.int64(3)])
+def test_replicates_are_an_axis(n):
+    assert list(replicates(n)) == [{"replicate": i} for i in range(n)]
+    assert (grid(x=[1, 2]) * replicates(n)).sizes == {"x": 2, "replicate": n}
+
+
 def test_a_predicate_of_one_axis_is_asked_once_for_each_of_its_values():
     asked = []
     space = grid(a=range(50), b=range(40)).where(lambda a: asked.append(a) or a < 3)
@@ -271,6 +108,10 @@ REFUSED = {
     "not countable": (lambda: grid(a=range(2**32), b=range(2**31)), "too large to be counted"),
     "where is lazy": (lambda: len(grid(a=range(10**9)).where(lambda a: a)), "at most 134,217,728"),
     "union lists": (lambda: grid(a=range(10**9)) + grid(a=[1]), "at most 134,217,728"),
+    **{
+        f"replicates {n!r:.8}": (lambda n=n: replicates(n), f"1 or more, not {n!r}")
+        for n in (0, -1, True, 2.0, "3", None, 2**63)
+    },
     "labels differ": (lambda: grid(f={"f": len}) + grid(f={"f": abs}), "have the label 'f'"),
 }
 

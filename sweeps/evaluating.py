@@ -1,0 +1,159 @@
+"""Evaluating what ``where`` and ``derive`` were given: when first needed, and once.
+
+A function is asked about each combination of what it takes, and never about what an earlier one
+excludes: predicates come in the order of the derived parameters that they need, these in their own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from sweeps.accepting import accept
+from sweeps.axes import ABSENT, Column, Dimension
+from sweeps.errors import DeclarationError
+from sweeps.predicate import Derivation, Keeps
+from sweeps.product import Deferred, Derived, Mask, Pieces, Positions, Product
+from sweeps.values import factorize, short
+
+_MAX_LISTED = 2**27
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What the functions of a space say."""
+
+    dimensions: tuple[Dimension, ...]
+    predicates: tuple[Keeps, ...]
+    derivations: tuple[Derivation | Derived, ...]
+
+    @functools.cached_property
+    def product(self) -> Product:
+        """All parameters, the derived ones last, of which no function has been asked yet."""
+        columns: dict[str, Column | Deferred] = {}
+        along: dict[str, tuple[str, ...]] = {}
+        for dimension in self.dimensions:
+            columns |= {column.name: column for column in dimension.columns}
+            along |= {column.name: (dimension.name,) for column in dimension.columns}
+        for number, each in enumerate(self.derivations):
+            if isinstance(each, Derived):
+                columns[each.name], along[each.name] = each.column, each.dims
+                continue
+            used = {dim for name in each.names for dim in along.get(name, ())}
+            along[each.name] = tuple(d.name for d in self.dimensions if d.name in used)
+            has_gaps = any(columns[name].has_gaps for name in each.required)
+            make = functools.partial(self._column, number, each)
+            columns[each.name] = Deferred(each.name, has_gaps, make)
+        return Product(self.dimensions, columns, along)
+
+    def kept(self) -> Mask | None:
+        """Places that every predicate keeps, in the shape of the space; None if there is none."""
+        return self._kept(len(self.derivations))
+
+    def _kept(self, n_derived: int) -> Mask | None:
+        """Places kept by the predicates that need the first `n_derived` derived ones at most."""
+        if n_derived not in self._masks:
+            mask = self._kept(n_derived - 1) if n_derived else None
+            for keeps in self.predicates:
+                needed = [n for n, d in enumerate(self.derivations, 1) if d.name in keeps.names]
+                if max(needed, default=0) == n_derived:
+                    said = self._said(keeps, mask)
+                    mask = said if mask is None else mask & said
+            self._masks[n_derived] = mask
+        return self._masks[n_derived]
+
+    @functools.cached_property
+    def _masks(self) -> dict[int, Mask | None]:
+        return {}
+
+    def _said(self, keeps: Keeps, mask: Mask | None) -> Mask:
+        sizes = self.product.sizes
+        refuse_listing(".where() looks at every point", sizes, self.product.n_positions)
+        part = self.product.part(keeps.names)
+        at = self._asked(part, mask)
+        said = np.zeros(part.n_positions, dtype=bool)
+        said[slice(None) if at is None else at] = keeps.mask(part, at)
+        shape = [size if dim in part.sizes else 1 for dim, size in sizes.items()]
+        return np.broadcast_to(said.reshape(shape), tuple(sizes.values()))
+
+    def _column(self, number: int, derivation: Derivation) -> Column:
+        later = {each.name for each in self.derivations[number:]}
+        part = self.product.part({*derivation.names} - later)
+        given = ", ".join(part.along)
+        why = f"derived parameter {derivation.name!r} looks at every combination of {given}"
+        refuse_listing(why, part.sizes, part.n_positions)
+        pieces = part.pieces(self._asked(part, self._kept(number)))
+        return tabulate(derivation, part.n_positions, pieces)
+
+    def _asked(self, part: Product, mask: Mask | None) -> Positions | None:
+        """Find those places of a part that some kept place has a part in; None if it is all."""
+        if mask is None:
+            return None
+        others = tuple(n for n, d in enumerate(self.dimensions) if d not in part.dimensions)
+        return np.flatnonzero(mask.any(axis=others))
+
+
+def refuse_listing(why: str, sizes: Mapping[str, int], n_points: int) -> None:
+    """Raise `DeclarationError` for more points than can be looked at one by one."""
+    if n_points > _MAX_LISTED:
+        dims = ", ".join(f"{dim}: {size}" for dim, size in sizes.items())
+        raise DeclarationError(
+            f"{why}, and the space ({dims}) has {n_points:,}: at most {_MAX_LISTED:,} are "
+            "possible; give fewer values on its axes"
+        )
+
+
+def tabulate(derivation: Derivation, size: int, asked: Pieces) -> Column:
+    """Ask a function for the values of a derived parameter.
+
+    Parameters
+    ----------
+    derivation : Derivation
+    size : int
+        Number of places.
+    asked : iterable of (numpy.ndarray, list of dict)
+        Places, and the parameters there. The others have no value.
+
+    Raises
+    ------
+    DeclarationError
+        For a function that raises, and for values that no parameter can have.
+    """
+    codes = np.full(size, ABSENT, dtype=np.int64)
+    values: list[Any] = []
+    for at, points in asked:
+        has_all = np.array([all(name in p for name in derivation.required) for p in points])
+        codes[at[has_all]] = 0
+        values += _values(derivation, [points[i] for i in np.flatnonzero(has_all).tolist()])
+    try:
+        table, present = factorize(derivation.name, accept(derivation.name, values))
+    except DeclarationError as error:
+        raise DeclarationError(f"derived parameter {derivation.name!r}: {error}") from error
+    codes[codes != ABSENT] = present  # places come in ascending order
+    return Column(derivation.name, table, codes)
+
+
+def _values(derivation: Derivation, points: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """Values at some points; what cannot be one is told with its point, while that is at hand."""
+    values = [derivation.value(point) for point in points]
+    try:
+        accept(derivation.name, values)
+    except DeclarationError:
+        for value, point in zip(values, points, strict=True):
+            _refuse_unacceptable(derivation, value, point)
+    return values
+
+
+def _refuse_unacceptable(derivation: Derivation, value: Any, point: Mapping[str, Any]) -> None:
+    try:
+        accept(derivation.name, [value])
+    except DeclarationError as error:
+        raise DeclarationError(
+            f"derived parameter {derivation.name!r} is {short(value)} at the point {dict(point)}, "
+            f"which no parameter can be ({error}); derive another value, or exclude the point with "
+            ".where()"
+        ) from error

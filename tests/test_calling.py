@@ -1,0 +1,116 @@
+"""Laws of calling: whatever the chunks, every point that was begun has its value or its failure."""
+
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sweeps import calling, flight
+from sweeps.interrupting import Interrupted
+
+
+def limits(block_s=60.0, timeout=None, dims=()):
+    return calling.Limits(block_s, timeout, "y", dict(dims), frozenset({"x"}))
+
+
+def call(function, n, given=(), recorder=None, **how):
+    columns = {"x": np.arange(float(n))}
+    recorder = recorder or flight.Recorder(None)
+    return calling.call_columns(function, dict(given), columns, n, recorder, limits(**how))
+
+
+def values(called):
+    """Value of each point that has one."""
+    found = {}
+    for at, (variable,) in called.pieces:
+        points = range(len(called.elapsed))[at]
+        found |= dict(zip(points, variable.values.tolist(), strict=True))
+    return found
+
+
+@given(n=st.integers(1, 5000), bad=st.sets(st.integers(0, 5000), max_size=5))
+def test_a_vectorized_function_that_raises_costs_only_the_points_it_raises_at(n, bad):
+    def square(x):
+        if bad & set(x.tolist()):
+            raise ValueError("bad")
+        return x**2
+
+    called = call(square, n)
+    failed = {i for i in bad if i < n}
+    assert {i for i, _ in called.failures} == failed
+    assert values(called) == {i: i**2 for i in range(n) if i not in failed}
+    assert {why[:3] for _, why in called.failures} <= {("exception", "ValueError", "bad")}
+    assert len(called.elapsed) == n
+
+
+def test_columns_are_given_whole_and_in_order():
+    seen = []
+    called = call(lambda x, g: seen.append(x.copy()) or x * g, 100_000, given={"g": 2.0})
+    assert np.concatenate(seen).tolist() == list(range(100_000))
+    assert max(map(len, seen)) > 10_000
+    assert values(called)[99_999] == 2.0 * 99_999
+
+
+@pytest.mark.parametrize(
+    ("returned", "said"),
+    [
+        (lambda x: x[:-1], "output 'y' has {less} values for {n} points"),
+        (lambda x: 1.0, "output 'y' is a single value for {n} points"),
+        (lambda x: {"z": x, "w": np.zeros(1 + len(x))}, "output 'w' has {more} values for {n}"),
+        (lambda x: None, "None"),
+        (lambda x: {"x": x}, "'x' has the name of a parameter"),
+    ],
+)  # fmt: skip
+def test_what_is_no_column_of_the_points_is_refused_with_both_lengths(returned, said):
+    called = call(returned, 10)
+    assert [i for i, _ in called.failures] == list(range(10))
+    kinds = {why[:2] for _, why in called.failures}
+    assert kinds == {("output", "OutputError")}
+    assert said.format(n=10, less=9, more=11) in called.failures[0][1][2]
+    assert not called.pieces
+
+
+def test_points_may_have_arrays():
+    called = call(lambda x: np.outer(x, [1, 2, 3]), 50, dims={"y": ("component",)})
+    (at, (variable,)), *_ = called.pieces
+    assert variable.dims == ("component",)
+    assert variable.values.shape == (len(range(50)[at]), 3)
+
+
+def test_a_reused_array_is_kept_as_it_was_returned():
+    buffer = np.zeros(100)
+
+    def fill(x):
+        buffer[: len(x)] = x
+        return buffer[: len(x)]
+
+    assert values(call(fill, 100)) == {i: i for i in range(100)}
+
+
+def test_a_block_ends_when_its_time_is_over_and_begins_always():
+    called = call(lambda x: time.sleep(0.001 * len(x)) or x, 10_000, block_s=0.05)
+    assert 16 <= len(called.elapsed) <= 500
+    assert called.busy_s >= 0.001 * len(called.elapsed)
+    assert len(call(lambda x: x, 10_000, block_s=0.0).elapsed) == 16
+
+
+def test_a_block_ends_when_it_holds_much(monkeypatch):
+    monkeypatch.setattr(calling, "BLOCK_BYTES", 10_000)
+    assert len(call(lambda x: np.zeros((len(x), 100)), 10_000).elapsed) == 16
+
+
+def test_the_record_says_which_points_are_computed():
+    recorder = flight.Recorder(None)
+    seen = []
+    call(lambda x: seen.append((*recorder.at, x[0], len(x))) or x, 1000, recorder=recorder)
+    assert all((first, n) == (begin, size) for first, n, begin, size in seen)
+
+
+def test_the_second_interrupt_is_no_failure():
+    def interrupted(x):
+        raise Interrupted
+
+    with pytest.raises(Interrupted):
+        call(interrupted, 10)
