@@ -124,9 +124,10 @@ def tabulate(derivation: Derivation, size: int, asked: Pieces) -> Column:
         For a function that raises, and for values that no parameter can have.
     """
     codes = np.full(size, ABSENT, dtype=np.int64)
+    required = {*derivation.required}
     values: list[Any] = []
     for at, points in asked:
-        has_all = np.array([all(name in p for name in derivation.required) for p in points])
+        has_all = np.array([required <= parameters.keys() for parameters in points])
         codes[at[has_all]] = 0
         values += _values(derivation, [points[i] for i in np.flatnonzero(has_all).tolist()])
     try:

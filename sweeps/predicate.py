@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +14,6 @@ from sweeps.errors import DeclarationError, SweepsError, unknown
 
 if TYPE_CHECKING:
     from sweeps.product import Positions, Product
-
-_Answer = TypeVar("_Answer")
 
 
 class Keeps(Protocol):
@@ -51,7 +49,12 @@ class Predicate:
             Where it raises an exception, or its answer is neither true nor false.
         """
         asked = _given(self.names, parameters)
-        return _ask("the predicate of .where()", lambda: bool(self.function(**asked)), asked)
+        try:
+            return bool(self.function(**asked))
+        except SweepsError:
+            raise
+        except Exception as error:
+            raise _raised("the predicate of .where()", error, asked) from error
 
     def mask(self, product: Product, at: Positions | None) -> npt.NDArray[np.bool_]:
         """Ask it about the positions of a product, some or all of them, in order."""
@@ -84,7 +87,12 @@ class Derivation:
             Where the function raises an exception.
         """
         asked = _given(self.names, parameters)
-        return _ask(f"derived parameter {self.name!r}", lambda: self.function(**asked), asked)
+        try:
+            return self.function(**asked)
+        except SweepsError:
+            raise
+        except Exception as error:
+            raise _raised(f"derived parameter {self.name!r}", error, asked) from error
 
 
 def predicate(function: Any, parameters: Sequence[str]) -> Predicate:
@@ -153,12 +161,7 @@ def _given(names: Sequence[str], parameters: Mapping[str, Any]) -> dict[str, Any
     return {name: parameters[name] for name in names if name in parameters}
 
 
-def _ask(what: str, call: Callable[[], _Answer], asked: Mapping[str, Any]) -> _Answer:
-    try:
-        return call()
-    except SweepsError:
-        raise
-    except Exception as error:
-        raise DeclarationError(
-            f"{what} raised {type(error).__name__}: {error}, at the point {asked}"
-        ) from error
+def _raised(what: str, error: Exception, asked: Mapping[str, Any]) -> DeclarationError:
+    return DeclarationError(
+        f"{what} raised {type(error).__name__}: {error}, at the point {dict(asked)}"
+    )

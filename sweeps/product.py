@@ -143,11 +143,13 @@ class Product:
                 continue
             given = table.column(codes)
             given = given.tolist() if isinstance(given, np.ndarray) else given
+            if labels and table.objects is not None:
+                elements = [table.objects[code] for code in codes.tolist()]
+                pairs = zip(elements, given, strict=True)
+                given = [e.label if isinstance(e, Labelled) else value for e, value in pairs]
             for parameters, value, code in zip(points, given, codes.tolist(), strict=True):
                 if code != ABSENT:
-                    element = table.element(code) if labels else value
-                    is_labelled = isinstance(element, Labelled)
-                    parameters[name] = element.label if is_labelled else value
+                    parameters[name] = value
         return points
 
     def is_first(self, positions: Positions) -> Mask | None:
