@@ -11,13 +11,13 @@ rounded one, where also the replicates differ most, and far above a tail of a fe
 
 import numpy as np
 
-from sweeps import experiment, grid
+from sweeps import experiment, grid, replicates
 
 CRITICAL_TEMPERATURE = 2 / np.log(1 + np.sqrt(2))
 
 
 @experiment(
-    grid(temperature=np.linspace(1.5, 3.5, 21), replicate=range(4)),
+    grid(temperature=np.linspace(1.5, 3.5, 21)) * replicates(4),
     units={
         "temperature": "1",
         "magnetization": "1",

@@ -15,18 +15,14 @@ replicates are wide: mostly, outbreaks differ in when they take off.
 import numpy as np
 from scipy.special import lambertw
 
-from sweeps import experiment, grid
+from sweeps import experiment, grid, replicates
 
 MAJOR = 0.1
 """An outbreak that reaches a larger share of the susceptible people is a major one."""
 
 
 @experiment(
-    grid(
-        reproduction_number=[0.8, 1.2, 1.5, 2.0, 3.0],
-        n_introduced=[1, 5],
-        replicate=range(200),
-    ),
+    grid(reproduction_number=[0.8, 1.2, 1.5, 2.0, 3.0], n_introduced=[1, 5]) * replicates(200),
     units={
         "reproduction_number": "1",
         "n_introduced": "1",
