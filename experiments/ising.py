@@ -7,11 +7,12 @@ Phys. Rev. 85, 808, 1952).
 
 Expect Yang's curve to within a percent up to T = 2.2, then not a sharp fall but a small lattice's
 rounded one, where also the replicates differ most, and far above a tail of a few times 1 / size.
+The summary says so for each temperature, averaged over the replicates.
 """
 
 import numpy as np
 
-from sweeps import experiment, grid, replicates
+from sweeps import experiment, grid, reductions, replicates
 
 CRITICAL_TEMPERATURE = 2 / np.log(1 + np.sqrt(2))
 
@@ -44,6 +45,21 @@ def ising(temperature, rng, size=32, n_warmup=1000, n_sweeps=4000):
         "exact_magnetization": yang_magnetization(temperature),
         "energy": energy.mean(),
         "magnetization_history": magnetization,
+    }
+
+
+@ising.summary
+def over_replicates(results):
+    """Means and standard errors, and how far the magnetization is from Yang's."""
+    scalars = results[["magnetization", "exact_magnetization", "energy"]]
+    mean = reductions.mean(scalars)
+    standard_error = reductions.standard_error(scalars)
+    return {
+        "magnetization": mean.magnetization,
+        "magnetization_standard_error": standard_error.magnetization,
+        "magnetization_excess": mean.magnetization - mean.exact_magnetization,
+        "energy": mean.energy,
+        "energy_standard_error": standard_error.energy,
     }
 
 

@@ -8,14 +8,14 @@ introductions (P. Whittle, Biometrika 42, 116, 1955), which then reaches the sha
 with z = 1 - exp(-R z) (W. O. Kermack and A. G. McKendrick, Proc. R. Soc. A 115, 700, 1927).
 
 Expect no major outbreak for R < 1; for R = 2 half of the outbreaks to die out after a single
-introduction, and the others to reach about 80 % of the people. The bands of `infected` over the
-replicates are wide: mostly, outbreaks differ in when they take off.
+introduction, and the others to reach about 80 % of the people. The summary has the bands over the
+replicates; those of `infected` are wide, mostly since outbreaks differ in when they take off.
 """
 
 import numpy as np
 from scipy.special import lambertw
 
-from sweeps import experiment, grid, replicates
+from sweeps import experiment, grid, reductions, replicates
 
 MAJOR = 0.1
 """An outbreak that reaches a larger share of the susceptible people is a major one."""
@@ -53,6 +53,24 @@ def sir_replicates(
         "duration": days[-1],
         "peak": infected.max(),
         "infected": infected[at_midnight],
+    }
+
+
+@sir_replicates.summary
+def over_replicates(results):
+    """Bands of the infected, and how frequent and large major outbreaks are, beside the theory."""
+    r, n = results.reproduction_number, results.n_introduced
+    major = results[["is_major", "final_size"]]
+    major = major.assign(final_size=major.final_size.where(major.is_major == 1))
+    mean, standard_error = reductions.mean(major), reductions.standard_error(major)
+    return {
+        "major_fraction": mean.is_major,
+        "major_fraction_standard_error": standard_error.is_major,
+        "whittle": major_probability(r, n),
+        "major_size": mean.final_size,
+        "major_size_standard_error": standard_error.final_size,
+        "kermack_mckendrick": kermack_mckendrick(r, n / results.n_people),
+        **reductions.over_replicates(results[["infected"]]),
     }
 
 

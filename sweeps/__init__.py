@@ -9,7 +9,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sweeps import sample
+    from sweeps import reductions, sample
+    from sweeps.caching import cached
     from sweeps.declaring import Experiment, experiment
     from sweeps.errors import SweepsError
     from sweeps.reporting import load, plan, status
@@ -23,11 +24,13 @@ _HOMES = {
     "Experiment": "declaring",
     "Space": "space",
     "SweepsError": "errors",
+    "cached": "caching",
     "experiment": "declaring",
     "grid": "space",
     "load": "reporting",
     "plan": "reporting",
     "points": "space",
+    "reductions": "reductions",
     "replicates": "space",
     "run": "running",
     "sample": "sample",
@@ -40,11 +43,13 @@ __all__ = [
     "Experiment",
     "Space",
     "SweepsError",
+    "cached",
     "experiment",
     "grid",
     "load",
     "plan",
     "points",
+    "reductions",
     "replicates",
     "run",
     "sample",
@@ -58,7 +63,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'sweeps' has no attribute {name!r}")
     home = importlib.import_module(f"sweeps.{_HOMES[name]}")
-    value = home if name == _HOMES[name] else getattr(home, name)  # sample is a module itself
+    value = home if name == _HOMES[name] else getattr(home, name)  # some are modules
     globals()[name] = value
     return value
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sweeps.cleaning import Waste
     from sweeps.invocation import Report
     from sweeps.reporting import FailedPoint, Listed, Planned, Status
-    from sweeps.showing import View
+    from sweeps.showing import Statistics, Summary, View
 
 _CELL_WIDTH = 40
 
@@ -130,15 +130,47 @@ def _parameters(params: Mapping[str, Any]) -> str:
 
 def shown(name: str, view: View) -> Answer:
     """Answer `show`."""
+    points = _rows(view.header, view.rows) if view.header else ""
+    data = {
+        "experiment": name,
+        "sizes": view.sizes,
+        "outputs": list(map(vars, view.outputs)),
+        "rows": _by_name(view.header, view.rows),
+        "summary": _summary_data(view.summary),
+    }
+    blocks = [points, _statistics(view.outputs), *_summary(view.summary)]
+    return Answer("\n\n".join(filter(None, blocks)), data)
+
+
+def _summary(summary: Summary | None) -> list[str]:
+    if summary is None:
+        return []
+    tables = [each for each in (summary.scalars, *summary.tables) if each.rows]
+    many = _statistics(summary.outputs) if summary.outputs else ""
+    return ["summary:", *(_rows(each.header, each.rows) for each in tables), many]
+
+
+def _summary_data(summary: Summary | None) -> dict[str, Any] | None:
+    if summary is None:
+        return None
+    return {
+        "scalars": _by_name(summary.scalars.header, summary.scalars.rows),
+        "tables": [_by_name(each.header, each.rows) for each in summary.tables],
+        "outputs": list(map(vars, summary.outputs)),
+    }
+
+
+def _rows(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    return table(header, [list(map(_cut, row)) for row in rows])
+
+
+def _by_name(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
+    return [dict(zip(header, row, strict=True)) for row in rows]
+
+
+def _statistics(outputs: Sequence[Statistics]) -> str:
     header = ["output", "units", "dims", "dtype", "count", "missing", "min", "mean", "max", "std"]
-    numbers = [
-        (each.name, each.units, ", ".join(each.dims), *_numbers(each)) for each in view.outputs
-    ]
-    points = table(view.header, [list(map(_cut, row)) for row in view.rows]) if view.header else ""
-    rows = [dict(zip(view.header, row, strict=True)) for row in view.rows]
-    outputs = list(map(vars, view.outputs))
-    data = {"experiment": name, "sizes": view.sizes, "outputs": outputs, "rows": rows}
-    return Answer("\n\n".join(filter(None, [points, table(header, numbers)])), data)
+    return table(header, [(o.name, o.units, ", ".join(o.dims), *_numbers(o)) for o in outputs])
 
 
 def _numbers(of: Any) -> tuple[Any, ...]:

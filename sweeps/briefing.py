@@ -7,12 +7,11 @@ import hashlib
 import os
 import pickle
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sweeps import flight, scheduling, values, worker
+from sweeps import fingerprint, flight, scheduling, values, worker
 from sweeps.block import Receipt
 from sweeps.errors import SweepsError
 from sweeps.subject import Subject
@@ -28,13 +27,12 @@ def here(subject: Subject, flights: Path) -> Work:
     SweepsError
         Where the code on disk, which the fingerprint is of, is newer than the code in memory.
     """
-    for file in filter(None, map(_file, subject.fingerprint.modules)):
-        changed_ns = os.stat(file).st_mtime_ns  # noqa: PTH116
-        if subject.experiment.declared_ns < changed_ns <= time.time_ns():
-            raise SweepsError(
-                f"{file} was edited since it was imported here, and this process still has the old "
-                "code: start Python anew, or use the engine loky"
-            )
+    modules, read_ns = subject.fingerprint.modules, subject.experiment.declared_ns
+    if file := fingerprint.edited_since(modules, read_ns):
+        raise SweepsError(
+            f"{file} was edited since it was imported here, and this process still has the old "
+            "code: start Python anew, or use the engine loky"
+        )
     recorder = flight.Recorder(None)
     task = worker.Task(subject.experiment, _settings(subject, flights), recorder)
     return functools.partial(worker.evaluate, task)
@@ -75,13 +73,8 @@ def _settings(subject: Subject, flights: Path) -> worker.Settings:
         flights,
         scheduling.BLOCK_S,
         experiment.identify_values(),
+        subject.results,
     )
-
-
-def _file(module: str) -> str | None:
-    """Source file of a module that is imported here."""
-    file = getattr(sys.modules.get(module), "__file__", None)
-    return file if file and Path(file).is_file() else None
 
 
 def _pickle(thing: Any) -> bytes:

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from sweeps import files, memo
+from sweeps import caching, files, memo
 from sweeps.subject import Subject
 
 
@@ -22,13 +22,15 @@ class Waste:
 
 
 def waste(subject: Subject) -> list[Waste]:
-    """Find what an experiment's memo holds beside the results of its present code."""
-    everything = subject.memo.parent
-    old = sorted(p for p in everything.glob("*") if p.is_dir() and p != subject.memo)
-    found = [Waste(p, _size_bytes(p), "results of earlier code") for p in old]
+    """Find what memo and cached functions hold of an experiment beside that of its present code."""
+    cached = caching.places(subject.fingerprint.parts, subject.results)
+    found = [Waste(p, _size_bytes(p), "results of earlier code") for p in _beside(subject.memo)]
+    old = [p for place in cached for p in _beside(place)]
+    found += [Waste(p, _size_bytes(p), "cached by earlier code") for p in old]
     bad = sorted(subject.memo.glob(f"*{memo.BAD_SUFFIX}"))
     found += [Waste(p, _size_bytes(p), "damaged segment") for p in bad]
-    left = sorted(_abandoned(subject.memo)) + sorted(_abandoned(subject.results))
+    writable = [subject.memo, subject.results, *(p for place in cached for p in place.glob("**"))]
+    left = [p for folder in writable for p in sorted(_abandoned(folder))]
     return found + [Waste(p, _size_bytes(p), "left by a killed run") for p in left]
 
 
@@ -41,6 +43,11 @@ def free(found: list[Waste]) -> int:
             else:
                 each.path.unlink()
     return sum(each.n_bytes for each in found)
+
+
+def _beside(kept: Path) -> list[Path]:
+    """Folders of other versions than the one that is kept."""
+    return sorted(p for p in kept.parent.glob("*") if p.is_dir() and p != kept)
 
 
 def _abandoned(folder: Path) -> Iterator[Path]:

@@ -37,7 +37,7 @@ def compute(
         progress = Progress(n_todo, 0, 0, todo.n_reused, 0.0)
         tally = _compute(subject, index, positions, progress, options, watch, interruption, started)
     try:
-        gathered = refreshing.refresh(subject, index, started, is_last=True)
+        gathered, told = refreshing.refresh(subject, index, started, is_last=True)
     except SweepsError as error:
         raise _unfinished(f"{tally.error or error}", tally) from error
     if tally.error:
@@ -56,7 +56,7 @@ def compute(
         subject.landed,
         subject.fingerprint.digest,
         interruption.is_asked,
-        tuple(_warnings(subject, index, options, n_todo)),
+        (*_warnings(subject, index, options, n_todo), *told),
     )
 
 
@@ -133,7 +133,7 @@ def _compute(
                 if time.perf_counter() - last > pause:
                     begun = time.perf_counter()
                     with contextlib.suppress(SweepsError):  # the last landing will say it
-                        index = refreshing.refresh(subject, index, started).index
+                        index = refreshing.refresh(subject, index, started).gathered.index
                     last = time.perf_counter()
                     pause = max(_FIRST_LANDING_S, LANDING_SHARE * (last - begun))
     finally:

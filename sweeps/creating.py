@@ -1,4 +1,4 @@
-"""A new HDF5 file, on a disk that may be full and under a user who may press Ctrl-C."""
+"""An HDF5 file to write, on a disk that may be full and under a user who may press Ctrl-C."""
 
 from __future__ import annotations
 
@@ -25,10 +25,29 @@ def create(path: Path) -> Iterator[h5py.File]:
     KeyboardInterrupt
         At the end, if it was pressed meanwhile; the file is whole then.
     """
-    with _signals_later(), _PatientFile(path, "x+") as disk:
+    with _opened(path, "x+", "w", track_order=True) as file:
+        yield file
+
+
+@contextmanager
+def extend(path: Path) -> Iterator[h5py.File]:
+    """Open a file to add to it; it is a ruin after an error.
+
+    Raises
+    ------
+    OSError, KeyboardInterrupt
+        As `create` does.
+    """
+    with _opened(path, "r+", "r+") as file:
+        yield file
+
+
+@contextmanager
+def _opened(path: Path, disk_mode: str, mode: str, **options: Any) -> Iterator[h5py.File]:
+    with _signals_later(), _PatientFile(path, disk_mode) as disk:
         try:
             # 1.10 is the oldest HDF5 still met on clusters, and what netCDF-C itself writes.
-            with h5py.File(disk, "w", libver=("earliest", "v110"), track_order=True) as file:
+            with h5py.File(disk, mode, libver=("earliest", "v110"), **options) as file:
                 yield file
         finally:
             if disk.error is not None:

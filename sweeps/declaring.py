@@ -20,6 +20,22 @@ if TYPE_CHECKING:
     import xarray
 
 
+@dataclasses.dataclass(eq=False)
+class Registered:
+    """What is registered with an experiment after it was made; all copies of it share this.
+
+    Attributes
+    ----------
+    summary : callable or None
+        The last registered one counts: a cell of a notebook is run again.
+    declared_ns : int
+        When its code was read, in nanoseconds since 1970.
+    """
+
+    summary: Callable[[xarray.Dataset], Any] | None = None
+    declared_ns: int = 0
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Experiment:
     """A function and its space; made by `experiment`, and still called like the function.
@@ -49,6 +65,7 @@ class Experiment:
     concurrency: int = 1
     resources: Mapping[str, Callable[..., Any]] = dataclasses.field(default_factory=dict)
     declared_ns: int = dataclasses.field(default_factory=time.time_ns)
+    registered: Registered = dataclasses.field(default_factory=Registered)
 
     def __post_init__(self) -> None:
         for attribute in functools.WRAPPER_ASSIGNMENTS:
@@ -65,8 +82,45 @@ class Experiment:
         """Name of the module that the function is from."""
         return getattr(self.function, "__module__", "") or ""
 
+    def summary(self, function: Callable[[xarray.Dataset], Any]) -> Callable[[xarray.Dataset], Any]:
+        """Register a function that sums the results up, to be called whenever they are landed.
+
+        Parameters
+        ----------
+        function : callable
+            Gets the loaded results, in which missing points are NaN. What it returns, a Dataset,
+            a DataArray or a dict of numbers, strings, arrays and DataArrays, is stored in the
+            group ``summary`` of the results file.
+
+        Returns
+        -------
+        callable
+            The function itself.
+
+        Raises
+        ------
+        DeclarationError
+            For what cannot be called with the results alone.
+
+        Examples
+        --------
+        >>> from sweeps import grid
+        >>> @experiment(grid(x=[1.0, 2.0]))
+        ... def square(x):
+        ...     return x * x
+        >>> @square.summary
+        ... def extremes(results):
+        ...     return {"smallest": results.square.min(), "largest": results.square.max()}
+        >>> results = square.run(engine="serial")
+        >>> float(square.load(group="summary").largest)
+        4.0
+        """
+        self.registered.summary = options.summary(function, self.name)
+        self.registered.declared_ns = time.time_ns()
+        return function
+
     @property
-    def summary(self) -> str:
+    def about(self) -> str:
         """First line of the function's docstring, or else of its module's."""
         module = sys.modules.get(self.module)
         text = getattr(self.function, "__doc__", "") or getattr(module, "__doc__", "") or ""
@@ -96,6 +150,11 @@ class Experiment:
             keyed=signature.keyed(self.function),
             resources=self.resources,
         )
+
+    def identify_summary(self) -> fingerprint.Fingerprint | None:
+        """Find the identity of the summary's code, which is no part of the experiment's."""
+        summary = self.registered.summary
+        return None if summary is None else fingerprint.fingerprint(summary)
 
     def label_tokens(self, table: values.Values) -> dict[str, str]:
         """Find the identity of the code and data behind values, so that other ones make new points.
@@ -134,7 +193,7 @@ class Experiment:
 
     def without_space(self) -> Experiment:
         """Leave out what a worker does not need: it gets its points in blocks."""
-        return dataclasses.replace(self, space=Space(()), constants={})
+        return dataclasses.replace(self, space=Space(()), constants={}, registered=Registered())
 
     def run(self, **options: Any) -> xarray.Dataset:
         """Compute what is missing and load the results; takes what `sweeps.run` takes."""

@@ -27,6 +27,10 @@ class OutputError(SweepsError):
     """A value returned by a point that a results file cannot hold."""
 
 
+class SummaryError(SweepsError):
+    """A summary of results that could not be made or stored; the results land without it."""
+
+
 class StorageError(SweepsError):
     """A file or folder that cannot be written or read."""
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+import sys
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,9 @@ from typing import Any
 from sweeps.errors import DeclarationError
 from sweeps.source.canonical import OpaqueError, digest
 from sweeps.source.carried import Carried, innermost
+from sweeps.source.module import Module
+
+State = tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,8 @@ class Fingerprint:
         Part -> its source, as it was written.
     whole_modules
         Modules taken whole, as the source does not show what is used of them.
+    data
+        Files and folders whose content went into it, each with the `state` that it was read in.
     """
 
     digest: str
@@ -38,6 +45,7 @@ class Fingerprint:
     modules: tuple[str, ...]
     sources: Mapping[str, str]
     whole_modules: tuple[str, ...]
+    data: Mapping[Path, State]
 
 
 def fingerprint(
@@ -100,9 +108,11 @@ def fingerprint(
     if version is not None:
         reach.add("version", f"{type(version).__name__}:{version!r}", str(version))
     parts = {part: digest(*sorted(texts)) for part, texts in reach.texts.items()}
-    folder = home.file.parent if home and home.file else Path()
-    for path in depends_on:
-        parts[f"data:{Path(path).as_posix()}"] = _content(folder / path)
+    named = {f"data:{Path(path).as_posix()}": _folder(home) / path for path in depends_on}
+    for module, path in reach.data:
+        named[f"{module.name}:@cached(depends_on={path!r})"] = _folder(module) / path
+    data = {path: state(path) for path in named.values()}
+    parts |= {part: content(path) for part, path in named.items()}
     # The function's own module goes by many names, as `__main__`: they do not count.
     own = f"{home.name}:" if home else " "
     lines = (f"{':' if part.startswith(own) else ''}{part.removeprefix(own)} {own_digest}"
@@ -113,14 +123,29 @@ def fingerprint(
         modules=tuple(sorted(reach.modules)),
         sources=dict(sorted(reach.sources.items())),
         whole_modules=tuple(sorted(reach.whole)),
+        data=data,
     )
 
 
-def _content(path: Path) -> str:
+def _folder(module: Module | None) -> Path:
+    return module.file.parent if module and module.file else Path()
+
+
+def state(path: Path) -> State:
+    """Return what changes whenever a file is written, or any file of a folder; () if not there."""
+    try:
+        found = [path, *(sorted(path.rglob("*")) if path.is_dir() else ())]
+        stats = [each.stat() for each in found]
+    except OSError:
+        return ()
+    return tuple((each.st_mtime_ns, each.st_ctime_ns, each.st_size) for each in stats)
+
+
+def content(path: Path) -> str:
     """Return the digest of a file, or of all files of a folder with their names."""
     if path.is_dir():
         files = sorted((file.relative_to(path).as_posix(), file) for file in path.rglob("*"))
-        return digest(*(f"{name} {_content(file)}" for name, file in files if file.is_file()))
+        return digest(*(f"{name} {content(file)}" for name, file in files if file.is_file()))
     try:
         with path.open("rb") as opened:
             return hashlib.file_digest(opened, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
@@ -129,3 +154,14 @@ def _content(path: Path) -> str:
             f"depends_on names {str(path)!r}, which cannot be read ({error.strerror}). "
             "Paths are relative to the folder of the function's module."
         ) from error
+
+
+def edited_since(modules: Iterable[str], since_ns: int) -> str | None:
+    """Find the file of an imported module that was edited since; its code in memory is older."""
+    for name in modules:
+        file = getattr(sys.modules.get(name), "__file__", None)
+        if file and Path(file).is_file():
+            changed_ns = os.stat(file).st_mtime_ns  # noqa: PTH116
+            if since_ns < changed_ns <= time.time_ns():
+                return str(file)
+    return None

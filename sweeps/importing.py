@@ -65,7 +65,7 @@ def forget_changed_modules() -> bool:
     what it was, all of them are dropped from ``sys.modules``: any may have taken something from
     it. Modules that were imported otherwise stay.
     """
-    stamps = {name: _variables(module).get(_STAMP) for name, module in sys.modules.items()}
+    stamps = {name: _variables(module).get(_STAMP) for name, module in list(sys.modules.items())}
     ours = {name: stamp for name, stamp in stamps.items() if stamp is not None}
     has_changed = any(_state(_file(sys.modules[name])) != stamp for name, stamp in ours.items())
     if has_changed:

@@ -6,52 +6,44 @@ this project needs is apart, in the group ``_sweeps``. Nothing here knows of key
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
 
-from sweeps import creating, files, h5
-from sweeps.errors import OutputError
+from sweeps import creating, files, h5, writing
+from sweeps.errors import OutputError, SummaryError
 from sweeps.sheet import (
     GROUP,
     STATUS,
-    Array,
+    SUMMARY,
+    Arrays,
     Coordinate,
     Failures,
     Output,
     Sheet,
-    all_sizes,
-    auxiliary_names,
+    Summary,
     check_names,
 )
 
-__all__ = ["GROUP", "STATUS", "Coordinate", "Failures", "Output", "Sheet", "land"]
-
-# Slabs bound the memory; from 1 to 256 MiB they make no difference to the time.
-SLAB_BYTES = 32 * 2**20
-# What netCDF-C writes, and looks for, in a dimension scale that is no variable.
-_NO_VARIABLE = "This is a netCDF dimension but not a netCDF variable.%10d"
-# xarray up to 2025 turns floats with such units into timedelta64. UDUNITS' symbols mean the same
-# and leave floats alone.
-_SYMBOLS = {
-    "days": "d",
-    "hours": "h",
-    "minutes": "min",
-    "seconds": "s",
-    "milliseconds": "ms",
-    "microseconds": "us",
-    "nanoseconds": "ns",
-}
-# netCDF-C's own fill values, by bytes.
-_INTEGER_FILL = {1: -127, 2: -(2**15) + 1, 4: -(2**31) + 1, 8: -(2**63) + 2}
+__all__ = ["GROUP", "STATUS", "Coordinate", "Failures", "Output", "Sheet", "Summary", "land"]
 
 
-def land(path: Path, sheet: Sheet) -> None:
+def land(path: Path, sheet: Sheet, summary: Summary | None = None) -> SummaryError | None:
     """Write the results file in full and put it in the place of the old one.
+
+    Parameters
+    ----------
+    path : Path
+    sheet : Sheet
+    summary : Summary, optional
+        What to add once the file is written, before it takes the place of the old one.
+
+    Returns
+    -------
+    SummaryError or None
+        Why the file has no summary; all else is in it.
 
     Raises
     ------
@@ -60,203 +52,50 @@ def land(path: Path, sheet: Sheet) -> None:
     StorageError
         Where the disk does not take it. The old file stays whole whatever happens.
     """
-    check_names(sheet)
+    check_names(sheet, [GROUP])
+    failures: list[SummaryError] = []
 
     def write(temporary: Path) -> None:
-        with creating.create(temporary) as file:
-            _attributes(file, {"Conventions": "CF-1.11", **sheet.attributes})
-            scales = _scales(file, sheet)
-            for coordinate in sheet.coordinates:
-                if not coordinate.is_axis:
-                    dataset = _variable(file, _as_output(coordinate), ())
-                    _label(dataset, coordinate.dims, scales, coordinate.attrs)
-            for output in sheet.outputs:
-                dims = (*sheet.sizes, *output.dims)
-                names = " ".join(auxiliary_names(sheet, dims))
-                attrs = {**output.attrs, **({"coordinates": names} if names else {})}
-                dataset = _variable(file, output, tuple(sheet.sizes.values()))
-                _label(dataset, dims, scales, attrs)
-            _bookkeeping(file, sheet, scales)
+        _write(temporary, sheet)
+        if summary is None:
+            return
+        try:
+            check_names(sheet, [GROUP, SUMMARY])
+            arrays = summary.arrays(temporary)
+            check_names(arrays)
+        except (SummaryError, OutputError) as error:
+            failures.append(_told(error))
+            return
+        try:
+            _add(temporary, arrays, summary)
+        except Exception as error:
+            failures.append(_told(error))
+            temporary.unlink()  # some of the group may be in it
+            _write(temporary, sheet)
 
     files.replace_atomically(path, write)
+    return next(iter(failures), None)
 
 
-def _scales(file: h5py.File, sheet: Sheet) -> dict[str, h5py.Dataset]:
-    """Make every dimension: its axis where there is one, else netCDF's bare dimension."""
-    axes = {c.name: c for c in sheet.coordinates if c.is_axis}
-    scales = {}
-    for dim, size in all_sizes(sheet).items():
-        if dim in axes:
-            scale = _variable(file, _as_output(axes[dim]), ())
-            scale.make_scale(dim)
-            _attributes(scale, axes[dim].attrs)
-        else:
-            scale = _bare_dimension(file, dim, size)
-        scales[dim] = scale
-    return scales
+def _told(error: Exception) -> SummaryError:
+    if isinstance(error, SummaryError):
+        return error
+    return SummaryError(f"cannot be stored: {getattr(error, 'strerror', None) or error}")
 
 
-def _bare_dimension(group: h5py.Group, name: str, size: int) -> h5py.Dataset:
-    scale = group.create_dataset(name, shape=(size,), dtype=">f4", track_order=True)
-    scale.make_scale(_NO_VARIABLE % size)
-    return scale
+def _write(path: Path, sheet: Sheet) -> None:
+    with creating.create(path) as file:
+        writing.attributes(file, {"Conventions": "CF-1.11", **sheet.attributes})
+        scales = writing.write(file, sheet)
+        _bookkeeping(file, sheet, scales)
 
 
-def _as_output(coordinate: Coordinate) -> Output:
-    """See a coordinate as the output of a single point."""
-    values, missing = coordinate.values, coordinate.missing
-
-    def read(start: int, stop: int) -> tuple[Array, Array | None]:
-        return values[np.newaxis], None if missing is None else missing[np.newaxis]
-
-    return Output(
-        name=coordinate.name,
-        dtype=values.dtype,
-        dims=coordinate.dims,
-        shape=values.shape,
-        attrs=coordinate.attrs,
-        has_missing=missing is not None and bool(missing.any()),
-        read=read,
-    )
-
-
-def _variable(file: h5py.File, output: Output, sizes: tuple[int, ...]) -> h5py.Dataset:
-    """Make the dataset of an output and fill it, contiguous and uncompressed."""
-    dtype, fills = _fills(output.dtype) if output.has_missing else (output.dtype, [None])
-    stored, attrs = h5.storage(dtype)
-    dataset = file.create_dataset(
-        output.name,
-        shape=(*sizes, *output.shape),
-        dtype=h5.committed(file, stored),
-        track_order=True,
-    )
-    fill = next((fill for fill in fills if _gather(dataset, output, sizes, dtype, fill)), ...)
-    if fill is ...:
-        raise OutputError(
-            f"{output.name!r} has missing points and holds every value that could mark them "
-            f"({', '.join(map(str, fills))}); return floats instead."
-        )
-    if dtype.kind == "M":
-        fill = np.datetime64("NaT", "us")  # a point that is there may return NaT as well
-    if fill is not None and dtype.kind not in "fc":
-        dataset.attrs["_FillValue"] = h5.encode(np.asarray(fill))[0][()]
-    _attributes(dataset, attrs)
-    return dataset
-
-
-def _fills(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], list[Any]]:
-    """Decide the dtype in which missing values can be told, and what tells them, by preference.
-
-    Integers of less than 8 bytes get the next wider dtype, so that no value of theirs can be the
-    fill value: an image uses all 256 values of a byte, a saturated camera the 65535 that is
-    netCDF's own choice for uint16. xarray makes floats of integers with a fill value anyhow.
-    A bool with a fill value loses its ``dtype="bool"``: missing would read as True.
-    """
-    if dtype.kind in "fc":
-        return dtype, [dtype.type(np.nan) * dtype.type(1j if dtype.kind == "c" else 1)]
-    if dtype.kind == "M":
-        return dtype, [np.datetime64("NaT")]
-    if dtype.kind == "b":
-        return np.dtype(np.int8), [np.int8(_INTEGER_FILL[1])]
-    if dtype.kind in "iu" and dtype.itemsize < 8:
-        wider = np.dtype(f"i{2 * dtype.itemsize}")
-        return wider, [wider.type(_INTEGER_FILL[wider.itemsize])]
-    if dtype.kind == "i":
-        return dtype, [np.int64(value) for value in (_INTEGER_FILL[8], 2**63 - 1)]
-    if dtype.kind == "u":
-        return dtype, [np.uint64(value) for value in (2**64 - 2, 2**63)]
-    return np.dtype(object), ["", "missing", "<missing>"]
-
-
-def _gather(
-    dataset: h5py.Dataset, output: Output, sizes: tuple[int, ...], dtype: np.dtype[Any], fill: Any
-) -> bool:
-    """Write slab by slab, one write each; False if a value that is there equals the fill value."""
-    point_bytes = max(1, math.prod(output.shape)) * max(1, dtype.itemsize)
-    for start, stop, box in _slabs(sizes, max(1, SLAB_BYTES // point_bytes)):
-        values, missing = output.read(start, stop)
-        mask = np.zeros(len(values), bool) if missing is None else missing
-        mask = mask.reshape(mask.shape + (1,) * (values.ndim - mask.ndim))
-        if fill is None and mask.any():
-            raise ValueError(f"{output.name!r} has missing values, but has_missing is False")
-        if fill is not None:
-            if np.any(_alike(values, fill) & ~mask):
-                return False
-            values = np.where(mask, fill, values.astype(dtype, copy=False))
-        stored, _ = h5.encode(values.astype(dtype, copy=False))
-        shape = (*(along.stop - along.start for along in box), *output.shape)
-        dataset[box] = stored.reshape(shape)
-    return True
-
-
-def _alike(values: Array, fill: Any) -> Array:
-    """Find what a reader takes for the fill value; xarray makes floats of integers, then looks."""
-    if values.dtype.kind in "iu":
-        values, fill = values.astype(float), float(fill)
-    alike: Array = values == fill
-    return alike
-
-
-def _slabs(sizes: Sequence[int], n_most: int) -> Iterator[tuple[int, int, tuple[slice, ...]]]:
-    """Cut the points into runs of at most `n_most`, each a box of the space.
-
-    Yields
-    ------
-    start, stop : int
-        Of the flattened space.
-    box : tuple of slice
-        The same points, as an index of the space.
-
-    Examples
-    --------
-    >>> for start, stop, box in _slabs((2, 3), 2):
-    ...     print(start, stop, box)
-    0 2 (slice(0, 1, None), slice(0, 2, None))
-    2 3 (slice(0, 1, None), slice(2, 3, None))
-    3 5 (slice(1, 2, None), slice(0, 2, None))
-    5 6 (slice(1, 2, None), slice(2, 3, None))
-    """
-    if not sizes:
-        yield 0, 1, ()
-        return
-    first, *rest = sizes
-    row = math.prod(rest)
-    if row > n_most:
-        for index in range(first):
-            for start, stop, box in _slabs(rest, n_most):
-                yield index * row + start, index * row + stop, (slice(index, index + 1), *box)
-        return
-    step = n_most // max(row, 1)
-    for index in range(0, first, step):
-        end = min(index + step, first)
-        yield index * row, end * row, (slice(index, end), *(slice(0, size) for size in rest))
-
-
-def _label(
-    dataset: h5py.Dataset,
-    dims: Sequence[str],
-    scales: Mapping[str, h5py.Dataset],
-    attrs: Mapping[str, Any],
-) -> None:
-    for dimension, dim in zip(dataset.dims, dims, strict=True):
-        dimension.attach_scale(scales[dim])
-    _attributes(dataset, attrs)
-
-
-def _attributes(target: h5py.File | h5py.Dataset, attrs: Mapping[str, Any]) -> None:
-    """Set attributes, save those which say how values are stored: they are there already."""
-    for name, value in attrs.items():
-        if name in target.attrs:
-            continue
-        if isinstance(value, str):
-            text = h5.text(value)
-            target.attrs[name] = _SYMBOLS.get(text, text) if name == "units" else text
-        elif isinstance(value, bool):
-            target.attrs[name] = int(value)  # h5py's bool is an enum, which netCDF4 refuses
-        elif isinstance(value, int) and not -(2**63) <= value < 2**63:
-            target.attrs[name] = str(value)  # a seed may have 128 bits
-        else:
-            target.attrs[name] = value
+def _add(path: Path, arrays: Arrays, summary: Summary) -> None:
+    with creating.extend(path) as file:
+        group = file.create_group(SUMMARY, track_order=True)
+        writing.attributes(group, summary.attributes)
+        writing.write(group, arrays)
+        file.attrs.update(summary.root_attributes)
 
 
 def _bookkeeping(file: h5py.File, sheet: Sheet, scales: Mapping[str, h5py.Dataset]) -> None:
@@ -273,14 +112,16 @@ def _bookkeeping(file: h5py.File, sheet: Sheet, scales: Mapping[str, h5py.Datase
         ("status", sheet.status.astype(np.int8, copy=False), status),
         ("elapsed", sheet.elapsed.astype(np.float32, copy=False), elapsed),
     ):
-        _label(h5.write(group, name, values.reshape(shape)), tuple(sheet.sizes), scales, attrs)
+        writing.label(
+            h5.write(group, name, values.reshape(shape)), tuple(sheet.sizes), scales, attrs
+        )
     if len(sheet.failures.positions):
         _failures(group.create_group("failures", track_order=True), sheet.failures)
 
 
 def _failures(group: h5py.Group, failures: Failures) -> None:
     """Write the table of failures, one row per failed point."""
-    row = _bare_dimension(group, "failure", len(failures.positions))
+    row = writing.bare_dimension(group, "failure", len(failures.positions))
     columns = {
         "position": failures.positions.astype(np.int64),
         "kind": failures.kind,

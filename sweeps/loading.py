@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import h5py
+
 from sweeps import h5
 from sweeps.errors import StorageError, nearest
+from sweeps.sheet import SUMMARY
 
 if TYPE_CHECKING:
     import xarray
@@ -15,13 +18,15 @@ if TYPE_CHECKING:
 EAGER_BYTES = 2**30
 
 
-def load(path: Path) -> xarray.Dataset:
+def load(path: Path, group: str | None = None) -> xarray.Dataset:
     """Open a results file as a labelled dataset.
 
     Parameters
     ----------
     path : Path
         Of a results file.
+    group : str, optional
+        Group of the file to open instead of its root: ``summary``, ``_sweeps``.
 
     Returns
     -------
@@ -34,7 +39,7 @@ def load(path: Path) -> xarray.Dataset:
     Raises
     ------
     StorageError
-        For a path that is not there or is no HDF5 file.
+        For a path that is not there or is no HDF5 file, and for a group that is not in it.
     HostileFileError
         For a file that reaches outside itself.
     """
@@ -42,11 +47,16 @@ def load(path: Path) -> xarray.Dataset:
 
     if not path.exists():
         raise _missing(path)
-    with h5.open_read(path):
-        pass
+    with h5.open_read(path) as file:
+        if group is not None and not _is_group(file.get(group)):
+            raise _no_group(path, group, [n for n, item in file.items() if _is_group(item)])
     # No lock for the same reason as in h5.open_read.
     dataset = xarray.open_dataset(
-        path, engine="h5netcdf", decode_times=_decode_times(), driver_kwds={"locking": False}
+        path,
+        engine="h5netcdf",
+        group=group,
+        decode_times=_decode_times(),
+        driver_kwds={"locking": False},
     )
     if dataset.nbytes < EAGER_BYTES:
         with dataset:
@@ -59,6 +69,20 @@ def _missing(path: Path) -> StorageError:
     return StorageError(
         f"no results file {path}; make it first: python -m sweeps run {path.stem}.{hint}"
     )
+
+
+def _is_group(thing: Any) -> bool:
+    return isinstance(thing, h5py.Group)
+
+
+def _no_group(path: Path, group: str, groups: list[str]) -> StorageError:
+    advice = f"found: {', '.join(sorted(groups)) or 'none'}"
+    if group == SUMMARY:
+        advice = (
+            f"register a function by @{path.stem}.summary, and run it: python -m sweeps run "
+            f"{path.stem} says so where it fails"
+        )
+    return StorageError(f"no group {group!r} in {path}; {advice}.{nearest(group, groups)}")
 
 
 def _decode_times() -> Any:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
 from sweeps.errors import StorageError, UnknownNameError
+
+_results: ContextVar[Path | None] = ContextVar("results", default=None)
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,22 @@ def locate(where: str | os.PathLike[str] | None = None) -> tuple[ModuleLocation,
 def default_folder() -> str:
     """Where experiments are when nobody says."""
     return os.environ.get("SWEEPS_EXPERIMENTS") or "experiments"
+
+
+def results_folder(given: str | os.PathLike[str] | None = None) -> Path:
+    """Folder for results: as given, else that of the run under way, SWEEPS_RESULTS, ``results``."""
+    chosen = given or _results.get() or os.environ.get("SWEEPS_RESULTS") or "results"
+    return Path(os.path.abspath(chosen))  # noqa: PTH100
+
+
+@contextlib.contextmanager
+def results_in(folder: Path | None) -> Iterator[None]:
+    """Let `results_folder` say the folder of a run to what its points call."""
+    before = _results.set(folder)
+    try:
+        yield
+    finally:
+        _results.reset(before)
 
 
 def source_file(location: ModuleLocation) -> Path | None:

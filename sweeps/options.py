@@ -70,6 +70,23 @@ def depends_on(given: Any) -> tuple[str, ...]:
     return tuple(os.fspath(path) for path in paths)
 
 
+def ignore(given: Any) -> frozenset[str]:
+    """Names of arguments."""
+    is_many = isinstance(given, Iterable) and not isinstance(given, (str, bytes, Mapping))
+    names = tuple(given) if is_many else (given,)
+    for each in names:
+        if not isinstance(each, str):
+            raise DeclarationError(f"ignore has {short(each)}: give names, ignore=['verbose']")
+    return frozenset(names)
+
+
+def folder(given: Any) -> str | None:
+    """Path of a folder, or None for the one of results."""
+    if given is None or isinstance(given, (str, os.PathLike)):
+        return None if given is None else str(os.fspath(given))
+    raise DeclarationError(f"folder is {short(given)}: give the path of a folder")
+
+
 def timeout(given: Any) -> float | None:
     """Seconds for a point, or None for no limit."""
     if given is None:
@@ -166,3 +183,27 @@ def refuse_contradictions(function: Callable[..., Any], given: Mapping[str, Any]
             raise DeclarationError(
                 f"resources: {called} has no argument {name!r} that could get the resource"
             )
+
+
+def summary(given: Any, experiment: str) -> Callable[..., Any]:
+    """A function that can be called with the results alone, and answers at once."""
+    if not callable(given):
+        raise DeclarationError(
+            f"@{experiment}.summary takes a function of the results, not {short(given)}"
+        )
+    kinds = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
+    if any(is_kind(given) for is_kind in kinds):
+        raise DeclarationError(
+            f"{short(given)} is a coroutine or generator function: return the summary with a "
+            "plain def"
+        )
+    try:
+        inspect.signature(given).bind("the results")
+    except TypeError as error:
+        raise DeclarationError(
+            f"@{experiment}.summary calls the function with the results and nothing else, which "
+            f"{short(given)} does not allow: {error}"
+        ) from error
+    except ValueError:  # some functions written in C do not tell their arguments
+        pass
+    return given  # type: ignore[no-any-return]

@@ -69,7 +69,7 @@ def snapshot(value: Any) -> Any:
     if is_xarray(value):
         return value.copy(deep=True).load()
     is_array = hasattr(value, "__array__") or isinstance(value, (memoryview, buffer))
-    return np.array(value) if is_array else value
+    return np.array(value) if is_array and not _is_pandas(value) else value
 
 
 def size_bytes(value: Any) -> int:
@@ -219,7 +219,7 @@ def array_of(shown: str, value: Any) -> Array:
     value = _plain(value)
     if value is None:
         raise OutputError(f"{shown} is None: return a value; {ALLOWED}")
-    if type(value).__module__.partition(".")[0] == "pandas":  # its labels would be lost
+    if _is_pandas(value):  # its labels would be lost
         raise OutputError(
             f"{shown} is a pandas {type(value).__name__}: return its .to_xarray() or .to_numpy()"
         )
@@ -248,6 +248,10 @@ def array_of(shown: str, value: Any) -> Array:
     except OutputError as error:
         raise OutputError(f"{shown}: {error}") from None
     return array.astype(stored, copy=False) if array.dtype.kind in "iufc" else array
+
+
+def _is_pandas(value: Any) -> bool:
+    return type(value).__module__.partition(".")[0] == "pandas"
 
 
 def _plain(value: Any) -> Any:

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
-from sweeps import files, gathering, landing, memo, merging, provenance
+from sweeps import files, gathering, landing, memo, merging, provenance, summarizing
+from sweeps.errors import SummaryError
 from sweeps.segment import MergedAwayError
+from sweeps.sheet import Arrays
 from sweeps.subject import STATE, Subject, held_attributes
 
 _LOOKS = 5
 
 
+class Refreshed(NamedTuple):
+    """What the results file shows now, and what a user should know of it."""
+
+    gathered: gathering.Gathered
+    warnings: tuple[str, ...] = ()
+
+
 def refresh(
     subject: Subject, before: memo.Index, started: str, *, is_last: bool = False
-) -> gathering.Gathered:
+) -> Refreshed:
     """Land all that the memo has by now of the space, unless the file holds just that.
 
     Parameters
@@ -24,25 +35,63 @@ def refresh(
     started : str
         When the run began.
     is_last : bool
-        Whether to look again, some times, for what another run committed meanwhile: its file, newer
-        than what we had read, may just have been replaced by ours.
+        Whether to add the summary, and to look again, some times, for what another run committed
+        meanwhile: its file, newer than what we had read, may just have been replaced by ours.
     """
     n_looks = _LOOKS if is_last else 1
+    warnings: tuple[str, ...] = ()
     while True:
         try:
             index = before = merging.merge(memo.scan(subject.memo, before))
             gathered = gathering.gather(subject.experiment, subject.keys, index)
-            state = subject.state(index.segments)
-            if held_attributes(subject.landed).get(STATE) != state:
-                files.make_folder(subject.results)
-                attributes = {**_provenance(subject, gathered, started), STATE: state}
-                with gathering.sheet(gathered, attributes) as sheet:
-                    landing.land(subject.landed, sheet)
+            bare, full = (subject.state(index.segments, is_summarized=i) for i in (False, True))
+            held = held_attributes(subject.landed).get(STATE)
+            if held not in ({full} if is_last else {full, bare}):
+                attributes = {**_provenance(subject, gathered, started), STATE: bare}
+                summary = _summary(subject, full) if is_last else None
+                warnings = _land(subject, gathered, attributes, summary)
         except MergedAwayError:  # another run merged a segment away that this one was to read
             continue
         n_looks -= 1
         if not n_looks or memo.listing(subject.memo) == tuple(sorted(index.segments)):
-            return gathered
+            return Refreshed(gathered, warnings)
+
+
+def _land(
+    subject: Subject,
+    gathered: gathering.Gathered,
+    attributes: Mapping[str, str | int],
+    summary: landing.Summary | None,
+) -> tuple[str, ...]:
+    """Land, and say what of it could not be done."""
+    files.make_folder(subject.results)
+    with gathering.sheet(gathered, attributes) as sheet:
+        failure = landing.land(subject.landed, sheet, summary)
+    if failure is None:
+        return ()
+    return (
+        f"the summary of {subject.experiment.name!r} {failure}; the results are landed without it, "
+        "and the next run tries it again",
+    )
+
+
+def _summary(subject: Subject, state: str) -> landing.Summary | None:
+    """What makes the summary, and the state of a file that has it."""
+    function = subject.experiment.registered.summary
+    if function is None or subject.summary is None:
+        return None
+
+    def arrays(path: Path) -> Arrays:
+        if subject.edited is not None:
+            raise SummaryError(
+                f"was not made: {subject.edited} was edited since it was imported here, and this "
+                "process still has the old code: start Python anew"
+            )
+        return summarizing.summarize(path, function, subject.experiment.name)
+
+    code = subject.summary
+    said = {"fingerprint": code.digest, "source": "\n".join(code.sources.values())}
+    return landing.Summary(arrays, said, {STATE: state})
 
 
 def _provenance(
@@ -52,7 +101,7 @@ def _provenance(
     module = subject.location.folder if subject.location is not None else "."
     return {
         "title": experiment.name,
-        "summary": experiment.summary,
+        "summary": experiment.about,
         "experiment": experiment.name,
         "n_points": len(experiment.space),
         "n_done": gathered.count("done"),

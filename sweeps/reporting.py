@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sweeps import gathering, loading, memo, subject
+from sweeps import gathering, loading, locating, memo, subject
 from sweeps.declaring import Experiment
 from sweeps.errors import SweepsError
 from sweeps.finding import Found, find_all
@@ -79,9 +79,9 @@ def listed(experiments: str | os.PathLike[str] | None = None) -> list[Listed]:
 def _listed(found: Found) -> Listed:
     made, module = found.experiment, found.location.module
     try:
-        return Listed(made.name, module, len(made.space), made.summary, None)
+        return Listed(made.name, module, len(made.space), made.about, None)
     except SweepsError as error:  # a predicate of `where` that raises, a space too large to count
-        return Listed(made.name, module, None, made.summary, str(error))
+        return Listed(made.name, module, None, made.about, str(error))
 
 
 def plan(
@@ -195,6 +195,7 @@ def failures(made: subject.Subject) -> list[FailedPoint]:
 def load(
     experiment: str | os.PathLike[str] | Experiment,
     *,
+    group: str | None = None,
     results: str | os.PathLike[str] | None = None,
 ) -> xarray.Dataset:
     """Load the results of an experiment.
@@ -203,6 +204,9 @@ def load(
     ----------
     experiment : str, path or Experiment
         A name, looked for in the folder of results, or the path of a results file.
+    group : str, optional
+        Group of the file to load instead of the results: ``"summary"`` for what the experiment's
+        summary made of them.
     results : path, optional
         Folder of results; by default SWEEPS_RESULTS, else ``results``.
 
@@ -214,9 +218,9 @@ def load(
     Raises
     ------
     StorageError
-        Where there is no such file, or it cannot be read.
+        Where there is no such file or group, or it cannot be read.
     """
-    return loading.load(results_path(experiment, results))
+    return loading.load(results_path(experiment, results), group)
 
 
 def results_path(
@@ -230,4 +234,4 @@ def results_path(
     if isinstance(experiment, os.PathLike) or path.suffix == ".h5" or len(path.parts) > 1:
         return path
     name = experiment.rpartition(".")[2]  # of module.name
-    return subject.results_folder(results) / f"{name}.h5"
+    return locating.results_folder(results) / f"{name}.h5"

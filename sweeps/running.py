@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,11 @@ def run(
     xarray.Dataset
         Points that failed are missing in it; ``python -m sweeps failures NAME`` lists them.
 
+    Warns
+    -----
+    UserWarning
+        Of what went wrong though the run went on, such as a summary that raises.
+
     Raises
     ------
     SweepsError
@@ -73,6 +79,8 @@ def run(
         report = execute(subject, Options(**options))
     except Interrupted:
         raise KeyboardInterrupt from None
+    for told in report.warnings:
+        warnings.warn(told, stacklevel=2)
     if report.is_interrupted:
         raise KeyboardInterrupt
     from sweeps import loading

@@ -5,8 +5,9 @@ Nothing here touches a disk; `sweeps.landing` writes what is described here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from sweeps.errors import OutputError
 Array = np.ndarray[Any, np.dtype[Any]]
 
 GROUP = "_sweeps"
+SUMMARY = "summary"
 STATUS = {"missing": 0, "done": 1, "failed": 2, "excluded": 3}
 
 
@@ -80,8 +82,8 @@ class Failures:
 
 
 @dataclass(frozen=True)
-class Sheet:
-    """All that a results file holds.
+class Arrays:
+    """The labelled arrays of one group of a results file.
 
     Attributes
     ----------
@@ -90,6 +92,19 @@ class Sheet:
     coordinates : sequence of Coordinate
         Along dimensions of the space or of outputs.
     outputs : sequence of Output
+    """
+
+    sizes: Mapping[str, int]
+    coordinates: Sequence[Coordinate]
+    outputs: Sequence[Output]
+
+
+@dataclass(frozen=True)
+class Sheet(Arrays):
+    """The arrays of the space, and what else a results file says of it.
+
+    Attributes
+    ----------
     status : ndarray of int8, shape (n_points,)
         As in `STATUS`.
     elapsed : ndarray of float32, shape (n_points,)
@@ -99,16 +114,51 @@ class Sheet:
         The provenance, as attributes of the root.
     """
 
-    sizes: Mapping[str, int]
-    coordinates: Sequence[Coordinate]
-    outputs: Sequence[Output]
     status: Array
     elapsed: Array
     failures: Failures
     attributes: Mapping[str, Any]
 
 
-def all_sizes(sheet: Sheet) -> dict[str, int]:
+@dataclass(frozen=True)
+class Summary:
+    """What is made from a results file when all else is in it, and added to it.
+
+    Attributes
+    ----------
+    arrays : callable
+        From the path of the file to the arrays of the group `SUMMARY`. It raises `SummaryError`
+        where there is nothing to add.
+    attributes : mapping
+        Of the group.
+    root_attributes : mapping
+        In the place of those of the sheet, once the group is there.
+    """
+
+    arrays: Callable[[Path], Arrays]
+    attributes: Mapping[str, Any]
+    root_attributes: Mapping[str, Any]
+
+
+def as_output(coordinate: Coordinate) -> Output:
+    """See a coordinate as the output of a single point."""
+    values, missing = coordinate.values, coordinate.missing
+
+    def read(start: int, stop: int) -> tuple[Array, Array | None]:
+        return values[np.newaxis], None if missing is None else missing[np.newaxis]
+
+    return Output(
+        name=coordinate.name,
+        dtype=values.dtype,
+        dims=coordinate.dims,
+        shape=values.shape,
+        attrs=coordinate.attrs,
+        has_missing=missing is not None and bool(missing.any()),
+        read=read,
+    )
+
+
+def all_sizes(arrays: Arrays) -> dict[str, int]:
     """Collect the sizes of all dimensions: the space's, then those of outputs, then the others.
 
     Raises
@@ -116,9 +166,9 @@ def all_sizes(sheet: Sheet) -> dict[str, int]:
     OutputError
         Where two disagree, or a variable of several dimensions is named as one of them.
     """
-    sizes = dict(sheet.sizes)
-    labelled = [(output.name, output.dims, output.shape) for output in sheet.outputs]
-    labelled += [(c.name, c.dims, c.values.shape) for c in sheet.coordinates]
+    sizes = dict(arrays.sizes)
+    labelled = [(output.name, output.dims, output.shape) for output in arrays.outputs]
+    labelled += [(c.name, c.dims, c.values.shape) for c in arrays.coordinates]
     for name, dims, shape in labelled:
         for dim, size in zip(dims, shape, strict=True):
             if sizes.setdefault(dim, size) != size:
@@ -126,35 +176,41 @@ def all_sizes(sheet: Sheet) -> dict[str, int]:
                     f"{name!r} has {size} values along {dim!r}, which has {sizes[dim]} elsewhere; "
                     "give its dimension a name of its own."
                 )
-    for output in sheet.outputs:
-        if len({*sheet.sizes, *output.dims}) < len(sheet.sizes) + len(output.dims):
+    for output in arrays.outputs:
+        if len({*arrays.sizes, *output.dims}) < len(arrays.sizes) + len(output.dims):
             raise OutputError(
-                f"{output.name!r} has the dimensions {(*sheet.sizes, *output.dims)}, "
+                f"{output.name!r} has the dimensions {(*arrays.sizes, *output.dims)}, "
                 "of which two have the same name; rename one."
             )
     return sizes
 
 
-def check_names(sheet: Sheet) -> None:
+def check_names(arrays: Arrays, groups: Collection[str] = ()) -> None:
     """Refuse names that some reader cannot have, or cannot tell apart.
+
+    Parameters
+    ----------
+    arrays : Arrays
+    groups : collection of str
+        Names of groups that stand beside the arrays.
 
     Raises
     ------
     OutputError
         Naming them.
     """
-    auxiliary = [c.name for c in sheet.coordinates if not c.is_axis]
-    names = [*all_sizes(sheet), *auxiliary, *(output.name for output in sheet.outputs)]
+    auxiliary = [c.name for c in arrays.coordinates if not c.is_axis]
+    names = [*all_sizes(arrays), *auxiliary, *(output.name for output in arrays.outputs)]
     for name in names:
         h5.check_name(name)
     for name in auxiliary:
         if " " in name:
             raise OutputError(f"cannot name a coordinate {name!r}: CF lists them between blanks.")
-    for group in h5.clashing([*names, GROUP, *h5.COMPLEX_NAMES.values()]):
+    for group in h5.clashing([*names, *groups, *h5.COMPLEX_NAMES.values()]):
         listed = " and ".join(map(repr, group))
         raise OutputError(f"the names {listed} are one to some readers; rename one.")
 
 
-def auxiliary_names(sheet: Sheet, dims: Sequence[str]) -> list[str]:
+def auxiliary_names(arrays: Arrays, dims: Sequence[str]) -> list[str]:
     """List the coordinates, other than axes, of a variable with these dimensions."""
-    return [c.name for c in sheet.coordinates if not c.is_axis and set(c.dims) <= set(dims)]
+    return [c.name for c in arrays.coordinates if not c.is_axis and set(c.dims) <= set(dims)]

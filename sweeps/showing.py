@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from sweeps import h5, loading
-from sweeps.sheet import GROUP
+from sweeps.sheet import GROUP, SUMMARY
 
 if TYPE_CHECKING:
     import xarray
@@ -42,6 +42,33 @@ class Statistics:
 
 
 @dataclasses.dataclass(frozen=True)
+class Table:
+    """The first values of some variables, beside those of their coordinates."""
+
+    header: tuple[str, ...]
+    rows: list[list[Any]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+    """The summary of a results file in short.
+
+    Attributes
+    ----------
+    scalars : Table
+        Name, value and units of each variable without dimensions.
+    tables : list of Table
+        One for the variables of the same dimensions.
+    outputs : list of Statistics
+        Of the variables with more values than a table has rows.
+    """
+
+    scalars: Table
+    tables: list[Table]
+    outputs: list[Statistics]
+
+
+@dataclasses.dataclass(frozen=True)
 class View:
     """What `show` shows.
 
@@ -55,6 +82,7 @@ class View:
     outputs: list[Statistics]
     header: tuple[str, ...]
     rows: list[list[Any]]
+    summary: Summary | None = None
 
 
 def view(path: Path, n_rows: int = 10) -> View:
@@ -74,7 +102,29 @@ def view(path: Path, n_rows: int = 10) -> View:
     )
     sizes = {str(dim): size for dim, size in dataset.sizes.items()}
     outputs = [statistics(str(name), array) for name, array in dataset.data_vars.items()]
-    return View(sizes, outputs, names, _rows(dataset, dims, names, n_rows))
+    rows = _rows(dataset, dims, names, n_rows)
+    with h5.open_read(path) as file:
+        has_summary = isinstance(file.get(SUMMARY), h5py.Group)
+    summary = summarized(loading.load(path, SUMMARY), n_rows) if has_summary else None
+    return View(sizes, outputs, names, rows, summary)
+
+
+def summarized(dataset: xarray.Dataset, n_rows: int) -> Summary:
+    """Look at a summary."""
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for name, array in dataset.data_vars.items():
+        alike.setdefault(tuple(map(str, array.dims)), []).append(str(name))
+    scalars = [
+        [name, _scalar(dataset[name].values), str(dataset[name].attrs.get("units", ""))]
+        for name in alike.pop((), ())
+    ]
+    tables = []
+    for dims, names in alike.items():
+        along = [str(n) for n, c in dataset.coords.items() if c.dims and {*c.dims} <= {*dims}]
+        header = (*along, *names)
+        tables.append(Table(header, _rows(dataset, dims, header, n_rows)))
+    many = [statistics(str(n), a) for n, a in dataset.data_vars.items() if a.size > max(n_rows, 1)]
+    return Summary(Table(("name", "value", "units"), scalars), tables, many)
 
 
 def statistics(name: str, array: xarray.DataArray) -> Statistics:

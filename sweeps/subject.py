@@ -17,9 +17,9 @@ import numpy as np
 from sweeps import finding, h5, memo, planning
 from sweeps.declaring import Experiment
 from sweeps.errors import DeclarationError, StorageError
-from sweeps.fingerprint import Fingerprint
+from sweeps.fingerprint import Fingerprint, edited_since
 from sweeps.keying import KeyMaker, key_maker
-from sweeps.locating import ModuleLocation
+from sweeps.locating import ModuleLocation, results_folder
 from sweeps.space import Space
 
 FORMAT = 1
@@ -38,6 +38,10 @@ class Subject:
     location, attribute : ModuleLocation or None, str
         Where a worker can import the experiment from; None where it is in ``__main__`` or made
         inside a function.
+    summary : Fingerprint or None
+        Of the code of the experiment's summary.
+    edited : str or None
+        A file of that code which was edited since it was imported here.
     """
 
     experiment: Experiment
@@ -46,6 +50,8 @@ class Subject:
     fingerprint: Fingerprint
     keys: KeyMaker
     results: Path
+    summary: Fingerprint | None = None
+    edited: str | None = None
 
     @property
     def memo(self) -> Path:
@@ -57,13 +63,18 @@ class Subject:
         """The results file."""
         return self.results / f"{self.experiment.name}.h5"
 
-    def state(self, segments: Iterable[str]) -> str:
-        """Digest of all that a results file is made from; an equal state lands an equal file."""
+    def state(self, segments: Iterable[str], *, is_summarized: bool = True) -> str:
+        """Digest of all that a results file is made from; an equal state lands an equal file.
+
+        A file without the summary that belongs to it has another one.
+        """
         made = self.experiment
         digest = hashlib.blake2b(self.keys.layout(), digest_size=16)
-        said = [FORMAT, made.name, made.summary, self.fingerprint.digest]
+        said = [FORMAT, made.name, made.about, self.fingerprint.digest]
         said += [sorted(made.units.items()), sorted(made.dims.items())]
-        digest.update(json.dumps([*said, sorted(made.constants), sorted(segments)]).encode())
+        said += [sorted(made.constants), sorted(segments)]
+        said += [self.summary.digest] if self.summary is not None and is_summarized else []
+        digest.update(json.dumps(said).encode())
         return digest.hexdigest()
 
 
@@ -79,11 +90,6 @@ def held_attributes(path: Path) -> dict[str, Any]:
         return h5.read_attributes(path)
     except StorageError:
         return {}
-
-
-def results_folder(given: str | os.PathLike[str] | None = None) -> Path:
-    """Folder for results: as given, else SWEEPS_RESULTS, else ``results``."""
-    return Path(os.path.abspath(given or os.environ.get("SWEEPS_RESULTS") or "results"))  # noqa: PTH100
 
 
 def resolve(
@@ -120,6 +126,7 @@ def resolve(
         from sweeps.restricting import restrict
 
         experiment = restrict(experiment, only)
+    summary, since_ns = experiment.identify_summary(), experiment.registered.declared_ns
     return Subject(
         experiment,
         location if attribute else None,
@@ -127,6 +134,8 @@ def resolve(
         experiment.identify(),
         key_maker(experiment),
         results_folder(results),
+        summary,
+        edited_since(summary.modules, since_ns) if summary is not None else None,
     )
 
 

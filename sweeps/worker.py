@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from sweeps import calling, declaring, flight, importing, memo, process, returning
+from sweeps import calling, declaring, flight, importing, locating, memo, process, returning
 from sweeps.block import Array, Block, Failure, Part, Receipt, Variable
 from sweeps.calling import Called
 from sweeps.errors import StorageError, SweepsError
@@ -80,6 +80,8 @@ class Settings:
         Seconds after which a worker commits what it has.
     behind_values : tuple of (object, str)
         Functions and classes behind values of parameters, and what they were when the run began.
+    results : Path, optional
+        Folder of results of the run, for what points call.
     """
 
     keys: KeyMaker
@@ -90,6 +92,7 @@ class Settings:
     flights: Path
     block_s: float
     behind_values: tuple[tuple[Any, str], ...] = ()
+    results: Path | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -157,7 +160,8 @@ def evaluate(task: Task, block: Block) -> Receipt:
     """Evaluate a block until it is done or its time is over, and commit what is finished."""
     if flight.is_asked_to_stop(task.settings.flights):
         return Receipt(block.number, 0, 0, len(block), 0.0)
-    called = _call(task, block)
+    with locating.results_in(task.settings.results):
+        called = _call(task, block)
     parts, failures = _tabulate(task, block, called)
     error_text = ""
     try:

@@ -7,7 +7,7 @@ import pytest
 from sweeps import answers
 from sweeps.invocation import Report
 from sweeps.reporting import FailedPoint, Listed
-from sweeps.showing import Statistics, View
+from sweeps.showing import Statistics, Summary, Table, View
 
 TRACEBACK = 'Traceback (most recent call last):\n  File "a.py", line {}, in f\n{}: {}'
 
@@ -82,3 +82,28 @@ def test_long_words_are_cut_in_tables_and_whole_in_json():
 def test_without_parameters_and_scalars_there_is_no_table_of_points():
     view = View({}, [Statistics("a", "", ("k",), "int64", 3, 0, 1.0, 2.0, 3.0, 0.8)], (), [[]])
     assert answers.shown("wave", view).text.startswith("output")
+
+
+def test_a_summary_stands_below_the_outputs_and_is_null_in_json_where_there_is_none():
+    many = [Statistics("curve", "m", ("t",), "float64", 99, 0, 0.0, 1.0, 2.0, 0.5)]
+    curve = Table(("t", "curve"), [[0.5, 1.5], [1.0, 2.5]])
+    summary = Summary(Table(("name", "value", "units"), [["best", 2.5, "m"]]), [curve], many)
+    view = View({"x": 1}, [], ("x",), [[1]])
+    assert answers.shown("wave", view).data["summary"] is None
+    answer = answers.shown("wave", dataclasses.replace(view, summary=summary))
+    outputs, said = answer.text.split("summary:")
+    assert "output" in outputs
+    assert [line.split() for line in said.splitlines() if line] == [
+        ["name", "value", "units"],
+        ["best", "2.5", "m"],
+        ["t", "curve"],
+        ["0.5", "1.5"],
+        ["1", "2.5"],
+        ["output", "units", "dims", "dtype", "count", "missing", "min", "mean", "max", "std"],
+        ["curve", "m", "t", "float64", "99", "0", "0", "1", "2", "0.5"],
+    ]
+    assert answer.data["summary"] == {
+        "scalars": [{"name": "best", "value": 2.5, "units": "m"}],
+        "tables": [[{"t": 0.5, "curve": 1.5}, {"t": 1.0, "curve": 2.5}]],
+        "outputs": [vars(many[0])],
+    }

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-from sweeps.creating import create
+from sweeps.creating import create, extend
 
 
 def test_a_file_is_never_written_over(tmp_path):
@@ -41,3 +41,20 @@ def test_other_threads_can_create_too(tmp_path):
     thread.join()
     with h5py.File(tmp_path / "a.h5") as file:
         assert file["a"][()] == 1
+
+
+def test_a_file_that_is_there_can_be_extended(tmp_path):
+    path = tmp_path / "a.h5"
+    with create(path) as file:
+        file["a"] = np.arange(5)
+    for name in ("b", "c"):
+        with extend(path) as file:
+            file[name] = np.arange(10_000)
+    with h5py.File(path) as file:
+        assert [file[name].shape for name in file] == [(5,), (10_000,), (10_000,)]
+
+
+def test_a_file_that_is_not_there_cannot_be_extended(tmp_path):
+    with pytest.raises(FileNotFoundError), extend(tmp_path / "a.h5"):
+        pass
+    assert list(tmp_path.iterdir()) == []

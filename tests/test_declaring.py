@@ -9,6 +9,7 @@ import pytest
 
 from sweeps.declaring import experiment
 from sweeps.errors import DeclarationError, SweepsError
+from sweeps.fingerprint import fingerprint
 from sweeps.space import grid, points
 
 
@@ -45,7 +46,7 @@ def test_an_experiment_is_still_the_function():
     assert made(3) == made(x=3) == 6
     assert made.__name__ == made.name == "twice"
     assert made.__doc__ == twice.__doc__
-    assert made.summary == "Twice as much."
+    assert made.about == "Twice as much."
     assert inspect.signature(made) == inspect.signature(twice)
     assert made.module == __name__
 
@@ -54,6 +55,25 @@ def test_an_experiment_is_frozen():
     made = experiment(grid(x=[1]))(twice)
     with pytest.raises(dataclasses.FrozenInstanceError):
         made.name = "other"
+
+
+def test_a_registered_summary_is_still_the_function_and_no_part_of_the_code():
+    made = experiment(grid(x=[1]))(twice)
+    before = made.identify()
+    assert made.identify_summary() is None
+    assert made.summary(len) is len
+    assert made.identify() == before
+    assert made.identify_summary() == fingerprint(len)
+    with pytest.raises(DeclarationError, match=r"@twice\.summary takes a function"):
+        made.summary("twice")
+    assert made.registered.summary is len
+
+
+def test_a_worker_gets_no_summary():
+    made = experiment(grid(x=[1]))(twice)
+    made.summary(len)
+    assert made.without_space().registered.summary is None
+    assert made.with_space(grid(x=[2])).registered is made.registered
 
 
 def test_options_are_kept():

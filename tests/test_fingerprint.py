@@ -238,12 +238,18 @@ class Project:
         return fingerprint(getattr(self.module(), function), **options)
 
 
+def summarized(function):
+    """Leave a function alone, but for its ``@function.summary``."""
+    function.summary = lambda summary: summary
+    return function
+
+
 @pytest.fixture
 def make_project(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     fake = types.ModuleType("sweeps")  # the decorators of the package, which leave a function alone
-    fake.experiment = lambda *a, **k: lambda function: function
+    fake.experiment = lambda *a, **k: summarized
     fake.grid = lambda **axes: axes
     fake.__path__ = sys.modules["sweeps"].__path__
     monkeypatch.setitem(sys.modules, "sweeps", fake)
@@ -747,6 +753,67 @@ def test_a_called_experiment_counts_without_its_space(make_project):
     assert project.fingerprint("f").digest == before.digest
     project.edit("other.py", "power=2", "power=3")
     assert project.fingerprint("f").digest != before.digest
+
+
+SUMMARIZED = """
+import numpy as np
+import sweeps
+from sweeps import experiment, grid
+
+FACTOR = 2
+
+
+@experiment(grid(x=[1, 2]))
+def pendulum(x):
+    return x
+
+
+def helper(x):
+    return pendulum(x)
+
+
+@sweeps.experiment(grid(x=[1, 2]))
+def double(x):
+    return helper(x)
+"""
+
+SUMMARIES = {
+    "decorator": "@pendulum.summary\ndef reduced(results):\n    return results * FACTOR\n",
+    "call": "pendulum.summary(lambda results: results * FACTOR)\n",
+    "library function": "pendulum.summary(np.mean)\n",
+    "by the name of the package": "@double.summary\ndef reduced(results):\n    return results\n",
+    "under a condition": "if FACTOR:\n    @pendulum.summary\n    def reduced(results):\n        pass\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("summary", SUMMARIES.values(), ids=SUMMARIES.keys())
+def test_a_summary_is_no_part_of_the_experiment_or_of_what_calls_it(make_project, summary):
+    project = make_project({"main.py": SUMMARIZED})
+    before = [project.fingerprint(name).digest for name in ("pendulum", "double")]
+    project.write("main.py", SUMMARIZED + summary)
+    assert [project.fingerprint(name).digest for name in ("pendulum", "double")] == before
+
+
+def test_a_summary_counts_with_what_it_reaches_and_without_the_experiment(make_project):
+    project = make_project({"main.py": SUMMARIZED + SUMMARIES["decorator"]})
+    before = project.fingerprint("reduced")
+    assert [part.partition(":")[2] for part in before.parts] == ["FACTOR", "reduced"]
+    project.edit("main.py", "def pendulum(x):\n    return x", "def pendulum(x):\n    return -x")
+    assert project.fingerprint("reduced").digest == before.digest
+    project.edit("main.py", "FACTOR = 2", "FACTOR = 3")
+    assert project.fingerprint("reduced").digest != before.digest
+
+
+@pytest.mark.parametrize("change", ["TABLE.summary(len)", "@TABLE.summary\ndef f(): pass"])
+def test_what_is_no_experiment_may_change_by_its_summary(make_project, change):
+    start = (
+        "class Table(dict):\n    def summary(self, f): self[f.__name__] = f\n\n\n"
+        "TABLE = Table()\n\n\ndef own(x):\n    return TABLE\n\n\n"
+    )
+    project = make_project({"main.py": start})
+    before = project.fingerprint("own").digest
+    project.write("main.py", f"{start}{change}\n")
+    assert project.fingerprint("own").digest != before
 
 
 # ---- no file

@@ -18,11 +18,13 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeps import landing
-from sweeps.errors import OutputError, StorageError
+from sweeps import writing
+from sweeps.errors import OutputError, StorageError, SummaryError
 from sweeps.h5 import COMPLEX_NAMES, read_attributes
-from sweeps.landing import Coordinate, Failures, Output, Sheet, land
+from sweeps.interrupting import Interrupted
+from sweeps.landing import Coordinate, Failures, Output, Sheet, Summary, land
 from sweeps.loading import load
+from sweeps.sheet import Arrays, as_output
 
 NO_FAILURES = Failures(np.array([], int), [], [], [], [], np.array([], int))
 ENGINES = ["h5netcdf", "netcdf4"]
@@ -361,30 +363,15 @@ def test_slabs_of_any_size_make_the_same_file(tmp_path_factory, values, n_space,
     whole = sheet(sizes, [], [output("y", values, sizes, mask)])
     land(folder / "one.h5", whole)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(landing, "SLAB_BYTES", slab_bytes)
+        patch.setattr(writing, "SLAB_BYTES", slab_bytes)
         land(folder / "other.h5", whole)
     one, other = (read(folder / name, "h5netcdf") for name in ("one.h5", "other.h5"))
     xr.testing.assert_identical(one, other)
     shutil.rmtree(folder)
 
 
-@given(
-    sizes=st.lists(st.integers(1, 6), max_size=4).map(tuple),
-    n_most=st.integers(1, 50),
-)
-def test_slabs_are_the_points_in_order(sizes, n_most):
-    flat = np.arange(int(np.prod(sizes, dtype=int))).reshape(sizes)
-    end = 0
-    for start, stop, box in landing._slabs(sizes, n_most):
-        assert start == end
-        assert 0 < stop - start <= n_most
-        assert flat[box].ravel().tolist() == list(range(start, stop))
-        end = stop
-    assert end == flat.size
-
-
 def test_memory_is_bounded_by_slabs(tmp_path, monkeypatch):
-    monkeypatch.setattr(landing, "SLAB_BYTES", 2**20)
+    monkeypatch.setattr(writing, "SLAB_BYTES", 2**20)
     n_points = 4_000_000  # 32 MB of float64
 
     def values(start, stop):
@@ -429,6 +416,88 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path):
         assert os.strerror(errno.EFBIG) in str(caught.value)
         assert path.read_bytes() == before
         assert list(tmp_path.iterdir()) == [path]
+
+
+def summary(values, **root_attributes):
+    """Make a summary with one variable and its axis."""
+    x = Coordinate("x", ("x",), np.arange(len(values)) / 2, None, {"units": "m"})
+    y = as_output(Coordinate("y", ("x",), values))
+    return Summary(lambda path: Arrays({}, [x], [y]), {"source": "why"}, root_attributes)
+
+
+def test_a_summary_is_a_dataset_of_its_own_beside_the_results(tmp_path):
+    """Its dimensions and complex types too, though they have the names of others."""
+    path = tmp_path / "a.h5"
+    x = Coordinate("x", ("x",), np.arange(3.0))
+    bare = sheet({"x": 3}, [x], [output("y", np.arange(3) * 1j, {"x": 3})], state="bare")
+    land(path, bare)
+    before = read_alike(path)
+    assert land(path, bare, summary(np.array([1j, 2]), state="full")) is None
+    xr.testing.assert_identical(read_alike(path), before.assign_attrs(state="full"))
+    found = read_alike(path, group="summary")
+    assert (found.x.values.tolist(), found.x.attrs) == ([0.0, 0.5], {"units": "m"})
+    assert (found.y.values.tolist(), found.attrs) == ([1j, 2], {"source": "why"})
+    ncdump(path)
+
+
+def test_a_summary_is_made_of_the_file_that_will_be(tmp_path):
+    seen = []
+
+    def look(path):
+        seen.append((path.parent, load(path).y.values.tolist()))
+        return Arrays({}, [], [as_output(Coordinate("n", (), np.array(7)))])
+
+    y = output("y", np.array([1.0, 2.0]), {"x": 2})
+    assert land(tmp_path / "a.h5", sheet({"x": 2}, [], [y]), Summary(look, {}, {})) is None
+    assert seen == [(tmp_path, [1.0, 2.0])]
+    assert read_alike(tmp_path / "a.h5", group="summary").n == 7
+
+
+@pytest.mark.parametrize("error", [SummaryError("raised"), OutputError("is nonsense")])
+def test_without_its_summary_a_file_is_as_if_there_were_none(tmp_path, error):
+    def fail(path):
+        raise error
+
+    made = sheet({"x": 1}, state="bare")
+    failure = land(tmp_path / "a.h5", made, Summary(fail, {}, {"state": "full"}))
+    assert str(error) in str(failure)
+    land(tmp_path / "b.h5", made)
+    xr.testing.assert_identical(read_alike(tmp_path / "a.h5"), read_alike(tmp_path / "b.h5"))
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["a.h5", "b.h5"]
+
+
+def test_whoever_stops_a_summary_stops_the_landing(tmp_path):
+    def interrupted(path):
+        raise Interrupted
+
+    land(tmp_path / "a.h5", sheet({"x": 1}, first=1))
+    with pytest.raises(Interrupted):
+        land(tmp_path / "a.h5", sheet({"x": 1}), Summary(interrupted, {}, {}))
+    assert read_attributes(tmp_path / "a.h5")["first"] == 1
+    assert list(tmp_path.iterdir()) == [tmp_path / "a.h5"]
+
+
+def test_a_disk_that_the_summary_fills_has_the_results_all_the_same(tmp_path):
+    """Wherever it fills: the file is one with the summary, or one that never had any."""
+    made = sheet({"x": 9}, [], [output("y", np.arange(9.0), {"x": 9})], state="bare")
+    added = summary(np.array([f"string {i}" for i in range(500)], object), state="full")
+    land(tmp_path / "bare.h5", made)
+    land(tmp_path / "full.h5", made, added)
+    bare, full = ((tmp_path / name).stat().st_size for name in ("bare.h5", "full.h5"))
+    assert full > bare + 10_000
+    path, states = tmp_path / "a.h5", []
+    for n_bytes in (*range(bare, full, 499), full):
+        with files_at_most(n_bytes):
+            failure = land(path, made, added)
+        found = read(path, "h5netcdf")
+        np.testing.assert_array_equal(found.y, np.arange(9.0))
+        with h5py.File(path) as file:
+            assert ("summary" in file) == (failure is None) == (found.attrs["state"] == "full")
+        assert failure is None or os.strerror(errno.EFBIG) in str(failure)
+        states.append(found.attrs["state"])
+    assert states == sorted(states)
+    assert {"bare", "full"} == set(states)
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_an_error_of_the_reader_leaves_the_old_file(tmp_path):

@@ -69,6 +69,27 @@ def test_a_missing_file_says_how_to_make_it(tmp_path):
         load(tmp_path / "pendulum.h5")
 
 
+def test_a_group_is_loaded_like_a_file(tmp_path):
+    land_values(tmp_path / "a.h5", [1.0, 2.0])
+    assert load(tmp_path / "a.h5", "_sweeps").status.values.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("group", "message"),
+    [
+        ("summary", r"no group 'summary' in .*a\.h5; register a function by @a\.summary"),
+        ("_sweep", r"no group '_sweep' .*; found: _sweeps\. Did you mean '_sweeps'\?"),
+        ("y", "no group 'y'"),
+        ("", "no group ''"),
+        ("_sweeps/nothing", "no group '_sweeps/nothing'"),
+    ],
+)
+def test_a_missing_group_is_said(tmp_path, group, message):
+    land_values(tmp_path / "a.h5", [1.0, 2.0])
+    with pytest.raises(StorageError, match=message):
+        load(tmp_path / "a.h5", group)
+
+
 def test_what_is_no_hdf5_file_is_said(tmp_path):
     (tmp_path / "a.h5").write_text("x,y\n1,2\n")
     with pytest.raises(StorageError, match="not an HDF5 file"):

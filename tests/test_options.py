@@ -1,5 +1,6 @@
 """What the options of an experiment may be."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -90,3 +91,57 @@ def test_a_function_without_a_name_needs_one():
         options.name(None, object())
     with pytest.raises(DeclarationError, match="'<lambda>' cannot name"):
         options.name(None, lambda: 1)
+
+
+def two(results, other):
+    pass
+
+
+async def later(results):
+    pass
+
+
+def several(results):
+    yield results
+
+
+class Reduction:
+    def __call__(self, results):
+        return results
+
+    def method(self, results, *rest, option=None):
+        return results
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        lambda ds: ds,
+        lambda *everything: everything,
+        functools.partial(two, other=1),
+        Reduction(),
+        Reduction().method,
+        np.mean,
+        dict,
+    ],
+)
+def test_whatever_takes_the_results_alone_can_be_a_summary(given):
+    assert options.summary(given, "wave") is given
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (None, "@wave.summary takes a function of the results, not None"),
+        ({"n": 1}, "not {'n': 1}"),
+        (lambda: 1, "too many positional arguments"),
+        (two, "missing a required argument: 'other'"),
+        (lambda *, ds: ds, "which <function"),
+        (later, "is a coroutine or generator function"),
+        (several, "is a coroutine or generator function"),
+    ],
+)
+def test_what_is_no_summary_is_refused(given, message):
+    with pytest.raises(DeclarationError) as caught:
+        options.summary(given, "wave")
+    assert message in str(caught.value)

@@ -241,3 +241,11 @@ def test_size(value):
 def test_array_of_says_of_what():
     with pytest.raises(OutputError, match="coordinate 'x' is None"):
         array_of("coordinate 'x'", None)
+
+
+@pytest.mark.parametrize("wrap", [lambda value: value, lambda value: {"a": value}])
+@pytest.mark.parametrize("kind", ["Series", "DataFrame", "Index"])
+def test_what_pandas_labels_is_refused_and_not_stripped(kind, wrap):
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    with pytest.raises(OutputError, match=r"return its \.to_xarray\(\) or \.to_numpy\(\)"):
+        of(wrap(getattr(pandas, kind)([1.0, 2.0])))

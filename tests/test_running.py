@@ -182,11 +182,11 @@ def test_a_landing_that_fails_amid_a_run_does_not_end_it(square, monkeypatch):
     monkeypatch.setattr(scheduling, "BLOCK_S", 0.0)
     land, tries = landing.land, []
 
-    def fail_at_first(path, sheet):
-        tries.append(path)
+    def fail_at_first(*arguments):
+        tries.append(arguments)
         if len(tries) < 5:
             raise StorageError("the disk is full for now")
-        land(path, sheet)
+        return land(*arguments)
 
     monkeypatch.setattr(landing, "land", fail_at_first)
     assert execute().n_computed == 20
@@ -198,11 +198,11 @@ def test_the_last_landing_shows_what_another_run_committed_meanwhile(square, mon
     """An older file must not replace a newer one for good."""
     land, others = landing.land, []
 
-    def let_another_finish_first(path, sheet):
+    def let_another_finish_first(*arguments):
         if not others:
             others.append("at work")
             execute()
-        land(path, sheet)
+        return land(*arguments)
 
     monkeypatch.setattr(landing, "land", let_another_finish_first)
     execute(limit=2)

@@ -98,6 +98,41 @@ def test_when_all_points_failed_the_parameters_are_shown(view):
     assert seen.outputs == []
 
 
+def test_a_summary_is_shown_by_its_dimensions():
+    summary = xr.Dataset(
+        {
+            "best": ((), 1.5, {"units": "m"}),
+            "mean": ("x", [1.0, 2.0, 3.0]),
+            "title": "größe",
+            "error": ("x", [0.1, 0.2, np.nan]),
+            "quantile": (("x", "q"), np.arange(6).reshape(3, 2)),
+        },
+        {"x": [10, 20, 30], "name": ("x", ["a", "b", "c"]), "q": [0.5, 0.9], "g": 9.81},
+    )
+    seen = showing.summarized(summary, n_rows=3)
+    assert seen.scalars.rows == [["best", 1.5, "m"], ["title", "größe", ""]]
+    line, plane = seen.tables
+    assert line.header == ("x", "name", "mean", "error")
+    assert line.rows[:2] == [[10, "a", 1.0, 0.1], [20, "b", 2.0, 0.2]]
+    assert plane.header == ("x", "name", "q", "quantile")
+    assert plane.rows == [[10, "a", 0.5, 0], [10, "a", 0.9, 1], [20, "b", 0.5, 2]]
+    (cut,) = seen.outputs
+    assert (cut.name, cut.count, cut.mean) == ("quantile", 6, 2.5)
+
+
+@pytest.mark.parametrize("n_rows", [0, 1, 10])
+def test_a_view_has_the_summary_of_its_file(project, n_rows):
+    made = experiment(grid(x=[1.0, 2.0]), name="made")(lambda x: x)
+    path = project / "results" / "made.h5"
+    run(made, engine="serial")
+    assert showing.view(path, n_rows).summary is None
+    made.summary(lambda ds: {"most": ds.made.max(), "all": ds.made})
+    run(made, engine="serial")
+    seen = showing.view(path, n_rows).summary
+    assert seen.scalars.rows[0][:2] == ["most", 2.0]
+    assert [len(table.rows) for table in seen.tables] == [min(n_rows, 2)]
+
+
 @pytest.mark.parametrize(
     "content", [{}, {"a": np.arange(3.0)}, {"_sweeps/status": np.zeros((2, 3))}]
 )

@@ -32,6 +32,18 @@ def test_another_file_is_another_state(project, space, options):
     assert made(space, **options).state([]) != made(BASE).state([])
 
 
+def test_another_summary_is_another_state_and_none_is_that_of_a_file_without(project):
+    def state(summary, **options):
+        declared = experiment(BASE, name="made")(lambda **x: 0.0)
+        if summary is not None:
+            declared.summary(summary)
+        return resolve(declared).state(["a.seg"], **options)
+
+    assert len({state(None), state(len), state(max)}) == 3
+    assert state(len) == state(len)
+    assert state(len, is_summarized=False) == state(None) == state(None, is_summarized=False)
+
+
 def test_another_memo_is_another_state(project):
     subject = made(BASE)
     assert subject.state(["a.seg"]) != subject.state([])

@@ -120,9 +120,12 @@ class Canonical:
             case Enum():
                 return f"{self(type(value))}.{value.name}"
         wrapped = getattr(value, "__wrapped__", None)
-        if wrapped is None and type(value).__module__.partition(".")[0] == "sweeps":
-            wrapped = getattr(value, "function", None)
-        return None if wrapped is None else f"{_name(type(value))} of {self(wrapped)}"
+        data = ""
+        if type(value).__module__.partition(".")[0] == "sweeps":
+            wrapped = wrapped or getattr(value, "function", None)
+            depends_on = getattr(value, "data", None)  # of what is cached
+            data = f" with {self(depends_on)}" if depends_on else ""
+        return None if wrapped is None else f"{_name(type(value))} of {self(wrapped)}{data}"
 
     def _object(self, value: Any) -> str:
         """Write an object as pickle would take it apart, without pickling."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
-from sweeps.source.scopes import Function, ImportNode, imported_names
+from sweeps.source.scopes import Function, ImportNode, bound_name, imported_names
 
 # A call of one of these as a statement of its own changes none of its arguments.
 _HARMLESS_CALLS = frozenset({"print", "repr", "len", "isinstance", "help", "breakpoint"})
@@ -27,6 +27,9 @@ class Namespace:
         The ``from x import *``.
     patches
         Names of imported things that the module changes: ``mpmath.mp.dps = 50``.
+    experiments
+        Names of the functions that `sweeps` decorates. Registering a summary with one does not
+        change it.
     body
         All top-level statements but plain imports and the ``if __name__ == "__main__"`` block.
     """
@@ -35,10 +38,11 @@ class Namespace:
     imports: dict[str, list[ImportNode]]
     stars: list[ast.ImportFrom]
     patches: frozenset[str]
+    experiments: frozenset[str]
     body: list[ast.stmt]
 
 
-NOTHING = Namespace({}, {}, [], frozenset(), [])
+NOTHING = Namespace({}, {}, [], frozenset(), frozenset(), [])
 
 
 def namespace(tree: ast.Module) -> Namespace:
@@ -54,7 +58,9 @@ def namespace(tree: ast.Module) -> Namespace:
     {'T': [1, 2], 'k': [2]}
     """
     functions = {node.name: node for node in tree.body if isinstance(node, Function)}
-    effects = [(node, _effect([node])) for node in tree.body if not _is_main_block(node)]
+    experiments = _experiments(tree)
+    ran = [node for node in tree.body if not _is_main_block(node)]
+    effects = [(node, _effect([node], experiments)) for node in ran]
     imports: dict[str, list[ImportNode]] = defaultdict(list)
     stars: list[ast.ImportFrom] = []
     for node in (node for _, effect in effects for node in effect.imports):
@@ -74,8 +80,44 @@ def namespace(tree: ast.Module) -> Namespace:
         for name in effect.bound | changed:
             statements[name].append(statement)
     return Namespace(
-        dict(statements), dict(imports), stars, frozenset(patches), [node for node, _ in body]
+        dict(statements),
+        dict(imports),
+        stars,
+        frozenset(patches),
+        experiments,
+        [node for node, _ in body],
     )
+
+
+def _experiments(tree: ast.Module) -> frozenset[str]:
+    """Find the functions whose outermost decorator is of `sweeps`."""
+    of_sweeps = {
+        bound_name(node, alias)
+        for node in tree.body
+        if isinstance(node, ImportNode)
+        for alias in node.names
+        if _is_of_sweeps(node, alias)
+    }
+    return frozenset(
+        node.name
+        for node in tree.body
+        if isinstance(node, Function)
+        and node.decorator_list
+        and _root(node.decorator_list[0]) in of_sweeps
+    )
+
+
+def _is_of_sweeps(node: ImportNode, alias: ast.alias) -> bool:
+    module = (node.module or "") if isinstance(node, ast.ImportFrom) else alias.name
+    return module.partition(".")[0] == "sweeps" and not getattr(node, "level", 0)
+
+
+def is_summary_of(node: ast.expr, experiments: Collection[str]) -> bool:
+    """Say whether an expression is the ``pendulum.summary`` of an experiment."""
+    match node:
+        case ast.Attribute(value=ast.Name(id=name), attr="summary"):
+            return name in experiments
+    return False
 
 
 @dataclass
@@ -91,7 +133,12 @@ class _Effect:
     imports: list[ImportNode] = field(default_factory=list)
 
 
-def _effect(nodes: Iterable[ast.AST], *, inside_functions: bool = False) -> _Effect:
+def _effect(
+    nodes: Iterable[ast.AST],
+    experiments: Collection[str] = (),
+    *,
+    inside_functions: bool = False,
+) -> _Effect:
     effect = _Effect()
     stack = list(reversed(list(nodes)))
     while stack:
@@ -101,6 +148,8 @@ def _effect(nodes: Iterable[ast.AST], *, inside_functions: bool = False) -> _Eff
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
                 effect.bound.add(node.name)
                 for decorator in node.decorator_list:
+                    if is_summary_of(decorator, experiments):
+                        continue
                     called = decorator.func if isinstance(decorator, ast.Call) else decorator
                     names = effect.called if isinstance(called, ast.Name) else effect.decorators
                     names.add(_root(called))
@@ -127,7 +176,7 @@ def _effect(nodes: Iterable[ast.AST], *, inside_functions: bool = False) -> _Eff
                 | ast.MatchMapping(rest=str(name))
             ):
                 effect.bound.add(name)
-            case ast.Expr(value=ast.Call() as call):
+            case ast.Expr(value=ast.Call() as call) if not is_summary_of(call.func, experiments):
                 effect.passed |= _passed(call)
                 if not isinstance(call.func, ast.Name):
                     effect.changed.add(_root(call.func))

@@ -11,8 +11,10 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
+from sweeps.errors import DeclarationError
 from sweeps.source.module import Chain, Module, load
-from sweeps.source.scopes import ImportNode, chain_of
+from sweeps.source.namespace import is_summary_of
+from sweeps.source.scopes import Function, ImportNode, chain_of
 from sweeps.source.syntax import Reading, Reference, read
 
 # With these, code reaches names that cannot be seen in the source.
@@ -40,6 +42,8 @@ class Reach:
         Names of the modules with parts.
     whole
         Names of the modules taken whole.
+    data
+        Files that cached functions depend on, relative to the folder of their module.
     """
 
     write_value: Callable[[str, Any], str]
@@ -47,6 +51,7 @@ class Reach:
     sources: dict[str, str] = field(default_factory=dict)
     modules: set[str] = field(default_factory=set)
     whole: set[str] = field(default_factory=set)
+    data: set[tuple[Module, str]] = field(default_factory=set)
     own_defaults: frozenset[ast.expr] = frozenset()
     _known: dict[str, Module | None] = field(default_factory=dict)
     _readings: dict[tuple[ast.AST, frozenset[ast.expr]], Reading] = field(default_factory=dict)
@@ -185,7 +190,7 @@ class Reach:
     ) -> str:
         """Return the normal form of a piece of a module's source and queue what it reaches."""
         if (node, without) not in self._readings:
-            ignored = functools.partial(self._is_of_sweeps, module)
+            ignored = functools.partial(self._is_left_out, module)
             self._readings[node, without] = read(node, ignores_decorator=ignored, without=without)
         reading = self._readings[node, without]
         self.refer(module, *(r for r in reading.references if r[0] or r[1][0] not in local))
@@ -225,9 +230,34 @@ class Reach:
         self._done.add(step)
         return new
 
-    def _is_of_sweeps(self, module: Module, decorator: ast.expr) -> bool:
+    def _is_left_out(
+        self, module: Module, definition: Function | ast.ClassDef, decorator: ast.expr
+    ) -> bool:
+        """Leave out decorators of sweeps, but not what ``@cached`` says of versions and data."""
+        if is_summary_of(decorator, module.space.experiments):
+            return True
         chain = chain_of(decorator)
-        return bool(chain) and any(_root(m) == "sweeps" for m in self._origins(module, chain))
+        origins = self._origins(module, chain) if chain else set()
+        ours = [origin for origin in origins if _root(origin) == "sweeps"]
+        is_cached = any(origin.endswith(".cached") for origin in ours)
+        if is_cached and isinstance(decorator, ast.Call):
+            self._take_declared(module, definition.name, decorator.keywords)
+        return bool(ours)
+
+    def _take_declared(self, module: Module, name: str, keywords: list[ast.keyword]) -> None:
+        for keyword in keywords:
+            if keyword.arg in ("version", None):  # None for **options, which may have one
+                text = self.read(module, keyword.value)
+                self.take(module, f"{name}@version", text, keyword.value)
+            elif keyword.arg == "depends_on":
+                paths = _written_out(keyword.value)
+                if paths is None:
+                    raise DeclarationError(
+                        f"{module.file or module.name}, line {keyword.value.lineno}: depends_on of "
+                        "@cached must be written out, as it is read without running the code: "
+                        "'table.csv' or ['a.csv', 'b.csv'], relative to the module's folder"
+                    )
+                self.data |= {(module, path) for path in paths}
 
     def _origins(self, module: Module, chain: Chain) -> set[str]:
         """Return the qualified names outside of the project that a chain leads to."""
@@ -251,6 +281,17 @@ class Reach:
                 else:
                     pending.append((other, chain))
         return found
+
+
+def _written_out(node: ast.expr) -> list[str] | None:
+    """Return the paths of a text or of several; None for what must be run to be known."""
+    match node:
+        case ast.Constant(value=str(path)):
+            return [path]
+        case ast.List(elts=items) | ast.Tuple(elts=items) | ast.Set(elts=items):
+            found = [_written_out(item) for item in items]
+            return None if None in found else [path for each in found for path in each or ()]
+    return None
 
 
 def _is_dynamic(name: str) -> bool:

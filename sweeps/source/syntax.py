@@ -38,6 +38,9 @@ _BASES_BLIND_TO_ANNOTATIONS = frozenset({
 _FIELD_MARKERS = ("ClassVar", "InitVar", "KW_ONLY")
 
 
+Ignores = Callable[[Function | ast.ClassDef, ast.expr], bool]
+
+
 @dataclass(frozen=True)
 class Reading:
     """The normal form of a piece of source, and what it reaches."""
@@ -49,7 +52,7 @@ class Reading:
 def read(
     node: ast.AST,
     *,
-    ignores_decorator: Callable[[ast.expr], bool] = lambda _: False,
+    ignores_decorator: Ignores = lambda *_: False,
     without: Collection[ast.expr] = (),
 ) -> Reading:
     r"""Write a piece of source in a form without cosmetics, and collect the names it reaches.
@@ -62,7 +65,7 @@ def read(
     node
         Any statement or expression.
     ignores_decorator
-        Says which decorators to leave out.
+        Says of a definition and one of its decorators whether to leave that out.
     without
         Default values of arguments to leave out.
 
@@ -86,9 +89,7 @@ Scopes = tuple[Scope, ...]
 class _Reader:
     """One walk down a tree, writing as it goes."""
 
-    def __init__(
-        self, ignores_decorator: Callable[[ast.expr], bool], without: Collection[ast.expr]
-    ) -> None:
+    def __init__(self, ignores_decorator: Ignores, without: Collection[ast.expr]) -> None:
         self.ignores_decorator = ignores_decorator
         self.without = set(without)
         self.written: list[str] = []
@@ -186,7 +187,7 @@ class _Reader:
 
     def decorators(self, node: Function | ast.ClassDef, scopes: Scopes) -> bool:
         """Write the decorators that count; return whether all of them ignore annotations."""
-        counting = [d for d in node.decorator_list if not self.ignores_decorator(d)]
+        counting = [d for d in node.decorator_list if not self.ignores_decorator(node, d)]
         self.item("decorators", counting, scopes)
         return all(_last_name(d) in _DECORATORS_BLIND_TO_ANNOTATIONS for d in counting)
 

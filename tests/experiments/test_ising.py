@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+import scipy.stats
 from scipy.special import ellipk
 
+import sweeps
 from experiments.ising import CRITICAL_TEMPERATURE, ising, yang_magnetization
 
 
@@ -118,3 +120,38 @@ def test_the_start_is_ordered():
 def test_a_size_that_makes_no_checkerboard_is_refused(size):
     with pytest.raises(ValueError, match="even number from 4"):
         simulate(temperature=2.0, seed=1, size=size)
+
+
+def test_the_summary_is_that_of_the_replicates(tmp_path):
+    axes = {"temperature": [1.5, 3.5], "replicate": range(5), "size": 8, "n_warmup": 50}
+    axes |= {"n_sweeps": 200}
+    results = sweeps.run(ising, axes=axes, engine="serial", results=tmp_path)
+    summary = sweeps.load(ising, group="summary", results=tmp_path)
+    assert {array.dims for array in summary.data_vars.values()} == {("temperature",)}
+    for name in ("magnetization", "energy"):
+        values = results[name].transpose("replicate", "temperature")
+        np.testing.assert_allclose(summary[name], values.mean("replicate"))
+        np.testing.assert_allclose(summary[f"{name}_standard_error"], scipy.stats.sem(values))
+        assert summary[name].attrs == {"units": "1", "cell_methods": "replicate: mean"}
+    yang = [yang_magnetization(temperature) for temperature in (1.5, 3.5)]
+    np.testing.assert_allclose(summary.magnetization_excess, summary.magnetization - yang)
+
+
+@pytest.mark.parametrize(
+    "axes",
+    [{"replicate": [1]}, {"temperature": 2.0}, {"size": [4, 8]}],
+    ids=["replicate", "temperature", "size"],
+)
+def test_the_summary_is_of_whatever_axes_are_swept(tmp_path, axes):
+    quick = {
+        "temperature": [1.5, 3.5],
+        "replicate": [1, 2],
+        "size": 4,
+        "n_warmup": 1,
+        "n_sweeps": 2,
+    }
+    sweeps.run(ising, axes=quick | axes, engine="serial", results=tmp_path)
+    summary = sweeps.load(ising, group="summary", results=tmp_path)
+    dims = {"temperature", "size"} if "size" in axes else {"temperature"}
+    assert set(summary.magnetization.dims) == dims
+    assert summary.magnetization.notnull().all()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
-from scipy.stats import chisquare
+from scipy.stats import chisquare, sem
 
 from experiments.sir_replicates import kermack_mckendrick, major_probability, sir_replicates
 
@@ -160,6 +160,22 @@ def test_an_outbreak_is_consistent_with_itself(
     parameters["infectious_days"] *= 2
     slower = sir_replicates(**parameters, rng=np.random.default_rng(seed))
     assert slower["duration"] == 2 * run["duration"]
+
+
+def test_the_summary_has_the_bands_beside_the_theory(tmp_path):
+    axes = {"reproduction_number": [0.8, 2.0], "n_introduced": 2, "replicate": range(100)}
+    results = sir_replicates.run(axes=axes, results=tmp_path, engine="serial")
+    summary = sir_replicates.load(group="summary", results=tmp_path).squeeze()
+    assert summary.whittle.values.tolist() == [0, 0.75]
+    errors = (summary.major_fraction - summary.whittle) / summary.major_fraction_standard_error
+    assert abs(errors[1]) < 4
+    large = results.sel(reproduction_number=2.0).squeeze()
+    sizes = large.final_size.values[large.is_major.values == 1]
+    assert summary.major_size[1] == pytest.approx(sizes.mean())
+    assert summary.major_size_standard_error[1] == pytest.approx(sem(sizes))
+    assert summary.kermack_mckendrick[1] == pytest.approx(sizes.mean(), abs=4 * sem(sizes))
+    assert summary.infected_quantile.dims == ("reproduction_number", "day", "quantile")
+    np.testing.assert_allclose(summary.infected_mean[1], large.infected.mean("replicate"))
 
 
 @pytest.mark.parametrize(
