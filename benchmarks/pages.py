@@ -7,10 +7,18 @@ waiting, so that it is not what a measurement measures.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import subprocess
 import sys
 import time
+import urllib.request
+from collections.abc import Iterator
 from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
 
 
 class Server:
@@ -44,7 +52,7 @@ class Server:
                 if path == "/account":
                     answer: bytes | None = _answer(200, self.account(), "application/json")
                 else:
-                    answer = await self._counted(path, head)
+                    answer = await self._counted(path, head, reader)
                 if answer is None:
                     break
                 writer.write(answer)
@@ -54,14 +62,14 @@ class Server:
         finally:
             writer.close()
 
-    async def _counted(self, path: str, head: str) -> bytes | None:
+    async def _counted(self, path: str, head: str, reader: asyncio.StreamReader) -> bytes | None:
         self.times.append(time.perf_counter())
         self.agents |= {line[12:] for line in head.splitlines() if line.startswith("User-Agent: ")}
         self.n_requests += 1
         self.n_under_way += 1
         self.most_under_way = max(self.most_under_way, self.n_under_way)
         try:
-            return await _page(path)
+            return await _page(path, reader)
         finally:
             self.n_under_way -= 1
             self.times.append(time.perf_counter())
@@ -78,7 +86,7 @@ class Server:
         )
 
 
-async def _page(path: str) -> bytes | None:
+async def _page(path: str, reader: asyncio.StreamReader) -> bytes | None:
     kind, *rest = path.partition("?")[0].strip("/").split("/")
     match kind:
         case "slow":
@@ -90,7 +98,8 @@ async def _page(path: str) -> bytes | None:
         case "text":
             return _answer(200, "<title>no HTML</title>", "text/plain")
         case "never":
-            await asyncio.sleep(3600)
+            await reader.read()  # until the client has left
+            return None
         case "hang-up":
             return None
     return _answer(200, f"<html><head><title> Page\n {rest[-1]} </title></head></html>")
@@ -103,6 +112,28 @@ def _answer(status: int, body: str, content: str = "text/html", headers: str = "
         f"Content-Type: {content}; charset=utf-8\r\n{headers}\r\n"
     )
     return head.encode() + text
+
+
+@contextlib.contextmanager
+def served() -> Iterator[str]:
+    """Serve from a process of its own, and give the address."""
+    command = [sys.executable, "-m", "benchmarks.pages"]
+    with subprocess.Popen(
+        command, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.stdin.close()  # its sign to end
+
+
+def account(address: str) -> dict[str, Any]:
+    """Account of the requests to a server so far."""
+    with urllib.request.urlopen(f"{address}/account") as answer:
+        found: dict[str, Any] = json.load(answer)
+    return found
 
 
 async def main() -> None:

@@ -1,12 +1,13 @@
 """Which pages of a web site are there, how large they are, and how long they take.
 
-Web scraping: each worker fetches 20 pages at once, by one HTTP client with a pool of connections.
+Web scraping: each worker fetches 10 pages at once, by one HTTP client with a pool of connections.
 A page counts as there if the server says so, after all redirects, with a status from 200 to 299
 (R. Fielding et al., *HTTP Semantics*, RFC 9110, §15); the title is that of the HTML Standard.
 
 Expect the pages below to take some tenths of a second each, and all together little longer. A page
 that is missing, a server that refuses and one that does not answer within 30 seconds cost their own
 points only: `python -m sweeps failures fetch_pages` lists them, and the next run tries them again.
+`--recompute` fetches all pages anew.
 
 Needs httpx and lxml: `pip install 'sweeps[web]'`. Other pages are given by `url=…`, in quotes where
 they contain "=", "," or brackets: `'url="https://docs.python.org/3/search.html?q=heap"'`.
@@ -47,7 +48,7 @@ async def open_client():
     grid(url=[f"https://docs.python.org/3/library/{module}.html" for module in MODULES]),
     units={"status": "1", "bytes": "byte", "seconds": "s"},
     timeout=30,
-    concurrency=20,
+    concurrency=10,
     resources={"client": open_client},
 )
 async def fetch_pages(url, client):
