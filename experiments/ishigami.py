@@ -26,6 +26,7 @@ def ishigami(x1, x2, x3, a=7.0, b=0.1):
     return {"y": math.sin(x1) + a * math.sin(x2) ** 2 + b * x3**4 * math.sin(x1)}
 
 
+@ishigami.summary
 def indices(ds):
     """Sobol' indices of each parameter, as estimated from the sample and as they are."""
     import xarray  # which takes longer to import than points to compute

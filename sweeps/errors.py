@@ -20,7 +20,7 @@ class UnknownNameError(SweepsError):
 
 
 class OverrideError(SweepsError):
-    """An ``axis=values`` of the command line that cannot be read."""
+    """An ``axis=values`` or a condition of ``--only`` that cannot be read, or makes no sense."""
 
 
 class OutputError(SweepsError):

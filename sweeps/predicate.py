@@ -58,8 +58,8 @@ class Predicate:
 
     def mask(self, product: Product, at: Positions | None) -> npt.NDArray[np.bool_]:
         """Ask it about the positions of a product, some or all of them, in order."""
-        pieces = product.pieces(at)
-        return np.array([self.accepts(point) for _, points in pieces for point in points], bool)
+        said = (self.accepts(point) for _, points in product.pieces(at) for point in points)
+        return np.fromiter(said, dtype=bool, count=product.n_positions if at is None else len(at))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

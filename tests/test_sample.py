@@ -14,7 +14,7 @@ from scipy import stats
 from scipy.stats import qmc
 
 import sweeps
-from sweeps import experiment, grid, planning, running, sample
+from sweeps import experiment, grid, keying, running, sample
 from sweeps.errors import DeclarationError, UnknownNameError
 from sweeps.invocation import Options
 from sweeps.sample import Sampling
@@ -64,7 +64,7 @@ def f(**parameters):
 
 
 def keys(space):
-    return planning.key_maker(f.with_space(space))(space.positions(0, len(space)))
+    return keying.key_maker(f.with_space(space))(space.positions(0, len(space)))
 
 
 @pytest.mark.parametrize("method", METHODS)

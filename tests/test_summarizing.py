@@ -29,12 +29,12 @@ from sweeps import (
 )
 from sweeps.errors import DeclarationError, StorageError
 from sweeps.invocation import Options
+from sweeps.resweeping import resweep
 from sweeps.subject import resolve
 
 WAVE = """
 import pathlib
 from sweeps import experiment, grid
-from sweeps.resweeping import resweep
 
 CALLS = pathlib.Path("calls.txt")
 SHARE = 0.5

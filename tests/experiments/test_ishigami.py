@@ -76,7 +76,7 @@ def test_a_sweep_of_a_constant_has_indices_for_each_value(tmp_path):
     swept = indices(ishigami.with_space(space).run(results=tmp_path, engine="serial"))
     alone = ishigami.with_space(sample.saltelli(2**4, **CUBE))
     for a in (1.0, 7.0):
-        one = indices(alone.with_axes({"a": a}).run(results=tmp_path, engine="serial"))
+        one = indices(alone.run(axes={"a": a}, results=tmp_path, engine="serial"))
         xarray.testing.assert_allclose(swept.sel(a=a), one)
 
 
