@@ -9,7 +9,7 @@ that is missing, a server that refuses and one that does not answer within 30 se
 points only: `python -m sweeps failures fetch_pages` lists them, and the next run tries them again.
 `--recompute` fetches all pages anew.
 
-Needs httpx and lxml: `pip install 'sweeps[web]'`. Other pages are given by `url=…`, in quotes where
+Needs httpx and lxml, which the extra `web` installs. Other pages are given by `url=…`, in quotes where
 they contain "=", "," or brackets: `'url="https://docs.python.org/3/search.html?q=heap"'`.
 """
 
@@ -31,7 +31,7 @@ async def open_client():
         import lxml  # noqa: F401
     except ImportError as error:
         raise ImportError(
-            f"fetch_pages needs httpx and lxml ({error}): install them, pip install 'sweeps[web]'"
+            f"fetch_pages needs httpx and lxml ({error}): install them, pip install httpx lxml"
         ) from error
 
     async with httpx.AsyncClient(

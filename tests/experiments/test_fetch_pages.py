@@ -199,5 +199,5 @@ def test_without_the_extra_it_is_listed_and_says_how_to_install_it(tmp_path, lib
     assert (listed.returncode, "fetch_pages" in listed.stdout) == (0, True)
     said = call("run", "fetch_pages", "url=http://127.0.0.1:1/", "--engine=serial")
     assert said.returncode == 2
-    assert "pip install 'sweeps[web]'" in said.stderr
+    assert "pip install httpx lxml" in said.stderr
     assert "Traceback" not in said.stderr
