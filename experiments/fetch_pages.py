@@ -9,8 +9,8 @@ that is missing, a server that refuses and one that does not answer within 30 se
 points only: `python -m sweeps failures fetch_pages` lists them, and the next run tries them again.
 `--recompute` fetches all pages anew.
 
-Needs httpx and lxml, which the extra `web` installs. Other pages are given by `url=…`, in quotes where
-they contain "=", "," or brackets: `'url="https://docs.python.org/3/search.html?q=heap"'`.
+Needs httpx and lxml, which the extra `web` installs. Other pages are given by `url=…`, in quotes
+where they contain "=", "," or brackets: `'url="https://docs.python.org/3/search.html?q=heap"'`.
 """
 
 import contextlib
