@@ -22,6 +22,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks import pages
+
 ROOT = Path(__file__).parent.parent
 
 CHEAP = '''
@@ -52,6 +54,18 @@ async def waiting(i):
 '''
 
 
+BARE_LOGISTIC = """
+import h5py, numpy as np
+
+growth_rate = np.linspace(2.5, 4, {n})[:, None]
+initial = np.linspace(0.01, 0.49, 1000)
+log_stretching = np.log(abs(growth_rate * (1 - 2 * initial)))
+x = growth_rate * initial * (1 - initial)
+with h5py.File("bare.h5", "w") as file:
+    file["x"], file["lyapunov_exponent"] = x, log_stretching
+"""
+
+
 def main() -> int:
     """Measure, print a table, and say whether every ratio is within its bound."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -59,8 +73,14 @@ def main() -> int:
     quick = parser.parse_args().quick
     place = Path(tempfile.mkdtemp(prefix="sweeps-benchmark-"))
     try:
-        rows = [*_start_up(place, 3 if quick else 10), *_million(place, quick)]
-        rows += [_waiting(place), _huge(place)]
+        rows = [
+            *_start_up(place, 3 if quick else 10),
+            *_million(place, quick),
+            *_columns(place, quick),
+            _waiting(place),
+            *_pages(place, quick),
+            _huge(place),
+        ]
     finally:
         shutil.rmtree(place)
     slack = 1.5 if quick else 1.0  # few rounds, beside whatever else the machine does
@@ -139,6 +159,50 @@ def _waiting(place: Path) -> Row:
     return name, f"{ours:.2f} s / {ideal_s:.2f} s", ours / ideal_s, 1.25
 
 
+def _columns(place: Path, quick: bool) -> list[Row]:
+    """A vectorized function over a grid, and the same in one process that writes it by h5py."""
+    n_growth_rates = 1000 if quick else 10_000
+    axes = [f"growth_rate=linspace(2.5,4,{n_growth_rates})", "initial=linspace(0.01,0.49,1000)"]
+    axes += ["n_warmup=0", "n_iterations=1"]
+    folder = str(ROOT / "experiments")
+    fresh, bare = [], []
+    for _ in range(3):
+        shutil.rmtree(place / "results", ignore_errors=True)
+        run = ("run", "logistic", *axes, "-j", "2")
+        fresh.append(_time(lambda run=run: _sweeps(place, *run, where=folder)))
+        bare.append(_time(lambda: _python(BARE_LOGISTIC.format(n=n_growth_rates), place)))
+    ours, theirs = map(statistics.median, (fresh, bare))
+    us = 1e6 / (1000 * n_growth_rates)
+    said = f"{ours * us:.3f} us a point; numpy and h5py alone {theirs * us:.3f} us"
+    name = f"{1000 * n_growth_rates:,} points of logistic from nothing / 0.15 us a point"
+    return [(name, said, ours * us / 0.15, 10.0 if quick else 1.0)]
+
+
+def _pages(place: Path, quick: bool) -> list[Row]:
+    """Pages that are 50 ms slow, by 2 workers with 10 of them under way each.
+
+    The ideal is that all places are taken from the first request to the last answer, by the
+    server's account. What comes before and after is told beside it: starting Python and the
+    workers, importing httpx, landing.
+    """
+    n_pages, slow_s, n_at_once = (200 if quick else 500), 0.05, 2 * 10
+    ideal_s = n_pages * slow_s / n_at_once
+    folder = str(ROOT / "experiments")
+    spans, walls = [], []
+    for _ in range(3):
+        shutil.rmtree(place / "results", ignore_errors=True)
+        with pages.served() as address:
+            urls = ",".join(f"{address}/slow/{slow_s}/{i}" for i in range(n_pages))
+            run = ("run", "fetch_pages", f"url={urls}", "-j", "2")
+            walls.append(_time(lambda run=run: _sweeps(place, *run, where=folder)))
+            spans.append(pages.account(address)["seconds"])
+    span_s, wall_s = map(statistics.median, (spans, walls))
+    share = ideal_s / span_s
+    said = f"{span_s:.3f} s, {share:.2f} of the ideal; with start and landing {wall_s:.2f} s"
+    name = f"{n_pages} pages, each 50 ms slow, {n_at_once} at once / {ideal_s:.3f} s"
+    return [(name, said, 1 / share, 1 / 0.8)]
+
+
 def _huge(place: Path) -> Row:
     """A grid of 10^9 points: made, counted, indexed."""
     code = (
@@ -172,8 +236,9 @@ def _time(case: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def _python(code: str) -> str:
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+def _python(code: str, folder: Path | None = None) -> str:
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=folder)
     return done.stdout
 
 

@@ -6,19 +6,19 @@ are 1. On an infinite lattice the magnetization vanishes at T = 2 / ln(1 + √2)
 Phys. Rev. 85, 808, 1952).
 
 Expect Yang's curve to within a percent up to T = 2.2, then not a sharp fall but a small lattice's
-rounded one, where also the seeds differ most, and far above a tail of a few times 1 / size. The
-summary says so for each temperature, averaged over the seeds.
+rounded one, where also the replicates differ most, and far above a tail of a few times 1 / size.
+The summary says so for each temperature, averaged over the replicates.
 """
 
 import numpy as np
 
-from sweeps import experiment, grid, reductions
+from sweeps import experiment, grid, reductions, replicates
 
 CRITICAL_TEMPERATURE = 2 / np.log(1 + np.sqrt(2))
 
 
 @experiment(
-    grid(temperature=np.linspace(1.5, 3.5, 21), seed=range(4)),
+    grid(temperature=np.linspace(1.5, 3.5, 21)) * replicates(4),
     units={
         "temperature": "1",
         "magnetization": "1",
@@ -28,9 +28,8 @@ CRITICAL_TEMPERATURE = 2 / np.log(1 + np.sqrt(2))
     },
     dims={"magnetization_history": "sweep"},
 )
-def ising(temperature, seed, size=32, n_warmup=1000, n_sweeps=4000):
+def ising(temperature, rng, size=32, n_warmup=1000, n_sweeps=4000):
     """Sample a lattice by the Metropolis method; mean |magnetization| and energy per spin."""
-    rng = np.random.default_rng(seed)
     black, white = checkerboard(size)
     spins = np.ones(size * size, dtype=np.int8)  # all up: a random start may freeze in stripes
     magnetization = np.empty(n_sweeps)
@@ -50,11 +49,11 @@ def ising(temperature, seed, size=32, n_warmup=1000, n_sweeps=4000):
 
 
 @ising.summary
-def over_seeds(results):
-    """Mean and standard error over the seeds, and how far the magnetization is from Yang's."""
+def over_replicates(results):
+    """Means and standard errors, and how far the magnetization is from Yang's."""
     scalars = results[["magnetization", "exact_magnetization", "energy"]]
-    mean = reductions.mean(scalars, dim="seed")
-    standard_error = reductions.standard_error(scalars, dim="seed")
+    mean = reductions.mean(scalars)
+    standard_error = reductions.standard_error(scalars)
     return {
         "magnetization": mean.magnetization,
         "magnetization_standard_error": standard_error.magnetization,

@@ -7,6 +7,10 @@ import sweeps
 from experiments.ising import CRITICAL_TEMPERATURE, ising, yang_magnetization
 
 
+def simulate(seed, **parameters):
+    return ising(**parameters, rng=np.random.default_rng(seed))
+
+
 def onsager_energy(temperature):
     """Energy per spin of the infinite lattice: L. Onsager, Phys. Rev. 65, 117 (1944), eq. 116."""
     double_coupling = 2 / temperature
@@ -34,7 +38,7 @@ def enumerated(size, temperature):
 @pytest.mark.parametrize("temperature", [1.5, CRITICAL_TEMPERATURE, 4.0])
 def test_a_small_lattice_agrees_with_the_sum_over_all_its_states(temperature):
     runs = [
-        ising(temperature=temperature, seed=seed, size=4, n_warmup=100, n_sweeps=2000)
+        simulate(temperature=temperature, seed=seed, size=4, n_warmup=100, n_sweeps=2000)
         for seed in range(10)
     ]
     means = np.array([(run["magnetization"], run["energy"]) for run in runs])
@@ -48,19 +52,19 @@ def test_a_small_lattice_agrees_with_the_sum_over_all_its_states(temperature):
 # infinitely many by less than the statistical error, about 0.003 after 1000 sweeps.
 @pytest.mark.parametrize("temperature", [1.6, 2.0, 3.0])
 def test_the_energy_is_onsagers(temperature):
-    run = ising(temperature=temperature, seed=1, n_warmup=200, n_sweeps=1000)
+    run = simulate(temperature=temperature, seed=1, n_warmup=200, n_sweeps=1000)
     assert run["energy"] == pytest.approx(onsager_energy(temperature), abs=0.01)
 
 
 @pytest.mark.parametrize("temperature", [1.6, 2.0])
 def test_the_magnetization_is_yangs_below_the_critical_temperature(temperature):
-    run = ising(temperature=temperature, seed=1, n_warmup=200, n_sweeps=1000)
+    run = simulate(temperature=temperature, seed=1, n_warmup=200, n_sweeps=1000)
     assert run["magnetization"] == pytest.approx(run["exact_magnetization"], abs=0.01)
 
 
 def test_the_magnetization_is_lost_above_the_critical_temperature():
     small, large = (
-        ising(temperature=4.0, seed=1, size=size, n_warmup=200, n_sweeps=1000)["magnetization"]
+        simulate(temperature=4.0, seed=1, size=size, n_warmup=200, n_sweeps=1000)["magnetization"]
         for size in (16, 32)
     )
     # Uncorrelated patches: |m| falls as 1 / size.
@@ -87,9 +91,9 @@ def test_yangs_formula_is_zero_from_the_critical_temperature_on(temperature):
     assert yang_magnetization(temperature) == 0
 
 
-def test_the_seed_alone_decides():
+def test_the_random_numbers_alone_decide():
     first, again, other = (
-        ising(temperature=2.3, seed=seed, size=8, n_warmup=0, n_sweeps=20) for seed in (1, 1, 2)
+        simulate(temperature=2.3, seed=seed, size=8, n_warmup=0, n_sweeps=20) for seed in (1, 1, 2)
     )
     assert first["energy"] == again["energy"]
     assert np.array_equal(first["magnetization_history"], again["magnetization_history"])
@@ -97,49 +101,55 @@ def test_the_seed_alone_decides():
 
 
 def test_the_history_is_that_of_the_sweeps_after_the_warmup():
-    run = ising(temperature=3.0, seed=1, size=4, n_warmup=10, n_sweeps=500)
+    run = simulate(temperature=3.0, seed=1, size=4, n_warmup=10, n_sweeps=500)
     history = run["magnetization_history"]
     assert history.shape == (500,)
     assert np.array_equal(history * 16, np.rint(history * 16))  # a sum of 16 spins, over 16
     assert history.min() < 0 < history.max()
     assert run["magnetization"] == abs(history).mean()
-    longer = ising(temperature=3.0, seed=1, size=4, n_warmup=0, n_sweeps=510)
+    longer = simulate(temperature=3.0, seed=1, size=4, n_warmup=0, n_sweeps=510)
     assert np.array_equal(longer["magnetization_history"][10:], history)
 
 
 def test_the_start_is_ordered():
-    run = ising(temperature=1.0, seed=1, n_warmup=0, n_sweeps=1)
+    run = simulate(temperature=1.0, seed=1, n_warmup=0, n_sweeps=1)
     assert run["magnetization"] > 0.9
 
 
 @pytest.mark.parametrize("size", [0, 2, 5])
 def test_a_size_that_makes_no_checkerboard_is_refused(size):
     with pytest.raises(ValueError, match="even number from 4"):
-        ising(temperature=2.0, seed=1, size=size)
+        simulate(temperature=2.0, seed=1, size=size)
 
 
-def test_the_summary_is_that_of_the_seeds(tmp_path):
-    axes = {"temperature": [1.5, 3.5], "seed": range(5), "size": 8, "n_warmup": 50}
+def test_the_summary_is_that_of_the_replicates(tmp_path):
+    axes = {"temperature": [1.5, 3.5], "replicate": range(5), "size": 8, "n_warmup": 50}
     axes |= {"n_sweeps": 200}
     results = sweeps.run(ising, axes=axes, engine="serial", results=tmp_path)
     summary = sweeps.load(ising, group="summary", results=tmp_path)
     assert {array.dims for array in summary.data_vars.values()} == {("temperature",)}
     for name in ("magnetization", "energy"):
-        values = results[name].transpose("seed", "temperature")
-        np.testing.assert_allclose(summary[name], values.mean("seed"))
+        values = results[name].transpose("replicate", "temperature")
+        np.testing.assert_allclose(summary[name], values.mean("replicate"))
         np.testing.assert_allclose(summary[f"{name}_standard_error"], scipy.stats.sem(values))
-        assert summary[name].attrs == {"units": "1", "cell_methods": "seed: mean"}
+        assert summary[name].attrs == {"units": "1", "cell_methods": "replicate: mean"}
     yang = [yang_magnetization(temperature) for temperature in (1.5, 3.5)]
     np.testing.assert_allclose(summary.magnetization_excess, summary.magnetization - yang)
 
 
 @pytest.mark.parametrize(
     "axes",
-    [{"seed": 1}, {"temperature": 2.0}, {"size": [4, 8]}],
-    ids=["seed", "temperature", "size"],
+    [{"replicate": [1]}, {"temperature": 2.0}, {"size": [4, 8]}],
+    ids=["replicate", "temperature", "size"],
 )
 def test_the_summary_is_of_whatever_axes_are_swept(tmp_path, axes):
-    quick = {"temperature": [1.5, 3.5], "seed": [1, 2], "size": 4, "n_warmup": 1, "n_sweeps": 2}
+    quick = {
+        "temperature": [1.5, 3.5],
+        "replicate": [1, 2],
+        "size": 4,
+        "n_warmup": 1,
+        "n_sweeps": 2,
+    }
     sweeps.run(ising, axes=quick | axes, engine="serial", results=tmp_path)
     summary = sweeps.load(ising, group="summary", results=tmp_path)
     dims = {"temperature", "size"} if "size" in axes else {"temperature"}
