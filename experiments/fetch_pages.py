@@ -1,6 +1,6 @@
 """Which pages of a web site are there, how large they are, and how long they take.
 
-Web scraping: each worker fetches 10 pages at once, by one HTTP client with a pool of connections.
+Web scraping: each worker fetches six pages at once, as browsers do, by one HTTP client with a pool of connections.
 A page counts as there if the server says so, after all redirects, with a status from 200 to 299
 (R. Fielding et al., *HTTP Semantics*, RFC 9110, §15); the title is that of the HTML Standard.
 
@@ -48,7 +48,7 @@ async def open_client():
     grid(url=[f"https://docs.python.org/3/library/{module}.html" for module in MODULES]),
     units={"status": "1", "bytes": "byte", "seconds": "s"},
     timeout=30,
-    concurrency=10,
+    concurrency=6,
     resources={"client": open_client},
 )
 async def fetch_pages(url, client):

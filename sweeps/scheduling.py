@@ -22,6 +22,8 @@ With points of 0.2 to 0.8 s, ten at once, blocks of 0.5 s leave a third of the p
 
 MAX_BLOCK = 2**18
 _FIRST_BLOCK = 8
+_SHARES = 3  # a block is no more than this part of what is left for a worker
+_CONCURRENT_SHARES = 2
 _MAX_COLUMNS = 2**21  # where the function takes columns, and stops in time by itself
 _ROUNDS = 3  # of concurrent points, at least: between blocks a worker has none under way
 _FINEST = 20  # towards the end, blocks get no smaller than this part of a full one
@@ -73,8 +75,9 @@ class Scheduler:
         n_rounds = 1 if concurrency == 1 else _ROUNDS
         self._step = max(1, min(n_rounds * concurrency, -(-self._n_pending // n_workers)))
         self._most = _MAX_COLUMNS if is_vectorized else MAX_BLOCK
-        first = self._most if is_vectorized else _FIRST_BLOCK * concurrency
-        self._size = min(first, self._n_pending // (4 * n_workers))
+        first = _FIRST_BLOCK if concurrency == 1 and not is_vectorized else self._most
+        self._shares = _SHARES if concurrency == 1 else _CONCURRENT_SHARES
+        self._size = min(first, self._n_pending // ((self._shares + 1) * n_workers))
         self._lock = threading.Lock()
         self._ready: collections.deque[tuple[Block, Positions]] = collections.deque()
         self._number = 0
@@ -126,7 +129,7 @@ class Scheduler:
             start += len(block)
 
     def _take(self) -> Positions:
-        fair = max(-(-self._n_pending // (3 * self._n_workers)), self._size // _FINEST)
+        fair = max(-(-self._n_pending // (self._shares * self._n_workers)), self._size // _FINEST)
         n_steps = -(-max(1, min(self._size, fair, self._most)) // self._step)
         n = len(self._pending[0]) if self._is_cut else n_steps * self._step
         taken: list[Positions] = []
