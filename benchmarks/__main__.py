@@ -163,7 +163,7 @@ def _columns(place: Path, quick: bool) -> list[Row]:
     """A vectorized function over a grid, and the same in one process that writes it by h5py."""
     n_growth_rates = 1000 if quick else 10_000
     axes = [f"growth_rate=linspace(2.5,4,{n_growth_rates})", "initial=linspace(0.01,0.49,1000)"]
-    axes += ["n_warmup=0", "n_iterations=1"]
+    axes += ["n_warmup=1", "n_iterations=0"]
     folder = str(ROOT / "experiments")
     fresh, bare = [], []
     for _ in range(3):

@@ -25,15 +25,18 @@ def logistic(growth_rate, initial, n_warmup=1000, n_iterations=500):
     """Iterate the map: where each orbit ends, and how fast its neighbours leave it.
 
     The arguments are columns, arrays of shape (n,), and so is what is returned. An exponent is
-    minus infinity where the orbit passes x = 1/2, the top of the map.
+    minus infinity where the orbit passes x = 1/2, the top of the map; without iterations after the
+    warmup there is none.
     """
     check("growth_rate", growth_rate, 4)
     check("initial", initial, 1)
-    if n_warmup < 0 or n_iterations < 1:
+    if n_warmup < 0 or n_iterations < 0:
         raise ValueError(f"cannot iterate {n_iterations} times after a warmup of {n_warmup}")
     x, log_stretching = initial, 0.0
     for _ in range(n_warmup):
         x = growth_rate * x * (1 - x)
+    if n_iterations == 0:
+        return {"x": x}
     with np.errstate(divide="ignore"):
         for _ in range(n_iterations):
             log_stretching = log_stretching + np.log(abs(growth_rate * (1 - 2 * x)))

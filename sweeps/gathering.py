@@ -46,7 +46,7 @@ class Gathered:
 
     experiment: Experiment
     index: memo.Index
-    entries: npt.NDArray[np.int64]
+    entries: matching.Entries
     status: npt.NDArray[np.int8]
     failures: Mapping[int, Failure]
     agreement: schema.Agreement
@@ -105,7 +105,7 @@ def count_refused(experiment: Experiment, maker: KeyMaker, index: memo.Index) ->
 
 
 def _forms(
-    experiment: Experiment, index: memo.Index, parts: list[int], entries: npt.NDArray[np.int64]
+    experiment: Experiment, index: memo.Index, parts: list[int], entries: matching.Entries
 ) -> list[schema.PartForm]:
     """Outputs and coordinates of parts, with the lengths that points of the space have."""
     declared = experiment.dims
@@ -135,7 +135,7 @@ def _refuse(
     index: memo.Index,
     agreement: schema.Agreement,
     parts: list[tuple[int, int]],
-    entries: npt.NDArray[np.int64],
+    entries: matching.Entries,
 ) -> dict[int, Failure]:
     """Failures, by position, of the points whose parts do not fit the others."""
     if not agreement.refused:
@@ -168,8 +168,6 @@ def sheet(gathered: Gathered, attributes: Mapping[str, Any]) -> Iterator[Sheet]:
     """Make the sheet that landing writes; the memo's files are open for that long."""
     space, index = gathered.experiment.space, gathered.index
     units = gathered.experiment.units
-    nowhere = np.array([np.nan], dtype=np.float32)  # is what the entry -1 gets
-    elapsed = np.concatenate([*(p.elapsed for p in index.parts), nowhere])[gathered.entries]
     coordinates = list(_coordinates(gathered, units))
     with contextlib.ExitStack() as stack:
         reader = Reader(index, gathered.entries, gathered.parts)
@@ -184,7 +182,7 @@ def sheet(gathered: Gathered, attributes: Mapping[str, Any]) -> Iterator[Sheet]:
             coordinates=coordinates,
             outputs=outputs,
             status=gathered.status,
-            elapsed=elapsed,
+            elapsed=reader.elapsed(),
             failures=_failures(gathered.failures),
             attributes=attributes,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ from sweeps import keys, memo
 from sweeps.keying import KeyMaker
 from sweeps.planning import STEP
 
-Entries = npt.NDArray[np.int64]
+Entries = npt.NDArray[np.integer[Any]]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -22,7 +23,8 @@ class Matched:
     Attributes
     ----------
     entries : numpy.ndarray
-        Shape (n_positions,), the entry of the memo with a point's values, or -1.
+        Shape (n_positions,), the entry of the memo with a point's values, or -1; int32 where that
+        is enough, since touching memory for the first time costs more than all else here.
     first : mapping of int to int
         Position of the first point that each part holds.
     """
@@ -36,10 +38,14 @@ def match(maker: KeyMaker, index: memo.Index) -> Matched:
     return _match_products(maker, index) or _match_keys(maker, index)
 
 
+def _dtype(index: memo.Index) -> type[np.integer[Any]]:
+    return np.int32 if index.starts[-1] < 2**31 else np.int64
+
+
 def _match_keys(maker: KeyMaker, index: memo.Index) -> Matched:
     """Look up the key of each point."""
     space = maker.space
-    entries = np.full(space.n_positions, -1, dtype=np.int64)
+    entries: Entries = np.full(space.n_positions, -1, dtype=_dtype(index))
     first: dict[int, int] = {}
     for start in range(0, len(space) if index.parts else 0, STEP):
         positions = space.positions(start, min(start + STEP, len(space)))
@@ -66,7 +72,7 @@ def _match_products(maker: KeyMaker, index: memo.Index) -> Matched | None:
     factors = maker.factors
     if factors is None or len(factors.sums) < 2 or maker.space.accepted is not None:
         return None
-    entries = np.full(tuple(map(len, factors.sums[:-1])), -1, dtype=np.int64)
+    entries: Entries = np.full(tuple(map(len, factors.sums[:-1])), -1, dtype=_dtype(index))
     first: dict[int, int] = {}
     listed = []
     sorted_sums = [_sorted(along) for along in factors.sums[:-1]]
@@ -84,7 +90,8 @@ def _match_products(maker: KeyMaker, index: memo.Index) -> Matched | None:
         where = _where(at)
         if (entries[where] >= 0).any():
             return None
-        numbered = index.starts[number] + np.arange(len(part)).reshape(tuple(map(len, places)))
+        start, stop = index.starts[number : number + 2].tolist()
+        numbered = np.arange(start, stop, dtype=entries.dtype).reshape(tuple(map(len, places)))
         entries[where] = numbered[_where(rows)]
         first[number] = int(np.ravel_multi_index([int(own.min()) for own in at], entries.shape))
     return _match_rest(maker, index, listed, Matched(entries.reshape(-1), first))
@@ -117,7 +124,7 @@ def _where(chosen: Sequence[Entries]) -> tuple[slice, ...] | tuple[Entries, ...]
     return tuple(np.ix_(*chosen))
 
 
-def _sorted(sums: keys.Keys) -> tuple[keys.Keys, Entries]:
+def _sorted(sums: keys.Keys) -> tuple[keys.Keys, npt.NDArray[np.int64]]:
     order = np.argsort(sums[:, 0], kind="stable")
     return sums[order], order
 
@@ -125,7 +132,7 @@ def _sorted(sums: keys.Keys) -> tuple[keys.Keys, Entries]:
 def _places(
     own: keys.Factors,
     factors: keys.Factors,
-    sorted_sums: Sequence[tuple[keys.Keys, Entries]],
+    sorted_sums: Sequence[tuple[keys.Keys, npt.NDArray[np.int64]]],
 ) -> list[Entries] | None:
     """Index of each hash of a part along each dimension, or -1; None for another grid's."""
     if own.names != factors.names or not np.array_equal(own.sums[-1], factors.sums[-1]):

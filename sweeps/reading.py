@@ -19,6 +19,7 @@ from sweeps.schema import Agreed
 _MAX_OPEN = 64
 # Reading one point costs about as much as this many bytes read for nothing between two points.
 _WASTE_BYTES = 2**17
+_STEP = 2**20
 _RUN = 64
 """Points in a row from which on they are read as runs."""
 
@@ -43,7 +44,7 @@ class Reader:
     """
 
     def __init__(
-        self, index: memo.Index, entries: npt.NDArray[np.int64], parts: Sequence[int]
+        self, index: memo.Index, entries: npt.NDArray[np.integer[Any]], parts: Sequence[int]
     ) -> None:
         self._index = index
         self._entries = entries
@@ -91,6 +92,15 @@ class Reader:
                 missing[at] = False
         return made, missing if missing.any() else None
 
+    def elapsed(self) -> npt.NDArray[np.float32]:
+        """Seconds that each point took, NaN where it has no values."""
+        made = np.full(len(self._entries), np.nan, dtype=np.float32)
+        for start in range(0, len(made), _STEP):
+            stop = min(start + _STEP, len(made))
+            for part, at, rows in self._pieces(start, stop):
+                made[start:stop][at] = part.elapsed[rows]
+        return made
+
     def close(self) -> None:
         """Close the files."""
         for file in self._open.values():
@@ -112,7 +122,7 @@ class Reader:
                 yield self._index.parts[number], at, rows
 
     def _runs(
-        self, entries: npt.NDArray[np.int64], edges: list[int]
+        self, entries: npt.NDArray[np.integer[Any]], edges: list[int]
     ) -> Iterator[tuple[segment.StoredPart, slice, slice]]:
         """The same where the points stand in long runs, as those of a grid do."""
         starts = self._index.starts
