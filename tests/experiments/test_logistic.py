@@ -137,10 +137,15 @@ def test_values_that_lead_to_infinity_are_refused(name, value):
         logistic(**arguments)
 
 
-@pytest.mark.parametrize(("n_warmup", "n_iterations"), [(-1, 10), (0, 0), (0, -5)])
+@pytest.mark.parametrize(("n_warmup", "n_iterations"), [(-1, 10), (0, -1), (0, -5)])
 def test_iterations_that_cannot_be_done_are_refused(n_warmup, n_iterations):
     with pytest.raises(ValueError, match="cannot iterate"):
         logistic(np.array([3.5]), np.array([0.5]), n_warmup, n_iterations)
+
+
+def test_without_iterations_there_is_the_orbit_only():
+    result = logistic(np.array([2.0, 4.0]), np.array([0.25, 0.25]), 1, 0)
+    assert {name: column.tolist() for name, column in result.items()} == {"x": [0.375, 0.75]}
 
 
 def test_a_bad_growth_rate_costs_its_own_points_only(tmp_path):
