@@ -8,7 +8,6 @@ import urllib.request
 from pathlib import Path
 from types import SimpleNamespace
 
-import httpx
 import pytest
 
 import sweeps
@@ -16,6 +15,9 @@ from benchmarks.pages import account, served
 from experiments import fetch_pages as module
 from experiments.fetch_pages import USER_AGENT, fetch_pages, open_client
 from sweeps import engines, load
+
+httpx = pytest.importorskip("httpx", reason="httpx comes with the extra 'web'")
+pytest.importorskip("lxml", reason="lxml comes with the extra 'web'")
 
 PROJECT = Path(__file__).parents[2]
 
