@@ -139,7 +139,7 @@ class Scheduler:
             if len(first) > n:
                 self._pending.appendleft(first[n:])
             n -= len(taken[-1])
-        positions = np.concatenate(taken)
+        positions = np.sort(np.concatenate(taken))  # what came back need not have come in order
         self._n_pending -= len(positions)
         return positions
 
