@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import math
 import time
@@ -152,7 +153,8 @@ def call_columns(
         record.at[0], record.at[1] = start, stop - start
         if limits.timeout:
             record.arm(limits.timeout)
-        own = {name: column[start:stop] for name, column in columns.items()}
+        # Copies: a function may write to its columns, and raise, and be called again.
+        own = {name: copy.copy(column[start:stop]) for name, column in columns.items()}
         try:
             value = function(**given, **own)
             variables = returning.columns(

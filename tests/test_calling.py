@@ -89,6 +89,16 @@ def test_a_reused_array_is_kept_as_it_was_returned():
     assert values(call(fill, 100)) == {i: i for i in range(100)}
 
 
+def test_a_function_that_writes_to_its_columns_and_raises_gets_them_again_as_they_were():
+    def double(x):
+        x *= 2
+        if (x == 100).any():
+            raise ValueError("bad")
+        return x
+
+    assert values(call(double, 1000)) == {i: 2 * i for i in range(1000) if i != 50}
+
+
 def test_a_block_ends_when_its_time_is_over_and_begins_always():
     called = call(lambda x: time.sleep(0.001 * len(x)) or x, 10_000, block_s=0.05)
     assert 16 <= len(called.elapsed) <= 500
