@@ -1,6 +1,7 @@
 """Which pages of a web site are there, how large they are, and how long they take.
 
-Web scraping: each worker fetches six pages at once, as browsers do, by one HTTP client with a pool of connections.
+Web scraping: each worker fetches six pages at once, as browsers do, by one HTTP client with a pool
+of connections.
 A page counts as there if the server says so, after all redirects, with a status from 200 to 299
 (R. Fielding et al., *HTTP Semantics*, RFC 9110, §15); the title is that of the HTML Standard.
 
