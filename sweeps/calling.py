@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import functools
 import math
 import time
 import traceback
@@ -145,49 +147,72 @@ def call_columns(
 
     Where it raises, halves of the points are tried, until those that it raises at stand alone.
     """
-    failures: list[tuple[int, Why]] = []
-    pieces: list[Piece] = []
-
-    def call(start: int, stop: int) -> None:
-        record.at[0], record.at[1] = start, stop - start
-        if limits.timeout:
-            record.arm(limits.timeout)
-        own = {name: column[start:stop] for name, column in columns.items()}
-        try:
-            value = function(**given, **own)
-            variables = returning.columns(
-                value, stop - start, name=limits.name, dims=limits.dims, taken=limits.taken
-            )
-            pieces.append((slice(start, stop), variables))
-        except Interrupted:
-            raise
-        except OutputError as error:
-            reason = "output", "OutputError", str(error), ""
-            failures.extend((i, reason) for i in range(start, stop))
-        except BaseException as error:
-            if stop - start == 1:
-                failures.append((start, why(error)))
-                return
-            middle = (start + stop) // 2
-            call(start, middle)
-            call(middle, stop)
-
+    chunks = _Chunks(functools.partial(function, **given), columns, record, limits)
     start, size = 0, _FIRST_CHUNK if limits.timeout is None else 1
     begun = first = time.perf_counter()
     end, room_bytes = begun + limits.block_s, BLOCK_BYTES
     while start < n_points and (not start or (begun < end and room_bytes > 0)):
         stop = min(n_points, start + size)
-        n_failed, n_pieces = len(failures), len(pieces)
-        call(start, stop)
+        n_pieces = len(chunks.pieces)
+        is_right = chunks.call(start, stop)
         now = time.perf_counter()
         point_s = (now - begun) / (stop - start)
-        room_bytes -= sum(v.values.nbytes for _, made in pieces[n_pieces:] for v in made)
+        room_bytes -= sum(v.values.nbytes for _, made in chunks.pieces[n_pieces:] for v in made)
         left_s = min(end - now, (limits.timeout or math.inf) / _CALLS_IN_A_TIMEOUT)
         wanted = min(left_s / point_s, size * _GROWTH, _LARGEST_CHUNK)
-        size = max(1, int(wanted)) if len(failures) == n_failed else max(1, size // _GROWTH)
+        size = max(1, int(wanted) if is_right else size // _GROWTH)
         start, begun = stop, now
     mean_s = np.float32((begun - first) / start)  # what a single point took, nobody can tell
-    return Called(np.broadcast_to(mean_s, start), begun - first, failures, pieces=pieces)
+    elapsed = np.broadcast_to(mean_s, start)
+    return Called(elapsed, begun - first, chunks.failures, pieces=chunks.pieces)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Chunks:
+    """What came of the points that a function of columns was called for, so far."""
+
+    function: Callable[..., Any]
+    columns: Mapping[str, Any]
+    record: flight.Recorder
+    limits: Limits
+    failures: list[tuple[int, Why]] = dataclasses.field(default_factory=list)
+    pieces: list[Piece] = dataclasses.field(default_factory=list)
+
+    def call(self, start: int, stop: int) -> bool:
+        """Call the function for points together, and say whether no point of them is to blame."""
+        limits = self.limits
+        self.record.at[0], self.record.at[1] = start, stop - start
+        if limits.timeout:
+            self.record.arm(limits.timeout)
+        # Copies: a function may write to its columns, and raise, and be called again.
+        own = {name: copy.copy(column[start:stop]) for name, column in self.columns.items()}
+        try:
+            variables = returning.columns(
+                self.function(**own),
+                stop - start,
+                name=limits.name,
+                dims=limits.dims,
+                taken=limits.taken,
+            )
+            self.pieces.append((slice(start, stop), variables))
+        except Interrupted:
+            raise
+        except returning.LengthError as error:  # nor would that of fewer points be trusted
+            self.failures.extend((i, _refused(error)) for i in range(start, stop))
+        except BaseException as error:
+            if stop - start == 1:
+                said = _refused(error) if isinstance(error, OutputError) else why(error)
+                self.failures.append((start, said))
+            else:
+                middle = (start + stop) // 2
+                self.call(start, middle)
+                self.call(middle, stop)
+            return False
+        return True
+
+
+def _refused(error: OutputError) -> Why:
+    return "output", "OutputError", str(error), ""
 
 
 def timed_out(timeout_s: float, where: str) -> Why:

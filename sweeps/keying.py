@@ -122,7 +122,7 @@ def key_maker(experiment: Experiment) -> KeyMaker:
     # A stream does not depend on the code behind labels: it stays when that changes.
     stream_hashes, stream_constant = _hashes(experiment, {}, {*experiment.common_random_numbers})
     for name in only_shown:
-        del stream_hashes[name]
+        stream_hashes.pop(name, None)
     return KeyMaker(space, hashes, constant, shown, stream_hashes, stream_constant)
 
 

@@ -39,6 +39,10 @@ _REALS = frozenset({float, np.float64}) | _INTEGERS
 _BOOLS = frozenset({bool, np.bool_})
 
 
+class LengthError(OutputError):
+    """Columns of another length than the points, for which no single point is to blame."""
+
+
 def tabulate(
     returned: Sequence[Any],
     keys: npt.NDArray[np.uint64],
@@ -125,8 +129,10 @@ def columns(
 
     Raises
     ------
+    LengthError
+        Naming an output that has another length than the points, and both lengths.
     OutputError
-        Naming the output that cannot be kept, or has another length than the points.
+        Naming the output that cannot be kept.
     """
     if is_xarray(returned):
         raise OutputError(f"a vectorized function returned a {type(returned).__name__}: {_WANTED}")
@@ -134,7 +140,7 @@ def columns(
     for key, array in arrays.items():
         if array.shape[:1] != (n_points,):
             has = f"has {len(array)} values" if array.ndim else "is a single value"
-            raise OutputError(f"output {key!r} {has} for {n_points} points: {_WANTED}")
+            raise LengthError(f"output {key!r} {has} for {n_points} points: {_WANTED}")
     form = outputs({key: array[0] for key, array in arrays.items()}, name, dims, taken).values
     # A copy: the function may use its array again, or have returned a column that it was given.
     return tuple(Variable(key, array.copy(), form[key].dims) for key, array in arrays.items())

@@ -140,6 +140,8 @@ class Scheduler:
                 self._pending.appendleft(first[n:])
             n -= len(taken[-1])
         positions = np.concatenate(taken)
+        if (positions[1:] < positions[:-1]).any():  # what came back need not have come in order
+            positions.sort()
         self._n_pending -= len(positions)
         return positions
 

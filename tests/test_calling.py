@@ -53,6 +53,18 @@ def test_columns_are_given_whole_and_in_order():
     assert values(called)[99_999] == 2.0 * 99_999
 
 
+def test_a_value_that_no_file_can_hold_costs_its_own_point_only():
+    called = call(lambda x: np.array([None if each == 50 else each for each in x.tolist()]), 1000)
+    ((i, why),) = called.failures
+    assert (i, why[:2]) == (50, ("output", "OutputError"))
+    assert values(called) == {i: i for i in range(1000) if i != 50}
+
+
+def test_columns_of_a_wrong_length_are_not_trusted_where_they_happen_to_be_right():
+    called = call(lambda x: x[:1], 1000)
+    assert len(called.failures) == 1000
+
+
 @pytest.mark.parametrize(
     ("returned", "said"),
     [
@@ -87,6 +99,16 @@ def test_a_reused_array_is_kept_as_it_was_returned():
         return buffer[: len(x)]
 
     assert values(call(fill, 100)) == {i: i for i in range(100)}
+
+
+def test_a_function_that_writes_to_its_columns_and_raises_gets_them_again_as_they_were():
+    def double(x):
+        x *= 2
+        if (x == 100).any():
+            raise ValueError("bad")
+        return x
+
+    assert values(call(double, 1000)) == {i: 2 * i for i in range(1000) if i != 50}
 
 
 def test_a_block_ends_when_its_time_is_over_and_begins_always():

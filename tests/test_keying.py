@@ -54,6 +54,15 @@ def test_a_derived_parameter_that_the_function_does_not_take_is_in_no_key():
     assert (keys(derived) != keys(space)).any()
 
 
+def test_a_derived_parameter_that_the_function_does_not_take_is_in_no_stream():
+    space = grid(a=[1, 2]).derive(c=lambda a: a)
+    made = (
+        experiment(space, name="drawn", common_random_numbers=common)(lambda a, rng: 0)
+        for common in ((), ("c",))
+    )
+    np.testing.assert_array_equal(*(key_maker(each).streams(np.arange(2)) for each in made))
+
+
 def test_the_layout_tells_along_what_a_parameter_is_derived():
     square = grid(a=[1, 2], b=[1, 2])
     spaces = square.derive(c=lambda a: a), square.derive(c=lambda b: b), square

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweeps import experiment, grid, matching, memo, zipped
+from sweeps import Space, experiment, grid, matching, memo, zipped
+from sweeps.axes import together
 from sweeps.block import Part, Variable
 from sweeps.keying import key_maker
 from sweeps.keys import Factors, boxes
@@ -67,6 +68,14 @@ def test_a_whole_grid_is_placed_without_a_key(tmp_path, monkeypatch):
     monkeypatch.setattr(memo.Index, "find", None)
     entries = matching.match(swept(SPACES[0]), memo.scan(tmp_path)).entries
     assert sorted(entries.tolist()) == list(range(30))
+
+
+def test_equal_points_of_a_sample_are_all_found(tmp_path):
+    commit(tmp_path, swept(SPACES[0]), 0, 30, as_products=True, created_ns=1)
+    drawn = Space((together("draw", {"x": [2, 9, 1, 2]}, allow_repeats=True),)) * grid(y=range(5))
+    entries = matching.match(swept(drawn), memo.scan(tmp_path)).entries.reshape(4, 5)
+    assert (entries >= 0).all(axis=1).tolist() == [True, False, True, True]
+    np.testing.assert_array_equal(entries[3], entries[0])
 
 
 @given(shape=st.lists(st.integers(1, 4), max_size=4), data=st.data())

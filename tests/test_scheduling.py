@@ -53,6 +53,7 @@ def test_every_position_is_finished_once(n, n_pieces, n_workers, cutter, fate):
         out = {}
         for block in scheduler.blocks():
             out[block.number] = block
+            assert (np.diff(block.positions) > 0).all()
             while len(out) > 2 * n_workers:
                 done = out.pop(fate.choice(list(out)))
                 n_left = fate.randrange(len(done))
