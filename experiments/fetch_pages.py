@@ -1,16 +1,9 @@
 """Which pages of a web site are there, how large they are, and how long they take.
 
-<<<<<<< HEAD
 Web scraping: each worker fetches six pages at once, as browsers do of one host, by one HTTP client
 with a pool of connections. A page counts as there if the server says so, after all redirects, with
 a status from 200 to 299 (R. Fielding et al., *HTTP Semantics*, RFC 9110, §15); the title is that of
 the HTML Standard.
-=======
-Web scraping: each worker fetches six pages at once, as browsers do, by one HTTP client with a pool
-of connections.
-A page counts as there if the server says so, after all redirects, with a status from 200 to 299
-(R. Fielding et al., *HTTP Semantics*, RFC 9110, §15); the title is that of the HTML Standard.
->>>>>>> d7157339aad45c4edc88c104ee37dac09ac531d7
 
 Expect the pages below to take some tenths of a second each, and all together little longer. A page
 that is missing, a server that refuses and one that does not answer within 30 seconds cost their own
