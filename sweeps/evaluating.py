@@ -18,7 +18,7 @@ from sweeps.axes import ABSENT, Column, Dimension
 from sweeps.errors import DeclarationError
 from sweeps.predicate import Derivation, Keeps
 from sweeps.product import Deferred, Derived, Mask, Pieces, Positions, Product
-from sweeps.values import factorize, short
+from sweeps.values import NUMERIC, Values, factorize, short
 
 _MAX_LISTED = 2**27
 
@@ -132,10 +132,21 @@ def tabulate(derivation: Derivation, size: int, asked: Pieces) -> Column:
         values += _values(derivation, [points[i] for i in np.flatnonzero(has_all).tolist()])
     try:
         table, present = factorize(derivation.name, accept(derivation.name, values))
+        _refuse_mixture(derivation.name, table, values)
     except DeclarationError as error:
         raise DeclarationError(f"derived parameter {derivation.name!r}: {error}") from error
     codes[codes != ABSENT] = present  # places come in ascending order
     return Column(derivation.name, table, codes)
+
+
+def _refuse_mixture(name: str, table: Values, values: Sequence[Any]) -> None:
+    """Refuse integers beside floats: what a point is would depend on the points beside it."""
+    of_each_type = dict(zip(map(type, values), values, strict=True)).values()
+    if table.kind in NUMERIC and len({accept(name, [value]).kind for value in of_each_type}) > 1:
+        raise DeclarationError(
+            f"its values are of several types, such as {' and '.join(map(repr, of_each_type))}: "
+            "make all of them one, by float(...)"
+        )
 
 
 def _values(derivation: Derivation, points: Sequence[Mapping[str, Any]]) -> list[Any]:

@@ -27,6 +27,9 @@ from sweeps.errors import SweepsError
 if TYPE_CHECKING:
     import asyncio
 
+MAX_CLOSING_S = 30.0
+"""What takes longer to be closed is left to itself, so that the results land."""
+
 _OVER = "over"
 _OPEN = ".open"
 _COMPLAINT = ".complaint"
@@ -98,7 +101,7 @@ class Host:
         """Close the resources of a worker that ends before its run, for want of blocks."""
         if not self._is_busy and not _is_over(self._flights):
             self._jobs.put(None)
-            self._thread.join()
+            self._thread.join(MAX_CLOSING_S)
 
     def _live(self) -> None:
         try:
@@ -242,14 +245,19 @@ def _is_over(flights: Path) -> bool:
 
 
 def end(flights: Path) -> list[str]:
-    """End the hosts of a run, wait until all resources are closed, and say what went wrong."""
+    """End the hosts of a run, wait for resources to be closed, and say what went wrong."""
     try:
         (flights / _OVER).touch()
     except OSError:  # then the hosts end when the folder is gone
         return []
+    said: set[str] = set()
+    deadline = time.monotonic() + MAX_CLOSING_S
     while any(_is_alive(int(mark.name.partition("-")[0])) for mark in flights.glob(f"*{_OPEN}")):
+        if time.monotonic() > deadline:
+            said.add(f"a resource was not closed in {MAX_CLOSING_S:g} s, and is left to itself")
+            break
         time.sleep(_WAIT_S)
-    return sorted({path.read_text() for path in flights.glob(f"*{_COMPLAINT}")})
+    return sorted(said.union(path.read_text() for path in flights.glob(f"*{_COMPLAINT}")))
 
 
 def _is_alive(pid: int) -> bool:

@@ -99,9 +99,14 @@ def test_a_derived_parameter_that_no_point_has_is_a_gap_everywhere():
     assert list(space + space) == [{"b": 2}]
 
 
-def test_whole_numbers_become_floats_beside_floats():
-    values = [p["c"] for p in grid(a=[1, 2]).derive(c=lambda a: a if a == 1 else 0.5)]
-    assert repr(values) == "[1.0, 0.5]"
+def test_whole_numbers_beside_floats_are_refused():
+    # As floats, which they would be beside floats only, they would make other points.
+    def at(*values):
+        return grid(a=values).derive(c=lambda a: a if a == 1 else 0.5)
+
+    assert repr([p["c"] for p in at(1)] + [p["c"] for p in at(2)]) == "[1, 0.5]"
+    with pytest.raises(DeclarationError, match=r"'c': .* such as 1 and 0.5: .* float"):
+        list(at(1, 2))
 
 
 def test_the_function_gets_objects():

@@ -303,6 +303,17 @@ def test_a_resource_that_cannot_be_closed_is_a_warning(project, engine, kind):
     assert Path("closed").exists()
 
 
+@pytest.mark.parametrize("way", ["plain", "waiting"])
+@pytest.mark.parametrize("engine", NAMES)
+def test_a_resource_that_is_never_closed_keeps_nobody_waiting(project, monkeypatch, way, engine):
+    monkeypatch.setattr(hosting, "MAX_CLOSING_S", 0.3)
+    text = ENDLESS.replace("WHERE", repr("closing"))
+    (project / "experiments" / "endless.py").write_text(text)
+    report = running.execute(resolve(way), Options(engine, n_workers=2))
+    assert report.n_computed == 3
+    assert report.warnings == ("a resource was not closed in 0.3 s, and is left to itself",)
+
+
 def test_an_asynchronous_resource_is_for_asynchronous_functions(project):
     text = FAILING.replace("WHAT", "asynchronous").replace("KIND", "def")
     (project / "experiments" / "fetch.py").write_text(text)
