@@ -228,7 +228,7 @@ ASYNC = """
 import asyncio, os, pathlib, time
 from sweeps import experiment, grid
 
-@experiment(grid(i=range(40)), concurrency=8, timeout=1.0)
+@experiment(grid(i=range(40)), concurrency=4, timeout=0.5)
 async def served(i, rng):
     told = pathlib.Path(f"told-{i}")
     if told.exists():
@@ -249,8 +249,8 @@ def alone(i, rng):
 """
 
 FAILURES = {
-    "hang": ("timeout", "TimeoutError", "took longer than the timeout of 1 s"),
-    "block": ("timeout", "TimeoutError", "took longer than the timeout of 1 s"),
+    "hang": ("timeout", "TimeoutError", "took longer than the timeout of 0.5 s"),
+    "block": ("timeout", "TimeoutError", "took longer than the timeout of 0.5 s"),
     "kill": ("died", "WorkerDied", "the worker died: exit code SIGKILL(-9)"),
     "raise": ("exception", "ZeroDivisionError", "division by zero"),
 }

@@ -55,7 +55,7 @@ def check(space, dataset):
 
 
 @given(spaces())
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_a_landed_space_is_the_space(tmp_path_factory, made):
     space, expected = made
     if expected:

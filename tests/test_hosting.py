@@ -322,12 +322,12 @@ def test_an_asynchronous_resource_is_for_asynchronous_functions(project):
 
 
 @pytest.fixture
-def fetched(project):
+def fetched(project, monkeypatch):
     """Write an experiment with a resource, and say its identity and its keys."""
 
     def write(opener="return helper()", helper="return 1"):
         for name in [name for name in sys.modules if name.startswith("experiments")]:
-            del sys.modules[name]
+            monkeypatch.delitem(sys.modules, name)
         (project / "experiments" / "helpers.py").write_text(f"def helper():\n    {helper}\n")
         (project / "experiments" / "fetch.py").write_text(
             "import contextlib\nfrom sweeps import experiment, grid\n"

@@ -39,7 +39,7 @@ def commit(folder, maker, start, stop, *, as_products, created_ns):
     memo.commit(folder, parts, (), created_ns)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     computed=st.sampled_from(SPACES[:6] + SPACES[-1:]),
     wanted=st.sampled_from(SPACES),
