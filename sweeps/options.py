@@ -116,10 +116,16 @@ def seed(given: Any) -> int:
 
 def common_random_numbers(given: Any, names: Collection[str]) -> tuple[str, ...]:
     """Parameters along which all points draw the same random numbers, sorted."""
-    chosen = (given,) if isinstance(given, str) else tuple(given)
+    is_many = isinstance(given, Iterable) and not isinstance(given, (str, bytes, Mapping))
+    chosen = tuple(given) if is_many else (given,)
     for name in chosen:
+        if not isinstance(name, str):
+            raise DeclarationError(
+                f"common_random_numbers has {short(name)}: give names of parameters, "
+                "common_random_numbers=['rate']"
+            )
         if name not in names:
-            raise unknown("parameter", str(name), sorted(names), "for common_random_numbers")
+            raise unknown("parameter", name, sorted(names), "for common_random_numbers")
     return tuple(sorted(set(chosen)))
 
 

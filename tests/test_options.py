@@ -15,6 +15,10 @@ def name(given):
     return options.name(given, abs)
 
 
+def common(given):
+    return options.common_random_numbers(given, {"rate", "length"})
+
+
 @pytest.mark.parametrize(
     ("check", "given", "expected"),
     [
@@ -40,6 +44,8 @@ def name(given):
         (options.version, None, None),
         (options.version, "2a", "2a"),
         (options.version, 2, 2),
+        (common, "rate", ("rate",)),
+        (common, (n for n in ["rate", "length", "rate"]), ("length", "rate")),
     ],
 )
 def test_allowed(check, given, expected):
@@ -70,6 +76,8 @@ def test_allowed(check, given, expected):
         (options.depends_on, 5, "depends_on has 5: give paths"),
         (options.depends_on, [None], "depends_on has None"),
         (options.depends_on, b"a", "depends_on has b'a'"),
+        (common, 5, "common_random_numbers has 5: give names"),
+        (common, [["rate"]], "common_random_numbers has ['rate']"),
         (options.timeout, 0, "timeout is 0: give seconds, a number above 0"),
         (options.timeout, -1, "timeout is -1"),
         (options.timeout, float("nan"), "timeout is nan"),
