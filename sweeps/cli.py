@@ -42,8 +42,19 @@ def _common(command: Command) -> Command:
 
 _name = click.argument("name")
 _axes = click.argument("axes", nargs=-1, metavar="[AXIS=VALUES]...")
+
+
+def _all_of(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> str | None:
+    """Join several conditions to one: points must meet all of them."""
+    if len(given) < 2:
+        return given[0] if given else None
+    return " and ".join(f"({text})" for text in given)
+
+
 _only = click.option(
     "--only",
+    multiple=True,
+    callback=_all_of,
     metavar="CONDITION",
     help="Only points that meet it: 'length<0.5 and method==\"rk4\"'.",
 )

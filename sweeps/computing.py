@@ -45,11 +45,14 @@ def compute(
     # values that do not fit those of the first point are neither reused nor computed, but failed
     refused_now = min(gathered.n_refused, tally.n_computed)
     refused_before = gathered.n_refused - refused_now
+    n_computed, n_reused = tally.n_computed - refused_now, todo.n_reused - refused_before
+    if any(dimension.is_first is not None for dimension in subject.experiment.space.dimensions):
+        n_reused = gathered.count("done") - n_computed  # equal points were computed once
     return Report(
         subject.experiment.name,
         todo.n_points,
-        todo.n_reused - refused_before,
-        tally.n_computed - refused_now,
+        n_reused,
+        n_computed,
         max(gathered.count("failed"), tally.n_failed),
         todo.n_excluded,
         0.0,

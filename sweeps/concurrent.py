@@ -217,11 +217,11 @@ async def _wait(tasks: Collection[asyncio.Task[Any]], timeout_s: float | None = 
 
 
 def run(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Run a coroutine to its end, even where a task that the function left behind says exit."""
+    """Run a coroutine to its end, even where the function stops the loop, or its tasks say exit."""
     task = loop.create_task(coroutine)
     while True:
         try:
             return loop.run_until_complete(task)
-        except (SystemExit, KeyboardInterrupt):
-            if task.done():
+        except (SystemExit, KeyboardInterrupt, RuntimeError):  # the last one says: stopped
+            if task.done() or loop.is_closed():
                 raise

@@ -124,6 +124,10 @@ def common_random_numbers(given: Any, names: Collection[str]) -> tuple[str, ...]
                 f"common_random_numbers has {short(name)}: give names of parameters, "
                 "common_random_numbers=['rate']"
             )
+        if name == signature.REPLICATE:
+            raise DeclarationError(
+                "common_random_numbers has 'replicate': all replicates would be equal, leave it out"
+            )
         if name not in names:
             raise unknown("parameter", name, sorted(names), "for common_random_numbers")
     return tuple(sorted(set(chosen)))

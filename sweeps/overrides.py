@@ -166,7 +166,7 @@ class _Reader(Reader):
         if name.text == _CHOICE:
             raise self.fail(name, "choice(...) stands alone, with all values in it")
         if name.text not in SERIES:
-            there = ", ".join([*SERIES, _CHOICE])
+            there = f"{', '.join([*SERIES, _CHOICE])}, and for {_SAMPLE}= {', '.join(METHODS)}"
             raise self.fail(name, f"no series {name.text!r}; there are {there}")
         self.skip("(")
         arguments: list[int | float] = []

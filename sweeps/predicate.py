@@ -53,7 +53,7 @@ class Predicate:
             return bool(self.function(**asked))
         except SweepsError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise _raised("the predicate of .where()", error, asked) from error
 
     def mask(self, product: Product, at: Positions | None) -> npt.NDArray[np.bool_]:
@@ -91,7 +91,7 @@ class Derivation:
             return self.function(**asked)
         except SweepsError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise _raised(f"derived parameter {self.name!r}", error, asked) from error
 
 
@@ -161,7 +161,7 @@ def _given(names: Sequence[str], parameters: Mapping[str, Any]) -> dict[str, Any
     return {name: parameters[name] for name in names if name in parameters}
 
 
-def _raised(what: str, error: Exception, asked: Mapping[str, Any]) -> DeclarationError:
+def _raised(what: str, error: BaseException, asked: Mapping[str, Any]) -> DeclarationError:
     return DeclarationError(
         f"{what} raised {type(error).__name__}: {error}, at the point {dict(asked)}"
     )

@@ -265,7 +265,9 @@ class Python:
     def __init__(self, folder):
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         command = [sys.executable, "-c", SCRIPT]
-        self.process = subprocess.Popen(command, text=True, cwd=folder, **pipes)
+        # Python takes a file edited within a second, to the same length, for what it has compiled.
+        env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+        self.process = subprocess.Popen(command, text=True, cwd=folder, env=env, **pipes)
         self.say("ready")
 
     def say(self, word):

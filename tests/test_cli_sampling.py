@@ -37,6 +37,16 @@ def run(sweeps, *arguments):
     return sweeps("run", *arguments, "--engine", "serial", "--json").json
 
 
+def test_equal_points_are_computed_once_and_none_is_left(sweeps, drawn):
+    said = sweeps("run", "drawn", "length=choice(1,2)", "g=1,2", "--engine", "serial").out
+    assert "2,048 points: 16 computed, 2,032 reused, 0 failed in" in said
+
+
+def test_conditions_add_up(sweeps, fragile):
+    twice = ("--only", "x == 1 or x == 3", "--only", "method == 'two' and x > 1")
+    assert run(sweeps, "fragile", *twice)["points"] == 1
+
+
 def test_twice_the_points_of_a_sequence_are_half_known(sweeps, drawn):
     assert run(sweeps, "drawn")["computed"] == 1024
     again = run(sweeps, "drawn", "sample=sobol(2048)")

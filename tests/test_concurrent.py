@@ -81,6 +81,8 @@ async def misbehave(i):
         raise asyncio.CancelledError("by hand")
     if i == 6:
         asyncio.get_running_loop().create_task(leave())
+    if i == 7:
+        asyncio.get_running_loop().stop()
     await asyncio.sleep(0.01)
     return i
 

@@ -102,6 +102,11 @@ def test_a_function_without_a_name_needs_one():
         options.name(None, lambda: 1)
 
 
+def test_replicates_share_no_random_numbers():
+    with pytest.raises(DeclarationError, match="all replicates would be equal"):
+        options.common_random_numbers(["replicate"], {"replicate", "x"})
+
+
 def two(results, other):
     pass
 

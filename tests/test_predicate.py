@@ -1,5 +1,7 @@
 """What a predicate is given, and what it may answer."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -82,6 +84,7 @@ def mistaken(x):
     ("function", "message"),
     [
         (lambda x: 1 / x, "raised ZeroDivisionError: division by zero, at the point {'x': 0}"),
+        (lambda x: sys.exit(5), "raised SystemExit: 5, at the point {'x': 0}"),
         (lambda x: np.array([True, False]), "raised ValueError"),
         (lambda y: y, "missing 1 required positional argument: 'y', at the point {}"),
         (lambda x, /: x, "missing 1 required positional argument"),
