@@ -8,7 +8,7 @@ import functools
 import math
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -110,9 +110,7 @@ def call_each(
     room_bytes = BLOCK_BYTES
     at, clock = record.at, time.perf_counter
     snapshot, scalars = returning.snapshot, returning.SCALARS
-    own = [c.tolist() if isinstance(c, np.ndarray) else c for c in columns.values()]
-    rows: Iterable[tuple[Any, ...]] = zip(*own, strict=True) if own else iter([()] * n_points)
-    for i, row in enumerate(rows):
+    for i, row in enumerate(rows(columns, n_points)):
         at[0] = i
         if timeout and times[-1] >= rearm:
             record.arm((1 + _TIMEOUT_SLACK) * timeout)
@@ -133,6 +131,12 @@ def call_each(
             break
     elapsed = np.diff(times).astype(np.float32)
     return Called(elapsed, times[-1] - times[0], failures, returned)
+
+
+def rows(columns: Mapping[str, Iterable[Any]], n_points: int) -> Iterator[tuple[Any, ...]]:
+    """Values of one point after the other, as Python's own scalars."""
+    own = [c.tolist() if isinstance(c, np.ndarray) else c for c in columns.values()]
+    return zip(*own, strict=True) if own else iter([()] * n_points)
 
 
 def call_columns(

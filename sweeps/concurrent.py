@@ -75,9 +75,8 @@ async def call_concurrently(
 def _rows(columns: Mapping[str, Iterable[Any]], n_points: int) -> Iterator[Row]:
     """Places of the points, with the arguments of each."""
     names = tuple(columns)
-    own = [c.tolist() if isinstance(c, np.ndarray) else c for c in columns.values()]
-    rows: Iterable[tuple[Any, ...]] = zip(*own, strict=True) if own else iter([()] * n_points)
-    return ((i, dict(zip(names, row, strict=True))) for i, row in enumerate(rows))
+    rows = enumerate(calling.rows(columns, n_points))
+    return ((i, dict(zip(names, row, strict=True))) for i, row in rows)
 
 
 class _Points:
