@@ -15,6 +15,20 @@ settings.register_profile("sweeps", deadline=None)
 settings.load_profile("sweeps")
 
 
+@pytest.fixture(autouse=True)
+def _own_experiments():
+    """Leave the modules of other experiments as they were: what a test imports ends with it."""
+
+    def ours():
+        return {n: m for n, m in sys.modules.items() if n.partition(".")[0] == "experiments"}
+
+    before = ours()
+    yield
+    for name in ours().keys() - before.keys():
+        del sys.modules[name]
+    sys.modules.update(before)
+
+
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """A folder with an empty experiments/ in it, which is the current one."""
