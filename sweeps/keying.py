@@ -110,20 +110,21 @@ def key_maker(experiment: Experiment) -> KeyMaker:
     largest = max((dimension.size for dimension in space.dimensions), default=0)
     if largest > MAX_POINTS:
         raise too_many(largest)
-    passed = set(experiment.passed)
-    only_shown = {name for name in space.derived if name not in passed}
-    tokens = {name: experiment.label_tokens(table) for name, table in _tables(experiment).items()}
-    hashes, constant = _hashes(experiment, tokens)
+    only_shown = {*space.derived} - {*experiment.passed}
+    tables = {name: column.table for name, column in space.columns.items()}
+    columns = {name: _hash(experiment, name, table) for name, table in tables.items()}
+    defaults = {name: _hash(experiment, name, t) for name, t in experiment.constants.items()}
+    hashes, constant = _joined(columns, defaults)
     shown = {name: hashes.pop(name) for name in only_shown}
     if not experiment.takes_rng:
         return KeyMaker(space, hashes, constant, shown)
-    seed = (experiment.seed, *experiment.common_random_numbers)
-    constant = constant + keys.hash_values(RNG, accept(RNG, [seed]))
-    # A stream does not depend on the code behind labels: it stays when that changes.
-    stream_hashes, stream_constant = _hashes(experiment, {}, {*experiment.common_random_numbers})
-    for name in only_shown:
-        stream_hashes.pop(name, None)
-    return KeyMaker(space, hashes, constant, shown, stream_hashes, stream_constant)
+    common = experiment.common_random_numbers
+    constant = constant + keys.hash_values(RNG, accept(RNG, [(experiment.seed, *common)]))
+    streams = _joined(
+        {n: _bare(n, tables[n], columns[n]) for n in hashes if n not in common},
+        {n: _bare(n, t, defaults[n]) for n, t in experiment.constants.items() if n not in common},
+    )
+    return KeyMaker(space, hashes, constant, shown, *streams)
 
 
 def too_many(n_points: int) -> DeclarationError:
@@ -134,28 +135,20 @@ def too_many(n_points: int) -> DeclarationError:
     )
 
 
-def _tables(experiment: Experiment) -> dict[str, values.Values]:
-    columns = experiment.space.columns
-    return {**experiment.constants, **{name: column.table for name, column in columns.items()}}
+def _hash(experiment: Experiment, name: str, table: values.Values) -> keys.Keys:
+    return keys.hash_values(name, table, experiment.label_tokens(table))
 
 
-def _hashes(
-    experiment: Experiment,
-    tokens: Mapping[str, Mapping[str, str]],
-    without: frozenset[str] | set[str] = frozenset(),
+def _bare(name: str, table: values.Values, hashed: keys.Keys) -> keys.Keys:
+    """Hash values without the code behind them, so that random streams outlive its changes."""
+    return keys.hash_values(name, table) if table.objects else hashed
+
+
+def _joined(
+    columns: Hashes, defaults: Mapping[str, keys.Keys]
 ) -> tuple[dict[str, keys.Keys], keys.Keys]:
-    """Hash the parameters, and add up the constants."""
+    """Put the default behind the values of a parameter, and add up those of all others."""
     nothing = np.zeros((1, 2), dtype=np.uint64)
-    own = {
-        name: keys.hash_values(name, table, tokens.get(name))
-        for name, table in experiment.constants.items()
-        if name not in without
-    }
-    hashes = {}
-    for name, column in experiment.space.columns.items():
-        default = own.pop(name, nothing)
-        if name not in without:
-            hashed = keys.hash_values(name, column.table, tokens.get(name))
-            hashes[name] = np.concatenate([hashed, default])
-    constant = sum(own.values(), nothing)
-    return hashes, constant
+    hashes = {n: np.concatenate([own, defaults.get(n, nothing)]) for n, own in columns.items()}
+    rest = [own for name, own in defaults.items() if name not in columns]
+    return hashes, sum(rest, nothing)

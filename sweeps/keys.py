@@ -53,6 +53,11 @@ class Factors:
         return total
 
 
+def written(own: Keys | Factors) -> Keys:
+    """Keys of points, shape (n, 2), written out where they are a product."""
+    return own.keys() if isinstance(own, Factors) else own
+
+
 def boxes(shape: Sequence[int], start: int, stop: int) -> Iterator[tuple[slice, ...]]:
     """Cut a run of flat positions (C order) into boxes, as few as there can be.
 

@@ -18,7 +18,7 @@ import numpy as np
 from sweeps import memo, segment
 from sweeps.block import Array, Failure, Part, Variable, digest
 from sweeps.errors import StorageError
-from sweeps.keys import Factors, Keys
+from sweeps.keys import written
 
 SMALL_BYTES = 4 * 2**20
 N_SMALL = 32
@@ -155,11 +155,7 @@ def _rows(part: Part, rows: Array) -> Part:
             values = np.concatenate([pieces[row] for row in rows.tolist()])
         counts = None if v.counts is None else v.counts[rows]
         variables.append(Variable(v.name, values, v.dims, counts, v.attrs))
-    return Part(_keys(part)[rows], part.elapsed[rows], tuple(variables), part.coordinates)
-
-
-def _keys(part: Part) -> Keys:
-    return part.keys.keys() if isinstance(part.keys, Factors) else part.keys
+    return Part(written(part.keys)[rows], part.elapsed[rows], tuple(variables), part.coordinates)
 
 
 def _joined(parts: Sequence[Part]) -> Part:
@@ -176,7 +172,7 @@ def _joined(parts: Sequence[Part]) -> Part:
     if len(parts) == 1:
         return parts[0]
     return Part(
-        np.concatenate([_keys(part) for part in parts]),
+        np.concatenate([written(part.keys) for part in parts]),
         np.concatenate([part.elapsed for part in parts]),
         tuple(variables),
         parts[0].coordinates,

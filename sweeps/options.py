@@ -72,12 +72,16 @@ def depends_on(given: Any) -> tuple[str, ...]:
 
 def ignore(given: Any) -> frozenset[str]:
     """Names of arguments."""
+    return frozenset(_names("ignore", given, "names, ignore=['verbose']"))
+
+
+def _names(option: str, given: Any, wanted: str) -> tuple[str, ...]:
     is_many = isinstance(given, Iterable) and not isinstance(given, (str, bytes, Mapping))
     names = tuple(given) if is_many else (given,)
     for each in names:
         if not isinstance(each, str):
-            raise DeclarationError(f"ignore has {short(each)}: give names, ignore=['verbose']")
-    return frozenset(names)
+            raise DeclarationError(f"{option} has {short(each)}: give {wanted}")
+    return names
 
 
 def folder(given: Any) -> str | None:
@@ -116,14 +120,9 @@ def seed(given: Any) -> int:
 
 def common_random_numbers(given: Any, names: Collection[str]) -> tuple[str, ...]:
     """Parameters along which all points draw the same random numbers, sorted."""
-    is_many = isinstance(given, Iterable) and not isinstance(given, (str, bytes, Mapping))
-    chosen = tuple(given) if is_many else (given,)
+    wanted = "names of parameters, common_random_numbers=['rate']"
+    chosen = _names("common_random_numbers", given, wanted)
     for name in chosen:
-        if not isinstance(name, str):
-            raise DeclarationError(
-                f"common_random_numbers has {short(name)}: give names of parameters, "
-                "common_random_numbers=['rate']"
-            )
         if name == signature.REPLICATE:
             raise DeclarationError(
                 "common_random_numbers has 'replicate': all replicates would be equal, leave it out"

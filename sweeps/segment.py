@@ -21,7 +21,7 @@ import numpy.typing as npt
 from sweeps import h5
 from sweeps.block import Array, Failure, Header, Part, Variable
 from sweeps.errors import StorageError
-from sweeps.keys import Factors, Keys
+from sweeps.keys import Factors, Keys, written
 
 SUFFIX = ".seg"
 _MAGIC = b"sweeps-segment-1"
@@ -47,8 +47,7 @@ class StoredPart:
     @functools.cached_property
     def keys(self) -> Keys:
         """Key of each point, shape (n, 2)."""
-        own = self.stored_keys
-        return own.keys() if isinstance(own, Factors) else own
+        return written(self.stored_keys)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

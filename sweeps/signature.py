@@ -56,8 +56,12 @@ def is_async(function: Callable[..., Any]) -> bool:
 
 def passed(function: Callable[..., Any], space: Space) -> tuple[str, ...]:
     """Parameters of a space that a function takes: not all derived ones, nor the replicate."""
-    takes_all = any(p.kind is p.VAR_KEYWORD for p in _parameters(function))
+    takes_all = _takes_all(function)
     return tuple(name for name in space.parameters if takes_all or takes(function, name))
+
+
+def _takes_all(function: Callable[..., Any]) -> bool:
+    return any(p.kind is p.VAR_KEYWORD for p in _parameters(function))
 
 
 def _parameters(function: Callable[..., Any]) -> tuple[inspect.Parameter, ...]:
@@ -130,8 +134,7 @@ def check(
                 f"{'some points do not have it' if is_swept else 'nobody gives it'}"
                 ": add it to the space or give it a default"
             )
-    takes_all = any(p.kind is p.VAR_KEYWORD for p in _parameters(function))
-    for name in () if takes_all else space.parameters:
+    for name in () if _takes_all(function) else space.parameters:
         if name not in taken and name != REPLICATE and name not in space.derived:
             raise unknown("parameter", name, taken, f"of {called}")
     if REPLICATE in space.parameters and not (takes(function, RNG) or takes(function, REPLICATE)):

@@ -63,13 +63,18 @@ class Subject:
         """The results file."""
         return self.results / f"{self.experiment.name}.h5"
 
+    @functools.cached_property
+    def _layout(self) -> hashlib.blake2b:
+        """Digest of which point stands where; long axes take a while, and a run asks thrice."""
+        return hashlib.blake2b(self.keys.layout(), digest_size=16)
+
     def state(self, segments: Iterable[str], *, is_summarized: bool = True) -> str:
         """Digest of all that a results file is made from; an equal state lands an equal file.
 
         A file without the summary that belongs to it has another one.
         """
         made = self.experiment
-        digest = hashlib.blake2b(self.keys.layout(), digest_size=16)
+        digest = self._layout.copy()
         said = [FORMAT, made.name, made.about, self.fingerprint.digest]
         said += [sorted(made.units.items()), sorted(made.dims.items())]
         said += [sorted(made.constants), sorted(segments)]
