@@ -1,5 +1,7 @@
 """Laws of keys: what a point is, not where it is, says which key it has."""
 
+import enum
+
 import numpy as np
 from hypothesis import given, settings
 
@@ -68,3 +70,17 @@ def test_the_layout_tells_along_what_a_parameter_is_derived():
     spaces = square.derive(c=lambda a: a), square.derive(c=lambda b: b), square
     for function in (with_all, lambda a, b: 0):
         assert len({maker(space, function).layout() for space in spaces}) == 3
+
+
+class Solver(enum.Enum):
+    EULER = 1
+    RK4 = 2
+
+
+def test_a_default_has_the_key_of_the_same_value_given():
+    def solve(i=0, solver=Solver.RK4):
+        raise NotImplementedError
+
+    by_default = points([{"i": 1, "solver": Solver.EULER}, {"i": 2}])
+    given_all = points([{"i": 1, "solver": Solver.EULER}, {"i": 2, "solver": Solver.RK4}])
+    np.testing.assert_array_equal(keys(by_default, solve), keys(given_all, solve))
