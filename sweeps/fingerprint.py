@@ -35,7 +35,10 @@ class Fingerprint:
     sources
         Part -> its source, as it was written.
     whole_modules
-        Modules taken whole, as the source does not show what is used of them.
+        Modules taken whole, as the source does not show what is used of them -> why, with the
+        place where that is.
+    files
+        Project modules that were looked at, reached or not -> their file and its text.
     data
         Files and folders whose content went into it, each with the `state` that it was read in.
     """
@@ -44,7 +47,8 @@ class Fingerprint:
     parts: Mapping[str, str]
     modules: tuple[str, ...]
     sources: Mapping[str, str]
-    whole_modules: tuple[str, ...]
+    whole_modules: Mapping[str, str]
+    files: Mapping[str, tuple[Path, str]]
     data: Mapping[Path, State]
 
 
@@ -122,7 +126,8 @@ def fingerprint(
         parts=dict(sorted(parts.items())),
         modules=tuple(sorted(reach.modules)),
         sources=dict(sorted(reach.sources.items())),
-        whole_modules=tuple(sorted(reach.whole)),
+        whole_modules=dict(sorted(reach.whole.items())),
+        files=reach.files,
         data=data,
     )
 

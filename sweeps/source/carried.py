@@ -54,7 +54,7 @@ class Carried:
         if isinstance(item, type):
             return self._class_(item)
         if module := self.reach.module(item.__name__):
-            self.reach.take_whole(module)
+            self.reach.take_whole(module, "it is carried as a value")
         return f"module {item.__name__}"
 
     def _class_(self, item: type) -> str:

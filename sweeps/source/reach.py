@@ -9,6 +9,7 @@ import sys
 import types
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from sweeps.errors import DeclarationError
@@ -41,7 +42,7 @@ class Reach:
     modules
         Names of the modules with parts.
     whole
-        Names of the modules taken whole.
+        Names of the modules taken whole -> why.
     data
         Files that cached functions depend on, relative to the folder of their module.
     """
@@ -50,7 +51,7 @@ class Reach:
     texts: dict[str, set[str]] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
     modules: set[str] = field(default_factory=set)
-    whole: set[str] = field(default_factory=set)
+    whole: dict[str, str] = field(default_factory=dict)
     data: set[tuple[Module, str]] = field(default_factory=set)
     own_defaults: frozenset[ast.expr] = frozenset()
     _known: dict[str, Module | None] = field(default_factory=dict)
@@ -80,6 +81,12 @@ class Reach:
             self._known[name] = load(name)
         return self._known[name]
 
+    @property
+    def files(self) -> dict[str, tuple[Path, str]]:
+        """Modules that were looked at -> their file and its text."""
+        known = (module for module in self._known.values() if module)
+        return {m.name: (m.file, m.source.text) for m in known if m.file and m.source}
+
     def _enter(self, module: Module) -> None:
         """Take in what a module, and those that it imports, change in others when imported."""
         if not self._once("enter", module):
@@ -105,7 +112,7 @@ class Reach:
     def _reach(self, module: Module, chain: Chain) -> None:
         name = chain[0]
         if name in _DYNAMIC_BUILTINS and not module.provides(name):
-            self.take_whole(module)
+            self.take_whole(module, f"{name}() is used in it")
         if module.provides(name):
             self._define(module, name)
             for node in module.space.imports.get(name, ()):
@@ -131,9 +138,9 @@ class Reach:
         module = self.module(name)
         if module is None:
             if _is_dynamic(".".join((name, *attributes))):
-                self.take_whole(asking)
+                self.take_whole(asking, f"{'.'.join((name, *attributes))} is used in it")
         elif not attributes:
-            self.take_whole(module)
+            self.take_whole(module, f"{asking.name} uses it as a value")
         elif module.provides(attributes[0]) or self._star(module, attributes[0]):
             self.refer(module, (None, attributes))
         elif self.module(submodule := f"{name}.{attributes[0]}"):
@@ -211,11 +218,11 @@ class Reach:
             imports = module.space.imports.get(name, [])
             self.take(module, name, "\n".join(texts), *statements, *imports)
 
-    def take_whole(self, module: Module) -> None:
+    def take_whole(self, module: Module, why: str) -> None:
         """Take in all that a module says; what it imports too, as it can be reached through it."""
         if not self._once("whole", module):
             return
-        self.whole.add(module.name)
+        self.whole[module.name] = why
         own = self.own_defaults
         texts = [self.read(module, statement, without=own) for statement in module.space.body]
         self.take(module, "*", "\n".join(texts), *module.space.body)

@@ -1,0 +1,1 @@
+"""The commands, each one call and its answer: `sweeps.cli` puts them together."""

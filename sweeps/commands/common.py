@@ -1,0 +1,100 @@
+"""What all commands share: their arguments, the subject they are about, and saying an answer."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from sweeps import answers, display
+from sweeps.errors import StorageError
+
+if TYPE_CHECKING:
+    from sweeps.subject import Subject
+
+INTERRUPTED = 130
+"""Exit code."""
+
+Command = Callable[..., int | None]
+
+
+def options(command: Command) -> Command:
+    """Give a command the options that all have."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Answer in JSON."),
+        click.option(
+            "--results", metavar="DIR", help="Folder of results [SWEEPS_RESULTS, results]."
+        ),
+        click.option(
+            "--experiments",
+            metavar="PATH",
+            help="Folder, file or module of experiments [SWEEPS_EXPERIMENTS, experiments].",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+name = click.argument("name")
+axes = click.argument("axes", nargs=-1, metavar="[AXIS=VALUES]...")
+
+
+def _all_of(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> str | None:
+    """Join several conditions to one: points must meet all of them."""
+    if len(given) < 2:
+        return given[0] if given else None
+    return " and ".join(f"({text})" for text in given)
+
+
+only = click.option(
+    "--only",
+    multiple=True,
+    callback=_all_of,
+    metavar="CONDITION",
+    help="Only points that meet it: 'length<0.5 and method==\"rk4\"'.",
+)
+rows = click.option(
+    "--rows", default=10, type=click.IntRange(min=0), metavar="N", help="Rows of a table [10]."
+)
+
+
+def subject(
+    name: str,
+    experiments: str | None,
+    results: str | None,
+    axes: tuple[str, ...] = (),
+    only: str | None = None,
+) -> Subject:
+    """Resolve what a command is about."""
+    from sweeps import overrides, subject
+
+    given = overrides.parse_all(axes)
+    return subject.resolve(name, results=results, experiments=experiments, axes=given, only=only)
+
+
+def command_line(*words: str, **options: str | None) -> str:
+    """A command line to give as advice, with the options of this one."""
+    given = [f"--{name}={value}" for name, value in options.items() if value]
+    return shlex.join(["python", "-m", "sweeps", *words, *given])
+
+
+def say(answer: answers.Answer, as_json: bool) -> None:
+    """Print an answer."""
+    text = display.as_json(answer.data) if as_json else answer.text
+    try:
+        click.echo(text)
+    except OSError as error:
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - or it is flushed again at exit
+        if not isinstance(error, BrokenPipeError):  # `| head` had enough, which is no mistake
+            raise StorageError(f"cannot write the answer: {error.strerror}") from error
+
+
+def warn(text: str) -> None:
+    """Print what is not the answer."""
+    with contextlib.suppress(OSError):  # where stderr takes nothing, the exit code must do
+        click.echo(text, err=True)
