@@ -58,6 +58,16 @@ def written(own: Keys | Factors) -> Keys:
     return own.keys() if isinstance(own, Factors) else own
 
 
+def shifted(own: Keys | Factors, shift: tuple[int, int]) -> Keys | Factors:
+    """Add the hashes of parameters that are the same for all points."""
+    if shift == (0, 0):
+        return own
+    more = np.array([shift], dtype=np.uint64)
+    if isinstance(own, Factors):
+        return Factors(own.names, (*own.sums[:-1], own.sums[-1] + more))
+    return own + more
+
+
 def boxes(shape: Sequence[int], start: int, stop: int) -> Iterator[tuple[slice, ...]]:
     """Cut a run of flat positions (C order) into boxes, as few as there can be.
 

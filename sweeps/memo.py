@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sweeps import files, keys, segment
+from sweeps import acceptance, files, keys, segment
 from sweeps.block import Failure, Part
 from sweeps.errors import StorageError
 from sweeps.segment import Segment, StoredPart
@@ -32,7 +32,7 @@ class Index:
     Attributes
     ----------
     segments : mapping of str to Segment
-        By file name.
+        By name, as `listing` says it.
     bad : tuple of Path
         Damaged segments that this listing set aside.
     """
@@ -43,13 +43,20 @@ class Index:
 
     @functools.cached_property
     def parts(self) -> tuple[StoredPart, ...]:
-        """Every part of every segment, the newest segments first: what they say of a key counts."""
-        return tuple(p for s in self._newest_first for p in s.parts)
+        """Every part of every segment; what the first one says of a key counts.
+
+        The code's own come before accepted ones, the newest before older ones.
+        """
+        return tuple(p for s in self._in_order for p in s.parts)
 
     @functools.cached_property
-    def _newest_first(self) -> tuple[Segment, ...]:
+    def _in_order(self) -> tuple[Segment, ...]:
         return tuple(
-            sorted(self.segments.values(), key=lambda s: (s.created_ns, s.path.name), reverse=True)
+            sorted(
+                self.segments.values(),
+                key=lambda s: (-s.rank, s.created_ns, s.path.name),
+                reverse=True,
+            )
         )
 
     @functools.cached_property
@@ -70,7 +77,7 @@ class Index:
     def failures(self) -> dict[tuple[int, int], Failure]:
         """The failure of each key that failed, the one with the most attempts."""
         latest: dict[tuple[int, int], Failure] = {}
-        for each in self._newest_first:
+        for each in self._in_order:
             for failure in each.failures:
                 known = latest.get(failure.key)
                 if known is None or known.attempts < failure.attempts:
@@ -113,7 +120,16 @@ def folder(results: Path, experiment: str, fingerprint: str) -> Path:
 
 
 def listing(place: Path) -> tuple[str, ...]:
-    """Names of the segments in a folder, sorted: they say all of its state.
+    """Names of the segments that count in a folder, sorted: they say all of its state.
+
+    Those of accepted code have the name of their folder in front.
+    """
+    found = acceptance.sources(place)
+    return tuple(sorted(s.prefix + name for s in found for name in listing_of(s.folder)))
+
+
+def listing_of(place: Path) -> tuple[str, ...]:
+    """Names of the segments in a folder itself, sorted.
 
     A folder is not read in one instant. While segments are merged, a first look may miss the new
     one and a second the old ones; what a look and the next one agree on was there.
@@ -135,29 +151,45 @@ def _names(place: Path) -> tuple[str, ...]:
 
 
 def scan(place: Path, before: Index | None = None) -> Index:
-    """Read the keys of all segments in a folder; those that `before` knows are not read again.
+    """Read the keys of all segments that count; those that `before` knows are not read again.
 
     Raises
     ------
     StorageError
-        Where the folder or a segment cannot be read; a damaged one is set aside.
+        Where a folder or a segment cannot be read; a damaged one is set aside.
     """
     known = dict(before.segments) if before is not None else {}
     bad: list[Path] = []
+    segments: dict[str, Segment] = {}
+    for rank, source in enumerate(acceptance.sources(place)):
+        segments |= _scan(source, rank, known, bad)
+    if before is not None and not bad and before.segments == segments:
+        return before  # which has its keys sorted already
+    return Index(place, segments, tuple(bad))
+
+
+def _scan(
+    source: acceptance.Source, rank: int, known: dict[str, Segment], bad: list[Path]
+) -> dict[str, Segment]:
+    """Read the segments of one folder, by the names of `listing`."""
     while True:
         segments: dict[str, Segment] = {}
         is_complete = True
-        for name in listing(place):
+        for file_name in listing_of(source.folder):
+            name = source.prefix + file_name
             try:
-                segments[name] = known[name] = known.get(name) or segment.load(place / name)
+                if name not in known:
+                    loaded = segment.load(source.folder / file_name)
+                    known[name] = loaded.accepted(rank, source.shift) if rank else loaded
+                elif known[name].rank != rank:
+                    known[name] = dataclasses.replace(known[name], rank=rank)
+                segments[name] = known[name]
             except segment.MergedAwayError:
                 is_complete = False
             except segment.DamagedError:
-                bad.append(_set_aside(place / name))
+                bad.append(_set_aside(source.folder / file_name))
         if is_complete:
-            if before is not None and not bad and before.segments.keys() == segments.keys():
-                return before  # which has its keys sorted already
-            return Index(place, segments, tuple(bad))
+            return segments
 
 
 def _set_aside(path: Path) -> Path:

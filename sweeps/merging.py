@@ -50,7 +50,9 @@ def merge(index: memo.Index) -> memo.Index:
     """
     settled_ns = time.time_ns() - round(SETTLED_S * 1e9)
     small = [
-        s for s in index.segments.values() if s.n_bytes < SMALL_BYTES and s.created_ns <= settled_ns
+        s
+        for s in index.segments.values()
+        if not s.rank and s.n_bytes < SMALL_BYTES and s.created_ns <= settled_ns
     ]
     if len(small) < N_SMALL:
         return index

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from sweeps import h5
 from sweeps.block import Array, Failure, Header, Part, Variable
 from sweeps.errors import StorageError
-from sweeps.keys import Factors, Keys, written
+from sweeps.keys import Factors, Keys, shifted, written
 
 SUFFIX = ".seg"
 _MAGIC = b"sweeps-segment-1"
@@ -52,13 +52,28 @@ class StoredPart:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Segment:
-    """One file of the memo."""
+    """One file of the memo.
+
+    Attributes
+    ----------
+    rank : int
+        0 for the values of the code that is asked about; higher ones count less.
+    """
 
     path: Path
     n_bytes: int
     created_ns: int
     parts: tuple[StoredPart, ...]
     failures: tuple[Failure, ...]
+    rank: int = 0
+
+    def accepted(self, rank: int, shift: tuple[int, int]) -> Segment:
+        """See it as one of other code that accepts its values; failures may be mended there."""
+        parts = tuple(
+            dataclasses.replace(part, stored_keys=shifted(part.stored_keys, shift))
+            for part in self.parts
+        )
+        return dataclasses.replace(self, parts=parts, failures=(), rank=rank)
 
 
 class MergedAwayError(StorageError):

@@ -139,7 +139,7 @@ class Carried:
     def _module_of(self, item: types.FunctionType) -> Module | None:
         """Return the module whose globals a function sees; None if an installed one."""
         name = item.__globals__.get("__name__") or "<no module>"
-        file = item.__code__.co_filename
+        file = _file_of(item)
         module = self.reach.module(name)
         if module and module.file and os.path.realpath(file) == os.path.realpath(module.file):
             return module
@@ -179,6 +179,12 @@ def innermost(function: Any) -> Any:
         if inside is None:
             return function
         function = inside
+
+
+def _file_of(item: types.FunctionType) -> str:
+    """Return the file of a function, also where it came by cloudpickle, which forgets it (3.1.2)."""
+    file = item.__code__.co_filename
+    return item.__globals__.get("__file__") or file if file == "<dynamic-code>" else file
 
 
 def _defaults(item: types.FunctionType) -> dict[str, Any]:
