@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import time
 from collections.abc import Iterable, Iterator
 
-from sweeps import dispatching, engines, files, memo, provenance, refreshing, signature
+from sweeps import dispatching, engines, memo, provenance, record, refreshing, signature
 from sweeps.errors import StorageError, SweepsError, UnfinishedError
 from sweeps.interrupting import Interruption
 from sweeps.invocation import Options, Progress, Report, Watch
@@ -19,7 +18,6 @@ LANDING_SHARE = 50
 """A long run lands what it has when this many times a landing's duration has passed: 2 %."""
 
 _FIRST_LANDING_S = 30.0
-_CODE = "code.json"
 
 
 def compute(
@@ -33,7 +31,7 @@ def compute(
     n_todo = sum(map(len, positions))
     tally = dispatching.Tally()
     if n_todo:
-        _prepare(subject)
+        record.keep(subject.memo, subject.experiment, subject.fingerprint)
         progress = Progress(n_todo, 0, 0, todo.n_reused, 0.0)
         tally = _compute(subject, index, positions, progress, options, watch, interruption, started)
     try:
@@ -77,20 +75,6 @@ def _first(pieces: Iterable[Positions], limit: int | None) -> list[Positions]:
         kept.append(piece[:limit])
         limit -= len(kept[-1])
     return [piece for piece in kept if len(piece)]
-
-
-def _prepare(subject: Subject) -> None:
-    """Make the folders, and keep the code beside its results so that a change can be told."""
-    files.make_folder(subject.memo)
-    code = subject.memo / _CODE
-    if not code.exists():
-        said = {
-            "experiment": subject.experiment.name,
-            "parts": dict(subject.fingerprint.parts),
-            "sources": dict(subject.fingerprint.sources),
-            "packages": provenance.of_packages(),
-        }
-        files.commit(code, [json.dumps(said, indent=1).encode()])
 
 
 def _compute(

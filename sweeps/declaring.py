@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import inspect
@@ -175,6 +176,18 @@ class Experiment:
             if any(digests[id(thing)] for thing in things):
                 tokens[values.label(element)] = " ".join(digests[id(thing)] for thing in things)
         return tokens
+
+    def behind_labels(self) -> dict[tuple[str, str], list[fingerprint.Fingerprint]]:
+        """Find the code and data behind values, by parameter and label, where there is any."""
+        tables = {name: column.table for name, column in self.space.columns.items()}
+        found: dict[tuple[str, str], list[fingerprint.Fingerprint]] = {}
+        for name, table in {**tables, **self.constants}.items():
+            for element in table.objects or ():
+                for thing in values.behind(element):
+                    with contextlib.suppress(DeclarationError, RecursionError):
+                        own = found.setdefault((name, values.label(element)), [])
+                        own.append(fingerprint.fingerprint(thing))
+        return found
 
     def identify_values(self) -> tuple[tuple[Any, str], ...]:
         """List the functions and classes behind values of parameters, and their identity."""

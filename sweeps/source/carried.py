@@ -182,7 +182,7 @@ def innermost(function: Any) -> Any:
 
 
 def _file_of(item: types.FunctionType) -> str:
-    """Return the file of a function, also where it came by cloudpickle, which forgets it (3.1.2)."""
+    """Return the file of a function, also where it came by cloudpickle, which forgets it."""
     file = item.__code__.co_filename
     return item.__globals__.get("__file__") or file if file == "<dynamic-code>" else file
 
