@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from sweeps import caching, files, memo
+from sweeps import acceptance, caching, files, memo
 from sweeps.subject import Subject
 
 
@@ -24,7 +24,9 @@ class Waste:
 def waste(subject: Subject) -> list[Waste]:
     """Find what memo and cached functions hold of an experiment beside that of its present code."""
     cached = caching.places(subject.fingerprint.parts, subject.results)
-    found = [Waste(p, _size_bytes(p), "results of earlier code") for p in _beside(subject.memo)]
+    needed = {source.folder for source in acceptance.sources(subject.memo)}
+    unneeded = [p for p in _beside(subject.memo) if p not in needed]
+    found = [Waste(p, _size_bytes(p), "results of earlier code") for p in unneeded]
     old = [p for place in cached for p in _beside(place)]
     found += [Waste(p, _size_bytes(p), "cached by earlier code") for p in old]
     bad = sorted(subject.memo.glob(f"*{memo.BAD_SUFFIX}"))

@@ -61,6 +61,21 @@ def compute(
     )
 
 
+def compute_points(
+    subject: Subject,
+    positions: Positions,
+    options: Options,
+    watch: Watch | None,
+    interruption: Interruption,
+) -> dispatching.Tally:
+    """Compute some points whether or not they are known, and land nothing."""
+    record.keep(subject.memo, subject.experiment, subject.fingerprint)
+    progress = Progress(len(positions), 0, 0, 0, 0.0)
+    index = memo.scan(subject.memo)
+    options = dataclasses.replace(options, recompute=True)
+    return _compute(subject, index, [positions], progress, options, watch, interruption, None)
+
+
 def _unfinished(reason: str, tally: dispatching.Tally) -> SweepsError:
     if not tally.n_computed + tally.n_failed + tally.n_uncommitted:
         return StorageError(reason)
@@ -85,9 +100,12 @@ def _compute(
     options: Options,
     watch: Watch | None,
     interruption: Interruption,
-    started: str,
+    started: str | None,
 ) -> dispatching.Tally:
-    """Compute points until all are done or the user says stop, and say what came of them."""
+    """Compute points until all are done or the user says stop, and say what came of them.
+
+    A long run that `started` then lands what it has, now and again.
+    """
     start = last = time.perf_counter()
     n_workers = dispatching.n_workers(options.n_workers, progress.n_todo, options.engine)
     dispatch = dispatching.Dispatch(
@@ -117,7 +135,7 @@ def _compute(
         with contextlib.closing(dispatch.receipts()) as receipts:
             for _ in receipts:
                 show()
-                if time.perf_counter() - last > pause:
+                if started is not None and time.perf_counter() - last > pause:
                     begun = time.perf_counter()
                     with contextlib.suppress(SweepsError):  # the last landing will say it
                         index = refreshing.refresh(subject, index, started).gathered.index

@@ -148,7 +148,6 @@ def _joined(
     columns: Hashes, defaults: Mapping[str, keys.Keys]
 ) -> tuple[dict[str, keys.Keys], keys.Keys]:
     """Put the default behind the values of a parameter, and add up those of all others."""
-    nothing = np.zeros((1, 2), dtype=np.uint64)
-    hashes = {n: np.concatenate([own, defaults.get(n, nothing)]) for n, own in columns.items()}
+    hashes = {n: np.concatenate([own, defaults.get(n, keys.NOTHING)]) for n, own in columns.items()}
     rest = [own for name, own in defaults.items() if name not in columns]
-    return hashes, sum(rest, nothing)
+    return hashes, sum(rest, keys.NOTHING)

@@ -21,6 +21,10 @@ from sweeps import values
 Keys = npt.NDArray[np.uint64]
 """Shape (n, 2), one row a point."""
 
+NOTHING: Keys = np.zeros((1, 2), dtype=np.uint64)
+"""The sum of no hashes."""
+NOTHING.setflags(write=False)
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Factors:
@@ -47,7 +51,7 @@ class Factors:
 
     def keys(self) -> Keys:
         """Write the keys out, shape (n, 2)."""
-        total = np.zeros((1, 2), dtype=np.uint64)
+        total = NOTHING
         for own in self.sums:
             total = (total[:, np.newaxis] + own).reshape(-1, 2)
         return total

@@ -168,6 +168,13 @@ def scan(place: Path, before: Index | None = None) -> Index:
     return Index(place, segments, tuple(bad))
 
 
+def own(index: Index) -> Index:
+    """Leave out what is accepted of other code."""
+    return dataclasses.replace(
+        index, segments={name: s for name, s in index.segments.items() if not s.rank}
+    )
+
+
 def _scan(
     source: acceptance.Source, rank: int, known: dict[str, Segment], bad: list[Path]
 ) -> dict[str, Segment]:

@@ -106,7 +106,7 @@ def _contents(
             entries = index.starts[number] + np.arange(len(stored))
             rows = np.flatnonzero(index.find(stored.keys) == entries)
             if rows.size:
-                part = _rows(_read(stored, open_segment(stored.path)), rows)
+                part = rows_of(read_part(stored, open_segment(stored.path)), rows)
                 alike.setdefault(_form(part), []).append(part)
     failures = [
         failure
@@ -119,7 +119,8 @@ def _contents(
     return [_joined(parts) for parts in alike.values()], list(itertools.compress(failures, is_open))
 
 
-def _read(stored: segment.StoredPart, file: h5py.File) -> Part:
+def read_part(stored: segment.StoredPart, file: h5py.File) -> Part:
+    """Read a part with its values."""
     variables = tuple(
         Variable(h.name, segment.read(stored, i, file), h.dims, h.counts, h.attrs)
         for i, h in enumerate(stored.variables)
@@ -145,7 +146,8 @@ def _form(part: Part) -> object:
     )
 
 
-def _rows(part: Part, rows: Array) -> Part:
+def rows_of(part: Part, rows: Array) -> Part:
+    """Keep some points of a part."""
     if len(rows) == len(part):
         return part
     variables = []

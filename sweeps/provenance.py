@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import datetime
 import functools
+import json
 import os
 import platform
 import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from sweeps.fingerprint import Fingerprint
+
+MOST_PATCH_BYTES = 2**20
 _GIT_TIMEOUT_S = 10.0
+_DATA = "data:"
 
 
 def now() -> str:
@@ -47,12 +54,12 @@ def _command(arguments: list[str]) -> str:
 def of_packages() -> dict[str, str]:
     """Versions of the installed packages that are imported by now."""
     names = sorted({name for name in list(sys.modules) if name.isidentifier()} | {"sweeps"})
-    versions = ((name, _version(name)) for name in names)
-    return {name: version for name, version in versions if version}
+    found = {name: version(name) for name in names}
+    return {name: text for name, text in found.items() if text}
 
 
 @functools.cache
-def _version(name: str) -> str:
+def version(name: str) -> str:
     """Version of an installed package; empty for modules of Python and of the project.
 
     ``importlib.metadata.packages_distributions`` knows that PIL is pillow, but takes 140 ms.
@@ -65,26 +72,67 @@ def _version(name: str) -> str:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         # A lazy module would be loaded by getattr(), and None stands for one not to be imported.
-        version = getattr(sys.modules.get(name), "__dict__", {}).get("__version__", "")
-        return version if isinstance(version, str) else ""
+        said = getattr(sys.modules.get(name), "__dict__", {}).get("__version__", "")
+        return said if isinstance(said, str) else ""
 
 
 def of_git(folder: Path) -> dict[str, str]:
-    """Commit and whether the work tree differs from it; empty outside a repository."""
+    """Commit, whether the work tree differs from it, and how; empty outside a repository.
+
+    The patch, of files that git tracks, leads from the commit to the work tree by ``git apply``,
+    but for binary files. What is longer than `MOST_PATCH_BYTES` is left out, and said to be.
+    """
     commit = _git(folder, "rev-parse", "HEAD")
     if not commit:
         return {}
-    changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
-    return {"git_commit": commit, "git_dirty": "true" if changed else "false"}
+    found = {"git_commit": commit.strip()}
+    patch = _git(folder, "diff", "--no-ext-diff", "--no-textconv", "--no-color", "HEAD")
+    if patch is None:  # it took too long
+        return found
+    n_bytes = len(patch.encode())
+    if n_bytes > MOST_PATCH_BYTES:
+        patch = f"(left out: {n_bytes} bytes)"
+    return {**found, "git_dirty": "true" if patch else "false", "git_patch": patch}
 
 
-def _git(folder: Path, *arguments: str) -> str:
-    # Without the option, `git status` locks the index, and a commit made meanwhile fails.
+def _git(folder: Path, *arguments: str) -> str | None:
+    # Without the option, `git diff` locks the index, and a commit made meanwhile fails.
     command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, errors="replace", timeout=_GIT_TIMEOUT_S
         )
     except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
+def of_code(*found: Fingerprint) -> dict[str, str]:
+    """Code and data that results are of, in full.
+
+    Returns
+    -------
+    dict of str to str
+        ``source`` to read; ``source_files`` to build the project anew: JSON of the files, by their
+        paths from its root; ``data_files``: JSON of the digests of data files, by their names.
+    """
+    sources = {part: text for each in found for part, text in each.sources.items()}
+    data = {p: d for each in found for p, d in each.parts.items() if p.startswith(_DATA)}
+    texts = {_path(name, file): text for each in found for name, (file, text) in each.files.items()}
+    return {
+        "source": "\n".join(sources.values()),
+        "source_files": json.dumps(dict(sorted(texts.items()))),
+        "data_files": json.dumps({p.removeprefix(_DATA): d for p, d in sorted(data.items())}),
+    }
+
+
+def _path(module: str, file: Path) -> str:
+    """Path of a module from the root of its project.
+
+    Examples
+    --------
+    >>> _path("experiments.ising", Path("/a/ising.py")), _path("tools", Path("/b/__init__.py"))
+    ('experiments/ising.py', 'tools/__init__.py')
+    """
+    place = module.replace(".", "/")
+    return f"{place}/{file.name}" if file.stem == "__init__" else f"{place}{file.suffix}"

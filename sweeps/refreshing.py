@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sweeps import files, gathering, landing, memo, merging, provenance, summarizing
+import numpy as np
+
+from sweeps import (
+    acceptance,
+    files,
+    gathering,
+    landing,
+    memo,
+    merging,
+    provenance,
+    record,
+    summarizing,
+)
 from sweeps.errors import SummaryError
 from sweeps.segment import MergedAwayError
 from sweeps.sheet import Arrays
@@ -113,5 +127,25 @@ def _provenance(
         **provenance.of_git(Path(module)),
         "packages": json.dumps(provenance.of_packages()),
         "fingerprint": fingerprint.digest,
-        "source": "\n".join(fingerprint.sources.values()),
+        **provenance.of_code(fingerprint, *itertools.chain(*experiment.behind_labels().values())),
+        "accepted": json.dumps(list(_accepted(subject, gathered))),
     }
+
+
+def _accepted(subject: Subject, gathered: gathering.Gathered) -> Iterator[dict[str, Any]]:
+    """Say which values are of earlier code, on whose word, and what that code was."""
+    sources = acceptance.sources(subject.memo)[1:]
+    if not sources:  # counting takes a while
+        return
+    index = gathered.index
+    numbers = np.searchsorted(index.starts, gathered.entries, side="right") - 1
+    counts = np.bincount(numbers[numbers >= 0], minlength=len(index.parts))
+    for source in sources:
+        own = [n for n, part in enumerate(index.parts) if part.path.parent == source.folder]
+        code = record.read_code(source.folder)
+        yield {
+            "fingerprint": source.folder.name,
+            "n_points": int(counts[own].sum()),
+            "accepted": [dataclasses.asdict(each) for each in source.chain],
+            "source": None if code is None else "\n".join(code.sources.values()),
+        }

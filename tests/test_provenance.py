@@ -34,7 +34,11 @@ def test_now_is_utc_to_the_second():
 
 def test_the_commit_is_told_and_whether_the_tree_differs(repository):
     commit = git(repository, "rev-parse", "HEAD")
-    assert provenance.of_git(repository) == {"git_commit": commit, "git_dirty": "false"}
+    assert provenance.of_git(repository) == {
+        "git_commit": commit,
+        "git_dirty": "false",
+        "git_patch": "",
+    }
     (repository / "notes.txt").write_text("untracked")
     assert provenance.of_git(repository)["git_dirty"] == "false"
     (repository / "wave.py").write_text("a = 2")

@@ -1,0 +1,225 @@
+"""Comparing: what earlier code computed against what the present code computes, point by point."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sweeps import (
+    computing,
+    dispatching,
+    earlier,
+    memo,
+    merging,
+    reading,
+    segment,
+    values,
+    vouching,
+)
+from sweeps.acceptance import Shift
+from sweeps.block import Array, Variable
+from sweeps.differences import Difference, merged, of_variable
+from sweeps.errors import SweepsError
+from sweeps.interrupting import interruptible
+from sweeps.invocation import Options, Watch
+from sweeps.space import Positions
+from sweeps.subject import Subject
+
+N_SAMPLE = 100
+
+
+@dataclasses.dataclass(frozen=True)
+class Compared:
+    """How the values of two versions of the code differ.
+
+    Attributes
+    ----------
+    then, now : str
+        Fingerprints.
+    points : int
+        Points that were compared.
+    computed : int
+        Points that the present code computed for it; they are kept.
+    failed : int
+        Points of the sample that the present code fails at.
+    common : int
+        Points of the space that the earlier code has values of, of which the sample was drawn.
+    is_exact : bool
+        Whether all points have values, and all values are equal to the last bit.
+    outputs : tuple of Difference
+    notes : tuple of str
+        What else should be known.
+    """
+
+    experiment: str
+    then: str
+    now: str
+    points: int
+    computed: int
+    failed: int
+    common: int
+    is_exact: bool
+    outputs: tuple[Difference, ...]
+    notes: tuple[str, ...]
+
+
+def compare(
+    subject: Subject,
+    given: str | None = None,
+    *,
+    beside: str | None = None,
+    n_sample: int = N_SAMPLE,
+    new_defaults: Mapping[str, Any] | None = None,
+    options: Options | None = None,
+    watch: Watch | None = None,
+) -> Compared:
+    """Compare results of earlier code with those of the present code, or of other earlier code.
+
+    Points that both have are compared first. Where they are fewer than `n_sample`, the present
+    code computes more of those that the earlier code knows, drawn at random; these are kept.
+
+    Parameters
+    ----------
+    given : str, optional
+        Fingerprint of the earlier code; by default the newest that knows stale points.
+    beside : str, optional
+        Fingerprint of the code to compare with; by default the present code.
+    n_sample : int
+        Most points to compare.
+    new_defaults : mapping, optional
+        Arguments that the earlier code did not have, and the value which it computed for.
+
+    Raises
+    ------
+    SweepsError
+        Where there is no such code, or nothing to compare.
+    """
+    _, shift = vouching.shift_of(subject, new_defaults or {})
+    found = earlier.listed(subject, shift)
+    then = earlier.choose(subject, found, given)
+    now = None if beside is None else earlier.choose(subject, found, beside)
+    folder = subject.memo if now is None else now.folder
+    before, after = memo.own(memo.scan(then.folder)), memo.own(memo.scan(folder))
+    positions, entries = _common(subject, then, before, shift)
+    is_known = after.find(subject.keys(positions)) >= 0
+    chosen = _sample(is_known, n_sample, may_compute=now is None)
+    done = _compute(subject, positions[chosen[~is_known[chosen]]], options, watch)
+    after = memo.own(memo.scan(folder, after))
+    positions, entries, n_common = positions[chosen], entries[chosen], len(positions)
+    other_entries = after.find(subject.keys(positions))
+    is_there = other_entries >= 0
+    pairs = _Pairs(positions[is_there], before, entries[is_there], after, other_entries[is_there])
+    outputs = tuple(pairs.differences())
+    notes = [done.error] if done.error else []
+    if new_defaults and subject.experiment.takes_rng:
+        notes.append("a new argument makes other random numbers, so that values differ by them")
+    return Compared(
+        subject.experiment.name,
+        then.fingerprint,
+        folder.name,
+        int(is_there.sum()),
+        done.n_computed,
+        int((~is_there).sum()),
+        n_common,
+        bool(outputs and is_there.all() and all(each.is_exact for each in outputs)),
+        outputs,
+        tuple(notes),
+    )
+
+
+def _common(
+    subject: Subject, then: earlier.Earlier, index: memo.Index, shift: Shift
+) -> tuple[Positions, npt.NDArray[np.int64]]:
+    """Find the points of the space that earlier code has values of, and their entries."""
+    pieces = list(earlier.known(subject, index, shift))
+    if not pieces:
+        name = subject.experiment.name
+        raise SweepsError(
+            f"the earlier code {then.fingerprint} of {name!r} knows no point of the space: see "
+            f"python -m sweeps why {name} --from {then.fingerprint}"
+        )
+    positions, entries = (np.concatenate(each) for each in zip(*pieces, strict=True))
+    return positions, entries
+
+
+def _compute(
+    subject: Subject, todo: Positions, options: Options | None, watch: Watch | None
+) -> dispatching.Tally:
+    if not len(todo):
+        return dispatching.Tally()
+    with interruptible() as interruption:
+        return computing.compute_points(subject, todo, options or Options(), watch, interruption)
+
+
+def _sample(
+    is_known: npt.NDArray[np.bool_], n_sample: int, *, may_compute: bool
+) -> npt.NDArray[np.int64]:
+    """Choose what to compare: what both know first, then others at random; ascending."""
+    random = np.random.default_rng(0)  # the same points when asked again
+    groups = [np.flatnonzero(is_known)] + ([np.flatnonzero(~is_known)] if may_compute else [])
+    chosen: list[int] = []
+    for group in groups:
+        n = min(n_sample - len(chosen), len(group))
+        chosen += random.choice(group, n, replace=False).tolist() if n else []
+    return np.array(sorted(chosen), dtype=np.int64)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Pairs:
+    """Points that two memos have values of."""
+
+    positions: Positions
+    then: memo.Index
+    then_entries: npt.NDArray[np.int64]
+    now: memo.Index
+    now_entries: npt.NDArray[np.int64]
+
+    def differences(self) -> Iterator[Difference]:
+        """Compare each output at all points."""
+        found: dict[str, list[Difference]] = {}
+        for at, before, after in self._variables():
+            names = dict.fromkeys([*before, *after])
+            for name in names:
+                one = of_variable(name, before.get(name), after.get(name), self.positions[at])
+                found.setdefault(name, []).append(one)
+        for several in found.values():
+            yield merged(several)
+
+    def _variables(self) -> Iterator[tuple[Array, dict[str, Variable], dict[str, Variable]]]:
+        """Outputs of points that are together in one part of both memos."""
+        part = [self._parts(self.then, self.then_entries), self._parts(self.now, self.now_entries)]
+        both = part[0] * (len(self.now.parts) + 1) + part[1]
+        for _, at in reading.grouped(both):
+            places = np.arange(len(self.positions))[at]
+            first = int(places[0])
+            yield (
+                places,
+                _read(self.then, int(part[0][first]), self.then_entries[places]),
+                _read(self.now, int(part[1][first]), self.now_entries[places]),
+            )
+
+    @staticmethod
+    def _parts(index: memo.Index, entries: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        return np.searchsorted(index.starts, entries, side="right") - 1
+
+
+def _read(index: memo.Index, part: int, entries: npt.NDArray[np.int64]) -> dict[str, Variable]:
+    stored = index.parts[part]
+    with contextlib.closing(segment.open_hdf5(stored.path)) as file:
+        whole = merging.read_part(stored, file)
+    chosen = merging.rows_of(whole, entries - index.starts[part])
+    return {variable.name: variable for variable in chosen.variables}
+
+
+def parameters(subject: Subject, difference: Difference) -> str:
+    """Say at which point an output differs most."""
+    if difference.at is None:
+        return ""
+    at = np.array([difference.at], dtype=np.int64)
+    (point,) = subject.experiment.space.parameters_at(at, labels=True)
+    return ", ".join(f"{name}={values.label(value)}" for name, value in point.items())

@@ -1,0 +1,121 @@
+"""Earlier code of an experiment: which of its results are there, and what of them counts again."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from sweeps import acceptance, keys, memo, planning
+from sweeps.acceptance import NO_SHIFT, Shift
+from sweeps.errors import SweepsError, unknown
+from sweeps.space import Positions
+from sweeps.subject import Subject
+
+_MIN_PREFIX = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Earlier:
+    """Earlier code, and what it knows of the present points.
+
+    Attributes
+    ----------
+    computed_ns : int
+        When its newest results are of, in nanoseconds since 1970.
+    n_points : int
+        Points of the space that it knows, and the present code does not.
+    is_accepted : bool
+        Whether its results count for the present code.
+    """
+
+    fingerprint: str
+    folder: Path
+    computed_ns: int
+    n_points: int
+    is_accepted: bool
+
+
+def listed(subject: Subject, shift: Shift = NO_SHIFT) -> list[Earlier]:
+    """List the earlier code that has results of an experiment, the newest first.
+
+    Parameters
+    ----------
+    shift : Shift
+        What the keys of its points gain to be those of the present points.
+    """
+    present = memo.scan(subject.memo)
+    accepted = {source.folder for source in acceptance.sources(subject.memo)}
+    found = [_look(subject, present, folder, shift, accepted) for folder in _folders(subject)]
+    return sorted(filter(None, found), key=lambda e: e.computed_ns, reverse=True)
+
+
+def _folders(subject: Subject) -> Sequence[Path]:
+    folders = subject.memo.parent.glob("*")
+    return sorted(f for f in folders if f != subject.memo and f.is_dir())
+
+
+def _look(
+    subject: Subject, present: memo.Index, folder: Path, shift: Shift, accepted: set[Path]
+) -> Earlier | None:
+    index = memo.scan(folder)
+    if not index.segments:
+        return None
+    n_points = sum(len(p) for p, _ in known(subject, index, shift, without=present))
+    newest = max(each.created_ns for each in index.segments.values())
+    return Earlier(folder.name, folder, newest, n_points, folder in accepted)
+
+
+def known(
+    subject: Subject, index: memo.Index, shift: Shift = NO_SHIFT, without: memo.Index | None = None
+) -> Iterator[tuple[Positions, np.ndarray[tuple[int], np.dtype[np.int64]]]]:
+    """Find the points of a space that a memo has values of, and their entries, some at a time.
+
+    Parameters
+    ----------
+    without : Index, optional
+        Leave out those that this one has values of.
+    """
+    space = subject.keys.space
+    back = np.array([shift], dtype=np.uint64)
+    for start in range(0, len(space) if index.parts else 0, planning.STEP):
+        positions = space.positions(start, min(start + planning.STEP, len(space)))
+        own: keys.Keys = subject.keys(positions)
+        entries = index.find(own - back)
+        is_in = entries >= 0
+        if without is not None:
+            is_in &= without.find(own) < 0
+        if is_in.any():
+            yield positions[is_in], entries[is_in]
+
+
+def choose(subject: Subject, found: Sequence[Earlier], given: str | None) -> Earlier:
+    """Choose earlier code: that of a fingerprint, or of its first digits, else the newest.
+
+    The newest one that knows points of the space which the present code does not; where none does,
+    simply the newest.
+
+    Raises
+    ------
+    SweepsError
+        Where there is none.
+    """
+    name = subject.experiment.name
+    if not found:
+        raise SweepsError(f"{name!r} has no results of earlier code")
+    if given is None:
+        return next((each for each in found if each.n_points), found[0])
+    matches = [e for e in found if e.fingerprint.startswith(given.lower())]
+    if len(given) < _MIN_PREFIX or len(matches) > 1:
+        raise SweepsError(
+            f"{given!r} is too short to say which earlier code of {name!r}: give at least "
+            f"{_MIN_PREFIX} digits of {', '.join(e.fingerprint for e in matches or found)}"
+        )
+    if not matches:
+        if subject.fingerprint.digest.startswith(given.lower()):
+            raise SweepsError(f"{given!r} is the present code of {name!r}: give an earlier one")
+        listed_names = [each.fingerprint for each in found]
+        raise unknown("earlier code", given, listed_names, f"of {name!r}")
+    return matches[0]

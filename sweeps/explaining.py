@@ -1,0 +1,218 @@
+"""Explaining: why points are stale or missing, from what is kept of earlier code. Reads only."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from sweeps import acceptance, earlier, memo, provenance, record, subject
+from sweeps.earlier import Earlier
+from sweeps.fingerprint import Fingerprint
+from sweeps.subject import Subject
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """A piece of code, a data file or a constant that is not what it was.
+
+    Attributes
+    ----------
+    kind : {"changed", "new", "gone"}
+    part : str
+        "experiments.pendulum:period", "data:table.csv", "constant g", "label method=rk4".
+    place : str
+        File and line where it is now, or was; empty where it has none.
+    diff : str
+        What it was and is, as a unified diff; empty where there is no text.
+    """
+
+    kind: str
+    part: str
+    place: str
+    diff: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Since:
+    """What changed since some earlier code.
+
+    Attributes
+    ----------
+    fingerprint : str
+    computed : str
+        When its newest results are of, UTC.
+    points : int
+        Points of the space that it knows, and the present code does not.
+    is_accepted : bool
+    is_known : bool
+        Whether it is on record what that code was.
+    changes : tuple of Change
+        Of what makes results stale.
+    declared : tuple of Change
+        Of constants and labels, which make other points.
+    new_arguments : tuple of str
+        Parameters and constants that it had not.
+    packages : mapping of str to (str, str)
+        Versions then and now of what differs, which makes nothing stale.
+    """
+
+    fingerprint: str
+    computed: str
+    points: int
+    is_accepted: bool
+    is_known: bool
+    changes: tuple[Change, ...]
+    declared: tuple[Change, ...]
+    new_arguments: tuple[str, ...]
+    packages: Mapping[str, tuple[str, str]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Why:
+    """Why an experiment's points are not all known.
+
+    Attributes
+    ----------
+    missing, failed, stale : int
+        As `sweeps.status` counts them.
+    since : tuple of Since
+        The earlier code that knows stale points, or else the newest, if points are missing.
+    declared : tuple of Change
+        Constants and labels that changed since points of the present code were last computed.
+    whole_modules : mapping of str to str
+        Modules that count as a whole, and why.
+    accepted : tuple of Acceptance
+        Earlier code whose results count.
+    """
+
+    experiment: str
+    fingerprint: str
+    points: int
+    done: int
+    missing: int
+    failed: int
+    stale: int
+    since: tuple[Since, ...]
+    declared: tuple[Change, ...]
+    whole_modules: Mapping[str, str]
+    accepted: tuple[acceptance.Acceptance, ...]
+
+
+def why(made: Subject, given: str | None = None) -> Why:
+    """Say why points of a subject are stale or missing.
+
+    Parameters
+    ----------
+    given : str, optional
+        Fingerprint of the earlier code to compare with; by default all that knows stale points.
+
+    Raises
+    ------
+    SweepsError
+        Where there is no such code.
+    """
+    counts = subject.plan(made, memo.scan(made.memo))
+    found = earlier.listed(made)
+    if given is not None:
+        chosen = [earlier.choose(made, found, given)]
+    else:
+        chosen = [each for each in found if each.n_points]
+        if not chosen and counts.n_missing and not memo.listing(made.memo):
+            chosen = found[:1]
+    now, declared = record.code(made.fingerprint), record.declared(made.experiment)
+    kept = record.read_declared(made.memo) if counts.n_missing else None
+    return Why(
+        made.experiment.name,
+        made.fingerprint.digest,
+        counts.n_points,
+        counts.n_reused,
+        counts.n_missing,
+        counts.n_failed,
+        counts.n_stale,
+        tuple(_since(made, each, now, declared) for each in chosen),
+        () if kept is None else tuple(_redeclared(kept, declared)),
+        made.fingerprint.whole_modules,
+        tuple(acceptance.accepted(made.memo)),
+    )
+
+
+def _since(made: Subject, then: Earlier, now: record.Code, declared: record.Declared) -> Since:
+    code, kept = record.read_code(then.folder), record.read_declared(then.folder)
+    computed = datetime.datetime.fromtimestamp(then.computed_ns // 10**9, datetime.UTC)
+    return Since(
+        then.fingerprint,
+        computed.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        then.n_points,
+        then.is_accepted,
+        code is not None,
+        () if code is None else tuple(changes(code, now, made.fingerprint)),
+        () if kept is None else tuple(_redeclared(kept, declared)),
+        () if kept is None else tuple(sorted({*declared.arguments} - {*kept.arguments})),
+        {} if code is None else dict(_packages(code.packages, now.packages)),
+    )
+
+
+def changes(
+    then: record.Code, now: record.Code, found: Fingerprint | None = None
+) -> Iterable[Change]:
+    """Compare two pieces of code part by part."""
+    for part in sorted({*then.parts, *now.parts}):
+        if then.parts.get(part) == now.parts.get(part):
+            continue
+        kind = "new" if part not in then.parts else "gone" if part not in now.parts else "changed"
+        module = part.partition(":")[0]
+        files = now.files if part in now.parts else then.files
+        before, after = then.sources.get(part, ""), now.sources.get(part, "")
+        line = _line(found, module, after) if found is not None else ""
+        file = _short(files.get(module, ""))
+        place = f"{file}:{line}" if file and line else file
+        yield Change(kind, part, place, _diff(before, after, file or part))
+
+
+def _line(found: Fingerprint, module: str, source: str) -> str:
+    """Line at which a piece of source begins now."""
+    _, text = found.files.get(module, (None, ""))
+    at = text.find(source) if source else -1
+    return str(text.count("\n", 0, at) + 1) if at >= 0 else ""
+
+
+def _short(file: str) -> str:
+    path, here = Path(file), Path.cwd()
+    return str(path.relative_to(here)) if file and path.is_relative_to(here) else file
+
+
+def _diff(then: str, now: str, name: str) -> str:
+    if then == now:
+        return ""
+    lines = difflib.unified_diff(
+        then.splitlines(), now.splitlines(), f"{name} (then)", f"{name} (now)", lineterm=""
+    )
+    return "\n".join(lines)
+
+
+def _redeclared(then: record.Declared, now: record.Declared) -> Iterable[Change]:
+    """Compare constants and labels; parameters that are swept by now have no constant value."""
+    for name in sorted({*then.constants, *now.constants}):
+        before, after = then.constants.get(name), now.constants.get(name)
+        if before != after and not (before is None and name in then.arguments):
+            kind = "new" if before is None else "gone" if after is None else "changed"
+            if kind == "gone" and name in now.arguments:
+                continue
+            texts = ["" if t is None else f"{name} = {t}" for t in (before, after)]
+            yield Change(kind, f"constant {name}", "", _diff(texts[0], texts[1], name))
+    nothing = record.Code({}, {}, {}, {})
+    for label in sorted(then.labels.keys() & now.labels.keys()):
+        for each in changes(then.labels.get(label, nothing), now.labels.get(label, nothing)):
+            yield dataclasses.replace(each, part=f"label {label}: {each.part}")
+
+
+def _packages(
+    then: Mapping[str, str], now: Mapping[str, str]
+) -> Iterable[tuple[str, tuple[str, str]]]:
+    for name, version in sorted(then.items()):
+        present = now.get(name) or provenance.version(name)
+        if present and present != version:
+            yield name, (version, present)

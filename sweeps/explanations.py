@@ -1,0 +1,132 @@
+"""Explanations: what `why`, `accept` and `diff` say, as text for people and as data."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sweeps.answers import Answer
+from sweeps.display import count, table
+
+if TYPE_CHECKING:
+    from sweeps.acceptance import Acceptance
+    from sweeps.comparing import Compared
+    from sweeps.explaining import Change, Since, Why
+    from sweeps.vouching import Vouched
+
+
+def explained(why: Why) -> Answer:
+    """Answer `why`."""
+    counts = {k: getattr(why, k) for k in ("done", "missing", "failed", "stale")}
+    said = ", ".join(f"{n:,} {kind}" for kind, n in counts.items())
+    blocks = [f"{why.experiment}: {count(why.points, 'point')}: {said}"]
+    blocks += ["\n".join(_since(since)) for since in why.since]
+    if why.declared:
+        lines = ["since points were last computed, which makes other points, not stale ones:"]
+        blocks.append("\n".join([*lines, *_changes(why.declared)]))
+    blocks += [
+        f"{module} counts as a whole, since what is used of it cannot be seen: {reason}"
+        for module, reason in why.whole_modules.items()
+    ]
+    blocks += [_accepted(each) for each in why.accepted]
+    if not (why.stale or why.missing):
+        blocks.append("nothing is stale or missing")
+    if why.stale:
+        blocks.append(_advice(why.experiment, why.since))
+    return Answer("\n\n".join(blocks), _data(why))
+
+
+def _since(since: Since) -> Iterator[str]:
+    known = f"{count(since.points, 'point')} of {since.computed}" if since.points else "no point"
+    accepted = ", accepted" if since.is_accepted else ""
+    yield f"since the earlier code {since.fingerprint}, which knows {known}{accepted}:"
+    if not since.is_known:
+        yield "  what that code was is not on record (code.json is gone)"
+    elif not since.changes:
+        yield "  no part of the code changed: another version of sweeps identified it"
+    yield from _changes(since.changes)
+    if since.new_arguments:
+        yield f"  new arguments, which make other points: {', '.join(since.new_arguments)}"
+    yield from _changes([c for c in since.declared if c.part[9:] not in since.new_arguments])
+    for name, (then, now) in since.packages.items():
+        yield f"  {name} was {then} and is {now}, which makes nothing stale"
+
+
+def _changes(changes: Iterable[Change]) -> Iterator[str]:
+    for each in changes:
+        yield f"  {each.kind} {each.part}{f' ({each.place})' if each.place else ''}"
+        yield from (f"    {line}" for line in each.diff.splitlines())
+
+
+def _advice(name: str, since: Sequence[Since]) -> str:
+    earlier = f" --from {since[0].fingerprint[:8]}" if len(since) > 1 else ""
+    return (
+        f"are the old results right all the same? python -m sweeps diff {name}{earlier} computes "
+        f"a sample anew to prove it, python -m sweeps accept {name}{earlier} says so; if not: "
+        f"python -m sweeps run {name}"
+    )
+
+
+def _accepted(each: Acceptance) -> str:
+    reason = f": {each.reason}" if each.reason else ""
+    return f"results of {each.fingerprint} are accepted since {each.accepted}{reason}"
+
+
+def proposed(vouched: Vouched) -> str:
+    """Ask whether to accept."""
+    given = ", ".join(f"{n}={v}" for n, v in vouched.new_defaults.items())
+    of = f", as those of {given}" if given else ""
+    return (
+        f"accept the results of earlier code {vouched.fingerprint} for "
+        f"{count(vouched.points, 'point')} of {vouched.experiment}{of}?"
+    )
+
+
+def accepted(vouched: Vouched, *, is_done: bool) -> Answer:
+    """Answer `accept`."""
+    name = vouched.experiment
+    text = (
+        f"{name}: {count(vouched.points, 'point')} of earlier code {vouched.fingerprint} count for "
+        f"the present code; land them: python -m sweeps run {name}; take it back: "
+        f"python -m sweeps accept {name} --undo"
+        if is_done
+        else f"{name}: nothing accepted"
+    )
+    return Answer(text, {**_data(vouched), "accepted": is_done})
+
+
+def undone(name: str, taken_back: Sequence[Acceptance]) -> Answer:
+    """Answer `accept --undo`."""
+    listed = ", ".join(each.fingerprint for each in taken_back)
+    return Answer(
+        f"{name}: results of {listed} do not count any more; the next run lands without them",
+        {"experiment": name, "undone": [_data(each) for each in taken_back]},
+    )
+
+
+def compared(found: Compared, places: Sequence[str]) -> Answer:
+    """Answer `diff`; `places` are the points at which outputs differ most."""
+    header = ["output", "points", "exact", "largest absolute", "largest relative", "at", "note"]
+    rows = [
+        (d.name, d.points, "yes" if d.is_exact else f"{d.equal:,} of {d.points:,}",
+         d.absolute, d.relative, place, d.note)
+        for d, place in zip(found.outputs, places, strict=True)
+    ]  # fmt: skip
+    verdict = "exact: all values are equal" if found.is_exact else "not exact"
+    failed = f", {found.failed:,} of them without values now" if found.failed else ""
+    lines = [
+        f"{found.experiment}: {found.then[:8]} (then) and {found.now[:8]} (now) at "
+        f"{found.points + found.failed:,} of {found.common:,} points{failed}, "
+        f"{found.computed:,} computed for it: {verdict}",
+        table(header, rows),
+        *(f"note: {note}" for note in found.notes),
+    ]
+    data = _data(found)
+    for output, place in zip(data["outputs"], places, strict=True):
+        output["at"] = place
+    return Answer("\n".join(lines), data)
+
+
+def _data(thing: Any) -> dict[str, Any]:
+    return dataclasses.asdict(thing)
