@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from sweeps.block import Array, Variable, class_of
+from sweeps.block import Array, Variable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,7 +108,7 @@ def _note(then: Variable, now: Variable) -> str:
 def _rows(variable: Variable, n_points: int) -> list[Array]:
     """Values of each point."""
     if variable.counts is None:
-        return [variable.values[i] for i in range(n_points)]
+        return [np.asarray(variable.values[i]) for i in range(n_points)]
     return np.split(variable.values, np.cumsum(variable.counts)[:-1])
 
 
@@ -118,9 +118,7 @@ _Apart = tuple[bool, float | None, float | None]
 
 def _apart(then: Array, now: Array) -> _Apart:
     """Compare two arrays of one shape."""
-    then, now = np.asarray(then), np.asarray(now)
-    are_numbers = {class_of(then.dtype), class_of(now.dtype)} == {"number"}
-    if not are_numbers:
+    if not {then.dtype.kind, now.dtype.kind} <= set("iufc"):
         same = then.dtype.kind == now.dtype.kind and _is_equal(then, now)
         return same, None, None
     # 64 bits of mantissa where the machine has them, so that integers stay exact.

@@ -173,10 +173,13 @@ def changes(
 
 
 def _line(found: Fingerprint, module: str, source: str) -> str:
-    """Line at which a piece of source begins now."""
+    """Line at which a piece of source, or the first statement of it, begins now."""
     _, text = found.files.get(module, (None, ""))
-    at = text.find(source) if source else -1
-    return str(text.count("\n", 0, at) + 1) if at >= 0 else ""
+    for wanted in (source, source.partition("\n")[0]):
+        at = f"\n{text}\n".find(f"\n{wanted}\n") if source else -1
+        if at >= 0:
+            return str(text.count("\n", 0, at) + 1)
+    return ""
 
 
 def _short(file: str) -> str:

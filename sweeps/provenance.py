@@ -7,6 +7,7 @@ import functools
 import json
 import os
 import platform
+import re
 import shlex
 import subprocess
 import sys
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 MOST_PATCH_BYTES = 2**20
 _GIT_TIMEOUT_S = 10.0
-_DATA = "data:"
+_DATA = re.compile(r"data:|.*:@cached\(depends_on=")
 
 
 def now() -> str:
@@ -117,12 +118,12 @@ def of_code(*found: Fingerprint) -> dict[str, str]:
         paths from its root; ``data_files``: JSON of the digests of data files, by their names.
     """
     sources = {part: text for each in found for part, text in each.sources.items()}
-    data = {p: d for each in found for p, d in each.parts.items() if p.startswith(_DATA)}
+    data = {p: d for each in found for p, d in each.parts.items() if _DATA.match(p)}
     texts = {_path(name, file): text for each in found for name, (file, text) in each.files.items()}
     return {
         "source": "\n".join(sources.values()),
         "source_files": json.dumps(dict(sorted(texts.items()))),
-        "data_files": json.dumps({p.removeprefix(_DATA): d for p, d in sorted(data.items())}),
+        "data_files": json.dumps({p.removeprefix("data:"): d for p, d in sorted(data.items())}),
     }
 
 

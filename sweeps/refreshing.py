@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import json
 from collections.abc import Iterator, Mapping
@@ -146,6 +145,9 @@ def _accepted(subject: Subject, gathered: gathering.Gathered) -> Iterator[dict[s
         yield {
             "fingerprint": source.folder.name,
             "n_points": int(counts[own].sum()),
-            "accepted": [dataclasses.asdict(each) for each in source.chain],
+            "accepted": [
+                {name: getattr(each, name) for name in ("reason", "accepted", "new_defaults")}
+                for each in source.chain
+            ],
             "source": None if code is None else "\n".join(code.sources.values()),
         }

@@ -9,6 +9,7 @@ from typing import Any
 from sweeps import acceptance, earlier, keys, memo, provenance, record, signature, values
 from sweeps.acceptance import Acceptance, Shift
 from sweeps.accepting import accept_like
+from sweeps.draws import Choice, Draw, Interval
 from sweeps.earlier import Earlier
 from sweeps.errors import DeclarationError, SweepsError, unknown
 from sweeps.subject import Subject
@@ -121,15 +122,21 @@ def shift_of(subject: Subject, new_defaults: Mapping[str, Any]) -> tuple[dict[st
             raise unknown("argument", name, arguments, f"of {experiment.name}()")
         columns = experiment.space.columns
         like = columns[name].table if name in columns else experiment.constants.get(name)
+        if isinstance(raw, (Interval, Choice, Draw)):
+            raise _not_one(name, str(raw))
         table = accept_like(like, name, raw)
         if len(table) != 1:
-            raise DeclarationError(
-                f"--new-default {name}: give the one value that results from before the argument "
-                f"are of, not {len(table)}"
-            )
+            raise _not_one(name, f"{len(table)} values")
         named[name] = values.label(table.element(0))
         total += keys.hash_values(name, table, experiment.label_tokens(table))
     return named, (int(total[0, 0]), int(total[0, 1]))
+
+
+def _not_one(name: str, given: str) -> DeclarationError:
+    return DeclarationError(
+        f"--new-default {name}: give the one value that results from before the argument are of, "
+        f"not {given}"
+    )
 
 
 def _nothing_known(subject: Subject, chosen: Earlier, new_defaults: Mapping[str, str]) -> str:

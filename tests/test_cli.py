@@ -29,8 +29,11 @@ RUN_KEYS = {
 }
 STATUS_KEYS = PLAN_KEYS - {"reused"} | {"done", "results", "fingerprint"}
 FAILURE_KEYS = {"params", "kind", "type", "message", "traceback", "attempts"}
-COMMANDS = ("list", "new", "plan", "run", "status", "failures", "show", "clean")
-OF_ONE = ("plan", "run", "status", "failures", "clean")
+COMMANDS = (
+    *("list", "new", "plan", "run", "status", "failures", "show"),
+    *("why", "accept", "diff", "clean"),
+)
+OF_ONE = ("plan", "run", "status", "failures", "why", "accept", "diff", "clean")
 
 
 @pytest.fixture

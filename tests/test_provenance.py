@@ -42,7 +42,7 @@ def test_the_commit_is_told_and_whether_the_tree_differs(repository):
     (repository / "notes.txt").write_text("untracked")
     assert provenance.of_git(repository)["git_dirty"] == "false"
     (repository / "wave.py").write_text("a = 2")
-    assert provenance.of_git(repository) == {"git_commit": commit, "git_dirty": "true"}
+    assert provenance.of_git(repository)["git_dirty"] == "true"
 
 
 def test_asking_leaves_the_index_as_it_is(repository):

@@ -23,10 +23,12 @@ _new_default = click.option(
 
 @click.command(short_help="Say what changed since results were computed.")
 @common.name
+@common.axes
 @_from
 @common.options
 def why(
     name: str,
+    axes: tuple[str, ...],
     earlier: str | None,
     experiments: str | None,
     results: str | None,
@@ -39,12 +41,13 @@ def why(
     """
     from sweeps import explaining
 
-    found = explaining.why(common.subject(name, experiments, results), earlier)
+    found = explaining.why(common.subject(name, experiments, results, axes), earlier)
     common.say(explanations.explained(found), as_json)
 
 
 @click.command(short_help="Declare results of earlier code valid.")
 @common.name
+@common.axes
 @_from
 @_new_default
 @click.option("--reason", default="", metavar="TEXT", help="Why they are valid; is kept.")
@@ -53,6 +56,7 @@ def why(
 @common.options
 def accept(
     name: str,
+    axes: tuple[str, ...],
     earlier: str | None,
     new_default: tuple[str, ...],
     reason: str,
@@ -72,7 +76,7 @@ def accept(
     """
     from sweeps import overrides, vouching
 
-    subject = common.subject(name, experiments, results)
+    subject = common.subject(name, experiments, results, axes)
     if undo:
         if new_default or reason:
             raise SweepsError("--undo takes back what was accepted: give --from at most beside it")
@@ -98,6 +102,7 @@ def _ask(question: str) -> bool:
 
 @click.command(short_help="Compare results of two versions of the code.")
 @common.name
+@common.axes
 @_from
 @click.option(
     "--with", "beside", metavar="FINGERPRINT", help="Other earlier code [the present code]."
@@ -116,6 +121,7 @@ def _ask(question: str) -> bool:
 @common.options
 def diff(
     name: str,
+    axes: tuple[str, ...],
     earlier: str | None,
     beside: str | None,
     new_default: tuple[str, ...],
@@ -136,7 +142,7 @@ def diff(
     from sweeps import comparing, overrides, progress
     from sweeps.invocation import Options
 
-    subject = common.subject(name, experiments, results)
+    subject = common.subject(name, experiments, results, axes)
     watcher = progress.Watcher(subject.experiment.name)
     try:
         found = comparing.compare(
