@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sweeps import reductions, sample
     from sweeps.caching import cached
+    from sweeps.comparing import diff
     from sweeps.declaring import Experiment, experiment
     from sweeps.errors import SweepsError
+    from sweeps.explaining import why
     from sweeps.reporting import load, plan, status
     from sweeps.running import run
     from sweeps.sensitivity import sobol_indices
     from sweeps.space import Space, grid, points, replicates, zipped
+    from sweeps.vouching import accept
 
 __version__ = "0.1.0"
 
@@ -24,7 +27,9 @@ _HOMES = {
     "Experiment": "declaring",
     "Space": "space",
     "SweepsError": "errors",
+    "accept": "vouching",
     "cached": "caching",
+    "diff": "comparing",
     "experiment": "declaring",
     "grid": "space",
     "load": "reporting",
@@ -36,6 +41,7 @@ _HOMES = {
     "sample": "sample",
     "sobol_indices": "sensitivity",
     "status": "reporting",
+    "why": "explaining",
     "zipped": "space",
 }
 
@@ -43,7 +49,9 @@ __all__ = [
     "Experiment",
     "Space",
     "SweepsError",
+    "accept",
     "cached",
+    "diff",
     "experiment",
     "grid",
     "load",
@@ -55,6 +63,7 @@ __all__ = [
     "sample",
     "sobol_indices",
     "status",
+    "why",
     "zipped",
 ]
 

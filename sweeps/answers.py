@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sweeps.display import count, duration, path, size, table
 
 if TYPE_CHECKING:
+    from sweeps.acceptance import Acceptance
     from sweeps.cleaning import Waste
     from sweeps.invocation import Report
     from sweeps.reporting import FailedPoint, Listed, Planned, Status
     from sweeps.showing import Statistics, Summary, View
+    from sweeps.vouching import Vouched
 
 _CELL_WIDTH = 40
 
@@ -180,6 +182,26 @@ def _numbers(of: Any) -> tuple[Any, ...]:
 def _cut(value: Any) -> Any:
     is_long = isinstance(value, str) and len(value) > _CELL_WIDTH
     return value[: _CELL_WIDTH - 1] + "…" if is_long else value
+
+
+def accepted(vouched: Vouched, *, is_done: bool) -> Answer:
+    """Answer `accept`."""
+    name = vouched.experiment
+    text = (
+        f"{name}: {vouched} count for the present code; land them: python -m sweeps run {name}; "
+        f"take it back: python -m sweeps accept {name} --undo"
+    )
+    data = {**vars(vouched), "accepted": is_done}
+    return Answer(text if is_done else f"{name}: nothing accepted", data)
+
+
+def undone(name: str, taken_back: Sequence[Acceptance]) -> Answer:
+    """Answer `accept --undo`."""
+    listed = ", ".join(each.fingerprint for each in taken_back)
+    return Answer(
+        f"{name}: results of {listed} do not count any more; the next run lands without them",
+        {"experiment": name, "undone": list(map(vars, taken_back))},
+    )
 
 
 def cleaned(name: str, found: Sequence[Waste], n_bytes: int, *, is_freed: bool) -> Answer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,22 +14,23 @@ import numpy.typing as npt
 from sweeps import (
     computing,
     dispatching,
-    earlier,
+    explanations,
+    history,
     memo,
     merging,
     reading,
     segment,
-    values,
     vouching,
 )
 from sweeps.acceptance import Shift
 from sweeps.block import Array, Variable
+from sweeps.declaring import Experiment
 from sweeps.differences import Difference, merged, of_variable
 from sweeps.errors import SweepsError
 from sweeps.interrupting import interruptible
 from sweeps.invocation import Options, Watch
 from sweeps.space import Positions
-from sweeps.subject import Subject
+from sweeps.subject import Subject, resolve
 
 N_SAMPLE = 100
 
@@ -52,6 +54,8 @@ class Compared:
     is_exact : bool
         Whether all points have values, and all values are equal to the last bit.
     outputs : tuple of Difference
+    worst : mapping of str to mapping
+        By output, the parameters of the point at which it differs most.
     notes : tuple of str
         What else should be known.
     """
@@ -65,7 +69,64 @@ class Compared:
     common: int
     is_exact: bool
     outputs: tuple[Difference, ...]
+    worst: Mapping[str, Mapping[str, Any]]
     notes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return explanations.of_compared(self)
+
+
+def diff(
+    experiment: str | Experiment,
+    *,
+    earlier: str | None = None,
+    beside: str | None = None,
+    n_sample: int = N_SAMPLE,
+    new_defaults: Mapping[str, Any] | None = None,
+    axes: Mapping[str, Any] | None = None,
+    results: str | os.PathLike[str] | None = None,
+    experiments: str | os.PathLike[str] | None = None,
+    **options: Any,
+) -> Compared:
+    """Compare results of earlier code with those of the present code, or of other earlier code.
+
+    Points that both know are compared first. Where they are fewer than `n_sample`, the present
+    code computes more of those that the earlier code knows, drawn at random; these are kept.
+
+    Parameters
+    ----------
+    experiment, axes, results, experiments
+        As for `sweeps.run`.
+    earlier : str, optional
+        Fingerprint of the earlier code; by default the newest that knows stale points.
+    beside : str, optional
+        Fingerprint of the code to compare with; by default the present code.
+    n_sample : int
+        Most points to compare.
+    new_defaults : mapping, optional
+        Arguments that the earlier code did not have, and the value which it computed for.
+    **options
+        `engine` and `n_workers`, as in `Options`.
+
+    Returns
+    -------
+    Compared
+        Printed, it is a table.
+
+    Raises
+    ------
+    SweepsError
+        Where there is no such code, or nothing to compare.
+    """
+    made = resolve(experiment, results=results, experiments=experiments, axes=axes)
+    return compare(
+        made,
+        earlier,
+        beside=beside,
+        n_sample=n_sample,
+        new_defaults=new_defaults,
+        options=Options(**options),
+    )
 
 
 def compare(
@@ -78,31 +139,11 @@ def compare(
     options: Options | None = None,
     watch: Watch | None = None,
 ) -> Compared:
-    """Compare results of earlier code with those of the present code, or of other earlier code.
-
-    Points that both have are compared first. Where they are fewer than `n_sample`, the present
-    code computes more of those that the earlier code knows, drawn at random; these are kept.
-
-    Parameters
-    ----------
-    given : str, optional
-        Fingerprint of the earlier code; by default the newest that knows stale points.
-    beside : str, optional
-        Fingerprint of the code to compare with; by default the present code.
-    n_sample : int
-        Most points to compare.
-    new_defaults : mapping, optional
-        Arguments that the earlier code did not have, and the value which it computed for.
-
-    Raises
-    ------
-    SweepsError
-        Where there is no such code, or nothing to compare.
-    """
+    """Compare results of two versions of the code of a subject, as `diff` says."""
     _, shift = vouching.shift_of(subject, new_defaults or {})
-    found = earlier.listed(subject, shift)
-    then = earlier.choose(subject, found, given)
-    now = None if beside is None else earlier.choose(subject, found, beside)
+    found = history.listed(subject, shift)
+    then = history.choose(subject, found, given)
+    now = None if beside is None else history.choose(subject, found, beside)
     folder = subject.memo if now is None else now.folder
     before, after = memo.own(memo.scan(then.folder)), memo.own(memo.scan(folder))
     positions, entries = _common(subject, then, before, shift)
@@ -128,15 +169,16 @@ def compare(
         n_common,
         bool(outputs and is_there.all() and all(each.is_exact for each in outputs)),
         outputs,
+        _worst(subject, outputs),
         tuple(notes),
     )
 
 
 def _common(
-    subject: Subject, then: earlier.Earlier, index: memo.Index, shift: Shift
+    subject: Subject, then: history.Earlier, index: memo.Index, shift: Shift
 ) -> tuple[Positions, npt.NDArray[np.int64]]:
     """Find the points of the space that earlier code has values of, and their entries."""
-    pieces = list(earlier.known(subject, index, shift))
+    pieces = list(history.known(subject, index, shift))
     if not pieces:
         name = subject.experiment.name
         raise SweepsError(
@@ -216,10 +258,9 @@ def _read(index: memo.Index, part: int, entries: npt.NDArray[np.int64]) -> dict[
     return {variable.name: variable for variable in chosen.variables}
 
 
-def parameters(subject: Subject, difference: Difference) -> str:
-    """Say at which point an output differs most."""
-    if difference.at is None:
-        return ""
-    at = np.array([difference.at], dtype=np.int64)
-    (point,) = subject.experiment.space.parameters_at(at, labels=True)
-    return ", ".join(f"{name}={values.label(value)}" for name, value in point.items())
+def _worst(subject: Subject, outputs: tuple[Difference, ...]) -> dict[str, dict[str, Any]]:
+    """Find the parameters of the points at which outputs differ most."""
+    found = {each.name: each.at for each in outputs if each.at is not None}
+    at = np.array(list(found.values()), dtype=np.int64)
+    points = subject.experiment.space.parameters_at(at, labels=True)
+    return dict(zip(found, points, strict=True))

@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import difflib
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
-from sweeps import acceptance, earlier, memo, provenance, record, subject
-from sweeps.earlier import Earlier
+from sweeps import acceptance, explanations, history, memo, provenance, record, subject
+from sweeps.declaring import Experiment
 from sweeps.fingerprint import Fingerprint
+from sweeps.history import Earlier
 from sweeps.subject import Subject
 
 
@@ -100,24 +103,48 @@ class Why:
     whole_modules: Mapping[str, str]
     accepted: tuple[acceptance.Acceptance, ...]
 
+    def __str__(self) -> str:
+        return explanations.of_why(self)
 
-def why(made: Subject, given: str | None = None) -> Why:
-    """Say why points of a subject are stale or missing.
+
+def why(
+    experiment: str | Experiment,
+    *,
+    earlier: str | None = None,
+    axes: Mapping[str, Any] | None = None,
+    results: str | os.PathLike[str] | None = None,
+    experiments: str | os.PathLike[str] | None = None,
+) -> Why:
+    """Say why points are stale or missing: what changed since they were computed.
 
     Parameters
     ----------
-    given : str, optional
-        Fingerprint of the earlier code to compare with; by default all that knows stale points.
+    experiment, axes, results, experiments
+        As for `sweeps.run`.
+    earlier : str, optional
+        Fingerprint of the earlier code to compare with, or its first digits; by default all that
+        knows stale points.
+
+    Returns
+    -------
+    Why
+        Printed, it says it in words.
 
     Raises
     ------
     SweepsError
         Where there is no such code.
     """
+    made = subject.resolve(experiment, results=results, experiments=experiments, axes=axes)
+    return explain(made, earlier)
+
+
+def explain(made: Subject, given: str | None = None) -> Why:
+    """Say why points of a subject are stale or missing."""
     counts = subject.plan(made, memo.scan(made.memo))
-    found = earlier.listed(made)
+    found = history.listed(made)
     if given is not None:
-        chosen = [earlier.choose(made, found, given)]
+        chosen = [history.choose(made, found, given)]
     else:
         chosen = [each for each in found if each.n_points]
         if not chosen and counts.n_missing and not memo.listing(made.memo):

@@ -1,13 +1,12 @@
-"""Explanations: what `why`, `accept` and `diff` say, as text for people and as data."""
+"""Explanations: what `why`, `accept` and `diff` found, in words."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sweeps.answers import Answer
 from sweeps.display import count, table
+from sweeps.values import label
 
 if TYPE_CHECKING:
     from sweeps.acceptance import Acceptance
@@ -16,8 +15,8 @@ if TYPE_CHECKING:
     from sweeps.vouching import Vouched
 
 
-def explained(why: Why) -> Answer:
-    """Answer `why`."""
+def of_why(why: Why) -> str:
+    """Say why points are stale or missing."""
     counts = {k: getattr(why, k) for k in ("done", "missing", "failed", "stale")}
     said = ", ".join(f"{n:,} {kind}" for kind, n in counts.items())
     blocks = [f"{why.experiment}: {count(why.points, 'point')}: {said}"]
@@ -34,7 +33,7 @@ def explained(why: Why) -> Answer:
         blocks.append("nothing is stale or missing")
     if why.stale:
         blocks.append(_advice(why.experiment, why.since))
-    return Answer("\n\n".join(blocks), _data(why))
+    return "\n\n".join(blocks)
 
 
 def _since(since: Since) -> Iterator[str]:
@@ -73,45 +72,23 @@ def _accepted(each: Acceptance) -> str:
     return f"results of {each.fingerprint} are accepted since {each.accepted}{reason}"
 
 
-def proposed(vouched: Vouched) -> str:
-    """Ask whether to accept."""
+def of_vouched(vouched: Vouched) -> str:
+    """Say which results count for what."""
     given = ", ".join(f"{n}={v}" for n, v in vouched.new_defaults.items())
     of = f", as those of {given}" if given else ""
     return (
-        f"accept the results of earlier code {vouched.fingerprint} for "
-        f"{count(vouched.points, 'point')} of {vouched.experiment}{of}?"
+        f"the results of earlier code {vouched.fingerprint} for "
+        f"{count(vouched.points, 'point')} of {vouched.experiment}{of}"
     )
 
 
-def accepted(vouched: Vouched, *, is_done: bool) -> Answer:
-    """Answer `accept`."""
-    name = vouched.experiment
-    text = (
-        f"{name}: {count(vouched.points, 'point')} of earlier code {vouched.fingerprint} count for "
-        f"the present code; land them: python -m sweeps run {name}; take it back: "
-        f"python -m sweeps accept {name} --undo"
-        if is_done
-        else f"{name}: nothing accepted"
-    )
-    return Answer(text, {**_data(vouched), "accepted": is_done})
-
-
-def undone(name: str, taken_back: Sequence[Acceptance]) -> Answer:
-    """Answer `accept --undo`."""
-    listed = ", ".join(each.fingerprint for each in taken_back)
-    return Answer(
-        f"{name}: results of {listed} do not count any more; the next run lands without them",
-        {"experiment": name, "undone": [_data(each) for each in taken_back]},
-    )
-
-
-def compared(found: Compared, places: Sequence[str]) -> Answer:
-    """Answer `diff`; `places` are the points at which outputs differ most."""
+def of_compared(found: Compared) -> str:
+    """Say how far values are apart."""
     header = ["output", "points", "exact", "largest absolute", "largest relative", "at", "note"]
     rows = [
         (d.name, d.points, "yes" if d.is_exact else f"{d.equal:,} of {d.points:,}",
-         d.absolute, d.relative, place, d.note)
-        for d, place in zip(found.outputs, places, strict=True)
+         d.absolute, d.relative, _point(found.worst.get(d.name, {})), d.note)
+        for d in found.outputs
     ]  # fmt: skip
     verdict = "exact: all values are equal" if found.is_exact else "not exact"
     failed = f", {found.failed:,} of them without values now" if found.failed else ""
@@ -122,11 +99,8 @@ def compared(found: Compared, places: Sequence[str]) -> Answer:
         table(header, rows),
         *(f"note: {note}" for note in found.notes),
     ]
-    data = _data(found)
-    for output, place in zip(data["outputs"], places, strict=True):
-        output["at"] = place
-    return Answer("\n".join(lines), data)
+    return "\n".join(lines)
 
 
-def _data(thing: Any) -> dict[str, Any]:
-    return dataclasses.asdict(thing)
+def _point(parameters: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={label(value)}" for name, value in parameters.items())

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from typing import Any
 
-from sweeps import acceptance, earlier, keys, memo, provenance, record, signature, values
+from sweeps import (
+    acceptance,
+    explanations,
+    history,
+    keys,
+    memo,
+    provenance,
+    record,
+    signature,
+    subject,
+    values,
+)
 from sweeps.acceptance import Acceptance, Shift
 from sweeps.accepting import accept_like
+from sweeps.declaring import Experiment
 from sweeps.draws import Choice, Draw, Interval
-from sweeps.earlier import Earlier
 from sweeps.errors import DeclarationError, SweepsError, unknown
+from sweeps.history import Earlier
 from sweeps.subject import Subject
 
 
@@ -33,18 +46,30 @@ class Vouched:
     reason: str
     new_defaults: Mapping[str, str]
 
+    def __str__(self) -> str:
+        return explanations.of_vouched(self)
 
-def propose(
-    subject: Subject,
-    given: str | None = None,
+
+def accept(
+    experiment: str | Experiment,
+    *,
+    earlier: str | None = None,
     reason: str = "",
     new_defaults: Mapping[str, Any] | None = None,
-) -> tuple[Vouched, Acceptance]:
-    """Find the earlier results to accept, and say what they are.
+    axes: Mapping[str, Any] | None = None,
+    results: str | os.PathLike[str] | None = None,
+    experiments: str | os.PathLike[str] | None = None,
+) -> Vouched:
+    """Declare that results of earlier code are those of the present code.
+
+    They count from now on, and the results file says that they do, and why. Nothing is copied or
+    lost: `python -m sweeps accept NAME --undo`, or `undo`, makes them stale again.
 
     Parameters
     ----------
-    given : str, optional
+    experiment, axes, results, experiments
+        As for `sweeps.run`.
+    earlier : str, optional
         Fingerprint of the earlier code, or its first digits; by default the newest that knows
         stale points.
     reason : str
@@ -57,23 +82,33 @@ def propose(
     SweepsError
         Where there is no such code, or it knows no point that is not known anyway.
     """
-    named, shift = shift_of(subject, new_defaults or {})
-    chosen = earlier.choose(subject, earlier.listed(subject, shift), given)
+    made = subject.resolve(experiment, results=results, experiments=experiments, axes=axes)
+    vouched, proposed = propose(made, earlier, reason, new_defaults)
+    vouch(made, proposed)
+    return vouched
+
+
+def propose(
+    made: Subject,
+    given: str | None = None,
+    reason: str = "",
+    new_defaults: Mapping[str, Any] | None = None,
+) -> tuple[Vouched, Acceptance]:
+    """Find the earlier results to accept, as `accept` does, and say what they are."""
+    named, shift = shift_of(made, new_defaults or {})
+    chosen = history.choose(made, history.listed(made, shift), given)
     if chosen.is_accepted:
         raise SweepsError(
             f"{chosen.fingerprint} is accepted already; --undo takes that back: python -m sweeps "
-            f"accept {subject.experiment.name} --undo"
+            f"accept {made.experiment.name} --undo"
         )
     if not chosen.n_points:
-        raise SweepsError(_nothing_known(subject, chosen, named))
-    made = Acceptance(chosen.fingerprint, reason, provenance.now(), named, shift)
-    vouched = Vouched(
-        subject.experiment.name, chosen.fingerprint, chosen.n_points, reason, made.new_defaults
-    )
-    return vouched, made
+        raise SweepsError(_nothing_known(made, chosen, named))
+    vouched = Vouched(made.experiment.name, chosen.fingerprint, chosen.n_points, reason, named)
+    return vouched, Acceptance(chosen.fingerprint, reason, provenance.now(), named, shift)
 
 
-def accept(subject: Subject, proposed: Acceptance) -> None:
+def vouch(made: Subject, proposed: Acceptance) -> None:
     """Let the proposed results count for the present code from now on.
 
     Raises
@@ -81,11 +116,11 @@ def accept(subject: Subject, proposed: Acceptance) -> None:
     StorageError
         Where the disk does not take it.
     """
-    record.keep(subject.memo, subject.experiment, subject.fingerprint)
-    acceptance.accept(subject.memo, proposed)
+    record.keep(made.memo, made.experiment, made.fingerprint)
+    acceptance.accept(made.memo, proposed)
 
 
-def undo(subject: Subject, given: str | None = None) -> list[Acceptance]:
+def undo(made: Subject, given: str | None = None) -> list[Acceptance]:
     """Let earlier results count no more: those of one fingerprint, or all that are accepted.
 
     Raises
@@ -93,19 +128,19 @@ def undo(subject: Subject, given: str | None = None) -> list[Acceptance]:
     SweepsError
         Where nothing of the kind is accepted.
     """
-    found = acceptance.accepted(subject.memo)
+    found = acceptance.accepted(made.memo)
     chosen = [e for e in found if given is None or e.fingerprint.startswith(given.lower())]
     if not chosen:
-        name = subject.experiment.name
+        name = made.experiment.name
         if not found:
             raise SweepsError(f"the present code of {name!r} accepts no earlier results")
         raise unknown("accepted code", str(given), [e.fingerprint for e in found], f"of {name!r}")
     for each in chosen:
-        acceptance.take_back(subject.memo, each.fingerprint)
+        acceptance.take_back(made.memo, each.fingerprint)
     return chosen
 
 
-def shift_of(subject: Subject, new_defaults: Mapping[str, Any]) -> tuple[dict[str, str], Shift]:
+def shift_of(made: Subject, new_defaults: Mapping[str, Any]) -> tuple[dict[str, str], Shift]:
     """Find what the keys of points gain by arguments that earlier code did not have.
 
     Raises
@@ -113,7 +148,7 @@ def shift_of(subject: Subject, new_defaults: Mapping[str, Any]) -> tuple[dict[st
     SweepsError
         For names that are no arguments of the function, and for several values.
     """
-    experiment = subject.experiment
+    experiment = made.experiment
     arguments = signature.arguments(experiment.function, experiment.resources)
     total = keys.NOTHING.copy()
     named = {}
@@ -139,12 +174,12 @@ def _not_one(name: str, given: str) -> DeclarationError:
     )
 
 
-def _nothing_known(subject: Subject, chosen: Earlier, new_defaults: Mapping[str, str]) -> str:
+def _nothing_known(made: Subject, chosen: Earlier, new_defaults: Mapping[str, str]) -> str:
     """Say why earlier results are of no use, and what could be meant."""
-    name = subject.experiment.name
+    name = made.experiment.name
     text = f"the earlier code {chosen.fingerprint} of {name!r} knows no point that is not known now"
     kept = record.read_declared(chosen.folder)
-    now = record.declared(subject.experiment)
+    now = record.declared(made.experiment)
     new = sorted({*now.arguments} - {*(kept.arguments if kept else now.arguments)})
     if not (memo.listing(chosen.folder) and new) or new_defaults:
         return f"{text}: see python -m sweeps why {name} --from {chosen.fingerprint}"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 
 import click
 
-from sweeps import explanations
+from sweeps import answers
 from sweeps.commands import common
 from sweeps.errors import SweepsError
 
@@ -41,8 +42,8 @@ def why(
     """
     from sweeps import explaining
 
-    found = explaining.why(common.subject(name, experiments, results, axes), earlier)
-    common.say(explanations.explained(found), as_json)
+    found = explaining.explain(common.subject(name, experiments, results, axes), earlier)
+    common.say(answers.Answer(str(found), dataclasses.asdict(found)), as_json)
 
 
 @click.command(short_help="Declare results of earlier code valid.")
@@ -81,15 +82,15 @@ def accept(
         if new_default or reason:
             raise SweepsError("--undo takes back what was accepted: give --from at most beside it")
         taken_back = vouching.undo(subject, earlier)
-        common.say(explanations.undone(subject.experiment.name, taken_back), as_json)
+        common.say(answers.undone(subject.experiment.name, taken_back), as_json)
         return 0
     vouched, acceptance = vouching.propose(
         subject, earlier, reason, overrides.parse_all(new_default)
     )
-    is_sure = yes or _ask(explanations.proposed(vouched))
+    is_sure = yes or _ask(f"accept {vouched}?")
     if is_sure:
-        vouching.accept(subject, acceptance)
-    common.say(explanations.accepted(vouched, is_done=is_sure), as_json)
+        vouching.vouch(subject, acceptance)
+    common.say(answers.accepted(vouched, is_done=is_sure), as_json)
     return 0 if is_sure else 1
 
 
@@ -156,8 +157,7 @@ def diff(
         )
     finally:
         watcher.close()
-    places = [comparing.parameters(subject, each) for each in found.outputs]
-    common.say(explanations.compared(found, places), as_json)
+    common.say(answers.Answer(str(found), dataclasses.asdict(found)), as_json)
     return 0 if found.is_exact else 1
 
 
