@@ -22,13 +22,13 @@ from sweeps import (
     segment,
     vouching,
 )
-from sweeps.acceptance import Shift
 from sweeps.block import Array, Variable
 from sweeps.declaring import Experiment
 from sweeps.differences import Difference, merged, of_variable
 from sweeps.errors import SweepsError
 from sweeps.interrupting import interruptible
 from sweeps.invocation import Options, Watch
+from sweeps.matching import Entries
 from sweeps.space import Positions
 from sweeps.subject import Subject, resolve
 
@@ -145,16 +145,25 @@ def compare(
     then = history.choose(subject, found, given)
     now = None if beside is None else history.choose(subject, found, beside)
     folder = subject.memo if now is None else now.folder
-    before, after = memo.own(memo.scan(then.folder)), memo.own(memo.scan(folder))
-    positions, entries = _common(subject, then, before, shift)
-    is_known = after.find(subject.keys(positions)) >= 0
+    before = memo.shifted(memo.own(memo.scan(then.folder)), shift)
+    after = memo.own(memo.scan(folder))
+    then_entries = history.entries(subject, before)
+    positions = np.flatnonzero(then_entries >= 0)
+    if not len(positions):
+        name = subject.experiment.name
+        raise SweepsError(
+            f"the earlier code {then.fingerprint} of {name!r} knows no point of the space: see "
+            f"python -m sweeps why {name} --from {then.fingerprint}"
+        )
+    is_known = history.entries(subject, after)[positions] >= 0
     chosen = _sample(is_known, n_sample, may_compute=now is None)
     done = _compute(subject, positions[chosen[~is_known[chosen]]], options, watch)
     after = memo.own(memo.scan(folder, after))
-    positions, entries, n_common = positions[chosen], entries[chosen], len(positions)
-    other_entries = after.find(subject.keys(positions))
-    is_there = other_entries >= 0
-    pairs = _Pairs(positions[is_there], before, entries[is_there], after, other_entries[is_there])
+    now_entries = history.entries(subject, after)
+    at = positions[chosen]
+    is_there = now_entries[at] >= 0
+    at = at[is_there]
+    pairs = _Pairs(at, before, then_entries[at], after, now_entries[at])
     outputs = tuple(pairs.differences())
     notes = [done.error] if done.error else []
     if new_defaults and subject.experiment.takes_rng:
@@ -166,27 +175,12 @@ def compare(
         int(is_there.sum()),
         done.n_computed,
         int((~is_there).sum()),
-        n_common,
+        len(positions),
         bool(outputs and is_there.all() and all(each.is_exact for each in outputs)),
         outputs,
         _worst(subject, outputs),
         tuple(notes),
     )
-
-
-def _common(
-    subject: Subject, then: history.Earlier, index: memo.Index, shift: Shift
-) -> tuple[Positions, npt.NDArray[np.int64]]:
-    """Find the points of the space that earlier code has values of, and their entries."""
-    pieces = list(history.known(subject, index, shift))
-    if not pieces:
-        name = subject.experiment.name
-        raise SweepsError(
-            f"the earlier code {then.fingerprint} of {name!r} knows no point of the space: see "
-            f"python -m sweeps why {name} --from {then.fingerprint}"
-        )
-    positions, entries = (np.concatenate(each) for each in zip(*pieces, strict=True))
-    return positions, entries
 
 
 def _compute(
@@ -217,9 +211,9 @@ class _Pairs:
 
     positions: Positions
     then: memo.Index
-    then_entries: npt.NDArray[np.int64]
+    then_entries: Entries
     now: memo.Index
-    now_entries: npt.NDArray[np.int64]
+    now_entries: Entries
 
     def differences(self) -> Iterator[Difference]:
         """Compare each output at all points."""
@@ -246,11 +240,11 @@ class _Pairs:
             )
 
     @staticmethod
-    def _parts(index: memo.Index, entries: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    def _parts(index: memo.Index, entries: Entries) -> npt.NDArray[np.int64]:
         return np.searchsorted(index.starts, entries, side="right") - 1
 
 
-def _read(index: memo.Index, part: int, entries: npt.NDArray[np.int64]) -> dict[str, Variable]:
+def _read(index: memo.Index, part: int, entries: Entries) -> dict[str, Variable]:
     stored = index.parts[part]
     with contextlib.closing(segment.open_hdf5(stored.path)) as file:
         whole = merging.read_part(stored, file)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
-from sweeps import acceptance, keys, memo, planning
+from sweeps import acceptance, matching, memo, planning
 from sweeps.acceptance import NO_SHIFT, Shift
 from sweeps.errors import SweepsError, unknown
-from sweeps.space import Positions
 from sweeps.subject import Subject
 
 _MIN_PREFIX = 4
@@ -46,9 +46,10 @@ def listed(subject: Subject, shift: Shift = NO_SHIFT) -> list[Earlier]:
     shift : Shift
         What the keys of its points gain to be those of the present points.
     """
-    present = memo.scan(subject.memo)
+    planning.check(subject.experiment)
+    is_known = entries(subject, memo.scan(subject.memo)) >= 0
     accepted = {source.folder for source in acceptance.sources(subject.memo)}
-    found = [_look(subject, present, folder, shift, accepted) for folder in _folders(subject)]
+    found = [_look(subject, is_known, folder, shift, accepted) for folder in _folders(subject)]
     return sorted(filter(None, found), key=lambda e: e.computed_ns, reverse=True)
 
 
@@ -58,37 +59,31 @@ def _folders(subject: Subject) -> Sequence[Path]:
 
 
 def _look(
-    subject: Subject, present: memo.Index, folder: Path, shift: Shift, accepted: set[Path]
+    subject: Subject,
+    is_known: npt.NDArray[np.bool_],
+    folder: Path,
+    shift: Shift,
+    accepted: set[Path],
 ) -> Earlier | None:
     index = memo.scan(folder)
     if not index.segments:
         return None
-    n_points = sum(len(p) for p, _ in known(subject, index, shift, without=present))
+    is_new = (entries(subject, memo.shifted(index, shift)) >= 0) & ~is_known
     newest = max(each.created_ns for each in index.segments.values())
-    return Earlier(folder.name, folder, newest, n_points, folder in accepted)
+    return Earlier(folder.name, folder, newest, int(is_new.sum()), folder in accepted)
 
 
-def known(
-    subject: Subject, index: memo.Index, shift: Shift = NO_SHIFT, without: memo.Index | None = None
-) -> Iterator[tuple[Positions, np.ndarray[tuple[int], np.dtype[np.int64]]]]:
-    """Find the points of a space that a memo has values of, and their entries, some at a time.
+def entries(subject: Subject, index: memo.Index) -> matching.Entries:
+    """Find the entry of a memo with the values of each position of a space; -1 where it has none.
 
-    Parameters
-    ----------
-    without : Index, optional
-        Leave out those that this one has values of.
+    Returns
+    -------
+    numpy.ndarray
+        Shape (n_positions,).
     """
-    space = subject.keys.space
-    back = np.array([shift], dtype=np.uint64)
-    for start in range(0, len(space) if index.parts else 0, planning.STEP):
-        positions = space.positions(start, min(start + planning.STEP, len(space)))
-        own: keys.Keys = subject.keys(positions)
-        entries = index.find(own - back)
-        is_in = entries >= 0
-        if without is not None:
-            is_in &= without.find(own) < 0
-        if is_in.any():
-            yield positions[is_in], entries[is_in]
+    if not index.parts:
+        return np.full(subject.keys.space.n_positions, -1)
+    return matching.match(subject.keys, index).entries
 
 
 def choose(subject: Subject, found: Sequence[Earlier], given: str | None) -> Earlier:

@@ -175,6 +175,14 @@ def own(index: Index) -> Index:
     )
 
 
+def shifted(index: Index, shift: acceptance.Shift) -> Index:
+    """Add to all keys the hashes of parameters that are the same for all points."""
+    if shift == acceptance.NO_SHIFT:
+        return index
+    moved = {name: s.accepted(s.rank, shift) for name, s in index.segments.items()}
+    return dataclasses.replace(index, segments=moved)
+
+
 def _scan(
     source: acceptance.Source, rank: int, known: dict[str, Segment], bad: list[Path]
 ) -> dict[str, Segment]:
