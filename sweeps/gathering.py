@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sweeps import h5, matching, memo, schema
+from sweeps import h5, matching, memo, nameless, schema
 from sweeps.block import Failure, Header
 from sweeps.declaring import Experiment
 from sweeps.keying import KeyMaker
@@ -98,7 +98,10 @@ def _find_failures(
 
 def count_refused(experiment: Experiment, maker: KeyMaker, index: memo.Index) -> int:
     """Count the points that have values which do not fit those of the others."""
-    every = [(part.variables, part.coordinates) for part in index.parts]
+    every = [
+        ([nameless.settled(h, experiment.name) for h in p.variables], p.coordinates)
+        for p in index.parts
+    ]
     if not schema.agree(every, experiment.taken).refused:
         return 0
     return gather(experiment, maker, index).n_refused
@@ -117,6 +120,7 @@ def _forms(
         return found
 
     def used(part: int, header: Header) -> Header:
+        header = nameless.settled(header, experiment.name)
         named = declared.get(header.name, header.dims)
         if len(named) == len(header.dims):  # dims may be declared otherwise since it was computed
             header = dataclasses.replace(header, dims=named)
@@ -170,7 +174,8 @@ def sheet(gathered: Gathered, attributes: Mapping[str, Any]) -> Iterator[Sheet]:
     units = gathered.experiment.units
     coordinates = list(_coordinates(gathered, units))
     with contextlib.ExitStack() as stack:
-        reader = Reader(index, gathered.entries, gathered.parts)
+        name = gathered.experiment.name
+        reader = Reader(index, gathered.entries, gathered.parts, nameless=name)
         stack.callback(reader.close)
         outputs = [
             output

@@ -167,13 +167,18 @@ def _value(name: Any, value: Any, declared: Sequence[str] | None) -> Value:
             raise OutputError(f"{shown} has dims {dims}, but {tuple(declared)} are declared")
         return Value(array, dims, _attrs(value.attrs))
     array = array_of(shown, value)
-    dims = tuple(declared or (f"{name}_dim_{i}" for i in range(array.ndim)))
+    dims = tuple(declared or default_dims(name, array.ndim))
     if len(dims) != array.ndim:
         raise OutputError(
             f"{shown} has shape {array.shape} but the declared dims {dims}: "
             "give one name for each dimension"
         )
     return Value(array, dims)
+
+
+def default_dims(name: str, n_dims: int) -> tuple[str, ...]:
+    """Names of an output's own dimensions where nobody names them."""
+    return tuple(f"{name}_dim_{i}" for i in range(n_dims))
 
 
 def _collect(

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from sweeps import memo, segment
 from sweeps.block import Array, Header
+from sweeps.nameless import NAME
 from sweeps.schema import Agreed
 
 _MAX_OPEN = 64
@@ -39,14 +40,21 @@ class Reader:
         Shape (n_positions,), the entry of the memo with a point's values, or -1.
     parts : sequence of int
         Numbers of the parts that hold these entries.
+    nameless : str
+        What a single nameless value is called.
 
     It keeps files open; `close` it.
     """
 
     def __init__(
-        self, index: memo.Index, entries: npt.NDArray[np.integer[Any]], parts: Sequence[int]
+        self,
+        index: memo.Index,
+        entries: npt.NDArray[np.integer[Any]],
+        parts: Sequence[int],
+        nameless: str,
     ) -> None:
         self._index = index
+        self._nameless = nameless
         self._entries = entries
         self._parts = [index.parts[number] for number in parts]
         self._open: OrderedDict[Path, h5py.File] = OrderedDict()
@@ -54,7 +62,7 @@ class Reader:
 
     def has_holes(self, name: str) -> bool:
         """Whether some point has no value of an output."""
-        return not self._are_all_done or any(_find(part, name) is None for part in self._parts)
+        return not self._are_all_done or any(self._find(part, name) is None for part in self._parts)
 
     def read(self, agreed: Agreed, start: int, stop: int) -> Slab:
         """Read an output of the points `start` to `stop`."""
@@ -63,7 +71,7 @@ class Reader:
         made = np.full(shape, "", object) if is_text else np.zeros(shape, agreed.dtype)
         missing = np.ones(shape if agreed.is_ragged else stop - start, dtype=bool)
         for part, at, rows in self._pieces(start, stop):
-            found = _find(part, agreed.name)
+            found = self._find(part, agreed.name)
             if found is None:
                 continue
             number, header = found
@@ -85,7 +93,7 @@ class Reader:
         made = np.zeros(stop - start, dtype=np.int64)
         missing = np.ones(stop - start, dtype=bool)
         for part, at, rows in self._pieces(start, stop):
-            found = _find(part, agreed.name)
+            found = self._find(part, agreed.name)
             if found is not None:
                 _, header = found
                 made[at] = header.shape[0] if header.counts is None else header.counts[rows]
@@ -137,6 +145,11 @@ class Reader:
                 yield self._index.parts[number], slice(start, start + n), slice(row, row + n)
                 start, first, number = start + n, first + n, number + 1
 
+    def _find(self, part: segment.StoredPart, name: str) -> tuple[int, Header] | None:
+        """Number and header of an output in a part that has it."""
+        names = (name, NAME) if name == self._nameless else (name,)
+        return next(((i, h) for i, h in enumerate(part.variables) if h.name in names), None)
+
     def _rows(self, part: segment.StoredPart, number: int, header: Header, rows: Rows) -> Array:
         """Values at some rows of a part."""
         file = self._file(part.path)
@@ -184,7 +197,3 @@ def grouped(numbers: npt.NDArray[np.int64]) -> Iterator[tuple[int, Any]]:
     for at in np.split(order, starts[1:]) if len(order) else ():
         is_run = at[-1] - at[0] + 1 == len(at)
         yield int(numbers[at[0]]), slice(int(at[0]), int(at[-1]) + 1) if is_run else at
-
-
-def _find(part: segment.StoredPart, name: str) -> tuple[int, Header] | None:
-    return next(((i, h) for i, h in enumerate(part.variables) if h.name == name), None)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sweeps import h5
+from sweeps import h5, nameless
 from sweeps.block import Array, Part, Variable, digest
 from sweeps.errors import OutputError
 from sweeps.outputs import (
@@ -76,7 +76,7 @@ def tabulate(
     refused = []
     for index, value in enumerate(returned):
         try:
-            made = outputs(value, name, dims, taken)
+            made = nameless.stored(value, outputs(value, name, dims, taken), name)
             groups.setdefault(_signature(made), []).append((index, made))
         except OutputError as error:
             refused.append((index, error))
@@ -102,9 +102,9 @@ def uniform(
             return None
         columns = {key: _column([value[key] for value in returned]) for key in first}
     else:
-        columns = {name: _column(returned)}
+        columns = {nameless.NAME: _column(returned)}
     try:
-        form = outputs(first, name, dims, taken).values
+        form = nameless.stored(first, outputs(first, name, dims, taken), name).values
     except Exception:
         return None
     if form.keys() != columns.keys():
@@ -141,9 +141,13 @@ def columns(
         if array.shape[:1] != (n_points,):
             has = f"has {len(array)} values" if array.ndim else "is a single value"
             raise LengthError(f"output {key!r} {has} for {n_points} points: {_WANTED}")
-    form = outputs({key: array[0] for key, array in arrays.items()}, name, dims, taken).values
+    made = outputs({key: array[0] for key, array in arrays.items()}, name, dims, taken)
+    form = nameless.stored(returned, made, name).values
     # A copy: the function may use its array again, or have returned a column that it was given.
-    return tuple(Variable(key, array.copy(), form[key].dims) for key, array in arrays.items())
+    return tuple(
+        Variable(key, array.copy(), value.dims)
+        for (key, value), array in zip(form.items(), arrays.values(), strict=True)
+    )
 
 
 def joined(pieces: Sequence[Sequence[Variable]]) -> tuple[Variable, ...] | None:

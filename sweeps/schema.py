@@ -97,7 +97,11 @@ def agree(parts: Sequence[PartForm], taken: Collection[str]) -> Agreement:
     for number, (own_headers, own_coordinates) in enumerate(parts):
         facts = list(_facts(own_headers, own_coordinates))
         own_names = [fact.name for fact in facts]
-        misfit = _contradiction(facts, known) or _clash(own_names, names, taken)
+        misfit = (
+            _ambiguity(own_headers, own_coordinates)
+            or _contradiction(facts, known)
+            or _clash(own_names, names, taken)
+        )
         if misfit is not None:
             refused[number] = misfit
             continue
@@ -182,6 +186,22 @@ def _contradiction(
         other, number = known.get(fact.key, (fact, 0))
         if other.value != fact.value:
             return Misfit(f"{fact.subject} {fact.verb} here, but {other.verb}", number)
+    return None
+
+
+def _ambiguity(headers: Sequence[Header], coordinates: Sequence[Variable]) -> Misfit | None:
+    """Find what one point cannot have, and gets where an experiment is renamed."""
+    outputs = [h.name for h in headers]
+    auxiliary = [c.name for c in coordinates if c.dims != (c.name,)]
+    along = [*(h.dims for h in headers), *(c.dims for c in coordinates)]
+    dims = dict.fromkeys(dim for own in along for dim in own)
+    names = [*outputs, *auxiliary, *dims]
+    if len(names) > len({*names}):
+        name = next(name for name in names if names.count(name) > 1)
+        other = "another one" if outputs.count(name) > 1 else "a dimension or coordinate"
+        return Misfit(f"{name!r} is the name of an output and of {other}: rename one", None)
+    if reserved := [name for name in names if name.startswith("_")]:
+        return Misfit(f"{reserved[0]!r} begins with '_', which is reserved: rename it", None)
     return None
 
 
