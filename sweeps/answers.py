@@ -116,7 +116,8 @@ def _failures_at_one_place(alike: Sequence[FailedPoint], n_rows: int) -> str:
     lines = [f"{first.type} ({first.kind}) at {count(len(alike), 'point')}:"]
     for each in itertools.islice(alike, n_rows):
         again = f" ({each.attempts} attempts)" if each.attempts > 1 else ""
-        lines.append(f"  {_parameters(each.params)}: {' '.join(each.message.split())}{again}")
+        said = f"{parameters(each.params)}: {' '.join(each.message.split())}{again}"
+        lines.append(f"  point {each.position}: {said}")
     if len(alike) > n_rows:
         lines.append(f"  and {len(alike) - n_rows:,} more; --rows N shows more")
     if first.traceback:
@@ -124,7 +125,8 @@ def _failures_at_one_place(alike: Sequence[FailedPoint], n_rows: int) -> str:
     return "\n".join(lines)
 
 
-def _parameters(params: Mapping[str, Any]) -> str:
+def parameters(params: Mapping[str, Any]) -> str:
+    """Show a point's parameters."""
     from sweeps.values import label
 
     return ", ".join(f"{name}={label(value)}" for name, value in params.items()) or "the only point"

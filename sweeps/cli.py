@@ -10,7 +10,7 @@ from typing import NoReturn
 import click
 
 from sweeps import __version__
-from sweeps.commands import common, computing, keeping, looking, trusting
+from sweeps.commands import common, computing, keeping, looking, reproducing, trusting
 from sweeps.errors import SweepsError
 from sweeps.interrupting import Interrupted
 
@@ -21,7 +21,7 @@ def cli() -> None:
     """Parameter sweeps: every result computed once, labelled, in one HDF5 file."""
 
 
-for _module in (computing, looking, trusting, keeping):
+for _module in (computing, looking, trusting, reproducing, keeping):
     for _command in _module.COMMANDS:
         cli.add_command(_command)
 

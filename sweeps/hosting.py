@@ -105,7 +105,7 @@ class Host:
 
     def _live(self) -> None:
         try:
-            with _marked(self._flights, self._experiment), _caller(self._experiment) as call:
+            with _marked(self._flights, self._experiment), opened(self._experiment) as call:
                 self._opened.set_result(None)
                 self._serve(call)
         except BaseException as error:
@@ -130,8 +130,14 @@ class Host:
 
 
 @contextlib.contextmanager
-def _caller(experiment: Experiment) -> Iterator[Call]:
-    """Open the resources, and give what calls the function with them."""
+def opened(experiment: Experiment) -> Iterator[Call]:
+    """Open the resources in this thread, and give what calls the function with them.
+
+    Raises
+    ------
+    CannotOpenError
+        Where a resource cannot be opened.
+    """
     opening = _opened_in_loop if signature.is_async(experiment.function) else _opened
     with opening(experiment) as (call, resources):
 

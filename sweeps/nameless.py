@@ -51,3 +51,8 @@ def settled(header: Header, name: str) -> Header:
         return header
     dims = tuple(f"{name}{dim}" if dim.startswith("_") else dim for dim in header.dims)
     return dataclasses.replace(header, name=name, dims=dims)
+
+
+def shown(name: str, experiment: str) -> str:
+    """What an output of the memo is called in the results file."""
+    return experiment if name == NAME else name

@@ -184,6 +184,28 @@ class Reader:
         return self._open[path]
 
 
+def values_at(index: memo.Index, entry: int) -> dict[str, Array]:
+    """Read all values of one point, those of its coordinates too, as the memo calls them.
+
+    Raises
+    ------
+    MergedAwayError
+        Where another run merged them into another segment since the index was made.
+    """
+    number = int(np.searchsorted(index.starts, entry, side="right")) - 1
+    part, row = index.parts[number], entry - int(index.starts[number])
+    found = {}
+    with segment.open_hdf5(part.path) as file:
+        for i, header in enumerate(part.variables):
+            if header.counts is None:
+                found[header.name] = segment.read(part, i, file, slice(row, row + 1))[0, ...]
+            else:
+                end = int(header.counts[: row + 1].sum())
+                own = slice(end - int(header.counts[row]), end)
+                found[header.name] = segment.read(part, i, file, own)
+    return found | {c.name: c.values for c in part.coordinates}
+
+
 def grouped(numbers: npt.NDArray[np.int64]) -> Iterator[tuple[int, Any]]:
     """Find where each number stands: a slice where it stands in a run, else indices.
 

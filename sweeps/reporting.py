@@ -59,8 +59,15 @@ class Status:
 
 @dataclasses.dataclass(frozen=True)
 class FailedPoint:
-    """A point that has no values, and why."""
+    """A point that has no values, and why.
 
+    Attributes
+    ----------
+    position : int
+        Its number in the space, as in the results file: what ``reproduce --point`` takes.
+    """
+
+    position: int
     params: Mapping[str, Any]
     kind: str
     type: str
@@ -187,8 +194,9 @@ def failures(made: subject.Subject) -> list[FailedPoint]:
     at = sorted(gathered.failures)
     points = made.experiment.space.parameters_at(np.array(at, dtype=np.int64), labels=True)
     return [
-        FailedPoint(params, f.kind, f.type, f.message, f.traceback, f.attempts)
-        for params, f in zip(points, map(gathered.failures.__getitem__, at), strict=True)
+        FailedPoint(position, params, f.kind, f.type, f.message, f.traceback, f.attempts)
+        for position, params in zip(at, points, strict=True)
+        for f in [gathered.failures[position]]
     ]
 
 

@@ -58,6 +58,10 @@ def failures(
 
     failed = reporting.failures(common.subject(name, experiments, results, axes, only))
     common.say(answers.failures(failed, rows), as_json)
+    if failed:
+        one = next((each for each in failed if each.kind == "exception"), failed[0])
+        places = {"point": str(one.position), "experiments": experiments, "results": results}
+        common.warn(f"debug one: {common.command_line('reproduce', name, *axes, **places)} --pdb")
 
 
 @click.command(short_help="Show the results as tables.")
