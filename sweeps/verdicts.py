@@ -5,21 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sweeps.answers import Answer, parameters
-from sweeps.display import duration, table
+from sweeps.display import count, duration, path, table
 
 if TYPE_CHECKING:
     from sweeps.block import Array, Failure
     from sweeps.beside import Compared
+    from sweeps.renaming import Renamed
+    from sweeps.reporting import Status
     from sweeps.reproducing import Case, Reproduced
 
 _WIDTH = 40
+_COUNTS = ("points", "done", "missing", "failed", "stale")
 
 
 def beforehand(case: Case) -> list[str]:
     """What to say before the function is called."""
     before = case.stored.failure
     point = f"point {case.position}, {parameters(case.parameters)},"
-    said = [f"set aside the damaged segment {path}" for path in case.stored.bad]
+    said = [f"set aside the damaged segment {bad}" for bad in case.stored.bad]
     if before is not None and before.kind == "died":
         said.append(f"{point} ended its worker, and may end this process ({before.message})")
     if before is not None and before.kind == "timeout":
@@ -157,3 +160,30 @@ def _stored_failure(of: Failure) -> dict[str, Any]:
 
 def _failure(kind: str, type_: str, message: str, traceback: str) -> dict[str, Any]:
     return {"kind": kind, "type": type_, "message": message, "traceback": traceback}
+
+
+def renamed(of: Renamed, status: Status) -> Answer:
+    """Answer `rename`."""
+    place = path(of.results) if of.results.exists() else "(no results file yet)"
+    lines = [
+        f"{of.old} → {of.new}: {count(status.points, 'point')}: {status.done:,} done, "
+        f"{status.missing:,} missing, {status.failed:,} failed, {status.stale:,} stale → {place}"
+    ]
+    if status.stale:
+        which = "all results are" if not status.done + status.failed else "some results are only"
+        lines.append(
+            f"{which} of other code than {of.new!r} has now: python -m sweeps why {of.new} says "
+            f"what differs, python -m sweeps accept {of.new} declares them valid"
+        )
+    if of.results.exists() and not of.is_landed:
+        lines.append(f"{place} is as it was, with the old name inside: the next run lands it anew")
+    counts = {name: getattr(status, name) for name in _COUNTS}
+    data = {
+        "old": of.old,
+        "new": of.new,
+        **counts,
+        "results": of.results,
+        "landed": of.is_landed,
+        "left": of.left,
+    }
+    return Answer("\n".join(lines), data)

@@ -15,7 +15,7 @@ TRACEBACK = 'Traceback (most recent call last):\n  File "a.py", line {}, in f\n{
 def failed(x, line=3, kind="exception", attempts=1):
     message = f"{x} is\nwrong"
     text = TRACEBACK.format(line, "ValueError", message) if kind == "exception" else ""
-    return FailedPoint({"x": x, "y": None}, kind, "ValueError", message, text, attempts)
+    return FailedPoint(x, {"x": x, "y": None}, kind, "ValueError", message, text, attempts)
 
 
 def test_failures_at_one_place_share_a_traceback():
@@ -23,7 +23,7 @@ def test_failures_at_one_place_share_a_traceback():
     assert "ValueError (exception) at 2 points:" in said
     assert "ValueError (exception) at 1 point:" in said
     assert said.count("Traceback") == 2
-    assert "  x=1, y=None: 1 is wrong\n" in said
+    assert "  point 1: x=1, y=None: 1 is wrong\n" in said
     assert said.endswith("\n\n3 points failed")
 
 

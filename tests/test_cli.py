@@ -28,12 +28,12 @@ RUN_KEYS = {
     "fingerprint",
 }
 STATUS_KEYS = PLAN_KEYS - {"reused"} | {"done", "results", "fingerprint"}
-FAILURE_KEYS = {"params", "kind", "type", "message", "traceback", "attempts"}
+FAILURE_KEYS = {"position", "params", "kind", "type", "message", "traceback", "attempts"}
 COMMANDS = (
     *("list", "new", "plan", "run", "status", "failures", "show"),
-    *("why", "accept", "diff", "clean"),
+    *("why", "accept", "diff", "reproduce", "clean", "rename"),
 )
-OF_ONE = ("plan", "run", "status", "failures", "why", "accept", "diff", "clean")
+OF_ONE = ("plan", "run", "status", "failures", "why", "accept", "diff", "reproduce", "clean")
 
 
 @pytest.fixture
@@ -228,6 +228,12 @@ MISTAKES = {
     "show before run": (("show", "wave"), "python -m sweeps run wave"),
     "no such path": (("show", "there/wave.h5"), "there/wave.h5"),
     "nothing to be called": (("new", "my wave"), "letters, digits"),
+    "no single point": (("reproduce", "wave", "mode=a"), "differ in frequency"),
+    "no such point": (("reproduce", "wave", "--point", "-1"), "no point -1: the first is 0"),
+    "no such value": (("reproduce", "wave", "frequency=1.5"), "nearest: 1.0, 2.0"),
+    "nothing to rename": (("rename", "surge", "wave"), "no results of an experiment 'surge'"),
+    "renaming to itself": (("rename", "wave", "wave"), "called 'wave' already"),
+    "renaming to nothing": (("rename", "wave", "wav"), "Did you mean 'wave'?"),
     "an existing file": (("new", "wave"), "is there already"),
 }
 

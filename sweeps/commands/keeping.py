@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from sweeps import answers
+from sweeps import answers, verdicts
 from sweeps.commands import common
 
 
@@ -27,4 +27,26 @@ def clean(
     common.say(answers.cleaned(name, found, n_bytes, is_freed=yes), as_json)
 
 
-COMMANDS = (clean,)
+@click.command(short_help="Carry results over to an experiment's new name.")
+@click.argument("old")
+@click.argument("new")
+@common.options
+def rename(old: str, new: str, experiments: str | None, results: str | None, as_json: bool) -> None:
+    """Carry memo and results of OLD over to NEW, the name that the experiment has now.
+
+    Rename the function, or its name= option, first. Nothing is computed, and nothing overwritten.
+    A renaming that was interrupted can be repeated.
+
+    Let runs of OLD end before: what one of them commits later stands under the old name again, and
+    another `rename OLD NEW` brings it over.
+    """
+    from sweeps import renaming, reporting
+
+    subject = renaming.find(old, new, results=results, experiments=experiments)
+    done = renaming.rename(old, subject)
+    for warning in done.warnings:
+        common.warn(f"warning: {warning}")
+    common.say(verdicts.renamed(done, reporting.status_of(subject)), as_json)
+
+
+COMMANDS = (clean, rename)

@@ -58,7 +58,7 @@ def failures(
 
     failed = reporting.failures(common.subject(name, experiments, results, axes, only))
     common.say(answers.failures(failed, rows), as_json)
-    if failed:
+    if failed and not as_json:
         one = next((each for each in failed if each.kind == "exception"), failed[0])
         places = {"point": str(one.position), "experiments": experiments, "results": results}
         common.warn(f"debug one: {common.command_line('reproduce', name, *axes, **places)} --pdb")
