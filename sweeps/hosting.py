@@ -23,6 +23,7 @@ from sweeps import calling, concurrent, signature
 from sweeps.calling import Called
 from sweeps.declaring import Experiment
 from sweeps.errors import SweepsError
+from sweeps.interrupting import Interrupted
 
 if TYPE_CHECKING:
     import asyncio
@@ -187,9 +188,14 @@ def _opened_in_loop(experiment: Experiment) -> Iterator[tuple[Call, dict[str, An
         concurrent.run(loop, asyncio.wait([keeper, opened], return_when=asyncio.FIRST_COMPLETED))
         if not opened.done():
             keeper.result()
-        yield call, opened.result()
-        over.set()
-        concurrent.run(loop, _end(keeper))
+        try:
+            yield call, opened.result()
+        except Interrupted:
+            loop.set_exception_handler(lambda *_: None)  # of what does not end when it is told to
+            raise
+        finally:
+            over.set()
+            concurrent.run(loop, _end(keeper))
     finally:
         loop.close()
 
@@ -220,6 +226,8 @@ async def _end(keeper: asyncio.Task[None]) -> None:
 def _said(experiment: Experiment, name: str) -> Iterator[None]:
     try:
         yield
+    except Interrupted:
+        raise
     except BaseException as error:
         kind = type(error).__name__
         raise CannotOpenError(

@@ -62,13 +62,26 @@ def interruptible() -> Iterator[Interruption]:
 @contextmanager
 def interruptible_at_once() -> Iterator[None]:
     """Let Ctrl-C raise `Interrupted`, which no point can have raised itself."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
 
     def handle(number: int, frame: FrameType | None) -> None:
         raise Interrupted
 
+    with _handled_by(handle):
+        yield
+
+
+@contextmanager
+def interruptible_as_usual() -> Iterator[None]:
+    """Let Ctrl-C raise `KeyboardInterrupt`, which debuggers know."""
+    with _handled_by(signal.default_int_handler):
+        yield
+
+
+@contextmanager
+def _handled_by(handle: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     before = signal.signal(signal.SIGINT, handle)
     try:
         yield

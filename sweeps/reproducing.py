@@ -149,9 +149,9 @@ def _call(case: Case, debug: Debug | None) -> tuple[Called, Why | None, tuple[st
     try:
         with (
             results_in(subject.results),
+            interrupting.interruptible_at_once(),
             hosting.opened(watched) as call,
             _debugged(watch, debug),
-            interrupting.interruptible_at_once(),
         ):
             called = call(given, columns, 1, flight.Recorder(None), limits)
     except (Interrupted, KeyboardInterrupt):
@@ -192,18 +192,31 @@ class _Watch:
         self.function = call_async if signature.is_async(function) else call
 
     def _keep(self, error: BaseException) -> None:
-        self.error, self.why = error, calling.why(error)
-        self.frames = error.__traceback__.tb_next if error.__traceback__ is not None else None
+        frames = error.__traceback__.tb_next if error.__traceback__ is not None else None
+        self.why = calling.why(error)
+        if isinstance(error, Interrupted):  # the last frame is that of the signal's handler
+            self.error, self.frames = KeyboardInterrupt(), _without_last(frames)
+        else:
+            self.error, self.frames = error, frames
+
+
+def _without_last(frames: TracebackType | None) -> TracebackType | None:
+    if frames is None or frames.tb_next is None:
+        return None
+    return TracebackType(
+        _without_last(frames.tb_next), frames.tb_frame, frames.tb_lasti, frames.tb_lineno
+    )
 
 
 @contextlib.contextmanager
 def _debugged(watch: _Watch, debug: Debug | None) -> Iterator[None]:
-    """Debug what the function raised, Ctrl-C within it too, once its signals are nobody's."""
+    """Debug what the function raised, and where Ctrl-C came upon it."""
     try:
         yield
     finally:
         if watch.error is not None and debug is not None:
-            debug(watch.error.with_traceback(watch.frames))
+            with interrupting.interruptible_as_usual():
+                debug(watch.error.with_traceback(watch.frames))
 
 
 def _outputs(case: Case, called: Called) -> tuple[dict[str, Array], Why | None]:

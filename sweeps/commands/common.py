@@ -88,6 +88,9 @@ def say(answer: answers.Answer, as_json: bool) -> None:
     text = display.as_json(answer.data) if as_json else answer.text
     try:
         click.echo(text)
+    except ValueError as error:  # a function closed it
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
+        raise StorageError("cannot write the answer: stdout was closed") from error
     except OSError as error:
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - or it is flushed again at exit
         if not isinstance(error, BrokenPipeError):  # `| head` had enough, which is no mistake

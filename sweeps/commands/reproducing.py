@@ -84,7 +84,8 @@ def _printing_to_stderr(is_asked: bool) -> Iterator[None]:
     with contextlib.suppress(io.UnsupportedOperation, OSError, ValueError):
         if sys.stdout.fileno() == 1:
             sys.stdout.flush()
-            sys.stdout = open(os.dup(1), "w", encoding=sys.stdout.encoding)  # noqa: PTH123, SIM115
+            encoding, errors = sys.stdout.encoding, sys.stdout.errors
+            sys.stdout = os.fdopen(os.dup(1), "w", encoding=encoding, errors=errors)
             os.dup2(2, 1)
     with contextlib.redirect_stdout(sys.stderr):
         yield
