@@ -51,6 +51,7 @@ class Variable:
     Attributes
     ----------
     name : str
+        Empty where the function gave none; see `sweeps.nameless`.
     values : numpy.ndarray
         Shape (n, *own shape): numbers, bool, datetime64, or str as objects. Where `counts` is
         given, the points' 1-D values one after another.
