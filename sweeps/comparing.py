@@ -18,6 +18,7 @@ from sweeps import (
     history,
     memo,
     merging,
+    nameless,
     reading,
     segment,
     vouching,
@@ -163,7 +164,7 @@ def compare(
     at = positions[chosen]
     is_there = now_entries[at] >= 0
     at = at[is_there]
-    pairs = _Pairs(at, before, then_entries[at], after, now_entries[at])
+    pairs = _Pairs(subject.experiment.name, at, before, then_entries[at], after, now_entries[at])
     outputs = tuple(pairs.differences())
     notes = [done.error] if done.error else []
     if new_defaults and subject.experiment.takes_rng:
@@ -209,6 +210,7 @@ def _sample(
 class _Pairs:
     """Points that two memos have values of."""
 
+    experiment: str
     positions: Positions
     then: memo.Index
     then_entries: Entries
@@ -219,8 +221,7 @@ class _Pairs:
         """Compare each output at all points."""
         found: dict[str, list[Difference]] = {}
         for at, before, after in self._variables():
-            names = dict.fromkeys([*before, *after])
-            for name in names:
+            for name in dict.fromkeys([*before, *after]):
                 one = of_variable(name, before.get(name), after.get(name), self.positions[at])
                 found.setdefault(name, []).append(one)
         for several in found.values():
@@ -235,21 +236,21 @@ class _Pairs:
             first = int(places[0])
             yield (
                 places,
-                _read(self.then, int(part[0][first]), self.then_entries[places]),
-                _read(self.now, int(part[1][first]), self.now_entries[places]),
+                self._read(self.then, int(part[0][first]), self.then_entries[places]),
+                self._read(self.now, int(part[1][first]), self.now_entries[places]),
             )
 
     @staticmethod
     def _parts(index: memo.Index, entries: Entries) -> npt.NDArray[np.int64]:
         return np.searchsorted(index.starts, entries, side="right") - 1
 
-
-def _read(index: memo.Index, part: int, entries: Entries) -> dict[str, Variable]:
-    stored = index.parts[part]
-    with contextlib.closing(segment.open_hdf5(stored.path)) as file:
-        whole = merging.read_part(stored, file)
-    chosen = merging.rows_of(whole, entries - index.starts[part])
-    return {variable.name: variable for variable in chosen.variables}
+    def _read(self, index: memo.Index, part: int, entries: Entries) -> dict[str, Variable]:
+        """Outputs of some points of a part, under the names that they have in the results file."""
+        stored = index.parts[part]
+        with contextlib.closing(segment.open_hdf5(stored.path)) as file:
+            whole = merging.read_part(stored, file)
+        chosen = merging.rows_of(whole, entries - index.starts[part]).variables
+        return {nameless.shown(v.name, self.experiment): v for v in chosen}
 
 
 def _worst(subject: Subject, outputs: tuple[Difference, ...]) -> dict[str, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Differences: how far the values of one output are apart, point by point."""
+"""Differences: whether values are what they were, to the last bit, or how far they are apart."""
 
 from __future__ import annotations
 
@@ -9,6 +9,93 @@ import numpy as np
 import numpy.typing as npt
 
 from sweeps.block import Array, Variable
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Pair:
+    """One output, now and before.
+
+    Attributes
+    ----------
+    now, stored : numpy.ndarray or None
+        None where the point has it only on the other side.
+    is_equal : bool
+        Whether type, shape and all bits are the same; NaN equals NaN.
+    n_differing : int or None
+        Values that differ; None where their shapes or kinds do.
+    absolute, relative : float or None
+        The largest ``|now - stored|`` of numbers, and the largest ``|now - stored| / |stored|``;
+        infinite where one of the two is NaN, or only `stored` is 0.
+    """
+
+    name: str
+    now: Array | None
+    stored: Array | None
+    is_equal: bool
+    n_differing: int | None = None
+    absolute: float | None = None
+    relative: float | None = None
+
+
+def pair(name: str, now: Array | None, stored: Array | None) -> Pair:
+    """Compare an output of now with that of before.
+
+    Examples
+    --------
+    >>> pair("x", np.array([1.0, np.nan]), np.array([1.0, np.nan])).is_equal
+    True
+    >>> found = pair("x", np.array([1.0, 3.0]), np.array([1.0, 2.0]))
+    >>> found.n_differing, found.absolute, found.relative
+    (1, 1.0, 0.5)
+    """
+    if now is None or stored is None or now.shape != stored.shape:
+        return Pair(name, now, stored, is_equal=False)
+    is_same_type = (now.dtype.kind, now.dtype.itemsize) == (
+        stored.dtype.kind,
+        stored.dtype.itemsize,
+    )
+    are_numbers = now.dtype.kind in "iufc" and stored.dtype.kind in "iufc"
+    if not is_same_type and not are_numbers:
+        return Pair(name, now, stored, is_equal=False)
+    a, b = now.reshape(-1), stored.reshape(-1)
+    differs = ~_are_same(a, b) if is_same_type else a != b
+    n_differing = int(np.count_nonzero(differs))
+    is_equal = is_same_type and not n_differing
+    if not n_differing or not are_numbers:
+        return Pair(name, now, stored, is_equal, n_differing)
+    return Pair(name, now, stored, is_equal, n_differing, *_sizes(a[differs], b[differs]))
+
+
+def _are_same(a: Array, b: Array) -> npt.NDArray[np.bool_]:
+    """Compare the bits of values of one type, of which NaN has many."""
+    if a.dtype.kind not in "fc":
+        if a.dtype.kind == "M":  # NaT differs from itself
+            a, b = a.view(np.int64), b.view(np.int64)
+        same: npt.NDArray[np.bool_] = np.asarray(a == b, dtype=bool)
+        return same
+    n_parts = 2 if a.dtype.kind == "c" else 1
+    width = a.dtype.itemsize // n_parts
+    one, other = (
+        np.ascontiguousarray(x, dtype=a.dtype.newbyteorder("=")).view(f"f{width}") for x in (a, b)
+    )
+    equal = (one.view(f"u{width}") == other.view(f"u{width}")) | (np.isnan(one) & np.isnan(other))
+    made: npt.NDArray[np.bool_] = equal.reshape(-1, n_parts).all(axis=1)
+    return made
+
+
+def _sizes(now: Array, stored: Array) -> tuple[float, float]:
+    """Largest absolute and relative difference of some numbers."""
+    if now.dtype.kind in "iu" and stored.dtype.kind in "iu":  # beyond 2^53 floats see none
+        now, stored = now.astype(object), stored.astype(object)
+    with np.errstate(all="ignore"):
+        absolute = np.abs(now - stored).astype(float)
+        relative = np.where(absolute == 0, 0.0, absolute / np.abs(stored).astype(float))
+    return _largest(absolute), _largest(relative)
+
+
+def _largest(numbers: Array) -> float:
+    """Largest of some numbers; NaN, where one of two was NaN, counts as infinite."""
+    return float(np.where(np.isnan(numbers), np.inf, numbers).max())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,23 +148,22 @@ def of_variable(
         note = "a new output" if then is None else "is not returned any more"
         return Difference(name, n_points, 0, None, None, int(positions[0]), note)
     note = _note(then, now)
-    pairs = list(zip(_rows(then, n_points), _rows(now, n_points), strict=True))
-    apart = [_apart(a, b) if a.shape == b.shape else None for a, b in pairs]
-    equal = [each is not None and each[0] for each in apart]
-    if any(each is None for each in apart):
-        odd = next(i for i, each in enumerate(apart) if each is None)
-        shapes = " and now ".join(str(each.shape) for each in pairs[odd])
-        note = "; ".join(filter(None, [note, f"shape was {shapes}"]))
-    numbers = [(i, each) for i, each in enumerate(apart) if each and each[1] is not None]
-    worst = max(numbers, key=lambda pair: pair[1][1] or 0.0, default=None)
-    first = equal.index(False) if False in equal else None
-    at = worst[0] if worst is not None and worst[1][1] else first
+    rows = zip(_rows(then, n_points), _rows(now, n_points), strict=True)
+    pairs = [pair(name, after, before) for before, after in rows]
+    equal = [each.n_differing == 0 for each in pairs]
+    if odd := [p for p in pairs if p.n_differing is None and _shape(p.now) != _shape(p.stored)]:
+        shapes = f"shape was {_shape(odd[0].stored)} and now {_shape(odd[0].now)}"
+        note = "; ".join(filter(None, [note, shapes]))
+    numbers = [i for i, each in enumerate(pairs) if each.absolute is not None]
+    worst = max(numbers, key=lambda i: pairs[i].absolute or 0.0, default=None)
+    at = equal.index(False) if worst is None and False in equal else worst
+    has_numbers = bool(numbers) or (then.values.dtype.kind in "iufc" and all(equal))
     return Difference(
         name,
         n_points,
         sum(equal),
-        max((each[1] or 0.0 for _, each in numbers), default=None),
-        max((each[2] or 0.0 for _, each in numbers), default=None),
+        max((p.absolute or 0.0 for p in pairs), default=0.0) if has_numbers else None,
+        max((p.relative or 0.0 for p in pairs), default=0.0) if has_numbers else None,
         None if at is None else int(positions[at]),
         note,
     )
@@ -112,32 +198,5 @@ def _rows(variable: Variable, n_points: int) -> list[Array]:
     return np.split(variable.values, np.cumsum(variable.counts)[:-1])
 
 
-_Apart = tuple[bool, float | None, float | None]
-"""Whether all are equal; the largest absolute and relative difference of numbers."""
-
-
-def _apart(then: Array, now: Array) -> _Apart:
-    """Compare two arrays of one shape."""
-    if not {then.dtype.kind, now.dtype.kind} <= set("iufc"):
-        same = then.dtype.kind == now.dtype.kind and _is_equal(then, now)
-        return same, None, None
-    # 64 bits of mantissa where the machine has them, so that integers stay exact.
-    wide = np.clongdouble if "c" in (then.dtype.kind, now.dtype.kind) else np.longdouble
-    with np.errstate(all="ignore"):
-        a, b = then.astype(wide), now.astype(wide)
-        is_equal = (a == b) | (np.isnan(a) & np.isnan(b))
-        apart = np.where(is_equal, 0, np.abs(b - a))
-        ratio = np.where(is_equal, 0, apart / np.abs(a))
-    return bool(is_equal.all()), _largest(apart), _largest(ratio)
-
-
-def _is_equal(then: Array, now: Array) -> bool:
-    is_nothing = (then != then) & (now != now)
-    return bool(((then == now) | is_nothing).all())
-
-
-def _largest(numbers: Array) -> float:
-    """Largest of some numbers; NaN, where one of two was NaN, counts as infinite."""
-    if not numbers.size:
-        return 0.0
-    return float(np.where(np.isnan(numbers), np.inf, numbers).max())
+def _shape(array: Array | None) -> tuple[int, ...]:
+    return () if array is None else array.shape

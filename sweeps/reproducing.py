@@ -28,7 +28,7 @@ from sweeps import (
 )
 from sweeps.block import Array
 from sweeps.calling import Called, Why
-from sweeps.beside import Compared, compare
+from sweeps.differences import Pair, pair
 from sweeps.errors import OutputError
 from sweeps.interrupting import Interrupted
 from sweeps.locating import results_in
@@ -64,7 +64,7 @@ class Reproduced:
     ----------
     raised : Why or None
         What the function raised, or why no results file can hold what it returned.
-    compared : tuple of Compared
+    compared : tuple of Pair
         Its outputs and their coordinates; those of before only, where it raised.
     warnings : tuple of str
     """
@@ -72,7 +72,7 @@ class Reproduced:
     case: Case
     seconds: float
     raised: Why | None
-    compared: tuple[Compared, ...]
+    compared: tuple[Pair, ...]
     warnings: tuple[str, ...] = ()
 
     @property
@@ -124,7 +124,7 @@ def reproduce(case: Case, debug: Debug | None = None) -> Reproduced:
         now, raised = _outputs(case, called)
     stored = case.stored.values or {}
     names = {**now, **stored} if case.stored.values is not None or raised is None else {}
-    compared = [compare(name, now.get(name), stored.get(name)) for name in names]
+    compared = [pair(name, now.get(name), stored.get(name)) for name in names]
     return Reproduced(case, called.busy_s, raised, tuple(compared), warnings)
 
 

@@ -9,7 +9,7 @@ from sweeps.display import count, duration, path, table
 
 if TYPE_CHECKING:
     from sweeps.block import Array, Failure
-    from sweeps.beside import Compared
+    from sweeps.differences import Pair
     from sweeps.renaming import Renamed
     from sweeps.reporting import Status
     from sweeps.reproducing import Case, Reproduced
@@ -47,7 +47,7 @@ def reproduced(of: Reproduced, *, with_traceback: bool = True) -> Answer:
     return Answer("\n\n".join(blocks), _data(of))
 
 
-def _row(of: Compared) -> tuple[str, str, str, str]:
+def _row(of: Pair) -> tuple[str, str, str, str]:
     return of.name, _shown(of.now), _shown(of.stored), _difference(of)
 
 
@@ -65,7 +65,7 @@ def _dtype(array: Array) -> str:
     return "str" if array.dtype == object else str(array.dtype)
 
 
-def _difference(of: Compared) -> str:
+def _difference(of: Pair) -> str:
     if of.is_equal:
         return "equal"
     if of.now is None or of.stored is None:
@@ -133,7 +133,7 @@ def _kind(case: Case) -> str | None:
     return None if case.stored.failure is None else "failure"
 
 
-def _output(of: Compared) -> dict[str, Any]:
+def _output(of: Pair) -> dict[str, Any]:
     return {
         "name": of.name,
         "now": _value(of.now),
