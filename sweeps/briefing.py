@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sweeps import fingerprint, flight, scheduling, values, worker
-from sweeps.block import Receipt
+from sweeps import flight, freezing, pinning, scheduling, values, worker
+from sweeps.block import Block, Receipt
 from sweeps.errors import SweepsError
 from sweeps.subject import Subject
 
@@ -27,21 +27,35 @@ def here(subject: Subject, flights: Path) -> Work:
     SweepsError
         Where the code on disk, which the fingerprint is of, is newer than the code in memory.
     """
-    modules, read_ns = subject.fingerprint.modules, subject.experiment.declared_ns
-    if file := fingerprint.edited_since(modules, read_ns):
-        raise SweepsError(
-            f"{file} was edited since it was imported here, and this process still has the old "
-            "code: start Python anew, or use the engine loky"
-        )
-    recorder = flight.Recorder(None)
-    task = worker.Task(subject.experiment, _settings(subject, flights), recorder)
-    return functools.partial(worker.evaluate, task)
+    frozen, since_ns = freezing.freeze(subject), subject.experiment.declared_ns
+    freezing.refuse_older(
+        frozen.modules, frozen, since_ns, "start Python anew, or use the engine loky"
+    )
+    settings = _settings(subject, flights, frozen)
+    task = worker.Task(subject.experiment, settings, flight.Recorder(None))
+    return functools.partial(_work_here, frozen.pins, task)
+
+
+def _work_here(pins: pinning.Pins, task: worker.Task, block: Block) -> Receipt:
+    """Evaluate a block; what it is the first to import is as the run began."""
+    with pinning.held(pins):
+        return worker.evaluate(task, block)
 
 
 def elsewhere(subject: Subject, flights: Path) -> Work:
-    """Brief workers that are processes of their own."""
+    """Brief workers that are processes of their own.
+
+    Raises
+    ------
+    SweepsError
+        Where what is to be sent cannot be pickled, or is older than the code on disk.
+    """
     experiment = subject.experiment
-    settings = _pickle(_settings(subject, flights))
+    frozen = freezing.freeze(subject)
+    freezing.refuse_older(frozen.carried, frozen, experiment.declared_ns, "start Python anew")
+    with pinning.held(frozen.pins):  # cached helpers are sent with their identity
+        settings = _pickle(dict(frozen.pins.files)) + _pickle(_settings(subject, flights, frozen))
+        own = b"" if subject.location is not None else _pickle(experiment.without_space())
     file = flights / "settings"
     file.write_bytes(settings)
     job = worker.Job(
@@ -49,7 +63,7 @@ def elsewhere(subject: Subject, flights: Path) -> Work:
         subject.fingerprint.digest,
         subject.location,
         subject.attribute,
-        b"" if subject.location is not None else _pickle(experiment.without_space()),
+        own,
         str(file),
         hashlib.sha256(settings).hexdigest(),
         os.getpid(),
@@ -59,7 +73,7 @@ def elsewhere(subject: Subject, flights: Path) -> Work:
     return functools.partial(worker.work, job)
 
 
-def _settings(subject: Subject, flights: Path) -> worker.Settings:
+def _settings(subject: Subject, flights: Path, frozen: freezing.Frozen) -> worker.Settings:
     experiment = subject.experiment
     constants = {
         name: values.unlabel(table.element(0)) for name, table in experiment.constants.items()
@@ -72,7 +86,9 @@ def _settings(subject: Subject, flights: Path) -> worker.Settings:
         subject.memo,
         flights,
         scheduling.block_s(experiment.concurrency),
-        experiment.identify_values(),
+        frozen.behind_values,
+        experiment.seed,
+        frozen.data,
         subject.results,
     )
 

@@ -157,8 +157,17 @@ class Experiment:
         summary = self.registered.summary
         return None if summary is None else fingerprint.fingerprint(summary)
 
-    def label_tokens(self, table: values.Values) -> dict[str, str]:
+    def label_tokens(
+        self, table: values.Values, identify: Callable[[Any], str] | None = None
+    ) -> dict[str, str]:
         """Find the identity of the code and data behind values, so that other ones make new points.
+
+        Parameters
+        ----------
+        table : Values
+            Of a parameter.
+        identify : callable, optional
+            Instead of `identity`.
 
         Returns
         -------
@@ -172,7 +181,7 @@ class Experiment:
             things = list(values.behind(element))
             for thing in things:
                 if id(thing) not in digests:
-                    digests[id(thing)] = identity(thing)
+                    digests[id(thing)] = (identify or identity)(thing)
             if any(digests[id(thing)] for thing in things):
                 tokens[values.label(element)] = " ".join(digests[id(thing)] for thing in things)
         return tokens
@@ -188,15 +197,6 @@ class Experiment:
                         own = found.setdefault((name, values.label(element)), [])
                         own.append(fingerprint.fingerprint(thing))
         return found
-
-    def identify_values(self) -> tuple[tuple[Any, str], ...]:
-        """List the functions and classes behind values of parameters, and their identity."""
-        tables = [column.table for column in self.space.columns.values()]
-        elements = (e for table in (*tables, *self.constants.values()) for e in table.objects or ())
-        things = {
-            id(thing): thing for e in elements for thing in values.behind(e) if callable(thing)
-        }
-        return tuple((thing, identity(thing)) for thing in things.values())
 
     def with_space(self, space: Space) -> Experiment:
         """Sweep another space; what it does not sweep is a constant again."""

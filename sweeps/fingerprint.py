@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
-import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sweeps import pinning
 from sweeps.errors import DeclarationError
 from sweeps.source.canonical import OpaqueError, digest
 from sweeps.source.carried import Carried, innermost
@@ -164,9 +163,7 @@ def content(path: Path) -> str:
 def edited_since(modules: Iterable[str], since_ns: int) -> str | None:
     """Find the file of an imported module that was edited since; its code in memory is older."""
     for name in modules:
-        file = getattr(sys.modules.get(name), "__file__", None)
-        if file and Path(file).is_file():
-            changed_ns = os.stat(file).st_mtime_ns  # noqa: PTH116
-            if since_ns < changed_ns <= time.time_ns():
-                return str(file)
+        module = pinning.living(name)
+        if module is not None and pinning.is_older(module, since_ns):
+            return str(module.__file__)
     return None

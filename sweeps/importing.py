@@ -11,13 +11,13 @@ import importlib
 import importlib.util
 import os
 import sys
-import time
-from collections.abc import Iterable
-from importlib.machinery import ModuleSpec, PathFinder
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from sweeps import pinning
 from sweeps.locating import ModuleLocation, locate, source_file
 
 __all__ = [
@@ -31,7 +31,6 @@ __all__ = [
 
 _STAMP = "__sweeps_stamp__"
 _STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120
-_CLOCK_TICK_NS = 10_000_000  # files get the time of the kernel's last tick, 1-10 ms apart
 _OWN_FOLDER = os.path.dirname(__file__) + os.sep  # noqa: PTH120
 
 
@@ -47,27 +46,30 @@ def import_location(location: ModuleLocation) -> ModuleType:
     """
     _enter_root(location.root)
     loaded = set(sys.modules)
-    started_ns = time.time_ns()
     try:
-        if location.package:
-            _enter_package(location.package, location.folder)
-        if location.module not in sys.modules:
-            _distrust_caches(location)
-        return importlib.import_module(location.module)
+        with _texts_kept():
+            if location.package:
+                _enter_package(location.package, location.folder)
+            if location.module not in sys.modules:
+                _distrust_listings(location)
+            return importlib.import_module(location.module)
     finally:
-        _stamp(sys.modules.keys() - loaded, started_ns)
+        _stamp(sys.modules.keys() - loaded)
 
 
 def forget_changed_modules() -> bool:
     """Make the next `import_location` load sources as they are now; say if any had changed.
 
-    If one of the files that `import_location` loaded, directly or through imports in them, is not
-    what it was, all of them are dropped from ``sys.modules``: any may have taken something from
-    it. Modules that were imported otherwise stay.
+    If one of the files that `import_location` or pins loaded, directly or through imports in
+    them, is not what it was, all of them are dropped from ``sys.modules``: any may have taken
+    something from it. Modules that were imported otherwise stay.
     """
-    stamps = {name: _variables(module).get(_STAMP) for name, module in list(sys.modules.items())}
-    ours = {name: stamp for name, stamp in stamps.items() if stamp is not None}
-    has_changed = any(_state(_file(sys.modules[name])) != stamp for name, stamp in ours.items())
+    ours = {
+        name: module
+        for name, module in list(sys.modules.items())
+        if _STAMP in _variables(module) or pinning.text_of(module) is not None
+    }
+    has_changed = any(map(_has_changed, ours.values()))
     if has_changed:
         for name in ours:
             _drop(name)
@@ -125,17 +127,15 @@ def _enter_package(name: str, folder: str) -> None:
             return
         _drop_package(name)
     init = Path(folder, "__init__.py")
-    if init.is_file():
-        spec = importlib.util.spec_from_file_location(
-            name, init, submodule_search_locations=[folder]
-        )
-    else:
+    spec = pinning.find(name) or (
+        pinning.spec_of(name, init, init.read_bytes()) if init.is_file() else None
+    )
+    if spec is None:
         spec = ModuleSpec(name, None, is_package=True)
         spec.submodule_search_locations = [folder]
-    assert spec is not None  # a .py file always has one
     sys.modules[name] = package = importlib.util.module_from_spec(spec)
     try:
-        if init.is_file() and spec.loader is not None:
+        if spec.loader is not None:
             spec.loader.exec_module(package)
     except BaseException:
         _drop_package(name)
@@ -156,39 +156,62 @@ def _drop(name: str) -> None:
         del attributes[child]
 
 
-def _distrust_caches(location: ModuleLocation) -> None:
+def _distrust_listings(location: ModuleLocation) -> None:
     """Have the folders of a module listed anew: files may be made faster than clocks tick."""
     source = source_file(location)
     for folder in {location.root, str(source.parent) if source else location.folder}:
         sys.path_importer_cache.pop(folder, None)
-        for path in Path(folder).glob("*.py"):
-            _remove_early_bytecode(path)
 
 
-def _remove_early_bytecode(source: Path) -> None:
-    """Remove bytecode that was written before the second was over in which its source changed.
+class _TextKeeper:
+    """Finds what all other finders find, and has the project's modules keep their text.
 
-    Python takes it as up to date for any source of the same length and the same second (PEP 3147
-    keeps whole seconds), so that a constant edited right after a run would not be seen.
+    Whether a file was edited since is then a matter of comparing texts: times of files are those
+    of ticks, 1-10 ms apart, and can be set back.
     """
-    bytecode = Path(importlib.util.cache_from_source(str(source)))
-    with contextlib.suppress(OSError):  # none there, gone meanwhile, or read-only
-        if int(bytecode.stat().st_mtime) <= int(source.stat().st_mtime):
-            bytecode.unlink()
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        finders = (each for each in list(sys.meta_path) if type(each) is not _TextKeeper)
+        found = (find(name, path, target) for find in map(_find_spec_of, finders) if find)
+        spec: ModuleSpec | None = next(filter(None, found), None)
+        if spec is None or type(spec.loader) is not SourceFileLoader:
+            return spec
+        if not is_project_file(spec.origin):
+            return spec
+        file = str(spec.origin)
+        return pinning.spec_of(name, file, Path(file).read_bytes())
 
 
-def _stamp(names: Iterable[str], started_ns: int) -> None:
-    """Note on the project's modules the state of their files when they were loaded."""
+@contextlib.contextmanager
+def _texts_kept() -> Iterator[None]:
+    keeper: Any = _TextKeeper()
+    sys.meta_path.insert(0, keeper)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(keeper)
+
+
+def _find_spec_of(finder: Any) -> Any:
+    return getattr(finder, "find_spec", None)
+
+
+def _stamp(names: Iterable[str]) -> None:
+    """Note on the project's modules that they were loaded here, and the state of their files."""
     for name in names:
         module = sys.modules.get(name)
-        if module is None or not is_project_file(next(iter(_places(module)), None)):
-            continue
-        filename = _file(module)
-        state = _state(filename)
-        is_edited_meanwhile = state[0] > started_ns - _CLOCK_TICK_NS
-        setattr(module, _STAMP, (-1, -1) if is_edited_meanwhile else state)
-        if filename is not None and filename.endswith(".py"):
-            _remove_early_bytecode(Path(filename))
+        if module is not None and is_project_file(next(iter(_places(module)), None)):
+            setattr(module, _STAMP, _state(_file(module)))
+
+
+def _has_changed(module: ModuleType) -> bool:
+    """Whether a module's file, or what is pinned in its place, is not what it was made of."""
+    text, filename = pinning.text_of(module), _file(module)
+    if text is None or filename is None:
+        return bool(_state(filename) != _variables(module).get(_STAMP))
+    return pinning.current_text(filename) != text
 
 
 def _state(filename: str | None) -> tuple[int, int]:

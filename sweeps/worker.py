@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import io
 import pickle
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,11 +16,13 @@ import numpy as np
 from sweeps import (
     calling,
     declaring,
+    fingerprint,
     flight,
     hosting,
     importing,
     locating,
     memo,
+    pinning,
     process,
     returning,
 )
@@ -31,7 +34,7 @@ from sweeps.locating import ModuleLocation
 from sweeps.signature import RNG
 from sweeps.streams import Generators
 
-_EDITED = "was edited after the run began: run it again"
+_CHANGED = "is not what it was when the run began: run it again"
 _MIN_PRODUCT = 4096  # points; fewer would make more parts than it is worth
 
 
@@ -48,8 +51,9 @@ class Job:
     pickled : bytes
         the experiment itself, where it is defined in ``__main__`` or a notebook.
     settings, digest : str, str
-        File with the pickled `Settings`, in a folder of this run only, and the SHA-256 of what it
-        must hold. They may be as large as the axes, and may hold objects of the project's modules.
+        File with the pickled `pinning.Files` and `Settings`, in a folder of this run only, and the
+        SHA-256 of what it must hold. They may be as large as the axes, and the settings may hold
+        objects of the project's modules.
     parent : int
         Process that the worker is not to outlive.
     path, folder : tuple of str, str
@@ -90,6 +94,10 @@ class Settings:
         Seconds after which a worker commits what it has.
     behind_values : tuple of (object, str)
         Functions and classes behind values of parameters, and what they were when the run began.
+    seed : int
+        Of the random streams; part of the keys, so the run's own.
+    data : mapping of Path to State
+        Files that the results depend on, and how they were when the run began.
     results : Path, optional
         Folder of results of the run, for what points call.
     """
@@ -102,6 +110,8 @@ class Settings:
     flights: Path
     block_s: float
     behind_values: tuple[tuple[Any, str], ...] = ()
+    seed: int = 0
+    data: Mapping[Path, fingerprint.State] = dataclasses.field(default_factory=dict)
     results: Path | None = None
 
 
@@ -134,24 +144,39 @@ def _refusal(reason: str) -> Receipt:
 
 @functools.lru_cache(maxsize=1)
 def prepare(job: Job) -> Task:
-    """Set this process up and import the experiment; done once for each job."""
+    """Set this process up and import the experiment; done once for each job.
+
+    All code is that which the run was planned for, since it is pinned. What lives in memory, such
+    as values that a function encloses, may still be another: hence the comparison.
+    """
     process.become_worker(job.parent, job.folder, job.path)
+    settings_file = _read(job)
+    pinning.pin(pinning.Pins(pickle.load(settings_file)))
     experiment = _import(job)
+    settings: Settings = pickle.load(settings_file)
+    if changed := _changed_data(settings):
+        raise SweepsError(changed)
     if job.location is not None and experiment.identify().digest != job.fingerprint:
-        raise SweepsError(f"the code of {job.experiment!r} {_EDITED}")
-    settings = _settings(job)
+        raise SweepsError(f"the code of {job.experiment!r} {_CHANGED}")
     if any(declaring.identity(thing) != digest for thing, digest in settings.behind_values):
-        raise SweepsError(f"the code behind values of {job.experiment!r} {_EDITED}")
+        raise SweepsError(f"the code behind values of {job.experiment!r} {_CHANGED}")
     return Task(experiment, settings, flight.Recorder(settings.flights))
 
 
-def _settings(job: Job) -> Settings:
-    """Unpickle the settings, if they are what the run wrote: the digest came by a pipe."""
+def _read(job: Job) -> io.BytesIO:
+    """Read the settings, if they are what the run wrote: the digest came by a pipe."""
     content = Path(job.settings).read_bytes()
     if hashlib.sha256(content).hexdigest() != job.digest:
         raise SweepsError(f"{job.settings} is not what this run wrote: run it again")
-    settings: Settings = pickle.loads(content)
-    return settings
+    return io.BytesIO(content)
+
+
+def _changed_data(settings: Settings) -> str:
+    """Say which file that results depend on was changed, if one was."""
+    for path, state in settings.data.items():
+        if fingerprint.state(path) != state:
+            return f"{path} was changed while the run was going: run it again"
+    return ""
 
 
 def _import(job: Job) -> declaring.Experiment:
@@ -177,6 +202,8 @@ def evaluate(task: Task, block: Block) -> Receipt:
     except hosting.CannotOpenError as error:
         return _refusal(str(error))
     parts, failures = _tabulate(task, block, called)
+    if changed := _changed_data(task.settings):  # the values may be of either content
+        return _refusal(changed)
     error_text = ""
     try:
         if parts or failures:
@@ -205,7 +232,7 @@ def _call(task: Task, block: Block) -> Called:
         settings.block_s, experiment.timeout, experiment.name, experiment.dims, settings.taken
     )
     if streams is not None:
-        columns[RNG] = Generators(experiment.seed, streams)
+        columns[RNG] = Generators(settings.seed, streams)
     with task.hosts.caller(experiment, settings.flights) as call:
         task.recorder.begin(block.number)
         try:

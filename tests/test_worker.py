@@ -1,6 +1,7 @@
 """Laws of workers: every point that was begun is committed or a failure, whatever it does."""
 
 import collections
+import hashlib
 import os
 import pickle
 import subprocess
@@ -230,7 +231,12 @@ def test_a_call_for_many_points_is_sized_so_that_it_ends_in_time(tmp_path):
 
 def test_whatever_goes_wrong_before_a_block_is_said_in_the_receipt(tmp_path):
     # In a process of its own: it becomes a worker.
-    job = worker.Job("y", "", None, "", b"not a pickle", "", "", os.getpid(), tuple(sys.path), "/")
+    settings = tmp_path / "settings"
+    settings.write_bytes(pickle.dumps({}))
+    path, digest = tuple(sys.path), hashlib.sha256(settings.read_bytes()).hexdigest()
+    job = worker.Job(
+        "y", "", None, "", b"not a pickle", str(settings), digest, os.getpid(), path, "/"
+    )
     code = f"""
 import pickle
 from sweeps import worker

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from sweeps import pinning
 from sweeps.source.scopes import Definer
 
 _STANDARD_LIBRARY = os.path.dirname(os.path.realpath(os.__file__)) + os.sep  # noqa: PTH120
@@ -48,6 +49,8 @@ def project_file(name: str) -> Path | None:
     """
     if name.partition(".")[0] == "sweeps":
         return None
+    if pinned := pinning.pinned_file(name):
+        return pinned
     if name in sys.modules:
         file, folders = _of_living(name, "__file__"), _of_living(name, "__path__")
     elif spec := _find_spec(name):
@@ -68,13 +71,15 @@ def parse(text: str, file: str = "<source>") -> Source:
 
 
 def read_source(path: Path) -> Source:
-    """Read and parse a Python file, in the encoding that it declares.
+    """Read and parse a Python file, in the encoding that it declares; a pinned one as it was.
 
     Raises
     ------
     SyntaxError
         If it is not Python.
     """
+    if (pinned := pinning.pinned_text(path)) is not None:
+        return parse(pinned, str(path))
     raw = path.read_bytes()
     if b"coding" in b"".join(raw.split(b"\n", 2)[:2]):
         from importlib.util import decode_source

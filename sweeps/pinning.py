@@ -1,0 +1,285 @@
+"""Pinning: modules of the project are what they were when a run began, whenever they are imported.
+
+A run pins the texts that its fingerprint was made of. While they are in force, imports of these
+modules take them, and whoever asks for a module's source gets them, whatever is on disk by then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import importlib.util
+import io
+import linecache
+import os
+import sys
+import threading
+import time
+import tokenize
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from sweeps.errors import SweepsError
+
+Files = Mapping[str, tuple[Path, str]]
+"""Names of modules -> their file and its text."""
+
+_CHECKED_HASH = (3).to_bytes(4, "little")  # PEP 552: valid for one text, whatever clocks say
+_HEADER_BYTES = 16
+
+_STARTED = 19  # of the fields after the name in /proc/self/stat (proc(5))
+_START_NS = 20_000_000  # one tick of that clock, and as long takes the interpreter's own start
+
+
+class TextLoader(SourceFileLoader):
+    """Loads a module from a given text, as if its file held it.
+
+    Bytecode counts only if it names the hash of the text (PEP 552): what names times may be of
+    another text of the same length and second.
+    """
+
+    def __init__(self, name: str, file: str | os.PathLike[str], text: str | bytes) -> None:
+        super().__init__(name, os.fspath(file))
+        self._raw = text if isinstance(text, bytes) else _encode(text)
+        self._stamp = importlib.util.MAGIC_NUMBER + _CHECKED_HASH
+        self._stamp += importlib.util.source_hash(self._raw)
+
+    @functools.cached_property
+    def text(self) -> str:
+        """What the module is made of; unlike its file, it never changes."""
+        return importlib.util.decode_source(self._raw)
+
+    def get_source(self, fullname: str) -> str:
+        """Return the text."""
+        return self.text
+
+    def get_data(self, path: str) -> bytes:
+        """Return the text for the module's file, and the bytes of all others."""
+        if path == self.path:
+            return self._raw
+        data = super().get_data(path)
+        if path == _bytecode_of(self.path) and not data.startswith(self._stamp):
+            raise OSError(f"{path} is of another text")
+        return data
+
+    def set_data(self, path: str, data: Any, **how: Any) -> None:
+        """Keep bytecode under the hash of the text."""
+        super().set_data(path, self._stamp + bytes(data[_HEADER_BYTES:]), **how)
+
+    def path_stats(self, path: str) -> Mapping[str, Any]:
+        """Ask nothing of the file, which may be gone: bytecode counts by hash."""
+        return {"mtime": 0, "size": len(self._raw)}
+
+
+def _bytecode_of(file: str) -> str | None:
+    try:
+        return importlib.util.cache_from_source(file)
+    except NotImplementedError:  # an interpreter without bytecode
+        return None
+
+
+def _encode(text: str) -> bytes:
+    """Encode a text as its first lines say."""
+    raw = text.encode()
+    if b"coding" not in b"".join(raw.split(b"\n", 2)[:2]):
+        return raw
+    encoding, _ = tokenize.detect_encoding(io.BytesIO(raw).readline)
+    return text.encode(encoding)
+
+
+def spec_of(name: str, file: str | os.PathLike[str], text: str | bytes) -> ModuleSpec:
+    """Make the spec of a module with this text, like the one that its file has."""
+    path = Path(file)
+    spec = importlib.util.spec_from_file_location(
+        name,
+        path,
+        loader=TextLoader(name, path, text),
+        submodule_search_locations=[str(path.parent)] if path.name == "__init__.py" else None,
+    )
+    assert spec is not None  # a .py file always has one
+    return spec
+
+
+def text_of(module: ModuleType | None) -> str | None:
+    """Return the text that a living module was made of, where that is known."""
+    spec = getattr(module, "__dict__", {}).get("__spec__")
+    loader = getattr(spec, "loader", None)
+    return loader.text if isinstance(loader, TextLoader) else None
+
+
+def current_text(file: str | os.PathLike[str]) -> str | None:
+    """Return the text that an import would find now; None if there is none to be read."""
+    text = pinned_text(file)
+    if text is not None:
+        return text
+    try:
+        return importlib.util.decode_source(Path(file).read_bytes())
+    except (OSError, SyntaxError, UnicodeDecodeError):
+        return None
+
+
+def living(name: str) -> ModuleType | None:
+    """Return a module that is in memory; ``python -m`` has it there under another name."""
+    main = sys.modules.get("__main__")
+    is_main = getattr(getattr(main, "__spec__", None), "name", None) == name
+    return main if is_main else sys.modules.get(name)
+
+
+def is_older(module: ModuleType, since_ns: int) -> bool:
+    """Say whether a module is of an older text than its file.
+
+    Where nobody kept its text, it is if the file was changed after `since_ns`.
+    """
+    file = getattr(module, "__dict__", {}).get("__file__")
+    if not isinstance(file, str) or not os.path.isfile(file):  # noqa: PTH113
+        return False
+    text = text_of(module)
+    if text is not None:
+        return current_text(file) != text
+    if module is sys.modules.get("__main__"):
+        since_ns = min(since_ns, _script_read_ns())
+    return since_ns < os.stat(file).st_mtime_ns <= time.time_ns()  # noqa: PTH116
+
+
+def _script_read_ns() -> int:
+    """Return a time before which this process cannot have read its script."""
+    try:
+        said = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+        started_ns = int(said[_STARTED]) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+        now_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    except (OSError, AttributeError, ValueError):  # not Linux
+        return time.time_ns()
+    return time.time_ns() - (now_ns - started_ns) + _START_NS
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Pins:
+    """Modules as they were at one time."""
+
+    files: Files
+
+    @functools.cached_property
+    def texts(self) -> dict[str, str]:
+        """Text of each file."""
+        return {str(file): text for file, text in self.files.values()}
+
+    @functools.cached_property
+    def lines(self) -> dict[str, tuple[int, None, list[str], str]]:
+        """Entries of `linecache`; those without a time are never compared with the disk."""
+        return {
+            file: (len(text), None, text.splitlines(keepends=True), file)
+            for file, text in self.texts.items()
+        }
+
+    @functools.cached_property
+    def folders(self) -> dict[str, str]:
+        """Packages without an ``__init__.py`` that pinned modules are in -> their folder."""
+        found = {}
+        for name, (file, _) in self.files.items():
+            folder = file.parent.parent if file.name == "__init__.py" else file.parent
+            while (name := name.rpartition(".")[0]) and name not in self.files:
+                found[name] = str(folder)
+                folder = folder.parent
+        return found
+
+    def find(self, name: str) -> ModuleSpec | None:
+        """Find a module; a package whose folder is gone from disk still has its modules."""
+        if name in self.files:
+            return spec_of(name, *self.files[name])
+        folder = self.folders.get(name)
+        if folder is None or os.path.isdir(folder):  # noqa: PTH112 - asked at every import
+            return None
+        spec = ModuleSpec(name, None, is_package=True)
+        spec.submodule_search_locations = [folder]
+        return spec
+
+
+_in_force: tuple[Pins, ...] = ()
+"""The first ones count; the same ones are there once for each thread that holds on to them."""
+
+_CHANGING = threading.Lock()
+
+
+class _Finder:
+    """Finds what is pinned, before all other finders."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        return find(name)
+
+
+_FINDER: Any = _Finder()
+
+
+def find(name: str) -> ModuleSpec | None:
+    """Find a module among what is pinned."""
+    return next(filter(None, (pins.find(name) for pins in _in_force)), None)
+
+
+def pinned_file(name: str) -> Path | None:
+    """Return the file of a pinned module."""
+    found = (pins.files[name][0] for pins in _in_force if name in pins.files)
+    return next(found, None)
+
+
+def pinned_text(file: str | os.PathLike[str]) -> str | None:
+    """Return the text of a pinned file."""
+    key = os.fspath(file)
+    return next((pins.texts[key] for pins in _in_force if key in pins.texts), None)
+
+
+def pin(pins: Pins) -> None:
+    """Let these pins be in force in this process, and none of those before."""
+    for before in _in_force:
+        _release(before)
+    _enforce(pins)
+
+
+@contextlib.contextmanager
+def held(pins: Pins) -> Iterator[None]:
+    """Let pins be in force for a while.
+
+    Raises
+    ------
+    SweepsError
+        Where others are, with another text of the same module.
+    """
+    for other in {*_in_force} - {pins}:
+        for name in pins.files.keys() & other.files.keys():
+            if pins.files[name][1] != other.files[name][1]:
+                raise SweepsError(
+                    f"{pins.files[name][0]} was edited while another run goes on in this process: "
+                    "run it again when that is over"
+                )
+    _enforce(pins)
+    try:
+        yield
+    finally:
+        _release(pins)
+
+
+def _enforce(pins: Pins) -> None:
+    global _in_force
+    with _CHANGING:
+        _in_force = (pins, *_in_force)
+        linecache.cache.update(pins.lines)  # tracebacks and `inspect` show the code that runs
+        if _FINDER not in sys.meta_path:
+            sys.meta_path.insert(0, _FINDER)
+
+
+def _release(pins: Pins) -> None:
+    global _in_force
+    with _CHANGING:
+        at = _in_force.index(pins)
+        _in_force = _in_force[:at] + _in_force[at + 1 :]
+        if pins not in _in_force:
+            for file, entry in pins.lines.items():
+                if linecache.cache.get(file) is entry:
+                    del linecache.cache[file]
+        if not _in_force and _FINDER in sys.meta_path:
+            sys.meta_path.remove(_FINDER)
