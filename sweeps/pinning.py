@@ -222,9 +222,13 @@ def find(name: str) -> ModuleSpec | None:
 
 
 def pinned_file(name: str) -> Path | None:
-    """Return the file of a pinned module."""
-    found = (pins.files[name][0] for pins in _in_force if name in pins.files)
-    return next(found, None)
+    """Return the file of a pinned module, or the folder of a package that has none."""
+    for pins in _in_force:
+        if name in pins.files:
+            return pins.files[name][0]
+        if name in pins.folders:
+            return Path(pins.folders[name])
+    return None
 
 
 def pinned_text(file: str | os.PathLike[str]) -> str | None:

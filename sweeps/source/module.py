@@ -77,8 +77,8 @@ def load(name: str) -> Module | None:
     spec = getattr(living, "__spec__", None)
     if name == "__main__" and spec:  # python -m
         name = spec.name
-    source = None if file.is_dir() else read_source(file)
-    is_package = file.is_dir() or file.name == "__init__.py"
+    source = read_source(file) if file.suffix == ".py" else None
+    is_package = source is None or file.name == "__init__.py"
     return Module(
         name,
         package=name if is_package else name.rpartition(".")[0],

@@ -1,0 +1,242 @@
+"""Laws of code that is edited while runs go on: no value is ever under the name of other code."""
+
+import contextlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import pytest
+
+from sweeps import engines, memo, running, segment
+from sweeps.errors import SweepsError
+from sweeps.invocation import Options
+from sweeps.subject import resolve
+
+TRIAL = """
+import time
+from sweeps import experiment, grid
+from . import early
+from lib import deep
+
+TRIAL = 1000
+
+@experiment(grid(x=range(N_POINTS)))
+def trial(x):
+    time.sleep(PAUSE_S)
+    from . import late
+    from lib.inner import later
+    return {"early": early.EARLY, "deep": deep.deep(), "late": late.late(), "later": later.LATER,
+            "trial": TRIAL}
+"""
+FILES = {
+    "experiments/trial.py": TRIAL,
+    "experiments/early.py": "EARLY = 1000\n",
+    "experiments/late.py": "LATE = 1000\n\ndef late():\n    return LATE\n",
+    "lib/deep.py": "DEEP = 1000\n\ndef deep():\n    return DEEP\n",
+    "lib/inner/__init__.py": "",
+    "lib/inner/later.py": "LATER = 1000\n",
+}
+EDITED = [name for name in FILES if "__init__" not in name]
+N_OUTPUTS = 5
+
+
+class Project:
+    """Modules that all say which version they are of."""
+
+    def __init__(self, root, n_points=20, pause_s=0.01):
+        self.root = root
+        self.texts = {
+            name: text.replace("N_POINTS", str(n_points)).replace("PAUSE_S", str(pause_s))
+            for name, text in FILES.items()
+        }
+        for name in FILES:
+            self.edit(name, 1000)
+
+    def edit(self, name, version, *, in_place=False):
+        """Give a file another version, under a name of its own first or where it stands."""
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = self.texts[name].replace("= 1000\n", f"= {version}\n")
+        if in_place:
+            path.write_text(text)
+        else:
+            new = path.with_suffix(".new")
+            new.write_text(text)
+            new.replace(path)
+
+    def edit_all(self, version):
+        for name in EDITED:
+            self.edit(name, version)
+
+
+@pytest.fixture
+def trial(project):
+    return Project(project)
+
+
+def committed(results=Path("results"), name="trial"):
+    """Versions of each folder of the memo, and values that its segments hold."""
+    found = []
+    for folder in sorted((results / ".memo" / name).iterdir()):
+        sources = json.loads((folder / "code.json").read_text())["sources"]
+        said = dict(
+            re.search(r"^([A-Z]+) = (\d+)", source).groups()
+            for source in sources.values()
+            if re.match(r"[A-Z]+ = \d", source)
+        )
+        said = {name.lower(): {float(version)} for name, version in said.items()}
+        index = memo.scan(folder)
+        values, n_points = {name: set() for name in said}, 0
+        for part in index.parts:
+            with h5py.File(part.path) as file:
+                for number, variable in enumerate(part.variables):
+                    values[variable.name] |= set(segment.read(part, number, file).tolist())
+            n_points += len(part)
+        assert not index.failures, index.failures
+        found.append((said, values, n_points))
+    return found
+
+
+def assert_all_are_of_their_code(results=Path("results")):
+    """Read all that was ever committed, and say how many points in how many versions."""
+    found = committed(results)
+    for said, values, n_points in found:
+        assert len(said) == N_OUTPUTS
+        assert not n_points or values == said
+    return [n for _, _, n in found if n]
+
+
+def execute(engine, watch=None, **options):
+    return running.execute(resolve("trial"), Options(engine, **options), watch)
+
+
+@contextlib.contextmanager
+def edited_all_the_time(project, pause_s, how):
+    """Edit one file after the other, in another process."""
+    program = f"""
+import itertools, random, sys, time
+sys.path[:0] = {[str(Path(__file__).parent.parent), str(Path(__file__).parent)]!r}
+from pathlib import Path
+from test_freezing import EDITED, Project
+project = Project(Path({str(project.root)!r}))
+project.texts = {project.texts!r}
+print("ready", flush=True)
+for version in itertools.count(1001):
+    time.sleep(random.uniform(0, 2 * {pause_s}))
+    project.edit(random.choice(EDITED), version % 9000 + 1000, in_place={how == "in place"})
+"""
+    editor = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    try:
+        editor.stdout.readline()
+        yield
+    finally:
+        editor.kill()
+        editor.communicate()
+
+
+# ---- at any moment
+
+
+def run_while_edited(trial, engine, how, n_runs):
+    n_refused = 0
+    with edited_all_the_time(trial, 0.02 if engine == "loky" else 0.1, how):
+        for _ in range(n_runs):
+            try:
+                execute(engine, n_workers=2)
+            except SweepsError:  # as in the middle of a file; nobody is left in doubt
+                n_refused += 1
+    assert n_refused < n_runs
+    assert sum(assert_all_are_of_their_code()) >= 20
+
+
+@pytest.mark.parametrize("how", ["in place", "replaced"])
+@pytest.mark.parametrize("engine", engines.NAMES)
+def test_files_that_change_all_the_time(trial, engine, how):
+    run_while_edited(trial, engine, how, 4)
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("how", ["in place", "replaced"])
+@pytest.mark.parametrize("engine", engines.NAMES)
+def test_files_that_change_all_the_time_for_long(trial, engine, how):
+    run_while_edited(trial, engine, how, 200)
+
+
+@pytest.mark.parametrize("engine", engines.NAMES)
+@pytest.mark.parametrize("n_before", [0, 1])
+def test_a_run_keeps_the_version_that_it_began_with(trial, engine, n_before):
+    """Modules that the function imports when it runs too, before and after its first block."""
+    edited = []
+
+    def edit(progress):
+        if progress.n_computed >= n_before and not edited:
+            edited.append(progress.n_computed)
+            trial.edit_all(2000)
+
+    assert execute(engine, edit, n_workers=2).n_computed == 20
+    assert edited[0] < 20
+    assert assert_all_are_of_their_code() == [20]
+    assert execute(engine, n_workers=2).n_computed == 20
+    assert assert_all_are_of_their_code() == [20, 20]
+    trial.edit_all(1000)
+    assert execute(engine, n_workers=2).n_computed == 0
+
+
+DEADLY = """
+    import os, pathlib
+    if x == 10 and pathlib.Path("kill").exists():
+        pathlib.Path("kill").unlink()
+        os.kill(os.getpid(), 9)
+    from . import late
+"""
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_a_worker_that_starts_late_has_the_version_that_the_run_began_with(trial, is_gone):
+    """Also where all of the project was moved away by then."""
+    text = trial.texts["experiments/trial.py"]
+    trial.texts["experiments/trial.py"] = text.replace("\n    from . import late\n", DEADLY)
+    trial.edit_all(1000)
+    Path("kill").touch()
+
+    def edit(progress):
+        if is_gone:
+            for name in ("experiments", "lib"):
+                shutil.rmtree(trial.root / name, ignore_errors=True)
+        else:
+            trial.edit_all(2000 + progress.n_computed)
+
+    assert execute("loky", edit, n_workers=2).n_computed == 20
+    assert assert_all_are_of_their_code() == [20]
+    assert not Path("kill").exists()
+
+
+@pytest.mark.parametrize("in_copies", [True, False], ids=["two copies", "one edited"])
+def test_two_processes_with_two_versions_share_a_memo(tmp_path, in_copies):
+    roots = [tmp_path / "old", tmp_path / ("new" if in_copies else "old")]
+    projects = [Project(root, 10_000, 0.0001) for root in dict.fromkeys(roots)]
+
+    def start(root):
+        results = ["--results", str(tmp_path / "results")]
+        command = [sys.executable, "-m", "sweeps", "run", "trial", "-j", "1", *results]
+        return subprocess.Popen(command, cwd=root, stderr=subprocess.PIPE, text=True)
+
+    def wait_for_values(n_versions):
+        while len({*(s.parent for s in tmp_path.glob("results/.memo/trial/*/*.seg"))}) < n_versions:
+            assert first.poll() is None, "the two did not run at the same time"
+            time.sleep(0.005)
+
+    first = start(roots[0])
+    if not in_copies:
+        wait_for_values(1)
+    projects[-1].edit_all(2000)
+    second = start(roots[1])
+    wait_for_values(2)
+    told = [each.communicate(timeout=60)[1] for each in (first, second)]
+    assert (first.returncode, second.returncode) == (0, 0), told
+    assert assert_all_are_of_their_code(tmp_path / "results") == [10_000, 10_000]
