@@ -25,12 +25,15 @@ def here(subject: Subject, flights: Path) -> Work:
     Raises
     ------
     SweepsError
-        Where the code on disk, which the fingerprint is of, is newer than the code in memory.
+        Where the code on disk, which the fingerprint is of, is newer than the code in memory, or
+        data is that the code may have read.
     """
     frozen, since_ns = freezing.freeze(subject), subject.experiment.declared_ns
     freezing.refuse_older(
         frozen.modules, frozen, since_ns, "start Python anew, or use the engine loky"
     )
+    if subject.location is not None:  # what ``__main__`` holds counts by its own content
+        freezing.refuse_newer_data(frozen, subject)
     settings = _settings(subject, flights, frozen)
     task = worker.Task(subject.experiment, settings, flight.Recorder(None))
     return functools.partial(_work_here, frozen.pins, task)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import sys
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sweeps import fingerprint, keys, pinning
+from sweeps import fingerprint, importing, keys, pinning
 from sweeps.errors import DeclarationError, SweepsError
 from sweeps.keying import key_maker
 from sweeps.space import Space
 from sweeps.subject import Subject
+
+_CLOCK_TICK_NS = 20_000_000  # files get the time of the kernel's last tick, 1-10 ms apart
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -49,6 +53,7 @@ class _Reading:
     def __init__(self, first: fingerprint.Fingerprint) -> None:
         self.pins = pinning.Pins(first.files)
         self.data = dict(first.data)
+        self.digests = {*first.parts.values()}
         self.modules = {*first.modules}
         self.carried = set[str]()
         self.found: dict[int, tuple[Any, str]] = {}
@@ -68,6 +73,7 @@ class _Reading:
         if code.files.keys() - self.pins.files.keys():
             self.pins = pinning.Pins({**code.files, **self.pins.files})
         self.data = {**code.data, **self.data}
+        self.digests |= {*code.parts.values()}
         self.modules |= {*code.modules}
         self.carried |= carried(code)
         return code.digest
@@ -87,6 +93,8 @@ def freeze(subject: Subject) -> Frozen:
             f"code or data behind values of {subject.experiment.name!r} was edited as the run "
             "began: run it again"
         )
+    for path, state in reading.data.items():
+        _settle(path, state, reading.digests)
     behind = tuple((thing, digest) for thing, digest in reading.found.values() if callable(thing))
     is_carried = subject.location is None  # of an imported experiment, the worker's own counts
     own = carried(subject.fingerprint) | {subject.experiment.module} if is_carried else set()
@@ -97,6 +105,15 @@ def freeze(subject: Subject) -> Frozen:
         frozenset(reading.modules),
         frozenset(reading.carried | own),
     )
+
+
+def _settle(path: Path, state: fingerprint.State, digests: Collection[str]) -> None:
+    """Wait until whatever is written to a file shows in its times."""
+    if time.time_ns() - max(map(max, state), default=0) > _CLOCK_TICK_NS:
+        return
+    time.sleep(_CLOCK_TICK_NS / 1e9)
+    if fingerprint.state(path) != state or fingerprint.content(path) not in digests:
+        raise SweepsError(f"{path} was changed as the run began: run it again")
 
 
 def carried(code: fingerprint.Fingerprint) -> set[str]:
@@ -133,7 +150,7 @@ def _are_keys_of(reading: _Reading, subject: Subject) -> bool:
         return np.array_equal(key_maker(alone).constant, made.constant)
 
 
-# ---- code in memory
+# ---- what is in memory
 
 
 def refuse_older(modules: Iterable[str], frozen: Frozen, since_ns: int, advice: str) -> None:
@@ -151,3 +168,27 @@ def refuse_older(modules: Iterable[str], frozen: Frozen, since_ns: int, advice: 
             f"{file} was edited since it was imported here, and this process still has the old "
             f"code: {advice}"
         )
+
+
+def refuse_newer_data(frozen: Frozen, subject: Subject) -> None:
+    """Refuse where a file was changed that a module in memory may have read when imported.
+
+    Raises
+    ------
+    SweepsError
+        Naming the file.
+    """
+    since_ns, module = subject.experiment.declared_ns, subject.experiment.module
+    for path, state in frozen.data.items():
+        is_newer = any(since_ns < changed_ns <= time.time_ns() for changed_ns, *_ in state)
+        # The next one to ask for the experiment by its name gets it imported anew.
+        importing.watch(path, functools.partial(_has_changed, path, () if is_newer else state))
+        if is_newer:
+            raise SweepsError(
+                f"{path} was changed since {module} was imported here, which may have read it: "
+                "run it again by its name, start Python anew, or use the engine loky"
+            )
+
+
+def _has_changed(path: Path, state: fingerprint.State) -> bool:
+    return fingerprint.state(path) != state

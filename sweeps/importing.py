@@ -11,7 +11,7 @@ import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
@@ -27,11 +27,13 @@ __all__ = [
     "import_location",
     "is_project_file",
     "locate",
+    "watch",
 ]
 
 _STAMP = "__sweeps_stamp__"
 _STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120
 _OWN_FOLDER = os.path.dirname(__file__) + os.sep  # noqa: PTH120
+_watched: dict[Path, Callable[[], bool]] = {}
 
 
 def import_location(location: ModuleLocation) -> ModuleType:
@@ -69,11 +71,17 @@ def forget_changed_modules() -> bool:
         for name, module in list(sys.modules.items())
         if _STAMP in _variables(module) or pinning.text_of(module) is not None
     }
-    has_changed = any(map(_has_changed, ours.values()))
+    has_changed = any(map(_has_changed, ours.values())) or any(ask() for ask in _watched.values())
     if has_changed:
+        _watched.clear()
         for name in ours:
             _drop(name)
     return has_changed
+
+
+def watch(data: Path, has_changed: Callable[[], bool]) -> None:
+    """Have `forget_changed_modules` ask about a data file too, which modules may have read."""
+    _watched[data] = has_changed
 
 
 def forget_project_modules() -> None:

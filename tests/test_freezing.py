@@ -1,6 +1,7 @@
 """Laws of code that is edited while runs go on: no value is ever under the name of other code."""
 
 import contextlib
+import hashlib
 import json
 import re
 import shutil
@@ -240,3 +241,99 @@ def test_two_processes_with_two_versions_share_a_memo(tmp_path, in_copies):
     told = [each.communicate(timeout=60)[1] for each in (first, second)]
     assert (first.returncode, second.returncode) == (0, 0), told
     assert assert_all_are_of_their_code(tmp_path / "results") == [10_000, 10_000]
+
+
+# ---- data
+
+
+TABLED = """
+import pathlib, time
+from sweeps import experiment, grid
+
+TABLE = pathlib.Path(__file__).with_name("table.txt").read_text()
+
+@experiment(grid(x=range(20)), depends_on="table.txt")
+def trial(x):
+    time.sleep(0.01)
+    return {"read": float(pathlib.Path(__file__).with_name("table.txt").read_text() or -1),
+            "had": float(TABLE or -1)}
+"""
+
+
+@pytest.fixture
+def table(project):
+    path = project / "experiments" / "table.txt"
+    path.write_text("1000")
+    (project / "experiments" / "trial.py").write_text(TABLED)
+    return path
+
+
+CONTENTS = {
+    hashlib.blake2b(text.encode(), digest_size=16).hexdigest(): float(text or -1)
+    for text in ["", *map(str, range(1, 10_000))]
+}
+
+
+def contents(results=Path("results")):
+    """What the points of each version read, which is what it says."""
+    found = []
+    for folder in sorted((results / ".memo" / "trial").iterdir()):
+        parts = json.loads((folder / "code.json").read_text())["parts"]
+        read = set()
+        for part in memo.scan(folder).parts:
+            with h5py.File(part.path) as file:
+                for number in range(len(part.variables)):
+                    read |= set(segment.read(part, number, file).tolist())
+        assert read <= {CONTENTS[parts["data:table.txt"]]}
+        found += sorted(read)
+    return sorted(found)
+
+
+@pytest.mark.parametrize("engine", engines.NAMES)
+@pytest.mark.parametrize("n_before", [0, 1])
+def test_data_that_is_changed_ends_the_run_and_what_is_kept_is_right(table, engine, n_before):
+    edited = []
+
+    def edit(progress):
+        if progress.n_computed >= n_before and not edited:
+            edited.append(progress.n_computed)
+            table.write_text("2000")
+
+    with pytest.raises(SweepsError, match=r"table\.txt was changed while the run was going"):
+        execute(engine, edit, n_workers=2)
+    kept = [1000.0] if n_before else []
+    assert contents() == kept
+    assert execute(engine, n_workers=2).n_computed == 20
+    assert contents() == [*kept, 2000.0]
+
+
+@pytest.mark.parametrize("engine", engines.NAMES)
+def test_data_that_changes_all_the_time(table, engine):
+    program = f"""
+import itertools, pathlib, random, time
+for version in itertools.count(1001):
+    pathlib.Path({str(table)!r}).write_text(str(version % 9000 + 1000))
+    time.sleep(random.choice([0, 0.0005, 0.01, 0.3]))
+"""
+    editor = subprocess.Popen([sys.executable, "-c", program])
+    try:
+        for _ in range(6):
+            with contextlib.suppress(SweepsError):
+                execute(engine, n_workers=2)
+    finally:
+        editor.kill()
+        editor.wait()
+    contents()
+
+
+def test_data_that_a_module_in_memory_may_have_read(table):
+    subject = resolve("trial")
+    assert running.execute(subject, Options("serial")).n_computed == 20
+    table.write_text("2000")
+    again = resolve(subject.experiment)
+    with pytest.raises(SweepsError, match=r"table\.txt was changed since experiments\.trial was"):
+        running.execute(again, Options("serial"))
+    assert running.execute(again, Options("loky")).n_computed == 20
+    table.write_text("3000")
+    assert running.execute(resolve("trial"), Options("serial")).n_computed == 20
+    assert contents() == [1000.0, 2000.0, 3000.0]
