@@ -8,12 +8,14 @@ import shutil
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import h5py
 import pytest
 
-from sweeps import engines, memo, running, segment
+import sweeps
+from sweeps import engines, importing, locating, memo, running, segment
 from sweeps.errors import SweepsError
 from sweeps.invocation import Options
 from sweeps.subject import resolve
@@ -337,3 +339,147 @@ def test_data_that_a_module_in_memory_may_have_read(table):
     table.write_text("3000")
     assert running.execute(resolve("trial"), Options("serial")).n_computed == 20
     assert contents() == [1000.0, 2000.0, 3000.0]
+
+
+# ---- what is not in modules
+
+
+LABELED = """
+import importlib
+from sweeps import experiment, grid
+
+METHODS = {"one": importlib.import_module("lib.method").one}
+
+@experiment(grid(x=range(20), method=METHODS))
+def trial(x, method):
+    return method()
+"""
+
+
+def test_code_behind_values_that_is_edited_between_planning_and_running(project):
+    """The import is one that no fingerprint can see, so that only the values tell of it."""
+    Project(project).edit_all(1000)
+    method = project / "lib" / "method.py"
+    (project / "experiments" / "trial.py").write_text(LABELED)
+    method.write_text("def one():\n    return 1000\n")
+    subject = resolve("trial")
+    method.write_text("def one():\n    return 2000\n")
+    with pytest.raises(SweepsError, match="code or data behind values of 'trial' was edited as"):
+        running.execute(subject, Options("loky"))
+    subject = resolve("trial")
+
+    def edit(progress):
+        method.write_text("def one():\n    return 3000\n")
+
+    assert running.execute(subject, Options("loky", n_workers=2), edit).n_computed == 20
+    assert set(sweeps.load("trial").trial.values.flat) == {2000}
+
+
+DRAWN = """
+from sweeps import experiment, grid
+
+@experiment(grid(x=range(20)), seed=1)
+def trial(x, rng):
+    return rng.random()
+"""
+
+
+def test_a_seed_that_is_edited_draws_nothing_under_the_old_one(project):
+    """It is in the keys, and not in the fingerprint."""
+    path = project / "experiments" / "trial.py"
+    path.write_text(DRAWN)
+    experiment = resolve("trial").experiment
+    path.write_text(DRAWN.replace("seed=1", "seed=2"))
+    drawn = sweeps.run(experiment, engine="loky").trial.values
+    path.write_text(DRAWN)
+    assert execute("serial", recompute=True).n_computed == 20
+    assert sweeps.load("trial").trial.values.tolist() == drawn.tolist()
+
+
+CARRIED = """
+from sweeps import experiment, grid
+
+def scaled(factor):
+    return lambda x: 1000 * factor
+
+def make():
+    return experiment(grid(x=range(20)), name="trial")(scaled(1))
+"""
+
+
+@pytest.mark.parametrize("engine", engines.NAMES)
+def test_inner_functions_in_memory_are_not_sent_under_the_name_of_new_code(project, engine):
+    path = project / "experiments" / "carried.py"
+    path.write_text(CARRIED)
+    made = importing.import_location(locating.locate()[0]).make()
+    path.write_text(CARRIED.replace("1000", "2000"))
+    with pytest.raises(SweepsError, match=r"carried\.py was edited since it was imported here"):
+        sweeps.run(made, engine=engine)
+    path.write_text(CARRIED)
+    assert set(sweeps.run(made, engine=engine).trial.values) == {1000}
+
+
+SCRIPT = """
+import pathlib
+from sweeps import experiment, grid, run
+from lib.method import one
+
+here, edit = pathlib.Path(__file__), pathlib.Path("edit")
+if edit.exists():
+    edit.unlink()
+    here.write_text(here.read_text().replace("+ 1", "+ 2"))
+
+@experiment(grid(x=range(4)))
+def trial(x):
+    return one() + 1
+
+if __name__ == "__main__":
+    print(run(trial, n_workers=2).trial.values.tolist())
+"""
+
+
+@pytest.mark.parametrize("command", [["script.py"], ["-m", "script"]])
+def test_a_script_that_was_edited_after_it_began(project, command):
+    Project(project)
+    (project / "lib" / "method.py").write_text("def one():\n    return 1000\n")
+    script = project / "script.py"
+    script.write_text(SCRIPT)
+    (project / "edit").touch()
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True)
+    assert "script.py was edited since it was imported here" in done.stderr
+    again = subprocess.run([sys.executable, *command], capture_output=True, text=True)
+    assert again.stdout == f"{[1002] * 4}\n", again.stderr
+
+
+CACHED = """
+import time
+from sweeps import cached, experiment, grid
+
+@cached
+def table(n):
+    return [1000] * n
+
+@experiment(grid(x=range(20)))
+def trial(x):
+    time.sleep(0.01)
+    return table(x)[-1] if x else 1000
+"""
+
+
+@pytest.mark.parametrize("engine", engines.NAMES)
+def test_a_cached_helper_keeps_its_values_under_the_code_of_the_run(project, engine):
+    path = project / "experiments" / "trial.py"
+    path.write_text(CACHED)
+
+    def edit(progress):
+        path.write_text(CACHED.replace("[1000]", f"[{2000 + progress.n_computed}]"))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert execute(engine, edit, n_workers=2).n_computed == 20
+    assert set(sweeps.load("trial").trial.values) == {1000}
+    (folder,) = Path("results/.cached").glob("*/*")
+    assert len(list(folder.rglob("*.pkl"))) == 19
+    path.write_text(CACHED)
+    table = importing.import_location(locating.locate()[0]).table
+    assert table.place("results") == Path.cwd() / folder
