@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sweeps import pinning
+from sweeps import aging
 from sweeps.errors import DeclarationError
 from sweeps.source.canonical import OpaqueError, digest
 from sweeps.source.carried import Carried, innermost
@@ -163,7 +163,7 @@ def content(path: Path) -> str:
 def edited_since(modules: Iterable[str], since_ns: int) -> str | None:
     """Find the file of an imported module that was edited since; its code in memory is older."""
     for name in modules:
-        module = pinning.living(name)
-        if module is not None and pinning.is_older(module, since_ns):
+        module = aging.living(name)
+        if module is not None and aging.is_older(module, since_ns):
             return str(module.__file__)
     return None

@@ -30,7 +30,7 @@ class Frozen:
     pins
         The text of every module that was looked at.
     behind_values
-        Functions and classes behind values of parameters, and their identity.
+        Functions and classes behind values of parameters that workers import, and their identity.
     data
         Files that the results depend on, and how they were when they were read.
     modules
@@ -57,6 +57,7 @@ class _Reading:
         self.modules = {*first.modules}
         self.carried = set[str]()
         self.found: dict[int, tuple[Any, str]] = {}
+        self.imported: list[tuple[Any, str]] = []
 
     def identify(self, thing: Any) -> str:
         """Find the identity of what is behind a value, as `declaring.identity` does."""
@@ -75,7 +76,10 @@ class _Reading:
         self.data = {**code.data, **self.data}
         self.digests |= {*code.parts.values()}
         self.modules |= {*code.modules}
-        self.carried |= carried(code)
+        own = carried(code)
+        self.carried |= own
+        if callable(thing) and not own:
+            self.imported.append((thing, code.digest))
         return code.digest
 
 
@@ -95,12 +99,11 @@ def freeze(subject: Subject) -> Frozen:
         )
     for path, state in reading.data.items():
         _settle(path, state, reading.digests)
-    behind = tuple((thing, digest) for thing, digest in reading.found.values() if callable(thing))
     is_carried = subject.location is None  # of an imported experiment, the worker's own counts
     own = carried(subject.fingerprint) | {subject.experiment.module} if is_carried else set()
     return Frozen(
         reading.pins,
-        behind,
+        tuple(reading.imported),
         reading.data,
         frozenset(reading.modules),
         frozenset(reading.carried | own),

@@ -15,7 +15,6 @@ import linecache
 import os
 import sys
 import threading
-import time
 import tokenize
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.machinery import ModuleSpec, SourceFileLoader
@@ -30,9 +29,6 @@ Files = Mapping[str, tuple[Path, str]]
 
 _CHECKED_HASH = (3).to_bytes(4, "little")  # PEP 552: valid for one text, whatever clocks say
 _HEADER_BYTES = 16
-
-_STARTED = 19  # of the fields after the name in /proc/self/stat (proc(5))
-_START_NS = 20_000_000  # one tick of that clock, and as long takes the interpreter's own start
 
 
 class TextLoader(SourceFileLoader):
@@ -120,40 +116,6 @@ def current_text(file: str | os.PathLike[str]) -> str | None:
         return importlib.util.decode_source(Path(file).read_bytes())
     except (OSError, SyntaxError, UnicodeDecodeError):
         return None
-
-
-def living(name: str) -> ModuleType | None:
-    """Return a module that is in memory; ``python -m`` has it there under another name."""
-    main = sys.modules.get("__main__")
-    is_main = getattr(getattr(main, "__spec__", None), "name", None) == name
-    return main if is_main else sys.modules.get(name)
-
-
-def is_older(module: ModuleType, since_ns: int) -> bool:
-    """Say whether a module is of an older text than its file.
-
-    Where nobody kept its text, it is if the file was changed after `since_ns`.
-    """
-    file = getattr(module, "__dict__", {}).get("__file__")
-    if not isinstance(file, str) or not os.path.isfile(file):  # noqa: PTH113
-        return False
-    text = text_of(module)
-    if text is not None:
-        return current_text(file) != text
-    if module is sys.modules.get("__main__"):
-        since_ns = min(since_ns, _script_read_ns())
-    return since_ns < os.stat(file).st_mtime_ns <= time.time_ns()  # noqa: PTH116
-
-
-def _script_read_ns() -> int:
-    """Return a time before which this process cannot have read its script."""
-    try:
-        said = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
-        started_ns = int(said[_STARTED]) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
-        now_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-    except (OSError, AttributeError, ValueError):  # not Linux
-        return time.time_ns()
-    return time.time_ns() - (now_ns - started_ns) + _START_NS
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

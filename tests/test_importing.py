@@ -16,6 +16,7 @@ from sweeps.importing import (
     forget_project_modules,
     import_location,
     is_project_file,
+    watch,
 )
 from sweeps.locating import ModuleLocation, locate, source_file
 
@@ -291,6 +292,27 @@ def test_a_worker_can_forget_what_functions_imported(write):
     write({"experiments/late.py": "x = 2"}, age_s=LONG_AGO_S + 60)
     forget_project_modules()
     assert import_location(locate()[0]).f() == 2
+
+
+def test_code_is_loaded_anew_where_data_that_it_may_have_read_has_changed(write):
+    write({"experiments/a.py": ""})
+    first, answers = import_location(locate()[0]), [False, True]
+    watch(Path("table.txt"), lambda: answers.pop(0))
+    assert (forget_changed_modules(), forget_changed_modules(), answers) == (False, True, [])
+    assert not forget_changed_modules()
+    assert import_location(locate()[0]) is not first
+
+
+@pytest.mark.parametrize("edited", ["x = 2", "x = 1 ", None])
+def test_a_change_is_one_of_the_text_whatever_its_times(write, edited):
+    write({"experiments/a.py": "x = 1"})
+    import_location(locate()[0])
+    path = Path("experiments/a.py")
+    before = path.stat()
+    write({"experiments/a.py": edited or "x = 1"}, age_s=None)
+    if edited:
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert forget_changed_modules() == bool(edited)
 
 
 @pytest.mark.parametrize("name", ["json", "_ctypes", "h5py", "sweeps.importing"])

@@ -1,0 +1,114 @@
+"""Aging: whether a module in memory is of an older text than its file."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import os
+import sys
+import time
+import types
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from sweeps import pinning
+
+_FIXED = (int, float, complex, str, bytes, tuple)
+_STARTED = 19  # of the fields after the name in /proc/self/stat (proc(5))
+_START_NS = 20_000_000  # one tick of that clock; the interpreter's own start takes as long
+
+
+def living(name: str) -> types.ModuleType | None:
+    """Return a module that is in memory; ``python -m`` has it there under another name."""
+    main = sys.modules.get("__main__")
+    is_main = getattr(getattr(main, "__spec__", None), "name", None) == name
+    return main if is_main else sys.modules.get(name)
+
+
+def is_older(module: types.ModuleType, since_ns: int) -> bool:
+    """Say whether a module is of an older text than its file.
+
+    Where nobody kept its text, it is if the file was changed after `since_ns`. If it was changed
+    before, but after this process began, what the module defines is compared with it.
+    """
+    file = getattr(module, "__dict__", {}).get("__file__")
+    if not isinstance(file, str) or not os.path.isfile(file):  # noqa: PTH113
+        return False
+    kept = pinning.text_of(module)
+    if kept is not None:
+        return pinning.current_text(file) != kept
+    status, began_ns, now_ns = os.stat(file), _began_ns(), time.time_ns()  # noqa: PTH116
+    if module is sys.modules.get("__main__"):
+        since_ns = min(since_ns, began_ns)
+    if since_ns < status.st_mtime_ns <= now_ns:
+        return True
+    if max(status.st_mtime_ns, status.st_ctime_ns) <= began_ns or not file.endswith(".py"):
+        return False
+    return not _is_of(module, file, pinning.current_text(file) or "")
+
+
+def _began_ns() -> int:
+    """Return a time before which this process cannot have read any source; now if unknown."""
+    try:
+        said = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+        began_ns = int(said[_STARTED]) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+        now_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    except (OSError, AttributeError, ValueError):  # not Linux
+        return time.time_ns()
+    return time.time_ns() - (now_ns - began_ns) + _START_NS
+
+
+def _is_of(module: types.ModuleType, file: str, text: str) -> bool:
+    """Say whether a module's functions and plain constants are those of a text."""
+    try:
+        tree = ast.parse(text, file)
+        compiled = {*_codes(compile(text, file, "exec", dont_inherit=True))}
+    except (SyntaxError, ValueError):
+        return False
+    variables = vars(module)
+    own = {code for code in _codes_behind(variables, set()) if code.co_filename == file}
+    constants = _constants(tree)
+    return own <= compiled and all(
+        name in variables and type(variables[name]) is type(value) and variables[name] == value
+        for name, value in constants.items()
+    )
+
+
+def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
+    yield code
+    for inner in code.co_consts:
+        if isinstance(inner, types.CodeType):
+            yield from _codes(inner)
+
+
+def _codes_behind(variables: Mapping[str, Any], seen: set[int]) -> Iterator[types.CodeType]:
+    """Find the code of functions and methods, also of decorated ones."""
+    for value in list(variables.values()):
+        found: Any = value
+        if isinstance(value, property):
+            found = value.fget
+        elif isinstance(value, staticmethod | classmethod):
+            found = value.__func__
+        while found is not None and id(found) not in seen:
+            seen.add(id(found))
+            if isinstance(found, types.FunctionType):
+                yield found.__code__
+            inside = getattr(found, "__dict__", {})
+            if isinstance(found, type):
+                yield from _codes_behind(inside, seen)
+            found = inside.get("__wrapped__")
+
+
+def _constants(tree: ast.Module) -> dict[str, Any]:
+    """Find the numbers and texts that names of a module are given, and nothing else is."""
+    stored = (node for node in ast.walk(tree) if isinstance(node, ast.Name))
+    n_stored = Counter(node.id for node in stored if not isinstance(node.ctx, ast.Load))
+    found = {}
+    for node in tree.body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)]) if n_stored[name] == 1:
+                with contextlib.suppress(ValueError, TypeError, RecursionError):
+                    found[name] = ast.literal_eval(node.value)
+    return {name: value for name, value in found.items() if isinstance(value, _FIXED)}
