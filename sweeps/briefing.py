@@ -36,10 +36,10 @@ def here(subject: Subject, flights: Path) -> Work:
         freezing.refuse_newer_data(frozen, subject)
     settings = _settings(subject, flights, frozen)
     task = worker.Task(subject.experiment, settings, flight.Recorder(None))
-    return functools.partial(_work_here, frozen.pins, task)
+    return functools.partial(_work_here, task, frozen.pins)
 
 
-def _work_here(pins: pinning.Pins, task: worker.Task, block: Block) -> Receipt:
+def _work_here(task: worker.Task, pins: pinning.Pins, block: Block) -> Receipt:
     """Evaluate a block; what it is the first to import is as the run began."""
     with pinning.held(pins):
         return worker.evaluate(task, block)
