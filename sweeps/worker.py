@@ -149,6 +149,7 @@ def prepare(job: Job) -> Task:
     All code is that which the run was planned for, since it is pinned. What lives in memory, such
     as values that a function encloses, may still be another: hence the comparison.
     """
+    prepare.cache_clear()  # what was ready for another job is not any more, even if this one fails
     process.become_worker(job.parent, job.folder, job.path)
     settings_file = _read(job)
     pinning.pin(pinning.Pins(pickle.load(settings_file)))

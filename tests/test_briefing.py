@@ -1,10 +1,12 @@
 """Laws of briefing: no worker computes with other code than the run was planned for."""
 
+import dataclasses
+
 import h5py
 import pytest
 
 import sweeps
-from sweeps import briefing, memo
+from sweeps import briefing, memo, pinning, worker
 from sweeps.block import Block
 from sweeps.errors import SweepsError
 from sweeps.subject import resolve
@@ -65,6 +67,24 @@ def test_a_worker_refuses_what_lives_in_its_memory_and_is_another(project, tmp_p
     (project / "experiments" / "trial.py").write_text(ENCLOSED)
     work = briefing.elsewhere(resolve("trial"), tmp_path)
     assert "the code of 'trial' is not what it was" in in_a_process_of_its_own(work).error
+
+
+def test_a_job_is_made_ready_again_after_another_one_failed(edit, tmp_path, monkeypatch):
+    """Both had this process: the pins in force and the modules in memory are of the other one."""
+    jobs = [briefing.elsewhere(resolve("trial"), tmp_path).args[0]]
+    jobs += [dataclasses.replace(jobs[0], digest="")]
+    became = []
+    monkeypatch.setattr(worker.process, "become_worker", lambda *told: became.append(told))
+    try:
+        task = worker.prepare(jobs[0])
+        assert worker.prepare(jobs[0]) is task
+        with pytest.raises(SweepsError, match="is not what this run wrote"):
+            worker.prepare(jobs[1])
+        assert worker.prepare(jobs[0]) is not task
+        assert len(became) == 3
+    finally:
+        worker.prepare.cache_clear()
+        pinning.pin(pinning.Pins({}))
 
 
 def in_a_process_of_its_own(work):
