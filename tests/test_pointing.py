@@ -80,7 +80,7 @@ def test_a_value_is_found_by_what_tables_show_of_it(kind):
         assert at(made, f"x={quoted(label(point['x']))}", "y=2")[1] == 2 * place + 1
 
 
-@pytest.mark.parametrize("kind", VALUES.keys() - {"labels", "dataclasses", "zoned times"})
+@pytest.mark.parametrize("kind", [k for k in VALUES if k not in ("labels", "zoned times")])
 def test_a_value_is_found_by_itself(kind):
     made = swept(grid(x=VALUES[kind]))
     for place, value in enumerate(list(VALUES[kind])[:5]):
