@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import os
@@ -36,7 +37,8 @@ def here(subject: Subject, flights: Path) -> Work:
         freezing.refuse_newer_data(frozen, subject)
     settings = _settings(subject, flights, frozen)
     task = worker.Task(subject.experiment, settings, flight.Recorder(None))
-    return functools.partial(_work_here, task, frozen.pins)
+    pins = dataclasses.replace(frozen.pins, scratch=flights / "scratch")
+    return functools.partial(_work_here, task, pins)
 
 
 def _work_here(task: worker.Task, pins: pinning.Pins, block: Block) -> Receipt:

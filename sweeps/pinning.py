@@ -29,6 +29,8 @@ Files = Mapping[str, tuple[Path, str]]
 
 _CHECKED_HASH = (3).to_bytes(4, "little")  # PEP 552: valid for one text, whatever clocks say
 _HEADER_BYTES = 16
+_NUMBA_FOLDER = "NUMBA_CACHE_DIR"
+_numba_folder: str | None = None  # as the user has it
 
 
 class TextLoader(SourceFileLoader):
@@ -36,10 +38,22 @@ class TextLoader(SourceFileLoader):
 
     Bytecode counts only if it names the hash of the text (PEP 552): what names times may be of
     another text of the same length and second.
+
+    Attributes
+    ----------
+    scratch
+        Folder for what must not outlive a text that is no longer that of the file.
     """
 
-    def __init__(self, name: str, file: str | os.PathLike[str], text: str | bytes) -> None:
+    def __init__(
+        self,
+        name: str,
+        file: str | os.PathLike[str],
+        text: str | bytes,
+        scratch: Path | None = None,
+    ) -> None:
         super().__init__(name, os.fspath(file))
+        self.scratch = scratch
         self._raw = text if isinstance(text, bytes) else _encode(text)
         self._stamp = importlib.util.MAGIC_NUMBER + _CHECKED_HASH
         self._stamp += importlib.util.source_hash(self._raw)
@@ -48,6 +62,12 @@ class TextLoader(SourceFileLoader):
     def text(self) -> str:
         """What the module is made of; unlike its file, it never changes."""
         return importlib.util.decode_source(self._raw)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run the text."""
+        if self.scratch is not None and current_text(self.path, on_disk=True) != self.text:
+            _keep_compiled_code_in(str(self.scratch))
+        super().exec_module(module)
 
     def get_source(self, fullname: str) -> str:
         """Return the text."""
@@ -71,6 +91,19 @@ class TextLoader(SourceFileLoader):
         return {"mtime": 0, "size": len(self._raw)}
 
 
+def _keep_compiled_code_in(folder: str | None) -> None:
+    """Have numba keep machine code in another folder.
+
+    It takes that code for a file's by the file's time (0.68), and would give the old text's code
+    to who runs the new one: ``x * 1.0`` and ``x * 2.0`` differ in nothing else that it looks at.
+    """
+    os.environ.pop(_NUMBA_FOLDER, None)
+    if folder is not None:
+        os.environ[_NUMBA_FOLDER] = folder
+    if (config := sys.modules.get("numba.core.config")) is not None:
+        config.reload_config()
+
+
 def _bytecode_of(file: str) -> str | None:
     try:
         return importlib.util.cache_from_source(file)
@@ -87,13 +120,15 @@ def _encode(text: str) -> bytes:
     return text.encode(encoding)
 
 
-def spec_of(name: str, file: str | os.PathLike[str], text: str | bytes) -> ModuleSpec:
+def spec_of(
+    name: str, file: str | os.PathLike[str], text: str | bytes, scratch: Path | None = None
+) -> ModuleSpec:
     """Make the spec of a module with this text, like the one that its file has."""
     path = Path(file)
     spec = importlib.util.spec_from_file_location(
         name,
         path,
-        loader=TextLoader(name, path, text),
+        loader=TextLoader(name, path, text, scratch),
         submodule_search_locations=[str(path.parent)] if path.name == "__init__.py" else None,
     )
     assert spec is not None  # a .py file always has one
@@ -107,10 +142,10 @@ def text_of(module: ModuleType | None) -> str | None:
     return loader.text if isinstance(loader, TextLoader) else None
 
 
-def current_text(file: str | os.PathLike[str]) -> str | None:
+def current_text(file: str | os.PathLike[str], *, on_disk: bool = False) -> str | None:
     """Return the text that an import would find now; None if there is none to be read."""
     text = pinned_text(file)
-    if text is not None:
+    if text is not None and not on_disk:
         return text
     try:
         return importlib.util.decode_source(Path(file).read_bytes())
@@ -120,9 +155,16 @@ def current_text(file: str | os.PathLike[str]) -> str | None:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Pins:
-    """Modules as they were at one time."""
+    """Modules as they were at one time.
+
+    Attributes
+    ----------
+    scratch
+        Folder that is there as long as these are in force, for what is made of edited modules.
+    """
 
     files: Files
+    scratch: Path | None = None
 
     @functools.cached_property
     def texts(self) -> dict[str, str]:
@@ -151,7 +193,7 @@ class Pins:
     def find(self, name: str) -> ModuleSpec | None:
         """Find a module; a package whose folder is gone from disk still has its modules."""
         if name in self.files:
-            return spec_of(name, *self.files[name])
+            return spec_of(name, *self.files[name], self.scratch)
         folder = self.folders.get(name)
         if folder is None or os.path.isdir(folder):  # noqa: PTH112 - asked at every import
             return None
@@ -199,11 +241,12 @@ def pinned_text(file: str | os.PathLike[str]) -> str | None:
     return next((pins.texts[key] for pins in _in_force if key in pins.texts), None)
 
 
-def pin(pins: Pins) -> None:
-    """Let these pins be in force in this process, and none of those before."""
+def pin(pins: Pins | None) -> None:
+    """Let these pins be in force in this process, or none, and none of those before."""
     for before in _in_force:
         _release(before)
-    _enforce(pins)
+    if pins is not None:
+        _enforce(pins)
 
 
 @contextlib.contextmanager
@@ -230,8 +273,10 @@ def held(pins: Pins) -> Iterator[None]:
 
 
 def _enforce(pins: Pins) -> None:
-    global _in_force
+    global _in_force, _numba_folder
     with _CHANGING:
+        if not _in_force:
+            _numba_folder = os.environ.get(_NUMBA_FOLDER)
         _in_force = (pins, *_in_force)
         linecache.cache.update(pins.lines)  # tracebacks and `inspect` show the code that runs
         if _FINDER not in sys.meta_path:
@@ -247,5 +292,7 @@ def _release(pins: Pins) -> None:
             for file, entry in pins.lines.items():
                 if linecache.cache.get(file) is entry:
                     del linecache.cache[file]
-        if not _in_force and _FINDER in sys.meta_path:
-            sys.meta_path.remove(_FINDER)
+        if not _in_force:
+            sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not _FINDER]
+            if os.environ.get(_NUMBA_FOLDER) != _numba_folder:
+                _keep_compiled_code_in(_numba_folder)

@@ -146,13 +146,13 @@ def _refusal(reason: str) -> Receipt:
 def prepare(job: Job) -> Task:
     """Set this process up and import the experiment; done once for each job.
 
-    All code is that which the run was planned for, since it is pinned. What lives in memory, such
-    as values that a function encloses, may still be another: hence the comparison.
+    All code is pinned; what lives in memory only, as values that a function encloses, is compared.
     """
     prepare.cache_clear()  # what was ready for another job is not any more, even if this one fails
     process.become_worker(job.parent, job.folder, job.path)
     settings_file = _read(job)
-    pinning.pin(pinning.Pins(pickle.load(settings_file)))
+    scratch = Path(job.settings).parent / "scratch"
+    pinning.pin(pinning.Pins(pickle.load(settings_file), scratch))
     experiment = _import(job)
     settings: Settings = pickle.load(settings_file)
     if changed := _changed_data(settings):

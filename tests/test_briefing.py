@@ -84,7 +84,7 @@ def test_a_job_is_made_ready_again_after_another_one_failed(edit, tmp_path, monk
         assert len(became) == 3
     finally:
         worker.prepare.cache_clear()
-        pinning.pin(pinning.Pins({}))
+        pinning.pin(None)
 
 
 def in_a_process_of_its_own(work):

@@ -137,7 +137,7 @@ def test_the_next_pins_take_the_place_of_those_before(project):
             found = importlib.import_module("plain").X
             assert found == x
     finally:
-        pinning.pin(pinning.Pins({}))
+        pinning.pin(None)
 
 
 def test_two_runs_in_one_process_cannot_have_two_texts(project):
@@ -237,3 +237,20 @@ def test_its_functions_are_pickled_by_name(project):
     with pinning.held(pins_of(project)), contextlib.suppress(TypeError):
         f = importlib.import_module("pkg.one").f
         assert pickle.loads(pickle.dumps(f)) is f
+
+
+@pytest.mark.parametrize("is_edited", [True, False])
+@pytest.mark.parametrize("before", [None, "of the user"])
+def test_machine_code_of_an_edited_module_is_not_left_to_others(
+    project, monkeypatch, is_edited, before
+):
+    """numba knows by the file's time alone what its cache is of, when a module is imported."""
+    monkeypatch.setenv("NUMBA_CACHE_DIR", before) if before else None
+    pins = pinning.Pins(pins_of(project).files, project / "scratch")
+    if is_edited:
+        (project / "plain.py").write_text("X = 5")
+    with pinning.held(pins):
+        importlib.import_module("plain")
+        expected = str(project / "scratch") if is_edited else before
+        assert os.environ.get("NUMBA_CACHE_DIR") == expected
+    assert os.environ.get("NUMBA_CACHE_DIR") == before
