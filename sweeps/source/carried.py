@@ -54,7 +54,7 @@ class Carried:
         if isinstance(item, type):
             return self._class_(item)
         if module := self.reach.module(item.__name__):
-            self.reach.take_whole(module, "it is carried as a value")
+            self.reach.take_whole(module, f"{item.__name__} is carried along as a value")
         return f"module {item.__name__}"
 
     def _class_(self, item: type) -> str:
@@ -83,6 +83,7 @@ class Carried:
         if functions or not module.provides(top):
             return f"{self._nested(module, item, node, functions)} {self._values(item)}"
         if item is self.own:
+            self.reach.own = module, top
             self.reach.own_defaults = _without(node, self._keyed)
             self.reach.take_own(module, top)
         else:

@@ -6,14 +6,13 @@ import ast
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from sweeps.source.namespace import Namespace, namespace
 from sweeps.source.project import Source, project_file, read_source
-from sweeps.source.scopes import ImportNode, bound_name
-
-Chain = tuple[str, ...]
+from sweeps.source.scopes import Chain, ImportNode, bound_name
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +45,12 @@ class Module:
                 if alias.name.split(".")[: len(chain)] == list(chain):  # no more than a module
                     found.append((alias.name, ()))
         return found
+
+    @cached_property
+    def left_to_functions(self) -> frozenset[str]:
+        """Names that functions of the module declare to be global."""
+        tree = self.source.tree if self.source else ast.Module([], [])
+        return frozenset(n for g in ast.walk(tree) if isinstance(g, ast.Global) for n in g.names)
 
     def meanings(self, name: str) -> list[str]:
         """Return the qualified names that a global name is imported from."""

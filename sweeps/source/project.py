@@ -64,6 +64,16 @@ def project_file(name: str) -> Path | None:
     return Path(path) if os.path.exists(path) else None  # noqa: PTH110
 
 
+def siblings(file: Path | None, package: str) -> list[str]:
+    """Return the names of the modules in a file's folder, which is that of a package."""
+    if file is None:
+        return []
+    folder = file.parent
+    found = [path.stem for path in folder.glob("*.py") if path.stem != "__init__"]
+    found += [path.parent.name for path in folder.glob("*/__init__.py")]
+    return sorted(f"{package}.{name}" if package else name for name in found)
+
+
 def parse(text: str, file: str = "<source>") -> Source:
     """Parse a text, with the line ends that Python sees."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")

@@ -5,28 +5,39 @@ from __future__ import annotations
 import ast
 import builtins
 import functools
-import sys
 import types
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sweeps.errors import DeclarationError
-from sweeps.source.module import Chain, Module, load
-from sweeps.source.namespace import is_summary_of
-from sweeps.source.scopes import Function, ImportNode, chain_of
-from sweeps.source.syntax import Reading, Reference, read
+from sweeps.source.changes import Changes
+from sweeps.source.module import Module
+from sweeps.source.project import siblings
+from sweeps.source.resolving import ALL, Resolver
+from sweeps.source.scopes import (
+    Chain,
+    Function,
+    ImportNode,
+    Reference,
+    chain_of,
+    is_summary_of,
+)
+from sweeps.source.syntax import Reading, read
 
 # With these, code reaches names that cannot be seen in the source.
 _DYNAMIC_BUILTINS = frozenset({"globals", "vars", "eval", "exec", "__import__"})
 _DYNAMIC = ("importlib", "builtins.eval", "builtins.exec", "sys.modules", "runpy", "pkgutil",
             "numexpr")  # fmt: skip
 _NOT_DYNAMIC = ("importlib.resources", "importlib.metadata")
+_IMPORTS_BY_NAME = ("importlib", "builtins.__import__", "pkgutil", "runpy")
 
 # A top-level ``jax.config.update(...)`` or ``mpmath.mp.dps = 50`` changes results from afar, so it
 # counts if its module is imported; what is done to these packages changes no result.
-_NO_EFFECT_ON_RESULTS = frozenset({"sys", "logging", "warnings", "matplotlib"})
+_NO_EFFECT_ON_RESULTS = frozenset({"sys", "logging", "warnings", "matplotlib", "sweeps"})
+
+_Changers = dict[Module, list[ast.stmt]]
 
 
 @dataclass
@@ -45,6 +56,10 @@ class Reach:
         Names of the modules taken whole -> why.
     data
         Files that cached functions depend on, relative to the folder of their module.
+    own
+        Module and name of the experiment's function, whose name does not count.
+    is_by_name
+        Whether something asks for the names of functions, so that the own one counts.
     """
 
     write_value: Callable[[str, Any], str]
@@ -53,11 +68,20 @@ class Reach:
     modules: set[str] = field(default_factory=set)
     whole: dict[str, str] = field(default_factory=dict)
     data: set[tuple[Module, str]] = field(default_factory=set)
+    own: tuple[Module, str] | None = None
     own_defaults: frozenset[ast.expr] = frozenset()
-    _known: dict[str, Module | None] = field(default_factory=dict)
+    is_by_name: bool = False
+    _names: Resolver = field(default_factory=Resolver)
     _readings: dict[tuple[ast.AST, frozenset[ast.expr]], Reading] = field(default_factory=dict)
     _done: set[tuple[Any, ...]] = field(default_factory=set)
-    _pending: list[tuple[Module, Reference]] = field(default_factory=list)
+    _pending: list[tuple[Module, Reference, int]] = field(default_factory=list)
+    _defined: list[tuple[Module, str]] = field(default_factory=list)
+    _changers: dict[Module, dict[str, _Changers]] = field(default_factory=dict)
+    _deriving: dict[Module, dict[str, _Changers]] = field(default_factory=dict)
+    _asks_for_subclasses: bool = False
+
+    def __post_init__(self) -> None:
+        self._changes = Changes(self._names, self._references)
 
     def add(self, part: str, text: str, source: str) -> None:
         """Add a part; of several with one name all count."""
@@ -67,87 +91,134 @@ class Reach:
     def follow_all(self) -> None:
         """Take in all that was referred to, and what that refers to."""
         while self._pending:
-            module, (node, chain) = self._pending.pop()
+            module, (node, chain), line = self._pending.pop()
             if node:
-                self._follow_import(module, node, chain)
+                self._follow_import(module, node, chain, line)
             else:
-                self._reach(module, chain)
+                self._reach(module, chain, line)
 
     # ---- modules
 
     def module(self, name: str) -> Module | None:
         """Return a module of the project; None if it is another's or not there."""
-        if name not in self._known:
-            self._known[name] = load(name)
-        return self._known[name]
+        return self._names.module(name)
 
     @property
     def files(self) -> dict[str, tuple[Path, str]]:
         """Modules that were looked at -> their file and its text."""
-        known = (module for module in self._known.values() if module)
+        known = (module for module in self._names.known.values() if module)
         return {m.name: (m.file, m.source.text) for m in known if m.file and m.source}
 
     def _enter(self, module: Module) -> None:
-        """Take in what a module, and those that it imports, change in others when imported."""
-        if not self._once("enter", module):
-            return
-        for name in sorted(module.space.patches):
-            if not _NO_EFFECT_ON_RESULTS.issuperset(_root(m) for m in module.meanings(name)):
-                self._define(module, name)
-        imported = {meaning for name in module.space.imports for meaning in module.meanings(name)}
-        imported |= {module.base(node) for node in module.space.stars}
-        for meaning in sorted({*imported, module.name}):
+        """Take in what a module, and those that it imports, change when imported."""
+        pending, entered = [module], []
+        while pending:
+            module = pending.pop()
+            if self._once("enter", module):
+                entered.append(module)
+                imports = [node for nodes in module.space.imports.values() for node in nodes]
+                pending += self._imported(module, [*imports, *module.space.stars])
+                pending += self._note_changes(module)
+        if entered:
+            for owner, name in [*self._defined]:
+                self._take_changes(owner, name)
+
+    def _imported(self, module: Module, nodes: Iterable[ImportNode]) -> list[Module]:
+        """Return the project's modules that import statements bring in, with a module's own."""
+        meanings = {module.name}
+        for node in nodes:
+            if isinstance(node, ast.ImportFrom):
+                base = module.base(node)
+                meanings |= {f"{base}.{alias.name}" for alias in node.names}
+            else:
+                meanings |= {alias.name for alias in node.names}
+        found = []
+        for meaning in sorted(meanings):
             names = meaning.split(".")
             for length in range(1, len(names) + 1):
                 if (parent := self.module(".".join(names[:length]))) is None:
                     break
-                self._enter(parent)
+                found.append(parent)
+        return found
+
+    def _note_changes(self, module: Module) -> list[Module]:
+        """Note what the statements of a module change; return modules that they import by name."""
+        brought: list[Module] = []
+        for statement in module.space.body:
+            if _changes_nothing(statement):
+                continue
+            changed, effects = self._changes.of(module, statement)
+            brought += self._imported(module, effects.imports)
+            for places, noted in (
+                (changed.places, self._changers),
+                (changed.derived, self._deriving),
+            ):
+                for owner, name in places:
+                    if owner is module and statement in module.space.statements.get(name, ()):
+                        continue
+                    by = noted.setdefault(owner, {}).setdefault(name, {})
+                    by.setdefault(module, []).append(statement)
+            if any(_root(name) not in _NO_EFFECT_ON_RESULTS for name in changed.outside):
+                self._take_statements(module, [statement])
+            if any(
+                _begins(place.name, _IMPORTS_BY_NAME) and not _begins(place.name, _NOT_DYNAMIC)
+                for reference in effects.called
+                for place in self._names.places(module, reference)
+                if place.module is None
+            ):
+                brought += filter(None, map(self.module, siblings(module.file, module.package)))
+        return brought
 
     # ---- references
 
-    def refer(self, module: Module, *references: Reference) -> None:
+    def refer(self, module: Module, *references: Reference, line: int = 0) -> None:
         """Queue references made in a module."""
-        self._pending += [(module, r) for r in references if self._once("refer", module, r)]
+        new = [r for r in references if self._once("refer", module, r)]
+        self._pending += [(module, reference, line) for reference in new]
 
-    def _reach(self, module: Module, chain: Chain) -> None:
+    def _reach(self, module: Module, chain: Chain, line: int) -> None:
         name = chain[0]
         if name in _DYNAMIC_BUILTINS and not module.provides(name):
-            self.take_whole(module, f"{name}() is used in it")
+            self.take_whole(module, f"{name}() at {_place(module, line)}")
+        self._enter(module)
         if module.provides(name):
             self._define(module, name)
             for node in module.space.imports.get(name, ()):
-                self._follow_import(module, node, chain)
-        elif star := self._star(module, name):
+                self._follow_import(module, node, chain, line)
+        elif star := self._names.star(module, name):
             self.take(module, name, f"import {star}.{name}")
-            self._follow(module, star, chain)
+            self._follow(module, star, chain, line)
+        elif self._take_changes(module, name) or name in module.left_to_functions:
+            self._defined.append((module, name))
         elif name.startswith("__") or self._take_living(module, chain) or hasattr(builtins, name):
             pass
         else:
             self.add(f"unresolved:{name}", "", "")
 
-    def _follow_import(self, module: Module, node: ImportNode, chain: Chain) -> None:
+    def _follow_import(self, module: Module, node: ImportNode, chain: Chain, line: int) -> None:
         for name, attributes in module.targets(chain, node):
             submodule = ".".join((name, *attributes[:1]))
             if name == module.name and attributes and self.module(submodule):
-                self._follow(module, submodule, attributes[1:])  # ``from . import x`` in __init__
-            else:
-                self._follow(module, name, attributes)
+                name, attributes = submodule, attributes[1:]  # ``from . import x`` in __init__
+            self._follow(module, name, attributes, line)
 
-    def _follow(self, asking: Module, name: str, attributes: Chain) -> None:
+    def _follow(self, asking: Module, name: str, attributes: Chain, line: int) -> None:
         """Take in ``name.attributes`` of a module `name`, for a module that asks for it."""
         module = self.module(name)
+        said = ".".join((name, *attributes))
         if module is None:
-            if _is_dynamic(".".join((name, *attributes))):
-                self.take_whole(asking, f"{'.'.join((name, *attributes))} is used in it")
+            if _is_dynamic(said):
+                self.take_whole(asking, f"{said} at {_place(asking, line)}")
         elif not attributes:
-            self.take_whole(module, f"{asking.name} uses it as a value")
-        elif module.provides(attributes[0]) or self._star(module, attributes[0]):
-            self.refer(module, (None, attributes))
+            at = _place(asking, line)
+            self.take_whole(module, f"{name} is passed on as a value at {at}")
+        elif module.provides(attributes[0]) or self._names.star(module, attributes[0]):
+            self.refer(module, (None, attributes), line=line)
         elif self.module(submodule := f"{name}.{attributes[0]}"):
-            self._follow(asking, submodule, attributes[1:])
+            self._follow(asking, submodule, attributes[1:], line)
         else:
             hook = "__getattr__" if module.provides("__getattr__") else attributes[0]
-            self.refer(module, (None, (hook,)))
+            self.refer(module, (None, (hook,)), line=line)
 
     def _take_living(self, module: Module, chain: Chain) -> bool:
         """Take in a name that no statement makes but that is there, as in a notebook."""
@@ -160,63 +231,93 @@ class Reach:
         elif self._once("living", module, name):
             self.take(module, name, f"import {value.__name__}")
         if isinstance(value, types.ModuleType):
-            self._follow(module, value.__name__, chain[1:])
+            self._follow(module, value.__name__, chain[1:], 0)
         return True
-
-    def _star(self, module: Module, name: str, seen: Collection[str] = ()) -> str | None:
-        """Return the module that a ``from x import *`` gets a name from."""
-        for node in module.space.stars:
-            base = module.base(node)
-            starred = self.module(base)
-            if starred is None:
-                living = sys.modules.get(base)
-                if living is None or hasattr(living, name):
-                    return base
-            elif base not in seen and (
-                starred.provides(name) or self._star(starred, name, (*seen, base))
-            ):
-                return base
-        return None
 
     # ---- parts
 
     def take(self, module: Module, name: str, text: str, *nodes: ast.stmt | ast.expr) -> None:
         """Add a part that belongs to a module."""
         self.modules.add(module.name)
+        source = module.source
+        written = "\n".join(source.segment(node) for node in nodes) if source else text
+        self.add(f"{module.name}:{name}", text, written)
         self._enter(module)
-        segments = [module.source.segment(node) for node in nodes] if module.source else []
-        self.add(f"{module.name}:{name}", text, "\n".join(segments) or text)
 
     def read(
         self,
         module: Module,
-        node: ast.AST,
+        node: ast.stmt | ast.expr,
         *,
         without: frozenset[ast.expr] = frozenset(),
         local: Collection[str] = (),
     ) -> str:
         """Return the normal form of a piece of a module's source and queue what it reaches."""
+        reading = self._reading(module, node, without)
+        if self._once("read", reading.text, node, without, frozenset(local)):
+            references = reading.references.items()
+            for reference, line in references:
+                if reference[0] or reference[1][0] not in local:
+                    self.refer(module, reference, line=line)
+            for imported in self._imported(module, reading.imports) if reading.imports else ():
+                self._enter(imported)
+            for beginning, line in reading.unknown_imports.items():
+                self._take_unknown(module, beginning, line)
+            self.is_by_name |= reading.is_by_name
+            if "__subclasses__" in reading.text and not self._asks_for_subclasses:
+                self._asks_for_subclasses = True
+                for owner, name in [*self._defined]:
+                    self._take_changes(owner, name)
+        return reading.text
+
+    def _reading(
+        self, module: Module, node: ast.AST, without: frozenset[ast.expr] = frozenset()
+    ) -> Reading:
         if (node, without) not in self._readings:
             ignored = functools.partial(self._is_left_out, module)
-            self._readings[node, without] = read(node, ignores_decorator=ignored, without=without)
-        reading = self._readings[node, without]
-        self.refer(module, *(r for r in reading.references if r[0] or r[1][0] not in local))
-        return reading.text
+            own_name = self.own[1] if self.own and self.own[0] is module else None
+            self._readings[node, without] = read(
+                node, ignores_decorator=ignored, without=without, own_name=own_name
+            )
+        return self._readings[node, without]
+
+    def _references(self, module: Module, statement: ast.stmt) -> Iterable[Reference]:
+        return self._reading(module, statement).references
 
     def take_own(self, module: Module, name: str) -> None:
         """Take in the experiment's function, without those defaults that are parameters."""
         nodes = module.space.statements[name]
-        texts = (self.read(module, node, without=self.own_defaults) for node in nodes)
+        texts = [self.read(module, node, without=self.own_defaults) for node in nodes]
         self.take(module, name, "\n".join(texts), *nodes)
 
     def _define(self, module: Module, name: str) -> None:
-        """Take in all statements that make a global name."""
+        """Take in all statements that make a global name, and those that change it."""
         if self._once("define", module, name):
+            self._defined.append((module, name))
             statements = module.space.statements.get(name, [])
             texts = [self.read(module, statement) for statement in statements]
             texts += [f"import {meaning}" for meaning in module.meanings(name)]
             imports = module.space.imports.get(name, [])
             self.take(module, name, "\n".join(texts), *statements, *imports)
+            self._take_changes(module, name)
+
+    def _take_changes(self, module: Module, name: str) -> bool:
+        """Take in the statements that change a name from elsewhere; say whether there are any."""
+        noted = [self._changers, *([self._deriving] if self._asks_for_subclasses else ())]
+        found = False
+        for each in noted:
+            by_name = each.get(module, {})
+            for key in (name, ALL):
+                for changer, statements in by_name.get(key, {}).items():
+                    found = True
+                    if self._once("changes", module, key, changer, len(statements), id(each)):
+                        self._take_statements(changer, statements)
+        return found
+
+    def _take_statements(self, module: Module, statements: list[ast.stmt]) -> None:
+        label = ", ".join(dict.fromkeys(map(_label, statements)))
+        texts = [self.read(module, statement) for statement in statements]
+        self.take(module, label, "\n".join(texts), *statements)
 
     def take_whole(self, module: Module, why: str) -> None:
         """Take in all that a module says; what it imports too, as it can be reached through it."""
@@ -228,7 +329,24 @@ class Reach:
         self.take(module, "*", "\n".join(texts), *module.space.body)
         self.refer(module, *((None, (name,)) for name in sorted(module.space.imports)))
         for node in module.space.stars:
-            self._follow(module, module.base(node), ())
+            self._follow(module, module.base(node), (), node.lineno)
+        for name in sorted({*self._changers.get(module, ()), *self._deriving.get(module, ())}):
+            self.refer(module, (None, (name,)))
+
+    def _take_unknown(self, module: Module, beginning: str, line: int) -> None:
+        """Take in all modules that an import by a made-up name may mean."""
+        package, _, start = beginning.rpartition(".")
+        package = package.lstrip(".") if not beginning.startswith(".") else module.package
+        named = self.module(package) if package else None
+        if named and named.file:
+            folder = named.file if named.file.is_dir() else named.file.parent
+            names = siblings(folder / "__init__.py", package)
+        else:
+            names = siblings(module.file, module.package)
+        for name in names:
+            other = self.module(name)
+            if other and name.rpartition(".")[2].startswith(start if named else ""):
+                self.take_whole(other, f"imported by a name made up at {_place(module, line)}")
 
     # ---- questions
 
@@ -244,9 +362,9 @@ class Reach:
         if is_summary_of(decorator, module.space.experiments):
             return True
         chain = chain_of(decorator)
-        origins = self._origins(module, chain) if chain else set()
-        ours = [origin for origin in origins if _root(origin) == "sweeps"]
-        is_cached = any(origin.endswith(".cached") for origin in ours)
+        places = self._names.places(module, (None, chain)) if chain else ()
+        ours = [p.name for p in places if p.module is None and _root(p.name) == "sweeps"]
+        is_cached = any(name.endswith(".cached") for name in ours)
         if is_cached and isinstance(decorator, ast.Call):
             self._take_declared(module, definition.name, decorator.keywords)
         return bool(ours)
@@ -265,29 +383,6 @@ class Reach:
                         "'table.csv' or ['a.csv', 'b.csv'], relative to the module's folder"
                     )
                 self.data |= {(module, path) for path in paths}
-
-    def _origins(self, module: Module, chain: Chain) -> set[str]:
-        """Return the qualified names outside of the project that a chain leads to."""
-        found: set[str] = set()
-        pending, seen = [(module, chain)], set[tuple[Module, Chain]]()
-        while pending:
-            module, chain = here = pending.pop()
-            if here in seen:
-                continue
-            seen.add(here)
-            for node in module.space.imports.get(chain[0], ()):
-                for name, attributes in module.targets(chain, node):
-                    if (other := self.module(name)) is None:
-                        found.add(".".join((name, *attributes)))
-                    elif attributes:
-                        pending.append((other, attributes))
-            if star := self._star(module, chain[0]):
-                other = self.module(star)
-                if other is None:
-                    found.add(".".join((star, *chain)))
-                else:
-                    pending.append((other, chain))
-        return found
 
 
 def _written_out(node: ast.expr) -> list[str] | None:
@@ -311,3 +406,37 @@ def _root(name: str) -> str:
 
 def _begins(name: str, beginnings: Collection[str]) -> bool:
     return any(f"{name}.".startswith(f"{beginning}.") for beginning in beginnings)
+
+
+def _changes_nothing(statement: ast.stmt) -> bool:
+    """Say whether a statement is sure to change nothing but the name that it binds."""
+    match statement:
+        case ast.FunctionDef(decorator_list=[], args=arguments):
+            defaults = [*arguments.defaults, *arguments.kw_defaults]
+            return all(d is None or isinstance(d, ast.Constant | ast.Name) for d in defaults)
+        case ast.Expr(value=ast.Constant()):
+            return True
+        case ast.Assign(targets=[ast.Name()], value=ast.Constant() | ast.Name()):
+            return True
+    return False
+
+
+def _label(statement: ast.stmt) -> str:
+    """Return a few words that name a statement."""
+    match statement:
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            return name
+        case ast.Expr(value=ast.Call(func=func)):
+            return f"{ast.unparse(func)}(...)"
+        case ast.Assign(targets=[target, *_]) | ast.AugAssign(target=target):
+            return ast.unparse(target)
+    return type(statement).__name__.lower()
+
+
+def _place(module: Module, line: int) -> str:
+    """Return "experiments/x.py:12"."""
+    if module.file is None:
+        return f"{module.name}:{line}" if line else module.name
+    n_parts = module.name.count(".") + 1 + (module.file.name == "__init__.py")
+    where = "/".join(module.file.parts[-n_parts:])
+    return f"{where}:{line}" if line else where

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 ImportNode = ast.Import | ast.ImportFrom
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Definer = Function | ast.Lambda | ast.ClassDef
+
+Chain = tuple[str, ...]
+Reference = tuple[ImportNode | None, Chain]
+"""``(None, ("helpers", "decay"))`` is ``helpers.decay`` through the module's globals;
+with an import statement in front, through that import inside a function."""
 
 
 def chain_of(node: ast.AST) -> tuple[str, ...]:
@@ -42,6 +47,7 @@ class Scope:
     names: dict[str, list[ImportNode]] = field(default_factory=dict)
     globals: set[str] = field(default_factory=set)
     is_class: bool = False
+    imports: list[ImportNode] = field(default_factory=list)
 
     def bind(self, *names: str | None) -> None:
         """Make names local, unless a ``global`` statement says otherwise."""
@@ -52,7 +58,8 @@ class Scope:
     def bind_all_in(self, nodes: Iterable[ast.AST]) -> None:
         """Bind what these nodes bind in their own scope; inner scopes keep theirs."""
         bound: list[str | None] = []
-        imports: list[ImportNode] = []
+        imports = self.imports
+        n_before = len(imports)
         stack: list[Any] = list(nodes)
         while stack:
             node = stack.pop()
@@ -86,7 +93,7 @@ class Scope:
                 elif isinstance(child, ast.AST):
                     stack.append(child)
         self.bind(*bound)
-        for statement in imports:
+        for statement in imports[n_before:]:
             for name in imported_names(statement):
                 self.bind(name)
                 if name in self.names:
@@ -121,3 +128,35 @@ def parameters(arguments: ast.arguments) -> list[tuple[str, ast.arg, ast.expr | 
 def type_parameters(node: ast.AST) -> list[str]:
     """Return the ``T`` of ``def f[T](x: T)``, of Python 3.12 and later."""
     return [parameter.name for parameter in getattr(node, "type_params", ())]
+
+
+def is_summary_of(node: ast.AST, experiments: Collection[str]) -> bool:
+    """Say whether an expression is the ``pendulum.summary`` of an experiment."""
+    match node:
+        case ast.Attribute(value=ast.Name(id=name), attr="summary"):
+            return name in experiments
+    return False
+
+
+def literal_import(node: ast.AST) -> tuple[ImportNode, Chain] | None:
+    """Return ``import a.b as a.b`` for ``import_module("a.b")`` and ``sys.modules["a.b"]``."""
+    match node:
+        case ast.Call(func=func, args=[ast.Constant(value=str(module)), *_]) if module.strip("."):
+            if chain_of(func)[-1:] in (("import_module",), ("__import__",)):
+                return _import_of(module)
+        case ast.Subscript(
+            value=ast.Attribute(attr="modules"), slice=ast.Constant(value=str(module))
+        ):
+            return _import_of(module) if module.strip(".") == module != "" else None
+    return None
+
+
+def _import_of(module: str) -> tuple[ImportNode, Chain]:
+    """Make the import of "a.b", or of ".b" in the package of the module."""
+    name = module.lstrip(".")
+    if name == module:
+        alias = ast.alias(name=module, asname=module)
+        return ast.Import(names=[alias]), (module,)
+    parent, _, last = name.rpartition(".")
+    level = len(module) - len(name)
+    return ast.ImportFrom(module=parent or None, names=[ast.alias(name=last)], level=level), (last,)

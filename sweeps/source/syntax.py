@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from sweeps.source.scopes import (
+    Chain,
     Function,
     ImportNode,
+    Reference,
     Scope,
     chain_of,
     function_scope,
+    literal_import,
     parameters,
     type_parameters,
 )
-
-Reference = tuple[ImportNode | None, tuple[str, ...]]
-"""``(None, ("helpers", "decay"))`` is ``helpers.decay`` through the module's globals;
-with an import statement in front, through that import inside a function."""
 
 # Cosmetic, or the same thing said in another way.
 _LEFT_OUT_FIELDS = frozenset({"ctx", "kind", "type_comment", "type_params"})
@@ -36,17 +36,37 @@ _BASES_BLIND_TO_ANNOTATIONS = frozenset({
 })  # fmt: skip
 # A dataclass reads these three, whatever stands inside them.
 _FIELD_MARKERS = ("ClassVar", "InitVar", "KW_ONLY")
-
+# What says under which name something was defined.
+_NAMES = frozenset({"__name__", "__qualname__", "__code__", "co_name", "co_qualname", "getsource"})
 
 Ignores = Callable[[Function | ast.ClassDef, ast.expr], bool]
 
 
 @dataclass(frozen=True)
 class Reading:
-    """The normal form of a piece of source, and what it reaches."""
+    """The normal form of a piece of source, and what it reaches.
+
+    Attributes
+    ----------
+    references
+        Names that it uses -> the line where it first does, in order.
+    imports
+        Import statements in it.
+    unknown_imports
+        Beginnings of the names of modules that it makes up to import them -> the line.
+    is_by_name
+        Whether it asks functions or classes for their names.
+    """
 
     text: str
-    references: frozenset[Reference]
+    references: dict[Reference, int] = field(default_factory=dict)
+    imports: list[ImportNode] = field(default_factory=list)
+    unknown_imports: dict[str, int] = field(default_factory=dict)
+    is_by_name: bool = False
+
+
+OWN_NAME = "<own>"
+"""Stands for the name of the experiment's function: a function may be renamed."""
 
 
 def read(
@@ -54,6 +74,7 @@ def read(
     *,
     ignores_decorator: Ignores = lambda *_: False,
     without: Collection[ast.expr] = (),
+    own_name: str | None = None,
 ) -> Reading:
     r"""Write a piece of source in a form without cosmetics, and collect the names it reaches.
 
@@ -68,6 +89,8 @@ def read(
         Says of a definition and one of its decorators whether to leave that out.
     without
         Default values of arguments to leave out.
+    own_name
+        A global name to write as `OWN_NAME`.
 
     Examples
     --------
@@ -78,9 +101,10 @@ def read(
     >>> reading.text == read(ast.parse("def f(x):\n  'Doc.'\n  return np.sin(x)+G").body[0]).text
     True
     """
-    reader = _Reader(ignores_decorator, without)
+    reader = _Reader(ignores_decorator, without, own_name)
     reader.node(node, ())
-    return Reading("".join(reader.written), frozenset(reader.references))
+    reader.found["text"] = "".join(reader.written)
+    return Reading(references=reader.references, **reader.found)
 
 
 Scopes = tuple[Scope, ...]
@@ -89,11 +113,15 @@ Scopes = tuple[Scope, ...]
 class _Reader:
     """One walk down a tree, writing as it goes."""
 
-    def __init__(self, ignores_decorator: Ignores, without: Collection[ast.expr]) -> None:
+    def __init__(
+        self, ignores_decorator: Ignores, without: Collection[ast.expr], own_name: str | None
+    ) -> None:
         self.ignores_decorator = ignores_decorator
         self.without = set(without)
+        self.own_name = own_name
         self.written: list[str] = []
-        self.references: set[Reference] = set()
+        self.references: dict[Reference, int] = {}
+        self.found: dict[str, Any] = {"imports": [], "unknown_imports": {}}
 
     def node(self, node: ast.AST, scopes: Scopes) -> None:
         match node:
@@ -102,8 +130,7 @@ class _Reader:
             case ast.Name():
                 self.name(node, scopes)
             case ast.Attribute() if chain := chain_of(node):
-                self.written.append(".".join(chain))
-                self.refer(chain, scopes)
+                self.attribute(node, chain, scopes)
             case ast.Call():
                 self.call(node, scopes)
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
@@ -112,6 +139,14 @@ class _Reader:
                 self.class_(node, scopes)
             case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
                 self.comprehension(node, scopes)
+            case ast.Import() | ast.ImportFrom():
+                self.found["imports"].append(node)
+                self.fields(node, scopes)
+            case ast.JoinedStr():
+                self.formatted(node, scopes)
+            case ast.Subscript() if literal := literal_import(node):
+                self.references.setdefault(literal, node.lineno)
+                self.fields(node, scopes)
             case ast.AnnAssign(value=ast.expr() as value):
                 self.fields(ast.Assign(targets=[node.target], value=value), scopes)
             case _:
@@ -119,6 +154,8 @@ class _Reader:
 
     def fields(self, node: ast.AST, scopes: Scopes) -> None:
         self.written.append(f"{type(node).__name__}(")
+        if isinstance(node, ast.Attribute) and node.attr in _NAMES:
+            self.found["is_by_name"] = True
         for name in node._fields:
             value = getattr(node, name, None)
             if name not in _LEFT_OUT_FIELDS:
@@ -140,19 +177,28 @@ class _Reader:
             self.written.append(",")
 
     def name(self, node: ast.Name, scopes: Scopes) -> None:
-        self.written.append(node.id)
         is_global = bool(scopes) and node.id in scopes[-1].globals
+        is_own = node.id == self.own_name and (not scopes or _is_global(node.id, scopes))
+        self.written.append(OWN_NAME if is_own else node.id)
         if isinstance(node.ctx, ast.Load) or is_global:
-            self.refer((node.id,), scopes)
+            self.refer((node.id,), scopes, node.lineno)
 
-    def refer(self, chain: tuple[str, ...], scopes: Scopes) -> None:
+    def attribute(self, node: ast.Attribute, chain: Chain, scopes: Scopes) -> None:
+        is_own = chain[0] == self.own_name and _is_global(chain[0], scopes)
+        self.written.append(".".join((OWN_NAME, *chain[1:]) if is_own else chain))
+        if not _NAMES.isdisjoint(chain):
+            self.found["is_by_name"] = True
+        self.refer(chain, scopes, node.lineno)
+
+    def refer(self, chain: Chain, scopes: Scopes, line: int) -> None:
         for scope in reversed(scopes):
             if chain[0] in scope.globals:
                 break
             if chain[0] in scope.names:
-                self.references.update((node, chain) for node in scope.names[chain[0]])
+                for node in scope.names[chain[0]]:
+                    self.references.setdefault((node, chain), line)
                 return
-        self.references.add((None, chain))
+        self.references.setdefault((None, chain), line)
 
     def call(self, node: ast.Call, scopes: Scopes) -> None:
         chain = chain_of(node)
@@ -161,16 +207,31 @@ class _Reader:
             self.item("args", node.args, scopes)
             return
         if chain and chain[-1] in ("import_module", "__import__") and node.args:
-            match node.args[0]:
-                case ast.Constant(value=str(module)) if module.strip("."):
-                    self.references.add(_literal_import(module))
+            if literal := literal_import(node):
+                self.references.setdefault(literal, node.lineno)
+            elif not (isinstance(node.args[0], ast.Name) and node.args[0].id == "__name__"):
+                self.found["unknown_imports"].setdefault(_beginning(node.args[0]), node.lineno)
         self.fields(node, scopes)
+
+    def formatted(self, node: ast.JoinedStr, scopes: Scopes) -> None:
+        """Join the texts between the values of a formatted string, as not all Pythons do."""
+        self.written.append("JoinedStr(")
+        text = ""
+        for part in node.values:
+            if isinstance(part, ast.Constant):
+                text += str(part.value)
+                continue
+            self.written.append(f"{text!r},")
+            text = ""
+            self.node(part, scopes)
+        self.written.append(f"{text!r})")
 
     def function(self, node: Function | ast.Lambda, scopes: Scopes) -> None:
         self.written.append(type(node).__name__ + "(")
         annotated = False
         if not isinstance(node, ast.Lambda):
-            self.written.append(node.name)
+            is_own = node.name == self.own_name and not scopes
+            self.written.append(OWN_NAME if is_own else node.name)
             annotated = not self.decorators(node, scopes)
         for kind, parameter, default in parameters(node.args):
             self.written.append(f" {kind}{parameter.arg}")
@@ -240,6 +301,27 @@ class _Reader:
         self.written.append(")")
 
 
+def _is_global(name: str, scopes: Scopes) -> bool:
+    for scope in reversed(scopes):
+        if name in scope.globals:
+            return True
+        if name in scope.names:
+            return False
+    return True
+
+
+def _beginning(node: ast.expr) -> str:
+    """Return what a made-up text is sure to begin with."""
+    match node:
+        case ast.JoinedStr(values=[first, *_]) | ast.BinOp(left=first):
+            return _beginning(first)
+        case ast.Call(func=ast.Attribute(value=first, attr="format" | "join")):
+            return _beginning(first).partition("{")[0]
+        case ast.Constant(value=str(text)):
+            return text
+    return ""
+
+
 def _says_nothing(node: object) -> bool:
     """Say whether a statement does nothing: docstrings, ``pass``, ``x: int``."""
     match node:
@@ -266,14 +348,3 @@ def _field_marker(annotation: ast.expr) -> str:
     else:
         said = _last_name(annotation)
     return f":{said}" if said in _FIELD_MARKERS else ""
-
-
-def _literal_import(module: str) -> Reference:
-    """Make the reference of ``import_module("a.b")`` or ``import_module(".b", __package__)``."""
-    name = module.lstrip(".")
-    if name == module:
-        alias = ast.alias(name=module, asname=module)
-        return ast.Import(names=[alias]), (module,)
-    parent, _, last = name.rpartition(".")
-    level = len(module) - len(name)
-    return ast.ImportFrom(module=parent or None, names=[ast.alias(name=last)], level=level), (last,)

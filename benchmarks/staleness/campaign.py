@@ -1,0 +1,121 @@
+"""A project in many states -> in which of them a run serves what the code does not give."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.staleness import trying
+from benchmarks.staleness.mutating import Mutant
+
+PROJECT = Path(__file__).parent / "project"
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What a mutant did.
+
+    Attributes
+    ----------
+    is_broken
+        Nothing could be imported any more, or it ran for ever.
+    changed
+        Experiments whose values differ from those of the original.
+    stale
+        Those of them for which a run gave something else than the code.
+    """
+
+    mutant: Mutant
+    is_broken: bool = False
+    changed: tuple[str, ...] = ()
+    stale: tuple[str, ...] = ()
+
+
+class Copy:
+    """A copy of the project with a memo that its original code filled."""
+
+    def __init__(self, place: Path, project: Path = PROJECT) -> None:
+        self.root, self.results = place / "project", place / "results"
+        self._trial = place / "trial"
+        shutil.copytree(project, self.root, ignore=shutil.ignore_patterns("__pycache__"))
+        _load_what_runs_need(place / "warm")
+        self.values: dict[str, trying.Values] = trying.in_child(
+            functools.partial(trying.direct, self.root), timeout_s=120
+        )
+        names = [*self.values]
+        served = trying.in_child(
+            functools.partial(trying.served, self.root, self.results, names), timeout_s=120
+        )
+        wrong = [n for n in names if any(trying.stale_points(self.values[n], served[n]))]
+        assert not wrong, f"the unchanged project is served wrong: {wrong}"
+        self.identities: dict[str, Any] = self.identify()
+
+    def identify(self) -> dict[str, Any]:
+        """Find out fingerprints, keys and plans of all experiments as the files are now."""
+        return trying.in_child(  # type: ignore[no-any-return]
+            functools.partial(trying.identities, self.root, self.results), timeout_s=120
+        )
+
+    def outcome(self, mutant: Mutant) -> Outcome:
+        """Try a mutant: call all experiments, and run those that give other values."""
+        path = self.root / mutant.file
+        original = path.read_bytes()
+        path.write_text(mutant.text)
+        try:
+            return self._outcome(mutant)
+        finally:
+            path.write_bytes(original)
+            shutil.rmtree(self.root / "nothing_kept", ignore_errors=True)
+
+    def _outcome(self, mutant: Mutant) -> Outcome:
+        try:
+            values = trying.in_child(functools.partial(trying.direct, self.root), timeout_s=10)
+        except trying.ChildError:
+            return Outcome(mutant, is_broken=True)
+        changed = tuple(n for n, found in values.items() if not _is_same(found, self.values[n]))
+        if not changed:
+            return Outcome(mutant, is_broken=values.keys() != self.values.keys())
+        shutil.rmtree(self._trial, ignore_errors=True)
+        shutil.copytree(self.results, self._trial)
+        question = functools.partial(trying.served, self.root, self._trial, [*changed])
+        served = trying.in_child(question, timeout_s=60)
+        stale = tuple(n for n in changed if any(trying.stale_points(values[n], served[n])))
+        return Outcome(mutant, changed=changed, stale=stale)
+
+
+def _is_same(one: trying.Values, other: trying.Values) -> bool:
+    return repr(one) == repr(other)  # NaN is the same as NaN
+
+
+@functools.cache
+def _load_what_runs_need(place: Path) -> None:
+    """Run something here, so that children find all of sweeps imported."""
+    import sweeps
+
+    made = sweeps.experiment(sweeps.grid(x=[1]), name="warm")(lambda x: x)
+    sweeps.run(made, engine="serial", results=place)
+
+
+def outcomes(copy: Copy, mutants: Iterable[Mutant]) -> Iterator[Outcome]:
+    """Try mutants one after the other."""
+    return (copy.outcome(mutant) for mutant in mutants)
+
+
+def table(found: Sequence[Outcome]) -> str:
+    """Write a table of outcomes by kind, in Markdown."""
+    lines = ["| kind | mutants | broken | observable | served stale |", "|---|---|---|---|---|"]
+    kinds = sorted({outcome.mutant.kind for outcome in found})
+    for kind in [*kinds, "all"]:
+        own = [o for o in found if kind in (o.mutant.kind, "all")]
+        counts = [
+            len(own),
+            sum(o.is_broken for o in own),
+            sum(bool(o.changed) for o in own),
+            sum(bool(o.stale) for o in own),
+        ]
+        lines.append(f"| {kind} | {' | '.join(map(str, counts))} |")
+    return "\n".join(lines)

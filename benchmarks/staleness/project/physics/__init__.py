@@ -1,0 +1,5 @@
+"""A package of the project."""
+
+from . import deep
+
+VERSION = 3

@@ -1,0 +1,3 @@
+"""Re-exports."""
+
+from .private import exported

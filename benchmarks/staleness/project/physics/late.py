@@ -1,0 +1,5 @@
+"""Imported late."""
+
+
+def arrived(value):
+    return value * 23

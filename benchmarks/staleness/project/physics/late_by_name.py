@@ -1,0 +1,5 @@
+"""Imported by its name."""
+
+
+def most(value):
+    return value**3

@@ -1,0 +1,7 @@
+"""Imported late, under another name."""
+
+AMOUNT = 29
+
+
+def more(value):
+    return value + AMOUNT

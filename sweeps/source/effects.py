@@ -1,0 +1,342 @@
+"""A statement -> what running it may change and what it calls, as names of the module around it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from sweeps.source.scopes import (
+    Chain,
+    Function,
+    ImportNode,
+    Reference,
+    Scope,
+    chain_of,
+    function_scope,
+    is_summary_of,
+    literal_import,
+)
+
+# Builtins that as a statement of their own change none of their arguments.
+_HARMLESS_CALLS = frozenset({"print", "repr", "len", "isinstance", "help", "breakpoint"})
+
+# Methods that change nothing of what they are called on, as far as numpy's, pandas' and Python's
+# own objects go. Any other may: ``TABLE.pop("a")``, ``registry.register(f)``.
+HARMLESS_METHODS = frozenset({
+    "get", "keys", "values", "items", "copy", "index", "count", "format", "join", "split", "strip",
+    "lower", "upper", "title", "startswith", "endswith", "replace", "encode", "decode", "union",
+    "intersection", "difference", "mean", "sum", "min", "max", "std", "var", "prod", "dot",
+    "astype", "reshape", "ravel", "flatten", "tolist", "item", "transpose", "cumsum", "argmax",
+    "argmin", "round", "conj", "any", "all", "with_name", "with_suffix", "joinpath", "resolve",
+    "exists", "read_text", "read_bytes", "as_posix", "isoformat", "total_seconds",
+})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What running a piece of source does to the names of its module.
+
+    Attributes
+    ----------
+    changed
+        What it changes, and whether that may go deeper than the thing itself:
+        ``TABLE["x"] = 1`` changes the table, ``TABLE["x"]["y"] = 1`` something in it.
+    called
+        What it calls, and whether a call is a statement of its own.
+    passed
+        What it calls within an expression, and what it passes there.
+    bases
+        Bases and metaclasses of the classes that it makes.
+    imports
+        Its import statements.
+    changes_parameters
+        Whether a function in it changes something that was passed to it.
+    """
+
+    changed: dict[tuple[Reference, bool], None] = field(default_factory=dict)
+    called: dict[Reference, bool] = field(default_factory=dict)
+    passed: list[tuple[Reference, list[Reference]]] = field(default_factory=list)
+    bases: list[list[Reference]] = field(default_factory=list)
+    imports: list[ImportNode] = field(default_factory=list)
+    changes_parameters: bool = False
+
+
+def effects(
+    node: ast.AST, experiments: Collection[str] = (), *, inside_functions: bool = False
+) -> Effects:
+    """Find what running a statement does; with `inside_functions`, what calling all in it does.
+
+    Examples
+    --------
+    >>> found = effects(ast.parse("register(TABLE.sub)").body[0])
+    >>> [chain for (_, chain), _ in found.changed], [chain for _, chain in found.called]
+    ([('TABLE', 'sub')], [('register',)])
+    """
+    walk = _Walk(experiments, inside_functions)
+    walk.node(node, ())
+    found = walk.found
+    return Effects(**{**vars(found), "changes_parameters": walk.changes_parameters})
+
+
+@dataclass
+class _Local(Scope):
+    """A scope that knows what its names may stand for."""
+
+    aliases: dict[str, list[tuple[ast.expr, bool]]] = field(default_factory=dict)
+
+
+Scopes = tuple[_Local, ...]
+
+
+class _Walk:
+    def __init__(self, experiments: Collection[str], inside_functions: bool) -> None:
+        self.found = Effects()
+        self.changes_parameters = False
+        self.experiments = experiments
+        self.inside_functions = inside_functions
+
+    def node(self, node: ast.AST, scopes: Scopes) -> None:
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                self.decorators(node, scopes)
+                self.all([*node.args.defaults, *filter(None, node.args.kw_defaults)], scopes)
+                if self.inside_functions:
+                    is_method = bool(scopes) and scopes[-1].is_class
+                    self.all(node.body, (*scopes, _local(node, is_method=is_method)))
+            case ast.Lambda():
+                if self.inside_functions:
+                    self.node(node.body, (*scopes, _local(node)))
+            case ast.ClassDef():
+                self.class_(node, scopes)
+            case ast.Import() | ast.ImportFrom():
+                self.found.imports.append(node)
+            case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
+                inner = _Local()
+                inner.bind_all_in(generator.target for generator in node.generators)
+                for generator in node.generators:
+                    _add_aliases(inner, generator.target, generator.iter, deep=True)
+                self.all(ast.iter_child_nodes(node), (*scopes, inner))
+            case ast.Expr(value=ast.Call() as call):
+                if not is_summary_of(call.func, self.experiments):
+                    self.call(call, scopes, is_statement=True)
+            case ast.Call():
+                self.call(node, scopes)
+            case ast.Attribute(ctx=ast.Store() | ast.Del()):
+                # ``settings.TABLE = ...`` binds a name of a module, or changes an object.
+                self.change(node, scopes)
+                self.all(ast.iter_child_nodes(node), scopes)
+            case ast.Subscript(ctx=ast.Store() | ast.Del()):
+                self.change(node, scopes)
+                self.all(ast.iter_child_nodes(node), scopes)
+            case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
+                if scopes and name in scopes[-1].globals:
+                    self.found.changed[(None, (name,)), False] = None
+            case _:
+                self.all(ast.iter_child_nodes(node), scopes)
+
+    def all(self, nodes: Iterable[ast.AST], scopes: Scopes) -> None:
+        for node in nodes:
+            self.node(node, scopes)
+
+    def decorators(self, node: Function | ast.ClassDef, scopes: Scopes) -> None:
+        for decorator in node.decorator_list:
+            if is_summary_of(decorator, self.experiments):
+                continue
+            if isinstance(decorator, ast.Call):
+                self.call(decorator, scopes)
+            if chain := chain_of(decorator):
+                self.called(chain, scopes)
+
+    def class_(self, node: ast.ClassDef, scopes: Scopes) -> None:
+        self.decorators(node, scopes)
+        above = [*node.bases, *(k.value for k in node.keywords if k.arg == "metaclass")]
+        chains = [chain_of(each) for each in above]
+        references = [r for chain in chains if chain for r in _global(chain, scopes)]
+        if references:
+            self.found.bases.append(references)
+        own = _Local(is_class=True)
+        own.bind_all_in(node.body)
+        self.all([*node.bases, *node.keywords], scopes)
+        self.all(node.body, (*scopes, own))
+
+    def call(self, node: ast.Call, scopes: Scopes, *, is_statement: bool = False) -> None:
+        given = [*node.args, *(keyword.value for keyword in node.keywords)]
+        chain = chain_of(node.func)
+        passed = [] if chain and chain[-1] in _HARMLESS_CALLS else [*map(_place_of, given)]
+        if is_statement:
+            for value in passed:
+                self.change_chain(value[0], scopes, deep=True)
+        else:
+            outs = [k.value for k in node.keywords if k.arg in ("out", "inplace")]
+            for value in outs:
+                self.change_chain(_place_of(value)[0], scopes, deep=True)
+        if literal := literal_import(node):
+            self.found.imports.append(literal[0])
+        if chain:
+            references = [r for p in passed if p[0] for r in self.outside(p[0], scopes)]
+            if references:
+                self.found.passed.extend((r, references) for r in _global(chain, scopes))
+            self.called(chain, scopes, is_statement=is_statement)
+        elif isinstance(node.func, ast.Attribute) and node.func.attr not in HARMLESS_METHODS:
+            inner, n_steps = _place_of(node.func.value)
+            self.change_chain(inner, scopes, deep=n_steps > 0)
+        self.all([node.func, *given], scopes)
+
+    def called(self, chain: Chain, scopes: Scopes, *, is_statement: bool = False) -> None:
+        for reference in _global(chain, scopes):
+            self.found.called[reference] = is_statement or self.found.called.get(reference, False)
+        if len(chain) > 1 and chain[-1] not in HARMLESS_METHODS and _is_local(chain[0], scopes):
+            self.change_chain(chain[:-1], scopes, deep=False)
+
+    def change(self, node: ast.Attribute | ast.Subscript, scopes: Scopes) -> None:
+        if isinstance(node, ast.Attribute) and (chain := chain_of(node)):
+            self.change_chain(chain, scopes, deep=False, is_bound=True)
+        else:
+            chain, n_steps = _place_of(node)
+            self.change_chain(chain, scopes, deep=n_steps > 1)
+
+    def change_chain(
+        self,
+        chain: Chain,
+        scopes: Scopes,
+        *,
+        deep: bool,
+        is_bound: bool = False,
+    ) -> None:
+        if not chain:
+            return
+        if is_bound and _is_local(chain[0], scopes):
+            chain = chain[:-1]
+        for reference in self.outside(chain, scopes):
+            self.found.changed[reference, deep] = None
+
+    def outside(self, chain: Chain, scopes: Scopes) -> list[Reference]:
+        """Return the names of the module, or imports, that a chain may stand for."""
+        found: list[Reference] = []
+        pending, seen = [chain], {chain}
+        while pending:
+            chain = pending.pop()
+            found += _global(chain, scopes)
+            scope = _scope_of(chain[0], scopes)
+            if scope is None or scope.names[chain[0]]:
+                continue
+            if chain[0] not in scope.aliases and not scope.is_class:
+                self.changes_parameters = True
+            for value, deep in scope.aliases.get(chain[0], ()):
+                new = {*alias_chains(value, deep=deep)} - seen
+                seen |= new
+                pending += new
+        return found
+
+
+def _local(node: Function | ast.Lambda, *, is_method: bool = False) -> _Local:
+    plain = function_scope(node)
+    scope = _Local(names=plain.names, globals=plain.globals)
+    if is_method and node.args.args:  # ``self`` is not passed by who calls
+        scope.aliases[node.args.args[0].arg] = []
+    for inner in ast.walk(node) if not isinstance(node, ast.Lambda) else ():
+        for target, value, deep in bindings(inner):
+            _add_aliases(scope, target, value, deep=deep)
+    return scope
+
+
+def _add_aliases(scope: _Local, target: ast.AST, value: ast.expr, *, deep: bool) -> None:
+    for name in ast.walk(target):
+        if isinstance(name, ast.Name):
+            is_part = deep or name is not target
+            scope.aliases.setdefault(name.id, []).append((value, is_part))
+
+
+def bindings(node: ast.AST) -> Iterator[tuple[ast.AST, ast.expr, bool]]:
+    """Return (target, value, whether the target is only a part of the value)."""
+    match node:
+        case ast.Assign(targets=targets, value=value):
+            yield from ((target, value, False) for target in targets)
+        case (
+            ast.AnnAssign(target=target, value=ast.expr() as value)
+            | ast.NamedExpr(target=target, value=value)
+        ):
+            yield target, value, False
+        case ast.For(target=target, iter=value) | ast.AsyncFor(target=target, iter=value):
+            yield target, value, True
+        case ast.withitem(context_expr=value, optional_vars=ast.expr() as target):
+            yield target, value, True
+
+
+def alias_chains(value: ast.expr, *, deep: bool) -> Iterator[Chain]:
+    """Return the chains that a value may be, or with `deep` that may be in it.
+
+    Of a call it is what is called: a method may return a part of its object, and what a function
+    returns can be looked at.
+
+    Examples
+    --------
+    >>> value = ast.parse("registry.TABLE if big else {'a': other}", mode="eval").body
+    >>> [*alias_chains(value, deep=False)], [*alias_chains(value, deep=True)]
+    ([('registry', 'TABLE')], [('registry', 'TABLE'), ('other',)])
+    """
+    match value:
+        case ast.Name() | ast.Attribute() | ast.Subscript() | ast.Starred() | ast.Await():
+            if chain := _place_of(value)[0]:
+                yield chain
+        case ast.Call():
+            if chain := _place_of(value)[0]:
+                yield chain
+            given = [*value.args, *(keyword.value for keyword in value.keywords)] if deep else []
+            for each in given:
+                yield from alias_chains(each, deep=deep)
+        case ast.IfExp():
+            yield from alias_chains(value.body, deep=deep)
+            yield from alias_chains(value.orelse, deep=deep)
+        case ast.BoolOp():
+            for each in value.values:
+                yield from alias_chains(each, deep=deep)
+        case ast.NamedExpr():
+            yield from alias_chains(value.value, deep=deep)
+        case ast.Tuple() | ast.List() | ast.Set() if deep:
+            for each in value.elts:
+                yield from alias_chains(each, deep=deep)
+        case ast.Dict() if deep:
+            for each in value.values:
+                yield from alias_chains(each, deep=deep)
+
+
+def _place_of(node: ast.AST) -> tuple[Chain, int]:
+    """Return the chain that ``a.b["x"].c()[0]`` starts with, and how many steps lead on from it."""
+    steps: list[str] = []
+    n_steps = 0
+    while True:
+        match node:
+            case ast.Attribute(value=inner, attr=name):
+                steps.append(name)
+            case ast.Subscript(value=inner) | ast.Call(func=inner):
+                n_steps += len(steps) + 1
+                steps = []
+            case ast.Starred(value=inner) | ast.Await(value=inner):
+                pass
+            case ast.Name(id=name):
+                return (name, *reversed(steps)), n_steps
+            case _:
+                return (), 0
+        node = inner
+
+
+def _scope_of(name: str, scopes: Scopes) -> _Local | None:
+    for scope in reversed(scopes):
+        if name in scope.globals:
+            return None
+        if name in scope.names:
+            return scope
+    return None
+
+
+def _is_local(name: str, scopes: Scopes) -> bool:
+    scope = _scope_of(name, scopes)
+    return scope is not None and not scope.names[name]
+
+
+def _global(chain: Chain, scopes: Scopes) -> list[Reference]:
+    """Return a chain as a name of the module or of an import; nothing where it is local."""
+    scope = _scope_of(chain[0], scopes)
+    return [(None, chain)] if scope is None else [(node, chain) for node in scope.names[chain[0]]]

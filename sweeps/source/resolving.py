@@ -1,0 +1,101 @@
+"""Names in a module -> what they mean: a global of a module of the project, or something else."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from sweeps.source.module import Module, load
+from sweeps.source.scopes import Chain, ImportNode, Reference
+
+ALL = "*"
+"""The name for all that a module has."""
+
+
+class Place(NamedTuple):
+    """What a chain of names leads to.
+
+    A global of a module of the project, and the attributes of it; where `module` is None,
+    something outside of the project, by its qualified name.
+    """
+
+    module: Module | None
+    name: str
+    attributes: Chain = ()
+
+
+@dataclass
+class Resolver:
+    """Finds modules of the project, and what names in them mean; it imports nothing."""
+
+    known: dict[str, Module | None] = field(default_factory=dict)
+
+    def module(self, name: str) -> Module | None:
+        """Return a module of the project; None if it is another's or not there."""
+        if name not in self.known:
+            self.known[name] = load(name)
+        return self.known[name]
+
+    def star(self, module: Module, name: str, seen: Collection[str] = ()) -> str | None:
+        """Return the module that a ``from x import *`` gets a name from."""
+        for node in module.space.stars:
+            base = module.base(node)
+            starred = self.module(base)
+            if starred is None:
+                living = sys.modules.get(base)
+                if living is None or hasattr(living, name):
+                    return base
+            elif base not in seen and (
+                starred.provides(name) or self.star(starred, name, (*seen, base))
+            ):
+                return base
+        return None
+
+    def places(self, module: Module, reference: Reference) -> Iterator[Place]:
+        """Return all that a reference in a module may mean; the last of several bindings counts."""
+        node, chain = reference
+        pending: list[tuple[Module, ImportNode | None, Chain]] = [(module, node, chain)]
+        seen = set[tuple[Module, ImportNode | None, Chain]]()
+        while pending:
+            here = pending.pop()
+            if here in seen:
+                continue
+            seen.add(here)
+            module, node, chain = here
+            name = chain[0]
+            if node is None and name in module.space.statements:
+                yield Place(module, name, chain[1:])
+            for importing in [node] if node else module.space.imports.get(name, ()):
+                for target, attributes in module.targets(chain, importing):
+                    submodule = ".".join((target, *attributes[:1]))
+                    if target == module.name and attributes and self.module(submodule):
+                        target, attributes = submodule, attributes[1:]
+                    found = self._in(target, attributes)
+                    if found.module and found.name != ALL:
+                        pending.append((found.module, None, (found.name, *found.attributes)))
+                        if not found.module.provides(found.name):
+                            yield found
+                    else:
+                        yield found
+            if node is None and not module.provides(name) and (star := self.star(module, name)):
+                found = self._in(star, chain)
+                if found.module:
+                    pending.append((found.module, None, chain))
+                else:
+                    yield found
+
+    def _in(self, target: str, attributes: Chain) -> Place:
+        """Go down as far as there are modules."""
+        module = self.module(target)
+        if module is None:
+            return Place(None, ".".join((target, *attributes)))
+        if not attributes:
+            return Place(module, ALL)
+        first = attributes[0]
+        if not module.provides(first) and not self.star(module, first):
+            submodule = f"{target}.{first}"
+            if self.module(submodule):
+                return self._in(submodule, attributes[1:])
+        return Place(module, first, attributes[1:])
