@@ -14,6 +14,7 @@ from sweeps.errors import DeclarationError
 from sweeps.source.canonical import OpaqueError, digest
 from sweeps.source.carried import Carried, innermost
 from sweeps.source.module import Module
+from sweeps.source.syntax import OWN_NAME
 
 State = tuple[tuple[int, ...], ...]
 
@@ -61,8 +62,9 @@ def fingerprint(
 ) -> Fingerprint:
     """Identify the code behind a function: its own, and all project code that it reaches.
 
-    Comments, docstrings, formatting, annotations and code that is not reached do not count.
-    Installed packages count by the names that are used of them.
+    Comments, docstrings, formatting, annotations and code that is not reached do not count, nor
+    does the name of the function itself where nothing asks for it. Installed packages count by the
+    names that are used of them.
 
     Parameters
     ----------
@@ -116,12 +118,17 @@ def fingerprint(
         named[f"{module.name}:@cached(depends_on={path!r})"] = _folder(module) / path
     data = {path: state(path) for path in named.values()}
     parts |= {part: content(path) for part, path in named.items()}
-    # The function's own module goes by many names, as `__main__`: they do not count.
+    # The function's own module goes by many names, as `__main__`: they do not count. Nor does the
+    # function's own, unless something may look for it.
     own = f"{home.name}:" if home else " "
-    lines = (f"{':' if part.startswith(own) else ''}{part.removeprefix(own)} {own_digest}"
-             for part, own_digest in parts.items())  # fmt: skip
+    own_part = reach.own_part if home and home.name not in reach.whole else None
+    lines = [f"{':' if part.startswith(own) else ''}{part.removeprefix(own)} {own_digest}"
+             for part, own_digest in parts.items() if part != own_part]  # fmt: skip
+    if own_part in parts:
+        name = own_part.removeprefix(own) if reach.is_by_name else OWN_NAME
+        lines.append(f":{name} {parts[own_part]}")
     return Fingerprint(
-        digest=digest("sweeps fingerprint 1", *sorted(lines)),
+        digest=digest("sweeps fingerprint 2", *sorted(lines)),
         parts=dict(sorted(parts.items())),
         modules=tuple(sorted(reach.modules)),
         sources=dict(sorted(reach.sources.items())),

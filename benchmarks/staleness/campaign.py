@@ -7,9 +7,9 @@ import functools
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from benchmarks.staleness import trying
+from benchmarks.staleness.cosmetics import Edit
 from benchmarks.staleness.mutating import Mutant
 
 PROJECT = Path(__file__).parent / "project"
@@ -36,9 +36,16 @@ class Outcome:
 
 
 class Copy:
-    """A copy of the project with a memo that its original code filled."""
+    """A copy of the project with a memo that its original code filled.
 
-    def __init__(self, place: Path, project: Path = PROJECT) -> None:
+    Parameters
+    ----------
+    is_thorough
+        Whether to run what changed even where the plan says that nothing of it is known.
+    """
+
+    def __init__(self, place: Path, project: Path = PROJECT, *, is_thorough: bool = False) -> None:
+        self.is_thorough = is_thorough
         self.root, self.results = place / "project", place / "results"
         self._trial = place / "trial"
         shutil.copytree(project, self.root, ignore=shutil.ignore_patterns("__pycache__"))
@@ -52,13 +59,38 @@ class Copy:
         )
         wrong = [n for n in names if any(trying.stale_points(self.values[n], served[n]))]
         assert not wrong, f"the unchanged project is served wrong: {wrong}"
-        self.identities: dict[str, Any] = self.identify()
+        self.identities = self.identify()
 
-    def identify(self) -> dict[str, Any]:
+    def identify(self) -> dict[str, trying.Identity]:
         """Find out fingerprints, keys and plans of all experiments as the files are now."""
         return trying.in_child(  # type: ignore[no-any-return]
             functools.partial(trying.identities, self.root, self.results), timeout_s=120
         )
+
+    def spoiled(self, edit: Edit) -> list[str]:
+        """Try a cosmetic edit: return the experiments that something would be computed of."""
+        path = self.root / edit.file
+        original = path.read_bytes() if path.exists() else None
+        _write(path, edit.raw)
+        try:
+            found = self.identify()
+        except trying.ChildError as error:
+            return [str(error)]
+        finally:
+            _write(path, original)
+        module = (
+            edit.file.removeprefix("editable/")
+            .removesuffix(".py")
+            .removesuffix("/__init__")
+            .replace("/", ".")
+        )
+        known = self.identities
+        return [
+            name
+            for name in known
+            if not (edit.adds_code and module in known[name].whole_modules)
+            and not _is_all_reused(found.get(name), known[name])
+        ]
 
     def outcome(self, mutant: Mutant) -> Outcome:
         """Try a mutant: call all experiments, and run those that give other values."""
@@ -81,10 +113,23 @@ class Copy:
             return Outcome(mutant, is_broken=values.keys() != self.values.keys())
         shutil.rmtree(self._trial, ignore_errors=True)
         shutil.copytree(self.results, self._trial)
-        question = functools.partial(trying.served, self.root, self._trial, [*changed])
+        question = functools.partial(
+            trying.served, self.root, self._trial, [*changed], only_known=not self.is_thorough
+        )
         served = trying.in_child(question, timeout_s=60)
         stale = tuple(n for n in changed if any(trying.stale_points(values[n], served[n])))
         return Outcome(mutant, changed=changed, stale=stale)
+
+
+def _write(path: Path, raw: bytes | None) -> None:
+    if raw is None:
+        path.unlink()
+    else:
+        path.write_bytes(raw)
+
+
+def _is_all_reused(found: trying.Identity | None, known: trying.Identity) -> bool:
+    return found == known and known.n_reused == known.n_points
 
 
 def _is_same(one: trying.Values, other: trying.Values) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import inspect
 import linecache
 import os
@@ -24,7 +25,7 @@ from typing import Any
 import numpy as np
 
 import sweeps
-from sweeps import finding, keying, subject
+from sweeps import finding, reporting, subject
 from sweeps.declaring import Experiment
 
 Values = list[Any]
@@ -121,13 +122,21 @@ def _plain(output: Any) -> Any:
     return array.tolist() if array.dtype.kind in "biufcU" else repr(output)
 
 
-def served(root: Path, results: Path, names: list[str]) -> dict[str, dict[str, Any]]:
-    """Run some experiments against a memo; return the columns of values that the runs give."""
+def served(
+    root: Path, results: Path, names: list[str], *, only_known: bool = False
+) -> dict[str, dict[str, Any]]:
+    """Run some experiments against a memo; return the columns of values that the runs give.
+
+    With `only_known`, those of which the memo knows nothing are left out: nothing can be stale.
+    """
     os.environ["SWEEPS_RESULTS"] = str(results)
     known = experiments_of(root)
     found = {}
     for name in names:
         try:
+            if only_known and not sweeps.plan(known[name], results=results).reused:
+                found[name] = {"refused": "nothing is known"}
+                continue
             dataset = sweeps.run(known[name], engine="serial", results=results)
         except sweeps.SweepsError as error:
             found[name] = {"refused": str(error)}
@@ -144,15 +153,27 @@ def _columns(dataset: Any, experiment: Experiment) -> dict[str, Any]:
     return {n: v.reshape(n_points, *v.shape[len(dims) :]) for n, v in outputs.items()}
 
 
-def identities(root: Path, results: Path) -> dict[str, tuple[str, bytes, tuple[int, int]]]:
-    """Return each experiment's fingerprint, keys, and how many of its points are known."""
+@dataclasses.dataclass(frozen=True)
+class Identity:
+    """What an experiment is known by, and how many of its points are known."""
+
+    fingerprint: str
+    keys: bytes
+    whole_modules: frozenset[str]
+    n_points: int
+    n_reused: int
+
+
+def identities(root: Path, results: Path) -> dict[str, Identity]:
+    """Find out what each experiment is known by, and how much of it is known."""
     os.environ["SWEEPS_RESULTS"] = str(results)
     found = {}
     for name, each in experiments_of(root).items():
         made = subject.resolve(each, results=results)
-        keys = keying.key_maker(each)(np.arange(each.space.n_positions)).tobytes()
-        planned = sweeps.plan(each, results=results)
-        found[name] = (made.fingerprint.digest, keys, (planned.points, planned.reused))
+        keys = made.keys(np.arange(each.space.n_positions)).tobytes()
+        planned = reporting.planned(made)
+        whole = frozenset(made.fingerprint.whole_modules)
+        found[name] = Identity(made.fingerprint.digest, keys, whole, planned.points, planned.reused)
     return found
 
 
@@ -165,7 +186,7 @@ def stale_points(truth: Values, columns: dict[str, Any]) -> Iterator[int]:
             got = column[index]
             if isinstance(values, str) or output not in values:
                 is_missing = np.asarray(got).dtype.kind == "f" and np.isnan(got).all()
-                if not is_missing and (isinstance(values, dict) or "value" == output):
+                if not is_missing and (isinstance(values, dict) or output == "value"):
                     yield index
             elif not _is_equal(got, np.asarray(values[output])):
                 yield index

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import sys
 import types
 from collections.abc import Callable, Collection, Sequence
@@ -15,6 +16,9 @@ from sweeps.source.namespace import NOTHING
 from sweeps.source.project import cell_source, find_code
 from sweeps.source.reach import Reach
 from sweeps.source.scopes import Definer, Function, function_scope, parameters
+from sweeps.source.syntax import OWN_NAME
+
+_COMPREHENSION = re.compile(r"<(list|dict|set)comp>\.(<locals>\.)?")
 
 
 class Carried:
@@ -88,7 +92,14 @@ class Carried:
             self.reach.take_own(module, top)
         else:
             self.reach.refer(module, (None, (top,)))
-        return f"defined {self._said(module)}:{name}"
+        return f"defined {self._said(module)}:{self._name(item)}"
+
+    def _name(self, item: types.FunctionType) -> str:
+        """Return a function's name as it stands in texts: the experiment's own has none."""
+        if item is self.own:
+            return OWN_NAME
+        # Comprehensions are no functions any more since Python 3.12.
+        return _COMPREHENSION.sub("", item.__code__.co_qualname)
 
     def _nested(
         self, module: Module, item: types.FunctionType, node: Definer, outer: Sequence[Definer]
@@ -98,11 +109,13 @@ class Carried:
         for scope in outer:
             if isinstance(scope, Function | ast.Lambda):
                 local |= function_scope(scope).names.keys()
+        if item is self.own:
+            self.reach.own = module, item.__code__.co_name
         defaults = _without(node, _defaults(item))
         text = self.reach.read(module, node, without=defaults, local=local)
-        name = item.__code__.co_qualname
+        name = _COMPREHENSION.sub("", item.__code__.co_qualname)
         self.reach.take(module, name, text, node)
-        return f"function {self._said(module)}:{name} {digest(text)}"
+        return f"function {self._said(module)}:{self._name(item)} {digest(text)}"
 
     def _compiled(self, module: Module, item: types.FunctionType) -> str:
         """Take in a function of which there is no source."""

@@ -165,8 +165,8 @@ class _Walk:
         chain = chain_of(node.func)
         passed = [] if chain and chain[-1] in _HARMLESS_CALLS else [*map(_place_of, given)]
         if is_statement:
-            for value in passed:
-                self.change_chain(value[0], scopes, deep=True)
+            for place in passed:
+                self.change_chain(place[0], scopes, deep=True)
         else:
             outs = [k.value for k in node.keywords if k.arg in ("out", "inplace")]
             for value in outs:

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sweeps.source.namespace import Namespace, namespace
+from sweeps.source.namespace import NOTHING, Namespace
 from sweeps.source.project import Source, project_file, read_source
 from sweeps.source.scopes import Chain, ImportNode, bound_name
 
@@ -87,7 +87,7 @@ def load(name: str) -> Module | None:
     return Module(
         name,
         package=name if is_package else name.rpartition(".")[0],
-        space=namespace(source.tree if source else ast.Module([], [])),
+        space=source.space if source else NOTHING,
         source=source,
         file=file,
         globals=vars(living) if living else {},

@@ -25,7 +25,8 @@ class Namespace:
         Names of the functions that `sweeps` decorates. Registering a summary with one does not
         change it.
     body
-        All top-level statements but plain imports and the ``if __name__ == "__main__"`` block.
+        All top-level statements but plain imports, docstrings and the
+        ``if __name__ == "__main__"`` block.
     """
 
     statements: dict[str, list[ast.stmt]]
@@ -54,7 +55,7 @@ def namespace(tree: ast.Module) -> Namespace:
     stars: list[ast.ImportFrom] = []
     body: list[ast.stmt] = []
     for statement in tree.body:
-        if _is_main_block(statement):
+        if _is_main_block(statement) or _is_text(statement):
             continue
         if isinstance(statement, ast.Import | ast.ImportFrom):
             found = [statement]
@@ -95,6 +96,10 @@ def _experiments(tree: ast.Module) -> frozenset[str]:
 def _is_of_sweeps(node: ImportNode, alias: ast.alias) -> bool:
     module = (node.module or "") if isinstance(node, ast.ImportFrom) else alias.name
     return module.partition(".")[0] == "sweeps" and not getattr(node, "level", 0)
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
 def _is_main_block(node: ast.stmt) -> bool:

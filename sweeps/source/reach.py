@@ -104,6 +104,11 @@ class Reach:
         return self._names.module(name)
 
     @property
+    def own_part(self) -> str | None:
+        """The part that is the experiment's own function."""
+        return f"{self.own[0].name}:{self.own[1]}" if self.own else None
+
+    @property
     def files(self) -> dict[str, tuple[Path, str]]:
         """Modules that were looked at -> their file and its text."""
         known = (module for module in self._names.known.values() if module)
@@ -125,7 +130,7 @@ class Reach:
 
     def _imported(self, module: Module, nodes: Iterable[ImportNode]) -> list[Module]:
         """Return the project's modules that import statements bring in, with a module's own."""
-        meanings = {module.name}
+        meanings = {module.name} if module.file else set()  # else there are several of the name
         for node in nodes:
             if isinstance(node, ast.ImportFrom):
                 base = module.base(node)
@@ -363,7 +368,8 @@ class Reach:
             return True
         chain = chain_of(decorator)
         places = self._names.places(module, (None, chain)) if chain else ()
-        ours = [p.name for p in places if p.module is None and _root(p.name) == "sweeps"]
+        names = [place.name for place in places if place.module is None]
+        ours = [n for n in names or _living_name(module, chain) if _root(n) == "sweeps"]
         is_cached = any(name.endswith(".cached") for name in ours)
         if is_cached and isinstance(decorator, ast.Call):
             self._take_declared(module, definition.name, decorator.keywords)
@@ -431,6 +437,16 @@ def _label(statement: ast.stmt) -> str:
         case ast.Assign(targets=[target, *_]) | ast.AugAssign(target=target):
             return ast.unparse(target)
     return type(statement).__name__.lower()
+
+
+def _living_name(module: Module, chain: Chain) -> list[str]:
+    """Return where that was defined which a name stands for in a notebook; nothing elsewhere."""
+    if module.file or not chain or chain[0] not in module.globals:
+        return []
+    value = module.globals[chain[0]]
+    if isinstance(value, types.ModuleType):
+        return [".".join((value.__name__, *chain[1:]))]
+    return [f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', '')}"]
 
 
 def _place(module: Module, line: int) -> str:
