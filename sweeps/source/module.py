@@ -49,7 +49,9 @@ class Module:
     @cached_property
     def left_to_functions(self) -> frozenset[str]:
         """Names that functions of the module declare to be global."""
-        tree = self.source.tree if self.source else ast.Module([], [])
+        if not self.source or "global " not in self.source.text:
+            return frozenset()
+        tree = self.source.tree
         return frozenset(n for g in ast.walk(tree) if isinstance(g, ast.Global) for n in g.names)
 
     def meanings(self, name: str) -> list[str]:

@@ -195,6 +195,7 @@ class Reach:
             self._follow(module, star, chain, line)
         elif self._take_changes(module, name) or name in module.left_to_functions:
             self._defined.append((module, name))
+            self.modules.add(module.name)
         elif name.startswith("__") or self._take_living(module, chain) or hasattr(builtins, name):
             pass
         else:

@@ -40,6 +40,16 @@ def bound_name(node: ImportNode, alias: ast.alias) -> str:
     return alias.name.partition(".")[0]
 
 
+_COMPREHENSIONS = frozenset({ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp})
+_DEFINERS = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef})
+_NAMED = _DEFINERS | {ast.ExceptHandler, ast.MatchAs, ast.MatchStar}
+_IMPORTS = frozenset({ast.Import, ast.ImportFrom})
+_UNSEEN = frozenset({
+    ast.Lambda, ast.Constant, ast.Load, ast.Store, ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow,
+    ast.Pass,
+})  # fmt: skip
+
+
 @dataclass
 class Scope:
     """The names that a function, class or comprehension binds; imports with their statements."""
@@ -63,32 +73,30 @@ class Scope:
         stack: list[Any] = list(nodes)
         while stack:
             node = stack.pop()
-            match node:
-                case ast.Name():
-                    if not isinstance(node.ctx, ast.Load):
-                        bound.append(node.id)
+            kind = node.__class__  # a look-up takes a third of the time of a `match` by classes
+            if kind is ast.Name:
+                if node.ctx.__class__ is not ast.Load:
+                    bound.append(node.id)
+                continue
+            if kind in _UNSEEN:
+                continue
+            if kind in _NAMED:
+                bound.append(node.name)
+                if kind in _DEFINERS:
                     continue
-                case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
-                    bound.append(node.name)
-                    continue
-                case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
-                    # Only a walrus looks out of it.
-                    stack += [n.target for n in ast.walk(node) if isinstance(n, ast.NamedExpr)]
-                    continue
-                case ast.Lambda() | ast.Constant():
-                    continue
-                case ast.Import() | ast.ImportFrom():
-                    imports.append(node)
-                case ast.Global():
-                    self.globals.update(node.names)
-                case ast.ExceptHandler() | ast.MatchAs() | ast.MatchStar():
-                    bound.append(node.name)
-                case ast.MatchMapping():
-                    bound.append(node.rest)
-            # As `ast.iter_child_nodes`, at a third of its time.
-            for field_name in node._fields:
-                child = getattr(node, field_name, None)
-                if isinstance(child, list):
+            elif kind in _COMPREHENSIONS:
+                # Only a walrus looks out of it.
+                stack += [n.target for n in ast.walk(node) if isinstance(n, ast.NamedExpr)]
+                continue
+            elif kind in _IMPORTS:
+                imports.append(node)
+                continue
+            elif kind is ast.Global:
+                self.globals.update(node.names)
+            elif kind is ast.MatchMapping:
+                bound.append(node.rest)
+            for child in node.__dict__.values():
+                if child.__class__ is list:
                     stack += [item for item in child if isinstance(item, ast.AST)]
                 elif isinstance(child, ast.AST):
                     stack.append(child)

@@ -38,6 +38,7 @@ _BASES_BLIND_TO_ANNOTATIONS = frozenset({
 _FIELD_MARKERS = ("ClassVar", "InitVar", "KW_ONLY")
 # What says under which name something was defined.
 _NAMES = frozenset({"__name__", "__qualname__", "__code__", "co_name", "co_qualname", "getsource"})
+_BODIES = frozenset({"body", "orelse", "finalbody"})
 
 Ignores = Callable[[Function | ast.ClassDef, ast.expr], bool]
 
@@ -124,70 +125,68 @@ class _Reader:
         self.found: dict[str, Any] = {"imports": [], "unknown_imports": {}}
 
     def node(self, node: ast.AST, scopes: Scopes) -> None:
-        match node:
-            case ast.Constant():
-                self.written.append(_constant(node.value))
-            case ast.Name():
-                self.name(node, scopes)
-            case ast.Attribute() if chain := chain_of(node):
-                self.attribute(node, chain, scopes)
-            case ast.Call():
-                self.call(node, scopes)
-            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
-                self.function(node, scopes)
-            case ast.ClassDef():
-                self.class_(node, scopes)
-            case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
-                self.comprehension(node, scopes)
-            case ast.Import() | ast.ImportFrom():
-                self.found["imports"].append(node)
-                self.fields(node, scopes)
-            case ast.JoinedStr():
-                self.formatted(node, scopes)
-            case ast.Subscript() if literal := literal_import(node):
-                self.references.setdefault(literal, node.lineno)
-                self.fields(node, scopes)
-            case ast.AnnAssign(value=ast.expr() as value):
-                self.fields(ast.Assign(targets=[node.target], value=value), scopes)
-            case _:
-                self.fields(node, scopes)
+        _WRITERS.get(node.__class__, _Reader.fields)(self, node, scopes)
 
     def fields(self, node: ast.AST, scopes: Scopes) -> None:
-        self.written.append(f"{type(node).__name__}(")
-        if isinstance(node, ast.Attribute) and node.attr in _NAMES:
-            self.found["is_by_name"] = True
+        self.written.append(node.__class__.__name__ + "(")
         for name in node._fields:
-            value = getattr(node, name, None)
             if name not in _LEFT_OUT_FIELDS:
-                self.item(name, value, scopes)
+                self.item(name, getattr(node, name, None), scopes)
         self.written.append(")")
 
-    def item(self, name: str, value: object, scopes: Scopes) -> None:
+    def item(self, name: str, value: Any, scopes: Scopes) -> None:
         """Write one field, unless it is empty: versions of Python differ in the empty ones."""
-        if isinstance(value, list):
-            value = [item for item in value if not _says_nothing(item)]
-        if value is None or value == []:
+        if value is None:
             return
-        self.written.append(f"{name}=")
-        for item in value if isinstance(value, list) else [value]:
-            if isinstance(item, ast.AST):
-                self.node(item, scopes)
+        if value.__class__ is not list:
+            value = [value]
+        elif name in _BODIES:
+            value = [item for item in value if not _says_nothing(item)]
+        if not value:
+            return
+        write = self.written.append
+        write(name + "=")
+        for item in value:
+            writer = _WRITERS.get(item.__class__)
+            if writer is not None:
+                writer(self, item, scopes)
+            elif isinstance(item, ast.AST):
+                self.fields(item, scopes)
             else:
-                self.written.append(repr(item))
-            self.written.append(",")
+                write(repr(item))
+            write(",")
+
+    def constant(self, node: ast.Constant, scopes: Scopes) -> None:
+        self.written.append(_constant(node.value))
+
+    def importing(self, node: ImportNode, scopes: Scopes) -> None:
+        self.found["imports"].append(node)
+        self.fields(node, scopes)
+
+    def subscript(self, node: ast.Subscript, scopes: Scopes) -> None:
+        if literal := literal_import(node):
+            self.references.setdefault(literal, node.lineno)
+        self.fields(node, scopes)
+
+    def assigned(self, node: ast.AnnAssign, scopes: Scopes) -> None:
+        if node.value is not None:
+            self.fields(ast.Assign(targets=[node.target], value=node.value), scopes)
 
     def name(self, node: ast.Name, scopes: Scopes) -> None:
-        is_global = bool(scopes) and node.id in scopes[-1].globals
-        is_own = node.id == self.own_name and (not scopes or _is_global(node.id, scopes))
+        is_own = node.id == self.own_name and _is_global(node.id, scopes)
         self.written.append(OWN_NAME if is_own else node.id)
-        if isinstance(node.ctx, ast.Load) or is_global:
+        if node.ctx.__class__ is ast.Load or (scopes and node.id in scopes[-1].globals):
             self.refer((node.id,), scopes, node.lineno)
 
-    def attribute(self, node: ast.Attribute, chain: Chain, scopes: Scopes) -> None:
+    def attribute(self, node: ast.Attribute, scopes: Scopes) -> None:
+        if node.attr in _NAMES:
+            self.found["is_by_name"] = True
+        chain = chain_of(node)
+        if not chain:
+            self.fields(node, scopes)
+            return
         is_own = chain[0] == self.own_name and _is_global(chain[0], scopes)
         self.written.append(".".join((OWN_NAME, *chain[1:]) if is_own else chain))
-        if not _NAMES.isdisjoint(chain):
-            self.found["is_by_name"] = True
         self.refer(chain, scopes, node.lineno)
 
     def refer(self, chain: Chain, scopes: Scopes, line: int) -> None:
@@ -299,6 +298,27 @@ class _Reader:
         parts = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
         self.item("of", parts, inside)
         self.written.append(")")
+
+
+_WRITERS: dict[type, Callable[[_Reader, Any, Scopes], None]] = {
+    ast.Constant: _Reader.constant,
+    ast.Name: _Reader.name,
+    ast.Attribute: _Reader.attribute,
+    ast.Call: _Reader.call,
+    ast.FunctionDef: _Reader.function,
+    ast.AsyncFunctionDef: _Reader.function,
+    ast.Lambda: _Reader.function,
+    ast.ClassDef: _Reader.class_,
+    ast.ListComp: _Reader.comprehension,
+    ast.SetComp: _Reader.comprehension,
+    ast.DictComp: _Reader.comprehension,
+    ast.GeneratorExp: _Reader.comprehension,
+    ast.Import: _Reader.importing,
+    ast.ImportFrom: _Reader.importing,
+    ast.JoinedStr: _Reader.formatted,
+    ast.Subscript: _Reader.subscript,
+    ast.AnnAssign: _Reader.assigned,
+}
 
 
 def _is_global(name: str, scopes: Scopes) -> bool:
