@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import compileall
 import dataclasses
 import functools
+import py_compile
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks.staleness import trying
 from benchmarks.staleness.cosmetics import Edit
 from benchmarks.staleness.mutating import Mutant
+from sweeps.source.project import read_source
 
 PROJECT = Path(__file__).parent / "project"
 
@@ -50,6 +54,10 @@ class Copy:
         self._trial = place / "trial"
         shutil.copytree(project, self.root, ignore=shutil.ignore_patterns("__pycache__"))
         _load_what_runs_need(place / "warm")
+        # Children find all files compiled and parsed but the one that was edited.
+        mode = py_compile.PycInvalidationMode.CHECKED_HASH
+        compileall.compile_dir(self.root, quiet=2, invalidation_mode=mode)
+        self._parsed = [read_source(path) for path in self.root.rglob("*.py")]
         self.values: dict[str, trying.Values] = trying.in_child(
             functools.partial(trying.direct, self.root), timeout_s=120
         )
@@ -67,29 +75,23 @@ class Copy:
             functools.partial(trying.identities, self.root, self.results), timeout_s=120
         )
 
-    def spoiled(self, edit: Edit) -> list[str]:
-        """Try a cosmetic edit: return the experiments that something would be computed of."""
-        path = self.root / edit.file
-        original = path.read_bytes() if path.exists() else None
-        _write(path, edit.raw)
+    def spoiled(self, *edits: Edit) -> list[str]:
+        """Make cosmetic edits: return the experiments that something would be computed of."""
+        originals = {path: _read(path) for path in (self.root / edit.file for edit in edits)}
+        for edit in edits:
+            _write(self.root / edit.file, edit.raw)
         try:
             found = self.identify()
         except trying.ChildError as error:
             return [str(error)]
         finally:
-            _write(path, original)
-        module = (
-            edit.file.removeprefix("editable/")
-            .removesuffix(".py")
-            .removesuffix("/__init__")
-            .replace("/", ".")
-        )
-        known = self.identities
+            for path, original in originals.items():
+                _write(path, original)
+        more = {_module(edit.file) for edit in edits if edit.adds_code}
         return [
             name
-            for name in known
-            if not (edit.adds_code and module in known[name].whole_modules)
-            and not _is_all_reused(found.get(name), known[name])
+            for name, known in self.identities.items()
+            if more.isdisjoint(known.whole_modules) and not _is_all_reused(found.get(name), known)
         ]
 
     def outcome(self, mutant: Mutant) -> Outcome:
@@ -104,21 +106,34 @@ class Copy:
             shutil.rmtree(self.root / "nothing_kept", ignore_errors=True)
 
     def _outcome(self, mutant: Mutant) -> Outcome:
+        question = functools.partial(trying.direct_and_known, self.root, self.results, self.values)
         try:
-            values = trying.in_child(functools.partial(trying.direct, self.root), timeout_s=10)
+            values, known = trying.in_child(question, timeout_s=10)
         except trying.ChildError:
             return Outcome(mutant, is_broken=True)
-        changed = tuple(n for n, found in values.items() if not _is_same(found, self.values[n]))
+        changed = [n for n, found in values.items() if not trying.is_same(found, self.values[n])]
         if not changed:
             return Outcome(mutant, is_broken=values.keys() != self.values.keys())
+        asked = changed if self.is_thorough else known
+        served = self._serve(asked) if asked else {}
+        stale = tuple(n for n in asked if any(trying.stale_points(values[n], served[n])))
+        return Outcome(mutant, changed=tuple(changed), stale=stale)
+
+    def _serve(self, names: list[str]) -> dict[str, dict[str, Any]]:
         shutil.rmtree(self._trial, ignore_errors=True)
         shutil.copytree(self.results, self._trial)
-        question = functools.partial(
-            trying.served, self.root, self._trial, [*changed], only_known=not self.is_thorough
-        )
-        served = trying.in_child(question, timeout_s=60)
-        stale = tuple(n for n in changed if any(trying.stale_points(values[n], served[n])))
-        return Outcome(mutant, changed=changed, stale=stale)
+        question = functools.partial(trying.served, self.root, self._trial, names)
+        return trying.in_child(question, timeout_s=60)  # type: ignore[no-any-return]
+
+
+def _module(file: str) -> str:
+    """Return the name of the module that a file of the project is imported as."""
+    place = file.removeprefix("editable/").removesuffix(".py").removesuffix("/__init__")
+    return place.replace("/", ".")
+
+
+def _read(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None
 
 
 def _write(path: Path, raw: bytes | None) -> None:
@@ -132,10 +147,6 @@ def _is_all_reused(found: trying.Identity | None, known: trying.Identity) -> boo
     return found == known and known.n_reused == known.n_points
 
 
-def _is_same(one: trying.Values, other: trying.Values) -> bool:
-    return repr(one) == repr(other)  # NaN is the same as NaN
-
-
 @functools.cache
 def _load_what_runs_need(place: Path) -> None:
     """Run something here, so that children find all of sweeps imported."""
@@ -143,11 +154,6 @@ def _load_what_runs_need(place: Path) -> None:
 
     made = sweeps.experiment(sweeps.grid(x=[1]), name="warm")(lambda x: x)
     sweeps.run(made, engine="serial", results=place)
-
-
-def outcomes(copy: Copy, mutants: Iterable[Mutant]) -> Iterator[Outcome]:
-    """Try mutants one after the other."""
-    return (copy.outcome(mutant) for mutant in mutants)
 
 
 def table(found: Sequence[Outcome]) -> str:
@@ -163,4 +169,13 @@ def table(found: Sequence[Outcome]) -> str:
             sum(bool(o.stale) for o in own),
         ]
         lines.append(f"| {kind} | {' | '.join(map(str, counts))} |")
+    return "\n".join(lines)
+
+
+def cosmetic_table(found: Sequence[tuple[Edit, list[str]]]) -> str:
+    """Write a table of cosmetic edits by kind, in Markdown."""
+    lines = ["| kind | edits | something computed again |", "|---|---|---|"]
+    for kind in [*dict.fromkeys(edit.kind for edit, _ in found), "all"]:
+        own = [spoiled for edit, spoiled in found if kind in (edit.kind, "all")]
+        lines.append(f"| {kind} | {len(own)} | {sum(map(bool, own))} |")
     return "\n".join(lines)

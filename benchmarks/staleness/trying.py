@@ -102,6 +102,30 @@ def direct(root: Path) -> dict[str, Values]:
     return {name: _called(each) for name, each in experiments_of(root).items()}
 
 
+def direct_and_known(
+    root: Path, results: Path, before: Mapping[str, Values]
+) -> tuple[dict[str, Values], list[str]]:
+    """Call every function; say of which that give other values now the memo knows something."""
+    os.environ["SWEEPS_RESULTS"] = str(root / "nothing_kept")
+    experiments = experiments_of(root)
+    values = {name: _called(each) for name, each in experiments.items()}
+    os.environ["SWEEPS_RESULTS"] = str(results)
+    changed = [n for n in values if not is_same(values[n], before[n])]
+    return values, [n for n in changed if _knows_something(experiments[n], results)]
+
+
+def _knows_something(experiment: Experiment, results: Path) -> bool:
+    try:
+        return sweeps.plan(experiment, results=results).reused > 0
+    except sweeps.SweepsError:
+        return False
+
+
+def is_same(one: Values, other: Values) -> bool:
+    """Say whether values are the same; NaN is the same as NaN."""
+    return repr(one) == repr(other)
+
+
 def _called(experiment: Experiment) -> Values:
     return [_outputs(experiment, point) for point in experiment.space]
 
@@ -122,21 +146,13 @@ def _plain(output: Any) -> Any:
     return array.tolist() if array.dtype.kind in "biufcU" else repr(output)
 
 
-def served(
-    root: Path, results: Path, names: list[str], *, only_known: bool = False
-) -> dict[str, dict[str, Any]]:
-    """Run some experiments against a memo; return the columns of values that the runs give.
-
-    With `only_known`, those of which the memo knows nothing are left out: nothing can be stale.
-    """
+def served(root: Path, results: Path, names: list[str]) -> dict[str, dict[str, Any]]:
+    """Run some experiments against a memo; return the columns of values that the runs give."""
     os.environ["SWEEPS_RESULTS"] = str(results)
     known = experiments_of(root)
     found = {}
     for name in names:
         try:
-            if only_known and not sweeps.plan(known[name], results=results).reused:
-                found[name] = {"refused": "nothing is known"}
-                continue
             dataset = sweeps.run(known[name], engine="serial", results=results)
         except sweeps.SweepsError as error:
             found[name] = {"refused": str(error)}

@@ -55,7 +55,7 @@ def namespace(tree: ast.Module) -> Namespace:
     stars: list[ast.ImportFrom] = []
     body: list[ast.stmt] = []
     for statement in tree.body:
-        if _is_main_block(statement) or _is_text(statement):
+        if _is_main_block(statement) or _says_nothing(statement):
             continue
         if isinstance(statement, ast.Import | ast.ImportFrom):
             found = [statement]
@@ -98,8 +98,10 @@ def _is_of_sweeps(node: ImportNode, alias: ast.alias) -> bool:
     return module.partition(".")[0] == "sweeps" and not getattr(node, "level", 0)
 
 
-def _is_text(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+def _says_nothing(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Pass) or (
+        isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    )
 
 
 def _is_main_block(node: ast.stmt) -> bool:

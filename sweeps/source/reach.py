@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.errors import DeclarationError
+from sweeps.source.annotating import looks_at_annotations
 from sweeps.source.changes import Changes
 from sweeps.source.module import Module
 from sweeps.source.project import siblings
@@ -283,7 +284,13 @@ class Reach:
             ignored = functools.partial(self._is_left_out, module)
             own_name = self.own[1] if self.own and self.own[0] is module else None
             self._readings[node, without] = read(
-                node, ignores_decorator=ignored, without=without, own_name=own_name
+                node,
+                ignores_decorator=ignored,
+                looks_at_annotations=lambda d: looks_at_annotations(
+                    self._names, module, chain_of(d)
+                ),
+                without=without,
+                own_name=own_name,
             )
         return self._readings[node, without]
 

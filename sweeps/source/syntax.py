@@ -74,6 +74,7 @@ def read(
     node: ast.AST,
     *,
     ignores_decorator: Ignores = lambda *_: False,
+    looks_at_annotations: Callable[[ast.expr], bool] = lambda _: True,
     without: Collection[ast.expr] = (),
     own_name: str | None = None,
 ) -> Reading:
@@ -88,6 +89,8 @@ def read(
         Any statement or expression.
     ignores_decorator
         Says of a definition and one of its decorators whether to leave that out.
+    looks_at_annotations
+        Says of a decorator or base that is not well known whether annotations may act under it.
     without
         Default values of arguments to leave out.
     own_name
@@ -102,7 +105,7 @@ def read(
     >>> reading.text == read(ast.parse("def f(x):\n  'Doc.'\n  return np.sin(x)+G").body[0]).text
     True
     """
-    reader = _Reader(ignores_decorator, without, own_name)
+    reader = _Reader(ignores_decorator, looks_at_annotations, without, own_name)
     reader.node(node, ())
     reader.found["text"] = "".join(reader.written)
     return Reading(references=reader.references, **reader.found)
@@ -115,9 +118,14 @@ class _Reader:
     """One walk down a tree, writing as it goes."""
 
     def __init__(
-        self, ignores_decorator: Ignores, without: Collection[ast.expr], own_name: str | None
+        self,
+        ignores_decorator: Ignores,
+        looks_at_annotations: Callable[[ast.expr], bool],
+        without: Collection[ast.expr],
+        own_name: str | None,
     ) -> None:
         self.ignores_decorator = ignores_decorator
+        self.looks_at_annotations = looks_at_annotations
         self.without = set(without)
         self.own_name = own_name
         self.written: list[str] = []
@@ -249,12 +257,16 @@ class _Reader:
         """Write the decorators that count; return whether all of them ignore annotations."""
         counting = [d for d in node.decorator_list if not self.ignores_decorator(node, d)]
         self.item("decorators", counting, scopes)
-        return all(_last_name(d) in _DECORATORS_BLIND_TO_ANNOTATIONS for d in counting)
+        return all(
+            _last_name(d) in _DECORATORS_BLIND_TO_ANNOTATIONS or not self.looks_at_annotations(d)
+            for d in counting
+        )
 
     def class_(self, node: ast.ClassDef, scopes: Scopes) -> None:
         self.written.append(f"ClassDef({node.name} ")
         blind = self.decorators(node, scopes) and all(
-            _last_name(base) in _BASES_BLIND_TO_ANNOTATIONS for base in node.bases
+            _last_name(base) in _BASES_BLIND_TO_ANNOTATIONS or not self.looks_at_annotations(base)
+            for base in node.bases
         )
         generic = Scope()
         generic.bind(*type_parameters(node))
