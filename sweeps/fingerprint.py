@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,9 @@ from sweeps.source.canonical import OpaqueError, digest
 from sweeps.source.carried import Carried, innermost
 from sweeps.source.module import Module
 from sweeps.source.syntax import OWN_NAME
+
+_CLOCK_TICK_NS = 20_000_000  # it takes 1-10 ms
+_MOST_WAITS = 100
 
 State = tuple[tuple[int, ...], ...]
 
@@ -116,7 +120,7 @@ def fingerprint(
     named = {f"data:{Path(path).as_posix()}": _folder(home) / path for path in depends_on}
     for module, path in reach.data:
         named[f"{module.name}:@cached(depends_on={path!r})"] = _folder(module) / path
-    data = {path: state(path) for path in named.values()}
+    data = {path: _settled(path) for path in named.values()}
     parts |= {part: content(path) for part, path in named.items()}
     # The function's own module goes by many names, as `__main__`: they do not count. Nor does the
     # function's own, unless something may look for it.
@@ -150,6 +154,23 @@ def state(path: Path) -> State:
     except OSError:
         return ()
     return tuple((each.st_mtime_ns, each.st_ctime_ns, each.st_size) for each in stats)
+
+
+def _settled(path: Path) -> State:
+    """Return the state of a file, once whatever is written to it later would be another one.
+
+    Times of files are those of the kernel's last tick, so that two writes may have the same.
+    """
+    for _ in range(_MOST_WAITS):
+        found = state(path)
+        age_ns = time.time_ns() - max((max(own[:2]) for own in found), default=0)
+        if not 0 <= age_ns < _CLOCK_TICK_NS:
+            return found
+        time.sleep((_CLOCK_TICK_NS - age_ns) / 1e9)
+    raise DeclarationError(
+        f"depends_on names {str(path)!r}, which is being written to all the time: results would be "
+        "of no one content of it. Wait until it is written, or name a copy"
+    )
 
 
 def content(path: Path) -> str:

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import sys
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,6 @@ from sweeps.errors import DeclarationError, SweepsError
 from sweeps.keying import key_maker
 from sweeps.space import Space
 from sweeps.subject import Subject
-
-_CLOCK_TICK_NS = 20_000_000  # files get the time of the kernel's last tick, 1-10 ms apart
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -53,7 +51,6 @@ class _Reading:
     def __init__(self, first: fingerprint.Fingerprint) -> None:
         self.pins = pinning.Pins(first.files)
         self.data = dict(first.data)
-        self.digests = {*first.parts.values()}
         self.modules = {*first.modules}
         self.carried = set[str]()
         self.found: dict[int, tuple[Any, str]] = {}
@@ -74,7 +71,6 @@ class _Reading:
         if code.files.keys() - self.pins.files.keys():
             self.pins = pinning.Pins({**code.files, **self.pins.files})
         self.data = {**code.data, **self.data}
-        self.digests |= {*code.parts.values()}
         self.modules |= {*code.modules}
         own = carried(code)
         self.carried |= own
@@ -97,8 +93,6 @@ def freeze(subject: Subject) -> Frozen:
             f"code or data behind values of {subject.experiment.name!r} was edited as the run "
             "began: run it again"
         )
-    for path, state in reading.data.items():
-        _settle(path, state, reading.digests)
     is_carried = subject.location is None  # of an imported experiment, the worker's own counts
     own = carried(subject.fingerprint) | {subject.experiment.module} if is_carried else set()
     return Frozen(
@@ -108,15 +102,6 @@ def freeze(subject: Subject) -> Frozen:
         frozenset(reading.modules),
         frozenset(reading.carried | own),
     )
-
-
-def _settle(path: Path, state: fingerprint.State, digests: Collection[str]) -> None:
-    """Wait until whatever is written to a file shows in its times."""
-    if time.time_ns() - max(map(max, state), default=0) > _CLOCK_TICK_NS:
-        return
-    time.sleep(_CLOCK_TICK_NS / 1e9)
-    if fingerprint.state(path) != state or fingerprint.content(path) not in digests:
-        raise SweepsError(f"{path} was changed as the run began: run it again")
 
 
 def carried(code: fingerprint.Fingerprint) -> set[str]:

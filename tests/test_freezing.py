@@ -368,7 +368,7 @@ LABELED = """
 import importlib
 from sweeps import experiment, grid
 
-METHODS = {"one": importlib.import_module("lib.method").one}
+METHODS = {"one": importlib.import_module(".".join(["lib", "method"])).one}
 
 @experiment(grid(x=range(20), method=METHODS))
 def trial(x, method):
