@@ -34,7 +34,7 @@ def main() -> int:
         ]
         print(campaign.table(outcomes), flush=True)
         edits = _some(cosmetics.edits_of(copy.root), asked.sample)
-        spoiled = [(edit, copy.spoiled(edit)) for edit in edits]
+        spoiled = campaign.spoiling(copy, edits)
         for edit, names in spoiled:
             if names:
                 print(f"computed again after {edit}: {', '.join(names)}")

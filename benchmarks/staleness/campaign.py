@@ -108,7 +108,7 @@ class Copy:
     def _outcome(self, mutant: Mutant) -> Outcome:
         question = functools.partial(trying.direct_and_known, self.root, self.results, self.values)
         try:
-            values, known = trying.in_child(question, timeout_s=10)
+            values, known = trying.in_child(question, timeout_s=3)
         except trying.ChildError:
             return Outcome(mutant, is_broken=True)
         changed = [n for n, found in values.items() if not trying.is_same(found, self.values[n])]
@@ -154,6 +154,19 @@ def _load_what_runs_need(place: Path) -> None:
 
     made = sweeps.experiment(sweeps.grid(x=[1]), name="warm")(lambda x: x)
     sweeps.run(made, engine="serial", results=place)
+
+
+def spoiling(copy: Copy, edits: Sequence[Edit]) -> list[tuple[Edit, list[str]]]:
+    """Try cosmetic edits: as many together as are in different files, alone what is not well."""
+    found: list[tuple[Edit, list[str]]] = []
+    pending = list(edits)
+    while pending:
+        together = {edit.file: edit for edit in pending}
+        tried = {id(edit) for edit in together.values()}
+        pending = [edit for edit in pending if id(edit) not in tried]
+        is_well = not copy.spoiled(*together.values())
+        found += [(e, [] if is_well else copy.spoiled(e)) for e in together.values()]
+    return found
 
 
 def table(found: Sequence[Outcome]) -> str:

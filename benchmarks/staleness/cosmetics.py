@@ -72,16 +72,8 @@ def _formatted(root: Path) -> Iterator[Edit]:
         with tempfile.TemporaryDirectory() as place:
             formatted = Path(place, "project")
             shutil.copytree(root, formatted)
-            command = [
-                sys.executable,
-                "-m",
-                "ruff",
-                "format",
-                "--isolated",
-                "--quiet",
-                "--no-cache",
-            ]
-            subprocess.run([*command, *options, str(formatted)], check=True)
+            options += ["--isolated", "--quiet", "--no-cache", str(formatted)]
+            subprocess.run([sys.executable, "-m", "ruff", "format", *options], check=True)
             for path in sorted(formatted.rglob("*.py")):
                 name = path.relative_to(formatted).as_posix()
                 if path.read_bytes() != (root / name).read_bytes():

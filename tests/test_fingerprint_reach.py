@@ -1,0 +1,189 @@
+"""Edits far away that change what a function gives, and the name of the function, which does not."""
+# ruff: noqa: E501  (an edit is a line)
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from sweeps import fingerprint as fingerprinting
+from tests.test_fingerprint import cell, make_project  # noqa: F401  (a fixture)
+
+REG = "REGISTRY = {}\n\n\ndef register(name):\n    def keep(f):\n        REGISTRY[name] = f\n        return f\n    return keep\n"
+READ = "from . import plug, reg\n\n\ndef f(x):\n    return reg.REGISTRY['a'](x)\n"
+
+# (files, file to edit, old, new): the function reads `reg`, what is edited stands in `plug`.
+ELSEWHERE = {
+    "registered by a decorator": ({"main.py": READ, "reg.py": REG, "plug.py": "from .reg import register\n\n\n@register('a')\ndef a(x):\n    return x\n"}, "return x", "return -x"),
+    "through the module": ({"main.py": READ, "reg.py": REG, "plug.py": "from . import reg\n\n\n@reg.register('a')\ndef a(x):\n    return x\n"}, "return x", "return -x"),
+    "by a call": ({"main.py": READ, "reg.py": REG, "plug.py": "from .reg import register\n\n\ndef a(x):\n    return x\n\n\nregister('a')(a)\n"}, "return x", "return -x"),
+    "by an own function": ({"main.py": READ, "reg.py": REG, "plug.py": "from . import reg\n\n\ndef a(x):\n    return x\n\n\ndef install():\n    table = reg.REGISTRY\n    table['a'] = a\n\n\ninstall()\n"}, "return x", "return -x"),
+    "by a function that gets the table": ({"main.py": READ, "reg.py": REG + "\n\ndef put(table, f):\n    table['a'] = f\n", "plug.py": "from .reg import REGISTRY, put\n\n\ndef a(x):\n    return x\n\n\ndone = put(REGISTRY, a)\n"}, "return x", "return -x"),
+    "by another name of the table": ({"main.py": READ, "reg.py": REG, "plug.py": "from . import reg\n\nmine = reg.REGISTRY\nmine['a'] = lambda x: x\n"}, "lambda x: x", "lambda x: -x"),
+    "by a loop": ({"main.py": READ, "reg.py": REG, "plug.py": "from . import reg\n\nfor table in (reg.REGISTRY,):\n    table.update(a=lambda x: x)\n"}, "lambda x: x", "lambda x: -x"),
+    "what a function gives": ({"main.py": READ, "reg.py": REG + "\n\ndef table():\n    return REGISTRY\n", "plug.py": "from .reg import table\n\ntable()['a'] = lambda x: x\n"}, "lambda x: x", "lambda x: -x"),
+    "taken out within an expression": ({"main.py": READ, "reg.py": "REGISTRY = {'a': abs, 'b': abs}\n", "plug.py": "from .reg import REGISTRY\n\n_old = REGISTRY.pop('b')\n"}, "'b'", "'a'"),
+    "patched function": ({"main.py": "from . import plug, reg\n\n\ndef f(x):\n    return reg.g(x)\n", "reg.py": "def g(x):\n    return x\n", "plug.py": "from . import reg\n\n\ndef better(x):\n    return x\n\n\nreg.g = better\n"}, "return x", "return -x"),
+    "patched by setattr": ({"main.py": "from . import plug, reg\n\n\ndef f(x):\n    return reg.g(x)\n", "reg.py": "def g(x):\n    return x\n", "plug.py": "from . import reg\n\nsetattr(reg, 'g', lambda x: x)\n"}, "lambda x: x", "lambda x: -x"),
+    "attribute of a class": ({"main.py": "from . import plug, reg\n\n\ndef f(x):\n    return reg.C.rate\n", "reg.py": "class C:\n    rate = 1\n", "plug.py": "from .reg import C\n\nC.rate = 2\n"}, "= 2", "= 3"),
+    "method of an object": ({"main.py": "from . import plug, reg\n\n\ndef f(x):\n    return reg.o.rate\n", "reg.py": "class C:\n    def set(self, rate):\n        self.rate = rate\n\n\no = C()\n", "plug.py": "from .reg import o\n\no.set(2)\n"}, "set(2)", "set(3)"),
+    "global that a function sets": ({"main.py": "from . import plug, reg\n\n\ndef f(x):\n    return reg.RATE\n", "reg.py": "RATE = 1\n\n\ndef set_rate(rate):\n    global RATE\n    RATE = rate\n", "plug.py": "from .reg import set_rate\n\nset_rate(2)\n"}, "set_rate(2)", "set_rate(3)"),
+    "__init_subclass__": ({"main.py": "from . import plug, reg\n\n\ndef f(x):\n    return reg.Base.known[0].rate\n", "reg.py": "class Base:\n    known = []\n\n    def __init_subclass__(cls):\n        cls.known.append(cls)\n", "plug.py": "from .reg import Base\n\n\nclass A(Base):\n    rate = 2\n"}, "= 2", "= 3"),
+    "metaclass": ({"main.py": "from . import plug, reg\n\n\ndef f(x):\n    return reg.KNOWN[-1].rate\n", "reg.py": "KNOWN = []\n\n\nclass Meta(type):\n    def __init__(cls, *args):\n        KNOWN.append(cls)\n\n\nclass Base(metaclass=Meta):\n    rate = 0\n", "plug.py": "from .reg import Base\n\n\nclass A(Base):\n    rate = 2\n"}, "= 2", "= 3"),
+    "__subclasses__": ({"main.py": "from . import plug, reg\n\n\ndef f(x):\n    return reg.Base.__subclasses__()[0].rate\n", "reg.py": "class Base:\n    pass\n", "plug.py": "from .reg import Base\n\n\nclass A(Base):\n    rate = 2\n"}, "= 2", "= 3"),
+    "singledispatch": ({"main.py": "from . import plug, reg\n\n\ndef f(x):\n    return reg.g(x)\n", "reg.py": "import functools\n\n\n@functools.singledispatch\ndef g(x):\n    return x\n", "plug.py": "from .reg import g\n\n\n@g.register(int)\ndef _(x):\n    return x\n"}, "return x", "return -x"),
+    "imported within the function": ({"main.py": "from . import reg\n\n\ndef f(x):\n    from . import plug\n    return reg.REGISTRY['a'](x)\n", "reg.py": REG, "plug.py": "from .reg import register\n\n\n@register('a')\ndef a(x):\n    return x\n"}, "return x", "return -x"),
+    "imported by its name": ({"main.py": "import importlib\n\nfrom . import reg\n\nimportlib.import_module('.plug', __package__)\n\n\ndef f(x):\n    return reg.REGISTRY['a'](x)\n", "reg.py": REG, "plug.py": "from .reg import register\n\n\n@register('a')\ndef a(x):\n    return x\n"}, "return x", "return -x"),
+    "imported by a made-up name": ({"main.py": "import importlib\n\nfrom . import reg\n\nfor name in ('plug',):\n    importlib.import_module(f'{__package__}.{name}')\n\n\ndef f(x):\n    return reg.REGISTRY['a'](x)\n", "reg.py": REG, "plug.py": "from .reg import register\n\n\n@register('a')\ndef a(x):\n    return x\n"}, "return x", "return -x"),
+    "called by a made-up name": ({"main.py": "import importlib\n\n\ndef f(x):\n    return importlib.import_module('PACKAGE.pl' + 'ug').g(x)\n", "plug.py": "def g(x):\n    return x\n"}, "return x", "return -x"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("files", "old", "new"), ELSEWHERE.values(), ids=ELSEWHERE.keys())
+def test_what_another_module_changes_counts(make_project, files, old, new):  # noqa: F811
+    project = make_project({"__init__.py": "", **files})
+    before = project.fingerprint("f")
+    project.edit("plug.py", old, new)
+    assert project.fingerprint("f").digest != before.digest
+
+
+UNRELATED = {
+    "another table": "from . import reg\n\nOTHER = {}\nOTHER['a'] = 1\n",
+    "a copy of the table": "from .reg import REGISTRY\n\nmine = dict(REGISTRY)\nmine['b'] = 1\n",
+    "read only": "from .reg import REGISTRY\n\nfound = REGISTRY.get('b', 1)\n",
+    "registered in another": "from . import reg\n\nMORE = {}\n\n\ndef put(f):\n    MORE[f.__name__] = f\n    return f\n\n\n@put\ndef g(x):\n    return 1\n",
+    "a constant beside it": "from .reg import RATE\n\nPARAMETERS = {'rate': RATE}\nPARAMETERS['b'] = 1\n",
+    "a subclass": "from .reg import Base\n\n\nclass A(Base):\n    rate = 1\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("plug", UNRELATED.values(), ids=UNRELATED.keys())
+def test_what_it_does_to_other_things_does_not(make_project, plug):  # noqa: F811
+    main = "from . import plug, reg\n\n\ndef f(x):\n    return reg.REGISTRY['a'](x) + reg.RATE + reg.Base.rate\n"
+    reg = f"{REG}\n\nRATE = 1\n\n\nclass Base:\n    rate = 1\n"
+    project = make_project({"__init__.py": "", "main.py": main, "reg.py": reg, "plug.py": plug})
+    before = project.fingerprint("f")
+    project.edit("plug.py", "1", "2")
+    assert project.fingerprint("f").digest == before.digest
+
+
+def test_state_that_functions_leave_behind_does_not_count(make_project):  # noqa: F811
+    text = "def start():\n    global STATE\n    STATE = 1\n\n\ndef f(x):\n    start()\n    return STATE\n"
+    module = make_project({"main.py": text}).module()
+    before = fingerprinting.fingerprint(module.f).digest
+    module.f(1)
+    assert fingerprinting.fingerprint(module.f).digest == before
+
+
+# ---- why a module counts as a whole
+
+
+REASONS = {
+    "globals": ("def f(x):\n    y = 1\n    return globals()['g']\n", "main", "globals() at PACKAGE/main.py:3"),
+    "importlib": ("import importlib\n\n\ndef f(x):\n    return importlib.reload(x)\n", "main", "importlib.reload at PACKAGE/main.py:5"),
+    "a value": ("from . import low\n\n\ndef f(x):\n    return getattr(low, x)\n", "low", "PACKAGE.low is passed on as a value at PACKAGE/main.py:5"),
+    "a made-up name": ("def f(x):\n    return __import__('PACKAGE.' + x)\n", "low", "imported by a name made up at PACKAGE/main.py:2"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("main", "whole", "why"), REASONS.values(), ids=REASONS.keys())
+def test_it_says_why_a_module_counts_as_a_whole(make_project, main, whole, why):  # noqa: F811
+    project = make_project({"__init__.py": "", "main.py": main, "low.py": "def g(x):\n    pass\n"})
+    found = project.fingerprint("f").whole_modules
+    assert found[f"{project.package}.{whole}"] == why.replace("PACKAGE", project.package)
+
+
+# ---- the name of the function
+
+
+NAMED = """
+def helper(n):
+    return NAME(n - 1) if n else 0
+
+
+def NAME(n, NAME2=1):
+    '''Calls itself.'''
+    def inner(NAME):
+        return NAME
+
+    return helper(n) if n < 1 else NAME(n - 1) + inner(n)
+"""
+
+
+def test_the_name_of_the_function_does_not_count(make_project):  # noqa: F811
+    digests = set()
+    for name in ("pendulum", "swing"):
+        text = NAMED.replace("NAME2", "g").replace("inner(NAME)", "inner(z)")
+        text = text.replace("return NAME\n\n", "return z\n\n").replace("NAME", name)
+        digests.add(make_project({"main.py": text}).fingerprint(name).digest)
+    assert len(digests) == 1
+
+
+def test_nor_in_a_notebook():
+    digests = set()
+    for name in ("pendulum", "swing"):
+        namespace = {"__name__": "__main__"}
+        cell(f"def {name}(n):\n    return {name}(n - 1) if n else 0", namespace)
+        digests.add(fingerprinting.fingerprint(namespace[name]).digest)
+    assert len(digests) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["return NAME.__name__", "return globals()['h']", "return h(NAME)\n\n\ndef h(g):\n    return g.__qualname__"],
+)  # fmt: skip
+def test_it_counts_where_something_may_look_for_it(make_project, body):  # noqa: F811
+    digests = set()
+    for name in ("pendulum", "swing"):
+        text = f"def {name}(n):\n    {body.replace('NAME', name)}\n"
+        digests.add(make_project({"main.py": text}).fingerprint(name).digest)
+    assert len(digests) == 2
+
+
+def test_another_function_of_the_same_code_is_the_same(make_project):  # noqa: F811
+    text = "G = 1\n\n\ndef one(x):\n    return G * x\n\n\ndef two(x):\n    return G * x\n"
+    project = make_project({"main.py": text})
+    assert project.fingerprint("one").digest == project.fingerprint("two").digest
+
+
+# ---- notebooks
+
+
+def test_the_space_of_an_experiment_in_a_notebook_does_not_count():
+    digests = set()
+    for values in ("[1]", "[1, 2]"):
+        namespace = {"__name__": "__main__"}
+        cell("from sweeps import experiment, grid", namespace)
+        cell(f"@experiment(grid(x={values}))\ndef f(x: float):\n    return x", namespace)
+        digests.add(namespace["f"].identify().digest)
+    assert len(digests) == 1
+
+
+# ---- other Pythons
+
+
+PYTHONS = [
+    Path.home() / ".pyenv/versions" / v / "bin/python" for v in ("3.11.7", "3.12.1", "3.13.0")
+]
+
+
+@pytest.mark.parametrize("python", PYTHONS, ids=[p.parts[-3] for p in PYTHONS])
+def test_it_is_the_same_under_another_python(make_project, python):  # noqa: F811
+    if not python.exists():
+        pytest.skip("not here")
+    text = (
+        "import enum\n\n\nclass Mode(enum.Enum):\n    A = 1\n\n\n"
+        "table = [lambda x, k=k: x * k for k in range(3)]\n\n\n"
+        "def make(n):\n    return [lambda x: x + n for _ in range(2)][0]\n\n\nmade = make(3)\n\n\n"
+        "def f(x):\n    return f'{x!r:>{10}}|{x:.2f}{{}}', {k: v for k, v in x}, made, Mode.A\n"
+    )
+    project = make_project({"main.py": text})
+    code = (
+        f"import sys; sys.path[:0] = [{str(project.root)!r}, {str(Path.cwd())!r}];"
+        f"import {project.package}.main as main; from sweeps.fingerprint import fingerprint;"
+        "print(fingerprint(main.f).digest, fingerprint(main.made).digest)"
+    )
+    done = subprocess.run([python, "-B", "-c", code], capture_output=True, text=True, check=True)
+    module = project.module()
+    here = [fingerprinting.fingerprint(each).digest for each in (module.f, module.made)]
+    assert done.stdout.split() == here
