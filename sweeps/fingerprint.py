@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import hashlib
 import os
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,12 +101,13 @@ def fingerprint(
     False
     """
     try:
-        carried = Carried(innermost(function), keyed)
-        carried.take(function)
-        for name, opener in (resources or {}).items():
-            text = carried.named_value(name, opener)
-            carried.reach.add(f"resource:{name}", text, text)
-        carried.reach.follow_all()
+        with _no_collecting():
+            carried = Carried(innermost(function), keyed)
+            carried.take(function)
+            for name, opener in (resources or {}).items():
+                text = carried.named_value(name, opener)
+                carried.reach.add(f"resource:{name}", text, text)
+            carried.reach.follow_all()
     except OpaqueError as error:
         raise DeclarationError(
             f"{getattr(function, '__qualname__', 'the function')!r} carries {error}: it cannot be "
@@ -140,6 +143,18 @@ def fingerprint(
         files=reach.files,
         data=data,
     )
+
+
+@contextlib.contextmanager
+def _no_collecting() -> Iterator[None]:
+    """Keep the collector off: trees are many objects and no garbage, and it goes through all."""
+    is_collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if is_collecting:
+            gc.enable()
 
 
 def _folder(module: Module | None) -> Path:

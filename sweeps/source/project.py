@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import gc
 import importlib.machinery
 import os
 import sys
@@ -85,13 +84,7 @@ def siblings(file: Path | None, package: str) -> list[str]:
 def parse(text: str, file: str = "<source>") -> Source:
     """Parse a text, with the line ends that Python sees."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    is_collecting = gc.isenabled()
-    gc.disable()  # a tree is many objects and no garbage: collecting takes a third of the time
-    try:
-        return Source(text, ast.parse(text, file))
-    finally:
-        if is_collecting:
-            gc.enable()
+    return Source(text, ast.parse(text, file))
 
 
 def read_source(path: Path) -> Source:

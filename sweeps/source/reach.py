@@ -291,6 +291,7 @@ class Reach:
                 ),
                 without=without,
                 own_name=own_name,
+                has_walrus=module.source is None or ":=" in module.source.text,
             )
         return self._readings[node, without]
 

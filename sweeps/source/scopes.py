@@ -48,6 +48,7 @@ _UNSEEN = frozenset({
     ast.Lambda, ast.Constant, ast.Load, ast.Store, ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow,
     ast.Pass,
 })  # fmt: skip
+_EXPRESSIONS = frozenset(ast.expr.__subclasses__()) - {ast.Name, ast.Tuple, ast.List, ast.Starred}
 
 
 @dataclass
@@ -65,8 +66,11 @@ class Scope:
             if name and name not in self.globals:
                 self.names.setdefault(name, [])
 
-    def bind_all_in(self, nodes: Iterable[ast.AST]) -> None:
-        """Bind what these nodes bind in their own scope; inner scopes keep theirs."""
+    def bind_all_in(self, nodes: Iterable[ast.AST], *, has_walrus: bool = True) -> None:
+        """Bind what these nodes bind in their own scope; inner scopes keep theirs.
+
+        Where the source is known to have no ``:=``, expressions need not be looked into.
+        """
         bound: list[str | None] = []
         imports = self.imports
         n_before = len(imports)
@@ -78,7 +82,7 @@ class Scope:
                 if node.ctx.__class__ is not ast.Load:
                     bound.append(node.id)
                 continue
-            if kind in _UNSEEN:
+            if kind in _UNSEEN or (kind in _EXPRESSIONS and not has_walrus):
                 continue
             if kind in _NAMED:
                 bound.append(node.name)
@@ -108,10 +112,11 @@ class Scope:
                     self.names[name].append(statement)
 
 
-def function_scope(node: Function | ast.Lambda) -> Scope:
+def function_scope(node: Function | ast.Lambda, *, has_walrus: bool = True) -> Scope:
     """Return what is local to a function."""
     scope = Scope()
-    scope.bind_all_in(node.body if isinstance(node.body, list) else [node.body])
+    body = node.body if isinstance(node.body, list) else [node.body]
+    scope.bind_all_in(body, has_walrus=has_walrus)
     scope.bind(*(argument.arg for _, argument, _ in parameters(node.args)))
     scope.bind(*type_parameters(node))
     return scope

@@ -77,6 +77,7 @@ def read(
     looks_at_annotations: Callable[[ast.expr], bool] = lambda _: True,
     without: Collection[ast.expr] = (),
     own_name: str | None = None,
+    has_walrus: bool = True,
 ) -> Reading:
     r"""Write a piece of source in a form without cosmetics, and collect the names it reaches.
 
@@ -95,6 +96,8 @@ def read(
         Default values of arguments to leave out.
     own_name
         A global name to write as `OWN_NAME`.
+    has_walrus
+        Whether there may be a ``:=`` in it.
 
     Examples
     --------
@@ -106,6 +109,7 @@ def read(
     True
     """
     reader = _Reader(ignores_decorator, looks_at_annotations, without, own_name)
+    reader.has_walrus = has_walrus
     reader.node(node, ())
     reader.found["text"] = "".join(reader.written)
     return Reading(references=reader.references, **reader.found)
@@ -128,6 +132,7 @@ class _Reader:
         self.looks_at_annotations = looks_at_annotations
         self.without = set(without)
         self.own_name = own_name
+        self.has_walrus = True
         self.written: list[str] = []
         self.references: dict[Reference, int] = {}
         self.found: dict[str, Any] = {"imports": [], "unknown_imports": {}}
@@ -136,11 +141,20 @@ class _Reader:
         _WRITERS.get(node.__class__, _Reader.fields)(self, node, scopes)
 
     def fields(self, node: ast.AST, scopes: Scopes) -> None:
-        self.written.append(node.__class__.__name__ + "(")
+        write = self.written.append
+        write(node.__class__.__name__ + "(")
         for name in node._fields:
-            if name not in _LEFT_OUT_FIELDS:
-                self.item(name, getattr(node, name, None), scopes)
-        self.written.append(")")
+            value = getattr(node, name, None)
+            if value is None or name in _LEFT_OUT_FIELDS:
+                continue
+            writer = _WRITERS.get(value.__class__)
+            if writer is None:
+                self.item(name, value, scopes)
+            else:
+                write(name + "=")
+                writer(self, value, scopes)
+                write(",")
+        write(")")
 
     def item(self, name: str, value: Any, scopes: Scopes) -> None:
         """Write one field, unless it is empty: versions of Python differ in the empty ones."""
@@ -163,6 +177,9 @@ class _Reader:
             else:
                 write(repr(item))
             write(",")
+
+    def operator(self, node: ast.AST, scopes: Scopes) -> None:
+        self.written.append(node.__class__.__name__)
 
     def constant(self, node: ast.Constant, scopes: Scopes) -> None:
         self.written.append(_constant(node.value))
@@ -248,7 +265,7 @@ class _Reader:
                 self.item(":", parameter.annotation, scopes)
         if annotated and not isinstance(node, ast.Lambda):
             self.item("->", node.returns, scopes)
-        inner = function_scope(node)
+        inner = function_scope(node, has_walrus=self.has_walrus)
         visible = tuple(scope for scope in scopes if not scope.is_class)
         self.item("body", node.body, (*visible, inner))
         self.written.append(")")
@@ -330,7 +347,11 @@ _WRITERS: dict[type, Callable[[_Reader, Any, Scopes], None]] = {
     ast.JoinedStr: _Reader.formatted,
     ast.Subscript: _Reader.subscript,
     ast.AnnAssign: _Reader.assigned,
+    ast.BinOp: _Reader.fields,
+    ast.Compare: _Reader.fields,
 }
+for _kind in (ast.operator, ast.unaryop, ast.cmpop, ast.boolop):
+    _WRITERS |= dict.fromkeys(_kind.__subclasses__(), _Reader.operator)
 
 
 def _is_global(name: str, scopes: Scopes) -> bool:
