@@ -75,6 +75,22 @@ def test_state_that_functions_leave_behind_does_not_count(make_project):  # noqa
     assert fingerprinting.fingerprint(module.f).digest == before
 
 
+MOVED = {
+    "a value in between": "X = 1\nY = X\nX = 2\n\n\ndef f(x):\n    return Y\n",
+    "a table in between": "X = {'a': 1}\nY = len(X)\nX['b'] = 2\n\n\ndef f(x):\n    return Y\n",
+    "a change in between": "X = [1]\nX.append(2)\nX = X * 2\n\n\ndef f(x):\n    return X\n",
+}
+
+
+@pytest.mark.parametrize("text", MOVED.values(), ids=MOVED.keys())
+def test_the_order_counts_in_which_a_name_changes(make_project, text):  # noqa: F811
+    lines = text.split("\n")
+    project = make_project({"main.py": text})
+    before = project.fingerprint("f")
+    project.write("main.py", "\n".join([lines[0], lines[2], lines[1], *lines[3:]]))
+    assert project.fingerprint("f").digest != before.digest
+
+
 # ---- why a module counts as a whole
 
 

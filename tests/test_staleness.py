@@ -33,6 +33,12 @@ def test_what_says_the_same_is_not_computed_again(copy):
     assert [(edit, names) for edit, names in found if names] == []
 
 
+def test_an_edit_that_is_not_cosmetic_is_found_out(copy):
+    raw = (copy.root / "physics/tools.py").read_bytes().replace(b"value + 1", b"value + 2")
+    (found,) = campaign.spoiling(copy, [cosmetics.Edit("no cosmetics", "physics/tools.py", raw)])
+    assert "imports" in found[1]
+
+
 def only_the_function_itself(function, **options):
     """Identify code as if a function reached nothing else."""
     found = whole_fingerprint(function, **options)

@@ -25,7 +25,7 @@ from sweeps.source.scopes import (
     chain_of,
     is_summary_of,
 )
-from sweeps.source.syntax import Reading, read
+from sweeps.source.syntax import OWN_NAME, Reading, read
 
 # With these, code reaches names that cannot be seen in the source.
 _DYNAMIC_BUILTINS = frozenset({"globals", "vars", "eval", "exec", "__import__"})
@@ -309,7 +309,7 @@ class Reach:
         if self._once("define", module, name):
             self._defined.append((module, name))
             statements = module.space.statements.get(name, [])
-            texts = [self.read(module, statement) for statement in statements]
+            texts = [self._dated(module, statement) for statement in statements]
             texts += [f"import {meaning}" for meaning in module.meanings(name)]
             imports = module.space.imports.get(name, [])
             self.take(module, name, "\n".join(texts), *statements, *imports)
@@ -330,8 +330,27 @@ class Reach:
 
     def _take_statements(self, module: Module, statements: list[ast.stmt]) -> None:
         label = ", ".join(dict.fromkeys(map(_label, statements)))
-        texts = [self.read(module, statement) for statement in statements]
+        texts = [self._dated(module, statement) for statement in statements]
         self.take(module, label, "\n".join(texts), *statements)
+
+    def _dated(self, module: Module, statement: ast.stmt) -> str:
+        """Return the text of a statement, and when it runs where names change their meaning.
+
+        ``X = 1; Y = X; X = 2`` makes another ``Y`` than ``X = 1; X = 2; Y = X``.
+        """
+        text = self.read(module, statement)
+        if isinstance(statement, Function) and not statement.decorator_list:
+            return text
+        own_name = self.own[1] if self.own and self.own[0] is module else None
+        for node, chain in self._reading(module, statement).references:
+            name = chain[0]
+            changers = self._changers.get(module, {}).get(name, {}).get(module, [])
+            makers = {*module.space.statements.get(name, ()), *changers}
+            if node is None and len(makers) > 1:
+                n_before = sum(each.lineno < statement.lineno for each in makers)
+                said = OWN_NAME if name == own_name else name
+                text += f"\nafter {n_before} of {said}"
+        return text
 
     def take_whole(self, module: Module, why: str) -> None:
         """Take in all that a module says; what it imports too, as it can be reached through it."""
