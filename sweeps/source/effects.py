@@ -151,14 +151,16 @@ class _Walk:
     def class_(self, node: ast.ClassDef, scopes: Scopes) -> None:
         self.decorators(node, scopes)
         above = [*node.bases, *(k.value for k in node.keywords if k.arg == "metaclass")]
-        chains = [chain_of(each) for each in above]
-        references = [r for chain in chains if chain for r in _global(chain, scopes)]
-        if references:
-            self.found.bases.append(references)
+        self.found.bases.append([r for each in above for r in self.named(each, scopes)])
         own = _Local(is_class=True)
         own.bind_all_in(node.body)
         self.all([*node.bases, *node.keywords], scopes)
         self.all(node.body, (*scopes, own))
+
+    def named(self, node: ast.expr, scopes: Scopes) -> list[Reference]:
+        """Return what a base of a class refers to; of ``Generic[T]`` it is ``Generic``."""
+        chain = _place_of(node)[0]
+        return _global(chain, scopes) if chain else []
 
     def call(self, node: ast.Call, scopes: Scopes, *, is_statement: bool = False) -> None:
         given = [*node.args, *(keyword.value for keyword in node.keywords)]
@@ -173,6 +175,12 @@ class _Walk:
                 self.change_chain(_place_of(value)[0], scopes, deep=True)
         if literal := literal_import(node):
             self.found.imports.append(literal[0])
+        match node:
+            case ast.Call(
+                func=ast.Name(id="type") | ast.Attribute(attr="new_class"),
+                args=[_, ast.Tuple(elts=above), *_],
+            ):
+                self.found.bases.append([r for each in above for r in self.named(each, scopes)])
         if chain:
             references = [r for p in passed if p[0] for r in self.outside(p[0], scopes)]
             if references:

@@ -216,7 +216,7 @@ class Reach:
         if module is None:
             if _is_dynamic(said):
                 self.take_whole(asking, f"{said} at {_place(asking, line)}")
-        elif not attributes:
+        elif attributes[:1] in ((), ("__dict__",)):
             at = _place(asking, line)
             self.take_whole(module, f"{name} is passed on as a value at {at}")
         elif module.provides(attributes[0]) or self._names.star(module, attributes[0]):
