@@ -76,7 +76,11 @@ class Dispatch:
         )
         self._flights = Path(tempfile.mkdtemp(prefix="sweeps-"))
         brief = briefing.here if engines.is_in_process(engine) else briefing.elsewhere
-        self._work = brief(subject, self._flights)
+        try:
+            self._work = brief(subject, self._flights)
+        except BaseException:
+            self.close()
+            raise
         self._n_barren = 0
         self._is_stopped = False
         self.tally = Tally()

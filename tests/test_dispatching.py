@@ -265,6 +265,15 @@ def test_workers_that_die_before_they_begin_end_the_run_with_a_word(project):
         running.execute(resolve("stillborn"), Options())
 
 
+def test_a_run_that_cannot_begin_leaves_nothing_behind(project, monkeypatch, tmp_path_factory):
+    places = tmp_path_factory.mktemp("temporary")
+    monkeypatch.setattr("tempfile.tempdir", str(places))
+    made = experiment(grid(thing={"lock": threading.Lock()}), name="locked")(lambda thing: 1)
+    with pytest.raises(SweepsError, match="cannot send"):
+        running.execute(resolve(made), Options())
+    assert list(places.glob("sweeps-*")) == []
+
+
 @pytest.mark.parametrize(
     ("given", "n_points", "engine", "expected"),
     [(3, 10, "loky", 3), (3, 2, "loky", 2), (8, 10, "serial", 1), (4, 0, "threads", 1)],

@@ -299,7 +299,6 @@ def test_a_run_under_way_keeps_its_points_under_the_old_name_until_they_are_rena
     assert not Path("results/.memo/old").exists()
 
 
-@pytest.mark.xfail(strict=False, reason="the function's own name is a part of the fingerprint yet")
 def test_a_function_that_was_renamed_keeps_its_results(project):
     file = Path("experiments/waves.py")
     text = WAVE.replace(', name="{name}"', "").format(bad=0, more="")
