@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from sweeps.source.effects import HARMLESS_METHODS, Effects, alias_chains, bindings, effects
 from sweeps.source.module import Module
 from sweeps.source.resolving import ALL, Place, Resolver
-from sweeps.source.scopes import Function, Reference, chain_of
+from sweeps.source.scopes import Function, ImportNode, Reference, chain_of
 
 # A function of a library that is called within an expression changes something, if so named.
 _SETTERS = ("set", "seed", "enable", "disable", "register", "patch", "install", "configure", "use")
@@ -33,11 +33,14 @@ class Changed:
         Classes of the project that it makes subclasses of.
     outside
         Qualified names of other things.
+    imports
+        Import statements of functions that it calls.
     """
 
     places: dict[tuple[Module, str], None] = field(default_factory=dict)
     derived: dict[tuple[Module, str], None] = field(default_factory=dict)
     outside: dict[str, None] = field(default_factory=dict)
+    imports: dict[tuple[Module, ImportNode], None] = field(default_factory=dict)
 
 
 class Changes:
@@ -77,6 +80,8 @@ class Changes:
         is_itself = not deep  # seldom is a function changed by being passed
         while pending:
             module, reference = pending.pop()
+            if reference == (None, ("globals",)):
+                found.places[module, ALL] = None
             for place in self._places(module, reference):
                 if place.module is None:
                     found.outside[place.name] = None
@@ -98,7 +103,8 @@ class Changes:
         is_function = bool(statements) and all(isinstance(s, Function) for s in statements)
         for statement in statements:
             if isinstance(statement, Function):
-                returned = [n.value for n in ast.walk(statement) if isinstance(n, ast.Return)]
+                gives = ast.Return | ast.Yield
+                returned = [n.value for n in ast.walk(statement) if isinstance(n, gives)]
                 chains = {c for v in returned if v for c in alias_chains(v, deep=deep)}
                 found += [(module, (None, chain)) for chain in sorted(chains)]
                 continue
@@ -146,6 +152,7 @@ class Changes:
             written = self._written_by(place.module, place.name)
             found.places |= written.places
             found.outside |= written.outside
+            found.imports |= written.imports
 
     def _derive(self, module: Module, above: list[Reference], found: Changed) -> None:
         """Note what making a subclass changes: the classes above, where one takes notice."""
@@ -203,6 +210,7 @@ class Changes:
         """Note what the definition of a name writes when called; return what it refers to."""
         for statement in module.space.statements.get(name, ()):
             done = effects(statement, module.space.experiments, inside_functions=True)
+            found.imports |= dict.fromkeys((module, node) for node in done.imports)
             for reference, deep in done.changed:
                 self._spread(module, reference, deep, found)
             for reference, is_statement in done.called.items():

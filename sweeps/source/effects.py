@@ -120,6 +120,10 @@ class _Walk:
             case ast.Expr(value=ast.Call() as call):
                 if not is_summary_of(call.func, self.experiments):
                     self.call(call, scopes, is_statement=True)
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call() as call) if (
+                name[0] == "_"
+            ):
+                self.call(call, scopes, is_statement=True)  # what it gives is thrown away
             case ast.Call():
                 self.call(node, scopes)
             case ast.Attribute(ctx=ast.Store() | ast.Del()):
@@ -318,6 +322,8 @@ def _place_of(node: ast.AST) -> tuple[Chain, int]:
         match node:
             case ast.Attribute(value=inner, attr=name):
                 steps.append(name)
+            case ast.Call(func=ast.Name(id="vars"), args=[inner]):  # of a module it is all
+                steps = []
             case ast.Subscript(value=inner) | ast.Call(func=inner):
                 n_steps += len(steps) + 1
                 steps = []

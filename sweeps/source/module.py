@@ -30,6 +30,27 @@ class Module:
         """Say whether a statement of the module makes a name."""
         return name in self.space.statements or name in self.space.imports
 
+    def exports(self, name: str) -> bool:
+        """Say whether a ``from ... import *`` gets a name that a statement of the module makes."""
+        if self.exported is None:
+            return self.provides(name) and not name.startswith("_")
+        return self.provides(name) and (name in self.exported or "*" in self.exported)
+
+    @cached_property
+    def exported(self) -> frozenset[str] | None:
+        """The names of ``__all__``; with "*" if it is not written out, None if there is none."""
+        statements = self.space.statements.get("__all__")
+        match statements:
+            case None:
+                return None
+            case [ast.Assign(value=ast.List(elts=items) | ast.Tuple(elts=items))] if all(
+                isinstance(item, ast.Constant) for item in items
+            ):
+                return frozenset(
+                    str(item.value) for item in items if isinstance(item, ast.Constant)
+                )
+        return frozenset({"*"})
+
     def targets(self, chain: Chain, node: ImportNode) -> list[tuple[str, Chain]]:
         """Return (module, attributes) that a chain means through an import statement."""
         found: list[tuple[str, Chain]] = []

@@ -155,6 +155,8 @@ class Reach:
                 continue
             changed, effects = self._changes.of(module, statement)
             brought += self._imported(module, effects.imports)
+            for owner, node in changed.imports:
+                brought += self._imported(owner, [node])
             for places, noted in (
                 (changed.places, self._changers),
                 (changed.derived, self._deriving),
@@ -193,6 +195,9 @@ class Reach:
                 self._follow_import(module, node, chain, line)
         elif star := self._names.star(module, name):
             self.take(module, name, f"import {star}.{name}")
+            starred = self.module(star)
+            if starred and "*" in (starred.exported or ()):
+                self.refer(starred, (None, ("__all__",)), line=line)
             self._follow(module, star, chain, line)
         elif self._take_changes(module, name) or name in module.left_to_functions:
             self._defined.append((module, name))

@@ -48,7 +48,7 @@ class Resolver:
                 if living is None or hasattr(living, name):
                     return base
             elif base not in seen and (
-                starred.provides(name) or self.star(starred, name, (*seen, base))
+                starred.exports(name) or self.star(starred, name, (*seen, base))
             ):
                 return base
         return None
@@ -94,6 +94,8 @@ class Resolver:
         if not attributes:
             return Place(module, ALL)
         first = attributes[0]
+        if first == "__dict__":
+            return Place(module, ALL)
         if not module.provides(first) and not self.star(module, first):
             submodule = f"{target}.{first}"
             if self.module(submodule):
