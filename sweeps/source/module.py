@@ -39,16 +39,13 @@ class Module:
     @cached_property
     def exported(self) -> frozenset[str] | None:
         """The names of ``__all__``; with "*" if it is not written out, None if there is none."""
-        statements = self.space.statements.get("__all__")
-        match statements:
+        match self.space.statements.get("__all__"):
             case None:
                 return None
-            case [ast.Assign(value=ast.List(elts=items) | ast.Tuple(elts=items))] if all(
-                isinstance(item, ast.Constant) for item in items
-            ):
-                return frozenset(
-                    str(item.value) for item in items if isinstance(item, ast.Constant)
-                )
+            case [ast.Assign(value=ast.List(elts=items) | ast.Tuple(elts=items))]:
+                names = [item.value for item in items if isinstance(item, ast.Constant)]
+                if len(names) == len(items):
+                    return frozenset(map(str, names))
         return frozenset({"*"})
 
     def targets(self, chain: Chain, node: ImportNode) -> list[tuple[str, Chain]]:
