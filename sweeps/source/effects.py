@@ -120,9 +120,7 @@ class _Walk:
             case ast.Expr(value=ast.Call() as call):
                 if not is_summary_of(call.func, self.experiments):
                     self.call(call, scopes, is_statement=True)
-            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call() as call) if (
-                name[0] == "_"
-            ):
+            case ast.Assign(targets=[ast.Name(id="_")], value=ast.Call() as call):
                 self.call(call, scopes, is_statement=True)  # what it gives is thrown away
             case ast.Call():
                 self.call(node, scopes)
