@@ -26,6 +26,7 @@ from sweeps.source.scopes import (
     is_summary_of,
 )
 from sweeps.source.syntax import OWN_NAME, Reading, read
+from sweeps.source.wording import changes_nothing, label, place, written_out
 
 # With these, code reaches names that cannot be seen in the source.
 _DYNAMIC_BUILTINS = frozenset({"globals", "vars", "eval", "exec", "__import__"})
@@ -151,7 +152,7 @@ class Reach:
         """Note what the statements of a module change; return modules that they import by name."""
         brought: list[Module] = []
         for statement in module.space.body:
-            if _changes_nothing(statement):
+            if changes_nothing(statement):
                 continue
             changed, effects = self._changes.of(module, statement)
             brought += self._imported(module, effects.imports)
@@ -187,7 +188,7 @@ class Reach:
     def _reach(self, module: Module, chain: Chain, line: int) -> None:
         name = chain[0]
         if name in _DYNAMIC_BUILTINS and not module.provides(name):
-            self.take_whole(module, f"{name}() at {_place(module, line)}")
+            self.take_whole(module, f"{name}() at {place(module, line)}")
         self._enter(module)
         if module.provides(name):
             self._define(module, name)
@@ -220,9 +221,9 @@ class Reach:
         said = ".".join((name, *attributes))
         if module is None:
             if _is_dynamic(said):
-                self.take_whole(asking, f"{said} at {_place(asking, line)}")
+                self.take_whole(asking, f"{said} at {place(asking, line)}")
         elif attributes[:1] in ((), ("__dict__",)):
-            at = _place(asking, line)
+            at = place(asking, line)
             self.take_whole(module, f"{name} is passed on as a value at {at}")
         elif module.provides(attributes[0]) or self._names.star(module, attributes[0]):
             self.refer(module, (None, attributes), line=line)
@@ -334,9 +335,9 @@ class Reach:
         return found
 
     def _take_statements(self, module: Module, statements: list[ast.stmt]) -> None:
-        label = ", ".join(dict.fromkeys(map(_label, statements)))
+        labels = ", ".join(dict.fromkeys(map(label, statements)))
         texts = [self._dated(module, statement) for statement in statements]
-        self.take(module, label, "\n".join(texts), *statements)
+        self.take(module, labels, "\n".join(texts), *statements)
 
     def _dated(self, module: Module, statement: ast.stmt) -> str:
         """Return the text of a statement, and when it runs where names change their meaning.
@@ -384,7 +385,7 @@ class Reach:
         for name in names:
             other = self.module(name)
             if other and name.rpartition(".")[2].startswith(start if named else ""):
-                self.take_whole(other, f"imported by a name made up at {_place(module, line)}")
+                self.take_whole(other, f"imported by a name made up at {place(module, line)}")
 
     # ---- questions
 
@@ -414,7 +415,7 @@ class Reach:
                 text = self.read(module, keyword.value)
                 self.take(module, f"{name}@version", text, keyword.value)
             elif keyword.arg == "depends_on":
-                paths = _written_out(keyword.value)
+                paths = written_out(keyword.value)
                 if paths is None:
                     raise DeclarationError(
                         f"{module.file or module.name}, line {keyword.value.lineno}: depends_on of "
@@ -422,17 +423,6 @@ class Reach:
                         "'table.csv' or ['a.csv', 'b.csv'], relative to the module's folder"
                     )
                 self.data |= {(module, path) for path in paths}
-
-
-def _written_out(node: ast.expr) -> list[str] | None:
-    """Return the paths of a text or of several; None for what must be run to be known."""
-    match node:
-        case ast.Constant(value=str(path)):
-            return [path]
-        case ast.List(elts=items) | ast.Tuple(elts=items) | ast.Set(elts=items):
-            found = [_written_out(item) for item in items]
-            return None if None in found else [path for each in found for path in each or ()]
-    return None
 
 
 def _is_dynamic(name: str) -> bool:
@@ -447,31 +437,6 @@ def _begins(name: str, beginnings: Collection[str]) -> bool:
     return any(f"{name}.".startswith(f"{beginning}.") for beginning in beginnings)
 
 
-def _changes_nothing(statement: ast.stmt) -> bool:
-    """Say whether a statement is sure to change nothing but the name that it binds."""
-    match statement:
-        case ast.FunctionDef(decorator_list=[], args=arguments):
-            defaults = [*arguments.defaults, *arguments.kw_defaults]
-            return all(d is None or isinstance(d, ast.Constant | ast.Name) for d in defaults)
-        case ast.Expr(value=ast.Constant()):
-            return True
-        case ast.Assign(targets=[ast.Name()], value=ast.Constant() | ast.Name()):
-            return True
-    return False
-
-
-def _label(statement: ast.stmt) -> str:
-    """Return a few words that name a statement."""
-    match statement:
-        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
-            return name
-        case ast.Expr(value=ast.Call(func=func)):
-            return f"{ast.unparse(func)}(...)"
-        case ast.Assign(targets=[target, *_]) | ast.AugAssign(target=target):
-            return ast.unparse(target)
-    return type(statement).__name__.lower()
-
-
 def _living_name(module: Module, chain: Chain) -> list[str]:
     """Return where that was defined which a name stands for in a notebook; nothing elsewhere."""
     if module.file or not chain or chain[0] not in module.globals:
@@ -480,12 +445,3 @@ def _living_name(module: Module, chain: Chain) -> list[str]:
     if isinstance(value, types.ModuleType):
         return [".".join((value.__name__, *chain[1:]))]
     return [f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', '')}"]
-
-
-def _place(module: Module, line: int) -> str:
-    """Return "experiments/x.py:12"."""
-    if module.file is None:
-        return f"{module.name}:{line}" if line else module.name
-    n_parts = module.name.count(".") + 1 + (module.file.name == "__init__.py")
-    where = "/".join(module.file.parts[-n_parts:])
-    return f"{where}:{line}" if line else where
