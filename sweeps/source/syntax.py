@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
@@ -118,6 +119,13 @@ def read(
 Scopes = tuple[Scope, ...]
 
 
+@functools.cache
+def _form(kind: type[ast.AST]) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Return how nodes of a kind are written, and the fields that count."""
+    names = (name for name in kind._fields if name not in _LEFT_OUT_FIELDS)
+    return f"{kind.__name__}(", tuple((name, f"{name}=") for name in names)
+
+
 class _Reader:
     """One walk down a tree, writing as it goes."""
 
@@ -141,17 +149,18 @@ class _Reader:
         _WRITERS.get(node.__class__, _Reader.fields)(self, node, scopes)
 
     def fields(self, node: ast.AST, scopes: Scopes) -> None:
-        write = self.written.append
-        write(node.__class__.__name__ + "(")
-        for name in node._fields:
+        write, writers = self.written.append, _WRITERS.get
+        opening, names = _form(node.__class__)  # type: ignore[arg-type]
+        write(opening)
+        for name, said in names:
             value = getattr(node, name, None)
-            if value is None or name in _LEFT_OUT_FIELDS:
+            if value is None:
                 continue
-            writer = _WRITERS.get(value.__class__)
+            writer = writers(value.__class__)
             if writer is None:
                 self.item(name, value, scopes)
             else:
-                write(name + "=")
+                write(said)
                 writer(self, value, scopes)
                 write(",")
         write(")")
