@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import tempfile
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,12 +23,12 @@ from sweeps import (
     nameless,
     reading,
     segment,
-    vouching,
 )
 from sweeps.block import Array, Variable
 from sweeps.declaring import Experiment
 from sweeps.differences import Difference, merged, of_variable
 from sweeps.errors import SweepsError
+from sweeps.gained import Gained, gained, with_earlier_streams
 from sweeps.interrupting import interruptible
 from sweeps.invocation import Options, Watch
 from sweeps.matching import Entries
@@ -141,13 +143,11 @@ def compare(
     watch: Watch | None = None,
 ) -> Compared:
     """Compare results of two versions of the code of a subject, as `diff` says."""
-    _, shift = vouching.shift_of(subject, new_defaults or {})
-    found = history.listed(subject, shift)
+    new = gained(subject, new_defaults)
+    found = history.listed(subject, new.shift)
     then = history.choose(subject, found, given)
     now = None if beside is None else history.choose(subject, found, beside)
-    folder = subject.memo if now is None else now.folder
-    before = memo.shifted(memo.own(memo.scan(then.folder)), shift)
-    after = memo.own(memo.scan(folder))
+    before = memo.shifted(memo.own(memo.scan(then.folder)), new.shift)
     then_entries = history.entries(subject, before)
     positions = np.flatnonzero(then_entries >= 0)
     if not len(positions):
@@ -156,23 +156,23 @@ def compare(
             f"the earlier code {then.fingerprint} of {name!r} knows no point of the space: see "
             f"python -m sweeps why {name} --from {then.fingerprint}"
         )
-    is_known = history.entries(subject, after)[positions] >= 0
-    chosen = _sample(is_known, n_sample, may_compute=now is None)
-    done = _compute(subject, positions[chosen[~is_known[chosen]]], options, watch)
-    after = memo.own(memo.scan(folder, after))
-    now_entries = history.entries(subject, after)
-    at = positions[chosen]
-    is_there = now_entries[at] >= 0
-    at = at[is_there]
-    pairs = _Pairs(subject.experiment.name, at, before, then_entries[at], after, now_entries[at])
-    outputs = tuple(pairs.differences())
-    notes = [done.error] if done.error else []
-    if new_defaults and subject.experiment.takes_rng:
-        notes.append("a new argument makes other random numbers, so that values differ by them")
+    with _place(subject, new, now) as made:
+        after = memo.own(memo.scan(made.memo))
+        is_known = history.entries(made, after)[positions] >= 0
+        chosen = _sample(is_known, n_sample, may_compute=now is None)
+        done = _compute(made, positions[chosen[~is_known[chosen]]], options, watch)
+        after = memo.own(memo.scan(made.memo, after))
+        now_entries = history.entries(made, after)
+        at = positions[chosen]
+        is_there = now_entries[at] >= 0
+        at = at[is_there]
+        name = subject.experiment.name
+        pairs = _Pairs(name, at, before, then_entries[at], after, now_entries[at])
+        outputs = tuple(pairs.differences())
     return Compared(
         subject.experiment.name,
         then.fingerprint,
-        folder.name,
+        subject.fingerprint.digest if now is None else now.fingerprint,
         int(is_there.sum()),
         done.n_computed,
         int((~is_there).sum()),
@@ -180,8 +180,25 @@ def compare(
         bool(outputs and is_there.all() and all(each.is_exact for each in outputs)),
         outputs,
         _worst(subject, outputs),
-        tuple(notes),
+        (done.error,) if done.error else (),
     )
+
+
+@contextlib.contextmanager
+def _place(subject: Subject, new: Gained, now: history.Earlier | None) -> Iterator[Subject]:
+    """Where the values to compare with are, or are to be computed.
+
+    An argument that is new makes other random streams. To draw what earlier code drew, points are
+    computed apart from all others, and not kept.
+    """
+    if now is not None:
+        yield dataclasses.replace(subject, scratch=now.folder)
+    elif not (new.defaults and subject.experiment.takes_rng):
+        yield subject
+    else:
+        with tempfile.TemporaryDirectory(prefix="sweeps-") as folder:
+            keys = with_earlier_streams(subject.keys, new)
+            yield dataclasses.replace(subject, keys=keys, scratch=Path(folder))
 
 
 def _compute(

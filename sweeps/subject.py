@@ -42,6 +42,8 @@ class Subject:
         Of the code of the experiment's summary.
     edited : str or None
         A file of that code which was edited since it was imported here.
+    scratch : Path or None
+        Folder for segments that are not to be kept, instead of the memo.
     """
 
     experiment: Experiment
@@ -52,10 +54,13 @@ class Subject:
     results: Path
     summary: Fingerprint | None = None
     edited: str | None = None
+    scratch: Path | None = None
 
     @property
     def memo(self) -> Path:
         """Folder of the segments."""
+        if self.scratch is not None:
+            return self.scratch
         return memo.folder(self.results, self.experiment.name, self.fingerprint.digest)
 
     @property

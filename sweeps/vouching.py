@@ -11,19 +11,15 @@ from sweeps import (
     acceptance,
     explanations,
     history,
-    keys,
     memo,
     provenance,
     record,
-    signature,
     subject,
-    values,
 )
-from sweeps.acceptance import Acceptance, Shift
-from sweeps.accepting import accept_like
+from sweeps.acceptance import Acceptance
 from sweeps.declaring import Experiment
-from sweeps.draws import Choice, Draw, Interval
-from sweeps.errors import DeclarationError, SweepsError, unknown
+from sweeps.errors import SweepsError, unknown
+from sweeps.gained import gained
 from sweeps.history import Earlier
 from sweeps.subject import Subject
 
@@ -95,17 +91,19 @@ def propose(
     new_defaults: Mapping[str, Any] | None = None,
 ) -> tuple[Vouched, Acceptance]:
     """Find the earlier results to accept, as `accept` does, and say what they are."""
-    named, shift = shift_of(made, new_defaults or {})
-    chosen = history.choose(made, history.listed(made, shift), given)
+    new = gained(made, new_defaults)
+    chosen = history.choose(made, history.listed(made, new.shift), given)
     if chosen.is_accepted:
         raise SweepsError(
             f"{chosen.fingerprint} is accepted already; --undo takes that back: python -m sweeps "
             f"accept {made.experiment.name} --undo"
         )
     if not chosen.n_points:
-        raise SweepsError(_nothing_known(made, chosen, named))
-    vouched = Vouched(made.experiment.name, chosen.fingerprint, chosen.n_points, reason, named)
-    return vouched, Acceptance(chosen.fingerprint, reason, provenance.now(), named, shift)
+        raise SweepsError(_nothing_known(made, chosen, new.defaults))
+    name = made.experiment.name
+    vouched = Vouched(name, chosen.fingerprint, chosen.n_points, reason, new.defaults)
+    when = provenance.now()
+    return vouched, Acceptance(chosen.fingerprint, reason, when, new.defaults, new.shift)
 
 
 def vouch(made: Subject, proposed: Acceptance) -> None:
@@ -138,40 +136,6 @@ def undo(made: Subject, given: str | None = None) -> list[Acceptance]:
     for each in chosen:
         acceptance.take_back(made.memo, each.fingerprint)
     return chosen
-
-
-def shift_of(made: Subject, new_defaults: Mapping[str, Any]) -> tuple[dict[str, str], Shift]:
-    """Find what the keys of points gain by arguments that earlier code did not have.
-
-    Raises
-    ------
-    SweepsError
-        For names that are no arguments of the function, and for several values.
-    """
-    experiment = made.experiment
-    arguments = signature.arguments(experiment.function, experiment.resources)
-    total = keys.NOTHING.copy()
-    named = {}
-    for name, raw in new_defaults.items():
-        if name not in arguments:
-            raise unknown("argument", name, arguments, f"of {experiment.name}()")
-        columns = experiment.space.columns
-        like = columns[name].table if name in columns else experiment.constants.get(name)
-        if isinstance(raw, (Interval, Choice, Draw)):
-            raise _not_one(name, str(raw))
-        table = accept_like(like, name, raw)
-        if len(table) != 1:
-            raise _not_one(name, f"{len(table)} values")
-        named[name] = values.label(table.element(0))
-        total += keys.hash_values(name, table, experiment.label_tokens(table))
-    return named, (int(total[0, 0]), int(total[0, 1]))
-
-
-def _not_one(name: str, given: str) -> DeclarationError:
-    return DeclarationError(
-        f"--new-default {name}: give the one value that results from before the argument are of, "
-        f"not {given}"
-    )
 
 
 def _nothing_known(made: Subject, chosen: Earlier, new_defaults: Mapping[str, str]) -> str:

@@ -188,8 +188,8 @@ def test_why_names_what_changed_and_shows_it(sweeps, project, run, edit, change)
         line = re.search(rf"{place}:(\d+)", text)
         assert line is not None
         begins = (project / "experiments" / place).read_text().splitlines()[int(line[1]) - 1]
-        name = named[0]["part"].partition(":")[2]
-        assert re.match(rf"@|(def|class) {name}\b|{name} = |from .* as {name}", begins)
+        name = re.escape(named[0]["part"].partition(":")[2])
+        assert re.match(rf"@|(def|class) {name}\b|{name} = |{name}$|from .* as {name}", begins)
 
 
 def test_nothing_else_is_named(sweeps, project, run, edit):
@@ -515,6 +515,32 @@ def test_diff_of_a_new_argument(sweeps, project, run, edit):
     edit('"y": total', '"y": total + drag')
     said = sweeps("diff", "wave", "--new-default", "drag=0", "--engine", "serial", "--json")
     assert (said.code, said.json["is_exact"], said.json["points"]) == (0, True, 6)
+
+
+DRAWN = """
+from sweeps import experiment, grid, replicates
+
+@experiment(grid(x=[1.0, 2.0]) * replicates(3), seed=5)
+def drawn(x, rng):
+    return {"y": x * rng.normal()}
+"""
+
+
+@pytest.mark.parametrize("engine", ["serial", "loky"])
+def test_diff_of_a_new_argument_draws_what_was_drawn_before(sweeps, project, engine):
+    """An argument that is new makes other streams, but not where a refactoring is to be proven."""
+    path = project / "experiments" / "drawn.py"
+    path.write_text(DRAWN)
+    assert sweeps("run", "drawn", "--engine", "serial").code == 0
+    before = package.load("drawn").y.values
+    path.write_text(DRAWN.replace("rng):", "rng, drift=0.0):").replace("normal()", "normal(drift)"))
+    for value, code in (("0", 0), ("1", 2)):
+        said = sweeps("diff", "drawn", "--new-default", f"drift={value}", "--engine", engine)
+        assert said.code == code, said.out
+    assert sweeps("plan", "drawn", "--json").json["missing"] == 6  # nothing of it is kept
+    assert sweeps("accept", "drawn", "--new-default", "drift=0", "--yes").code == 0
+    assert sweeps("run", "drawn", "--json").json["computed"] == 0
+    assert (package.load("drawn").y.values == before).all()
 
 
 def test_a_results_file_has_all_that_it_takes_to_build_its_code_anew(
