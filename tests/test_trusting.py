@@ -247,6 +247,15 @@ def test_modules_that_count_as_a_whole_are_told_of(sweeps, project, run, edit):
     assert "experiments._helpers counts as a whole" in sweeps("why", "wave").out
 
 
+@pytest.mark.parametrize("command", ["status", "plan"])
+def test_who_sees_stale_points_is_told_who_knows_why(sweeps, project, run, edit, command):
+    run()
+    assert "why" not in sweeps(command, "wave").err
+    edit("G = 1.5", "G = 1.6")
+    said = sweeps(command, "wave", "--results", "results")
+    assert said.err == "what changed since: python -m sweeps why wave --results=results\n"
+
+
 def test_nothing_to_explain(sweeps, project, run):
     run()
     said = sweeps("why", "wave")

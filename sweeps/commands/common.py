@@ -101,3 +101,10 @@ def warn(text: str) -> None:
     """Print what is not the answer."""
     with contextlib.suppress(OSError):  # where stderr takes nothing, the exit code must do
         click.echo(text, err=True)
+
+
+def advise_on_stale(n_stale: int, name: str, experiments: str | None, results: str | None) -> None:
+    """Say who knows why points are stale."""
+    if n_stale:
+        why = command_line("why", name, experiments=experiments, results=results)
+        warn(f"what changed since: {why}")

@@ -46,6 +46,7 @@ def plan(
         common.subject(name, experiments, results, axes, only), recompute=recompute
     )
     common.say(answers.planned(planned), as_json)
+    common.advise_on_stale(planned.stale, name, experiments, results)
 
 
 @click.command(short_help="Compute what is missing, and land all.")

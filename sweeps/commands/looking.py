@@ -27,6 +27,7 @@ def status(name: str | None, experiments: str | None, results: str | None, as_js
     if name is not None:
         row = reporting.status_of(common.subject(name, experiments, results))
         common.say(answers.status(row), as_json)
+        common.advise_on_stale(row.stale, name, experiments, results)
         return
     rows, problems = reporting.statuses(experiments, results)
     common.say(answers.statuses(rows), as_json)
