@@ -85,7 +85,7 @@ def test_what_is_no_column_of_the_points_is_refused_with_both_lengths(returned, 
 
 
 def test_points_may_have_arrays():
-    called = call(lambda x: np.outer(x, [1, 2, 3]), 50, dims={"y": ("component",)})
+    called = call(lambda x: {"y": np.outer(x, [1, 2, 3])}, 50, dims={"y": ("component",)})
     (at, (variable,)), *_ = called.pieces
     assert variable.dims == ("component",)
     assert variable.values.shape == (len(range(50)[at]), 3)
