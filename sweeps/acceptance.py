@@ -153,8 +153,12 @@ def _read(path: Path) -> Acceptance | None:
 
 
 def _made(said: Any, fingerprint: str) -> Acceptance:
-    first, second = said.pop("shift")
-    made = Acceptance(**said, shift=(int(first), int(second)))
-    if made.fingerprint != fingerprint:
-        raise ValueError(made.fingerprint)
-    return made
+    """Check what a file says; what a later version says besides is none of ours."""
+    first, second = said["shift"]
+    texts = [said[name] for name in ("fingerprint", "reason", "accepted")]
+    given = [text for pair in said["new_defaults"].items() for text in pair]
+    if not all(isinstance(text, str) for text in (*texts, *given)) or texts[0] != fingerprint:
+        raise TypeError(fingerprint)
+    if not all(type(lane) is int and 0 <= lane < 2**64 for lane in (first, second)):
+        raise ValueError(first, second)
+    return Acceptance(*texts, said["new_defaults"], (first, second))

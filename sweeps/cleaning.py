@@ -49,7 +49,8 @@ def free(found: list[Waste]) -> int:
 
 def _beside(kept: Path) -> list[Path]:
     """Folders of other versions than the one that is kept."""
-    return sorted(p for p in kept.parent.glob("*") if p.is_dir() and p != kept)
+    found = (p for p in kept.parent.glob("*") if p.is_dir() and not p.is_symlink())
+    return sorted(p for p in found if p != kept)
 
 
 def _abandoned(folder: Path) -> Iterator[Path]:

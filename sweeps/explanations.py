@@ -41,7 +41,7 @@ def _since(since: Since) -> Iterator[str]:
     accepted = ", accepted" if since.is_accepted else ""
     yield f"since the earlier code {since.fingerprint}, which knows {known}{accepted}:"
     if not since.is_known:
-        yield "  what that code was is not on record (code.json is gone)"
+        yield "  what that code was is not on record: its code.json is gone or damaged"
     elif not since.changes:
         yield "  no part of the code changed: another version of sweeps identified it"
     yield from _changes(since.changes)

@@ -55,7 +55,7 @@ def listed(subject: Subject, shift: Shift = NO_SHIFT) -> list[Earlier]:
 
 def _folders(subject: Subject) -> Sequence[Path]:
     folders = subject.memo.parent.glob("*")
-    return sorted(f for f in folders if f != subject.memo and f.is_dir())
+    return sorted(f for f in folders if f != subject.memo and f.is_dir() and not f.is_symlink())
 
 
 def _look(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 import functools
 import json
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 MOST_PATCH_BYTES = 2**20
 _GIT_TIMEOUT_S = 10.0
+_AS_IF_NOTHING_WAS_SET_UP = (
+    *("--no-ext-diff", "--no-textconv", "--no-color"),
+    *("--src-prefix=a/", "--dst-prefix=b/"),
+)
 _DATA = re.compile(r"data:|.*:@cached\(depends_on=")
 
 
@@ -80,29 +85,34 @@ def version(name: str) -> str:
 def of_git(folder: Path) -> dict[str, str]:
     """Commit, whether the work tree differs from it, and how; empty outside a repository.
 
-    The patch, of files that git tracks, leads from the commit to the work tree by ``git apply``,
-    but for binary files. What is longer than `MOST_PATCH_BYTES` is left out, and said to be.
+    The patch, of files that git tracks, leads from the commit to the work tree by ``git apply``. It
+    is text, or "base64:" and what it is in base64, where some file is not UTF-8. What is longer
+    than `MOST_PATCH_BYTES` is left out, and said to be.
     """
     commit = _git(folder, "rev-parse", "HEAD")
     if not commit:
         return {}
-    found = {"git_commit": commit.strip()}
-    patch = _git(folder, "diff", "--no-ext-diff", "--no-textconv", "--no-color", "HEAD")
+    found = {"git_commit": commit.decode().strip()}
+    patch = _git(folder, "diff", "--binary", *_AS_IF_NOTHING_WAS_SET_UP, "HEAD")
     if patch is None:  # it took too long
         return found
-    n_bytes = len(patch.encode())
-    if n_bytes > MOST_PATCH_BYTES:
-        patch = f"(left out: {n_bytes} bytes)"
-    return {**found, "git_dirty": "true" if patch else "false", "git_patch": patch}
+    return {**found, "git_dirty": "true" if patch else "false", "git_patch": _patch(patch)}
 
 
-def _git(folder: Path, *arguments: str) -> str | None:
+def _patch(raw: bytes) -> str:
+    if len(raw) > MOST_PATCH_BYTES:
+        return f"(left out: {len(raw)} bytes)"
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return f"base64:{base64.b64encode(raw).decode()}"
+
+
+def _git(folder: Path, *arguments: str) -> bytes | None:
     # Without the option, `git diff` locks the index, and a commit made meanwhile fails.
     command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", timeout=_GIT_TIMEOUT_S
-        )
+        done = subprocess.run(command, capture_output=True, timeout=_GIT_TIMEOUT_S)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout if done.returncode == 0 else None

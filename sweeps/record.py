@@ -100,35 +100,42 @@ def keep(folder: Path, experiment: Experiment, found: Fingerprint) -> None:
 
 def read_code(folder: Path) -> Code | None:
     """Read what code the results in a memo folder are of; None where that is not known."""
-    said = _read(folder / _CODE)
-    return None if said is None else _code(said)
+    return _code(_read(folder / _CODE))
 
 
 def read_declared(folder: Path) -> Declared | None:
     """Read what was declared when results in a memo folder were last computed, if it is known."""
     said = _read(folder / _DECLARED)
-    if said is None:
+    if not isinstance(said, dict) or not isinstance(said.get("labels"), dict):
         return None
-    labels = {name: _code(each) for name, each in said.get("labels", {}).items()}
-    return Declared(said.get("constants", {}), labels, tuple(said.get("arguments", ())))
+    labels = {name: _code(each) for name, each in said["labels"].items()}
+    known = {name: each for name, each in labels.items() if each is not None}
+    constants, arguments = said.get("constants"), said.get("arguments")
+    if not _is_texts(constants) or not isinstance(arguments, list):
+        return None
+    return Declared(constants, known, tuple(map(str, arguments)))
 
 
-def _code(said: Mapping[str, Any]) -> Code:
-    return Code(**{field.name: said.get(field.name, {}) for field in dataclasses.fields(Code)})
+def _code(said: Any) -> Code | None:
+    names = [field.name for field in dataclasses.fields(Code)]
+    if not isinstance(said, dict) or not all(_is_texts(said.get(name)) for name in names):
+        return None
+    return Code(**{name: said[name] for name in names})
+
+
+def _is_texts(said: Any) -> bool:
+    return isinstance(said, dict) and all(isinstance(text, str) for text in said.values())
 
 
 def _write(path: Path, said: Code | Declared) -> None:
     files.commit(path, [json.dumps(dataclasses.asdict(said), indent=1).encode()])
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+def _read(path: Path) -> Any:
     """Read a file that may be gone or damaged; it only explains results, which go without."""
     try:
-        said = json.loads(path.read_bytes())
-    except FileNotFoundError:
+        return json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):
         return None
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror}") from error
-    except ValueError:
-        return None
-    return said if isinstance(said, dict) else None

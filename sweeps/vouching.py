@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -147,7 +148,8 @@ def _nothing_known(made: Subject, chosen: Earlier, new_defaults: Mapping[str, st
     new = sorted({*now.arguments} - {*(kept.arguments if kept else now.arguments)})
     if not (memo.listing(chosen.folder) and new) or new_defaults:
         return f"{text}: see python -m sweeps why {name} --from {chosen.fingerprint}"
-    options = " ".join(f"--new-default {n}={now.constants.get(n, 'VALUE')}" for n in new)
+    pairs = (f"{name}={now.constants.get(name, 'VALUE')}" for name in new)
+    options = " ".join(f"--new-default {shlex.quote(pair)}" for pair in pairs)
     return (
         f"{text}, since it had no argument {' and no '.join(map(repr, new))}. If it computed what "
         f"the present code does with some value of it, say so: {options}"

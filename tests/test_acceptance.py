@@ -1,5 +1,7 @@
 """Acceptances: whose segments count for whom, with which shift, for how long."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -138,6 +140,27 @@ def test_a_damaged_acceptance_is_named(tmp_path, content):
     path.write_text(content)
     with pytest.raises(StorageError, match=r"b\.json is damaged: remove it"):
         memo.listing(tmp_path / "a")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"shift": [-1, 0]}, {"shift": [1.5, 2]}, {"shift": [2**64, 0]}, {"shift": [0]}, {"reason": 3},
+     {"accepted": None}, {"new_defaults": []}, {"new_defaults": {"a": 1}}],
+    ids=str,
+)  # fmt: skip
+def test_what_no_acceptance_says_is_damaged(tmp_path, change):
+    acceptance.accept(tmp_path / "a", said("b"))
+    path = tmp_path / "a" / acceptance.FOLDER / "b.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(StorageError, match="damaged"):
+        memo.listing(tmp_path / "a")
+
+
+def test_what_a_later_version_says_besides_does_not_matter(tmp_path):
+    acceptance.accept(tmp_path / "a", said("b"))
+    path = tmp_path / "a" / acceptance.FOLDER / "b.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"more": 1}))
+    assert acceptance.accepted(tmp_path / "a") == [said("b")]
 
 
 def test_one_that_was_renamed_by_hand_is_damaged(tmp_path):

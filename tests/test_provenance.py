@@ -1,3 +1,4 @@
+import base64
 import datetime
 import subprocess
 import sys
@@ -43,6 +44,47 @@ def test_the_commit_is_told_and_whether_the_tree_differs(repository):
     assert provenance.of_git(repository)["git_dirty"] == "false"
     (repository / "wave.py").write_text("a = 2")
     assert provenance.of_git(repository)["git_dirty"] == "true"
+
+
+EDITS = {
+    "text": ("wave.py", b"a = 1\n", "a = 'é'\nb = 1\n".encode()),
+    "a binary file": ("table.bin", b"\0\1", b"\0\5\xff"),
+    "line ends of Windows": ("windows.py", b"a = 3\r\nb = 1\r\n", b"a = 4\r\nb = 1\r\n"),
+    "another encoding": ("latin.py", "a = 'é'\nb = 1\n".encode("latin-1"), b"a = '\xe8'\nb = 1\n"),
+    "no line end": ("wave.py", b"a = 1", b"a = 2"),
+}
+
+
+@pytest.mark.parametrize(("name", "before", "after"), EDITS.values(), ids=EDITS.keys())
+def test_the_patch_leads_from_the_commit_to_the_work_tree(
+    repository, tmp_path_factory, name, before, after
+):
+    (repository / name).write_bytes(before)
+    git(repository, "add", name)
+    git(repository, "commit", "--allow-empty", "-m", "Before")
+    (repository / name).write_bytes(after)
+    for option, value in (  # whatever the user has set up
+        ("diff.external", "false"),
+        ("color.ui", "always"),
+        ("diff.noprefix", "true"),
+        ("diff.mnemonicPrefix", "true"),
+    ):
+        git(repository, "config", option, value)
+    told = provenance.of_git(repository)
+    patch = told["git_patch"]
+    raw = base64.b64decode(patch[7:]) if patch.startswith("base64:") else patch.encode()
+    clone = tmp_path_factory.mktemp("clone")
+    git(clone, "clone", "-q", str(repository), ".")
+    git(clone, "checkout", "-q", told["git_commit"])
+    subprocess.run(["git", "apply"], cwd=clone, input=raw, check=True)
+    assert (clone / name).read_bytes() == after
+
+
+def test_a_patch_that_is_too_long_is_left_out_and_said_to_be(repository):
+    (repository / "wave.py").write_text("x = 1\n" * (provenance.MOST_PATCH_BYTES // 6))
+    told = provenance.of_git(repository)
+    assert told["git_dirty"] == "true"
+    assert told["git_patch"].startswith("(left out: ")
 
 
 def test_asking_leaves_the_index_as_it_is(repository):

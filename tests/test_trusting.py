@@ -263,10 +263,11 @@ def test_nothing_to_explain(sweeps, project, run):
     assert sweeps("why", "wave", "--from", "abcdef").code == 2
 
 
-def test_what_is_not_on_record_is_said_not_to_be(sweeps, project, run, edit):
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"sources": 3}', '{"parts": {}}'])
+def test_what_is_not_on_record_is_said_not_to_be(sweeps, project, run, edit, content):
     run()
     for path in (project / "results" / ".memo" / "wave").glob("*/*.json"):
-        path.write_text("{")
+        path.write_text(content)
     edit("G = 1.5", "G = 1.6")
     said = sweeps("why", "wave")
     assert said.code == 0
