@@ -161,4 +161,4 @@ def _made(said: Any, fingerprint: str) -> Acceptance:
         raise TypeError(fingerprint)
     if not all(type(lane) is int and 0 <= lane < 2**64 for lane in (first, second)):
         raise ValueError(first, second)
-    return Acceptance(*texts, said["new_defaults"], (first, second))
+    return Acceptance(texts[0], texts[1], texts[2], said["new_defaults"], (first, second))

@@ -235,7 +235,7 @@ class _Pairs:
     now_entries: Entries
 
     def differences(self) -> Iterator[Difference]:
-        """Compare each output at all points."""
+        """Compare each output, and each coordinate of outputs, at all points."""
         found: dict[str, list[Difference]] = {}
         for at, before, after in self._variables():
             for name in dict.fromkeys([*before, *after]):
@@ -266,8 +266,15 @@ class _Pairs:
         stored = index.parts[part]
         with contextlib.closing(segment.open_hdf5(stored.path)) as file:
             whole = merging.read_part(stored, file)
-        chosen = merging.rows_of(whole, entries - index.starts[part]).variables
-        return {nameless.shown(v.name, self.experiment): v for v in chosen}
+        chosen = merging.rows_of(whole, entries - index.starts[part])
+        coordinates = [
+            dataclasses.replace(
+                c, values=np.broadcast_to(c.values, (len(entries), *c.values.shape))
+            )
+            for c in chosen.coordinates  # which all points of a part share
+        ]
+        variables = (*chosen.variables, *coordinates)
+        return {nameless.shown(v.name, self.experiment): v for v in variables}
 
 
 def _worst(subject: Subject, outputs: tuple[Difference, ...]) -> dict[str, dict[str, Any]]:

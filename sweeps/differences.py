@@ -187,8 +187,13 @@ def merged(found: Sequence[Difference]) -> Difference:
 
 
 def _note(then: Variable, now: Variable) -> str:
-    before, after = then.values.dtype, now.values.dtype
-    return "" if before == after else f"dtype was {before} and now {after}"
+    """Say what differs besides the values: type, names of dimensions, attributes such as units."""
+    pairs = (
+        ("dtype", then.values.dtype, now.values.dtype),
+        ("dimensions", then.dims, now.dims),
+        ("attributes", dict(then.attrs), dict(now.attrs)),
+    )
+    return "; ".join(f"{what} was {a} and now {b}" for what, a, b in pairs if repr(a) != repr(b))
 
 
 def _rows(variable: Variable, n_points: int) -> list[Array]:

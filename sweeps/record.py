@@ -110,10 +110,10 @@ def read_declared(folder: Path) -> Declared | None:
         return None
     labels = {name: _code(each) for name, each in said["labels"].items()}
     known = {name: each for name, each in labels.items() if each is not None}
-    constants, arguments = said.get("constants"), said.get("arguments")
-    if not _is_texts(constants) or not isinstance(arguments, list):
+    arguments = said.get("arguments")
+    if not _is_texts(said.get("constants")) or not isinstance(arguments, list):
         return None
-    return Declared(constants, known, tuple(map(str, arguments)))
+    return Declared(said["constants"], known, tuple(map(str, arguments)))
 
 
 def _code(said: Any) -> Code | None:

@@ -519,6 +519,41 @@ def test_diff_says_what_fails_now_or_is_of_another_kind(sweeps, project, run, ed
     assert notes == {"y": "", "n": "dtype was int64 and now float64", "more": "a new output"}
 
 
+LABELLED = """
+import xarray as xr
+from sweeps import experiment, grid
+
+@experiment(grid(x=[0, 1]))
+def field(x):
+    return xr.DataArray([1.0, 2.0], dims="t", coords={"t": [0, 1]}, attrs={"units": "m"}, name="v")
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "output", "note"),
+    [
+        ("[0, 1]},", "[0, 7]},", "t", ""),
+        (
+            '"units": "m"',
+            '"units": "km"',
+            "v",
+            "attributes was {'units': 'm'} and now {'units': 'km'}",
+        ),
+        ('"t"', '"s"', "v", "dimensions was ('t',) and now ('s',)"),
+    ],
+    ids=["coordinates", "units", "dimensions"],
+)  # fmt: skip
+def test_values_alone_do_not_make_it_exact(sweeps, project, old, new, output, note):
+    path = project / "experiments" / "field.py"
+    path.write_text(LABELLED)
+    sweeps("run", "field", "--engine", "serial")
+    path.write_text(LABELLED.replace(old, new))
+    said = sweeps("diff", "field", "--engine", "serial", "--json")
+    assert said.code == 1
+    (found,) = [each for each in said.json["outputs"] if each["name"] == output]
+    assert (found["note"], found["equal"] == found["points"]) == (note, note != "")
+
+
 def test_diff_of_a_new_argument(sweeps, project, run, edit):
     run()
     edit("damping=0.5):", "damping=0.5, drag=0.0):")
