@@ -10,7 +10,8 @@ import ast
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from sweeps.source.effects import HARMLESS_METHODS, Effects, alias_chains, bindings, effects
+from sweeps.source.aliases import alias_chains, bindings
+from sweeps.source.effects import HARMLESS_METHODS, Effects, effects
 from sweeps.source.module import Module
 from sweeps.source.resolving import ALL, Place, Resolver
 from sweeps.source.scopes import Function, ImportNode, Reference, chain_of

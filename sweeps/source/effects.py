@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
+from sweeps.source.aliases import Local, Scopes, in_module, is_local, local_scope, outside, place_of
 from sweeps.source.scopes import (
     Chain,
     Function,
     ImportNode,
     Reference,
-    Scope,
     chain_of,
-    function_scope,
     is_summary_of,
     literal_import,
 )
@@ -79,16 +78,6 @@ def effects(
     return Effects(**{**vars(found), "changes_parameters": walk.changes_parameters})
 
 
-@dataclass
-class _Local(Scope):
-    """A scope that knows what its names may stand for."""
-
-    aliases: dict[str, list[tuple[ast.expr, bool]]] = field(default_factory=dict)
-
-
-Scopes = tuple[_Local, ...]
-
-
 class _Walk:
     def __init__(self, experiments: Collection[str], inside_functions: bool) -> None:
         self.found = Effects()
@@ -103,19 +92,19 @@ class _Walk:
                 self.all([*node.args.defaults, *filter(None, node.args.kw_defaults)], scopes)
                 if self.inside_functions:
                     is_method = bool(scopes) and scopes[-1].is_class
-                    self.all(node.body, (*scopes, _local(node, is_method=is_method)))
+                    self.all(node.body, (*scopes, local_scope(node, is_method=is_method)))
             case ast.Lambda():
                 if self.inside_functions:
-                    self.node(node.body, (*scopes, _local(node)))
+                    self.node(node.body, (*scopes, local_scope(node)))
             case ast.ClassDef():
                 self.class_(node, scopes)
             case ast.Import() | ast.ImportFrom():
                 self.found.imports.append(node)
             case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
-                inner = _Local()
+                inner = Local()
                 inner.bind_all_in(generator.target for generator in node.generators)
                 for generator in node.generators:
-                    _add_aliases(inner, generator.target, generator.iter, deep=True)
+                    inner.add_aliases(generator.target, generator.iter, deep=True)
                 self.all(ast.iter_child_nodes(node), (*scopes, inner))
             case ast.Expr(value=ast.Call() as call):
                 if not is_summary_of(call.func, self.experiments):
@@ -154,27 +143,27 @@ class _Walk:
         self.decorators(node, scopes)
         above = [*node.bases, *(k.value for k in node.keywords if k.arg == "metaclass")]
         self.found.bases.append([r for each in above for r in self.named(each, scopes)])
-        own = _Local(is_class=True)
+        own = Local(is_class=True)
         own.bind_all_in(node.body)
         self.all([*node.bases, *node.keywords], scopes)
         self.all(node.body, (*scopes, own))
 
     def named(self, node: ast.expr, scopes: Scopes) -> list[Reference]:
         """Return what a base of a class refers to; of ``Generic[T]`` it is ``Generic``."""
-        chain = _place_of(node)[0]
-        return _global(chain, scopes) if chain else []
+        chain = place_of(node)[0]
+        return in_module(chain, scopes) if chain else []
 
     def call(self, node: ast.Call, scopes: Scopes, *, is_statement: bool = False) -> None:
         given = [*node.args, *(keyword.value for keyword in node.keywords)]
         chain = chain_of(node.func)
-        passed = [] if chain and chain[-1] in _HARMLESS_CALLS else [*map(_place_of, given)]
+        passed = [] if chain and chain[-1] in _HARMLESS_CALLS else [*map(place_of, given)]
         if is_statement:
             for place in passed:
                 self.change_chain(place[0], scopes, deep=True)
         else:
             outs = [k.value for k in node.keywords if k.arg in ("out", "inplace")]
             for value in outs:
-                self.change_chain(_place_of(value)[0], scopes, deep=True)
+                self.change_chain(place_of(value)[0], scopes, deep=True)
         if literal := literal_import(node):
             self.found.imports.append(literal[0])
         match node:
@@ -186,24 +175,24 @@ class _Walk:
         if chain:
             references = [r for p in passed if p[0] for r in self.outside(p[0], scopes)]
             if references:
-                self.found.passed.extend((r, references) for r in _global(chain, scopes))
+                self.found.passed.extend((r, references) for r in in_module(chain, scopes))
             self.called(chain, scopes, is_statement=is_statement)
         elif isinstance(node.func, ast.Attribute) and node.func.attr not in HARMLESS_METHODS:
-            inner, n_steps = _place_of(node.func.value)
+            inner, n_steps = place_of(node.func.value)
             self.change_chain(inner, scopes, deep=n_steps > 0)
         self.all([node.func, *given], scopes)
 
     def called(self, chain: Chain, scopes: Scopes, *, is_statement: bool = False) -> None:
-        for reference in _global(chain, scopes):
+        for reference in in_module(chain, scopes):
             self.found.called[reference] = is_statement or self.found.called.get(reference, False)
-        if len(chain) > 1 and chain[-1] not in HARMLESS_METHODS and _is_local(chain[0], scopes):
+        if len(chain) > 1 and chain[-1] not in HARMLESS_METHODS and is_local(chain[0], scopes):
             self.change_chain(chain[:-1], scopes, deep=False)
 
     def change(self, node: ast.Attribute | ast.Subscript, scopes: Scopes) -> None:
         if isinstance(node, ast.Attribute) and (chain := chain_of(node)):
             self.change_chain(chain, scopes, deep=False, is_bound=True)
         else:
-            chain, n_steps = _place_of(node)
+            chain, n_steps = place_of(node)
             self.change_chain(chain, scopes, deep=n_steps > 1)
 
     def change_chain(
@@ -216,139 +205,12 @@ class _Walk:
     ) -> None:
         if not chain:
             return
-        if is_bound and _is_local(chain[0], scopes):
+        if is_bound and is_local(chain[0], scopes):
             chain = chain[:-1]
         for reference in self.outside(chain, scopes):
             self.found.changed[reference, deep] = None
 
     def outside(self, chain: Chain, scopes: Scopes) -> list[Reference]:
-        """Return the names of the module, or imports, that a chain may stand for."""
-        found: list[Reference] = []
-        pending, seen = [chain], {chain}
-        while pending:
-            chain = pending.pop()
-            found += _global(chain, scopes)
-            scope = _scope_of(chain[0], scopes)
-            if scope is None or scope.names[chain[0]]:
-                continue
-            if chain[0] not in scope.aliases and not scope.is_class:
-                self.changes_parameters = True
-            for value, deep in scope.aliases.get(chain[0], ()):
-                new = {*alias_chains(value, deep=deep)} - seen
-                seen |= new
-                pending += new
+        found, is_parameter = outside(chain, scopes)
+        self.changes_parameters |= is_parameter
         return found
-
-
-def _local(node: Function | ast.Lambda, *, is_method: bool = False) -> _Local:
-    plain = function_scope(node)
-    scope = _Local(names=plain.names, globals=plain.globals)
-    if is_method and node.args.args:  # ``self`` is not passed by who calls
-        scope.aliases[node.args.args[0].arg] = []
-    for inner in ast.walk(node) if not isinstance(node, ast.Lambda) else ():
-        for target, value, deep in bindings(inner):
-            _add_aliases(scope, target, value, deep=deep)
-    return scope
-
-
-def _add_aliases(scope: _Local, target: ast.AST, value: ast.expr, *, deep: bool) -> None:
-    for name in ast.walk(target):
-        if isinstance(name, ast.Name):
-            is_part = deep or name is not target
-            scope.aliases.setdefault(name.id, []).append((value, is_part))
-
-
-def bindings(node: ast.AST) -> Iterator[tuple[ast.AST, ast.expr, bool]]:
-    """Return (target, value, whether the target is only a part of the value)."""
-    match node:
-        case ast.Assign(targets=targets, value=value):
-            yield from ((target, value, False) for target in targets)
-        case (
-            ast.AnnAssign(target=target, value=ast.expr() as value)
-            | ast.NamedExpr(target=target, value=value)
-        ):
-            yield target, value, False
-        case ast.For(target=target, iter=value) | ast.AsyncFor(target=target, iter=value):
-            yield target, value, True
-        case ast.withitem(context_expr=value, optional_vars=ast.expr() as target):
-            yield target, value, True
-
-
-def alias_chains(value: ast.expr, *, deep: bool) -> Iterator[Chain]:
-    """Return the chains that a value may be, or with `deep` that may be in it.
-
-    Of a call it is what is called: a method may return a part of its object, and what a function
-    returns can be looked at.
-
-    Examples
-    --------
-    >>> value = ast.parse("registry.TABLE if big else {'a': other}", mode="eval").body
-    >>> [*alias_chains(value, deep=False)], [*alias_chains(value, deep=True)]
-    ([('registry', 'TABLE')], [('registry', 'TABLE'), ('other',)])
-    """
-    match value:
-        case ast.Name() | ast.Attribute() | ast.Subscript() | ast.Starred() | ast.Await():
-            if chain := _place_of(value)[0]:
-                yield chain
-        case ast.Call():
-            if chain := _place_of(value)[0]:
-                yield chain
-            given = [*value.args, *(keyword.value for keyword in value.keywords)] if deep else []
-            for each in given:
-                yield from alias_chains(each, deep=deep)
-        case ast.IfExp():
-            yield from alias_chains(value.body, deep=deep)
-            yield from alias_chains(value.orelse, deep=deep)
-        case ast.BoolOp():
-            for each in value.values:
-                yield from alias_chains(each, deep=deep)
-        case ast.NamedExpr():
-            yield from alias_chains(value.value, deep=deep)
-        case ast.Tuple() | ast.List() | ast.Set() if deep:
-            for each in value.elts:
-                yield from alias_chains(each, deep=deep)
-        case ast.Dict() if deep:
-            for each in value.values:
-                yield from alias_chains(each, deep=deep)
-
-
-def _place_of(node: ast.AST) -> tuple[Chain, int]:
-    """Return the chain that ``a.b["x"].c()[0]`` starts with, and how many steps lead on from it."""
-    steps: list[str] = []
-    n_steps = 0
-    while True:
-        match node:
-            case ast.Attribute(value=inner, attr=name):
-                steps.append(name)
-            case ast.Call(func=ast.Name(id="vars"), args=[inner]):  # of a module it is all
-                steps = []
-            case ast.Subscript(value=inner) | ast.Call(func=inner):
-                n_steps += len(steps) + 1
-                steps = []
-            case ast.Starred(value=inner) | ast.Await(value=inner):
-                pass
-            case ast.Name(id=name):
-                return (name, *reversed(steps)), n_steps
-            case _:
-                return (), 0
-        node = inner
-
-
-def _scope_of(name: str, scopes: Scopes) -> _Local | None:
-    for scope in reversed(scopes):
-        if name in scope.globals:
-            return None
-        if name in scope.names:
-            return scope
-    return None
-
-
-def _is_local(name: str, scopes: Scopes) -> bool:
-    scope = _scope_of(name, scopes)
-    return scope is not None and not scope.names[name]
-
-
-def _global(chain: Chain, scopes: Scopes) -> list[Reference]:
-    """Return a chain as a name of the module or of an import; nothing where it is local."""
-    scope = _scope_of(chain[0], scopes)
-    return [(None, chain)] if scope is None else [(node, chain) for node in scope.names[chain[0]]]
