@@ -17,7 +17,7 @@ from sweeps.errors import DeclarationError
 from sweeps.source.canonical import OpaqueError, digest
 from sweeps.source.carried import Carried, innermost
 from sweeps.source.module import Module
-from sweeps.source.syntax import OWN_NAME
+from sweeps.source.reader import OWN_NAME
 
 _CLOCK_TICK_NS = 20_000_000  # it takes 1-10 ms
 _MOST_WAITS = 100

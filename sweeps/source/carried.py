@@ -15,8 +15,8 @@ from sweeps.source.module import Module
 from sweeps.source.namespace import NOTHING
 from sweeps.source.project import cell_source, find_code
 from sweeps.source.reach import Reach
+from sweeps.source.reader import OWN_NAME
 from sweeps.source.scopes import Definer, Function, function_scope, parameters
-from sweeps.source.syntax import OWN_NAME
 
 _COMPREHENSION = re.compile(r"<(list|dict|set)comp>\.(<locals>\.)?")
 

@@ -16,6 +16,7 @@ from sweeps.source.annotating import looks_at_annotations
 from sweeps.source.changes import Changes
 from sweeps.source.module import Module
 from sweeps.source.project import siblings
+from sweeps.source.reader import OWN_NAME
 from sweeps.source.resolving import ALL, Resolver
 from sweeps.source.scopes import (
     Chain,
@@ -25,7 +26,7 @@ from sweeps.source.scopes import (
     chain_of,
     is_summary_of,
 )
-from sweeps.source.syntax import OWN_NAME, Reading, read
+from sweeps.source.syntax import Reading, read
 from sweeps.source.wording import changes_nothing, label, place, written_out
 
 # With these, code reaches names that cannot be seen in the source.

@@ -1,0 +1,130 @@
+"""Expressions and imports -> their normal form, and the names that they use."""
+
+from __future__ import annotations
+
+import ast
+
+from sweeps.source.reader import OWN_NAME, Reader, Scopes
+from sweeps.source.scopes import ImportNode, Scope, chain_of, literal_import
+
+# What says under which name something was defined.
+_NAMES = frozenset({"__name__", "__qualname__", "__code__", "co_name", "co_qualname", "getsource"})
+
+
+def operator(reader: Reader, node: ast.AST, scopes: Scopes) -> None:
+    """Write an operator by its name alone."""
+    reader.written.append(node.__class__.__name__)
+
+
+def constant(reader: Reader, node: ast.Constant, scopes: Scopes) -> None:
+    """Write a constant; its type shows."""
+    reader.written.append(_constant(node.value))
+
+
+def importing(reader: Reader, node: ImportNode, scopes: Scopes) -> None:
+    """Write an import statement, and note it."""
+    reader.imports.append(node)
+    reader.fields(node, scopes)
+
+
+def subscript(reader: Reader, node: ast.Subscript, scopes: Scopes) -> None:
+    """Write ``a[b]``; ``sys.modules["a"]`` uses that module."""
+    if literal := literal_import(node):
+        reader.references.setdefault(literal, node.lineno)
+    reader.fields(node, scopes)
+
+
+def name(reader: Reader, node: ast.Name, scopes: Scopes) -> None:
+    """Write a name, and note it where it is used and not bound."""
+    is_own = node.id == reader.own_name and _is_global(node.id, scopes)
+    reader.written.append(OWN_NAME if is_own else node.id)
+    if node.ctx.__class__ is ast.Load or (scopes and node.id in scopes[-1].globals):
+        reader.refer((node.id,), scopes, node.lineno)
+
+
+def attribute(reader: Reader, node: ast.Attribute, scopes: Scopes) -> None:
+    """Write ``a.b.c``, and note it as a whole."""
+    if node.attr in _NAMES:
+        reader.is_by_name = True
+    chain = chain_of(node)
+    if not chain:
+        reader.fields(node, scopes)
+        return
+    is_own = chain[0] == reader.own_name and _is_global(chain[0], scopes)
+    reader.written.append(".".join((OWN_NAME, *chain[1:]) if is_own else chain))
+    reader.refer(chain, scopes, node.lineno)
+
+
+def call(reader: Reader, node: ast.Call, scopes: Scopes) -> None:
+    """Write a call; one that imports may name its module."""
+    chain = chain_of(node)
+    if chain == ("vars",) and node.args:  # of some object: reaches no global
+        reader.written.append("vars")
+        reader.item("args", node.args, scopes)
+        return
+    if chain and chain[-1] in ("import_module", "__import__") and node.args:
+        if literal := literal_import(node):
+            reader.references.setdefault(literal, node.lineno)
+        elif not (isinstance(node.args[0], ast.Name) and node.args[0].id == "__name__"):
+            reader.unknown_imports.setdefault(_beginning(node.args[0]), node.lineno)
+    reader.fields(node, scopes)
+
+
+def formatted(reader: Reader, node: ast.JoinedStr, scopes: Scopes) -> None:
+    """Join the texts between the values of a formatted string, as not all Pythons do."""
+    reader.written.append("JoinedStr(")
+    text = ""
+    for part in node.values:
+        if isinstance(part, ast.Constant):
+            text += str(part.value)
+            continue
+        reader.written.append(f"{text!r},")
+        text = ""
+        reader.node(part, scopes)
+    reader.written.append(f"{text!r})")
+
+
+def comprehension(
+    reader: Reader,
+    node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp,
+    scopes: Scopes,
+) -> None:
+    """Write a comprehension: its first iterable is evaluated outside of it, all else inside."""
+    inner = Scope()
+    inner.bind_all_in(generator.target for generator in node.generators)
+    inside = (*(scope for scope in scopes if not scope.is_class), inner)
+    reader.written.append(f"{type(node).__name__}(")
+    for position, generator in enumerate(node.generators):
+        reader.node(generator.iter, inside if position else scopes)
+        reader.written.append(f" async={generator.is_async} for ")
+        reader.node(generator.target, inside)
+        reader.item("if", generator.ifs, inside)
+    parts = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
+    reader.item("of", parts, inside)
+    reader.written.append(")")
+
+
+def _is_global(name: str, scopes: Scopes) -> bool:
+    for scope in reversed(scopes):
+        if name in scope.globals:
+            return True
+        if name in scope.names:
+            return False
+    return True
+
+
+def _beginning(node: ast.expr) -> str:
+    """Return what a made-up text is sure to begin with."""
+    match node:
+        case ast.JoinedStr(values=[first, *_]) | ast.BinOp(left=first):
+            return _beginning(first)
+        case ast.Call(func=ast.Attribute(value=first, attr="format" | "join")):
+            return _beginning(first).partition("{")[0]
+        case ast.Constant(value=str(text)):
+            return text
+    return ""
+
+
+def _constant(value: object) -> str:
+    # Hexadecimal: decimals of long integers are refused by Python.
+    return f"{type(value).__name__}:{value:x};" if type(value) is int else f"{value!r};"
