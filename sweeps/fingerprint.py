@@ -106,7 +106,7 @@ def fingerprint(
             carried.take(function)
             for name, opener in (resources or {}).items():
                 text = carried.named_value(name, opener)
-                carried.reach.add(f"resource:{name}", text, text)
+                carried.reach.parts.add(f"resource:{name}", text, text)
             carried.reach.follow_all()
     except OpaqueError as error:
         raise DeclarationError(
@@ -117,18 +117,19 @@ def fingerprint(
     except SyntaxError as error:
         raise DeclarationError(f"{error.filename}, line {error.lineno}: {error.msg}") from error
     reach, home = carried.reach, carried.home
+    found = reach.parts
     if version is not None:
-        reach.add("version", f"{type(version).__name__}:{version!r}", str(version))
-    parts = {part: digest(*sorted(texts)) for part, texts in reach.texts.items()}
+        found.add("version", f"{type(version).__name__}:{version!r}", str(version))
+    parts = {part: digest(*sorted(texts)) for part, texts in found.texts.items()}
     named = {f"data:{Path(path).as_posix()}": _folder(home) / path for path in depends_on}
-    for module, path in reach.data:
+    for module, path in found.data:
         named[f"{module.name}:@cached(depends_on={path!r})"] = _folder(module) / path
     data = {path: _settled(path) for path in named.values()}
     parts |= {part: content(path) for part, path in named.items()}
     # The function's own module goes by many names, as `__main__`: they do not count. Nor does the
     # function's own, unless something may look for it.
     own = f"{home.name}:" if home else " "
-    own_part = reach.own_part if home and home.name not in reach.whole else None
+    own_part = reach.own_part if home and home.name not in found.whole else None
     lines = [f"{':' if part.startswith(own) else ''}{part.removeprefix(own)} {own_digest}"
              for part, own_digest in parts.items() if part != own_part]  # fmt: skip
     if own_part in parts:
@@ -137,9 +138,9 @@ def fingerprint(
     return Fingerprint(
         digest=digest("sweeps fingerprint 2", *sorted(lines)),
         parts=dict(sorted(parts.items())),
-        modules=tuple(sorted(reach.modules)),
-        sources=dict(sorted(reach.sources.items())),
-        whole_modules=dict(sorted(reach.whole.items())),
+        modules=tuple(sorted(found.modules)),
+        sources=dict(sorted(found.sources.items())),
+        whole_modules=dict(sorted(found.whole.items())),
         files=reach.files,
         data=data,
     )

@@ -20,11 +20,12 @@ _BLIND_PACKAGES = frozenset({
 })  # fmt: skip
 
 
-def looks_at_annotations(names: Resolver, module: Module, chain: Chain) -> bool:
+def looks_at_annotations(names: Resolver, module: Module, node: ast.expr) -> bool:
     """Say whether a decorator or a base class may look at annotations.
 
     Only of one that the project defines can it be seen that it does not, with all that it uses.
     """
+    chain = chain_of(node)
     if not chain or not [*names.places(module, (None, chain))]:
         return True
     pending: list[tuple[Module, Chain]] = [(module, chain)]
@@ -39,10 +40,10 @@ def looks_at_annotations(names: Resolver, module: Module, chain: Chain) -> bool:
             statements = place.module.space.statements.get(place.name)
             if not statements:
                 return True
-            for node in (n for statement in statements for n in ast.walk(statement)):
-                if not _LOOKS.isdisjoint(_words(node)):
+            for part in (n for statement in statements for n in ast.walk(statement)):
+                if not _LOOKS.isdisjoint(_words(part)):
                     return True
-                inner = chain_of(node) if isinstance(node, ast.Name | ast.Attribute) else ()
+                inner = chain_of(part) if isinstance(part, ast.Name | ast.Attribute) else ()
                 if inner and (new := (place.module, inner)) not in seen:
                     seen.add(new)
                     pending.append(new)

@@ -41,7 +41,7 @@ class Carried:
                 function = unwrapped  # what wraps it is read there
         text = self._write(function)
         if not text.startswith("defined "):
-            self.reach.add("function", text, text)
+            self.reach.parts.add("function", text, text)
 
     def named_value(self, name: str, value: Any) -> str:
         """Return the text of a value; the name is for the error."""

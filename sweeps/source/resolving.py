@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -52,6 +53,24 @@ class Resolver:
             ):
                 return base
         return None
+
+    def imported(self, module: Module, nodes: Iterable[ImportNode]) -> list[Module]:
+        """Return the project's modules that import statements bring in, with a module's own."""
+        meanings = {module.name} if module.file else set()  # else there are several of the name
+        for node in nodes:
+            if isinstance(node, ast.ImportFrom):
+                base = module.base(node)
+                meanings |= {f"{base}.{alias.name}" for alias in node.names}
+            else:
+                meanings |= {alias.name for alias in node.names}
+        found = []
+        for meaning in sorted(meanings):
+            names = meaning.split(".")
+            for length in range(1, len(names) + 1):
+                if (parent := self.module(".".join(names[:length]))) is None:
+                    break
+                found.append(parent)
+        return found
 
     def places(self, module: Module, reference: Reference) -> Iterator[Place]:
         """Return all that a reference in a module may mean; the last of several bindings counts."""

@@ -1,4 +1,4 @@
-"""Statements and places -> a few words, and what can be told of them at a glance."""
+"""Statements and places -> a few words."""
 
 from __future__ import annotations
 
@@ -26,27 +26,3 @@ def place(module: Module, line: int) -> str:
     n_parts = module.name.count(".") + 1 + (module.file.name == "__init__.py")
     where = "/".join(module.file.parts[-n_parts:])
     return f"{where}:{line}" if line else where
-
-
-def changes_nothing(statement: ast.stmt) -> bool:
-    """Say whether a statement is sure to change nothing but the name that it binds."""
-    match statement:
-        case ast.FunctionDef(decorator_list=[], args=arguments):
-            defaults = [*arguments.defaults, *arguments.kw_defaults]
-            return all(d is None or isinstance(d, ast.Constant | ast.Name) for d in defaults)
-        case ast.Expr(value=ast.Constant()):
-            return True
-        case ast.Assign(targets=[ast.Name()], value=ast.Constant() | ast.Name()):
-            return True
-    return False
-
-
-def written_out(node: ast.expr) -> list[str] | None:
-    """Return the paths of a text or of several; None for what must be run to be known."""
-    match node:
-        case ast.Constant(value=str(path)):
-            return [path]
-        case ast.List(elts=items) | ast.Tuple(elts=items) | ast.Set(elts=items):
-            found = [written_out(item) for item in items]
-            return None if None in found else [path for each in found for path in each or ()]
-    return None
