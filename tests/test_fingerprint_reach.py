@@ -44,6 +44,7 @@ ELSEWHERE = {
     "imported within the function": ({"main.py": "from . import reg\n\n\ndef f(x):\n    from . import plug\n    return reg.REGISTRY['a'](x)\n", "reg.py": REG, "plug.py": "from .reg import register\n\n\n@register('a')\ndef a(x):\n    return x\n"}, "return x", "return -x"),
     "imported by its name": ({"main.py": "import importlib\n\nfrom . import reg\n\nimportlib.import_module('.plug', __package__)\n\n\ndef f(x):\n    return reg.REGISTRY['a'](x)\n", "reg.py": REG, "plug.py": "from .reg import register\n\n\n@register('a')\ndef a(x):\n    return x\n"}, "return x", "return -x"),
     "imported by a made-up name": ({"main.py": "import importlib\n\nfrom . import reg\n\nfor name in ('plug',):\n    importlib.import_module(f'{__package__}.{name}')\n\n\ndef f(x):\n    return reg.REGISTRY['a'](x)\n", "reg.py": REG, "plug.py": "from .reg import register\n\n\n@register('a')\ndef a(x):\n    return x\n"}, "return x", "return -x"),
+    "imported by what was registered": ({"main.py": "from . import first, reg\n\n\ndef f(x):\n    return reg.REGISTRY['a'](x)\n", "reg.py": REG, "first.py": "from .reg import register\n\n\n@register('b')\ndef b(x):\n    from . import plug\n    return x\n", "plug.py": "from .reg import register\n\n\n@register('a')\ndef a(x):\n    return x\n"}, "return x", "return -x"),
     "called by a made-up name": ({"main.py": "import importlib\n\n\ndef f(x):\n    return importlib.import_module('PACKAGE.pl' + 'ug').g(x)\n", "plug.py": "def g(x):\n    return x\n"}, "return x", "return -x"),
 }  # fmt: skip
 

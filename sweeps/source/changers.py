@@ -64,7 +64,8 @@ class Changers:
         for noted in (self._changing, *([self._deriving] if self.counts_subclasses else ())):
             by_name = noted.get(module, {})
             for key in (name, ALL):
-                yield from by_name.get(key, {}).items()
+                # A copy: what is read of a statement may enter modules that change the name too.
+                yield from [*by_name.get(key, {}).items()]
 
     def makers(self, module: Module, name: str) -> set[ast.stmt]:
         """Return the statements of a module that make or change a name of its own."""
