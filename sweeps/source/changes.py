@@ -44,6 +44,9 @@ class Changed:
     imports: dict[tuple[Module, ImportNode], None] = field(default_factory=dict)
 
 
+_Name = tuple[Module, str]
+
+
 class Changes:
     """Finds what statements change."""
 
@@ -54,7 +57,8 @@ class Changes:
     ) -> None:
         self._resolver = resolver
         self._references = references
-        self._written: dict[tuple[Module, str], Changed] = {}
+        self._written: dict[_Name, Changed] = {}
+        self._writing: dict[_Name, tuple[Changed, list[_Name]]] = {}
 
     def of(self, module: Module, statement: ast.stmt) -> tuple[Changed, Effects]:
         """Find what a top-level statement of a module changes when it runs."""
@@ -200,12 +204,26 @@ class Changes:
             found = self._written[module, name] = Changed()
             pending, seen = [(module, name)], {(module, name)}
             while pending:
-                owner, each = pending.pop()
-                for place in self._write(owner, each, found):
-                    if place.module and (place.module, place.name) not in seen:
-                        seen.add((place.module, place.name))
-                        pending.append((place.module, place.name))
+                own, referred = self._writes(*pending.pop())
+                found.places |= own.places
+                found.outside |= own.outside
+                found.imports |= own.imports
+                new = [each for each in referred if each not in seen]
+                seen.update(new)
+                pending += new
         return self._written[module, name]
+
+    def _writes(self, module: Module, name: str) -> tuple[Changed, list[_Name]]:
+        """Find what the definition of a name writes when called, and what it refers to.
+
+        Kept, since most of a project is reached from many of the functions that it calls.
+        """
+        if (module, name) not in self._writing:
+            found = Changed()
+            places = self._write(module, name, found)
+            referred = dict.fromkeys((p.module, p.name) for p in places if p.module)
+            self._writing[module, name] = found, [*referred]
+        return self._writing[module, name]
 
     def _write(self, module: Module, name: str, found: Changed) -> Iterator[Place]:
         """Note what the definition of a name writes when called; return what it refers to."""
