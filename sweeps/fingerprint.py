@@ -17,6 +17,7 @@ from sweeps.errors import DeclarationError
 from sweeps.source.canonical import OpaqueError, digest
 from sweeps.source.carried import Carried, innermost
 from sweeps.source.module import Module
+from sweeps.source.reach import AnnotationsAskedError
 from sweeps.source.reader import OWN_NAME
 
 _CLOCK_TICK_NS = 20_000_000  # it takes 1-10 ms
@@ -102,12 +103,10 @@ def fingerprint(
     """
     try:
         with _no_collecting():
-            carried = Carried(innermost(function), keyed)
-            carried.take(function)
-            for name, opener in (resources or {}).items():
-                text = carried.named_value(name, opener)
-                carried.reach.parts.add(f"resource:{name}", text, text)
-            carried.reach.follow_all()
+            try:
+                carried = _followed(function, keyed, resources or {})
+            except AnnotationsAskedError:
+                carried = _followed(function, keyed, resources or {}, counts_annotations=True)
     except OpaqueError as error:
         raise DeclarationError(
             f"{getattr(function, '__qualname__', 'the function')!r} carries {error}: it cannot be "
@@ -144,6 +143,23 @@ def fingerprint(
         files=reach.files,
         data=data,
     )
+
+
+def _followed(
+    function: Callable[..., Any],
+    keyed: Collection[str],
+    resources: Mapping[str, Callable[..., Any]],
+    *,
+    counts_annotations: bool = False,
+) -> Carried:
+    """Follow a function to all that it reaches."""
+    carried = Carried(innermost(function), keyed, counts_annotations=counts_annotations)
+    carried.take(function)
+    for name, opener in resources.items():
+        text = carried.named_value(name, opener)
+        carried.reach.parts.add(f"resource:{name}", text, text)
+    carried.reach.follow_all()
+    return carried
 
 
 @contextlib.contextmanager

@@ -486,7 +486,7 @@ def test_dynamic_code_takes_its_whole_module(make_project, body):
     text = f"def hidden(x):\n    return deeper(x)\n\n\nfrom .low import deeper\n\n\ndef f(x):\n    {body}\n"
     project = make_project({"main.py": text, "low.py": "def deeper(x):\n    return x\n"})
     before = project.fingerprint("f")
-    assert list(before.whole_modules) == [f"{project.package}.main"]
+    assert f"{project.package}.main" in before.whole_modules
     project.edit("main.py", "return deeper(x)", "return -deeper(x)")
     after = project.fingerprint("f")
     project.edit("low.py", "return x", "return -x")

@@ -46,6 +46,26 @@ ELSEWHERE = {
     "imported by a made-up name": ({"main.py": "import importlib\n\nfrom . import reg\n\nfor name in ('plug',):\n    importlib.import_module(f'{__package__}.{name}')\n\n\ndef f(x):\n    return reg.REGISTRY['a'](x)\n", "reg.py": REG, "plug.py": "from .reg import register\n\n\n@register('a')\ndef a(x):\n    return x\n"}, "return x", "return -x"),
     "imported by what was registered": ({"main.py": "from . import first, reg\n\n\ndef f(x):\n    return reg.REGISTRY['a'](x)\n", "reg.py": REG, "first.py": "from .reg import register\n\n\n@register('b')\ndef b(x):\n    from . import plug\n    return x\n", "plug.py": "from .reg import register\n\n\n@register('a')\ndef a(x):\n    return x\n"}, "return x", "return -x"),
     "called by a made-up name": ({"main.py": "import importlib\n\n\ndef f(x):\n    return importlib.import_module('PACKAGE.pl' + 'ug').g(x)\n", "plug.py": "def g(x):\n    return x\n"}, "return x", "return -x"),
+    "by a star behind another one": ({"main.py": "from .reg import *\nfrom .plug import *\n\n\ndef f(x):\n    return gain\n", "reg.py": "gain = 1\n", "plug.py": "other = 1\n"}, "other = 1", "other = 1\ngain = 9"),
+    "by a star behind an own name": ({"main.py": "gain = 1\nfrom .plug import *\n\n\ndef f(x):\n    return gain\n", "plug.py": "other = 1\n"}, "other = 1", "other = 1\ngain = 9"),
+    "by a star of a star": ({"main.py": "from .reg import gain\nfrom .mid import *\n\n\ndef f(x):\n    return gain\n", "reg.py": "gain = 1\n", "mid.py": "from .plug import *\n", "plug.py": "other = 1\n"}, "other = 1", "other = 1\ngain = 9"),
+    "by a call whose value is used": ({"main.py": "from . import plug, reg\n\n\ndef f(x):\n    return reg.S\n", "reg.py": "S = 1\n", "plug.py": "from . import reg\n\n\ndef configure(m):\n    m.S = 777\n    return m\n\n\ndone = configure(reg)\n"}, "777", "555"),
+    "in place, imported": ({"main.py": "from . import plug, reg\n\n\ndef f(x):\n    return reg.T['a']\n", "reg.py": "T = {'a': 1}\n", "plug.py": "from .reg import T\n\nT |= {'a': 777}\n"}, "777", "555"),
+    "by __dict__.update": ({"main.py": "from . import plug, reg\n\n\ndef f(x):\n    return reg.S\n", "reg.py": "S = 1\n", "plug.py": "from . import reg\n\nreg.__dict__.update(S=777)\n"}, "777", "555"),
+    "by setattr in an expression": ({"main.py": "from . import plug, reg\n\n\ndef f(x):\n    return reg.S\n", "reg.py": "S = 1\n", "plug.py": "from . import reg\n\ndone = [setattr(reg, n, 777) for n in ['S']]\n"}, "777", "555"),
+    "by an unbound method": ({"main.py": "from . import plug, reg\n\n\ndef f(x):\n    return reg.T['a']\n", "reg.py": "T = {'a': 1}\n", "plug.py": "from .reg import T\n\ndone = dict.update(T, a=777)\n"}, "777", "555"),
+    "a counter that all share": ({"main.py": "from . import plug, reg\n\n\ndef f(x):\n    return next(reg.count)\n", "reg.py": "import itertools\n\ncount = itertools.count()\n", "plug.py": "from .reg import count\n\nmine = [next(count)]\n"}, "[next(count)]", "[next(count), next(count)]"),
+    "random numbers that all share": ({"main.py": "import random\n\nfrom . import plug\n\nB = random.random()\n\n\ndef f(x):\n    return B\n", "plug.py": "import random\n\nrandom.seed(1)\nA = random.random()\n"}, "A = random.random()\n", ""),
+    "random numbers of numpy": ({"main.py": "import numpy as np\n\nfrom . import plug\n\nB = np.random.rand()\n\n\ndef f(x):\n    return B\n", "plug.py": "import numpy as np\n\nnp.random.seed(1)\nA = np.random.rand(3)\n"}, "rand(3)", "rand(4)"),
+    "imported by a constant": ({"main.py": "import importlib\n\nNAME = 'PACKAGE.plug'\n\n\ndef f(x):\n    return importlib.import_module(NAME).g(x)\n", "plug.py": "def g(x):\n    return x\n"}, "return x", "return -x"),
+    "imported with its package": ({"main.py": "import importlib\n\n\ndef f(x):\n    return importlib.import_module('.plug', package='PACKAGE').g(x)\n", "plug.py": "def g(x):\n    return x\n"}, "return x", "return -x"),
+    "imported by a keyword": ({"main.py": "import importlib\n\n\ndef f(x):\n    return importlib.import_module(name='PACKAGE.plug').g(x)\n", "plug.py": "def g(x):\n    return x\n"}, "return x", "return -x"),
+    "imported by another name of import_module": ({"main.py": "from importlib import import_module as load\n\n\ndef f(x):\n    return load('PACKAGE.plug').g(x)\n", "plug.py": "def g(x):\n    return x\n"}, "return x", "return -x"),
+    "imported by fromlist": ({"main.py": "def f(x):\n    return __import__('PACKAGE', fromlist=['plug']).plug.g(x)\n", "plug.py": "def g(x):\n    return x\n"}, "return x", "return -x"),
+    "imported by pkgutil": ({"main.py": "import pkgutil\n\n\ndef f(x):\n    return pkgutil.resolve_name('PACKAGE.plug:g')(x)\n", "plug.py": "def g(x):\n    return x\n"}, "return x", "return -x"),
+    "imported in a class of the function": ({"main.py": "def f(x):\n    class P:\n        from . import plug\n\n    return P.plug.g(x)\n", "plug.py": "def g(x):\n    return x\n"}, "return x", "return -x"),
+    "an annotation that is asked for": ({"main.py": "import typing\n\nfrom . import plug\n\n\ndef f(x):\n    return typing.get_type_hints(plug.C, include_extras=True)\n", "plug.py": "import typing\n\n\nclass C:\n    a: typing.Annotated[int, 777]\n"}, "777", "555"),
+    "annotations of a function": ({"main.py": "from . import plug\n\n\ndef f(x):\n    return plug.g.__annotations__\n", "plug.py": "def g(x: 777):\n    return x\n"}, "777", "555"),
 }  # fmt: skip
 
 
@@ -54,6 +74,35 @@ def test_what_another_module_changes_counts(make_project, files, old, new):  # n
     project = make_project({"__init__.py": "", **files})
     before = project.fingerprint("f")
     project.edit("plug.py", old, new)
+    assert project.fingerprint("f").digest != before.digest
+
+
+COSMETIC = {
+    "a field of a plain class": ("class C:\n    k = 1\n", "class C:\n    k: int = 1\n    q: int\n"),
+    "an annotation that nothing asks for": (
+        "def h(a):\n    return a\n",
+        "def h(a: 'int') -> 'int':\n    return a\n",
+    ),
+}
+
+
+@pytest.mark.parametrize(("old", "new"), COSMETIC.values(), ids=COSMETIC.keys())
+def test_annotations_that_nothing_reads_do_not_count(make_project, old, new):  # noqa: F811
+    main = (
+        "class C:\n    k = 1\n\n\ndef h(a):\n    return a\n\n\ndef f(x):\n    return h(x) * C.k\n"
+    )
+    project = make_project({"__init__.py": "", "main.py": main})
+    before = project.fingerprint("f")
+    project.edit("main.py", old, new)
+    assert project.fingerprint("f").digest == before.digest
+
+
+def test_which_star_comes_last_counts(make_project):  # noqa: F811
+    main = "from .a import *\nfrom .b import *\n\n\ndef f(x):\n    return gain\n"
+    files = {"__init__.py": "", "a.py": "gain = 1\n", "b.py": "gain = 2\n", "main.py": main}
+    project = make_project(files)
+    before = project.fingerprint("f")
+    project.edit("main.py", "from .a import *\nfrom .b", "from .b import *\nfrom .a")
     assert project.fingerprint("f").digest != before.digest
 
 

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from sweeps.source.scopes import Chain, Function, Reference, Scope, function_scope
+from sweeps.source.scopes import Chain, Function, Reference, Scope, function_scope, parameters
 
 
 @dataclass
@@ -14,11 +14,12 @@ class Local(Scope):
     """A scope that knows what its names may stand for."""
 
     aliases: dict[str, list[tuple[ast.expr, bool]]] = field(default_factory=dict)
+    passed: frozenset[str] = frozenset()
 
     def add_aliases(self, target: ast.AST, value: ast.expr, *, deep: bool) -> None:
         """Note that the names in a target stand for a value, or with `deep` for what is in it."""
         for name in ast.walk(target):
-            if isinstance(name, ast.Name):
+            if isinstance(name, ast.Name) and not isinstance(name.ctx, ast.Load):
                 is_part = deep or name is not target
                 self.aliases.setdefault(name.id, []).append((value, is_part))
 
@@ -29,9 +30,10 @@ Scopes = tuple[Local, ...]
 def local_scope(node: Function | ast.Lambda, *, is_method: bool = False) -> Local:
     """Return what is local to a function, and what its names may stand for."""
     plain = function_scope(node)
-    scope = Local(names=plain.names, globals=plain.globals)
-    if is_method and node.args.args:  # ``self`` is not passed by who calls
-        scope.aliases[node.args.args[0].arg] = []
+    passed = [argument.arg for _, argument, _ in parameters(node.args)]
+    own = {passed[0]} if is_method and passed else set()  # ``self`` is not passed by who calls
+    scope = Local(names=plain.names, globals=plain.globals, passed=frozenset(passed) - own)
+    scope.aliases |= {name: [] for name in own}
     for inner in ast.walk(node) if not isinstance(node, ast.Lambda) else ():
         for target, value, deep in bindings(inner):
             scope.add_aliases(target, value, deep=deep)
@@ -149,8 +151,7 @@ def outside(chain: Chain, scopes: Scopes) -> tuple[list[Reference], bool]:
         scope = _scope_of(chain[0], scopes)
         if scope is None or scope.names[chain[0]]:
             continue
-        if chain[0] not in scope.aliases and not scope.is_class:
-            is_parameter = True
+        is_parameter |= chain[0] in scope.passed
         for value, deep in scope.aliases.get(chain[0], ()):
             new = {*alias_chains(value, deep=deep)} - seen
             seen |= new

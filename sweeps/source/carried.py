@@ -24,10 +24,12 @@ _COMPREHENSION = re.compile(r"<(list|dict|set)comp>\.(<locals>\.)?")
 class Carried:
     """The function as an object: where its source is, and what it carries besides."""
 
-    def __init__(self, own: Any, keyed: Collection[str] = ()) -> None:
+    def __init__(
+        self, own: Any, keyed: Collection[str] = (), *, counts_annotations: bool = False
+    ) -> None:
         self.own = own if isinstance(own, types.FunctionType) else None
         self._keyed = keyed
-        self.reach = Reach(self.named_value)
+        self.reach = Reach(self.named_value, counts_annotations=counts_annotations)
         self._write = Canonical(self._definition)
         self._living: dict[tuple[int, str], Module] = {}
         self.home = self._module_of(self.own) if self.own else None

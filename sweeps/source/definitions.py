@@ -7,7 +7,9 @@ import ast
 from sweeps.source.reader import OWN_NAME, Reader, Scopes, says_nothing
 from sweeps.source.scopes import (
     Function,
+    ImportNode,
     Scope,
+    bound_name,
     chain_of,
     function_scope,
     parameters,
@@ -36,9 +38,9 @@ def function(reader: Reader, node: Function | ast.Lambda, scopes: Scopes) -> Non
     if not isinstance(node, ast.Lambda):
         is_own = node.name == reader.own_name and not scopes
         reader.written.append(OWN_NAME if is_own else node.name)
-        annotated = not _decorators(reader, node, scopes)
+        annotated = not _decorators(reader, node, scopes) or reader.counts_annotations
     for kind, parameter, default in parameters(node.args):
-        reader.written.append(f" {kind}{parameter.arg}")
+        reader.written.append(f" {kind}:{parameter.arg}")
         if default and default not in reader.without:
             reader.item("", default, scopes)
         if annotated:
@@ -63,7 +65,9 @@ def _decorators(reader: Reader, node: Function | ast.ClassDef, scopes: Scopes) -
 
 def variable(reader: Reader, node: ast.AnnAssign, scopes: Scopes) -> None:
     """Write ``x: int = 1`` as ``x = 1``: outside of classes hardly anything reads annotations."""
-    if node.value is not None:
+    if reader.counts_annotations:
+        reader.fields(node, scopes)
+    elif node.value is not None:
         reader.fields(ast.Assign(targets=[node.target], value=node.value), scopes)
 
 
@@ -72,8 +76,10 @@ def class_(reader: Reader, node: ast.ClassDef, scopes: Scopes) -> None:
     reader.written.append(f"ClassDef({node.name} ")
     blind = _decorators(reader, node, scopes) and all(
         _last_name(base) in _BASES_BLIND_TO_ANNOTATIONS or not reader.looks_at_annotations(base)
-        for base in node.bases
+        for base in (*node.bases, *(k.value for k in node.keywords if k.arg == "metaclass"))
     )
+    blind = blind and not reader.counts_annotations
+    is_plain = blind and not (node.decorator_list or node.bases or node.keywords)
     generic = Scope()
     generic.bind(*type_parameters(node))
     scopes = (*scopes, generic)
@@ -82,7 +88,12 @@ def class_(reader: Reader, node: ast.ClassDef, scopes: Scopes) -> None:
     # A name is global until the class has bound it.
     own = Scope(is_class=True)
     for statement in node.body:
-        if isinstance(statement, ast.AnnAssign):
+        if isinstance(statement, ImportNode):  # the module can be reached through the class
+            bound = ((bound_name(statement, alias),) for alias in statement.names)
+            reader.references |= {(statement, chain): statement.lineno for chain in bound}
+        if isinstance(statement, ast.AnnAssign) and is_plain:
+            variable(reader, statement, (*scopes, own))
+        elif isinstance(statement, ast.AnnAssign):
             _annotated_field(reader, statement, blind, (*scopes, own))
         elif not says_nothing(statement):
             reader.node(statement, (*scopes, own))

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from sweeps.source.module import Module
-from sweeps.source.project import siblings
+from sweeps.source.project import project_modules, siblings
 from sweeps.source.resolving import Resolver
 
 DYNAMIC_BUILTINS = frozenset({"globals", "vars", "eval", "exec", "__import__"})
 _DYNAMIC = ("importlib", "builtins.eval", "builtins.exec", "sys.modules", "runpy", "pkgutil",
-            "numexpr")  # fmt: skip
+            "pydoc", "numexpr")  # fmt: skip
 _NOT_DYNAMIC = ("importlib.resources", "importlib.metadata")
-_IMPORTS_BY_NAME = ("importlib", "builtins.__import__", "pkgutil", "runpy")
+_NOT_BY_NAME = (*_NOT_DYNAMIC, "importlib.reload", "importlib.invalidate_caches")
+_IMPORTS_BY_NAME = ("importlib", "builtins.__import__", "pkgutil", "pydoc", "runpy")
 
 
 def is_dynamic(name: str) -> bool:
@@ -22,7 +23,7 @@ def is_dynamic(name: str) -> bool:
 
 def imports_by_name(name: str) -> bool:
     """Say whether something of another package may import modules whose name it is given."""
-    return _begins(name, _IMPORTS_BY_NAME) and not _begins(name, _NOT_DYNAMIC)
+    return _begins(name, _IMPORTS_BY_NAME) and not _begins(name, _NOT_BY_NAME)
 
 
 def neighbours(names: Resolver, module: Module) -> list[Module]:
@@ -32,6 +33,8 @@ def neighbours(names: Resolver, module: Module) -> list[Module]:
 
 def modules_beginning(names: Resolver, module: Module, beginning: str) -> list[Module]:
     """Return all modules that an import in a module may mean by a name that begins so."""
+    if not beginning:
+        return [m for m in map(names.module, project_modules(module.file, module.name)) if m]
     package, _, start = beginning.rpartition(".")
     package = package.lstrip(".") if not beginning.startswith(".") else module.package
     named = names.module(package) if package else None

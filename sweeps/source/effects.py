@@ -32,6 +32,26 @@ HARMLESS_METHODS = frozenset({
 })  # fmt: skip
 
 
+_ACT = frozenset({"setattr", "delattr", "next", "islice"})
+_UNBOUND = frozenset({"list", "dict", "set", "object", "bytearray", "deque"})
+
+
+def _acts_anyway(chain: Chain) -> bool:
+    """Say whether a call changes something though its value is used.
+
+    ``next(counter)``, ``dict.update(TABLE, a=1)``, and ``np.random.rand()``, which takes numbers
+    from a state that all share.
+    """
+    match chain:
+        case (*_, name) if name in _ACT:
+            return True
+        case (name, method) if name in _UNBOUND and method not in HARMLESS_METHODS:
+            return True
+        case (*_, "random", name):
+            return name.islower() and name not in ("default_rng", "get_state", "getstate")
+    return False
+
+
 @dataclass(frozen=True)
 class Effects:
     """What running a piece of source does to the names of its module.
@@ -120,6 +140,9 @@ class _Walk:
             case ast.Subscript(ctx=ast.Store() | ast.Del()):
                 self.change(node, scopes)
                 self.all(ast.iter_child_nodes(node), scopes)
+            case ast.AugAssign(target=ast.Name(id=name)):
+                self.change_chain((name,), scopes, deep=False)  # in place, also of what is imported
+                self.all(ast.iter_child_nodes(node), scopes)
             case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
                 if scopes and name in scopes[-1].globals:
                     self.found.changed[(None, (name,)), False] = None
@@ -156,6 +179,7 @@ class _Walk:
     def call(self, node: ast.Call, scopes: Scopes, *, is_statement: bool = False) -> None:
         given = [*node.args, *(keyword.value for keyword in node.keywords)]
         chain = chain_of(node.func)
+        is_statement = is_statement or _acts_anyway(chain)
         passed = [] if chain and chain[-1] in _HARMLESS_CALLS else [*map(place_of, given)]
         if is_statement:
             for place in passed:
@@ -185,6 +209,8 @@ class _Walk:
     def called(self, chain: Chain, scopes: Scopes, *, is_statement: bool = False) -> None:
         for reference in in_module(chain, scopes):
             self.found.called[reference] = is_statement or self.found.called.get(reference, False)
+        if "__dict__" in chain[1:]:
+            self.change_chain(chain[: chain.index("__dict__", 1)], scopes, deep=True)
         if len(chain) > 1 and chain[-1] not in HARMLESS_METHODS and is_local(chain[0], scopes):
             self.change_chain(chain[:-1], scopes, deep=False)
 

@@ -5,10 +5,26 @@ from __future__ import annotations
 import ast
 
 from sweeps.source.reader import OWN_NAME, Reader, Scopes
-from sweeps.source.scopes import ImportNode, Scope, chain_of, literal_import
+from sweeps.source.scopes import Chain, ImportNode, Scope, chain_of, literal_import
 
 # What says under which name something was defined.
 _NAMES = frozenset({"__name__", "__qualname__", "__code__", "co_name", "co_qualname", "getsource"})
+
+
+# What says how something was annotated.
+_ANNOTATION_READERS = frozenset({
+    "__annotations__", "annotation", "get_annotations", "get_overloads", "get_type_hints",
+    "getfullargspec",
+})  # fmt: skip
+# All globals of whatever it is asked of; as a rule that is the module it stands in.
+_GLOBALS = frozenset({"__globals__", "f_globals", "f_locals"})
+
+
+def augmented(reader: Reader, node: ast.AugAssign, scopes: Scopes) -> None:
+    """Write ``x += 1``, which reads ``x``: in a class that may be the global one."""
+    if isinstance(node.target, ast.Name):
+        reader.refer((node.target.id,), scopes, node.lineno)
+    reader.fields(node, scopes)
 
 
 def operator(reader: Reader, node: ast.AST, scopes: Scopes) -> None:
@@ -36,6 +52,8 @@ def subscript(reader: Reader, node: ast.Subscript, scopes: Scopes) -> None:
 
 def name(reader: Reader, node: ast.Name, scopes: Scopes) -> None:
     """Write a name, and note it where it is used and not bound."""
+    if node.id in _ANNOTATION_READERS:
+        reader.reads_annotations = True
     is_own = node.id == reader.own_name and _is_global(node.id, scopes)
     reader.written.append(OWN_NAME if is_own else node.id)
     if node.ctx.__class__ is ast.Load or (scopes and node.id in scopes[-1].globals):
@@ -46,6 +64,10 @@ def attribute(reader: Reader, node: ast.Attribute, scopes: Scopes) -> None:
     """Write ``a.b.c``, and note it as a whole."""
     if node.attr in _NAMES:
         reader.is_by_name = True
+    if node.attr in _ANNOTATION_READERS:
+        reader.reads_annotations = True
+    if node.attr in _GLOBALS:
+        reader.refer(("globals",), scopes, node.lineno)
     chain = chain_of(node)
     if not chain:
         reader.fields(node, scopes)
@@ -62,12 +84,25 @@ def call(reader: Reader, node: ast.Call, scopes: Scopes) -> None:
         reader.written.append("vars")
         reader.item("args", node.args, scopes)
         return
-    if chain and chain[-1] in ("import_module", "__import__") and node.args:
-        if literal := literal_import(node):
-            reader.references.setdefault(literal, node.lineno)
-        elif not (isinstance(node.args[0], ast.Name) and node.args[0].id == "__name__"):
-            reader.unknown_imports.setdefault(_beginning(node.args[0]), node.lineno)
+    if chain and chain[-1] in ("import_module", "__import__"):
+        _importing_call(reader, node, chain)
     reader.fields(node, scopes)
+
+
+def _importing_call(reader: Reader, node: ast.Call, chain: Chain) -> None:
+    """Note what is imported by a call, or how its made-up name begins."""
+    name = next(iter([*node.args, *(k.value for k in node.keywords)]), None)
+    if literal := literal_import(node):
+        reader.references.setdefault(literal, node.lineno)
+        reader.literal_imports.add(chain)
+        has_more = len(node.args) + len(node.keywords) > 1
+        if chain[-1] == "__import__" and has_more:  # of ``fromlist``
+            reader.unknown_imports.setdefault(".".join((*literal[1], "")), node.lineno)
+    elif isinstance(name, ast.Name) and name.id == "__name__":
+        reader.literal_imports.add(chain)
+    elif name is not None and _beginning(name):
+        reader.literal_imports.add(chain)
+        reader.unknown_imports.setdefault(_beginning(name), node.lineno)
 
 
 def formatted(reader: Reader, node: ast.JoinedStr, scopes: Scopes) -> None:

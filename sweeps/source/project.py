@@ -17,6 +17,8 @@ from sweeps.source.namespace import Namespace, namespace
 from sweeps.source.scopes import Definer
 
 _STANDARD_LIBRARY = os.path.dirname(os.path.realpath(os.__file__)) + os.sep  # noqa: PTH120
+_NO_MODULES = frozenset({"__pycache__", "results", "tests", "test", "docs", "node_modules"})
+_MOST_MODULES = 500
 _INSTALLED_FOLDERS = frozenset({"site-packages", "dist-packages"})
 
 
@@ -78,6 +80,30 @@ def siblings(file: Path | None, package: str) -> list[str]:
     found = [path.stem for path in folder.glob("*.py") if path.stem != "__init__"]
     found += [path.parent.name for path in folder.glob("*/__init__.py")]
     return sorted(f"{package}.{name}" if package else name for name in found)
+
+
+def project_modules(file: Path | None, name: str) -> list[str]:
+    """Return the names of the modules beside and below a module's project root.
+
+    Of a folder with too many, as a home folder may be, only those in the module's own folder.
+    """
+    if file is None:
+        return []
+    is_package = file.stem == "__init__"
+    root = [file.parent, *file.parents[1:]][name.count(".") + is_package]
+    found: list[str] = []
+    for folder, inner, files in os.walk(root):
+        inner[:] = sorted(f for f in inner if f.isidentifier() and f not in _NO_MODULES)
+        if "pyvenv.cfg" in files:
+            inner.clear()
+            continue
+        own = Path(folder).relative_to(root).parts
+        stems = (f.removesuffix(".py") for f in sorted(files) if f.endswith(".py"))
+        found += [".".join((*own, s)) for s in stems if s.isidentifier() and s != "__init__"]
+        found += [".".join(own)] if own and "__init__.py" in files else []
+        if len(found) > _MOST_MODULES:
+            return siblings(file, name.rpartition(".")[0])
+    return found
 
 
 @lru_cache(maxsize=256)  # a process that looks at many experiments of one project parses it once

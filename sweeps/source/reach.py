@@ -14,7 +14,7 @@ from typing import Any
 from sweeps.source.annotating import looks_at_annotations
 from sweeps.source.changers import Changers
 from sweeps.source.decorators import declared, names_in_sweeps
-from sweeps.source.dynamic import DYNAMIC_BUILTINS, is_dynamic, modules_beginning
+from sweeps.source.dynamic import DYNAMIC_BUILTINS, imports_by_name, is_dynamic, modules_beginning
 from sweeps.source.module import Module
 from sweeps.source.parts import Parts
 from sweeps.source.reader import OWN_NAME
@@ -22,6 +22,10 @@ from sweeps.source.resolving import Resolver
 from sweeps.source.scopes import Chain, Function, ImportNode, Reference, is_summary_of
 from sweeps.source.syntax import Reading, read
 from sweeps.source.wording import label, place
+
+
+class AnnotationsAskedError(Exception):
+    """Something asks for annotations: begin anew, and count them."""
 
 
 @dataclass
@@ -34,6 +38,8 @@ class Reach:
         Value -> text, for names that only exist in a living module.
     own
         Module and name of the experiment's function, whose name does not count.
+    counts_annotations
+        Whether something asks for annotations, so that all count.
     is_by_name
         Whether something asks for the names of functions, so that the own one counts.
     """
@@ -42,9 +48,11 @@ class Reach:
     parts: Parts = field(default_factory=Parts)
     own: tuple[Module, str] | None = None
     own_defaults: frozenset[ast.expr] = frozenset()
+    counts_annotations: bool = False
     is_by_name: bool = False
     _names: Resolver = field(default_factory=Resolver)
     _readings: dict[tuple[ast.AST, frozenset[ast.expr]], Reading] = field(default_factory=dict)
+    _literal_imports: set[tuple[Module, Chain]] = field(default_factory=set)
     _done: set[tuple[Any, ...]] = field(default_factory=set)
     _pending: list[tuple[Module, Reference, int]] = field(default_factory=list)
     _defined: list[tuple[Module, str]] = field(default_factory=list)
@@ -101,12 +109,10 @@ class Reach:
             self._define(module, name)
             for node in module.space.imports.get(name, ()):
                 self._follow_import(module, node, chain, line)
-        elif star := self._names.star(module, name):
-            self.take(module, name, f"import {star}.{name}")
-            starred = self.module(star)
-            if starred and "*" in (starred.exported or ()):
-                self.refer(starred, (None, ("__all__",)), line=line)
-            self._follow(module, star, chain, line)
+        if stars := self._names.stars(module, name):
+            self._follow_stars(module, chain, stars, line)
+        elif module.provides(name):
+            pass
         elif self._take_changes(module, name) or name in module.left_to_functions:
             self._defined.append((module, name))
             self.parts.modules.add(module.name)
@@ -116,11 +122,32 @@ class Reach:
             self.parts.add(f"unresolved:{name}", "", "")
 
     def _follow_import(self, module: Module, node: ImportNode, chain: Chain, line: int) -> None:
+        if "__dict__" in chain[1:]:
+            chain = chain[: chain.index("__dict__", 1)]  # which is all of a module
         for name, attributes in module.targets(chain, node):
             submodule = ".".join((name, *attributes[:1]))
             if name == module.name and attributes and self.module(submodule):
                 name, attributes = submodule, attributes[1:]  # ``from . import x`` in __init__
+            is_known = (module, chain) in self._literal_imports
+            if imports_by_name(".".join((name, *attributes))) and not is_known:
+                self._take_unknown(module, "", line)
             self._follow(module, name, attributes, line)
+
+    def _follow_stars(
+        self, module: Module, chain: Chain, stars: list[tuple[str, ast.ImportFrom]], line: int
+    ) -> None:
+        """Take in what each ``from x import *`` gives; which one is the last counts too."""
+        name = chain[0]
+        own = [*module.space.statements.get(name, ()), *module.space.imports.get(name, ())]
+        bindings = [(node.lineno, f"import {star}.{name}") for star, node in stars]
+        bindings += [(node.lineno, f"{name} here") for node in own]
+        texts = [text for _, text in sorted(bindings)]
+        self.take(module, f"{name} by *" if own else name, "\n".join(texts))
+        for star, _ in stars:
+            starred = self.module(star)
+            if starred and "*" in (starred.exported or ()):
+                self.refer(starred, (None, ("__all__",)), line=line)
+            self._follow(module, star, chain, line)
 
     def _follow(self, asking: Module, name: str, attributes: Chain, line: int) -> None:
         """Take in ``name.attributes`` of a module `name`, for a module that asks for it."""
@@ -132,13 +159,18 @@ class Reach:
         elif attributes[:1] in ((), ("__dict__",)):
             at = place(asking, line)
             self.take_whole(module, f"{name} is passed on as a value at {at}")
-        elif module.provides(attributes[0]) or self._names.star(module, attributes[0]):
+        elif module.provides(attributes[0]) or self._names.stars(module, attributes[0]):
             self.refer(module, (None, attributes), line=line)
         elif self.module(submodule := f"{name}.{attributes[0]}"):
             self._follow(asking, submodule, attributes[1:], line)
         else:
             hook = "__getattr__" if module.provides("__getattr__") else attributes[0]
             self.refer(module, (None, (hook,)), line=line)
+
+    def _take_unknown(self, module: Module, beginning: str, line: int) -> None:
+        """Take in all modules that an import by a made-up name may mean."""
+        for other in modules_beginning(self._names, module, beginning):
+            self.take_whole(other, f"imported by a name made up at {place(module, line)}")
 
     def _take_living(self, module: Module, chain: Chain) -> bool:
         """Take in a name that no statement makes but that is there, as in a notebook."""
@@ -171,6 +203,9 @@ class Reach:
     ) -> str:
         """Return the normal form of a piece of a module's source and queue what it reaches."""
         reading = self._reading(module, node, without)
+        if reading.reads_annotations and not self.counts_annotations:
+            raise AnnotationsAskedError
+        self._literal_imports |= {(module, chain) for chain in reading.literal_imports}
         if self._once("read", reading.text, node, without, frozenset(local)):
             for reference, line in reading.references.items():
                 if reference[0] or reference[1][0] not in local:
@@ -179,9 +214,7 @@ class Reach:
                 for imported in self._names.imported(module, reading.imports):
                     self._enter(imported)
             for beginning, line in reading.unknown_imports.items():
-                why = f"imported by a name made up at {place(module, line)}"
-                for other in modules_beginning(self._names, module, beginning):
-                    self.take_whole(other, why)
+                self._take_unknown(module, beginning, line)
             self.is_by_name |= reading.is_by_name
             if "__subclasses__" in reading.text and not self._changers.counts_subclasses:
                 self._changers.counts_subclasses = True
@@ -199,6 +232,7 @@ class Reach:
                 without=without,
                 own_name=self._own_name(module),
                 has_walrus=module.source is None or ":=" in module.source.text,
+                counts_annotations=self.counts_annotations,
             )
         return self._readings[node, without]
 

@@ -32,6 +32,7 @@ class Reader:
         without: Collection[ast.expr],
         own_name: str | None,
         has_walrus: bool,
+        counts_annotations: bool,
     ) -> None:
         self.writers = writers
         self.ignores_decorator = ignores_decorator
@@ -39,11 +40,14 @@ class Reader:
         self.without = set(without)
         self.own_name = own_name
         self.has_walrus = has_walrus
+        self.counts_annotations = counts_annotations
         self.written: list[str] = []
         self.references: dict[Reference, int] = {}
         self.imports: list[ImportNode] = []
         self.unknown_imports: dict[str, int] = {}
+        self.literal_imports: set[Chain] = set()
         self.is_by_name = False
+        self.reads_annotations = False
 
     def node(self, node: ast.AST, scopes: Scopes) -> None:
         """Write a node."""

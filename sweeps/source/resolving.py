@@ -39,20 +39,23 @@ class Resolver:
             self.known[name] = load(name)
         return self.known[name]
 
-    def star(self, module: Module, name: str, seen: Collection[str] = ()) -> str | None:
-        """Return the module that a ``from x import *`` gets a name from."""
+    def stars(
+        self, module: Module, name: str, seen: Collection[str] = ()
+    ) -> list[tuple[str, ast.ImportFrom]]:
+        """Return the modules that a ``from x import *`` gets a name from; the last one counts."""
+        found = []
         for node in module.space.stars:
             base = module.base(node)
             starred = self.module(base)
             if starred is None:
                 living = sys.modules.get(base)
                 if living is None or hasattr(living, name):
-                    return base
+                    found.append((base, node))
             elif base not in seen and (
-                starred.exports(name) or self.star(starred, name, (*seen, base))
+                starred.exports(name) or self.stars(starred, name, (*seen, base))
             ):
-                return base
-        return None
+                found.append((base, node))
+        return found
 
     def imported(self, module: Module, nodes: Iterable[ImportNode]) -> list[Module]:
         """Return the project's modules that import statements bring in, with a module's own."""
@@ -98,7 +101,7 @@ class Resolver:
                             yield found
                     else:
                         yield found
-            if node is None and not module.provides(name) and (star := self.star(module, name)):
+            for star, _ in self.stars(module, name) if node is None else ():
                 found = self._in(star, chain)
                 if found.module:
                     pending.append((found.module, None, chain))
@@ -115,7 +118,7 @@ class Resolver:
         first = attributes[0]
         if first == "__dict__":
             return Place(module, ALL)
-        if not module.provides(first) and not self.star(module, first):
+        if not module.provides(first) and not self.stars(module, first):
             submodule = f"{target}.{first}"
             if self.module(submodule):
                 return self._in(submodule, attributes[1:])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from importlib.util import resolve_name
 from typing import Any
 
 ImportNode = ast.Import | ast.ImportFrom
@@ -154,9 +155,17 @@ def is_summary_of(node: ast.AST, experiments: Collection[str]) -> bool:
 def literal_import(node: ast.AST) -> tuple[ImportNode, Chain] | None:
     """Return ``import a.b as a.b`` for ``import_module("a.b")`` and ``sys.modules["a.b"]``."""
     match node:
-        case ast.Call(func=func, args=[ast.Constant(value=str(module)), *_]) if module.strip("."):
-            if chain_of(func)[-1:] in (("import_module",), ("__import__",)):
-                return _import_of(module)
+        case ast.Call(func=func) if chain_of(func)[-1:] in (("import_module",), ("__import__",)):
+            given = [*node.args, *(k.value for k in node.keywords if k.arg in ("name", "package"))]
+            match [each.value if isinstance(each, ast.Constant) else None for each in given]:
+                case [str(module)] if module.strip("."):
+                    return _import_of(module)
+                case [str(module), str(package)] if module.startswith(".") and module.strip("."):
+                    return _import_of(resolve_name(module, package))
+                case [str(module), *_] if not module.startswith("."):
+                    return _import_of(module)
+                case [str(module), _] if module.strip("."):  # of ``__package__``, as a rule
+                    return _import_of(module)
         case ast.Subscript(
             value=ast.Attribute(attr="modules"), slice=ast.Constant(value=str(module))
         ):

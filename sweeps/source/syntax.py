@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from sweeps.source import definitions, expressions
 from sweeps.source.reader import Ignores, Reader, Writer
-from sweeps.source.scopes import ImportNode, Reference
+from sweeps.source.scopes import Chain, ImportNode, Reference
 
 
 @dataclass(frozen=True)
@@ -23,15 +23,21 @@ class Reading:
         Import statements in it.
     unknown_imports
         Beginnings of the names of modules that it makes up to import them -> the line.
+    literal_imports
+        Calls that import, such as ``importlib.import_module``, of which it is known what.
     is_by_name
         Whether it asks functions or classes for their names.
+    reads_annotations
+        Whether it asks for annotations.
     """
 
     text: str
     references: dict[Reference, int] = field(default_factory=dict)
     imports: list[ImportNode] = field(default_factory=list)
     unknown_imports: dict[str, int] = field(default_factory=dict)
+    literal_imports: frozenset[Chain] = frozenset()
     is_by_name: bool = False
+    reads_annotations: bool = False
 
 
 def read(
@@ -42,6 +48,7 @@ def read(
     without: Collection[ast.expr] = (),
     own_name: str | None = None,
     has_walrus: bool = True,
+    counts_annotations: bool = False,
 ) -> Reading:
     r"""Write a piece of source in a form without cosmetics, and collect the names it reaches.
 
@@ -62,6 +69,8 @@ def read(
         A global name to write as `OWN_NAME`.
     has_walrus
         Whether there may be a ``:=`` in it.
+    counts_annotations
+        Whether something asks for annotations, so that all count.
 
     Examples
     --------
@@ -79,6 +88,7 @@ def read(
         without=without,
         own_name=own_name,
         has_walrus=has_walrus,
+        counts_annotations=counts_annotations,
     )
     reader.node(node, ())
     return Reading(
@@ -86,7 +96,9 @@ def read(
         reader.references,
         reader.imports,
         reader.unknown_imports,
+        frozenset(reader.literal_imports),
         reader.is_by_name,
+        reader.reads_annotations,
     )
 
 
@@ -108,6 +120,7 @@ _WRITERS: dict[type, Writer] = {
     ast.JoinedStr: expressions.formatted,
     ast.Subscript: expressions.subscript,
     ast.AnnAssign: definitions.variable,
+    ast.AugAssign: expressions.augmented,
     ast.BinOp: Reader.fields,
     ast.Compare: Reader.fields,
 }
