@@ -39,25 +39,25 @@ def is_older(module: types.ModuleType, since_ns: int) -> bool:
     kept = pinning.text_of(module)
     if kept is not None:
         return pinning.current_text(file) != kept
-    status, began_ns, now_ns = os.stat(file), _began_ns(), time.time_ns()  # noqa: PTH116
+    status, started_ns, now_ns = os.stat(file), began_ns(), time.time_ns()  # noqa: PTH116
     if module is sys.modules.get("__main__"):
-        since_ns = min(since_ns, began_ns)
+        since_ns = min(since_ns, started_ns)
     if since_ns < status.st_mtime_ns <= now_ns:
         return True
-    if max(status.st_mtime_ns, status.st_ctime_ns) <= began_ns or not file.endswith(".py"):
+    if max(status.st_mtime_ns, status.st_ctime_ns) <= started_ns or not file.endswith(".py"):
         return False
     return not _is_of(module, file, pinning.current_text(file) or "")
 
 
-def _began_ns() -> int:
+def began_ns() -> int:
     """Return a time before which this process cannot have read any source; now if unknown."""
     try:
         said = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
-        began_ns = int(said[_STARTED]) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+        start_ns = int(said[_STARTED]) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
         now_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
     except (OSError, AttributeError, ValueError):  # not Linux
         return time.time_ns()
-    return time.time_ns() - (now_ns - began_ns) + _START_NS
+    return time.time_ns() - (now_ns - start_ns) + _START_NS
 
 
 def _is_of(module: types.ModuleType, file: str, text: str) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 from sweeps import flight, freezing, pinning, scheduling, values, worker
 from sweeps.block import Block, Receipt
 from sweeps.errors import SweepsError
+from sweeps.source.memory import IN_MEMORY
 from sweeps.subject import Subject
 
 Work = Callable[[Any], Receipt]
@@ -56,6 +57,7 @@ def elsewhere(subject: Subject, flights: Path) -> Work:
         Where what is to be sent cannot be pickled, or is older than the code on disk.
     """
     experiment = subject.experiment
+    _refuse_patched(subject)
     frozen = freezing.freeze(subject)
     freezing.refuse_older(frozen.carried, frozen, experiment.declared_ns, "start Python anew")
     with pinning.held(frozen.pins):  # cached helpers are sent with their identity
@@ -76,6 +78,18 @@ def elsewhere(subject: Subject, flights: Path) -> Work:
         os.getcwd(),  # noqa: PTH109
     )
     return functools.partial(worker.work, job)
+
+
+def _refuse_patched(subject: Subject) -> None:
+    """Refuse what was set in the memory of this process, where workers import a module anew."""
+    own = subject.experiment.module if subject.location is None else None
+    for part in subject.fingerprint.parts:
+        module, _, name = part.removesuffix(IN_MEMORY).partition(":")
+        if part.endswith(IN_MEMORY) and module != own:
+            raise SweepsError(
+                f"{module}.{name} was set in the memory of this process, which worker processes do "
+                "not see: use the engine serial or threads, or change it in its file"
+            )
 
 
 def _settings(subject: Subject, flights: Path, frozen: freezing.Frozen) -> worker.Settings:

@@ -15,6 +15,7 @@ from sweeps.source.annotating import looks_at_annotations
 from sweeps.source.changers import Changers
 from sweeps.source.decorators import declared, names_in_sweeps
 from sweeps.source.dynamic import DYNAMIC_BUILTINS, imports_by_name, is_dynamic, modules_beginning
+from sweeps.source.memory import IN_MEMORY, NOTHING, patched
 from sweeps.source.module import Module
 from sweeps.source.parts import Parts
 from sweeps.source.reader import OWN_NAME
@@ -62,6 +63,22 @@ class Reach:
 
     def follow_all(self) -> None:
         """Take in all that was referred to, and what that refers to."""
+        self._follow_pending()
+        while self._take_patched():
+            self._follow_pending()
+
+    def _take_patched(self) -> bool:
+        """Take in what was set in memory, and not by what importing does; say if anything was."""
+        found = [(m, n) for m, n in self._defined if self._once("patched", m, n)]
+        for module, name in found:
+            is_changed = next(iter(self._changers.of(module, name)), None) is not None
+            if not (is_changed or name in module.space.imports or self._names.stars(module, name)):
+                value = patched(module, name)
+                if value is not NOTHING:
+                    self.take(module, f"{name}{IN_MEMORY}", self.write_value(name, value))
+        return bool(found)
+
+    def _follow_pending(self) -> None:
         while self._pending:
             module, (node, chain), line = self._pending.pop()
             if node:
