@@ -28,7 +28,7 @@ def patched(module: Module, name: str) -> Any:
     ``global``, is state, and does not count.
     """
     statements = module.space.statements.get(name, [])
-    if len(statements) != 1 or name not in module.globals or name in _set_by_functions(module):
+    if len(statements) != 1 or name not in module.globals or name in module.left_to_functions:
         return NOTHING
     value = module.globals[name]
     if _is_as_written(statements[0], value) or _is_older(module):
@@ -53,13 +53,6 @@ def _is_as_written(statement: ast.stmt, value: Any) -> bool:
                 return True
             return not isinstance(given, _FIXED) or repr(given) == repr(value)
     return True
-
-
-def _set_by_functions(module: Module) -> set[str]:
-    body = module.source.tree.body if module.source else []
-    return {
-        name for n in body for g in ast.walk(n) if isinstance(g, ast.Global) for name in g.names
-    }
 
 
 def _is_older(module: Module) -> bool:
