@@ -53,7 +53,6 @@ class Reach:
     is_by_name: bool = False
     _names: Resolver = field(default_factory=Resolver)
     _readings: dict[tuple[ast.AST, frozenset[ast.expr]], Reading] = field(default_factory=dict)
-    _literal_imports: set[tuple[Module, Chain]] = field(default_factory=set)
     _done: set[tuple[Any, ...]] = field(default_factory=set)
     _pending: list[tuple[Module, Reference, int]] = field(default_factory=list)
     _defined: list[tuple[Module, str]] = field(default_factory=list)
@@ -145,9 +144,6 @@ class Reach:
             submodule = ".".join((name, *attributes[:1]))
             if name == module.name and attributes and self.module(submodule):
                 name, attributes = submodule, attributes[1:]  # ``from . import x`` in __init__
-            is_known = (module, chain) in self._literal_imports
-            if imports_by_name(".".join((name, *attributes))) and not is_known:
-                self._take_unknown(module, "", line)
             self._follow(module, name, attributes, line)
 
     def _follow_stars(
@@ -183,6 +179,18 @@ class Reach:
         else:
             hook = "__getattr__" if module.provides("__getattr__") else attributes[0]
             self.refer(module, (None, (hook,)), line=line)
+
+    def _is_import_by_name(self, module: Module, reference: Reference, reading: Reading) -> bool:
+        """Say whether something may import whatever is asked for, and it is not known what."""
+        node, chain = reference
+        if chain in reading.literal_imports:
+            return False
+        nodes = [node] if node else module.space.imports.get(chain[0], ())
+        return any(
+            imports_by_name(".".join((name, *attributes)))
+            for each in nodes
+            for name, attributes in module.targets(chain, each)
+        )
 
     def _take_unknown(self, module: Module, beginning: str, line: int) -> None:
         """Take in all modules that an import by a made-up name may mean."""
@@ -222,11 +230,12 @@ class Reach:
         reading = self._reading(module, node, without)
         if reading.reads_annotations and not self.counts_annotations:
             raise AnnotationsAskedError
-        self._literal_imports |= {(module, chain) for chain in reading.literal_imports}
         if self._once("read", reading.text, node, without, frozenset(local)):
             for reference, line in reading.references.items():
                 if reference[0] or reference[1][0] not in local:
                     self.refer(module, reference, line=line)
+                    if self._is_import_by_name(module, reference, reading):
+                        self._take_unknown(module, "", line)
             if reading.imports:
                 for imported in self._names.imported(module, reading.imports):
                     self._enter(imported)
