@@ -447,7 +447,8 @@ from lib.method import one
 here, edit = pathlib.Path(__file__), pathlib.Path("edit")
 if edit.exists():
     edit.unlink()
-    here.write_text(here.read_text().replace("+ 1", "+ 2"))
+    # Of another length: Python itself takes bytecode of the same second and length as up to date.
+    here.write_text(here.read_text().replace("+ 1\\n", "+ 1 + 1\\n"))
 
 @experiment(grid(x=range(4)))
 def trial(x):
