@@ -6,7 +6,15 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from sweeps.source.scopes import Chain, Function, Reference, Scope, function_scope, parameters
+from sweeps.source.scopes import (
+    Chain,
+    Function,
+    Reference,
+    Scope,
+    function_scope,
+    parameters,
+    scope_of,
+)
 
 
 @dataclass
@@ -116,24 +124,15 @@ def place_of(node: ast.AST) -> tuple[Chain, int]:
         node = inner
 
 
-def _scope_of(name: str, scopes: Scopes) -> Local | None:
-    for scope in reversed(scopes):
-        if name in scope.globals:
-            return None
-        if name in scope.names:
-            return scope
-    return None
-
-
 def is_local(name: str, scopes: Scopes) -> bool:
     """Say whether a name is a local one, and not that of a local import."""
-    scope = _scope_of(name, scopes)
+    scope = scope_of(name, scopes)
     return scope is not None and not scope.names[name]
 
 
 def in_module(chain: Chain, scopes: Scopes) -> list[Reference]:
     """Return a chain as a name of the module or of an import; nothing where it is local."""
-    scope = _scope_of(chain[0], scopes)
+    scope = scope_of(chain[0], scopes)
     return [(None, chain)] if scope is None else [(node, chain) for node in scope.names[chain[0]]]
 
 
@@ -148,7 +147,7 @@ def outside(chain: Chain, scopes: Scopes) -> tuple[list[Reference], bool]:
     while pending:
         chain = pending.pop()
         found += in_module(chain, scopes)
-        scope = _scope_of(chain[0], scopes)
+        scope = scope_of(chain[0], scopes)
         if scope is None or scope.names[chain[0]]:
             continue
         is_parameter |= chain[0] in scope.passed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from sweeps.source.reader import OWN_NAME, Reader, Scopes
-from sweeps.source.scopes import Chain, ImportNode, Scope, chain_of, literal_import
+from sweeps.source.scopes import Chain, ImportNode, Scope, chain_of, literal_import, scope_of
 
 # What says under which name something was defined.
 _NAMES = frozenset({"__name__", "__qualname__", "__code__", "co_name", "co_qualname", "getsource"})
@@ -54,7 +54,7 @@ def name(reader: Reader, node: ast.Name, scopes: Scopes) -> None:
     """Write a name, and note it where it is used and not bound."""
     if node.id in _ANNOTATION_READERS:
         reader.reads_annotations = True
-    is_own = node.id == reader.own_name and _is_global(node.id, scopes)
+    is_own = node.id == reader.own_name and scope_of(node.id, scopes) is None
     reader.written.append(OWN_NAME if is_own else node.id)
     if node.ctx.__class__ is ast.Load or (scopes and node.id in scopes[-1].globals):
         reader.refer((node.id,), scopes, node.lineno)
@@ -72,7 +72,7 @@ def attribute(reader: Reader, node: ast.Attribute, scopes: Scopes) -> None:
     if not chain:
         reader.fields(node, scopes)
         return
-    is_own = chain[0] == reader.own_name and _is_global(chain[0], scopes)
+    is_own = chain[0] == reader.own_name and scope_of(chain[0], scopes) is None
     reader.written.append(".".join((OWN_NAME, *chain[1:]) if is_own else chain))
     reader.refer(chain, scopes, node.lineno)
 
@@ -137,15 +137,6 @@ def comprehension(
     parts = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
     reader.item("of", parts, inside)
     reader.written.append(")")
-
-
-def _is_global(name: str, scopes: Scopes) -> bool:
-    for scope in reversed(scopes):
-        if name in scope.globals:
-            return True
-        if name in scope.names:
-            return False
-    return True
 
 
 def _beginning(node: ast.expr) -> str:

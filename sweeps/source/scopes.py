@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib.util import resolve_name
-from typing import Any
+from typing import Any, TypeVar
 
 ImportNode = ast.Import | ast.ImportFrom
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -111,6 +111,19 @@ class Scope:
                 self.bind(name)
                 if name in self.names:
                     self.names[name].append(statement)
+
+
+_Scope = TypeVar("_Scope", bound=Scope)
+
+
+def scope_of(name: str, scopes: Sequence[_Scope]) -> _Scope | None:
+    """Return the innermost scope that a name is local to; None where it is global."""
+    for scope in reversed(scopes):
+        if name in scope.globals:
+            return None
+        if name in scope.names:
+            return scope
+    return None
 
 
 def function_scope(node: Function | ast.Lambda, *, has_walrus: bool = True) -> Scope:
