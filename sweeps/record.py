@@ -50,7 +50,7 @@ class Declared:
     constants : mapping of str to str
         Arguments that nobody swept, and the seed, as text.
     labels : mapping of str to Code
-        "method=rk4": the code behind that label.
+        "method=rk4": the code behind that label, without versions.
     arguments : tuple of str
         All parameters and constants.
     """
@@ -60,13 +60,18 @@ class Declared:
     arguments: tuple[str, ...]
 
 
-def code(*found: Fingerprint) -> Code:
+def code(found: Fingerprint) -> Code:
     """Describe code as it is now."""
+    packages = {"python": platform.python_version(), **provenance.of_packages()}
+    return dataclasses.replace(_code_of(found), packages=packages)
+
+
+def _code_of(*found: Fingerprint) -> Code:
     return Code(
         {part: digest for each in found for part, digest in each.parts.items()},
         {part: source for each in found for part, source in each.sources.items()},
         {name: str(file) for each in found for name, (file, _) in each.files.items()},
-        {"python": platform.python_version(), **provenance.of_packages()},
+        {},
     )
 
 
@@ -77,7 +82,7 @@ def declared(experiment: Experiment) -> Declared:
         constants["seed"] = str(experiment.seed)
         constants["common_random_numbers"] = ", ".join(experiment.common_random_numbers)
     behind = experiment.behind_labels().items()
-    labels = {f"{name}={label}": code(*found) for (name, label), found in behind}
+    labels = {f"{name}={label}": _code_of(*found) for (name, label), found in behind}
     names = (*experiment.space.parameters, *experiment.constants)
     return Declared(constants, labels, tuple(sorted(names)))
 
