@@ -25,9 +25,9 @@ def waste(subject: Subject) -> list[Waste]:
     """Find what memo and cached functions hold of an experiment beside that of its present code."""
     cached = caching.places(subject.fingerprint.parts, subject.results)
     needed = {source.folder for source in acceptance.sources(subject.memo)}
-    unneeded = [p for p in _beside(subject.memo) if p not in needed]
+    unneeded = [p for p in files.beside(subject.memo) if p not in needed]
     found = [Waste(p, _size_bytes(p), "results of earlier code") for p in unneeded]
-    old = [p for place in cached for p in _beside(place)]
+    old = [p for place in cached for p in files.beside(place)]
     found += [Waste(p, _size_bytes(p), "cached by earlier code") for p in old]
     bad = sorted(subject.memo.glob(f"*{memo.BAD_SUFFIX}"))
     found += [Waste(p, _size_bytes(p), "damaged segment") for p in bad]
@@ -45,12 +45,6 @@ def free(found: list[Waste]) -> int:
             else:
                 each.path.unlink()
     return sum(each.n_bytes for each in found)
-
-
-def _beside(kept: Path) -> list[Path]:
-    """Folders of other versions than the one that is kept."""
-    found = (p for p in kept.parent.glob("*") if p.is_dir() and not p.is_symlink())
-    return sorted(p for p in found if p != kept)
 
 
 def _abandoned(folder: Path) -> Iterator[Path]:

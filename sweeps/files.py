@@ -56,6 +56,12 @@ def make_folder(folder: Path) -> None:
             flush_folder(each.parent)
 
 
+def beside(kept: Path) -> list[Path]:
+    """List the folders beside one, sorted: those of other versions of the code; no links."""
+    found = (p for p in kept.parent.glob("*") if p.is_dir() and not p.is_symlink())
+    return sorted(p for p in found if p != kept)
+
+
 def flush_folder(folder: Path) -> None:
     """Make the names in a folder survive a power cut, where its filesystem can."""
     try:

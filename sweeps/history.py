@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sweeps import acceptance, matching, memo, planning
+from sweeps import acceptance, files, matching, memo, planning
 from sweeps.acceptance import NO_SHIFT, Shift
 from sweeps.errors import SweepsError, unknown
 from sweeps.subject import Subject
@@ -49,13 +49,10 @@ def listed(subject: Subject, shift: Shift = NO_SHIFT) -> list[Earlier]:
     planning.check(subject.experiment)
     is_known = entries(subject, memo.scan(subject.memo)) >= 0
     accepted = {source.folder for source in acceptance.sources(subject.memo)}
-    found = [_look(subject, is_known, folder, shift, accepted) for folder in _folders(subject)]
+    found = [
+        _look(subject, is_known, folder, shift, accepted) for folder in files.beside(subject.memo)
+    ]
     return sorted(filter(None, found), key=lambda e: e.computed_ns, reverse=True)
-
-
-def _folders(subject: Subject) -> Sequence[Path]:
-    folders = subject.memo.parent.glob("*")
-    return sorted(f for f in folders if f != subject.memo and f.is_dir() and not f.is_symlink())
 
 
 def _look(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sweeps import gathering, memo, nameless, reading
+from sweeps import files, gathering, memo, nameless, reading
 from sweeps.block import Array, Failure
 from sweeps.segment import MergedAwayError
 from sweeps.subject import Subject
@@ -42,8 +42,7 @@ def recall(subject: Subject, position: int) -> Recalled:
     found = _of_code(subject, position, index)
     if found is not None:
         return dataclasses.replace(found, bad=index.bad)
-    folders = [p for p in subject.memo.parent.glob("*") if p != subject.memo and p.is_dir()]
-    earlier = [memo.scan(folder) for folder in folders]
+    earlier = [memo.scan(folder) for folder in files.beside(subject.memo)]
     earlier.sort(key=lambda one: max((s.created_ns for s in one.segments.values()), default=0))
     every = [_of_code(subject, position, one) for one in reversed(earlier)]
     newest = sorted(filter(None, every), key=lambda one: one.values is None)  # values count more

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from sweeps import finding, h5, memo, planning
+from sweeps import files, finding, h5, memo, planning
 from sweeps.declaring import Experiment
 from sweeps.errors import DeclarationError, StorageError
 from sweeps.fingerprint import Fingerprint, edited_since
@@ -183,8 +183,7 @@ def plan(
     With `keep`, points to compute are listed; what earlier code knows of them is not looked up.
     """
     planning.check(subject.experiment)
-    folders = sorted(p for p in subject.memo.parent.glob("*") if p != subject.memo and not keep)
-    others = [p for p in folders if p.is_dir() and memo.listing(p)]
+    others = [p for p in files.beside(subject.memo) if memo.listing(p)] if not keep else []
 
     @functools.cache
     def earlier() -> list[memo.Index]:
