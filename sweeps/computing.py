@@ -7,7 +7,7 @@ import dataclasses
 import time
 from collections.abc import Iterable, Iterator
 
-from sweeps import dispatching, engines, memo, provenance, record, refreshing, signature
+from sweeps import claims, dispatching, engines, memo, provenance, record, refreshing, signature
 from sweeps.errors import StorageError, SweepsError, UnfinishedError
 from sweeps.interrupting import Interruption
 from sweeps.invocation import Options, Progress, Report, Watch
@@ -25,15 +25,21 @@ def compute(
 ) -> Report:
     """Compute the points that the memo lacks, and land the whole space."""
     started = provenance.now()
-    index = memo.scan(subject.memo)
-    todo = plan(subject, index, recompute=options.recompute, retry=options.retry, keep=True)
-    positions = _first(todo.todo, options.limit)
-    n_todo = sum(map(len, positions))
-    tally = dispatching.Tally()
-    if n_todo:
-        record.keep(subject.memo, subject.experiment, subject.fingerprint)
-        progress = Progress(n_todo, 0, 0, todo.n_reused, 0.0)
-        tally = _compute(subject, index, positions, progress, options, watch, interruption, started)
+    with contextlib.ExitStack() as stack:
+        # Before looking into the memo: what others finish from now on is known to be theirs.
+        others = None if options.recompute else claims.Claims(subject.memo, subject.keys)
+        if others is not None:
+            stack.callback(others.close)
+        index = memo.scan(subject.memo)
+        todo = plan(subject, index, recompute=options.recompute, retry=options.retry, keep=True)
+        positions = _first(todo.todo, options.limit)
+        n_todo = sum(map(len, positions))
+        tally = dispatching.Tally()
+        if n_todo:
+            record.keep(subject.memo, subject.experiment, subject.fingerprint)
+            progress = Progress(n_todo, 0, 0, todo.n_reused, 0.0)
+            dispatch = _dispatch(subject, index, positions, options, others)
+            tally = _compute(dispatch, subject, index, progress, watch, interruption, started)
     try:
         gathered, told = refreshing.refresh(subject, index, started, is_last=True)
     except SweepsError as error:
@@ -44,6 +50,7 @@ def compute(
     refused_now = min(gathered.n_refused, tally.n_computed)
     refused_before = gathered.n_refused - refused_now
     n_computed, n_reused = tally.n_computed - refused_now, todo.n_reused - refused_before
+    n_reused += tally.n_elsewhere
     if any(dimension.is_first is not None for dimension in subject.experiment.space.dimensions):
         n_reused = gathered.count("done") - n_computed  # equal points were computed once
     return Report(
@@ -72,8 +79,20 @@ def compute_points(
     record.keep(subject.memo, subject.experiment, subject.fingerprint)
     progress = Progress(len(positions), 0, 0, 0, 0.0)
     index = memo.scan(subject.memo)
-    options = dataclasses.replace(options, recompute=True)
-    return _compute(subject, index, [positions], progress, options, watch, interruption, None)
+    dispatch = _dispatch(subject, index, [positions], options, None)
+    return _compute(dispatch, subject, index, progress, watch, interruption, None)
+
+
+def _dispatch(
+    subject: Subject,
+    index: memo.Index,
+    positions: list[Positions],
+    options: Options,
+    others: claims.Claims | None,
+) -> dispatching.Dispatch:
+    n_points = sum(map(len, positions))
+    n_workers = dispatching.n_workers(options.n_workers, n_points, options.engine)
+    return dispatching.Dispatch(subject, index, positions, options.engine, n_workers, others=others)
 
 
 def _unfinished(reason: str, tally: dispatching.Tally) -> SweepsError:
@@ -93,11 +112,10 @@ def _first(pieces: Iterable[Positions], limit: int | None) -> list[Positions]:
 
 
 def _compute(
+    dispatch: dispatching.Dispatch,
     subject: Subject,
     index: memo.Index,
-    positions: list[Positions],
     progress: Progress,
-    options: Options,
     watch: Watch | None,
     interruption: Interruption,
     started: str | None,
@@ -107,10 +125,6 @@ def _compute(
     A long run that `started` then lands what it has, now and again.
     """
     start = last = time.perf_counter()
-    n_workers = dispatching.n_workers(options.n_workers, progress.n_todo, options.engine)
-    dispatch = dispatching.Dispatch(
-        subject, index, positions, options.engine, n_workers, recompute=options.recompute
-    )
     tally = dispatch.tally
     pause = _FIRST_LANDING_S
 
@@ -118,6 +132,8 @@ def _compute(
         if watch is not None:
             now = dataclasses.replace(
                 progress,
+                n_todo=progress.n_todo - tally.n_elsewhere,
+                n_reused=progress.n_reused + tally.n_elsewhere,
                 n_computed=tally.n_computed,
                 n_failed=tally.n_failed,
                 seconds=time.perf_counter() - start,

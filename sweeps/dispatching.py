@@ -6,18 +6,31 @@ import contextlib
 import dataclasses
 import shutil
 import tempfile
+import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from sweeps import briefing, calling, engines, flight, hosting, memo, planning, scheduling
+from sweeps import (
+    briefing,
+    calling,
+    claims,
+    engines,
+    flight,
+    hosting,
+    memo,
+    planning,
+    scheduling,
+)
 from sweeps.block import Block, Failure, Lost, Receipt
 from sweeps.errors import StorageError
 from sweeps.space import Positions
 from sweeps.subject import Subject
 
 _MAX_BARREN_LOSSES = 3
+_FIRST_PAUSE_S = 0.05
+_LONGEST_PAUSE_S = 1.0
 
 
 @dataclasses.dataclass
@@ -26,6 +39,7 @@ class Tally:
 
     n_computed: int = 0
     n_failed: int = 0
+    n_elsewhere: int = 0  # finished by other runs meanwhile
     n_uncommitted: int = 0
     error: str = ""
     warnings: list[str] = dataclasses.field(default_factory=list)
@@ -59,12 +73,13 @@ class Dispatch:
         engine: str,
         n_workers: int,
         *,
-        recompute: bool = False,
+        others: claims.Claims | None = None,
     ) -> None:
         self._subject = subject
         self._index = index
+        self._others = others
         self._tries = self._tries_before = _tries(index)
-        self._recompute = recompute
+        self._recompute = others is None
         self._engine = engines.get(engine)
         self._n_workers = n_workers
         self._scheduler = scheduling.Scheduler(
@@ -73,6 +88,7 @@ class Dispatch:
             n_workers,
             concurrency=subject.experiment.concurrency,
             is_vectorized=subject.experiment.vectorized,
+            claim=scheduling.claim_all if others is None else others.take,
         )
         self._flights = Path(tempfile.mkdtemp(prefix="sweeps-"))
         brief = briefing.here if engines.is_in_process(engine) else briefing.elsewhere
@@ -101,9 +117,12 @@ class Dispatch:
 
     def receipts(self) -> Generator[None]:
         """Compute everything, coming back after every outcome; closing it ends the workers."""
-        while self._scheduler.n_left and not self._is_stopped:
-            suspects = yield from self._round(self._scheduler, self._n_workers)
-            yield from self._judge(suspects)
+        while (self._scheduler.n_left or self._scheduler.n_held) and not self._is_stopped:
+            if self._scheduler.n_left:
+                suspects = yield from self._round(self._scheduler, self._n_workers)
+                yield from self._judge(suspects)
+            elif self._others is not None:
+                yield from self._await(self._others)
 
     def _round(self, scheduler: scheduling.Scheduler, n_workers: int) -> Outcomes:
         """Compute what a scheduler gives out; return the suspects if workers died."""
@@ -158,6 +177,27 @@ class Dispatch:
         if self._n_barren >= _MAX_BARREN_LOSSES:
             self._give_up(f"workers die before they compute anything: {_exit_code(lost.cause)}")
         return suspects
+
+    def _await(self, others: claims.Claims) -> Generator[None]:
+        """Wait until points that other runs had claimed are finished, or free for us."""
+        held, pause_s = self._scheduler.held(), _FIRST_PAUSE_S
+        while len(held) and not self._is_stopped:
+            is_held = others.held(held)
+            self._index = memo.scan(self._subject.memo, self._index)
+            own = self._subject.keys(held)
+            is_done = self._index.find(own) >= 0
+            has_failed = (_tries(self._index)(own) > self._tries_before(own)) & ~is_done
+            is_over = is_done | has_failed
+            self.tally.n_elsewhere += int(is_done.sum())
+            self.tally.n_failed += int(has_failed.sum())
+            if (is_free := ~is_held & ~is_over).any():
+                self._scheduler.give_back(held[is_free])
+                self._scheduler.hold(held[is_held & ~is_over])
+                return
+            held = held[~is_over]
+            yield
+            time.sleep(pause_s if len(held) else 0)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
     def _judge(self, suspects: Sequence[Suspect]) -> Generator[None]:
         """Find the guilty among suspects; the others are computed, or given back.

@@ -13,7 +13,7 @@ import json
 import os
 from pathlib import Path
 
-from sweeps import files, finding, memo, provenance, refreshing
+from sweeps import claims, files, finding, memo, provenance, refreshing
 from sweeps.errors import DeclarationError, StorageError, UnknownNameError, unknown
 from sweeps.segment import SUFFIX
 from sweeps.subject import Subject, held_attributes, resolve
@@ -183,6 +183,8 @@ def _merge(source: Path, target: Path) -> None:
             if path.is_dir():
                 with contextlib.suppress(OSError):  # a run goes on to write to it
                     path.rmdir()
+            elif path.parent.name == claims.FOLDER:
+                path.unlink()  # two runs may do a point twice, no more
             elif _is_being_written(path):
                 continue
             elif path.suffix == SUFFIX or not place.exists():

@@ -35,6 +35,14 @@ def block_s(concurrency: int) -> float:
     return BLOCK_S if concurrency == 1 else _CONCURRENT_BLOCK_S
 
 
+Claim = Callable[[Positions, int], tuple[Positions, Positions, Positions]]
+
+
+def claim_all(positions: Positions, n: int) -> tuple[Positions, Positions, Positions]:
+    """Claim points where no other run is."""
+    return positions[:n], positions[n:], positions[:0]
+
+
 class Scheduler:
     """Cuts positions into blocks; an engine may ask from any thread.
 
@@ -54,6 +62,9 @@ class Scheduler:
         Whether the function takes columns.
     is_cut : bool
         Whether `todo` is cut already, into what is to be given out together.
+    claim : callable
+        Takes the first so many of some points that other runs leave free, and says which it took,
+        which others are free, and which are not; as `sweeps.claims.Claims.take` does.
     """
 
     def __init__(
@@ -65,10 +76,13 @@ class Scheduler:
         concurrency: int = 1,
         is_vectorized: bool = False,
         is_cut: bool = False,
+        claim: Claim = claim_all,
     ) -> None:
         self._pending = collections.deque(todo)
         self._n_pending = sum(map(len, self._pending))
         self._cut = cut
+        self._claim = claim
+        self._held: list[Positions] = []
         self._n_workers = n_workers
         self._is_cut = is_cut
         self._block_s = block_s(concurrency)
@@ -90,8 +104,14 @@ class Scheduler:
         self.is_stopped = True
 
     @property
+    def n_held(self) -> int:
+        """Points that other runs had claimed."""
+        with self._lock:
+            return sum(map(len, self._held))
+
+    @property
     def n_left(self) -> int:
-        """Points that are not finished."""
+        """Points that are not finished, and not claimed by other runs."""
         with self._lock:
             flying = sum(map(len, self._flying.values()))
             ready = sum(len(positions) for _, positions in self._ready)
@@ -112,38 +132,64 @@ class Scheduler:
 
     def _next(self) -> Block | None:
         if not self._ready:
-            if not self._pending:
-                return None
-            positions = self._take()
-            for block, part in self._cut_up(positions):
-                self._ready.append((block, part))
+            self._ready.extend(self._cut_up(self._take()))
+        if not self._ready:
+            return None
         block, positions = self._ready.popleft()
         self._flying[block.number] = positions
         return block
 
     def _cut_up(self, positions: Positions) -> Iterator[tuple[Block, Positions]]:
         start = 0
-        for block in self._cut(positions, self._number):
+        for block in self._cut(positions, self._number) if len(positions) else ():
             self._number += 1
             yield block, positions[start : start + len(block)]
             start += len(block)
 
     def _take(self) -> Positions:
-        fair = max(-(-self._n_pending // (self._shares * self._n_workers)), self._size // _FINEST)
-        n_steps = -(-max(1, min(self._size, fair, self._most)) // self._step)
-        n = len(self._pending[0]) if self._is_cut else n_steps * self._step
-        taken: list[Positions] = []
-        while n and self._pending:
-            first = self._pending.popleft()
-            taken.append(first[:n])
-            if len(first) > n:
-                self._pending.appendleft(first[n:])
-            n -= len(taken[-1])
+        """Take what is due of the points that are free; those of other runs are set apart."""
+        n = n_looked_at = self._n_due()
+        taken: list[Positions] = [np.empty(0, dtype=np.int64)]
+        while n > 0 and self._pending:
+            own, left, held = self._claim(self._pop(n_looked_at), n)
+            taken.append(own)
+            self._put_back(left)
+            self._held.append(held)
+            n -= len(own)
+            n_looked_at = min(2 * n_looked_at, MAX_BLOCK) if len(held) else n
         positions = np.concatenate(taken)
         if (positions[1:] < positions[:-1]).any():  # what came back need not have come in order
             positions.sort()
+        return positions
+
+    def _n_due(self) -> int:
+        if self._is_cut:
+            return len(self._pending[0]) if self._pending else 0
+        fair = max(-(-self._n_pending // (self._shares * self._n_workers)), self._size // _FINEST)
+        return -(-max(1, min(self._size, fair, self._most)) // self._step) * self._step
+
+    def _pop(self, n: int) -> Positions:
+        popped: list[Positions] = []
+        while n and self._pending:
+            first = self._pending.popleft()
+            popped.append(first[:n])
+            if len(first) > n:
+                self._pending.appendleft(first[n:])
+            n -= len(popped[-1])
+        positions = np.concatenate(popped)
         self._n_pending -= len(positions)
         return positions
+
+    def hold(self, positions: Positions) -> None:
+        """Keep points apart that other runs have claimed."""
+        with self._lock:
+            self._held.append(positions)
+
+    def held(self) -> Positions:
+        """Give the points that other runs had claimed, and forget them."""
+        with self._lock:
+            held, self._held = self._held, []
+        return np.concatenate([np.empty(0, dtype=np.int64), *held])
 
     def settle(self, receipt: Receipt) -> None:
         """Take note of what a worker did, and take back what it left."""

@@ -137,3 +137,25 @@ def test_pending_is_what_nobody_has():
     block = next(scheduler.blocks())
     rest = np.concatenate(scheduler.pending())
     assert sorted([*rest, *block.positions]) == list(range(10))
+
+
+@given(n=st.integers(0, 300), n_workers=st.integers(1, 8), fate=st.randoms(use_true_random=True))
+def test_points_of_other_runs_are_set_apart_and_all_others_finished(n, n_workers, fate):
+    theirs = {i for i in range(n) if fate.random() < 0.5}
+
+    def claim(positions, n):
+        is_held = np.array([i in theirs for i in positions.tolist()], dtype=bool)
+        free = positions[~is_held]
+        return free[:n], free[n:], positions[is_held]
+
+    scheduler = Scheduler(np.array_split(np.arange(n), 3), cut, n_workers, claim=claim)
+    finished = []
+    while scheduler.n_left:
+        for block in scheduler.blocks():
+            n_left = fate.randrange(len(block))
+            finished += block.positions[: len(block) - n_left].tolist()
+            scheduler.settle(receipt(block, n_left, point_s=0.01))
+    assert sorted(finished) == sorted(set(range(n)) - theirs)
+    assert scheduler.n_held == len(theirs)
+    assert sorted(scheduler.held().tolist()) == sorted(theirs)
+    assert scheduler.n_held == 0

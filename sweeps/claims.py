@@ -1,0 +1,281 @@
+"""Claims: what runs of one experiment that go on at the same time are at, so that none does twice.
+
+Each run appends the points that it takes to a file of its own, which it locks for as long as it
+lives; the kernel unlocks it when the run dies, however it dies. Claims save work, no more: where
+they cannot be written or locked, points may be computed twice, and are right.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import itertools
+import os
+import threading
+import time
+import uuid
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from sweeps import files, keys
+from sweeps.errors import StorageError
+from sweeps.keying import KeyMaker
+from sweeps.space import Positions
+
+FOLDER = ".claims"
+_SUFFIX = ".claims"
+_LOCK = "lock"
+_BEAT_S = 5.0
+_SILENT_S = 30.0
+"""A run that has not said so long that it lives is stopped, or on a machine that is gone."""
+
+_PATIENCE_S = 10.0
+_TURN_CHECK_S = 0.001
+
+_SUMS, _RUN, _LISTED = 0, 1, 2
+"""Kinds of records: words of 8 bytes, of which the first is the kind and the second a number.
+
+Sums of hashes along each dimension, whose products the keys are: how many and their sizes, then
+they. A run of positions among these: first and end. Keys: how many, then they.
+"""
+
+_MOST_SUMS = 2**16
+_MOST_HEARD = 2**25  # points; 8 bytes each are kept
+_TROUBLE = (OSError, ValueError, IndexError)
+"""What ends the sharing: no locks here, a full disk, something else in place of claims."""
+
+Lanes = npt.NDArray[np.uint64]
+"""First halves of keys: two that are equal by chance (1 in 2^64) wait for each other, no more."""
+
+
+class Claims:
+    """The claims of one run, and what it knows of those of others; for use by one thread at a time.
+
+    Parameters
+    ----------
+    memo : Path
+        Folder of the segments.
+    make_keys : KeyMaker
+        Of the run's points.
+    """
+
+    def __init__(self, memo: Path, make_keys: KeyMaker) -> None:
+        self._keys = make_keys
+        self._factors = make_keys.factors
+        if self._factors is None or sum(map(len, self._factors.sums)) > _MOST_SUMS:
+            self._factors = None  # as long as all keys of a long axis would be
+        self._folder = memo / FOLDER
+        self._others: dict[str, _Other] = {}
+        self._ended: list[_Other] = []
+        self._own: int | None = None
+        self._is_over = threading.Event()
+        self._path = self._folder / f"{uuid.uuid4().hex}{_SUFFIX}"
+        try:
+            files.make_folder(self._folder)
+            self._lock = os.open(self._folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+            with self._turn():  # or another run takes the file for that of a dead one
+                self._own = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+                fcntl.flock(self._own, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if self._factors is not None:
+                    self._write(_sums(self._factors))
+                self._listen()
+        except (StorageError, *_TROUBLE):
+            self._give_up()
+        else:
+            threading.Thread(target=self._beat, daemon=True, name="sweeps-claims").start()
+
+    def take(self, positions: Positions, n: int) -> tuple[Positions, Positions, Positions]:
+        """Claim the first `n` of some points that no other run is at.
+
+        Returns
+        -------
+        taken, left, held : numpy.ndarray
+            Claimed; free, but more than asked for; claimed by runs that are, or were, under way.
+        """
+        if self._own is None:
+            return positions[:n], positions[n:], positions[:0]
+        try:
+            with self._turn():
+                self._listen()
+                is_held = self._are_of(positions, [*self._others.values(), *self._ended])
+                free = positions[~is_held]
+                self._write(self._record(free[:n]))
+        except _TROUBLE:
+            self._give_up()
+            return positions[:n], positions[n:], positions[:0]
+        return free[:n], free[n:], positions[is_held]
+
+    def held(self, positions: Positions) -> npt.NDArray[np.bool_]:
+        """Which of some points other runs are still at, shape (n,); then look into the memo."""
+        if self._own is not None:
+            try:
+                with self._turn():
+                    self._listen()
+                    return self._are_of(positions, self._others.values())
+            except _TROUBLE:
+                self._give_up()
+        return np.zeros(len(positions), dtype=bool)
+
+    def close(self) -> None:
+        """Withdraw all claims: what was finished of them is in the memo."""
+        if self._own is not None:
+            with contextlib.suppress(OSError):
+                self._path.unlink()
+        self._give_up()
+
+    def _give_up(self) -> None:
+        self._is_over.set()
+        for descriptor in (self._own, getattr(self, "_lock", None)):
+            if descriptor is not None:
+                with contextlib.suppress(OSError):
+                    os.close(descriptor)
+        self._own = None
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Be the only one to claim; not for ever, since the one before may have been stopped."""
+        deadline = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_TURN_CHECK_S)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    def _beat(self) -> None:
+        """Say now and then that this run lives, also while a point takes long."""
+        while not self._is_over.wait(_BEAT_S):
+            with contextlib.suppress(OSError):
+                os.utime(self._path)
+
+    def _record(self, positions: Positions) -> bytes:
+        if not len(positions):
+            return b""
+        first, last = int(positions[0]), int(positions[-1])
+        if self._factors is not None and last - first == len(positions) - 1:
+            return np.array([_RUN, first, last + 1], dtype="<u8").tobytes()
+        lanes = self._keys(positions)[:, 0].astype("<u8")
+        return np.array([_LISTED, len(lanes)], dtype="<u8").tobytes() + lanes.tobytes()
+
+    def _write(self, record: bytes) -> None:
+        if self._own is not None and os.write(self._own, record) < len(record):
+            raise OSError("the disk is full")
+
+    def _are_of(self, positions: Positions, others: Iterable[_Other]) -> npt.NDArray[np.bool_]:
+        found = np.zeros(len(positions), dtype=bool)
+        heard = [other for other in others if not other.is_silent]
+        lanes = self._keys(positions)[:, 0] if heard else np.empty(0, dtype=np.uint64)
+        for other in heard:
+            found |= other.has(lanes)
+        return found
+
+    def _listen(self) -> None:
+        """Hear what other runs claimed since, and forget those that have ended."""
+        with os.scandir(self._folder) as entries:
+            names = {e.name for e in entries if e.name.endswith(_SUFFIX)} - {self._path.name}
+        for name in self._others.keys() - names:
+            self._end(name)
+        for name in names:
+            try:
+                other = self._others.get(name) or _Other(self._folder / name)
+            except FileNotFoundError:
+                continue
+            self._others[name] = other
+            if other.is_dead():
+                self._end(name)
+                (self._folder / name).unlink(missing_ok=True)
+            else:
+                other.listen()
+
+    def _end(self, name: str) -> None:
+        """Keep in mind what a run claimed that has ended: the memo may have it since we looked."""
+        other = self._others.pop(name)
+        other.close()
+        self._ended.append(other)
+
+
+def _sums(factors: keys.Factors) -> bytes:
+    sums = [own[:, 0] for own in factors.sums]
+    head = np.array([_SUMS, len(sums), *map(len, sums)], dtype=np.uint64)
+    return np.concatenate([head, *sums]).astype("<u8").tobytes()
+
+
+class _Other:
+    """Another run, as far as its file says."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_RDONLY)
+        self._factors: keys.Factors | None = None
+        self._sorted: list[Lanes] = []
+        self._beat_ns = 0
+        self._heard_s = 0.0
+        self.is_silent = False
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+    def is_dead(self) -> bool:
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def has(self, lanes: Lanes) -> npt.NDArray[np.bool_]:
+        """Which of some points it has claimed, shape (n,)."""
+        found = np.zeros(len(lanes), dtype=bool)
+        for known in self._sorted:
+            at = np.minimum(np.searchsorted(known, lanes), len(known) - 1)
+            found |= known[at] == lanes
+        return found
+
+    def listen(self) -> None:
+        """Read what was appended since, which is whole; compare times by its own clock only."""
+        now = time.monotonic()
+        beat_ns = os.fstat(self._descriptor).st_mtime_ns
+        if beat_ns != self._beat_ns:
+            self._beat_ns, self._heard_s = beat_ns, now
+        self.is_silent = now - self._heard_s > _SILENT_S
+        pieces = []
+        while piece := os.read(self._descriptor, 2**20):
+            pieces.append(piece)
+        words = np.frombuffer(b"".join(pieces), dtype="<u8").astype(np.uint64)
+        while len(words):
+            words = words[self._read(words) :]
+
+    def _read(self, words: Lanes) -> int:
+        """Read one record and return how long it is."""
+        kind, n = int(words[0]), int(words[1])
+        if kind == _SUMS:
+            edges = np.cumsum([2 + n, *words[2 : 2 + n].tolist()]).astype(np.int64)
+            lanes = [words[a:b] for a, b in itertools.pairwise(edges.tolist())]
+            sums = tuple(np.stack([own, own], axis=1) for own in lanes)
+            self._factors = keys.Factors(("",) * n, sums)
+            return int(edges[-1])
+        if kind == _LISTED:
+            self._add(words[2 : 2 + n])
+            return 2 + n
+        if kind != _RUN or self._factors is None:
+            raise ValueError(f"no record of claims begins with {kind}")
+        for box in keys.boxes(tuple(map(len, self._factors.sums)), n, int(words[2])):
+            self._add(self._factors.part(box).keys()[:, 0])
+        return 3
+
+    def _add(self, lanes: Lanes) -> None:
+        """Keep sorted arrays of falling sizes: each claim is sorted anew only now and then."""
+        own = np.sort(lanes)
+        if sum(map(len, self._sorted)) + len(own) > _MOST_HEARD:
+            raise ValueError("too many claims to keep in mind")
+        while self._sorted and len(self._sorted[-1]) < 2 * len(own):
+            own = np.sort(np.concatenate([self._sorted.pop(), own]))
+        if len(own):
+            self._sorted.append(own)

@@ -1,0 +1,214 @@
+"""Laws of claims: runs that go on together take every point once; who ends frees what it had."""
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sweeps import claims, experiment, grid, points, zipped
+from sweeps.claims import FOLDER, Claims
+from sweeps.keying import key_maker
+
+SPACES = {
+    "grid": grid(x=range(6), y=range(5)),
+    "grown": grid(x=range(-2, 9), y=range(3, 7)),
+    "turned": grid(y=range(5), x=range(6)),
+    "zipped": zipped(x=[0, 1, 2, 9], y=[0, 1, 2, 9]),
+    "listed": points([{"x": x, "y": x % 3} for x in range(7)]),
+    "restricted": grid(x=range(6), y=range(5)).where(lambda x, y: (x + y) % 3 > 0),
+}
+
+
+def maker(space):
+    @experiment(space)
+    def swept(x, y):
+        return x + y
+
+    return key_maker(swept)
+
+
+def points_at(make_keys, positions):
+    return [(p["x"], p["y"]) for p in make_keys.space.parameters_at(positions)]
+
+
+def every(make_keys):
+    return make_keys.space.positions(0, len(make_keys.space))
+
+
+@given(data=st.data(), names=st.lists(st.sampled_from(sorted(SPACES)), min_size=2, max_size=4))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+def test_whoever_asks_in_whatever_order_every_point_is_taken_once(tmp_path_factory, data, names):
+    memo = tmp_path_factory.mktemp("memo")
+    makers = [maker(SPACES[name]) for name in names]
+    runs = [Claims(memo, each) for each in makers]
+    pending = [every(each) for each in makers]
+    taken, wanted = [], {p for each in makers for p in points_at(each, every(each))}
+    while any(map(len, pending)):
+        run = data.draw(st.sampled_from([i for i, own in enumerate(pending) if len(own)]))
+        n_looked_at = data.draw(st.integers(1, len(pending[run])))
+        n = data.draw(st.integers(1, n_looked_at))
+        looked_at, rest = np.split(pending[run], [n_looked_at])
+        own, left, held = runs[run].take(looked_at, n)
+        assert len(own) == min(n, len(looked_at) - len(held))
+        assert sorted([*own, *left, *held]) == sorted(looked_at)
+        assert set(points_at(makers[run], held)) <= set(taken)
+        taken += points_at(makers[run], own)
+        pending[run] = np.concatenate([left, rest])
+    assert sorted(taken) == sorted(wanted)
+    for run in runs:
+        run.close()
+
+
+@pytest.mark.parametrize("name", SPACES)
+@pytest.mark.parametrize("is_long", [False, True])
+def test_what_is_claimed_is_held_until_its_run_ends(tmp_path, monkeypatch, name, is_long):
+    if is_long:  # axes whose sums are more than is worth writing beforehand
+        monkeypatch.setattr(claims, "_MOST_SUMS", 3)
+    mine, others = maker(SPACES[name]), maker(SPACES["grid"])
+    first, second = Claims(tmp_path, others), Claims(tmp_path, mine)
+    assert len(first.take(every(others), 100)[0]) == 30
+    is_common = [p in set(points_at(others, every(others))) for p in points_at(mine, every(mine))]
+    assert second.held(every(mine)).tolist() == is_common
+    first.close()
+    assert not second.held(every(mine)).any()
+    # The memo may have got them since it was read: they are looked for there before anything else.
+    _, _, held = second.take(every(mine), 100)
+    assert len(held) == sum(is_common)
+    third = Claims(tmp_path, mine)  # reads the memo only now
+    assert third.held(every(mine)).tolist() == [not each for each in is_common]
+    second.close()
+    third.close()
+
+
+CLAIMANT = """
+import sys, time
+from pathlib import Path
+from sweeps import experiment, grid
+from sweeps.claims import Claims
+from sweeps.keying import key_maker
+
+@experiment(grid(x=range(6), y=range(5)))
+def swept(x, y):
+    return x + y
+
+claims = Claims(Path(sys.argv[1]), key_maker(swept))
+taken, _, _ = claims.take(swept.space.positions(0, 30), 10)
+print(len(taken), flush=True)
+if sys.argv[2] == "turn":
+    turn = claims._turn()
+    turn.__enter__()
+    print("turn", flush=True)
+time.sleep(100)
+"""
+
+
+@pytest.fixture
+def claimant(tmp_path):
+    """Another process with ten claims."""
+    started = []
+
+    def start(what=""):
+        process = subprocess.Popen(
+            [sys.executable, "-c", CLAIMANT, str(tmp_path), what], stdout=subprocess.PIPE, text=True
+        )
+        started.append(process)
+        assert process.stdout.readline() == "10\n"
+        assert not what or process.stdout.readline() == f"{what}\n"
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_a_killed_run_claims_nothing_any_more(tmp_path, claimant):
+    process = claimant()
+    mine = maker(SPACES["grid"])
+    own = Claims(tmp_path, mine)
+    assert own.held(every(mine)).sum() == 10
+    process.kill()
+    process.wait()
+    assert not own.held(every(mine)).any()
+    own.close()
+    assert [p.name for p in (tmp_path / FOLDER).iterdir()] == ["lock"]
+
+
+def test_a_stopped_run_is_not_waited_for(tmp_path, claimant, monkeypatch):
+    monkeypatch.setattr(claims, "_SILENT_S", 0.5)
+    process = claimant()
+    mine = maker(SPACES["grid"])
+    own = Claims(tmp_path, mine)
+    os.kill(process.pid, signal.SIGSTOP)
+    assert own.held(every(mine)).sum() == 10
+    time.sleep(0.6)
+    assert not own.held(every(mine)).any()
+    own.close()
+
+
+def test_a_run_that_lives_is_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(claims, "_BEAT_S", 0.02)
+    monkeypatch.setattr(claims, "_SILENT_S", 0.5)
+    mine = maker(SPACES["grid"])
+    first, second = Claims(tmp_path, mine), Claims(tmp_path, mine)
+    first.take(every(mine), 10)
+    for _ in range(3):
+        time.sleep(0.3)
+        assert second.held(every(mine)).sum() == 10
+    first.close()
+    second.close()
+
+
+def test_a_run_that_was_stopped_while_claiming_stops_nobody(tmp_path, claimant, monkeypatch):
+    monkeypatch.setattr(claims, "_PATIENCE_S", 0.2)
+    mine = maker(SPACES["grid"])
+    own = Claims(tmp_path, mine)
+    os.kill(claimant("turn").pid, signal.SIGSTOP)
+    taken, _, held = own.take(every(mine), 100)
+    assert (len(taken), len(held)) == (30, 0)
+    own.close()
+
+
+@pytest.mark.parametrize("kind", ["nonsense", "unknown record", "text", "pickle"])
+def test_nonsense_in_place_of_claims_ends_the_sharing_only(tmp_path, kind):
+    content = {
+        "nonsense": os.urandom(4096),
+        "unknown record": np.array([77, 2, 3], dtype="<u8").tobytes(),
+        "text": b"not claims",
+        "pickle": b"cos\nsystem\n(S'touch owned'\ntR.",
+    }[kind]
+    mine = maker(SPACES["grid"])
+    own = Claims(tmp_path, mine)
+    path = tmp_path / FOLDER / "other.claims"
+    with path.open("wb", buffering=0) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.write(content)
+        assert len(own.take(every(mine), 100)[0]) == 30
+    own.close()
+
+
+@pytest.mark.parametrize("trouble", ["file instead of folder", "no locks", "full disk"])
+def test_where_nothing_can_be_claimed_everything_is_free(tmp_path, monkeypatch, trouble):
+    def refuse(*_):
+        raise OSError(38, "Function not implemented")
+
+    if trouble == "file instead of folder":
+        (tmp_path / FOLDER).write_text("")
+    elif trouble == "no locks":
+        monkeypatch.setattr("fcntl.flock", refuse)
+    mine = maker(SPACES["grid"])
+    own = Claims(tmp_path, mine)
+    if trouble == "full disk":
+        monkeypatch.setattr("os.write", lambda *_: 0)
+    taken, left, held = own.take(every(mine), 20)
+    assert (len(taken), len(left), len(held)) == (20, 10, 0)
+    assert not own.held(every(mine)).any()
+    own.close()
