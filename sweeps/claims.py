@@ -109,11 +109,15 @@ class Claims:
         return free[:n], free[n:], positions[is_held]
 
     def held(self, positions: Positions) -> npt.NDArray[np.bool_]:
-        """Which of some points other runs are still at, shape (n,); then look into the memo."""
+        """Which of some points other runs are still at, shape (n,).
+
+        Look into the memo for all others: from now on, what ended runs claimed counts as free.
+        """
         if self._own is not None:
             try:
                 with self._turn():
                     self._listen()
+                    self._ended.clear()
                     return self._are_of(positions, self._others.values())
             except _TROUBLE:
                 self._give_up()

@@ -136,6 +136,7 @@ def _compute(
                 n_reused=progress.n_reused + tally.n_elsewhere,
                 n_computed=tally.n_computed,
                 n_failed=tally.n_failed,
+                n_awaited=tally.n_awaited,
                 seconds=time.perf_counter() - start,
                 is_stopping=interruption.is_asked,
             )

@@ -40,6 +40,7 @@ class Tally:
     n_computed: int = 0
     n_failed: int = 0
     n_elsewhere: int = 0  # finished by other runs meanwhile
+    n_awaited: int = 0  # that we wait for other runs to finish
     n_uncommitted: int = 0
     error: str = ""
     warnings: list[str] = dataclasses.field(default_factory=list)
@@ -190,12 +191,14 @@ class Dispatch:
             is_over = is_done | has_failed
             self.tally.n_elsewhere += int(is_done.sum())
             self.tally.n_failed += int(has_failed.sum())
-            if (is_free := ~is_held & ~is_over).any():
-                self._scheduler.give_back(held[is_free])
-                self._scheduler.hold(held[is_held & ~is_over])
-                return
-            held = held[~is_over]
+            is_free = ~is_held & ~is_over
+            held, free = held[~is_free & ~is_over], held[is_free]
+            self.tally.n_awaited = 0 if len(free) else len(held)
             yield
+            if len(free):
+                self._scheduler.give_back(free)
+                self._scheduler.hold(held)
+                return
             time.sleep(pause_s if len(held) else 0)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 

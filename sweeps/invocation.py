@@ -68,7 +68,7 @@ class Report:
 
 @dataclasses.dataclass(frozen=True)
 class Progress:
-    """How far a run is, in points and seconds."""
+    """How far a run is, in points and seconds; those awaited are under way in other runs."""
 
     n_todo: int
     n_computed: int
@@ -76,6 +76,7 @@ class Progress:
     n_reused: int
     seconds: float
     is_stopping: bool = False
+    n_awaited: int = 0
 
 
 Watch = Callable[[Progress], None]

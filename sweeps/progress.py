@@ -80,7 +80,9 @@ def line(progress: Progress) -> str:
         said.append(f"{progress.n_failed:,} failed")
     if progress.n_reused:
         said.append(f"{progress.n_reused:,} reused")
-    if n_over and progress.seconds > 0:
+    if progress.n_awaited:
+        said.append(f"waiting for {count(progress.n_awaited, 'point')} that another run is at")
+    elif n_over and progress.seconds > 0:
         rate = n_over / progress.seconds
         said.append(f"{rate:,.3g} points/s")
         if n_over < progress.n_todo and not progress.is_stopping:

@@ -77,12 +77,13 @@ def test_what_is_claimed_is_held_until_its_run_ends(tmp_path, monkeypatch, name,
     is_common = [p in set(points_at(others, every(others))) for p in points_at(mine, every(mine))]
     assert second.held(every(mine)).tolist() == is_common
     first.close()
-    assert not second.held(every(mine)).any()
     # The memo may have got them since it was read: they are looked for there before anything else.
-    _, _, held = second.take(every(mine), 100)
+    taken, _, held = second.take(every(mine), 100)
     assert len(held) == sum(is_common)
+    assert not second.held(held).any()
     third = Claims(tmp_path, mine)  # reads the memo only now
     assert third.held(every(mine)).tolist() == [not each for each in is_common]
+    assert sorted([*second.take(held, 100)[0], *taken]) == sorted(every(mine))
     second.close()
     third.close()
 

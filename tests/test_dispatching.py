@@ -20,7 +20,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sweeps
-from sweeps import dispatching, engines, experiment, grid, memo, reporting, running, scheduling
+from sweeps import (
+    claims,
+    dispatching,
+    engines,
+    experiment,
+    grid,
+    memo,
+    reporting,
+    running,
+    scheduling,
+)
 from sweeps.block import Lost
 from sweeps.errors import SweepsError
 from sweeps.invocation import Options
@@ -280,3 +290,25 @@ def test_a_run_that_cannot_begin_leaves_nothing_behind(project, monkeypatch, tmp
 )
 def test_workers_are_as_many_as_are_of_use(given, n_points, engine, expected):
     assert dispatching.n_workers(given, n_points, engine) == expected
+
+
+@pytest.mark.parametrize("engine", engines.NAMES)
+@pytest.mark.parametrize("is_finished", [False, True])
+def test_points_that_another_run_is_at_are_awaited_not_computed(deadly, engine, is_finished):
+    subject = deadly(20, {})
+    other = claims.Claims(subject.memo, subject.keys)
+    taken, _, _ = other.take(np.arange(5, 10), 3)
+    awaited = []
+
+    def watch(progress):
+        if progress.n_awaited and not awaited:
+            if is_finished:
+                only = f"{taken[0]} <= i <= {taken[-1]}"
+                running.execute(resolve("deadly", only=only), Options("serial", recompute=True))
+            other.close()
+        awaited.extend([progress.n_awaited] if progress.n_awaited else [])
+
+    report = running.execute(subject, Options(engine), watch)
+    assert awaited[0] == 3
+    assert (report.n_computed, report.n_reused) == ((17, 3) if is_finished else (20, 0))
+    check(subject, 20, {})

@@ -106,4 +106,6 @@ def test_every_number_of_a_line_is_told(n_computed, n_failed, n_reused, n_left, 
 
 
 def test_the_time_left_is_that_of_the_points_left():
+    waiting = progress.line(Progress(150, 149, 0, 7, 20.0, n_awaited=1))
+    assert waiting.endswith("waiting for 1 point that another run is at")
     assert re.search(r"2\.5 points/s, 40\.0 s left$", progress.line(Progress(150, 49, 1, 7, 20.0)))
