@@ -91,8 +91,11 @@ def round_of_runs(chance, n_runs, n_killed):
     runs = [(chance.randrange(2), some_axes(chance)) for _ in range(n_runs)]
     started = [start(version, *axes) for version, axes in runs]
     deadline = time.monotonic() + 240
+    n_before = calls().total()
     for victim in chance.sample(started, n_killed):
-        time.sleep(chance.uniform(0.1, 1.5))
+        while chance.random() < 0.8 and calls().total() == n_before and victim.poll() is None:
+            time.sleep(0.05)  # most are killed while they compute, some while they start
+        time.sleep(chance.uniform(0, 0.7))
         victim.send_signal(signal.SIGKILL)
     for process in started:
         process.communicate(timeout=max(1, deadline - time.monotonic()))
