@@ -69,7 +69,7 @@ class Claims:
             self._factors = None  # as long as all keys of a long axis would be
         self._folder = memo / FOLDER
         self._others: dict[str, _Other] = {}
-        self._ended: list[_Other] = []
+        self._settled: set[str] = set()
         self._own: int | None = None
         self._is_over = threading.Event()
         self._path = self._folder / f"{uuid.uuid4().hex}{_SUFFIX}"
@@ -82,6 +82,7 @@ class Claims:
                 if self._factors is not None:
                     self._write(_sums(self._factors))
                 self._listen()
+                self._settle()
         except (StorageError, *_TROUBLE):
             self._give_up()
         else:
@@ -100,7 +101,7 @@ class Claims:
         try:
             with self._turn():
                 self._listen()
-                is_held = self._are_of(positions, [*self._others.values(), *self._ended])
+                is_held = self._are_of(positions, self._others.values())
                 free = positions[~is_held]
                 self._write(self._record(free[:n]))
         except _TROUBLE:
@@ -117,17 +118,23 @@ class Claims:
             try:
                 with self._turn():
                     self._listen()
-                    self._ended.clear()
+                    self._settle()
                     return self._are_of(positions, self._others.values())
             except _TROUBLE:
                 self._give_up()
         return np.zeros(len(positions), dtype=bool)
 
     def close(self) -> None:
-        """Withdraw all claims: what was finished of them is in the memo."""
+        """Withdraw all claims: what was finished of them is in the memo.
+
+        The file is left where others go on, who may not have read it yet; the last one removes all.
+        """
         if self._own is not None:
-            with contextlib.suppress(OSError):
-                self._path.unlink()
+            with contextlib.suppress(*_TROUBLE), self._turn():
+                self._listen()
+                if all(other.has_ended for other in self._others.values()):
+                    for name in (self._path.name, *self._others, *self._settled):
+                        (self._folder / name).unlink(missing_ok=True)
         self._give_up()
 
     def _give_up(self) -> None:
@@ -183,28 +190,20 @@ class Claims:
         return found
 
     def _listen(self) -> None:
-        """Hear what other runs claimed since, and forget those that have ended."""
+        """Hear what other runs claimed since, and which have ended."""
         with os.scandir(self._folder) as entries:
-            names = {e.name for e in entries if e.name.endswith(_SUFFIX)} - {self._path.name}
-        for name in self._others.keys() - names:
-            self._end(name)
-        for name in names:
-            try:
-                other = self._others.get(name) or _Other(self._folder / name)
-            except FileNotFoundError:
-                continue
-            self._others[name] = other
-            if other.is_dead():
-                self._end(name)
-                (self._folder / name).unlink(missing_ok=True)
-            else:
-                other.listen()
+            names = {e.name for e in entries if e.name.endswith(_SUFFIX)}
+        for name in names - {self._path.name, *self._others, *self._settled}:
+            with contextlib.suppress(FileNotFoundError):
+                self._others[name] = _Other(self._folder / name)
+        for other in self._others.values():
+            other.listen()
 
-    def _end(self, name: str) -> None:
-        """Keep in mind what a run claimed that has ended: the memo may have it since we looked."""
-        other = self._others.pop(name)
-        other.close()
-        self._ended.append(other)
+    def _settle(self) -> None:
+        """Forget what runs claimed that have ended: the memo is about to be looked into."""
+        for name in [name for name, other in self._others.items() if other.has_ended]:
+            del self._others[name]
+            self._settled.add(name)
 
 
 def _sums(factors: keys.Factors) -> bytes:
@@ -217,22 +216,13 @@ class _Other:
     """Another run, as far as its file says."""
 
     def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_RDONLY)
+        self._file = path.open("rb", buffering=0)
         self._factors: keys.Factors | None = None
         self._sorted: list[Lanes] = []
         self._beat_ns = 0
         self._heard_s = 0.0
         self.is_silent = False
-
-    def close(self) -> None:
-        os.close(self._descriptor)
-
-    def is_dead(self) -> bool:
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
+        self.has_ended = False
 
     def has(self, lanes: Lanes) -> npt.NDArray[np.bool_]:
         """Which of some points it has claimed, shape (n,)."""
@@ -243,18 +233,20 @@ class _Other:
         return found
 
     def listen(self) -> None:
-        """Read what was appended since, which is whole; compare times by its own clock only."""
-        now = time.monotonic()
-        beat_ns = os.fstat(self._descriptor).st_mtime_ns
-        if beat_ns != self._beat_ns:
+        """Read what was appended since, which is whole, and whether the run goes on."""
+        if self.has_ended:
+            return
+        now, beat_ns = time.monotonic(), os.fstat(self._file.fileno()).st_mtime_ns
+        if beat_ns != self._beat_ns:  # clocks of machines differ: its own tells that it lives
             self._beat_ns, self._heard_s = beat_ns, now
         self.is_silent = now - self._heard_s > _SILENT_S
-        pieces = []
-        while piece := os.read(self._descriptor, 2**20):
-            pieces.append(piece)
-        words = np.frombuffer(b"".join(pieces), dtype="<u8").astype(np.uint64)
+        words = np.frombuffer(self._file.read(), dtype="<u8").astype(np.uint64)
         while len(words):
             words = words[self._read(words) :]
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(self._file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            self.has_ended = True
+            self._file.close()
 
     def _read(self, words: Lanes) -> int:
         """Read one record and return how long it is."""

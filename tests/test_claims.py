@@ -88,6 +88,18 @@ def test_what_is_claimed_is_held_until_its_run_ends(tmp_path, monkeypatch, name,
     third.close()
 
 
+def test_what_a_run_claimed_that_came_and_went_unheard_is_looked_for_in_the_memo(tmp_path):
+    mine = maker(SPACES["grid"])
+    first = Claims(tmp_path, mine)
+    short = Claims(tmp_path, mine)
+    taken, _, _ = short.take(every(mine), 10)
+    short.close()
+    _, _, held = first.take(every(mine), 30)
+    assert sorted(held) == sorted(taken)
+    first.close()
+    assert [p.name for p in (tmp_path / FOLDER).iterdir()] == ["lock"]
+
+
 CLAIMANT = """
 import sys, time
 from pathlib import Path
