@@ -93,8 +93,9 @@ def round_of_runs(chance, n_runs, n_killed):
     deadline = time.monotonic() + 240
     n_before = calls().total()
     for victim in chance.sample(started, n_killed):
-        while chance.random() < 0.8 and calls().total() == n_before and victim.poll() is None:
-            time.sleep(0.05)  # most are killed while they compute, some while they start
+        is_early = chance.random() < 0.2  # some are killed while they start
+        while not is_early and calls().total() == n_before and victim.poll() is None:
+            time.sleep(0.05)
         time.sleep(chance.uniform(0, 0.7))
         victim.send_signal(signal.SIGKILL)
     for process in started:
