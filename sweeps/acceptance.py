@@ -8,12 +8,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sweeps import files
+from sweeps import disk, files
 from sweeps.errors import StorageError
 
 FOLDER = "accepted"
@@ -104,7 +103,7 @@ def sources(place: Path) -> tuple[Source, ...]:
 def accepted(place: Path) -> list[Acceptance]:
     """List what a memo folder accepts itself, the latest first."""
     try:
-        names = sorted(n for n in os.listdir(place / FOLDER) if n.endswith(_SUFFIX))  # noqa: PTH208
+        names = sorted(n for n in disk.names(place / FOLDER) if n.endswith(_SUFFIX))
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
@@ -131,8 +130,8 @@ def take_back(place: Path, fingerprint: str) -> None:
     """Let a memo folder accept some earlier code no more."""
     path = _path(place, fingerprint)
     with files.told(path), contextlib.suppress(FileNotFoundError):
-        path.unlink()
-        files.flush_folder(path.parent)
+        disk.unlink(path)
+        disk.flush_folder(path.parent)
 
 
 def _path(place: Path, fingerprint: str) -> Path:
@@ -141,7 +140,7 @@ def _path(place: Path, fingerprint: str) -> Path:
 
 def _read(path: Path) -> Acceptance | None:
     try:
-        return _made(json.loads(path.read_bytes()), path.stem)
+        return _made(json.loads(disk.content(path)), path.stem)
     except FileNotFoundError:  # just taken back
         return None
     except OSError as error:

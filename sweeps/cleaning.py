@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from sweeps import acceptance, caching, files, memo
+from sweeps import acceptance, caching, disk, files, memo
 from sweeps.subject import Subject
 
 
@@ -43,7 +43,7 @@ def free(found: list[Waste]) -> int:
             if each.path.is_dir():
                 shutil.rmtree(each.path)
             else:
-                each.path.unlink()
+                disk.unlink(each.path)
     return sum(each.n_bytes for each in found)
 
 

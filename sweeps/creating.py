@@ -5,18 +5,19 @@ from __future__ import annotations
 import io
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import h5py
 
+from sweeps import disk
+
 
 @contextmanager
-def create(path: Path) -> Iterator[h5py.File]:
-    """Create a file to write, which must not exist.
+def create(descriptor: int) -> Iterator[h5py.File]:
+    """Make an HDF5 file in an open file, in the place of all that was in it.
 
     Raises
     ------
@@ -25,33 +26,35 @@ def create(path: Path) -> Iterator[h5py.File]:
     KeyboardInterrupt
         At the end, if it was pressed meanwhile; the file is whole then.
     """
-    with _opened(path, "x+", "w", track_order=True) as file:
+    disk.truncate(descriptor, 0)
+    with _opened(descriptor, "w", track_order=True) as file:
         yield file
 
 
 @contextmanager
-def extend(path: Path) -> Iterator[h5py.File]:
-    """Open a file to add to it; it is a ruin after an error.
+def extend(descriptor: int) -> Iterator[h5py.File]:
+    """Add to an HDF5 file; it is a ruin after an error.
 
     Raises
     ------
     OSError, KeyboardInterrupt
         As `create` does.
     """
-    with _opened(path, "r+", "r+") as file:
+    with _opened(descriptor, "r+") as file:
         yield file
 
 
 @contextmanager
-def _opened(path: Path, disk_mode: str, mode: str, **options: Any) -> Iterator[h5py.File]:
-    with _signals_later(), _PatientFile(path, disk_mode) as disk:
+def _opened(descriptor: int, mode: str, **options: Any) -> Iterator[h5py.File]:
+    with _signals_later(), _PatientFile(descriptor, "r+", closefd=False) as patient:
+        patient.seek(0)
         try:
             # 1.10 is the oldest HDF5 still met on clusters, and what netCDF-C itself writes.
-            with h5py.File(disk, mode, libver=("earliest", "v110"), **options) as file:
+            with h5py.File(patient, mode, libver=("earliest", "v110"), **options) as file:
                 yield file
         finally:
-            if disk.error is not None:
-                raise disk.error
+            if patient.error is not None:
+                raise patient.error
 
 
 class _PatientFile(io.FileIO):
@@ -65,26 +68,31 @@ class _PatientFile(io.FileIO):
     error: OSError | None = None
 
     def write(self, data: Any) -> int:
-        rest = memoryview(data)
-        while rest and self.error is None:
-            try:
-                rest = rest[super().write(rest) or 0 :]
-            except OSError as error:
-                self.error = error
+        self._ask(disk.write_all, data)
         return len(data)
 
     def readinto(self, buffer: Any) -> int:
-        n_read = super().readinto(buffer) or 0
         view = memoryview(buffer).cast("B")
-        view[n_read:] = bytes(len(view) - n_read)
+        found = b""
+        try:
+            found = disk.read(self.fileno(), len(view))
+        except OSError as error:
+            self.error = self.error or error
+        view[:] = found + bytes(len(view) - len(found))
         return len(view)
 
     def truncate(self, size: int | None = None) -> int:
-        try:
-            return super().truncate(size)
-        except OSError as error:
-            self.error = self.error or error
-            return size or 0
+        n_bytes = self.tell() if size is None else size
+        self._ask(disk.truncate, n_bytes)
+        return n_bytes
+
+    def _ask(self, change: Callable[[int, Any], None], argument: Any) -> None:
+        """Change the file, unless the disk has refused before."""
+        if self.error is None:
+            try:
+                change(self.fileno(), argument)
+            except OSError as error:
+                self.error = error
 
 
 @contextmanager

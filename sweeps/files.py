@@ -1,4 +1,4 @@
-"""Every byte that memo and landing put on a disk goes through here: atomically, and flushed.
+"""Files that are whole or not there, and that last.
 
 A file is written under a temporary name in the folder where it belongs, flushed, and then given
 its name in one step, so that a reader sees a whole file or none, whenever the writer dies.
@@ -11,9 +11,11 @@ import errno
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
+from sweeps import disk
 from sweeps.errors import StorageError
 
 TEMPORARY_PREFIX = ".tmp-"
@@ -48,12 +50,17 @@ def told(path: Path) -> Iterator[None]:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and its parents, lasting."""
+    """Make a folder and its parents, lasting.
+
+    Each is flushed before the next one is made, so that of those that are there after a kill only
+    the last may be new to the disk: its name is flushed again.
+    """
     with told(folder):
-        made = [each for each in (folder, *folder.parents) if not each.is_dir()]
-        folder.mkdir(parents=True, exist_ok=True)
-        for each in made:
-            flush_folder(each.parent)
+        if folder.parent != folder and not folder.is_dir():
+            make_folder(folder.parent)
+            disk.make_folder(folder)
+        if folder.parent != folder:
+            disk.flush_folder(folder.parent)
 
 
 def beside(kept: Path) -> list[Path]:
@@ -62,13 +69,20 @@ def beside(kept: Path) -> list[Path]:
     return sorted(p for p in found if p != kept)
 
 
-def flush_folder(folder: Path) -> None:
-    """Make the names in a folder survive a power cut, where its filesystem can."""
-    try:
-        _flush(folder)
-    except OSError as error:  # some network filesystems know no fsync of folders
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise
+class New(NamedTuple):
+    """A file that has not got its name yet.
+
+    Attributes
+    ----------
+    path : Path
+        Its temporary name.
+    descriptor : int
+        Open since before the first byte: so it hears of all that the disk could not write, also of
+        what others wrote by the temporary name.
+    """
+
+    path: Path
+    descriptor: int
 
 
 def commit(path: Path, chunks: Iterable[bytes | memoryview]) -> None:
@@ -79,53 +93,39 @@ def commit(path: Path, chunks: Iterable[bytes | memoryview]) -> None:
     StorageError
         Where the disk does not take it; nothing is left behind.
     """
-
-    def write(temporary: Path) -> None:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-        try:
-            for chunk in chunks:
-                rest = memoryview(chunk)
-                while rest:
-                    rest = rest[os.write(descriptor, rest) :]
-        finally:
-            os.close(descriptor)
-
-    replace_atomically(path, write)
+    with replacing(path) as new:
+        for chunk in chunks:
+            disk.write_all(new.descriptor, chunk)
 
 
-def replace_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` make a file under a temporary name, then put it in the place of `path`.
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[New]:
+    """Make a new file under a temporary name, then put it in the place of `path`.
 
-    Parameters
-    ----------
-    path : Path
-        Readers see the old file until the new one is whole and flushed.
-    write : callable
-        Gets the temporary path and makes the file there.
+    Readers see the old file until the new one is whole and flushed.
 
     Raises
     ------
     StorageError
-        Where the disk does not take it; the old file is untouched and the temporary one removed.
+        Where the disk does not take it; the old file is untouched and the new one removed. Only
+        where the last step fails, flushing the folder, the new one is there: a power cut may still
+        bring back the old one.
     """
     temporary = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{uuid.uuid4().hex}")
-    try:
-        with told(path):
-            write(temporary)
-            _flush(temporary)
-            temporary.replace(path)
-            flush_folder(path.parent)
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with told(path):
+        descriptor = disk.create(temporary)
+        try:
+            try:
+                yield New(temporary, descriptor)
+                disk.flush(descriptor)
+            finally:
+                disk.close(descriptor)
+            disk.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                disk.unlink(temporary)
+            raise
+        disk.flush_folder(path.parent)
 
 
 def is_abandoned(temporary: Path) -> bool:

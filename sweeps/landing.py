@@ -12,7 +12,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from sweeps import creating, files, h5, writing
+from sweeps import creating, files, h5, sealing, writing
 from sweeps.errors import OutputError, SummaryError
 from sweeps.sheet import (
     GROUP,
@@ -28,6 +28,9 @@ from sweeps.sheet import (
 )
 
 __all__ = ["GROUP", "STATUS", "Coordinate", "Failures", "Output", "Sheet", "Summary", "land"]
+
+MAGIC = b"sweeps-results-1"
+"""Ends a results file, behind the digest of its content."""
 
 
 def land(path: Path, sheet: Sheet, summary: Summary | None = None) -> SummaryError | None:
@@ -53,28 +56,27 @@ def land(path: Path, sheet: Sheet, summary: Summary | None = None) -> SummaryErr
         Where the disk does not take it. The old file stays whole whatever happens.
     """
     check_names(sheet, [GROUP])
-    failures: list[SummaryError] = []
+    with files.replacing(path) as new:
+        _write(new, sheet)
+        failure = None if summary is None else _summarize(new, sheet, summary)
+        sealing.seal(new.descriptor, MAGIC)
+    return failure
 
-    def write(temporary: Path) -> None:
-        _write(temporary, sheet)
-        if summary is None:
-            return
-        try:
-            check_names(sheet, [GROUP, SUMMARY])
-            arrays = summary.arrays(temporary)
-            check_names(arrays)
-        except (SummaryError, OutputError) as error:
-            failures.append(_told(error))
-            return
-        try:
-            _add(temporary, arrays, summary)
-        except Exception as error:
-            failures.append(_told(error))
-            temporary.unlink()  # some of the group may be in it
-            _write(temporary, sheet)
 
-    files.replace_atomically(path, write)
-    return next(iter(failures), None)
+def _summarize(new: files.New, sheet: Sheet, summary: Summary) -> SummaryError | None:
+    """Add the summary of what is in a file, or leave the file without one."""
+    try:
+        check_names(sheet, [GROUP, SUMMARY])
+        arrays = summary.arrays(new.path)
+        check_names(arrays)
+    except (SummaryError, OutputError) as error:
+        return _told(error)
+    try:
+        _add(new, arrays, summary)
+    except Exception as error:
+        _write(new, sheet)  # anew: some of the group may be in it
+        return _told(error)
+    return None
 
 
 def _told(error: Exception) -> SummaryError:
@@ -83,15 +85,15 @@ def _told(error: Exception) -> SummaryError:
     return SummaryError(f"cannot be stored: {getattr(error, 'strerror', None) or error}")
 
 
-def _write(path: Path, sheet: Sheet) -> None:
-    with creating.create(path) as file:
+def _write(new: files.New, sheet: Sheet) -> None:
+    with creating.create(new.descriptor) as file:
         writing.attributes(file, {"Conventions": "CF-1.11", **sheet.attributes})
         scales = writing.write(file, sheet)
         _bookkeeping(file, sheet, scales)
 
 
-def _add(path: Path, arrays: Arrays, summary: Summary) -> None:
-    with creating.extend(path) as file:
+def _add(new: files.New, arrays: Arrays, summary: Summary) -> None:
+    with creating.extend(new.descriptor) as file:
         group = file.create_group(SUMMARY, track_order=True)
         writing.attributes(group, summary.attributes)
         writing.write(group, arrays)

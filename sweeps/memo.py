@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sweeps import acceptance, files, keys, segment
+from sweeps import acceptance, disk, files, keys, segment
 from sweeps.block import Failure, Part
 from sweeps.errors import StorageError
 from sweeps.segment import Segment, StoredPart
@@ -142,8 +142,7 @@ def listing_of(place: Path) -> tuple[str, ...]:
 
 def _names(place: Path) -> tuple[str, ...]:
     try:
-        with os.scandir(place) as entries:
-            return tuple(sorted(e.name for e in entries if e.name.endswith(segment.SUFFIX)))
+        return tuple(sorted(n for n in disk.names(place) if n.endswith(segment.SUFFIX)))
     except FileNotFoundError:
         return ()
     except OSError as error:
@@ -210,7 +209,7 @@ def _scan(
 def _set_aside(path: Path) -> Path:
     aside = path.with_suffix(BAD_SUFFIX)
     try:
-        path.replace(aside)
+        disk.replace(path, aside)
     except OSError:  # a memo that cannot be written to can still be read
         return path
     return aside
@@ -236,6 +235,7 @@ def commit(
     """
     age = time.time_ns() if created_ns is None else created_ns
     name, content = segment.image(parts, failures, age)
-    files.make_folder(place)
+    if not place.is_dir():
+        files.make_folder(place)
     files.commit(place / name, content)
     return place / name

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 import h5py
 import numpy as np
 
-from sweeps import memo, segment
+from sweeps import disk, memo, segment
 from sweeps.block import Array, Failure, Part, Variable, digest
 from sweeps.errors import StorageError
 from sweeps.keys import written
@@ -76,7 +76,7 @@ def _replace(index: memo.Index, batch: Sequence[segment.Segment]) -> None:
     for each in batch:
         if each.path != merged:
             with contextlib.suppress(OSError):  # another run merged it too, or it is not ours
-                each.path.unlink()
+                disk.unlink(each.path)
 
 
 def _batches(segments: Sequence[segment.Segment]) -> Iterator[list[segment.Segment]]:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sweeps import files, provenance, values
+from sweeps import disk, files, provenance, values
 from sweeps.declaring import Experiment
 from sweeps.errors import StorageError
 from sweeps.fingerprint import Fingerprint
@@ -139,7 +139,7 @@ def _write(path: Path, said: Code | Declared) -> None:
 def _read(path: Path) -> Any:
     """Read a file that may be gone or damaged; it only explains results, which go without."""
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(disk.content(path))
     except (FileNotFoundError, ValueError):
         return None
     except OSError as error:

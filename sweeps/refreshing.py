@@ -12,6 +12,7 @@ import numpy as np
 
 from sweeps import (
     acceptance,
+    disk,
     files,
     gathering,
     landing,
@@ -78,6 +79,9 @@ def _land(
 ) -> tuple[str, ...]:
     """Land, and say what of it could not be done."""
     files.make_folder(subject.results)
+    for folder in sorted({each.path.parent for each in gathered.index.segments.values()}):
+        with files.told(folder):  # a run that was killed may have left names that were not flushed
+            disk.flush_folder(folder)
     with gathering.sheet(gathered, attributes) as sheet:
         failure = landing.land(subject.landed, sheet, summary)
     if failure is None:

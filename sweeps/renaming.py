@@ -13,7 +13,7 @@ import json
 import os
 from pathlib import Path
 
-from sweeps import claims, files, finding, memo, provenance, refreshing
+from sweeps import claims, disk, files, finding, memo, provenance, refreshing
 from sweeps.errors import DeclarationError, StorageError, UnknownNameError, unknown
 from sweeps.segment import SUFFIX
 from sweeps.subject import Subject, held_attributes, resolve
@@ -151,7 +151,7 @@ def _landed(results: Path, name: str) -> Path:
 def _history(folder: Path) -> list[str]:
     """Earlier names of an experiment, by what renamings left in its folder."""
     try:
-        names = json.loads((folder / _HISTORY).read_bytes())
+        names = json.loads(disk.content(folder / _HISTORY))
     except (OSError, ValueError):
         return []
     return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
@@ -169,8 +169,8 @@ def _move_memo(results: Path, old: str, new: str) -> None:
     files.commit(place / _HISTORY, [json.dumps(list(names)).encode()])
     if place is source:
         with files.told(target):
-            source.rename(target)
-            files.flush_folder(target.parent)
+            disk.replace(source, target)
+            disk.flush_folder(target.parent)
     else:
         _merge(source, target)
 
@@ -182,19 +182,19 @@ def _merge(source: Path, target: Path) -> None:
         with files.told(place):
             if path.is_dir():
                 with contextlib.suppress(OSError):  # a run goes on to write to it
-                    path.rmdir()
+                    disk.remove_folder(path)
             elif path.parent.name == claims.FOLDER:
-                path.unlink()  # two runs may do a point twice, no more
+                disk.unlink(path)  # two runs may do a point twice, no more
             elif _is_being_written(path):
                 continue
             elif path.suffix == SUFFIX or not place.exists():
                 files.make_folder(place.parent)
-                path.replace(place)
-                files.flush_folder(place.parent)
+                disk.replace(path, place)
+                disk.flush_folder(place.parent)
             elif path.suffix == ".json":  # which says the same in both
-                path.unlink()
+                disk.unlink(path)
     with contextlib.suppress(OSError):
-        source.rmdir()
+        disk.remove_folder(source)
 
 
 def _is_being_written(path: Path) -> bool:
@@ -208,7 +208,7 @@ def _move_landed(results: Path, old: str, new: str) -> tuple[str, ...]:
         return ()
     with files.told(target):
         try:
-            os.link(source, target)  # which overwrites nothing, unlike a rename
+            disk.link(source, target)  # which overwrites nothing, unlike a rename
         except FileExistsError:
             if not source.samefile(target):
                 return (
@@ -218,9 +218,10 @@ def _move_landed(results: Path, old: str, new: str) -> tuple[str, ...]:
         except OSError:  # a filesystem without links
             if target.exists():
                 raise
-            source.rename(target)
-        source.unlink(missing_ok=True)
-        files.flush_folder(results)
+            disk.replace(source, target)
+        with contextlib.suppress(FileNotFoundError):
+            disk.unlink(source)
+        disk.flush_folder(results)
     return ()
 
 

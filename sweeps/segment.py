@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,15 +17,13 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from sweeps import h5
+from sweeps import h5, sealing
 from sweeps.block import Array, Failure, Header, Part, Variable
 from sweeps.errors import StorageError
 from sweeps.keys import Factors, Keys, shifted, written
 
 SUFFIX = ".seg"
 _MAGIC = b"sweeps-segment-1"
-_TRAILER_BYTES = 32 + len(_MAGIC)
-_CHUNK_BYTES = 2**20
 _FAILURE_TEXTS = ("kind", "type", "message", "traceback")
 
 
@@ -118,7 +115,7 @@ def load(path: Path) -> Segment:
         Where it cannot be read.
     """
     try:
-        n_bytes = _verify(path)
+        n_bytes = verify(path)
         with open_hdf5(path) as file:
             parts = tuple(_stored_part(path, file[g]) for g in file if g.startswith("part"))
             return Segment(path, n_bytes, int(file.attrs["created_ns"]), parts, _failures(file))
@@ -134,33 +131,30 @@ def load(path: Path) -> Segment:
         raise DamagedError from error
 
 
-def _verify(path: Path) -> int:
-    """Check the digest of a segment before anything looks into it; return its size.
+def verify(path: Path) -> int:
+    """Check the digest of a segment before anything looks into it; return its size in bytes.
 
-    It is read, not mapped into memory: a disk that fails under a map ends the process.
+    Raises
+    ------
+    DamagedError, MergedAwayError, StorageError
+        As `load` does.
     """
     try:
-        file = path.open("rb", buffering=0)
+        seal = sealing.look(path, _MAGIC)
     except FileNotFoundError as error:
         if path.is_symlink():  # to nowhere
             raise DamagedError from error
         raise MergedAwayError(path) from error
     except IsADirectoryError as error:
         raise DamagedError from error
-    with file:
-        n_bytes = os.fstat(file.fileno()).st_size
-        digest = hashlib.sha256()
-        rest = n_bytes - _TRAILER_BYTES
-        while rest > 0 and (chunk := file.read(min(rest, _CHUNK_BYTES))):
-            digest.update(chunk)
-            rest -= len(chunk)
-        trailer = file.read()
-        is_whole = rest == 0 and trailer == digest.digest() + _MAGIC
-        if trailer[32:-1] == _MAGIC[:-1] and trailer[-1:] != _MAGIC[-1:]:
-            raise StorageError(f"{path} is from another version of sweeps: use that, or clean it")
-        if not is_whole or not path.name.startswith(digest.hexdigest()[:32]):
-            raise DamagedError
-    return n_bytes
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {os.strerror(error.errno or 0)}") from error
+    version = seal.behind[sealing.DIGEST_BYTES :]
+    if version[:-1] == _MAGIC[:-1] and version != _MAGIC:
+        raise StorageError(f"{path} is from another version of sweeps: use that, or clean it")
+    if not seal.is_whole(_MAGIC) or not path.name.startswith(seal.digest.hex()[:32]):
+        raise DamagedError
+    return seal.n_bytes
 
 
 def _stored_part(path: Path, group: h5py.Group) -> StoredPart:
@@ -236,8 +230,8 @@ def image(
 ) -> tuple[str, list[bytes]]:
     """Make the name of a new segment, which begins with its digest, and its content."""
     content = h5.image(lambda file: _build(file, parts, failures, created_ns))
-    digest = hashlib.sha256(content).digest()
-    return f"{digest.hex()[:32]}{SUFFIX}", [content, digest + _MAGIC]
+    digest, seal = sealing.sealed(content, _MAGIC)
+    return f"{digest.hex()[:32]}{SUFFIX}", [content, seal]
 
 
 def _build(

@@ -34,7 +34,8 @@ class _Files(FileSystemStoreBackend):  # type: ignore[misc]
         path = Path(self.location, *call_id, "output.pkl")
         try:
             files.make_folder(path.parent)
-            files.replace_atomically(path, functools.partial(joblib.dump, item))
+            with files.replacing(path) as new:
+                joblib.dump(item, new.path)
         except StorageError as error:
             _warn(Path(self.location), error)
         except Exception as error:

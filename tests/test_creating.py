@@ -1,5 +1,6 @@
 """A new file, on a full disk and under Ctrl-C."""
 
+import contextlib
 import os
 import signal
 import threading
@@ -8,15 +9,33 @@ import h5py
 import numpy as np
 import pytest
 
-from sweeps.creating import create, extend
+from sweeps import creating, disk
 
 
-def test_a_file_is_never_written_over(tmp_path):
+@contextlib.contextmanager
+def create(path):
+    descriptor = disk.create(path)
+    with creating.create(descriptor) as file:
+        yield file
+    disk.close(descriptor)
+
+
+@contextlib.contextmanager
+def extend(path):
+    with path.open("r+b") as opened, creating.extend(opened.fileno()) as file:
+        yield file
+
+
+def test_a_file_is_written_in_the_place_of_what_was_there(tmp_path):
     path = tmp_path / "a.h5"
-    path.write_bytes(b"mine")
-    with pytest.raises(FileExistsError), create(path):
-        pass
-    assert path.read_bytes() == b"mine"
+    path.write_bytes(b"mine" * 10_000)
+    with path.open("r+b") as opened:
+        opened.seek(7)
+        with creating.create(opened.fileno()) as file:
+            file["a"] = 1
+    assert b"mine" not in path.read_bytes()
+    with h5py.File(path) as file:
+        assert file["a"][()] == 1
 
 
 def test_an_interrupt_waits_until_the_file_is_whole(tmp_path):
@@ -52,9 +71,3 @@ def test_a_file_that_is_there_can_be_extended(tmp_path):
             file[name] = np.arange(10_000)
     with h5py.File(path) as file:
         assert [file[name].shape for name in file] == [(5,), (10_000,), (10_000,)]
-
-
-def test_a_file_that_is_not_there_cannot_be_extended(tmp_path):
-    with pytest.raises(FileNotFoundError), extend(tmp_path / "a.h5"):
-        pass
-    assert list(tmp_path.iterdir()) == []

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from sweeps import files
+from sweeps import disk, files
 from sweeps.errors import StorageError
 
 
@@ -46,20 +46,17 @@ def test_a_failed_commit_leaves_what_was_there(tmp_path, monkeypatch, call, code
 
 
 def test_an_exception_in_the_writer_leaves_what_was_there(tmp_path):
-    def write(temporary):
-        temporary.write_bytes(b"half")
-        raise KeyboardInterrupt
-
     (tmp_path / "x").write_bytes(b"old")
-    with pytest.raises(KeyboardInterrupt):
-        files.replace_atomically(tmp_path / "x", write)
+    with pytest.raises(KeyboardInterrupt), files.replacing(tmp_path / "x") as new:
+        new.path.write_bytes(b"half")
+        raise KeyboardInterrupt
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"x": b"old"}
 
 
 LIMITED = """
 import resource, sys
 from pathlib import Path
-from sweeps import files
+from sweeps import disk, files
 from sweeps.errors import StorageError
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
@@ -79,7 +76,7 @@ def test_a_limit_of_the_system_is_told(tmp_path):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from sweeps import files
+from sweeps import disk, files
 fsync = os.fsync
 os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)
 files.commit(Path(sys.argv[1]), [b"new"])
@@ -112,13 +109,13 @@ def test_the_umask_says_who_may_read(tmp_path, mask):
 
 def test_every_new_folder_is_flushed(tmp_path, monkeypatch):
     flushed = []
-    monkeypatch.setattr(files, "flush_folder", flushed.append)
+    monkeypatch.setattr(disk, "flush_folder", flushed.append)
     files.make_folder(tmp_path / "a" / "b" / "c")
     assert (tmp_path / "a" / "b" / "c").is_dir()
-    assert set(flushed) == {tmp_path, tmp_path / "a", tmp_path / "a" / "b"}
+    assert flushed == [tmp_path.parent, tmp_path, tmp_path / "a", tmp_path / "a" / "b"]
     flushed.clear()
-    files.make_folder(tmp_path / "a" / "b")
-    assert not flushed
+    files.make_folder(tmp_path / "a" / "b")  # which a run may have made that was killed then
+    assert flushed == [tmp_path / "a"]
 
 
 def test_a_file_and_then_its_name_are_flushed(tmp_path, monkeypatch):
@@ -138,9 +135,9 @@ def test_folders_that_cannot_be_flushed(tmp_path, monkeypatch, code, is_fatal):
     monkeypatch.setattr(os, "fsync", fail(code))
     if is_fatal:
         with pytest.raises(OSError, match=os.strerror(code)):
-            files.flush_folder(tmp_path)
+            disk.flush_folder(tmp_path)
     else:
-        files.flush_folder(tmp_path)
+        disk.flush_folder(tmp_path)
 
 
 @pytest.mark.parametrize("where", ["file", "file/below"])

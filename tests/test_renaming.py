@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import sweeps as package
-from sweeps import files, memo, renaming
+from sweeps import disk, files, memo, renaming
 from sweeps.errors import SweepsError
 from sweeps.subject import resolve
 
@@ -193,8 +193,8 @@ class Killed(BaseException):
     pass
 
 
-STEPS = [(os, "link"), (os, "rename"), (Path, "rename"), (Path, "unlink"), (files, "commit")]
-STEPS += [(renaming, "_move_landed"), (renaming, "_land"), (files, "flush_folder")]
+STEPS = [(disk, name) for name in ("link", "replace", "unlink", "flush_folder")]
+STEPS += [(files, "commit"), (renaming, "_move_landed"), (renaming, "_land")]
 
 
 @pytest.mark.parametrize(("module", "name"), STEPS, ids=[name for _, name in STEPS])

@@ -124,8 +124,8 @@ def test_a_segment_that_is_gone_was_merged(tmp_path):
 def test_a_segment_that_goes_while_it_is_read_was_merged(small, monkeypatch, tmp_path):
     path = tmp_path / small.name
     shutil.copy(small, path)
-    verify = segment._verify
-    monkeypatch.setattr(segment, "_verify", lambda p: (verify(p), p.unlink())[0])
+    verify = segment.verify
+    monkeypatch.setattr(segment, "verify", lambda p: (verify(p), p.unlink())[0])
     with pytest.raises(MergedAwayError):
         segment.load(path)
 
