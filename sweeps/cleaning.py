@@ -31,6 +31,8 @@ def waste(subject: Subject) -> list[Waste]:
     found += [Waste(p, _size_bytes(p), "cached by earlier code") for p in old]
     bad = sorted(subject.memo.glob(f"*{memo.BAD_SUFFIX}"))
     found += [Waste(p, _size_bytes(p), "damaged segment") for p in bad]
+    if (landed := subject.landed.with_name(subject.landed.name + memo.BAD_SUFFIX)).exists():
+        found.append(Waste(landed, _size_bytes(landed), "damaged results file"))
     writable = [subject.memo, subject.results, *(p for place in cached for p in place.glob("**"))]
     left = [p for folder in writable for p in sorted(_abandoned(folder))]
     return found + [Waste(p, _size_bytes(p), "left by a killed run") for p in left]

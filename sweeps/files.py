@@ -128,6 +128,15 @@ def replacing(path: Path) -> Iterator[New]:
         disk.flush_folder(path.parent)
 
 
+def set_aside(path: Path, aside: Path) -> Path:
+    """Give a damaged file another name; return where it is then."""
+    try:
+        disk.replace(path, aside)
+    except OSError:  # what cannot be written to can still be read
+        return path
+    return aside
+
+
 def is_abandoned(temporary: Path) -> bool:
     """Whether nobody writes to a temporary file any more.
 

@@ -201,18 +201,14 @@ def _scan(
             except segment.MergedAwayError:
                 is_complete = False
             except segment.DamagedError:
-                bad.append(_set_aside(source.folder / file_name))
+                bad.append(set_aside(source.folder / file_name))
         if is_complete:
             return segments
 
 
-def _set_aside(path: Path) -> Path:
-    aside = path.with_suffix(BAD_SUFFIX)
-    try:
-        disk.replace(path, aside)
-    except OSError:  # a memo that cannot be written to can still be read
-        return path
-    return aside
+def set_aside(path: Path) -> Path:
+    """Put a damaged segment where no listing sees it; return where."""
+    return files.set_aside(path, path.with_suffix(BAD_SUFFIX))
 
 
 def commit(

@@ -16,17 +16,20 @@ import numpy as np
 
 from sweeps import files, finding, h5, memo, planning
 from sweeps.declaring import Experiment
-from sweeps.errors import DeclarationError, StorageError
+from sweeps.errors import DeclarationError
 from sweeps.fingerprint import Fingerprint, edited_since
 from sweeps.keying import KeyMaker, key_maker
 from sweeps.locating import ModuleLocation, results_folder
 from sweeps.space import Space
 
-FORMAT = 1
+FORMAT = 2
 """Of the results file; another one lands it anew."""
 
 STATE = "sweeps_state"
 """Attribute of a results file that says what it was made from."""
+
+COUNTS = ("n_points", "n_done", "n_failed", "n_excluded")
+"""Attributes of a results file that say how many points of which kind are in it."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -91,6 +94,8 @@ class Subject:
 def fresh_attributes(subject: Subject) -> dict[str, Any] | None:
     """Attributes of the results file if it shows all that the memo has, else None."""
     held = held_attributes(subject.landed)
+    if not all(isinstance(held.get(name), int) for name in COUNTS):
+        return None  # not ours, or damaged
     return held if held.get(STATE) == subject.state(memo.listing(subject.memo)) else None
 
 
@@ -98,7 +103,7 @@ def held_attributes(path: Path) -> dict[str, Any]:
     """Attributes of a results file; empty where there is none that can be read."""
     try:
         return h5.read_attributes(path)
-    except StorageError:
+    except Exception:  # h5py has many words for a damaged file, and a run lands it anew
         return {}
 
 

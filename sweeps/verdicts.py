@@ -1,11 +1,11 @@
-"""Verdicts: what `reproduce` and `rename` say, as text for people and as data for ``--json``."""
+"""Verdicts: what `reproduce`, `rename` and `verify` say, as text and as data for ``--json``."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from sweeps.answers import Answer, parameters
-from sweeps.display import count, duration, path, table
+from sweeps.display import count, duration, path, size, table
 
 if TYPE_CHECKING:
     from sweeps.block import Array, Failure
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sweeps.renaming import Renamed
     from sweeps.reporting import Status
     from sweeps.reproducing import Case, Reproduced
+    from sweeps.verifying import Verified
 
 _WIDTH = 40
 _COUNTS = ("points", "done", "missing", "failed", "stale")
@@ -185,5 +186,23 @@ def renamed(of: Renamed, status: Status) -> Answer:
         "results": of.results,
         "landed": of.is_landed,
         "left": of.left,
+    }
+    return Answer("\n".join(lines), data)
+
+
+def verified(of: Verified) -> Answer:
+    """Answer `verify`."""
+    landed = "results file and " if of.is_landed else ""
+    is_whole = f"{len(of.damages):,} not whole" if of.damages else "all whole"
+    lines = [f"{of.experiment}: {landed}{count(of.n_segments, 'segment')}: {is_whole}"]
+    lines[0] += f", {size(of.n_bytes)}" if not of.damages else ""
+    lines += [f"{each.kind} {each.state}, {path(each.path)}: {each.reason}" for each in of.damages]
+    data = {
+        "experiment": of.experiment,
+        "results": of.results if of.is_landed else None,
+        "segments": of.n_segments,
+        "bytes": of.n_bytes,
+        "whole": not of.damages,
+        "damages": list(map(vars, of.damages)),
     }
     return Answer("\n".join(lines), data)

@@ -49,4 +49,25 @@ def rename(old: str, new: str, experiments: str | None, results: str | None, as_
     common.say(verdicts.renamed(done, reporting.status_of(subject)), as_json)
 
 
-COMMANDS = (clean, rename)
+@click.command(short_help="Say whether results and memo are whole.")
+@common.name
+@common.options
+def verify(name: str, experiments: str | None, results: str | None, as_json: bool) -> int:
+    """Check the digests of NAME's results file and of all that its memo holds.
+
+    What is damaged is named and set aside; a run makes up for it. NAME may also be the path of a
+    results file. The code of the experiment is not needed.
+
+    Exit codes: 0 all is whole, 1 something is not, 2 a mistake in what was asked.
+    """
+    from sweeps import reporting, verifying
+
+    verified = verifying.verify(reporting.results_path(name, results))
+    common.say(verdicts.verified(verified), as_json)
+    if verified.damages:
+        again = common.command_line("run", name, experiments=experiments, results=results)
+        common.warn(f"then land and compute again what is missing: {again}")
+    return 1 if verified.damages else 0
+
+
+COMMANDS = (clean, rename, verify)

@@ -1,0 +1,161 @@
+"""What is not what was written is named; what somebody changed is told from what a disk spoiled."""
+
+import errno
+import os
+
+import h5py
+import pytest
+
+import sweeps as package
+from sweeps import disk, landing, memo, sealing
+
+SOURCE = """
+from sweeps import experiment, grid
+
+@experiment(grid(x=[1.0, 2.0, 3.0]))
+def square(x):
+    return x * x
+"""
+
+
+@pytest.fixture
+def landed(sweeps, project):
+    """A results file with a memo of a few segments beside it."""
+    (project / "experiments" / "square.py").write_text(SOURCE)
+    for n in "1", "2", "3":
+        assert sweeps("run", "square", f"x=range(0,{n})", "--engine=serial").code == 0
+    return project / "results" / "square.h5"
+
+
+def segments(landed):
+    return sorted((landed.parent / ".memo").rglob("*.seg"))
+
+
+def flip(path, at=-100):
+    content = bytearray(path.read_bytes())
+    content[at] ^= 1
+    path.write_bytes(content)
+
+
+def test_what_was_written_is_whole(sweeps, landed):
+    said = sweeps("verify", "square")
+    assert (said.code, said.err) == (0, "")
+    assert said.out.startswith("square: results file and 3 segments: all whole")
+    n_bytes = sum(p.stat().st_size for p in (landed, *segments(landed)))
+    data = sweeps("verify", str(landed), "--json").json
+    assert (data["whole"], data["segments"], data["bytes"]) == (True, 3, n_bytes)
+
+
+def test_a_damaged_results_file_is_set_aside_and_landed_anew_without_computing(sweeps, landed):
+    before = package.load(landed)
+    flip(landed)
+    said = sweeps("verify", "square")
+    assert said.code == 1
+    assert "square.h5.bad" in said.out
+    assert "python -m sweeps run square" in said.err
+    assert not landed.exists()
+    assert "0 computed, 3 reused" in sweeps("run", "square", "x=range(0,3)").out
+    assert package.load(landed).drop_attrs().identical(before.drop_attrs())
+    assert sweeps("verify", "square").code == 0
+    assert "square.h5.bad" in sweeps("clean", "square").out
+
+
+def test_a_damaged_segment_is_set_aside_and_its_points_are_computed_again(sweeps, landed):
+    flip(segments(landed)[1])
+    data = sweeps("verify", "square", "--json").json
+    ((damage,), n) = data["damages"], len(segments(landed))
+    assert (damage["kind"], damage["state"], n) == ("segment", "damaged", 2)
+    assert damage["path"].endswith(memo.BAD_SUFFIX)
+    assert "1 computed, 2 reused" in sweeps("run", "square", "x=range(0,3)").out
+    assert sweeps("verify", "square").code == 0
+
+
+def test_an_attribute_that_a_user_adds_is_no_damage(sweeps, landed):
+    with h5py.File(landed, "a") as file:
+        file.attrs["note"] = "mine"
+    said = sweeps("verify", "square")
+    assert said.code == 1
+    assert "another program changed it" in said.out
+    assert landed.exists()
+    assert "0 computed" in sweeps("run", "square", "x=range(0,3)").out
+    assert package.load(landed).attrs["note"] == "mine"  # a run with nothing to do leaves it
+
+
+@pytest.mark.parametrize("n_kept", [0, 5, 50, -49, -48, -1], ids=str)
+def test_a_cut_file_is_damaged_unless_just_its_seal_is_gone(sweeps, landed, n_kept):
+    landed.write_bytes(landed.read_bytes()[:n_kept])
+    (damage,) = sweeps("verify", "square", "--json").json["damages"]
+    assert damage["state"] == ("unsealed" if n_kept == -48 else "damaged")
+
+
+def test_what_cannot_be_read_is_told_and_the_rest_is_looked_at(sweeps, landed, monkeypatch):
+    read, refused = disk.read, os.open(landed, os.O_RDONLY)
+
+    def fail(descriptor, n_bytes):
+        if os.path.sameopenfile(descriptor, refused):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return read(descriptor, n_bytes)
+
+    monkeypatch.setattr(disk, "read", fail)
+    flip(segments(landed)[0])
+    damages = sweeps("verify", "square", "--json").json["damages"]
+    assert [each["state"] for each in damages] == ["unreadable", "damaged"]
+    assert "Input/output error" in damages[0]["reason"]
+    assert landed.exists()
+    os.close(refused)
+
+
+def test_where_nobody_may_write_a_damaged_file_is_named_all_the_same(sweeps, landed, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(disk, "replace", refuse)
+    flip(landed)
+    (damage,) = sweeps("verify", "square", "--json").json["damages"]
+    assert damage["path"] == str(landed)
+    assert "move it away" in damage["reason"]
+
+
+def test_a_damaged_acceptance_is_named(sweeps, landed):
+    folder = segments(landed)[0].parent / "accepted"
+    folder.mkdir()
+    (folder / "0123.json").write_text("{")
+    (damage,) = sweeps("verify", "square", "--json").json["damages"]
+    assert damage["kind"] == "acceptance"
+
+
+def test_the_code_is_not_needed(sweeps, landed, project):
+    (project / "experiments" / "square.py").unlink()
+    assert sweeps("verify", "square").code == 0
+
+
+def test_what_is_not_there_is_a_mistake(sweeps, landed):
+    said = sweeps("verify", "sqare")
+    assert said.code == 2
+    assert "Did you mean 'square'" in said.err
+
+
+@pytest.mark.parametrize("large", [True, False])
+def test_a_seal_is_of_all_bytes(tmp_path, monkeypatch, large):
+    monkeypatch.setattr(sealing, "_LARGE_BYTES", 0 if large else 2**40)
+    content = os.urandom(3 * 2**20 + 1)
+    descriptor = disk.create(tmp_path / "x")
+    disk.write_all(descriptor, content)
+    sealing.seal(descriptor, landing.MAGIC)
+    os.close(descriptor)
+    seal = sealing.look(tmp_path / "x", landing.MAGIC)
+    assert seal.is_whole(landing.MAGIC)
+    assert (tmp_path / "x").read_bytes() == content + sealing.sealed(content, landing.MAGIC)[1]
+    assert not seal.is_whole(b"sweeps-segment-1")
+
+
+def test_a_flush_that_fails_beside_the_digest_fails_the_seal(tmp_path, monkeypatch):
+    def fail(_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(sealing, "_LARGE_BYTES", 0)
+    monkeypatch.setattr(disk, "flush", fail)
+    descriptor = disk.create(tmp_path / "x")
+    with pytest.raises(OSError, match="Input/output"):
+        sealing.seal(descriptor, landing.MAGIC)
+    os.close(descriptor)
