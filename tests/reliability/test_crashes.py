@@ -1,0 +1,219 @@
+"""A power cut at any instant costs no point that somebody was promised, and fools nobody.
+
+python -m pytest -m campaign -s tests/reliability/test_crashes.py
+"""
+
+import dataclasses
+import random
+import shutil
+
+import numpy as np
+import pytest
+
+from sweeps import acceptance, experiment, grid, memo, merging, provenance, renaming, verifying
+from sweeps.acceptance import Acceptance
+from sweeps.invocation import Options
+from sweeps.loading import load
+from sweeps.running import execute
+from sweeps.subject import resolve
+from tests.reliability.disks import Power, Recorder, materialize
+
+OPTIONS = Options(engine="serial")
+
+
+@pytest.fixture(autouse=True)
+def _no_git(monkeypatch):
+    """Asking git takes longer than all else, and changes nothing here."""
+    monkeypatch.setattr(provenance, "of_git", lambda _: {})
+
+
+def made(n, name="cube"):
+    @experiment(grid(x=[float(i) for i in range(n)]), name=name)
+    def cube(x):
+        return {"cube": x**3, "text": f"{x}"}
+
+    return resolve(cube)
+
+
+class Scene:
+    """What is done to a disk, and what must hold of it at any time."""
+
+    def __init__(self, root, forget=(), n_commits=3):
+        self.recorder = Recorder(forget)
+        self.root = root
+        self.n_commits = n_commits
+        self.subject = dataclasses.replace(made(2 * n_commits), results=root / "results")
+
+    def record(self):
+        """Do everything; what came back from a commit is a promise."""
+        commit = memo.commit
+
+        def promising(place, parts, failures=(), created_ns=None):
+            path = commit(place, parts, failures, created_ns)
+            for part in parts:
+                self.recorder.promise(("point", *(tuple(k) for k in part.keys.tolist())))
+            return path
+
+        with self.recorder.recording(), pytest.MonkeyPatch.context() as patch:
+            patch.setattr(memo, "commit", promising)
+            self.play()
+        return self.recorder.operations
+
+    def play(self):
+        raise NotImplementedError
+
+    def at(self, place):
+        """The same experiment on another disk."""
+        return dataclasses.replace(self.subject, results=place / "results")
+
+    def check(self, place, promised):
+        subject = self.at(place)
+        self.check_memo(subject, promised)
+        if subject.landed.exists():
+            self.check_values(load(subject.landed), is_whole="landed" in promised)
+        self.check_next_run(subject, promised)
+
+    def check_memo(self, subject, promised):
+        index = memo.scan(subject.memo)
+        assert not index.bad, f"a damaged segment was given its name: {index.bad}"
+        keys = {each for what in promised if what[0] == "point" for each in what[1:]}
+        found = index.find(np.array(sorted(keys), dtype=np.uint64).reshape(-1, 2))
+        assert (found >= 0).all(), f"{(found < 0).sum()} promised points are lost"
+        if subject.landed.exists() or subject.memo.exists():
+            verified = verifying.verify(subject.landed)
+            assert not verified.damages, f"given a name though not whole: {verified.damages}"
+
+    def check_values(self, dataset, *, is_whole):
+        known = dataset.cube.notnull()
+        assert not is_whole or bool(known.all())
+        assert bool((dataset.cube == dataset.x**3)[known].all())
+
+    def check_next_run(self, subject, promised):
+        n_promised = len({each for what in promised if what[0] == "point" for each in what[1:]})
+        n_points = len(subject.experiment.space)
+        report = execute(subject, OPTIONS)
+        assert report.n_computed <= n_points - min(n_promised, n_points)
+        self.check_values(load(subject.landed), is_whole=True)
+        assert report.n_failed == 0
+
+
+class Commits(Scene):
+    """Runs of a part of a space, and one that finishes; each lands what there is."""
+
+    def play(self):
+        for limit in [2] * (self.n_commits - 1) + [None]:
+            execute(self.subject, dataclasses.replace(OPTIONS, limit=limit))
+        self.recorder.promise("landed")
+
+
+class Merges(Scene):
+    """A merge of many segments, among them two values of one key, and what it lands."""
+
+    def play(self):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(merging, "N_SMALL", 3)
+            patch.setattr(merging, "SETTLED_S", 0.0)
+            for limit in [1] * (2 * self.n_commits - 2) + [None]:
+                execute(self.subject, dataclasses.replace(OPTIONS, limit=limit))
+            merging.merge(memo.scan(self.subject.memo))
+        self.recorder.promise("landed")
+
+
+class Accepts(Scene):
+    """Results of other code are accepted, counted, and not any more."""
+
+    def play(self):
+        other = dataclasses.replace(self.subject.fingerprint, digest="0" * 32)
+        execute(dataclasses.replace(self.subject, fingerprint=other), OPTIONS)
+        acceptance.accept(self.subject.memo, Acceptance("0" * 32, "why not", "2026", {}))
+        self.recorder.promise("accepted")
+        assert execute(self.subject, OPTIONS).n_computed == 0
+        self.recorder.promise("taking back")
+        acceptance.take_back(self.subject.memo, "0" * 32)
+        self.recorder.promise("taken back")
+
+    def check(self, place, promised):
+        subject = self.at(place)
+        accepted = [each.fingerprint for each in acceptance.accepted(subject.memo)]
+        if "taken back" in promised:
+            assert not accepted
+        elif "accepted" in promised and "taking back" not in promised:
+            assert len(memo.scan(subject.memo).parts) > 0
+        execute(subject, OPTIONS)
+        self.check_values(load(subject.landed), is_whole=True)
+
+
+class Renames(Scene):
+    """Memo and results file go on under another name."""
+
+    def play(self):
+        old = dataclasses.replace(
+            made(2 * self.n_commits, name="old"), results=self.subject.results
+        )
+        self.recorder.promise("nothing")
+        old = dataclasses.replace(old, fingerprint=self.subject.fingerprint)
+        execute(old, OPTIONS)
+        keys = [tuple(key) for part in memo.scan(old.memo).parts for key in part.keys.tolist()]
+        self.recorder.promise(("renaming", *keys))
+        renaming.rename("old", self.subject)
+
+    def check(self, place, promised):
+        subject = self.at(place)
+        renaming.rename("old", subject)  # which repeats what a power cut ended
+        begun = [each for each in promised if each[0] == "renaming"]
+        self.check_memo(subject, [("point", *begun[0][1:])] if begun else [])
+        report = execute(subject, OPTIONS)
+        assert not begun or report.n_computed == 0
+        self.check_values(load(subject.landed), is_whole=True)
+
+
+SCENES = [Commits, Merges, Accepts, Renames]
+
+
+def count(scene, tmp_path, n_most=None, n_random=2, seed=0):
+    """Check the states that power cuts may leave, all or some; return how many."""
+    operations = scene.record()
+    power = Power(scene.root, random.Random(seed), n_random)
+    states = power.states(operations)
+    if n_most is not None:
+        every = list(states)
+        states = random.Random(seed).sample(every, min(n_most, len(every)))
+    number = 0
+    for number, (state, promised) in enumerate(states, 1):
+        place = tmp_path / "after" / str(number)
+        place.mkdir(parents=True)
+        materialize(state, place)
+        scene.check(place, promised)
+        shutil.rmtree(place)
+    return len(operations), power.n_outcomes, number
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=lambda s: s.__name__)
+def test_a_power_cut_costs_nothing_that_was_promised(scene, tmp_path):
+    n_operations, _, n_states = count(scene(tmp_path / "disk"), tmp_path, n_most=12)
+    assert n_operations > 50
+    assert n_states > 5
+
+
+@pytest.mark.parametrize("scene", [Commits, Merges], ids=lambda s: s.__name__)
+@pytest.mark.parametrize("forgotten", ["flush", "flush_folder"])
+def test_without_a_flush_this_test_fails(scene, forgotten, tmp_path):
+    """What is looked for above would be found."""
+    forgetful = scene(tmp_path / "disk", forget={forgotten})
+    forgetful.check = lambda place, promised: scene.check_memo(
+        forgetful, forgetful.at(place), promised
+    )
+    with pytest.raises(AssertionError, match=r"lost|damaged|not whole"):
+        count(forgetful, tmp_path)
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("scene", SCENES, ids=lambda s: s.__name__)
+def test_every_state_after_a_power_cut(scene, tmp_path):
+    n_operations, n_outcomes, n_states = count(
+        scene(tmp_path / "disk", n_commits=12), tmp_path, n_random=20
+    )
+    print(
+        f"\n{scene.__name__}: {n_operations:,} operations, {n_outcomes:,} outcomes of power cuts, "
+        f"{n_states:,} that a reader can tell apart: nothing lost, nothing damaged"
+    )
