@@ -29,9 +29,6 @@ from sweeps.sheet import (
 
 __all__ = ["GROUP", "STATUS", "Coordinate", "Failures", "Output", "Sheet", "Summary", "land"]
 
-MAGIC = b"sweeps-results-1"
-"""Ends a results file, behind the digest of its content."""
-
 
 def land(path: Path, sheet: Sheet, summary: Summary | None = None) -> SummaryError | None:
     """Write the results file in full and put it in the place of the old one.
@@ -59,7 +56,7 @@ def land(path: Path, sheet: Sheet, summary: Summary | None = None) -> SummaryErr
     with files.replacing(path) as new:
         _write(new, sheet)
         failure = None if summary is None else _summarize(new, sheet, summary)
-        sealing.seal(new.descriptor, MAGIC)
+        sealing.seal(new.descriptor, sealing.RESULTS)
     return failure
 
 

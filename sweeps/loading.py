@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import h5py
 
-from sweeps import h5
+from sweeps import h5, sealing
 from sweeps.errors import StorageError, nearest
 from sweeps.sheet import SUMMARY
 
@@ -39,7 +39,8 @@ def load(path: Path, group: str | None = None) -> xarray.Dataset:
     Raises
     ------
     StorageError
-        For a path that is not there or is no HDF5 file, and for a group that is not in it.
+        For a path that is not there, is no HDF5 file or a damaged one, and for a group that is not
+        in it.
     HostileFileError
         For a file that reaches outside itself.
     """
@@ -47,6 +48,8 @@ def load(path: Path, group: str | None = None) -> xarray.Dataset:
 
     if not path.exists():
         raise _missing(path)
+    if path.is_file() and sealing.is_damaged(path, sealing.RESULTS):
+        raise StorageError(f"{path} is damaged: python -m sweeps verify {path} sets it aside")
     with h5.open_read(path) as file:
         if group is not None and not _is_group(file.get(group)):
             raise _no_group(path, group, [n for n, item in file.items() if _is_group(item)])

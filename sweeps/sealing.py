@@ -14,9 +14,19 @@ from typing import NamedTuple
 
 from sweeps import disk
 
+RESULTS = b"sweeps-results-1"
+SEGMENT = b"sweeps-segment-1"
+"""What ends a file, behind the digest: its kind, and the version of that."""
+
 DIGEST_BYTES = 32
+QUICK_BYTES = 64 * 2**20
+"""Files that are checked whenever they are read: that takes 40 ms at most."""
+
 _CHUNK_BYTES = 2**20
 _LARGE_BYTES = 8 * 2**20
+_HEAD_BYTES = 64
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_ENDS = {0: 40, 1: 44, 2: 28, 3: 28}  # version of the superblock: where it has the file's end
 
 
 class Seal(NamedTuple):
@@ -65,6 +75,30 @@ def look(path: Path, magic: bytes) -> Seal:
         return Seal(n_bytes, digest, disk.read(descriptor, n_behind + 1))
     finally:
         disk.close(descriptor)
+
+
+def is_damaged(path: Path, magic: bytes) -> bool:
+    """Whether a file that is quick to check has a seal that does not match it."""
+    if path.stat().st_size > QUICK_BYTES:
+        return False
+    seen = look(path, magic)
+    return seen.behind.endswith(magic) and not seen.is_whole(magic)
+
+
+def is_bare(path: Path) -> bool:
+    """Whether a file ends where HDF5 says that it does, so that there is no seal.
+
+    Its superblock says so: https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html
+    """
+    descriptor = disk.open_to_read(path)
+    try:
+        head, n_bytes = disk.read(descriptor, _HEAD_BYTES), os.fstat(descriptor).st_size
+    finally:
+        disk.close(descriptor)
+    if not head.startswith(_SIGNATURE) or len(head) < _HEAD_BYTES:
+        return False
+    at = _ENDS.get(head[len(_SIGNATURE)], 0)
+    return int.from_bytes(head[at : at + 8], "little") == n_bytes
 
 
 def seal(descriptor: int, magic: bytes) -> None:

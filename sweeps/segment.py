@@ -23,7 +23,6 @@ from sweeps.errors import StorageError
 from sweeps.keys import Factors, Keys, shifted, written
 
 SUFFIX = ".seg"
-_MAGIC = b"sweeps-segment-1"
 _FAILURE_TEXTS = ("kind", "type", "message", "traceback")
 
 
@@ -140,7 +139,7 @@ def verify(path: Path) -> int:
         As `load` does.
     """
     try:
-        seal = sealing.look(path, _MAGIC)
+        seal = sealing.look(path, sealing.SEGMENT)
     except FileNotFoundError as error:
         if path.is_symlink():  # to nowhere
             raise DamagedError from error
@@ -150,9 +149,9 @@ def verify(path: Path) -> int:
     except OSError as error:
         raise StorageError(f"cannot read {path}: {os.strerror(error.errno or 0)}") from error
     version = seal.behind[sealing.DIGEST_BYTES :]
-    if version[:-1] == _MAGIC[:-1] and version != _MAGIC:
+    if version[:-1] == sealing.SEGMENT[:-1] and version != sealing.SEGMENT:
         raise StorageError(f"{path} is from another version of sweeps: use that, or clean it")
-    if not seal.is_whole(_MAGIC) or not path.name.startswith(seal.digest.hex()[:32]):
+    if not seal.is_whole(sealing.SEGMENT) or not path.name.startswith(seal.digest.hex()[:32]):
         raise DamagedError
     return seal.n_bytes
 
@@ -230,7 +229,7 @@ def image(
 ) -> tuple[str, list[bytes]]:
     """Make the name of a new segment, which begins with its digest, and its content."""
     content = h5.image(lambda file: _build(file, parts, failures, created_ns))
-    digest, seal = sealing.sealed(content, _MAGIC)
+    digest, seal = sealing.sealed(content, sealing.SEGMENT)
     return f"{digest.hex()[:32]}{SUFFIX}", [content, seal]
 
 

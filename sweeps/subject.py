@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from sweeps import files, finding, h5, memo, planning
+from sweeps import files, finding, h5, memo, planning, sealing
 from sweeps.declaring import Experiment
 from sweeps.errors import DeclarationError
 from sweeps.fingerprint import Fingerprint, edited_since
@@ -100,8 +100,10 @@ def fresh_attributes(subject: Subject) -> dict[str, Any] | None:
 
 
 def held_attributes(path: Path) -> dict[str, Any]:
-    """Attributes of a results file; empty where there is none that can be read."""
+    """Attributes of a results file; empty where there is none, or a damaged one."""
     try:
+        if sealing.is_damaged(path, sealing.RESULTS):
+            return {}
         return h5.read_attributes(path)
     except Exception:  # h5py has many words for a damaged file, and a run lands it anew
         return {}

@@ -11,10 +11,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from sweeps import acceptance, disk, files, landing, memo, sealing, segment
+from sweeps import acceptance, files, memo, sealing, segment
 from sweeps.errors import StorageError, unknown
-
-_HEAD_BYTES = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,15 +78,14 @@ def _results(path: Path) -> int | Damage:
     """Size of a results file in bytes, if it is whole."""
     kind = "results file"
     try:
-        seal = sealing.look(path, landing.MAGIC)
-        head = _head(path)
+        seal, is_bare = sealing.look(path, sealing.RESULTS), sealing.is_bare(path)
     except OSError as error:
         return Damage(
             path, kind, "unreadable", f"{error.strerror}; see to the disk, or to the rights"
         )
-    if seal.is_whole(landing.MAGIC):
+    if seal.is_whole(sealing.RESULTS):
         return seal.n_bytes
-    if _end(head) == seal.n_bytes:
+    if is_bare:
         reason = (
             "it has no digest: an earlier version landed it, or another program changed it since; "
             "move it away to have it landed anew"
@@ -96,26 +93,6 @@ def _results(path: Path) -> int | Damage:
         return Damage(path, kind, "unsealed", reason)
     aside = files.set_aside(path, path.with_name(path.name + memo.BAD_SUFFIX))
     return _damaged(kind, path, aside)
-
-
-def _head(path: Path) -> bytes:
-    descriptor = disk.open_to_read(path)
-    try:
-        return disk.read(descriptor, _HEAD_BYTES)
-    finally:
-        disk.close(descriptor)
-
-
-def _end(head: bytes) -> int | None:
-    """Where HDF5 says that its file ends, by the superblock: there a program cuts it off.
-
-    https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html, section II.A
-    """
-    offsets = {0: 40, 1: 44, 2: 28, 3: 28}
-    if head[:8] != b"\x89HDF\r\n\x1a\n" or len(head) < _HEAD_BYTES or head[8] not in offsets:
-        return None
-    at = offsets[head[8]]
-    return int.from_bytes(head[at : at + 8], "little")
 
 
 def _segment(path: Path) -> int | Damage | None:

@@ -7,7 +7,8 @@ import h5py
 import pytest
 
 import sweeps as package
-from sweeps import disk, landing, memo, sealing
+from sweeps import disk, memo, sealing
+from sweeps.errors import StorageError
 
 SOURCE = """
 from sweeps import experiment, grid
@@ -58,6 +59,15 @@ def test_a_damaged_results_file_is_set_aside_and_landed_anew_without_computing(s
     assert package.load(landed).drop_attrs().identical(before.drop_attrs())
     assert sweeps("verify", "square").code == 0
     assert "square.h5.bad" in sweeps("clean", "square").out
+
+
+def test_a_damaged_file_is_not_loaded_and_the_next_run_lands_it_anew(sweeps, landed):
+    before = package.load(landed)
+    flip(landed)
+    with pytest.raises(StorageError, match="python -m sweeps verify"):
+        package.load(landed)
+    assert "0 computed, 3 reused" in sweeps("run", "square", "x=range(0,3)").out
+    assert package.load(landed).drop_attrs().identical(before.drop_attrs())
 
 
 def test_a_damaged_segment_is_set_aside_and_its_points_are_computed_again(sweeps, landed):
@@ -141,12 +151,12 @@ def test_a_seal_is_of_all_bytes(tmp_path, monkeypatch, large):
     content = os.urandom(3 * 2**20 + 1)
     descriptor = disk.create(tmp_path / "x")
     disk.write_all(descriptor, content)
-    sealing.seal(descriptor, landing.MAGIC)
+    sealing.seal(descriptor, sealing.RESULTS)
     os.close(descriptor)
-    seal = sealing.look(tmp_path / "x", landing.MAGIC)
-    assert seal.is_whole(landing.MAGIC)
-    assert (tmp_path / "x").read_bytes() == content + sealing.sealed(content, landing.MAGIC)[1]
-    assert not seal.is_whole(b"sweeps-segment-1")
+    seal = sealing.look(tmp_path / "x", sealing.RESULTS)
+    assert seal.is_whole(sealing.RESULTS)
+    assert (tmp_path / "x").read_bytes() == content + sealing.sealed(content, sealing.RESULTS)[1]
+    assert not seal.is_whole(sealing.SEGMENT)
 
 
 def test_a_flush_that_fails_beside_the_digest_fails_the_seal(tmp_path, monkeypatch):
@@ -157,5 +167,5 @@ def test_a_flush_that_fails_beside_the_digest_fails_the_seal(tmp_path, monkeypat
     monkeypatch.setattr(disk, "flush", fail)
     descriptor = disk.create(tmp_path / "x")
     with pytest.raises(OSError, match="Input/output"):
-        sealing.seal(descriptor, landing.MAGIC)
+        sealing.seal(descriptor, sealing.RESULTS)
     os.close(descriptor)
