@@ -19,6 +19,7 @@ from sweeps.loading import load
 from sweeps.running import execute
 from sweeps.subject import resolve
 from tests.reliability.disks import FailingDisk
+from tests.reliability.tracing import CHANGES, READS, Traced
 
 CODES = ["ENOSPC", "EIO", "EDQUOT", "EFBIG", "EROFS", "ESTALE"]
 OPTIONS = Options(engine="serial")
@@ -133,3 +134,56 @@ def test_a_file_whose_flush_failed_is_not_believed_when_it_succeeds_again(tmp_pa
         files.commit(tmp_path / "x", [b"content"])
     assert failing.calls == ["create", "write", "flush", "unlink"]
     assert not list(tmp_path.iterdir())
+
+
+def refuse(traced, touch, code):
+    """Let a system call of a run fail, go on, and check; say what was hit and what came of it."""
+    said, touches = traced.hit(touch, f"error={code}")
+    assert "Traceback" not in said.stderr, said.stderr
+    hit = next((each for each in touches if each.was_hit), None)
+    told = [line for line in said.stderr.splitlines() if line.startswith("error: ")]
+    if said.returncode == 0:
+        assert not told
+        assert_loads_whole(traced)
+    else:
+        assert len(told) == 1, said.stderr
+        assert os.strerror(getattr(errno, code)) in told[0]
+    again, _ = traced.run()
+    assert again.returncode == 0, again.stderr
+    assert_loads_whole(traced)
+    assert not verifying.verify(traced.results / "cube.h5").damages
+    assert not list(traced.results.rglob(f"*{memo.BAD_SUFFIX}"))
+    return hit, said.returncode
+
+
+def assert_loads_whole(traced):
+    dataset = load(traced.results / "cube.h5")
+    assert bool((dataset.cube == dataset.x**3).all())
+
+
+def test_a_system_call_that_fails_is_told_and_made_up_for(tmp_path):
+    traced = Traced(tmp_path, "serial", *CHANGES)
+    touches = traced.touches()
+    for call, place, code in [
+        ("fsync", "a file of the memo", "EIO"),
+        ("write", "the results file", "ENOSPC"),
+    ]:
+        same = [each for each in touches if (each.call, each.place) == (call, place)]
+        hit, exit_code = refuse(traced, same[len(same) // 2], code)
+        assert hit is not None
+        assert exit_code != 0
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("calls", [CHANGES, READS], ids=["changes", "reads"])
+def test_every_system_call_fails(tmp_path, calls):
+    traced = Traced(tmp_path, "serial", *calls)
+    touches = sorted({(t.call, t.number): t for t in traced.touches()}.values())
+    counts, rng = collections.Counter(), random.Random(0)
+    for touch in touches:
+        code = rng.choice(CODES if calls is CHANGES else ["EIO", "ESTALE"])
+        hit, exit_code = refuse(traced, touch, code)
+        counts[hit and (hit.call, hit.place), exit_code] += 1
+    print(f"\n{len(touches)} system calls:")
+    for (hit, exit_code), n in sorted(counts.items(), key=str):
+        print(f"{hit or 'nothing of the results'!s:46} exit code {exit_code} {n:5}")
