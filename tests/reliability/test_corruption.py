@@ -80,12 +80,9 @@ def n_taken(path, spoiled):
         path.write_bytes(content)
         try:
             segment.load(path)
+            taken += 1
         except segment.DamagedError:
-            continue
-        except StorageError as error:  # one bit makes of "sweeps-segment-1" another version
-            assert "another version" in str(error)
-            continue
-        taken += 1
+            pass
     return taken, n
 
 
