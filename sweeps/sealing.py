@@ -40,11 +40,14 @@ class Seal(NamedTuple):
         SHA-256 of the content.
     behind : bytes
         As many last bytes as a seal takes.
+    content : bytes
+        What comes before, or the last of it: at most a chunk.
     """
 
     n_bytes: int
     digest: bytes
     behind: bytes
+    content: bytes
 
     def is_whole(self, magic: bytes) -> bool:
         """Whether the file is what was sealed."""
@@ -71,8 +74,8 @@ def look(path: Path, magic: bytes) -> Seal:
     try:
         n_bytes = os.fstat(descriptor).st_size
         n_behind = min(n_bytes, DIGEST_BYTES + len(magic))
-        digest = _digest(descriptor, n_bytes - n_behind)
-        return Seal(n_bytes, digest, disk.read(descriptor, n_behind + 1))
+        digest, last = _digest(descriptor, n_bytes - n_behind)
+        return Seal(n_bytes, digest, disk.read(descriptor, n_behind + 1), last)
     finally:
         disk.close(descriptor)
 
@@ -110,16 +113,17 @@ def seal(descriptor: int, magic: bytes) -> None:
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         flushing = pool.submit(disk.flush, descriptor) if n_bytes >= _LARGE_BYTES else None
         os.lseek(descriptor, 0, os.SEEK_SET)
-        digest = _digest(descriptor, n_bytes)
+        digest, _ = _digest(descriptor, n_bytes)
     if flushing is not None:
         flushing.result()
     disk.write_all(descriptor, digest + magic)
 
 
-def _digest(descriptor: int, n_bytes: int) -> bytes:
-    """Digest the next bytes of a file, or those that there are."""
-    digest = hashlib.sha256()
+def _digest(descriptor: int, n_bytes: int) -> tuple[bytes, bytes]:
+    """Digest the next bytes of a file, or those that there are; return the last chunk too."""
+    digest, last = hashlib.sha256(), b""
     while n_bytes > 0 and (chunk := disk.read(descriptor, min(n_bytes, _CHUNK_BYTES))):
         digest.update(chunk)
         n_bytes -= len(chunk)
-    return digest.digest()
+        last = chunk
+    return digest.digest(), last

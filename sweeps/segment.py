@@ -17,7 +17,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from sweeps import h5, sealing
+from sweeps import h5, outline, sealing
 from sweeps.block import Array, Failure, Header, Part, Variable
 from sweeps.errors import StorageError
 from sweeps.keys import Factors, Keys, shifted, written
@@ -114,13 +114,18 @@ def load(path: Path) -> Segment:
         Where it cannot be read.
     """
     try:
-        n_bytes = verify(path)
+        seal = _verified(path)
+        if (known := outline.decode(seal.content)) is not None:
+            parts = tuple(_outlined(path, i, each) for i, each in enumerate(known.parts))
+            return Segment(path, seal.n_bytes, known.created_ns, parts, known.failures)
         with open_hdf5(path) as file:
             parts = tuple(_stored_part(path, file, g) for g in file if g.startswith("part"))
-            return Segment(path, n_bytes, int(file.attrs["created_ns"]), parts, _failures(file))
+            created_ns = int(file.attrs["created_ns"])
+            return Segment(path, seal.n_bytes, created_ns, parts, _failures(file))
     except MergedAwayError:
         raise
-    except (KeyError, ValueError, TypeError) as error:  # whole, but written by something else
+    except (LookupError, ValueError, TypeError, RecursionError) as error:
+        # whole, but written by something else
         raise DamagedError from error
     except OSError as error:
         raise StorageError(f"cannot read {path}: {os.strerror(error.errno or 0)}") from error
@@ -131,13 +136,18 @@ def load(path: Path) -> Segment:
 
 
 def verify(path: Path) -> int:
-    """Check the digest of a segment before anything looks into it; return its size in bytes.
+    """Check the digest of a segment; return its size in bytes.
 
     Raises
     ------
     DamagedError, MergedAwayError, StorageError
         As `load` does.
     """
+    return _verified(path).n_bytes
+
+
+def _verified(path: Path) -> sealing.Seal:
+    """Check the digest of a segment before anything looks into it."""
     try:
         seal = sealing.look(path, sealing.SEGMENT)
     except FileNotFoundError as error:
@@ -150,7 +160,11 @@ def verify(path: Path) -> int:
         raise StorageError(f"cannot read {path}: {os.strerror(error.errno or 0)}") from error
     if not seal.is_whole(sealing.SEGMENT) or not path.name.startswith(seal.digest.hex()[:32]):
         raise DamagedError
-    return seal.n_bytes
+    return seal
+
+
+def _outlined(path: Path, number: int, known: outline.PartOutline) -> StoredPart:
+    return StoredPart(path, f"/part{number}", known.keys, known.elapsed, known.headers, ())
 
 
 def _stored_part(path: Path, file: h5py.File, name: str) -> StoredPart:
@@ -247,6 +261,7 @@ def image(
 ) -> tuple[str, list[bytes]]:
     """Make the name of a new segment, which begins with its digest, and its content."""
     content = h5.image(lambda file: _build(file, parts, failures, created_ns))
+    content += outline.encode(parts, failures, created_ns)
     digest, seal = sealing.sealed(content, sealing.SEGMENT)
     return f"{digest.hex()[:32]}{SUFFIX}", [content, seal]
 
@@ -266,8 +281,8 @@ def _build(
         # Points of a vectorized function took the same time: it is stored once.
         is_same = len(part) > 1 and part.elapsed.strides == (0,)
         group["elapsed"] = part.elapsed[0] if is_same else part.elapsed
-        group.attrs["variables"] = json.dumps([_described(v) for v in part.variables])
-        group.attrs["coordinates"] = json.dumps([_described(c) for c in part.coordinates])
+        group.attrs["variables"] = outline.described(part.variables)
+        group.attrs["coordinates"] = outline.described(part.coordinates)
         for i, variable in enumerate(part.variables):
             h5.write(group.require_group("values"), str(i), variable.values)
             if variable.counts is not None:
@@ -282,14 +297,3 @@ def _build(
         for name in _FAILURE_TEXTS:
             texts = np.array([h5.text(getattr(f, name)) for f in failures], dtype=object)
             h5.write(group, name, texts)
-
-
-def _described(variable: Variable) -> dict[str, Any]:
-    dtype = variable.values.dtype
-    return {
-        "name": variable.name,
-        "dtype": dtype.str,
-        "dims": variable.dims,
-        "free": variable.counts is not None,
-        "attrs": variable.attrs,
-    }

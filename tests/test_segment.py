@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweeps import memo, segment
+from sweeps import memo, outline, segment
 from sweeps.block import Failure, Part, Variable
 from sweeps.errors import StorageError
 from sweeps.segment import DamagedError, MergedAwayError
@@ -101,6 +101,7 @@ def test_a_whole_segment_of_something_else_is_damage(tmp_path):
     ):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(segment, "_build", lambda file, *_, build=build: build(file))
+            patch.setattr(outline, "encode", lambda *_: b"")
             path = memo.commit(tmp_path, [])
         with pytest.raises(DamagedError):
             segment.load(path)
@@ -124,8 +125,8 @@ def test_a_segment_that_is_gone_was_merged(tmp_path):
 def test_a_segment_that_goes_while_it_is_read_was_merged(small, monkeypatch, tmp_path):
     path = tmp_path / small.name
     shutil.copy(small, path)
-    verify = segment.verify
-    monkeypatch.setattr(segment, "verify", lambda p: (verify(p), p.unlink())[0])
+    verified = segment._verified
+    monkeypatch.setattr(segment, "_verified", lambda p: (verified(p), p.unlink())[0])
     with pytest.raises(MergedAwayError):
         segment.load(path)
 

@@ -89,9 +89,9 @@ def outcome(subject, place, failing):
 
 
 def calls_of_a_run(subject, place):
-    counting = FailingDisk()
+    counting, prepared = FailingDisk(), prepare(subject, place)
     with counting.installed():
-        execute(prepare(subject, place), OPTIONS)
+        execute(prepared, OPTIONS)
     return counting.calls
 
 
@@ -106,7 +106,7 @@ def last(calls, name):
 
 @pytest.mark.parametrize("for_good", [False, True], ids=["once", "for good"])
 def test_a_call_that_fails_is_told_and_made_up_for(subject, tmp_path, for_good):
-    calls = calls_of_a_run(prepare(subject, tmp_path / "0"), tmp_path / "count")
+    calls = calls_of_a_run(subject, tmp_path / "count")
     assert {"create", "write", "flush", "flush_folder", "replace", "unlink"} <= set(calls)
     for number in first_of_each(calls):
         code = getattr(errno, random.Random(number).choice(CODES))
