@@ -81,27 +81,28 @@ def look(path: Path, magic: bytes) -> Seal:
 
 
 def is_damaged(path: Path, magic: bytes) -> bool:
-    """Whether a file that is quick to check has a seal that does not match it."""
+    """Whether an HDF5 file that is quick to check has something behind it that is no whole seal."""
     if path.stat().st_size > QUICK_BYTES:
         return False
-    seen = look(path, magic)
-    return seen.behind.endswith(magic) and not seen.is_whole(magic)
+    seen, end = look(path, magic), hdf5_end(path)
+    is_sealed = seen.behind.endswith(magic) or end not in (None, seen.n_bytes)
+    return is_sealed and not seen.is_whole(magic)
 
 
-def is_bare(path: Path) -> bool:
-    """Whether a file ends where HDF5 says that it does, so that there is no seal.
+def hdf5_end(path: Path) -> int | None:
+    """Where HDF5 says that its file ends: there a program that changes it cuts off the seal.
 
-    Its superblock says so: https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html
+    The superblock says so: https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html
     """
     descriptor = disk.open_to_read(path)
     try:
-        head, n_bytes = disk.read(descriptor, _HEAD_BYTES), os.fstat(descriptor).st_size
+        head = disk.read(descriptor, _HEAD_BYTES)
     finally:
         disk.close(descriptor)
-    if not head.startswith(_SIGNATURE) or len(head) < _HEAD_BYTES:
-        return False
-    at = _ENDS.get(head[len(_SIGNATURE)], 0)
-    return int.from_bytes(head[at : at + 8], "little") == n_bytes
+    at = _ENDS.get(head[len(_SIGNATURE)]) if len(head) == _HEAD_BYTES else None
+    if at is None or not head.startswith(_SIGNATURE):
+        return None
+    return int.from_bytes(head[at : at + 8], "little")
 
 
 def seal(descriptor: int, magic: bytes) -> None:

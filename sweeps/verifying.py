@@ -78,14 +78,14 @@ def _results(path: Path) -> int | Damage:
     """Size of a results file in bytes, if it is whole."""
     kind = "results file"
     try:
-        seal, is_bare = sealing.look(path, sealing.RESULTS), sealing.is_bare(path)
+        seal, end = sealing.look(path, sealing.RESULTS), sealing.hdf5_end(path)
     except OSError as error:
         return Damage(
             path, kind, "unreadable", f"{error.strerror}; see to the disk, or to the rights"
         )
     if seal.is_whole(sealing.RESULTS):
         return seal.n_bytes
-    if is_bare:
+    if end == seal.n_bytes:
         reason = (
             "it has no digest: an earlier version landed it, or another program changed it since; "
             "move it away to have it landed anew"
