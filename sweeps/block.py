@@ -145,6 +145,11 @@ class Failure:
     attempts: int = 1
     elapsed_s: float = 0.0
 
+    @property
+    def place(self) -> str:
+        """The traceback up to the message that it ends with: alike where points failed alike."""
+        return self.traceback.removesuffix(f"{self.message}\n") if self.message else self.traceback
+
 
 @dataclasses.dataclass(frozen=True)
 class Receipt:

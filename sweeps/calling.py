@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sweeps import flight, returning
+from sweeps import display, flight, returning
 from sweeps.block import Variable
 from sweeps.errors import OutputError
 from sweeps.interrupting import Interrupted
@@ -29,6 +29,9 @@ _FIRST_CHUNK = 16
 _LARGEST_CHUNK = 2**16  # numpy's own cost has vanished, and temporary arrays stay in the cache
 _GROWTH = 16
 _CALLS_IN_A_TIMEOUT = 4  # so that a call for many points is not stopped because they are many
+
+_MESSAGE, _TEXT = 4_000, 20_000
+"""Characters kept of a message and of a traceback; some libraries put their data in messages."""
 
 Why = tuple[str, str, str, str]
 """Kind, type, message and traceback of a failure."""
@@ -225,11 +228,12 @@ def timed_out(timeout_s: float, where: str) -> Why:
 
 
 def why(error: BaseException) -> Why:
-    """Kind, type, message and traceback, without the frames of this module."""
+    """Kind, type, message and traceback, without the frames of this module; cut where long."""
     frames = error.__traceback__.tb_next if error.__traceback__ is not None else None
     try:
         text = "".join(traceback.format_exception(type(error), error, frames))
         message = str(error)
     except Exception:  # a __str__ that raises
         text, message = f"{type(error).__name__}: (cannot be shown)", "(cannot be shown)"
-    return "exception", type(error).__name__, message, text
+    shortened = display.shortened
+    return "exception", type(error).__name__, shortened(message, _MESSAGE), shortened(text, _TEXT)

@@ -53,6 +53,21 @@ def count(n: int, noun: str) -> str:
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
+def shortened(text: str, n_most: int) -> str:
+    """Cut the middle out of a text that is too long, and say how much of it.
+
+    Examples
+    --------
+    >>> shortened("123456789", 4), shortened("1234", 4)
+    ('12 [5 characters left out] 89', '1234')
+    """
+    n_left = len(text) - n_most
+    if n_left <= 0:
+        return text
+    half = n_most // 2
+    return f"{text[:half]} [{n_left:,} characters left out] {text[half + n_left :]}"
+
+
 def path(given: Path) -> str:
     """Write a path as short as it can be from here."""
     here = Path.cwd()

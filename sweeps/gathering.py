@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sweeps import h5, matching, memo, nameless, schema
+from sweeps import matching, memo, nameless, schema
 from sweeps.block import Failure, Header
 from sweeps.declaring import Experiment
 from sweeps.keying import KeyMaker
@@ -223,10 +223,10 @@ def _failures(failures: Mapping[int, Failure]) -> Failures:
     listed = [failures[position] for position in at]
     return Failures(
         positions=np.array(at, dtype=np.int64),
-        kind=[h5.text(f.kind) for f in listed],
-        type=[h5.text(f.type) for f in listed],
-        message=[h5.text(f.message) for f in listed],
-        traceback=[h5.text(f.traceback) for f in listed],
+        kind=[f.kind for f in listed],
+        type=[f.type for f in listed],
+        message=[f.message for f in listed],
+        traceback=[f.place for f in listed],
         attempts=np.array([f.attempts for f in listed], dtype=np.int64),
     )
 

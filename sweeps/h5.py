@@ -21,6 +21,7 @@ import numpy as np
 from sweeps.errors import HostileFileError, OutputError, StorageError
 
 STRING = h5py.string_dtype()
+TEXTS = "texts"
 ALLOWED = (
     "bool, int8 to int64, uint8 to uint64, float32, float64, complex64, complex128, "
     "str and datetime64 (resolution ns or coarser)"
@@ -180,6 +181,26 @@ def write(
     dataset = group.create_dataset(name, data=stored, dtype=dtype, track_order=True)
     dataset.attrs.update({**(attributes or {}), **own})
     return dataset
+
+
+def write_texts(group: h5py.Group, columns: Mapping[str, Iterable[str]]) -> h5py.Dataset:
+    """Write columns of text as numbers, and the distinct texts that these count, each once.
+
+    Returns
+    -------
+    h5py.Dataset
+        The texts. What HDF5 cannot hold of them is escaped.
+    """
+    numbers: dict[str, int] = {}
+    for name, column in columns.items():
+        group[name] = np.array([numbers.setdefault(s, len(numbers)) for s in column], np.int32)
+    return write(group, TEXTS, np.array([text(string) for string in numbers], dtype=object))
+
+
+def read_texts(group: h5py.Group, names: Iterable[str]) -> list[list[str]]:
+    """Read columns that `write_texts` wrote; equal texts are one object."""
+    texts = decode(group[TEXTS])
+    return [texts[group[name][()]].tolist() for name in names]
 
 
 def image(build: Callable[[h5py.File], None]) -> bytes:

@@ -119,18 +119,15 @@ def _bookkeeping(file: h5py.File, sheet: Sheet, scales: Mapping[str, h5py.Datase
 
 
 def _failures(group: h5py.Group, failures: Failures) -> None:
-    """Write the table of failures, one row per failed point."""
+    """Write the table of failures, one row per failed point, and each distinct text once."""
     row = writing.bare_dimension(group, "failure", len(failures.positions))
-    columns = {
-        "position": failures.positions.astype(np.int64),
-        "kind": failures.kind,
-        "type": failures.type,
-        "message": failures.message,
-        "traceback": failures.traceback,
-        "attempts": failures.attempts.astype(np.int64),
-    }
-    for name, column in columns.items():
-        if not isinstance(column, np.ndarray):
-            column = np.array([h5.text(string) for string in column], dtype=object)
-        h5.write(group, name, column).dims[0].attach_scale(row)
+    said = {name: getattr(failures, name) for name in ("kind", "type", "message", "traceback")}
+    texts = h5.write_texts(group, said)
+    texts.dims[0].attach_scale(writing.bare_dimension(group, "text", len(texts)))
+    h5.write(group, "position", failures.positions.astype(np.int64))
+    h5.write(group, "attempts", failures.attempts.astype(np.int64))
+    for name in ("position", *said, "attempts"):
+        group[name].dims[0].attach_scale(row)
+    for name in said:
+        group[name].attrs["long_name"] = f"number of the {name} among {h5.TEXTS}"
     group["position"].attrs["long_name"] = "flat index of the point in the space, in C order"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -242,18 +243,19 @@ def _failures(file: h5py.File) -> tuple[Failure, ...]:
     if "failures" not in file:
         return ()
     group = file["failures"]
-    texts = [h5.decode(group[name]).tolist() for name in _FAILURE_TEXTS]
-    rows = zip(
-        group["keys"][()].tolist(),
-        group["attempts"][()].tolist(),
-        group["elapsed"][()].tolist(),
-        *texts,
-        strict=True,
-    )
-    return tuple(
-        Failure((key[0], key[1]), kind, type_, message, traceback, attempts, elapsed)
-        for key, attempts, elapsed, kind, type_, message, traceback in rows
-    )
+    if h5.TEXTS in group:
+        kinds, types, messages, places = h5.read_texts(group, _FAILURE_TEXTS)
+        ends = group["ends"][()].tolist()
+        tracebacks = [
+            f"{place}{message}\n" if is_end else place
+            for place, message, is_end in zip(places, messages, ends, strict=True)
+        ]
+    else:  # until version 0.1 each text was written as often as it occurs
+        kinds, types, messages, tracebacks = (h5.decode(group[n]).tolist() for n in _FAILURE_TEXTS)
+    keys = list(map(tuple, group["keys"][()].tolist()))
+    numbers = (group[name][()].tolist() for name in ("attempts", "elapsed"))
+    columns = (keys, kinds, types, messages, tracebacks, *numbers)
+    return tuple(itertools.starmap(Failure, zip(*columns, strict=True)))
 
 
 def image(
@@ -294,6 +296,8 @@ def _build(
         group["keys"] = np.array([f.key for f in failures], dtype=np.uint64)
         group["attempts"] = np.array([f.attempts for f in failures], dtype=np.int64)
         group["elapsed"] = np.array([f.elapsed_s for f in failures], dtype=np.float64)
-        for name in _FAILURE_TEXTS:
-            texts = np.array([h5.text(getattr(f, name)) for f in failures], dtype=object)
-            h5.write(group, name, texts)
+        places = [f.place for f in failures]
+        # Whether the traceback goes on with the message, and ends with it.
+        group["ends"] = [p != f.traceback for p, f in zip(places, failures, strict=True)]
+        texts = {name: [getattr(f, name) for f in failures] for name in _FAILURE_TEXTS}
+        h5.write_texts(group, {**texts, "traceback": places})

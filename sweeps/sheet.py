@@ -71,7 +71,10 @@ class Output:
 
 @dataclass(frozen=True)
 class Failures:
-    """The failed points, one row each; `positions` are flat, in C order over the space."""
+    """The failed points, one row each; `positions` are flat, in C order over the space.
+
+    A `traceback` stops before the message that it would end with.
+    """
 
     positions: Array
     kind: Sequence[str]

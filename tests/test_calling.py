@@ -136,3 +136,29 @@ def test_the_second_interrupt_is_no_failure():
 
     with pytest.raises(Interrupted):
         call(interrupted, 10)
+
+
+def deep(n):
+    return other(n) if n else None
+
+
+def other(n):  # by turns, since Python says of one function how often it is repeated
+    return deep(n)
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("x" * 10**7), ValueError(*["long"] * 10**5), RecursionError]
+)
+def test_what_is_said_of_a_failure_has_an_end(error):
+    def fail(x):
+        if error is RecursionError:
+            deep(-1)
+        raise error
+
+    ((_, (kind, _, message, traceback)),) = call(fail, 1).failures
+    assert kind == "exception"
+    assert len(message) < 5_000
+    assert len(traceback) < 25_000
+    assert "characters left out" in traceback
+    assert "in fail" in traceback
+    assert traceback.endswith("\n")

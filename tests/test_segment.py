@@ -1,6 +1,8 @@
 """A segment is what was written, or it is not used at all."""
 
+import dataclasses
 import errno
+import hashlib
 import os
 import shutil
 
@@ -10,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweeps import memo, outline, segment
+from sweeps import h5, memo, outline, segment
 from sweeps.block import Failure, Part, Variable
 from sweeps.errors import StorageError
 from sweeps.segment import DamagedError, MergedAwayError
@@ -55,6 +57,53 @@ def test_everything_is_kept(small):
         assert segment.read(part, 2, file).tolist() == [0, 1, 2]
     (failure,) = loaded.failures
     assert failure == Failure((3, 2**64 - 1), "exception", "Error", "nul \\x00", "trace", 2, 0.25)
+
+
+FAILURES = st.builds(
+    Failure,
+    st.tuples(*[st.integers(0, 2**64 - 1)] * 2),
+    st.sampled_from(["exception", "died"]),
+    st.just("E"),
+    st.text("ab\n", max_size=2),
+    st.text("ab\n", max_size=4),
+    st.integers(1, 3),
+)
+
+
+@given(st.lists(FAILURES, max_size=5), st.sampled_from(["", "a\n", "Traceback: "]))
+def test_failures_come_back_whatever_their_tracebacks_end_with(tmp_path_factory, failed, before):
+    """A traceback is kept without the message that it ends with, if it does."""
+    ended = [dataclasses.replace(f, traceback=f"{before}{f.message}\n") for f in failed]
+    folder = tmp_path_factory.mktemp("memo")
+    assert list(segment.load(memo.commit(folder, [], failed + ended)).failures) == failed + ended
+    shutil.rmtree(folder)
+
+
+def test_equal_texts_are_stored_once(tmp_path):
+    def n_bytes(n):
+        text = "x" * 1000
+        same = [Failure((k, k), "exception", "E", text, f"{text}: {text}\n") for k in range(n)]
+        return memo.commit(tmp_path, [], same).stat().st_size
+
+    assert (n_bytes(2000) - n_bytes(1000)) / 1000 < 60
+
+
+def test_failures_of_before_are_read(tmp_path):
+    """Until each distinct text was written once, the columns held the texts themselves."""
+    failure = Failure((1, 2), "exception", "E", "m", "trace: m\n", 2, 0.5)
+
+    def build(file):
+        file.attrs["created_ns"] = 1
+        group = file.create_group("failures")
+        group["keys"], group["attempts"], group["elapsed"] = np.array([[1, 2]], "u8"), [2], [0.5]
+        for name in ("kind", "type", "message", "traceback"):
+            h5.write(group, name, np.array([getattr(failure, name)], dtype=object))
+
+    content = h5.image(build)
+    digest = hashlib.sha256(content).digest()
+    path = tmp_path / f"{digest.hex()[:32]}.seg"
+    path.write_bytes(content + digest + b"sweeps-segment-1")
+    assert segment.load(path).failures == (failure,)
 
 
 def test_every_bit_counts(small, tmp_path):
