@@ -9,6 +9,7 @@ import math
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -231,9 +232,37 @@ def why(error: BaseException) -> Why:
     """Kind, type, message and traceback, without the frames of this module; cut where long."""
     frames = error.__traceback__.tb_next if error.__traceback__ is not None else None
     try:
-        text = "".join(traceback.format_exception(type(error), error, frames))
-        message = str(error)
+        text, message = _traceback(error, frames), str(error)
     except Exception:  # a __str__ that raises
         text, message = f"{type(error).__name__}: (cannot be shown)", "(cannot be shown)"
     shortened = display.shortened
     return "exception", type(error).__name__, shortened(message, _MESSAGE), shortened(text, _TEXT)
+
+
+_STACKS: dict[object, str] = {}
+_MANY_STACKS, _DEEP_STACK = 1000, 100
+
+
+def _traceback(error: BaseException, frames: TracebackType | None) -> str:
+    """As `traceback.format_exception`, which takes 37 us; for points that fail alike, 5 us.
+
+    What it says of the frames follows from their code and instructions. Errors that come of others,
+    and those that it looks into frames for, to guess what was meant, are left to it.
+    """
+    places = tuple((tb.tb_frame.f_code, tb.tb_lasti) for tb in _frames(frames))
+    is_alone = error.__cause__ is None and error.__context__ is None
+    is_guessed = isinstance(error, (NameError, AttributeError, ImportError, BaseExceptionGroup))
+    if not is_alone or is_guessed or not 0 < len(places) < _DEEP_STACK:
+        return "".join(traceback.format_exception(type(error), error, frames))
+    if places not in _STACKS:
+        if len(_STACKS) >= _MANY_STACKS:
+            _STACKS.clear()
+        _STACKS[places] = "".join(traceback.format_tb(frames))
+    said = "".join(traceback.format_exception_only(type(error), error))
+    return f"Traceback (most recent call last):\n{_STACKS[places]}{said}"
+
+
+def _frames(frames: TracebackType | None) -> Iterator[TracebackType]:
+    while frames is not None:
+        yield frames
+        frames = frames.tb_next

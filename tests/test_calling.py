@@ -1,6 +1,7 @@
 """Laws of calling: whatever the chunks, every point that was begun has its value or its failure."""
 
 import time
+import traceback
 
 import numpy as np
 import pytest
@@ -155,10 +156,60 @@ def test_what_is_said_of_a_failure_has_an_end(error):
             deep(-1)
         raise error
 
-    ((_, (kind, _, message, traceback)),) = call(fail, 1).failures
+    ((_, (kind, _, message, said)),) = call(fail, 1).failures
     assert kind == "exception"
     assert len(message) < 5_000
-    assert len(traceback) < 25_000
-    assert "characters left out" in traceback
-    assert "in fail" in traceback
-    assert traceback.endswith("\n")
+    assert len(said) < 25_000
+    assert "characters left out" in said
+    assert "in fail" in said
+    assert said.endswith("\n")
+
+
+class Loud(ValueError):
+    def __str__(self):
+        return "two\nlines"
+
+
+def raise_chained(error):
+    try:
+        {}["first"]
+    except KeyError:
+        raise_it(error)
+
+
+ERRORS = {
+    "plain": lambda: int("x"),
+    "nested": lambda: deep_key(3),
+    "of several lines": lambda: raise_it(Loud()),
+    "with notes": lambda: raise_it(noted("a note")),
+    "chained": lambda: raise_chained(ValueError("second")),
+    "a name that is like another": lambda: np.arang(3),
+    "a group": lambda: raise_it(ExceptionGroup("many", [ValueError("one"), KeyError("two")])),
+    "syntax": lambda: compile("1 +", "<x>", "eval"),
+    "an exit": lambda: raise_it(SystemExit(3)),
+}
+
+
+def noted(note):
+    error = ValueError("with a note")
+    error.add_note(note)
+    return error
+
+
+def raise_it(error):
+    raise error
+
+
+def deep_key(n):
+    return deep_key(n - 1) if n else {}["key"]
+
+
+@pytest.mark.parametrize("fail", ERRORS.values(), ids=ERRORS)
+def test_a_traceback_is_pythons_own(fail):
+    for _ in range(2):  # the second time the frames are known
+        try:
+            fail()
+        except BaseException as error:
+            said = calling.why(error)
+            frames = error.__traceback__.tb_next
+            assert said[3] == "".join(traceback.format_exception(type(error), error, frames))
