@@ -68,6 +68,19 @@ def shortened(text: str, n_most: int) -> str:
     return f"{text[:half]} [{n_left:,} characters left out] {text[half + n_left :]}"
 
 
+def printable(text: str) -> str:
+    r"""Escape what a terminal would obey, and not show: names and messages may say anything.
+
+    Examples
+    --------
+    >>> print(printable("\x1b[2J an empty screen"))
+    \x1b[2J an empty screen
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
+
+
 def path(given: Path) -> str:
     """Write a path as short as it can be from here."""
     here = Path.cwd()
@@ -85,6 +98,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     pendulum     600
     """
     cells = [[_cell(value) for value in row] for row in rows]
+    header = [_cell(name) for name in header]
     right = [bool(cells) and all(_is_number(row[i]) for row in cells) for i in range(len(header))]
     lines = [list(header), *cells]
     widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
@@ -101,8 +115,7 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     text = f"{value:.6g}" if isinstance(value, float) else values.label(value)
-    # A line feed would break the table, an escape sequence the terminal.
-    return text if text.isprintable() else repr(text)[1:-1]
+    return printable(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def _is_number(text: str) -> bool:

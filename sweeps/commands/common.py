@@ -85,7 +85,7 @@ def command_line(*words: str, **options: str | None) -> str:
 
 def say(answer: answers.Answer, as_json: bool) -> None:
     """Print an answer."""
-    text = display.as_json(answer.data) if as_json else answer.text
+    text = display.as_json(answer.data) if as_json else display.printable(answer.text)
     try:
         click.echo(text)
     except ValueError as error:  # a function closed it
@@ -100,7 +100,7 @@ def say(answer: answers.Answer, as_json: bool) -> None:
 def warn(text: str) -> None:
     """Print what is not the answer."""
     with contextlib.suppress(OSError):  # where stderr takes nothing, the exit code must do
-        click.echo(text, err=True)
+        click.echo(display.printable(text), err=True)
 
 
 def advise_on_stale(n_stale: int, name: str, experiments: str | None, results: str | None) -> None:
