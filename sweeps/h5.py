@@ -1,4 +1,4 @@
-"""The one HDF5 codec: numpy values ↔ what every netCDF-4 reader understands, and safe opening.
+"""The one HDF5 codec: numpy values ↔ what every netCDF-4 reader understands.
 
 What xarray (engines ``h5netcdf`` and ``netcdf4``), ncdump and plain h5py read identically was
 found by trying; ``tests/test_landing.py`` keeps trying it.
@@ -6,19 +6,16 @@ found by trying; ``tests/test_landing.py`` keeps trying it.
 
 from __future__ import annotations
 
-import errno
 import io
-import os
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
-from sweeps.errors import HostileFileError, OutputError, StorageError
+from sweeps.errors import OutputError
 
 STRING = h5py.string_dtype()
 TEXTS = "texts"
@@ -34,8 +31,6 @@ LIBVER = ("earliest", "v110")
 _NUMERIC = frozenset(["i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8", "c8", "c16"])
 _TIME_UNITS = {"D": "days", "us": "microseconds", "ns": "nanoseconds"}
 _TIME_ATTRIBUTE = re.compile(r"(days|microseconds|nanoseconds) since 1970-01-01 00:00:00")
-_FILTERS = frozenset({h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32})
-_LINKS = frozenset({h5py.h5l.TYPE_HARD, h5py.h5l.TYPE_SOFT})
 
 
 def storage(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], dict[str, Any]]:
@@ -212,95 +207,6 @@ def image(build: Callable[[h5py.File], None]) -> bytes:
     with h5py.File(memory, "w", libver=LIBVER, track_order=True) as file:
         build(file)
     return memory.getvalue()
-
-
-def open_image(data: bytes | memoryview) -> h5py.File:
-    """Open the bytes of a file for reading, as carefully as `open_read`.
-
-    Through BytesIO: 48 MB are read in 16 ms, through the core driver in 62 ms.
-    """
-    return _open(io.BytesIO(data), "file in memory")
-
-
-def open_read(path: Path) -> h5py.File:
-    """Open a file for reading after checking that it asks for nothing but itself.
-
-    Raises
-    ------
-    HostileFileError
-        For external links, external storage, virtual layouts, and filters other than gzip,
-        shuffle and fletcher32.
-    StorageError
-        For a path that cannot be read or is no HDF5 file.
-    """
-    # Files are replaced, never changed, so that readers need no lock, which Lustre may refuse.
-    return _open(path, str(path), locking=False)
-
-
-def _open(source: Path | io.BytesIO, name: str, **options: Any) -> h5py.File:
-    if isinstance(source, Path) and source.exists() and not source.is_file():
-        raise StorageError(f"cannot read {name}: not a file.")  # a pipe would be waited for
-    try:
-        file = h5py.File(source, "r", **options)
-    except OSError as error:
-        if error.errno in (None, errno.EINVAL):
-            reason = f"not an HDF5 file, or a damaged one ({error})"
-        else:
-            reason = os.strerror(error.errno)
-        raise StorageError(f"cannot read {name}: {reason}.") from error
-    try:
-        _check(file, name)
-    except (RuntimeError, KeyError, ValueError) as error:  # h5py's words for damaged metadata
-        file.close()
-        raise StorageError(f"cannot read {name}: damaged ({error}).") from error
-    except BaseException:
-        file.close()
-        raise
-    return file
-
-
-def _check(file: h5py.File, name: str) -> None:
-    """Refuse what reaches outside the file; both visits see each thing once, so loops end."""
-    datasets: list[bytes] = []
-
-    # h5py makes a SystemError of what is raised in here; the first path returned ends the visit.
-    def outside(path: bytes, info: h5py.h5l.LinkInfo) -> bytes | None:
-        return None if info.type in _LINKS else path
-
-    def collect(path: bytes, info: h5py.h5o.ObjInfo) -> None:
-        if info.type == h5py.h5o.TYPE_DATASET:
-            datasets.append(path)
-
-    if found := file.id.links.visit(outside, info=True):
-        raise HostileFileError(f"{name}: {found.decode()!r} links to another file.")
-    h5py.h5o.visit(file.id, collect, info=True)
-    for path in datasets:
-        plan = h5py.h5d.open(file.id, path).get_create_plist()
-        filters = {plan.get_filter(i)[0] for i in range(plan.get_nfilters())}
-        if plan.get_external_count():
-            raise HostileFileError(f"{name}: {path.decode()!r} keeps its data in another file.")
-        if plan.get_layout() == h5py.h5d.VIRTUAL:
-            raise HostileFileError(f"{name}: {path.decode()!r} is a virtual dataset.")
-        if unknown := filters - _FILTERS:
-            raise HostileFileError(
-                f"{name}: {path.decode()!r} needs filter {min(unknown)}; "
-                "allowed are gzip, shuffle and fletcher32."
-            )
-
-
-def read_attributes(path: Path) -> dict[str, Any]:
-    """Read the root attributes of a file, numbers as Python's own; no data, no xarray.
-
-    Raises
-    ------
-    StorageError
-        For a path that cannot be read or is no HDF5 file.
-    """
-    with open_read(path) as file:
-        return {
-            name: value.item() if isinstance(value, np.generic) else value
-            for name, value in file.attrs.items()
-        }
 
 
 def check_name(name: str) -> None:

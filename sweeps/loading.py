@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import h5py
 
-from sweeps import h5, sealing
+from sweeps import opening, sealing
 from sweeps.errors import StorageError, nearest
 from sweeps.sheet import SUMMARY
 
@@ -42,28 +43,29 @@ def load(path: Path, group: str | None = None) -> xarray.Dataset:
         For a path that is not there, is no HDF5 file or a damaged one, and for a group that is not
         in it.
     HostileFileError
-        For a file that reaches outside itself.
+        For a file that asks for more than to be read, as `opening.open_read` says.
     """
     import xarray
 
-    if not path.exists():
+    if not os.path.exists(path):  # noqa: PTH110 - Path's raises for what can be no path
         raise _missing(path)
     if path.is_file() and sealing.is_damaged(path, sealing.RESULTS):
         raise StorageError(f"{path} is damaged: python -m sweeps verify {path} sets it aside")
-    with h5.open_read(path) as file:
+    with opening.open_read(path) as file, opening.damaged(path):
         if group is not None and not _is_group(file.get(group)):
             raise _no_group(path, group, [n for n, item in file.items() if _is_group(item)])
-    # No lock for the same reason as in h5.open_read.
-    dataset = xarray.open_dataset(
-        path,
-        engine="h5netcdf",
-        group=group,
-        decode_times=_decode_times(),
-        driver_kwds={"locking": False},
-    )
-    if dataset.nbytes < EAGER_BYTES:
-        with dataset:
-            return dataset.load()
+    with opening.damaged(path):
+        # No lock for the same reason as in opening.open_own.
+        dataset = xarray.open_dataset(
+            path,
+            engine="h5netcdf",
+            group=group,
+            decode_times=_decode_times(),
+            driver_kwds={"locking": False},
+        )
+        if dataset.nbytes < EAGER_BYTES:
+            with dataset:
+                return dataset.load()
     return dataset
 
 

@@ -18,7 +18,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from sweeps import h5, outline, sealing
+from sweeps import h5, opening, outline, sealing
 from sweeps.block import Array, Failure, Header, Part, Variable
 from sweeps.errors import StorageError
 from sweeps.keys import Factors, Keys, shifted, written
@@ -95,7 +95,7 @@ def open_hdf5(path: Path) -> h5py.File:
         Where it cannot be read.
     """
     try:
-        return h5.open_read(path)
+        return opening.open_own(path)
     except StorageError as error:
         if isinstance(error.__cause__, FileNotFoundError):
             raise MergedAwayError(path) from error

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
-from sweeps import h5, loading
+from sweeps import loading, opening
 from sweeps.sheet import GROUP, SUMMARY
 
 if TYPE_CHECKING:
@@ -94,6 +94,11 @@ def view(path: Path, n_rows: int = 10) -> View:
         Where there is no such file, or it cannot be read.
     """
     dataset = loading.load(path)
+    with opening.damaged(path):
+        return _view(path, dataset, n_rows)
+
+
+def _view(path: Path, dataset: xarray.Dataset, n_rows: int) -> View:
     dims = _point_dims(path, dataset)
     names = tuple(
         str(name)
@@ -103,7 +108,7 @@ def view(path: Path, n_rows: int = 10) -> View:
     sizes = {str(dim): size for dim, size in dataset.sizes.items()}
     outputs = [statistics(str(name), array) for name, array in dataset.data_vars.items()]
     rows = _rows(dataset, dims, names, n_rows)
-    with h5.open_read(path) as file:
+    with opening.open_read(path) as file:
         has_summary = isinstance(file.get(SUMMARY), h5py.Group)
     summary = summarized(loading.load(path, SUMMARY), n_rows) if has_summary else None
     return View(sizes, outputs, names, rows, summary)
@@ -178,7 +183,7 @@ def _point_dims(path: Path, dataset: xarray.Dataset) -> tuple[str, ...]:
 
     Of a file that some other program wrote, those that all variables share.
     """
-    with h5.open_read(path) as file:
+    with opening.open_read(path) as file:
         status = file.get(f"{GROUP}/status")
         if isinstance(status, h5py.Dataset) and all(len(dim) for dim in status.dims):
             dims = tuple(dim[0].name.rpartition("/")[2] for dim in status.dims)

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from sweeps import files, finding, h5, memo, planning, sealing
+from sweeps import files, finding, memo, opening, planning, sealing
 from sweeps.declaring import Experiment
-from sweeps.errors import DeclarationError
+from sweeps.errors import DeclarationError, StorageError
 from sweeps.fingerprint import Fingerprint, edited_since
 from sweeps.keying import KeyMaker, key_maker
 from sweeps.locating import ModuleLocation, results_folder
@@ -104,8 +104,8 @@ def held_attributes(path: Path) -> dict[str, Any]:
     try:
         if sealing.is_damaged(path, sealing.RESULTS):
             return {}
-        return h5.read_attributes(path)
-    except Exception:  # h5py has many words for a damaged file, and a run lands it anew
+        return opening.read_attributes(path)
+    except (OSError, StorageError):
         return {}
 
 
