@@ -145,7 +145,7 @@ def _read(path: Path) -> Acceptance | None:
         return None
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise StorageError(
             f"{path} is damaged: remove it, and accept the earlier results again"
         ) from error
@@ -158,6 +158,8 @@ def _made(said: Any, fingerprint: str) -> Acceptance:
     given = [text for pair in said["new_defaults"].items() for text in pair]
     if not all(isinstance(text, str) for text in (*texts, *given)) or texts[0] != fingerprint:
         raise TypeError(fingerprint)
+    if not fingerprint.isalnum():  # it becomes the name of a folder
+        raise ValueError(fingerprint)
     if not all(type(lane) is int and 0 <= lane < 2**64 for lane in (first, second)):
         raise ValueError(first, second)
     return Acceptance(texts[0], texts[1], texts[2], said["new_defaults"], (first, second))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import re
+import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
@@ -21,13 +22,25 @@ _MAX_CONCURRENCY = 10_000
 def name(given: Any, function: Callable[..., Any]) -> str:
     """Name of the experiment and its results file; by default the function's."""
     chosen = getattr(function, "__name__", "") if given is None else given
-    is_name = isinstance(chosen, str) and _NAME.fullmatch(chosen)
-    if not is_name or len(chosen.encode()) > _MAX_NAME_BYTES:
+    if not is_name(chosen):
         raise DeclarationError(
             f"{short(chosen)} cannot name an experiment: use letters, digits, '_' and '-', at most "
             f"{_MAX_NAME_BYTES}, as in @experiment(..., name='pendulum')"
         )
     return str(chosen)
+
+
+def is_name(given: Any) -> bool:
+    """Whether an experiment can have a name: as a part of a path, it is nothing else.
+
+    Some filesystems take texts for one that have the same normal form, so only that is allowed.
+    """
+    return (
+        isinstance(given, str)
+        and _NAME.fullmatch(given) is not None
+        and len(given.encode()) <= _MAX_NAME_BYTES
+        and unicodedata.is_normalized("NFC", given)
+    )
 
 
 def units(given: Any) -> dict[str, str]:

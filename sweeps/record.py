@@ -140,7 +140,7 @@ def _read(path: Path) -> Any:
     """Read a file that may be gone or damaged; it only explains results, which go without."""
     try:
         return json.loads(disk.content(path))
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, ValueError, RecursionError):
         return None
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror}") from error

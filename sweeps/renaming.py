@@ -13,7 +13,7 @@ import json
 import os
 from pathlib import Path
 
-from sweeps import claims, disk, files, finding, memo, provenance, refreshing
+from sweeps import claims, disk, files, finding, memo, options, provenance, refreshing
 from sweeps.errors import DeclarationError, StorageError, UnknownNameError, unknown
 from sweeps.segment import SUFFIX
 from sweeps.subject import Subject, held_attributes, resolve
@@ -72,7 +72,7 @@ def find(
 
 def _check_name(old: str) -> None:
     """Refuse what could be a path to somewhere else."""
-    if not old or old.startswith(".") or "\0" in old or Path(old).name != old:
+    if not options.is_name(old):
         raise DeclarationError(f"{old!r} is no name of an experiment: give its name, not a path")
 
 
@@ -152,7 +152,7 @@ def _history(folder: Path) -> list[str]:
     """Earlier names of an experiment, by what renamings left in its folder."""
     try:
         names = json.loads(disk.content(folder / _HISTORY))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return []
     return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sweeps import gathering, loading, locating, memo, subject
+from sweeps import gathering, loading, locating, memo, options, subject
 from sweeps.declaring import Experiment
-from sweeps.errors import SweepsError
+from sweeps.errors import DeclarationError, SweepsError
 from sweeps.finding import Found, find_all
 from sweeps.space import Space
 
@@ -235,11 +235,20 @@ def results_path(
     experiment: str | os.PathLike[str] | Experiment,
     results: str | os.PathLike[str] | None = None,
 ) -> Path:
-    """Path of a results file, by the experiment or by itself."""
+    """Path of a results file, by the experiment or by itself.
+
+    A path is what ends in ``.h5`` or has more than one part; it may lead anywhere. A name stays in
+    the folder of results.
+    """
     if isinstance(experiment, Experiment):
         experiment = experiment.name
     path = Path(experiment)
     if isinstance(experiment, os.PathLike) or path.suffix == ".h5" or len(path.parts) > 1:
         return path
     name = experiment.rpartition(".")[2]  # of module.name
+    if not options.is_name(name):
+        raise DeclarationError(
+            f"{experiment!r:.200} is no name of an experiment and no path of a results file: give "
+            "a name, as `python -m sweeps list` shows it, or a path that ends in .h5"
+        )
     return locating.results_folder(results) / f"{name}.h5"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
 import json
 import os
 import sys
+import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -143,6 +145,7 @@ def resolve(
         from sweeps.restricting import restrict
 
         experiment = restrict(experiment, only)
+    _refuse_clash(results_folder(results), experiment.name)
     summary, since_ns = experiment.identify_summary(), experiment.registered.declared_ns
     return Subject(
         experiment,
@@ -154,6 +157,25 @@ def resolve(
         summary,
         edited_since(summary.modules, since_ns) if summary is not None else None,
     )
+
+
+def _refuse_clash(results: Path, name: str) -> None:
+    """Refuse a name that the filesystem takes for that of another experiment with results.
+
+    Some know no difference between upper and lower case; what is there bears the other name.
+    """
+    for path in (results / f"{name}.h5", memo.folder(results, name, "")):
+        if not os.path.lexists(path):
+            continue
+        with contextlib.suppress(OSError):  # who reads it will say why it cannot be read
+            names = [unicodedata.normalize("NFC", each) for each in os.listdir(path.parent)]  # noqa: PTH208
+            if path.name not in names:
+                folded = path.name.casefold()
+                others = [each for each in names if each.casefold() == folded]
+                raise DeclarationError(
+                    f"{path} is to the filesystem what {' or '.join(others)} is, which another "
+                    f"experiment made: give {name!r} a name that differs by more than its case"
+                )
 
 
 def _location_of(module: str) -> ModuleLocation | None:
