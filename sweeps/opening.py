@@ -28,11 +28,11 @@ from h5py._objects import phil
 from sweeps import inspecting
 from sweeps.errors import HostileFileError, StorageError
 
-_CPU_S = 2
+_CPU_S = 1
 """Processor time for a look at a file; one more second for each 20 MB of it."""
 
 _BYTES_A_SECOND = 20_000_000
-_SPARE_BYTES = 2**30
+_SPARE_BYTES = 2**28
 _MOST_SAID = 4096  # a pipe takes that at once
 _HAS_CHILDREN = sys.platform == "linux"  # elsewhere a fork without exec is not safe
 
@@ -83,14 +83,12 @@ def open_image(data: bytes | memoryview) -> h5py.File:
 def read_attributes(path: Path) -> dict[str, Any]:
     """Read the root attributes of a file that are numbers or text, as Python's own.
 
-    Without a child, since each run asks: with them HDF5 came to an end in 20,000 damaged files.
-
     Raises
     ------
     StorageError
         For a path that cannot be read or is no HDF5 file.
     """
-    with open_own(path) as file, damaged(path):
+    with open_read(path) as file, damaged(path):
         found = {n: v.item() if isinstance(v, np.generic) else v for n, v in file.attrs.items()}
     return {name: value for name, value in found.items() if type(value) in (str, int, float)}
 
@@ -131,7 +129,10 @@ def damaged(name: object) -> Any:
         raise
     except Exception as error:
         said = " ".join(f"{type(error).__name__}: {error}".split())
-        raise StorageError(f"cannot read {name}: damaged, or no results file ({said}).") from error
+        raise StorageError(
+            f"cannot read {name}: damaged, or no results file ({said}); if a run made it, "
+            "remove it and run again, which computes nothing anew"
+        ) from error
 
 
 @functools.lru_cache(maxsize=64)

@@ -116,8 +116,10 @@ def _landed_already(subject: Subject, options: Options) -> Report | None:
     held = fresh_attributes(subject)
     if held is None:
         return None
-    n_points, n_done, n_failed = held["n_points"], held["n_done"], held["n_failed"]
-    if n_done + n_failed < n_points or (n_failed and options.retry):
+    counts = [held.get(f"n_{name}") for name in ("points", "done", "failed", "excluded")]
+    n_points, n_done, n_failed, n_excluded = (n if type(n) is int else -1 for n in counts)
+    is_sound = n_points == len(subject.experiment.space) and min(n_done, n_failed, n_excluded) >= 0
+    if not is_sound or n_done + n_failed != n_points or (n_failed and options.retry):
         return None
     return Report(
         subject.experiment.name,
@@ -125,7 +127,7 @@ def _landed_already(subject: Subject, options: Options) -> Report | None:
         n_done,
         0,
         n_failed,
-        held["n_excluded"],
+        n_excluded,
         0.0,
         subject.landed,
         subject.fingerprint.digest,
