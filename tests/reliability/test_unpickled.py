@@ -1,0 +1,124 @@
+"""Nothing on disk is unpickled or evaluated, save where that is said here, with the reason."""
+
+import hashlib
+import io
+import json
+import pickle
+import re
+import tokenize
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pytest
+
+import sweeps as package
+
+DANGEROUS = re.compile(
+    r"\b(\w*pickle|dill|shelve|marshal|joblib|yaml|runpy)\.\w+|allow_pickle|(?<![.\w])(eval|exec|compile)\("
+    r"|__import__|\bos\.(system|popen|exec\w*|spawn\w*)\b|\bsubprocess\b|read_pickle|shell=True"
+)
+ALLOWED = {
+    ("worker.py", "pickle.load"): "settings of a run, whose SHA-256 came by a pipe",
+    ("worker.py", "pickle.loads"): "an experiment without a module, which came by a pipe",
+    ("briefing.py", "cloudpickle.dumps"): "writes; `worker` checks what it reads",
+    ("provenance.py", "subprocess"): "git, asked for commit and patch",
+    ("briefing.py", "pickle.HIGHEST_PROTOCOL"): "a number",
+    ("aging.py", "compile"): "a file of the project, to compare its constants; it is not run",
+    ("store.py", "joblib.dump"): "writes what `cached` keeps",
+    ("store.py", "joblib.memory"): "an import",
+    ("store.py", "joblib.register_store_backend"): "how `cached` keeps values",
+    ("store.py", "joblib.Memory"): "values of `cached`, the only pickles that outlive a run",
+    ("engines/local.py", "joblib.externals"): "imports",
+    ("commands/reproducing.py", "__import__"): "the debugger that PYTHONBREAKPOINT names",
+}
+
+
+def code_of(path):
+    """Code without comments and strings, one line each."""
+    kept = (tokenize.COMMENT, tokenize.STRING, tokenize.NL, tokenize.NEWLINE)
+    tokens = tokenize.generate_tokens(io.StringIO(path.read_text()).readline)
+    lines = {}
+    for token in tokens:
+        if token.type not in kept:
+            lines.setdefault(token.start[0], []).append(token)
+    for line in lines.values():
+        text, end = "", 0
+        for token in line:
+            text += " " * (token.start[1] > end) + token.string
+            end = token.end[1]
+        yield text
+
+
+def test_the_source_unpickles_and_evaluates_only_where_it_is_known_to():
+    root = Path(package.__file__).parent
+    found = set()
+    for path in root.rglob("*.py"):
+        for line in code_of(path):
+            for match in DANGEROUS.finditer(line):
+                found.add((str(path.relative_to(root)), match[0].rstrip("(")))
+    assert found == set(ALLOWED), sorted(found ^ set(ALLOWED))
+
+
+class Payload:
+    """What leaves a mark when it is unpickled."""
+
+    def __init__(self, mark):
+        self.mark = mark
+
+    def __reduce__(self):
+        return Path.touch, (self.mark,)
+
+
+def dumped(dump):
+    file = io.BytesIO()
+    dump(file)
+    return file.getvalue()
+
+
+FORMS = {
+    "pickle": pickle.dumps,
+    "pickle as text": lambda payload: pickle.dumps(payload, protocol=0),
+    "joblib": lambda payload: dumped(lambda file: joblib.dump(payload, file)),
+    "numpy": lambda payload: dumped(lambda file: np.save(file, np.array([payload], dtype=object))),
+    "json": lambda payload: json.dumps(
+        {"py/object": "os.system", "parts": {"a": f"__import__('os').mknod({str(payload.mark)!r})"}}
+    ).encode(),
+}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_no_payload_runs(project, sweeps, tmp_path_factory, form):
+    """In the place of everything that a run leaves on disk, and of what it may leave."""
+    mark = tmp_path_factory.mktemp("marks") / "mark"
+    (project / "experiments" / "made.py").write_text(
+        "from sweeps import experiment, grid\n\n\n"
+        "@experiment(grid(x=[1, 2]))\ndef made(x, method=None):\n    return 1.0 * x\n"
+    )
+    assert sweeps("run", "made", "--engine", "serial").code == 0
+    payload = form(Payload(mark))
+    (memo,) = (project / "results" / ".memo" / "made").iterdir()
+    digest = hashlib.sha256(payload).digest()
+    places = [p for p in (project / "results").rglob("*") if p.is_file()]
+    places += [memo / "accepted" / "0123456789abcdef.json", memo.parent / "renamed.json"]
+    places += [memo / "a.seg", memo / ".tmp-1-0", memo / "a.bad", project / "results" / "made"]
+    earlier = memo.parent / "0123456789abcdef"
+    places += [earlier / "code.json", earlier / "declared.json", earlier / "a.seg"]
+    for place in places:
+        place.parent.mkdir(exist_ok=True)
+        place.write_bytes(payload)
+    (memo / f"{digest.hex()[:32]}.seg").write_bytes(payload + digest + b"sweeps-segment-1")
+    for _ in ("with what stands for an acceptance", "without"):
+        for command in ("status", "plan", "failures", "show", "why", "clean", "run", "status"):
+            more = ["--engine", "serial"] if command == "run" else []
+            said = sweeps(command, "made", *more)
+            assert said.code in (0, 2), said.err
+            assert "Traceback" not in said.err
+        (memo / "accepted" / "0123456789abcdef.json").unlink(missing_ok=True)
+    assert package.load("made").made.values.tolist() == [1.0, 2.0]
+    assert not mark.exists()
+
+
+def test_the_payloads_would_leave_a_mark(tmp_path):
+    pickle.loads(FORMS["pickle"](Payload(tmp_path / "mark")))
+    assert (tmp_path / "mark").exists()
