@@ -73,7 +73,6 @@ def elsewhere(subject: Subject, flights: Path) -> Work:
         own,
         str(file),
         hashlib.sha256(settings).hexdigest(),
-        os.getpid(),
         tuple(sys.path),
         os.getcwd(),  # noqa: PTH109
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 from typing import NoReturn
 
@@ -30,6 +31,9 @@ def main() -> NoReturn:
     """Run the command line; a user's mistake is one message and exit code 2, no traceback."""
     _open_standard_streams()
     code = _exit_code()
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # Nothing is left to be kept, and what a traceback would break off is Python's own exit.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         sys.stderr.flush()
     except OSError:  # or Python tries again at exit, and exits with 120

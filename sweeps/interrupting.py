@@ -1,4 +1,4 @@
-"""Interrupting: what Ctrl-C and SIGTERM mean to a run, the first time and the second."""
+"""Interrupting: what Ctrl-C, SIGTERM and SIGHUP mean to a run, the first time and the second."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""From a keyboard, a batch system, and a terminal that was closed."""
 
 
 class Interrupted(BaseException):
@@ -39,6 +40,7 @@ class Interruption:
 def interruptible() -> Iterator[Interruption]:
     """Let the first signal ask to end, and raise `Interrupted` at the second.
 
+    One that is ignored stays ignored: `nohup` does that, and a shell to what it starts with `&`.
     Outside the main thread, where Python handles no signals, nothing changes.
     """
     interruption = Interruption()
@@ -51,7 +53,8 @@ def interruptible() -> Iterator[Interruption]:
             raise Interrupted
         interruption.ask()
 
-    before = {number: signal.signal(number, handle) for number in SIGNALS}
+    heard = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, handle) for number in heard}
     try:
         yield interruption
     finally:

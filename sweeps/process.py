@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import signal
 import sys
@@ -12,25 +11,51 @@ from collections.abc import Sequence
 from types import FrameType
 
 from sweeps import importing
+from sweeps.interrupting import SIGNALS
 
 _PARENT_CHECK_S = 0.5
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
-def become_worker(parent: int, folder: str, path: Sequence[str]) -> None:
-    """Make this process a worker.
+def end_with(parent: int, is_lasting: bool) -> None:
+    """End this process soon after its parent, even if that was killed.
+
+    On Linux the kernel does it, also while C code holds the interpreter; but its signal follows
+    the thread that started us. Elsewhere, and where that thread is a passing one, a thread looks.
 
     Parameters
     ----------
     parent : int
-        Process that it is not to outlive.
+        Process that started this one.
+    is_lasting : bool
+        Whether the thread that did it is there for as long as its process.
+    """
+    if sys.platform == "linux" and is_lasting:
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended before we could ask for that
+        os._exit(1)
+
+    def look() -> None:
+        while os.getppid() == parent:
+            time.sleep(_PARENT_CHECK_S)
+        os._exit(1)
+
+    threading.Thread(target=look, daemon=True, name="sweeps-parent-watch").start()
+
+
+def become_worker(folder: str, path: Sequence[str]) -> None:
+    """Make this process a worker.
+
+    Parameters
+    ----------
     folder : str
         Working directory.
     path : sequence of str
         ``sys.path``.
     """
     _leave_signals_to_parent()
-    _end_with(parent)
     os.dup2(2, 1)  # what a function prints must not get into an answer in JSON
     os.chdir(folder)
     sys.path[:] = path
@@ -41,32 +66,16 @@ def _leave_signals_to_parent() -> None:
     """Finish what is under way when a terminal or a batch system signals the whole group.
 
     SIGINT is ignored, which programs that the function starts inherit, so that Ctrl-C does not
-    break them. SIGTERM is handled, which they do not inherit: the function may want to end them.
+    break them. The others are handled, which they do not inherit: the function may want to end
+    them; but what `nohup` has ignored stays ignored.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _do_nothing)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    ends = {number for number in SIGNALS if number != signal.SIGINT}
+    for number in ends:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _do_nothing)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ends)
 
 
 def _do_nothing(number: int, frame: FrameType | None) -> None:
     """Handle a signal that is the parent's matter."""
-
-
-@functools.lru_cache(maxsize=1)
-def _end_with(parent: int) -> None:
-    """End this process soon after its parent, even if that was killed.
-
-    On Linux the kernel does it, also while C code holds the interpreter. A thread looks as well:
-    the kernel's signal follows the thread that started us, and there is none elsewhere.
-    """
-    if sys.platform == "linux":
-        import ctypes
-
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-    def look() -> None:
-        while os.getppid() == parent:
-            time.sleep(_PARENT_CHECK_S)
-        os._exit(1)
-
-    threading.Thread(target=look, daemon=True, name="sweeps-parent-watch").start()

@@ -37,7 +37,8 @@ class Watcher:
     def close(self) -> None:
         """Leave the bar as it is."""
         if self._bar is not None:
-            self._bar.stop()
+            with contextlib.suppress(OSError):  # the terminal was closed
+                self._bar.stop()
 
     def _print_line(self, progress: Progress) -> None:
         now = time.monotonic()

@@ -54,8 +54,6 @@ class Job:
         File with the pickled `pinning.Files` and `Settings`, in a folder of this run only, and the
         SHA-256 of what it must hold. They may be as large as the axes, and the settings may hold
         objects of the project's modules.
-    parent : int
-        Process that the worker is not to outlive.
     path, folder : tuple of str, str
         ``sys.path`` and working directory.
     """
@@ -67,7 +65,6 @@ class Job:
     pickled: bytes
     settings: str
     digest: str
-    parent: int
     path: tuple[str, ...]
     folder: str
 
@@ -149,7 +146,7 @@ def prepare(job: Job) -> Task:
     All code is pinned; what lives in memory only, as values that a function encloses, is compared.
     """
     prepare.cache_clear()  # what was ready for another job is not any more, even if this one fails
-    process.become_worker(job.parent, job.folder, job.path)
+    process.become_worker(job.folder, job.path)
     settings_file = _read(job)
     scratch = Path(job.settings).parent / "scratch"
     pinning.pin(pinning.Pins(pickle.load(settings_file), scratch))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from typing import NamedTuple
@@ -76,8 +77,10 @@ def sweeps(project, monkeypatch, capsys):
     def call(*arguments):
         monkeypatch.setattr(sys, "argv", ["sweeps", *arguments])
         capsys.readouterr()
+        interrupt = signal.getsignal(signal.SIGINT)
         with pytest.raises(SystemExit) as exit_:
             main()
+        signal.signal(signal.SIGINT, interrupt)  # it is about to exit, and lets go of it
         return Said(exit_.value.code, *capsys.readouterr())
 
     return call

@@ -50,6 +50,16 @@ def test_the_first_signal_asks_and_the_second_one_raises(number):
     assert [signal.getsignal(each) for each in SIGNALS] == before
 
 
+def test_a_signal_that_is_ignored_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as `nohup` does
+    try:
+        with interruptible() as interruption:
+            signal.raise_signal(signal.SIGHUP)
+            assert not interruption.is_asked
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_who_comes_after_the_first_signal_is_told_as_well():
     asked = []
     with interruptible() as interruption:
@@ -128,7 +138,12 @@ def check_rest(project):
 
 @pytest.mark.parametrize(
     ("send", "number"),
-    [(os.kill, signal.SIGINT), (os.killpg, signal.SIGINT), (os.killpg, signal.SIGTERM)],
+    [
+        (os.kill, signal.SIGINT),
+        (os.killpg, signal.SIGINT),
+        (os.killpg, signal.SIGTERM),
+        (os.killpg, signal.SIGHUP),
+    ],
 )
 def test_once_finishes_and_lands_what_is_under_way(project, start, number, send):
     run = start("patient")

@@ -2,7 +2,6 @@
 
 import collections
 import hashlib
-import os
 import pickle
 import subprocess
 import sys
@@ -234,9 +233,7 @@ def test_whatever_goes_wrong_before_a_block_is_said_in_the_receipt(tmp_path):
     settings = tmp_path / "settings"
     settings.write_bytes(pickle.dumps({}))
     path, digest = tuple(sys.path), hashlib.sha256(settings.read_bytes()).hexdigest()
-    job = worker.Job(
-        "y", "", None, "", b"not a pickle", str(settings), digest, os.getpid(), path, "/"
-    )
+    job = worker.Job("y", "", None, "", b"not a pickle", str(settings), digest, path, "/")
     code = f"""
 import pickle
 from sweeps import worker

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
 import warnings
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from sweeps import process
 from sweeps.block import Lost, Receipt
 from sweeps.interrupting import SIGNALS
+
+if TYPE_CHECKING:
+    from joblib.parallel import ParallelBackendBase
 
 Work = Callable[[Any], Receipt]
 
@@ -37,16 +43,37 @@ def loky(work: Work, blocks: Iterator[Any], n_workers: int) -> Generator[Receipt
     from joblib.externals.loky.backend import resource_tracker as loky_resource_tracker
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
-    for tracker in (resource_tracker, loky_resource_tracker):
-        tracker.ensure_running()  # the start of one unblocks the signals that are held back
+    # They must outlive the workers, but ignore only SIGINT and SIGTERM by themselves. The start of
+    # one unblocks these two, so that workers are not started within the same bracket.
+    with _signals_held_back():
+        for tracker in (resource_tracker, loky_resource_tracker):
+            tracker.ensure_running()
     try:
-        yield from _parallel("loky", work, blocks, n_workers)
+        yield from _parallel(_processes(), work, blocks, n_workers)
     except BrokenProcessPool as error:  # TerminatedWorkerError is one; it names no task
         yield Lost(str(error))
 
 
+def _processes() -> ParallelBackendBase:
+    """Make a backend of processes that end with this one from their start on.
+
+    One that waits for its first block would stay for minutes, and keep stdout and stderr open. A
+    pool that has no initializer, such as those of others in this process, is another pool.
+    """
+    from joblib._parallel_backends import LokyBackend  # `Parallel` takes initializers since 1.5
+
+    class Backend(LokyBackend):  # type: ignore[misc]
+        def configure(self, **options: Any) -> int:
+            is_lasting = threading.current_thread() is threading.main_thread()
+            watch = {"initializer": process.end_with, "initargs": (os.getpid(), is_lasting)}
+            n_workers: int = super().configure(**watch, **options)
+            return n_workers
+
+    return Backend()
+
+
 def _parallel(
-    backend: str, work: Work, blocks: Iterator[Any], n_workers: int
+    backend: str | ParallelBackendBase, work: Work, blocks: Iterator[Any], n_workers: int
 ) -> Generator[Receipt | Lost]:
     from joblib import Parallel, delayed
 
@@ -72,7 +99,7 @@ def _parallel(
 
 @contextmanager
 def _signals_held_back() -> Iterator[None]:
-    """Start workers with signals blocked: those for the whole group are the parent's to handle.
+    """Start processes with signals blocked: those for the whole group are the parent's to handle.
 
     Processes and threads inherit the mask, so those that loky starts later have it too.
     """
