@@ -48,7 +48,7 @@ def _work_here(task: worker.Task, pins: pinning.Pins, block: Block) -> Receipt:
         return worker.evaluate(task, block)
 
 
-def elsewhere(subject: Subject, flights: Path) -> Work:
+def elsewhere(subject: Subject, flights: Path, memory_bytes: int | None = None) -> Work:
     """Brief workers that are processes of their own.
 
     Raises
@@ -61,7 +61,8 @@ def elsewhere(subject: Subject, flights: Path) -> Work:
     frozen = freezing.freeze(subject)
     freezing.refuse_older(frozen.carried, frozen, experiment.declared_ns, "start Python anew")
     with pinning.held(frozen.pins):  # cached helpers are sent with their identity
-        settings = _pickle(dict(frozen.pins.files)) + _pickle(_settings(subject, flights, frozen))
+        told = _settings(subject, flights, frozen, memory_bytes)
+        settings = _pickle(dict(frozen.pins.files)) + _pickle(told)
         own = b"" if subject.location is not None else _pickle(experiment.without_space())
     file = flights / "settings"
     file.write_bytes(settings)
@@ -91,7 +92,9 @@ def _refuse_patched(subject: Subject) -> None:
             )
 
 
-def _settings(subject: Subject, flights: Path, frozen: freezing.Frozen) -> worker.Settings:
+def _settings(
+    subject: Subject, flights: Path, frozen: freezing.Frozen, memory_bytes: int | None = None
+) -> worker.Settings:
     experiment = subject.experiment
     constants = {
         name: values.unlabel(table.element(0)) for name, table in experiment.constants.items()
@@ -108,6 +111,7 @@ def _settings(subject: Subject, flights: Path, frozen: freezing.Frozen) -> worke
         experiment.seed,
         frozen.data,
         subject.results,
+        memory_bytes,
     )
 
 

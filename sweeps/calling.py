@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sweeps import display, flight, returning
+from sweeps import display, flight, memory_limit, process, returning
 from sweeps.block import Variable
 from sweeps.errors import OutputError
 from sweeps.interrupting import Interrupted
@@ -25,6 +25,9 @@ BLOCK_BYTES = 64 * 2**20
 
 _TIMEOUT_SLACK = 0.01
 """A point gets so much more than its timeout: arming costs 30 us, too much for every point."""
+
+_NOTICEABLE_S = 100e-6
+"""Looking at what a point did to its process takes 5 us: too much after shorter ones."""
 
 _FIRST_CHUNK = 16
 _LARGEST_CHUNK = 2**16  # numpy's own cost has vanished, and temporary arrays stay in the cache
@@ -53,6 +56,8 @@ class Limits:
         Seconds for a call.
     name, dims, taken
         As for `sweeps.outputs.outputs`.
+    surroundings : Surroundings, optional
+        Of the worker process, to be restored.
     """
 
     block_s: float
@@ -60,6 +65,7 @@ class Limits:
     name: str
     dims: Mapping[str, tuple[str, ...]]
     taken: frozenset[str]
+    surroundings: process.Surroundings | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -128,8 +134,10 @@ def call_each(
         except Interrupted:
             raise
         except BaseException as error:  # SystemExit and KeyboardInterrupt are the point's too
-            failures.append((i, why(error)))
+            failures.append((i, failure(error, record, limits)))
         now = clock()
+        if now - times[-1] > _NOTICEABLE_S:
+            restore(record, limits)
         times.append(now)
         if now > end or room_bytes < 0:
             break
@@ -203,13 +211,16 @@ class _Chunks:
                 taken=limits.taken,
             )
             self.pieces.append((slice(start, stop), variables))
+            restore(self.record, limits)
         except Interrupted:
             raise
         except returning.LengthError as error:  # nor would that of fewer points be trusted
             self.failures.extend((i, _refused(error)) for i in range(start, stop))
         except BaseException as error:
+            restore(self.record, limits)
             if stop - start == 1:
-                said = _refused(error) if isinstance(error, OutputError) else why(error)
+                refused = _refused(error) if isinstance(error, OutputError) else None
+                said = refused or failure(error, self.record, limits)
                 self.failures.append((start, said))
             else:
                 middle = (start + stop) // 2
@@ -217,6 +228,30 @@ class _Chunks:
                 self.call(middle, stop)
             return False
         return True
+
+
+def failure(error: BaseException, record: flight.Recorder, limits: Limits) -> Why:
+    """Say why a point failed that raised.
+
+    A copy of this process ends: it raised amid the function. Where memory is limited, want of it
+    ends this process as well, since earlier points may have taken it.
+    """
+    if limits.surroundings is not None:
+        limits.surroundings.end_copy()
+        if limits.surroundings.memory_bytes is not None and memory_limit.is_exceeded(error):
+            memory_limit.impose(None)  # there must be room to say so
+            shown = memory_limit.show(limits.surroundings.memory_bytes)
+            record.die(f"beyond the memory limit of {shown}", why(error)[3])
+    return why(error)
+
+
+def restore(record: flight.Recorder, limits: Limits) -> None:
+    """Undo what a point did to its process, or end that."""
+    if limits.surroundings is not None:
+        try:
+            limits.surroundings.restore()
+        except process.SpoiledError as error:
+            record.die(str(error), "")
 
 
 def _refused(error: OutputError) -> Why:
@@ -233,7 +268,9 @@ def why(error: BaseException) -> Why:
     frames = error.__traceback__.tb_next if error.__traceback__ is not None else None
     try:
         text, message = _traceback(error, frames), str(error)
-    except Exception:  # a __str__ that raises
+    except Interrupted:
+        raise
+    except BaseException:  # a __str__ that raises
         text, message = f"{type(error).__name__}: (cannot be shown)", "(cannot be shown)"
     shortened = display.shortened
     return "exception", type(error).__name__, shortened(message, _MESSAGE), shortened(text, _TEXT)

@@ -92,7 +92,15 @@ def _dispatch(
 ) -> dispatching.Dispatch:
     n_points = sum(map(len, positions))
     n_workers = dispatching.n_workers(options.n_workers, n_points, options.engine)
-    return dispatching.Dispatch(subject, index, positions, options.engine, n_workers, others=others)
+    return dispatching.Dispatch(
+        subject,
+        index,
+        positions,
+        options.engine,
+        n_workers,
+        others=others,
+        memory_bytes=options.memory_bytes,
+    )
 
 
 def _unfinished(reason: str, tally: dispatching.Tally) -> SweepsError:
@@ -173,5 +181,10 @@ def _warnings(subject: Subject, index: memo.Index, options: Options, n_todo: int
     if n_todo and made.timeout is not None and is_unable:
         yield (
             f"the timeout of {made.timeout:g} s was not enforced: --engine "
+            f"{options.engine} computes in this process; --engine loky enforces it"
+        )
+    if n_todo and options.memory_limit is not None and engines.is_in_process(options.engine):
+        yield (
+            f"the memory limit of {options.memory_limit} was not enforced: --engine "
             f"{options.engine} computes in this process; --engine loky enforces it"
         )

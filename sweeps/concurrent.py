@@ -135,7 +135,9 @@ class _Points:
         except Interrupted:
             raise
         except BaseException as error:  # its own cancelling is the point's too
-            return None, calling.why(error)
+            return None, calling.failure(error, self._record, self._limits)
+        finally:
+            calling.restore(self._record, self._limits)
         return value, None
 
     def _begin(self, i: int) -> None:

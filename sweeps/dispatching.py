@@ -48,9 +48,13 @@ class Tally:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Suspect:
-    """Points that a worker was at when workers died; it is the fault of any of them."""
+    """Points that a worker was at when workers died; it is the fault of any of them.
+
+    If it is not, that of earlier ones of the block, as far as these are held back.
+    """
 
     positions: Positions
+    earlier: Positions
     at: flight.Flight
     cause: str
 
@@ -75,6 +79,7 @@ class Dispatch:
         n_workers: int,
         *,
         others: claims.Claims | None = None,
+        memory_bytes: int | None = None,
     ) -> None:
         self._subject = subject
         self._index = index
@@ -92,13 +97,16 @@ class Dispatch:
             claim=scheduling.claim_all if others is None else others.take,
         )
         self._flights = Path(tempfile.mkdtemp(prefix="sweeps-"))
-        brief = briefing.here if engines.is_in_process(engine) else briefing.elsewhere
+        self._is_limited = memory_bytes is not None
         try:
-            self._work = brief(subject, self._flights)
+            if engines.is_in_process(engine):
+                self._work = briefing.here(subject, self._flights)
+            else:
+                self._work = briefing.elsewhere(subject, self._flights, memory_bytes)
         except BaseException:
             self.close()
             raise
-        self._n_barren = 0
+        self._n_barren = self._n_unexplained = 0
         self._is_stopped = False
         self.tally = Tally()
 
@@ -121,7 +129,8 @@ class Dispatch:
         while (self._scheduler.n_left or self._scheduler.n_held) and not self._is_stopped:
             if self._scheduler.n_left:
                 suspects = yield from self._round(self._scheduler, self._n_workers)
-                yield from self._judge(suspects)
+                is_explained = yield from self._judge(suspects)
+                self._n_unexplained = 0 if is_explained or not suspects else self._n_unexplained + 1
             elif self._others is not None:
                 yield from self._await(self._others)
 
@@ -158,6 +167,7 @@ class Dispatch:
         self._index = memo.scan(self._subject.memo, self._index)
         self._tries = _tries(self._index)
         suspects = []
+        is_searching = scheduler is not self._scheduler or self._n_unexplained > 0
         for number, positions in scheduler.recall().items():
             own = self._subject.keys(positions)
             # What is computed again has values anyway: nobody can tell whether they are new.
@@ -170,9 +180,11 @@ class Dispatch:
             if at is not None:
                 under_way = np.arange(at.point, min(at.point + at.n_points, len(positions)))
                 under_way = under_way[is_open[under_way]]
-                is_open[under_way] = False
-                if len(under_way):
-                    suspects.append(Suspect(positions[under_way], at, lost.cause))
+                earlier = np.flatnonzero(is_open[: at.point]) if is_searching else under_way[:0]
+                is_open[under_way] = is_open[earlier] = False
+                if len(under_way) or len(earlier):
+                    guessed = positions[under_way], positions[earlier]
+                    suspects.append(Suspect(*guessed, at, lost.cause))
             scheduler.give_back(positions[is_open])
         self._n_barren = 0 if flights else self._n_barren + 1
         if self._n_barren >= _MAX_BARREN_LOSSES:
@@ -202,31 +214,46 @@ class Dispatch:
             time.sleep(pause_s if len(held) else 0)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
-    def _judge(self, suspects: Sequence[Suspect]) -> Generator[None]:
-        """Find the guilty among suspects; the others are computed, or given back.
+    def _judge(self, suspects: Sequence[Suspect]) -> Generator[None, None, bool]:
+        """Find the guilty among suspects, and say whether there are; compute the others.
 
         When one worker dies, the engine ends all. Where no record says who was first, or what was
         under way in the first one were several points, suspects are tried again, ever fewer
-        together, until a point that kills its worker stands alone.
+        together, until a point that kills its worker stands alone. If none does, an earlier point
+        of the block has left something deadly behind, or somebody else has killed the worker.
         """
-        certain = [s for s in suspects if s.at.is_certain]
-        left = []
+        own = [s for s in suspects if s.at.is_own]
+        left, is_found = [], False
         for suspect in suspects:
-            if suspect in certain and len(suspect.positions) == 1:
+            if len(suspect.positions) == 1 and suspect.at.is_certain(self._is_limited):
                 self._condemn(suspect)
-            elif self._is_stopped or (certain and suspect not in certain):
+                is_found = True
+            elif self._is_stopped or (own and suspect not in own):
                 self._scheduler.give_back(suspect.positions)
-            else:
-                left.append(suspect)
-        for half in _halves([s.positions for s in left]):
+            elif len(suspect.positions):
+                left.append(suspect.positions)
+        is_found |= yield from self._try(left)
+        earlier = [s.earlier for s in suspects if len(s.earlier)]
+        if earlier and not (is_found or self._is_stopped):
+            return (yield from self._try(earlier))
+        for positions in earlier:
+            self._scheduler.give_back(positions)
+        return is_found
+
+    def _try(self, groups: Sequence[Positions]) -> Generator[None, None, bool]:
+        """Compute points apart from the others, and say whether guilty ones were found."""
+        is_found = False
+        for half in _halves(groups):
             trial = scheduling.Scheduler(half, self._cut, len(half), is_cut=True)
             again = yield from self._round(trial, len(half))
             for rest in trial.pending():
                 self._scheduler.give_back(rest)
-            if len(again) == sum(map(len, half)) == 1:
+            if len(again) == sum(map(len, half)) == 1 and again[0].at.is_fresh:
                 self._condemn(again[0])
+                is_found = True
             else:
-                yield from self._judge(again)
+                is_found |= yield from self._judge(again)
+        return is_found
 
     def _condemn(self, suspect: Suspect) -> None:
         """Record that a point killed its worker."""
@@ -252,6 +279,8 @@ class Dispatch:
 
 def _halves(groups: Sequence[Positions]) -> Iterator[Sequence[Positions]]:
     """Divide groups in two; a single one through its middle."""
+    if not groups:
+        return
     if len(groups) == 1:
         (group,) = groups
         groups = np.array_split(group, 2)

@@ -18,9 +18,10 @@ from typing import IO
 _IDLE = -1
 _SUFFIX = ".flight"
 _FAULT_SUFFIX = ".fault"
-_LAYOUT = struct.Struct("=qqq")
+_LAYOUT = struct.Struct("=qqqq")
 _TIMEOUT_MARK = "Timeout ("
 _FATAL_MARK = "Fatal Python error: "
+_DYING_MARK = "Dying: "
 _STOP = "stop"
 _MAX_DYING_S = 5.0
 _DYING_CHECK_S = 0.005
@@ -34,10 +35,15 @@ class Flight:
     ----------
     block, point, n_points : int
         Number of the block, and which of its points were under way: so many from `point` on.
+    is_fresh : bool
+        Whether the worker had computed nothing before, so that nobody else can be to blame.
     kind : str
         "timeout" or "died".
+    is_fault : bool
+        Whether it was a signal such as SIGSEGV.
     cause : str
-        What faulthandler said, such as "Segmentation fault"; empty where it could not.
+        What faulthandler said, such as "Segmentation fault", or the worker; empty where neither
+        could.
     traceback : str
         Where in the function it was; empty where nobody could say.
     """
@@ -45,14 +51,27 @@ class Flight:
     block: int
     point: int
     n_points: int
+    is_fresh: bool
     kind: str
+    is_fault: bool
     cause: str
     traceback: str
 
     @property
-    def is_certain(self) -> bool:
-        """Whether the worker died of these points, and was not killed because another one died."""
+    def is_own(self) -> bool:
+        """Whether the worker died by itself, and was not killed because another one died."""
         return self.kind == "timeout" or bool(self.cause)
+
+    def is_certain(self, is_limited: bool) -> bool:
+        """Whether the worker died of these points, and not of what earlier ones left behind.
+
+        Where memory is limited, earlier points may have taken it, and C code then dies in any way.
+        """
+        return (
+            self.kind == "timeout"
+            or (self.is_fault and not is_limited)
+            or (self.is_own and self.is_fresh)
+        )
 
 
 class Recorder:
@@ -64,28 +83,51 @@ class Recorder:
         Two slots to write to: the first of the points that are under way, and how many there are.
     """
 
+    _has_begun = False
+
     def __init__(self, folder: Path | None) -> None:
         self._fault: IO[str] | None = None
         if folder is None:
             self._slots = memoryview(bytearray(_LAYOUT.size)).cast("q")
-            self.at = self._slots[1:]
+            self.at = self._slots[1:3]
             return
         path = folder / f"{os.getpid()}{_SUFFIX}"
-        path.write_bytes(_LAYOUT.pack(_IDLE, _IDLE, 1))
+        path.write_bytes(_LAYOUT.pack(_IDLE, _IDLE, 1, 0))
         with path.open("r+b") as file:
             self._slots = memoryview(mmap.mmap(file.fileno(), _LAYOUT.size)).cast("q")
-        self.at = self._slots[1:]
-        self._fault = path.with_suffix(_FAULT_SUFFIX).open("w")
+        self.at = self._slots[1:3]
+        self._fault = path.with_suffix(_FAULT_SUFFIX).open("w", errors="backslashreplace")
         faulthandler.enable(self._fault, all_threads=False)
 
     def begin(self, block: int) -> None:
         """Begin a block; none of its points is under way yet."""
         self.at[0], self.at[1] = _IDLE, 1
+        self._slots[3] = not Recorder._has_begun
+        Recorder._has_begun = True  # the process may have recorded elsewhere before
         self._slots[0] = block
+        if self._fault is not None and not faulthandler.is_enabled():  # a function may do that
+            faulthandler.enable(self._fault, all_threads=False)
+
+    def suspect_all(self, n_points: int) -> None:
+        """Say that whatever happens now may be the fault of any point of the block so far."""
+        self.at[0], self.at[1] = 0, n_points
 
     def end(self) -> None:
         """Say that no point is being computed."""
         self._slots[0] = _IDLE
+
+    def die(self, cause: str, where: str) -> None:
+        """End this process because of the points that are under way; or not, in that of the caller.
+
+        Parameters
+        ----------
+        cause, where : str
+            As in `Flight`: what is said of it, and the traceback.
+        """
+        if self._fault is not None:
+            self._fault.write(f"{_DYING_MARK}{cause}\n\n{where}")
+            self._fault.flush()
+            os._exit(1)
 
     def arm(self, timeout_s: float) -> None:
         """End this process when the point takes longer; works inside C code too."""
@@ -113,7 +155,7 @@ def read(folder: Path) -> list[Flight]:
     flights = []
     for path in sorted(folder.glob(f"*{_SUFFIX}")):
         _wait_for_end(int(path.stem))
-        block, point, n_points = _LAYOUT.unpack(
+        block, point, n_points, is_first = _LAYOUT.unpack(
             path.read_bytes()[: _LAYOUT.size].ljust(_LAYOUT.size)
         )
         fault = path.with_suffix(_FAULT_SUFFIX)
@@ -121,8 +163,12 @@ def read(folder: Path) -> list[Flight]:
         if block != _IDLE and point != _IDLE:
             kind = "timeout" if _TIMEOUT_MARK in said else "died"
             first = said.partition("\n")[0]
-            cause = first.removeprefix(_FATAL_MARK) if first.startswith(_FATAL_MARK) else ""
-            flights.append(Flight(block, point, n_points, kind, cause, said.strip()))
+            is_fault = first.startswith(_FATAL_MARK)
+            is_told = is_fault or first.startswith(_DYING_MARK)
+            cause = first.removeprefix(_FATAL_MARK).removeprefix(_DYING_MARK) if is_told else ""
+            is_fresh = bool(is_first) and point == 0
+            flight = Flight(block, point, n_points, is_fresh, kind, is_fault, cause, said.strip())
+            flights.append(flight)
         path.unlink(missing_ok=True)
         fault.unlink(missing_ok=True)
     return flights

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
+from sweeps import memory_limit
 from sweeps.errors import SweepsError
 
 
@@ -24,6 +25,8 @@ class Options:
         Compute also what is known; the new values count.
     retry : bool
         Compute again what failed before.
+    memory_limit : int, str or None
+        Bytes of memory for each worker, or a size such as "2G".
     """
 
     engine: str = "loky"
@@ -31,12 +34,20 @@ class Options:
     limit: int | None = None
     recompute: bool = False
     retry: bool = True
+    memory_limit: int | str | None = None
 
     def __post_init__(self) -> None:
         if self.n_workers is not None and self.n_workers < 1:
             raise SweepsError(f"-j {self.n_workers}: give a number of workers, at least 1")
         if self.limit is not None and self.limit < 0:
             raise SweepsError(f"--limit {self.limit}: give a number of points, at least 0")
+        if self.memory_limit is not None:
+            memory_limit.parse(self.memory_limit)
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """The memory limit in bytes."""
+        return None if self.memory_limit is None else memory_limit.parse(self.memory_limit)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -49,7 +49,7 @@ def run(
     results, experiments : path, optional
         Folders; by default those of the command line.
     **options
-        `engine`, `n_workers`, `limit`, `recompute` and `retry`, as in `Options`.
+        `engine`, `n_workers`, `limit`, `memory_limit`, `recompute` and `retry`, as in `Options`.
 
     Returns
     -------

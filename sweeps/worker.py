@@ -7,6 +7,7 @@ import functools
 import hashlib
 import io
 import pickle
+import traceback
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from sweeps import (
     importing,
     locating,
     memo,
+    memory_limit,
     pinning,
     process,
     returning,
@@ -97,6 +99,8 @@ class Settings:
         Files that the results depend on, and how they were when the run began.
     results : Path, optional
         Folder of results of the run, for what points call.
+    memory_bytes : int, optional
+        Limit to the memory of a worker process.
     """
 
     keys: KeyMaker
@@ -110,6 +114,7 @@ class Settings:
     seed: int = 0
     data: Mapping[Path, fingerprint.State] = dataclasses.field(default_factory=dict)
     results: Path | None = None
+    memory_bytes: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -120,6 +125,7 @@ class Task:
     settings: Settings
     recorder: flight.Recorder
     hosts: hosting.Hosts = dataclasses.field(default_factory=hosting.Hosts)
+    surroundings: process.Surroundings | None = None
 
 
 def work(job: Job, block: Block) -> Receipt:
@@ -145,6 +151,7 @@ def prepare(job: Job) -> Task:
 
     All code is pinned; what lives in memory only, as values that a function encloses, is compared.
     """
+    memory_limit.impose(None)
     prepare.cache_clear()  # what was ready for another job is not any more, even if this one fails
     process.become_worker(job.folder, job.path)
     settings_file = _read(job)
@@ -158,7 +165,9 @@ def prepare(job: Job) -> Task:
         raise SweepsError(f"the code of {job.experiment!r} {_CHANGED}")
     if any(declaring.identity(thing) != digest for thing, digest in settings.behind_values):
         raise SweepsError(f"the code behind values of {job.experiment!r} {_CHANGED}")
-    return Task(experiment, settings, flight.Recorder(settings.flights))
+    memory_limit.impose(settings.memory_bytes)
+    surroundings = process.Surroundings(settings.memory_bytes)
+    return Task(experiment, settings, flight.Recorder(settings.flights), surroundings=surroundings)
 
 
 def _read(job: Job) -> io.BytesIO:
@@ -192,6 +201,20 @@ def _import(job: Job) -> declaring.Experiment:
 
 def evaluate(task: Task, block: Block) -> Receipt:
     """Evaluate a block until it is done or its time is over, and commit what is finished."""
+    try:
+        return _evaluate(task, block)
+    except (
+        MemoryError,
+        OSError,
+    ) as error:  # they returned too much, or have closed the loop's files
+        memory_limit.impose(None)
+        task.recorder.die(f"{type(error).__name__}: {error}", traceback.format_exc())
+        raise
+    finally:
+        task.recorder.end()
+
+
+def _evaluate(task: Task, block: Block) -> Receipt:
     if flight.is_asked_to_stop(task.settings.flights):
         return Receipt(block.number, 0, 0, len(block), 0.0)
     try:
@@ -227,17 +250,24 @@ def _call(task: Task, block: Block) -> Called:
     given = {name: value for name, value in settings.constants.items() if name not in columns}
     streams = settings.keys.streams(positions)
     limits = calling.Limits(
-        settings.block_s, experiment.timeout, experiment.name, experiment.dims, settings.taken
+        settings.block_s,
+        experiment.timeout,
+        experiment.name,
+        experiment.dims,
+        settings.taken,
+        task.surroundings,
     )
     if streams is not None:
         columns[RNG] = Generators(settings.seed, streams)
     with task.hosts.caller(experiment, settings.flights) as call:
         task.recorder.begin(block.number)
         try:
-            return call(given, columns, len(block), task.recorder, limits)
+            called = call(given, columns, len(block), task.recorder, limits)
         finally:
             task.recorder.disarm()
-            task.recorder.end()
+    task.recorder.suspect_all(len(called.elapsed))
+    calling.restore(task.recorder, limits)
+    return called
 
 
 def _tabulate(task: Task, block: Block, called: Called) -> tuple[list[Part], list[Failure]]:

@@ -163,7 +163,7 @@ def test_the_innocent_that_are_killed_beside_the_guilty_are_acquitted(
         if not guilty.isdisjoint(i for block in out for i in block.at.tolist()):
             for number, where in at.items():
                 record = flights / f"{2**22 + number}.flight"
-                record.write_bytes(struct.pack("=qqq", number, *where))
+                record.write_bytes(struct.pack("=qqqq", number, *where, True))
             losses.append(len(out))
             yield Lost("The exit codes of the workers are {SIGKILL(-9)}")
         else:

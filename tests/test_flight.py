@@ -41,8 +41,9 @@ def test_the_point_and_the_cause_outlive_the_worker(tmp_path, death, kind, cause
     fly(tmp_path, "recorder.begin(7)", "recorder.at[0] = 4", "recorder.at[0] = 5", DEATHS[death])
     (at,) = flight.read(tmp_path)
     assert (at.block, at.point, at.n_points, at.kind, at.cause) == (7, 5, 1, kind, cause)
-    assert at.is_certain == (death not in ("kill", "exit"))
-    assert ("File" in at.traceback) == at.is_certain
+    assert at.is_own == at.is_certain(False) == (death not in ("kill", "exit"))
+    assert at.is_certain(True) == ("timeout" in death)
+    assert ("File" in at.traceback) == at.is_own
     assert not list(tmp_path.iterdir())
 
 
@@ -58,6 +59,22 @@ def test_the_point_and_the_cause_outlive_the_worker(tmp_path, death, kind, cause
 def test_between_points_nothing_is_blamed(tmp_path, lines):
     fly(tmp_path, *lines, "os._exit(1)")
     assert flight.read(tmp_path) == []
+
+
+def test_a_worker_may_say_itself_why_it_dies(tmp_path):
+    said = "recorder.die('for want of memory', 'Traceback ...')"
+    fly(tmp_path, "recorder.begin(7)", "recorder.at[0] = 0", said)
+    (at,) = flight.read(tmp_path)
+    assert (at.kind, at.cause, at.is_own) == ("died", "for want of memory", True)
+    assert "Traceback ..." in at.traceback
+
+
+@pytest.mark.parametrize(("lines", "is_certain"), [([], True), (["recorder.begin(6)"], False)])
+def test_what_earlier_points_may_have_caused_is_not_certain(tmp_path, lines, is_certain):
+    lines = [*lines, "recorder.begin(7)", "recorder.at[0] = 0", "recorder.die('of something', '')"]
+    fly(tmp_path, *lines)
+    (at,) = flight.read(tmp_path)
+    assert at.is_certain(False) == at.is_fresh == is_certain
 
 
 def test_a_timeout_that_was_called_off_does_nothing(tmp_path):

@@ -62,6 +62,7 @@ def plan(
 )
 @click.option("--engine", default="loky", metavar="NAME", help="loky, serial or threads [loky].")
 @click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Compute at most N points.")
+@click.option("--memory-limit", metavar="SIZE", help="Memory of each worker: 512M, 2G.")
 @click.option("--recompute", is_flag=True, help="Compute also what is known.")
 @click.option("--no-retry", is_flag=True, help="Leave failed points as they are.")
 @common.options
@@ -72,6 +73,7 @@ def run(
     workers: int | None,
     engine: str,
     limit: int | None,
+    memory_limit: str | None,
     recompute: bool,
     no_retry: bool,
     experiments: str | None,
@@ -86,7 +88,10 @@ def run(
     'sample=halton(500, seed=3)'.
 
     Interrupted by Ctrl-C, a run finishes and lands what is under way; a second Ctrl-C stops it at
-    once. What is finished is kept.
+    once. What is finished is kept. SIGTERM and SIGHUP do the same as Ctrl-C.
+
+    A point that takes more memory than the limit, kills its process or exceeds the experiment's
+    timeout is a failed point; all others are computed.
 
     Exit codes: 0 every point done, 1 some failed, 2 a mistake in what was asked, 130 interrupted.
     """
@@ -94,7 +99,7 @@ def run(
     from sweeps.invocation import Options
 
     subject = common.subject(name, experiments, results, axes, only)
-    options = Options(engine, workers, limit, recompute, not no_retry)
+    options = Options(engine, workers, limit, recompute, not no_retry, memory_limit)
     watcher = progress.Watcher(subject.experiment.name)
     try:
         report = running.execute(subject, options, watcher)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import threading
 import warnings
+import weakref
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from joblib.parallel import ParallelBackendBase
 
 Work = Callable[[Any], Receipt]
+
+_POOLS: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def serial(work: Work, blocks: Iterator[Any], n_workers: int) -> Generator[Receipt | Lost]:
@@ -67,9 +71,25 @@ def _processes() -> ParallelBackendBase:
             is_lasting = threading.current_thread() is threading.main_thread()
             watch = {"initializer": process.end_with, "initargs": (os.getpid(), is_lasting)}
             n_workers: int = super().configure(**watch, **options)
+            _POOLS.add(self._workers)
             return n_workers
 
     return Backend()
+
+
+@functools.cache
+def _kill_at_exit() -> None:
+    """End workers by force when Python exits, which else waits for threads that points started.
+
+    Exit handlers come too late for that: loky waits for its workers before, in a handler of this
+    kind that it registers with its first worker; the last one registered is called first.
+    """
+
+    def kill() -> None:
+        for pool in list(_POOLS):
+            pool.shutdown(kill_workers=True)
+
+    threading._register_atexit(kill)  # type: ignore[attr-defined]
 
 
 def _parallel(
@@ -88,6 +108,8 @@ def _parallel(
     )
     with _signals_held_back():
         outcomes = parallel(delayed(work)(block) for block in blocks)
+    if _POOLS:
+        _kill_at_exit()
     try:
         for outcome in outcomes:  # noqa: UP028 - `yield from` would close it outside of here
             yield outcome

@@ -1,0 +1,297 @@
+"""Poisoned points: whatever a function does to its process, it costs that point only."""
+
+import re
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import sweeps
+from sweeps import dispatching, engines, reporting, running, scheduling
+from sweeps.invocation import Options
+from sweeps.subject import resolve
+
+ENGINES = [name for name in engines.NAMES if not engines.is_in_process(name)]
+
+MISDEEDS = '''
+import ctypes, faulthandler, gc, os, re, resource, signal, sys, threading, time
+import numpy as np
+
+def segfault(): ctypes.string_at(0)
+def abort(): os.abort()
+def kill(): os.kill(os.getpid(), signal.SIGKILL)
+def quit_0(): os._exit(0)
+def quit_3(): os._exit(3)
+def hog(): return float(np.ones(2**36).sum())
+def hoard():
+    kept = []
+    while True: kept.append(bytes(2**20))
+def spin():
+    while True: pass
+def hang_in_c(): ctypes.PyDLL(None).sleep(1000)
+def backtrack(): re.match("(a+)+b", "a" * 60)
+def overflow():
+    sys.setrecursionlimit(10**9)
+    down = lambda _: sorted([1], key=down)
+    down(1)
+def recurse(): return recurse()
+def leave(): sys.exit(3)
+def interrupt(): raise KeyboardInterrupt
+def generator_exit(): raise GeneratorExit
+class Unspeakable(Exception):
+    def __str__(self): raise SystemExit
+    __repr__ = __str__
+    def __reduce__(self): raise SystemExit
+def unspeakable(): raise Unspeakable
+class Endless(Exception):
+    def __str__(self):
+        while True: pass
+def endless(): raise Endless
+def surrogates(): raise ValueError("\\ud800 \\0 \\x1b[2J" + "x" * 10**6)
+def float16(): return np.float16(1)
+def function(): return lambda: 1
+class Lazy:
+    def __len__(self): return 10**9
+    def __getitem__(self, i):
+        if i > 10**5: raise RuntimeError("no more")
+        return 1.0
+def lazy(): return Lazy()
+class Raising:
+    def __array__(self, *args, **kwargs): raise RuntimeError("not now")
+def raising(): return Raising()
+class Hanging:
+    def __array__(self, *args, **kwargs):
+        while True: pass
+def hanging(): return Hanging()
+def close_all(): os.closerange(0, 4096); return 1.0
+def kill_sibling():
+    from pathlib import Path
+    parent = os.getppid()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try: pid, told = int(stat.parent.name), stat.read_text().rpartition(")")[2].split()
+        except OSError: continue
+        is_worker = b"LokyProcess" in (stat.parent / "cmdline").read_bytes()
+        if int(told[1]) == parent and pid != os.getpid() and is_worker: os.kill(pid, 9)
+    time.sleep(1)
+def wander(): os.chdir("/"); return _noticed(1.0)
+def mask(): os.umask(0o777); return _noticed(1.0)
+def lose_path(): sys.path.clear(); return _noticed(1.0)
+def shallow(): sys.setrecursionlimit(60); return _noticed(1.0)
+def alarm():
+    def raise_(*_): raise TimeoutError
+    signal.signal(signal.SIGALRM, raise_); signal.setitimer(signal.ITIMER_REAL, 0.05)
+    return _noticed(1.0)
+def fatal_alarm(): signal.alarm(1); return _noticed(1.0)
+def fork(): os.fork(); return _noticed(1.0)
+def fork_and_raise():
+    if os.fork() == 0: raise ValueError
+    return _noticed(1.0)
+def thread(): threading.Thread(target=time.sleep, args=(1000,)).start(); return 1.0
+def child():
+    import subprocess
+    subprocess.Popen(["sleep", "20"]); return 1.0
+def daemonic_child():
+    import multiprocessing
+    multiprocessing.get_context("fork").Process(target=time.sleep, args=(1000,)).start(); return 1.0
+def forget():
+    for name in [__name__, "experiments.poison"]: sys.modules.pop(name, None)
+    return 1.0
+def chatter():
+    for _ in range(100): print("x" * 2**20); print("x" * 2**20, file=sys.stderr)
+    return 1.0
+def no_faulthandler(): faulthandler.disable(); return 1.0
+def no_faulthandler_and_segfault(): faulthandler.disable(); segfault()
+def lock_memory(): ctypes.CDLL(None).mlockall(3); return 1.0
+def few_files():
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, most)); return _noticed(1.0)
+def no_files(): resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3)); return _noticed(1.0)
+def small_files(): resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)); return _noticed(1.0)
+def leak_and_die(): threading.Timer(0.1, os._exit, [9]).start(); return 1.0
+
+def _noticed(value):
+    time.sleep(0.001)  # what a shorter point does to its process is undone at the end of its block
+    return value
+
+def innocent():
+    """What every other point relies on."""
+    import json
+    def down(n): return n and down(n - 1)
+    down(200)
+    assert os.access("experiments", os.R_OK)
+    with open("experiments/poison.py") as file: file.readline()
+'''
+POISON = """
+import sys, os
+sys.path.insert(0, os.getcwd())
+from sweeps import experiment, grid
+import misdeeds
+
+@experiment(grid(i=range({n})), timeout={timeout}{options})
+{asynchronous}def poison(i):
+    misdeeds.innocent()
+    told = f"deed-{{i}}"
+    if os.path.exists(told):
+        with open(told) as file:
+            deed = getattr(misdeeds, file.read())
+        return deed()
+    return 1.0
+
+@experiment(grid(i=range({n})), timeout={timeout}, vectorized=True)
+def columns(i):
+    made = i * 0.0
+    for k, each in enumerate(i.tolist()):
+        if os.path.exists(f"deed-{{each}}"):
+            with open(f"deed-{{each}}") as file:
+                made[k] = getattr(misdeeds, file.read())()
+        else:
+            made[k] = 1.0
+    return made
+"""
+
+
+TIMEOUT = ("timeout", "TimeoutError", "longer than the timeout")
+FINE = None
+
+EXPECTED = {
+    "segfault": ("died", "WorkerDied", "Segmentation fault"),
+    "abort": ("died", "WorkerDied", "Aborted"),
+    "kill": ("died", "WorkerDied", r"SIGKILL\(-9\)"),
+    "quit_0": ("died", "WorkerDied", r"EXIT\(0\)"),
+    "quit_3": ("died", "WorkerDied", r"EXIT\(3\)"),
+    "spin": TIMEOUT,
+    "hang_in_c": TIMEOUT,
+    "backtrack": TIMEOUT,
+    "overflow": (
+        "died|exception",
+        "WorkerDied|RecursionError",
+        "Segmentation fault|SIGSEGV|recursion",
+    ),
+    "recurse": ("exception", "RecursionError", "recursion"),
+    "leave": ("exception", "SystemExit", "3"),
+    "interrupt": ("exception", "KeyboardInterrupt", ""),
+    "generator_exit": ("exception", "GeneratorExit", ""),
+    "unspeakable": ("exception", "Unspeakable", "cannot be shown"),
+    "endless": TIMEOUT,
+    "surrogates": ("exception", "ValueError", "x"),
+    "float16": ("output", "OutputError", "float16"),
+    "function": ("output", "OutputError", "function"),
+    "lazy": ("output|exception", "OutputError|RuntimeError", "no more"),
+    "raising": ("output|exception", "OutputError|RuntimeError", "not now"),
+    "hanging": TIMEOUT,
+    "close_all": FINE,
+    "kill_sibling": ("died", "WorkerDied", ""),
+    "wander": FINE,
+    "mask": FINE,
+    "lose_path": FINE,
+    "shallow": FINE,
+    "alarm": FINE,
+    "fatal_alarm": FINE,
+    "fork": FINE,
+    "fork_and_raise": FINE,
+    "thread": FINE,
+    "child": FINE,
+    "daemonic_child": FINE,
+    "forget": FINE,
+    "chatter": FINE,
+    "no_faulthandler": FINE,
+    "no_faulthandler_and_segfault": ("died", "WorkerDied", r"SIGSEGV\(-11\)"),
+    "lock_memory": FINE,
+    "few_files": FINE,
+    "leak_and_die": FINE,
+}
+SHORT = {"segfault", "quit_3", "backtrack", "fork", "wander", "unspeakable", "close_all"}
+
+
+def write(project, n=200, timeout=1.0, options="", asynchronous=""):
+    (project / "misdeeds.py").write_text(MISDEEDS)
+    text = POISON.format(n=n, timeout=timeout, options=options, asynchronous=asynchronous)
+    (project / "experiments" / "poison.py").write_text(text)
+
+
+def check(name, n, deeds, expected=EXPECTED):
+    failures = {f.params["i"]: f for f in reporting.failures(resolve(name))}
+    failing = {i: expected[deed] for i, deed in deeds.items() if expected[deed] is not FINE}
+    assert sorted(failures) == sorted(failing), {i: f.message[:300] for i, f in failures.items()}
+    for i, (kind, type_, message) in failing.items():
+        assert re.fullmatch(kind, failures[i].kind), failures[i]
+        assert re.fullmatch(type_, failures[i].type), failures[i]
+        assert re.search(message, failures[i].message), failures[i]
+    found = sweeps.load(name)[name].values
+    np.testing.assert_array_equal(np.flatnonzero(np.isnan(found)), sorted(failing))
+    assert (found[~np.isnan(found)] == 1.0).all()
+    return failures
+
+
+FORMS = {
+    "plain": ("poison", {}),
+    "async": ("poison", {"options": ", concurrency=2", "asynchronous": "async "}),
+    "vectorized": ("columns", {}),
+}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("form", "deed"),
+    [
+        pytest.param(
+            form,
+            deed,
+            marks=() if deed in SHORT and form == "plain" else pytest.mark.campaign,
+        )
+        for form in FORMS
+        for deed in EXPECTED
+    ],
+)
+def test_whatever_a_point_does_costs_itself_only(project, monkeypatch, engine, form, deed):
+    name, options = FORMS[form]
+    write(project, **options)
+    (project / "deed-77").write_text(deed)
+    command = [sys.executable, "-m", "sweeps", "run", name, "--engine", engine, "-j2"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert "Traceback" not in done.stderr.replace("x" * 2**20, "")[:10_000]
+    assert done.returncode == (EXPECTED[deed] is not FINE)
+    check(name, 200, {77: deed})
+
+
+FOUR = {
+    "segfault": ("died", "WorkerDied", "Segmentation fault"),
+    "hoard": ("died", "WorkerDied", "beyond the memory limit of 400M"),
+    "spin": TIMEOUT,
+    "backtrack": TIMEOUT,
+}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    "n", [400, pytest.param(10_000, marks=pytest.mark.campaign)], ids=["short", "campaign"]
+)
+def test_four_poisoned_points_cost_four_points(project, monkeypatch, engine, n):
+    timeout_s = 1.0
+    write(project, n, timeout_s)
+    options = Options(engine=engine, n_workers=2, memory_limit="400M")
+    started = time.perf_counter()
+    running.execute(resolve("poison", results="clean"), options)
+    clean_s = time.perf_counter() - started
+
+    deeds = {(k + 1) * n // 5: deed for k, deed in enumerate(FOUR)}
+    for i, deed in deeds.items():
+        (project / f"deed-{i}").write_text(deed)
+    restarts = []
+    recover = dispatching.Dispatch._recover
+    monkeypatch.setattr(
+        dispatching.Dispatch, "_recover", lambda *told: restarts.append(told) or recover(*told)
+    )
+    started = time.perf_counter()
+    report = running.execute(resolve("poison"), options)
+    extra_s = time.perf_counter() - started - clean_s
+    assert (report.n_computed, report.n_failed) == (n - 4, 4)
+    for failure in check("poison", n, deeds, FOUR).values():
+        assert "misdeeds.py" in failure.traceback
+    allowed_s = 2 * timeout_s + 2 * scheduling.BLOCK_S + 2 * len(restarts)
+    print(
+        f"\n{n} points on {engine}: {n - 4} landed, 4 named; {len(restarts)} pools restarted; "
+        f"{clean_s:.1f} s without, {extra_s:.1f} s more with them; {allowed_s:.1f} s are allowed"
+    )
