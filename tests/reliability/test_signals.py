@@ -1,0 +1,174 @@
+"""Signals at any instant: what is committed is kept, nothing hangs, nothing stays behind."""
+
+import collections
+import json
+import os
+import pty
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import sweeps
+
+N_POINTS = 400
+PATIENT = f"""
+import ctypes, os, time
+from sweeps import experiment, grid
+
+@experiment(grid(i=range({N_POINTS})))
+def patient(i):
+    time.sleep(0.004)
+    return 2.0 * i
+
+@experiment(grid(i=range(4)))
+def stubborn(i):
+    ctypes.PyDLL(None).sleep(30)  # holds the interpreter
+    return i
+"""
+
+ENDS_S = 2.0
+"""What a run leaves behind is gone after that; the tests allow for a loaded machine."""
+
+PATIENCE = 5
+
+
+@pytest.fixture(autouse=True)
+def patient(project):
+    (project / "experiments" / "patient.py").write_text(PATIENT)
+
+
+def start(name="patient", **options):
+    """Start a run in a session of its own, by which everything that it starts is found."""
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+    command = [sys.executable, "-m", "sweeps", "run", name, "--json", "-j2"]
+    return subprocess.Popen(command, text=True, start_new_session=True, **options)
+
+
+def left(session):
+    """Processes of a session that are there still."""
+    found = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            told = stat.read_text().rpartition(")")[2].split()
+            if int(told[3]) == session and told[0] not in "ZX":
+                found[int(stat.parent.name)] = (stat.parent / "cmdline").read_text()
+        except (OSError, ValueError):
+            continue
+    return found
+
+
+def seconds_until_nothing_is_left(session):
+    started = time.monotonic()
+    while processes := left(session):
+        assert time.monotonic() - started < PATIENCE * ENDS_S, processes
+        time.sleep(0.02)
+    return time.monotonic() - started
+
+
+def workers(session):
+    return [pid for pid, command in left(session).items() if "LokyProcess" in command]
+
+
+def send(run, whom, number):
+    try:
+        if whom == "parent":
+            os.kill(run.pid, number)
+        elif whom == "group":
+            os.killpg(run.pid, number)
+        else:
+            for pid in workers(run.pid)[:1]:
+                os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+
+
+WHOM = ("parent", "group", "worker")
+NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def attack(whom, number, n_times, delay_s):
+    """Signal a run after so many seconds; its exit code, and how long it took to go."""
+    known = sweeps.status("patient").done
+    run = start()
+    time.sleep(delay_s)
+    is_amid = run.poll() is None
+    for _ in range(n_times):
+        send(run, whom, number)
+        time.sleep(0.05)
+    out, error = run.communicate(timeout=60)
+    gone_s = seconds_until_nothing_is_left(run.pid)
+    assert "Traceback" not in error, error
+    assert "leaked" not in error, error
+    code = run.returncode
+    if whom == "worker":
+        assert code == 0, error
+    elif code == -number or (code == 130 and not out):
+        pass  # before a run began, or at its end, or ended at once
+    elif code == 130:
+        assert json.loads(out)["computed"] >= 0
+    else:
+        assert code == 0, (code, error)
+        assert not is_amid or json.loads(out)["points"] == N_POINTS
+    done = sweeps.status("patient").done
+    assert done >= known
+    return code, gone_s
+
+
+@pytest.mark.parametrize(
+    ("n_attacks", "n_s"),
+    [
+        pytest.param(6, 2.0, id="short"),
+        pytest.param(180, 3.0, id="campaign", marks=pytest.mark.campaign),
+    ],
+)
+def test_at_any_instant(n_attacks, n_s):
+    codes, slowest_s = collections.Counter(), 0.0
+    cases = [(w, s, n) for n in (1, 2, 3) for s in NUMBERS for w in WHOM]
+    for k in range(n_attacks):
+        whom, number, n_times = cases[(k * 5) % len(cases)]
+        code, gone_s = attack(whom, number, n_times, random.uniform(0.1, n_s))
+        codes[code] += 1
+        slowest_s = max(slowest_s, gone_s)
+    data = sweeps.run("patient", engine="threads")
+    np.testing.assert_array_equal(data.patient, 2.0 * np.arange(N_POINTS))
+    print(
+        f"\n{n_attacks} runs signalled: exit codes {dict(codes)}, all gone {slowest_s:.2f} s later"
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, *NUMBERS])
+def test_workers_amid_c_code_that_never_returns_end_with_the_run(number):
+    run = start("stubborn")
+    while len(workers(run.pid)) < 2:
+        time.sleep(0.01)
+    time.sleep(1.0)
+    run.send_signal(number)
+    if number != signal.SIGKILL:
+        time.sleep(0.3)
+        run.send_signal(number)
+    _, error = run.communicate(timeout=60)
+    assert "Traceback" not in error
+    seconds_until_nothing_is_left(run.pid)
+
+
+@pytest.mark.parametrize("number", [None, signal.SIGHUP])
+def test_a_terminal_that_was_closed_is_no_error(number):
+    ours, theirs = pty.openpty()
+    run = start(stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    os.read(ours, 1)  # the bar is there
+    os.close(ours)
+    if number:
+        os.kill(run.pid, number)
+    run.wait(timeout=60)
+    seconds_until_nothing_is_left(run.pid)
+    assert run.returncode in (2, 130 if number else 0)  # 2: the answer cannot be written
+    known = sweeps.status("patient")
+    assert known.done + known.missing == N_POINTS
+    assert Path("results/patient.h5").exists()
