@@ -31,6 +31,7 @@ from sweeps.subject import Subject
 _MAX_BARREN_LOSSES = 3
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 1.0
+_MAX_WAITING = 8  # blocks of a worker; an engine takes two ahead
 
 
 @dataclasses.dataclass
@@ -106,7 +107,7 @@ class Dispatch:
         except BaseException:
             self.close()
             raise
-        self._n_barren = self._n_unexplained = 0
+        self._n_barren = self._n_unexplained = self._n_outcomes = 0
         self._is_stopped = False
         self.tally = Tally()
 
@@ -137,15 +138,24 @@ class Dispatch:
     def _round(self, scheduler: scheduling.Scheduler, n_workers: int) -> Outcomes:
         """Compute what a scheduler gives out; return the suspects if workers died."""
         suspects = []
-        carried = self._engine(self._work, scheduler.blocks(), n_workers)
+        carried = self._engine(self._work, self._blocks(scheduler, n_workers), n_workers)
         with contextlib.closing(carried) as outcomes:
             for outcome in outcomes:
+                self._n_outcomes += 1
                 if isinstance(outcome, Lost):
                     suspects = self._recover(scheduler, outcome)
                 else:
                     self._take(scheduler, outcome)
                 yield
         return suspects
+
+    def _blocks(self, scheduler: scheduling.Scheduler, n_workers: int) -> Iterator[Block]:
+        """Give out blocks, but end the round where many outcomes wait: whoever watches is slow."""
+        before = self._n_outcomes
+        for n, block in enumerate(scheduler.blocks(), start=1):
+            yield block
+            if n - (self._n_outcomes - before) >= _MAX_WAITING * n_workers:
+                return
 
     def _take(self, scheduler: scheduling.Scheduler, receipt: Receipt) -> None:
         if receipt.error:

@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import pytest
 
 import sweeps
 
-N_POINTS = 400
+N_POINTS = 600
 PATIENT = f"""
 import ctypes, os, time
 from sweeps import experiment, grid
@@ -94,7 +95,7 @@ NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def attack(whom, number, n_times, delay_s):
     """Signal a run after so many seconds; its exit code, and how long it took to go."""
-    known = sweeps.status("patient").done
+    shutil.rmtree("results", ignore_errors=True)
     run = start()
     time.sleep(delay_s)
     is_amid = run.poll() is None
@@ -115,8 +116,8 @@ def attack(whom, number, n_times, delay_s):
     else:
         assert code == 0, (code, error)
         assert not is_amid or json.loads(out)["points"] == N_POINTS
-    done = sweeps.status("patient").done
-    assert done >= known
+    if code == 130 and out:
+        assert int(sweeps.load("patient").patient.notnull().sum()) == sweeps.status("patient").done
     return code, gone_s
 
 
@@ -124,7 +125,7 @@ def attack(whom, number, n_times, delay_s):
     ("n_attacks", "n_s"),
     [
         pytest.param(6, 2.0, id="short"),
-        pytest.param(180, 3.0, id="campaign", marks=pytest.mark.campaign),
+        pytest.param(120, 2.2, id="campaign", marks=pytest.mark.campaign),
     ],
 )
 def test_at_any_instant(n_attacks, n_s):
