@@ -128,7 +128,8 @@ def test_the_run_that_waits_lands_what_others_finish(versions):
     while not calls():
         time.sleep(0.05)
     said = finish(0, "x=range(0, 1)", "y=range(0, 2)")  # which the first had begun with
-    assert first.wait(timeout=120) == 0
+    first.communicate(timeout=120)
+    assert first.returncode == 0
     assert "2 points: 0 computed, 2 reused" in said
     assert n_duplicates() == 0
 
