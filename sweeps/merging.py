@@ -7,10 +7,10 @@ leaves every point in at least one of them.
 from __future__ import annotations
 
 import contextlib
-import functools
 import itertools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -23,7 +23,6 @@ from sweeps.keys import written
 SMALL_BYTES = 4 * 2**20
 N_SMALL = 32
 _MERGED_BYTES = 64 * 2**20
-_MOST_OPEN = 200  # files at once; a process may often have 1024
 SETTLED_S = 600.0
 """Younger segments are left alone.
 
@@ -56,19 +55,24 @@ def merge(index: memo.Index) -> memo.Index:
     ]
     if len(small) < N_SMALL:
         return index
+    numbers: dict[Path, list[int]] = {}
+    for number, stored in enumerate(index.parts):
+        numbers.setdefault(stored.path, []).append(number)
     with contextlib.suppress(StorageError):
         for batch in _batches(sorted(small, key=lambda s: s.created_ns)):
-            _replace(index, batch)
+            _replace(index, batch, numbers)
     return memo.scan(index.folder, index)
 
 
-def _replace(index: memo.Index, batch: Sequence[segment.Segment]) -> None:
+def _replace(
+    index: memo.Index, batch: Sequence[segment.Segment], numbers: Mapping[Path, Sequence[int]]
+) -> None:
     """Put one segment in the place of many.
 
     It is as old as the newest of them, not as new as the merge: what another run has computed
     meanwhile is newer, and counts.
     """
-    parts, failures = _contents(index, batch)
+    parts, failures = _contents(index, batch, numbers)
     merged = None
     if parts or failures:
         created_ns = max(each.created_ns for each in batch)
@@ -83,7 +87,7 @@ def _batches(segments: Sequence[segment.Segment]) -> Iterator[list[segment.Segme
     batch: list[segment.Segment] = []
     size = 0
     for each in segments:
-        if len(batch) == _MOST_OPEN or (batch and size + each.n_bytes > _MERGED_BYTES):
+        if batch and size + each.n_bytes > _MERGED_BYTES:
             yield batch
             batch, size = [], 0
         batch.append(each)
@@ -93,21 +97,25 @@ def _batches(segments: Sequence[segment.Segment]) -> Iterator[list[segment.Segme
 
 
 def _contents(
-    index: memo.Index, batch: Sequence[segment.Segment]
+    index: memo.Index, batch: Sequence[segment.Segment], numbers: Mapping[Path, Sequence[int]]
 ) -> tuple[list[Part], list[Failure]]:
-    """What of a batch still counts: no value that a newer one stands for."""
-    mine = {each.path for each in batch}
+    """What of a batch still counts: no value that a newer one stands for.
+
+    Parameters
+    ----------
+    numbers : mapping of Path to sequence of int
+        Which parts of the index are in which segment.
+    """
     alike: dict[object, list[Part]] = {}
-    with contextlib.ExitStack() as stack:
-        open_segment = functools.cache(lambda path: stack.enter_context(segment.open_hdf5(path)))
-        for number, stored in enumerate(index.parts):
-            if stored.path not in mine:
-                continue
-            entries = index.starts[number] + np.arange(len(stored))
-            rows = np.flatnonzero(index.find(stored.keys) == entries)
-            if rows.size:
-                part = rows_of(read_part(stored, open_segment(stored.path)), rows)
-                alike.setdefault(_form(part), []).append(part)
+    for each in batch:
+        with segment.open_hdf5(each.path) as file:
+            for number in numbers.get(each.path, ()):
+                stored = index.parts[number]
+                entries = index.starts[number] + np.arange(len(stored))
+                rows = np.flatnonzero(index.find(stored.keys) == entries)
+                if rows.size:
+                    part = rows_of(read_part(stored, file), rows)
+                    alike.setdefault(_form(part), []).append(part)
     failures = [
         failure
         for each in batch

@@ -22,7 +22,7 @@ from sweeps import (
     record,
     summarizing,
 )
-from sweeps.errors import SummaryError
+from sweeps.errors import StorageError, SummaryError
 from sweeps.segment import MergedAwayError
 from sweeps.sheet import Arrays
 from sweeps.subject import STATE, Subject, held_attributes
@@ -51,12 +51,21 @@ def refresh(
     is_last : bool
         Whether to add the summary, and to look again, some times, for what another run committed
         meanwhile: its file, newer than what we had read, may just have been replaced by ours.
+
+    Raises
+    ------
+    StorageError
+        Where the disk does not take it; and, once the rest is landed, where a segment was damaged
+        since `before`.
     """
     n_looks = _LOOKS if is_last else 1
     warnings: tuple[str, ...] = ()
+    known_bad, bad = set(before.bad), set[Path]()
     while True:
         try:
-            index = before = merging.merge(memo.scan(subject.memo, before))
+            scanned = memo.scan(subject.memo, before)
+            bad |= set(scanned.bad) - known_bad
+            index = before = merging.merge(scanned)
             gathered = gathering.gather(subject.experiment, subject.keys, index)
             bare, full = (subject.state(index.segments, is_summarized=i) for i in (False, True))
             held = held_attributes(subject.landed).get(STATE)
@@ -68,7 +77,13 @@ def refresh(
             continue
         n_looks -= 1
         if not n_looks or memo.listing(subject.memo) == tuple(sorted(index.segments)):
-            return Refreshed(gathered, warnings)
+            break
+    if bad and is_last:
+        raise StorageError(
+            f"set aside the damaged segment {min(bad)}, with points that were finished before: run "
+            "again to compute them anew"
+        )
+    return Refreshed(gathered, warnings)
 
 
 def _land(

@@ -10,6 +10,7 @@ import functools
 import itertools
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -123,17 +124,24 @@ def load(path: Path) -> Segment:
             parts = tuple(_stored_part(path, file, g) for g in file if g.startswith("part"))
             created_ns = int(file.attrs["created_ns"])
             return Segment(path, seal.n_bytes, created_ns, parts, _failures(file))
-    except MergedAwayError:
+    except (MergedAwayError, DamagedError):
         raise
-    except (LookupError, ValueError, TypeError, RecursionError) as error:
-        # whole, but written by something else
-        raise DamagedError from error
-    except OSError as error:
-        raise StorageError(f"cannot read {path}: {os.strerror(error.errno or 0)}") from error
-    except StorageError as error:
-        if getattr(error.__cause__, "errno", None):  # the machine's fault, not the segment's
-            raise
-        raise DamagedError from error
+    except (LookupError, OSError, RuntimeError, StorageError, TypeError, ValueError) as error:
+        if (reason := _fault_of_the_disk(error)) is not None:
+            raise StorageError(f"cannot read {path}: {reason}") from error
+        raise DamagedError from error  # whole, but written by something else
+
+
+def _fault_of_the_disk(error: BaseException | None) -> str | None:
+    """What the system said, or None: HDF5 tells of it in its own words, in errors of all kinds."""
+    while error is not None:
+        told = re.search(r"errno = (\d+)", str(error))
+        if isinstance(error, OSError) and error.errno is not None:
+            return os.strerror(error.errno)
+        if told is not None:
+            return os.strerror(int(told[1]))
+        error = error.__cause__
+    return None
 
 
 def verify(path: Path) -> int:

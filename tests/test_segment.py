@@ -202,3 +202,16 @@ def test_a_thousand_outputs(tmp_path):
     (part,) = segment.load(path).parts
     assert [v.name for v in part.variables] == [f"output {i}" for i in range(1000)]
     assert part.variables[-1].attrs == long
+
+
+@pytest.mark.parametrize("raised", [KeyError, RuntimeError, OSError, StorageError])
+def test_what_hdf5_says_of_the_disk_is_not_the_segments_fault(small, monkeypatch, raised):
+    """In large segments, which have no outline."""
+
+    def fail(*_):
+        raise raised("file read failed: errno = 5, error message = 'Input/output error'")
+
+    monkeypatch.setattr(outline, "decode", lambda _: None)
+    monkeypatch.setattr(segment, "_stored_part", fail)
+    with pytest.raises(StorageError, match="Input/output error"):
+        segment.load(small)

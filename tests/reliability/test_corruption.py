@@ -13,7 +13,7 @@ import threading
 
 import pytest
 
-from sweeps import experiment, grid, memo, provenance, sealing, segment, verifying
+from sweeps import experiment, grid, memo, provenance, refreshing, sealing, segment, verifying
 from sweeps.errors import StorageError
 from sweeps.invocation import Options
 from sweeps.loading import load
@@ -116,6 +116,27 @@ def test_a_spoiled_segment_is_set_aside_named_and_its_points_are_computed_again(
         (warning,) = report.warnings
         assert str(path.with_suffix(memo.BAD_SUFFIX)) in warning
         assert_right(load(subject.landed))
+
+
+def test_a_segment_that_is_spoiled_while_a_run_goes_on_is_told(subject, monkeypatch):
+    """Its points were taken for finished, so that they are not computed in this run."""
+    subject.landed.unlink()
+    land = refreshing.refresh
+    path = segments(subject)[0]
+    before = memo.scan(subject.memo)
+
+    def spoil(made, _, *arguments, **options):
+        path.write_bytes(path.read_bytes()[:-1])
+        known = {name: s for name, s in before.segments.items() if name != path.name}
+        return land(made, dataclasses.replace(before, segments=known), *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(refreshing, "refresh", spoil)
+        with pytest.raises(StorageError, match=f"{path.stem}.*run again"):
+            execute(subject, OPTIONS)
+    assert load(subject.landed).cube.isnull().any()  # and the rest is landed
+    assert execute(subject, OPTIONS).n_computed > 0
+    assert_right(load(subject.landed))
 
 
 def test_segments_that_changed_their_names_are_set_aside(subject):
