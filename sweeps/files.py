@@ -56,11 +56,13 @@ def make_folder(folder: Path) -> None:
     the last may be new to the disk: its name is flushed again.
     """
     with told(folder):
-        if folder.parent != folder and not folder.is_dir():
+        if not folder.is_dir():
             make_folder(folder.parent)
             disk.make_folder(folder)
-        if folder.parent != folder:
             disk.flush_folder(folder.parent)
+        elif folder.parent != folder:
+            with contextlib.suppress(PermissionError):  # of a folder that may not be looked into
+                disk.flush_folder(folder.parent)
 
 
 def beside(kept: Path) -> list[Path]:

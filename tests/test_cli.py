@@ -31,7 +31,7 @@ STATUS_KEYS = PLAN_KEYS - {"reused"} | {"done", "results", "fingerprint"}
 FAILURE_KEYS = {"position", "params", "kind", "type", "message", "traceback", "attempts"}
 COMMANDS = (
     *("list", "new", "plan", "run", "status", "failures", "show"),
-    *("why", "accept", "diff", "reproduce", "clean", "rename"),
+    *("why", "accept", "diff", "reproduce", "clean", "rename", "verify"),
 )
 OF_ONE = ("plan", "run", "status", "failures", "why", "accept", "diff", "reproduce", "clean")
 
