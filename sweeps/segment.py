@@ -5,13 +5,14 @@ HDF5 readers tolerate the digest; here it is verified before HDF5 sees the file.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import itertools
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -96,11 +97,25 @@ def open_hdf5(path: Path) -> h5py.File:
         Where it cannot be read.
     """
     try:
-        return opening.open_own(path)
+        with _reading(path):
+            return opening.open_own(path)
     except StorageError as error:
         if isinstance(error.__cause__, FileNotFoundError):
             raise MergedAwayError(path) from error
         raise
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Tell in one line what the system said, where HDF5 tells it in its own words."""
+    try:
+        yield
+    except (LookupError, OSError, RuntimeError, StorageError) as error:
+        told = re.search(r"errno = (\d+)", str(error))
+        code = int(told[1]) if told is not None else getattr(error, "errno", None)
+        if not code:
+            raise
+        raise StorageError(f"cannot read {path}: {os.strerror(code)}") from OSError(code, error)
 
 
 def load(path: Path) -> Segment:
@@ -120,28 +135,16 @@ def load(path: Path) -> Segment:
         if (known := outline.decode(seal.content)) is not None:
             parts = tuple(_outlined(path, i, each) for i, each in enumerate(known.parts))
             return Segment(path, seal.n_bytes, known.created_ns, parts, known.failures)
-        with open_hdf5(path) as file:
+        with _reading(path), open_hdf5(path) as file:
             parts = tuple(_stored_part(path, file, g) for g in file if g.startswith("part"))
             created_ns = int(file.attrs["created_ns"])
             return Segment(path, seal.n_bytes, created_ns, parts, _failures(file))
     except (MergedAwayError, DamagedError):
         raise
     except (LookupError, OSError, RuntimeError, StorageError, TypeError, ValueError) as error:
-        if (reason := _fault_of_the_disk(error)) is not None:
-            raise StorageError(f"cannot read {path}: {reason}") from error
+        if isinstance(error, StorageError) and getattr(error.__cause__, "errno", None):
+            raise  # the machine's fault, not the segment's
         raise DamagedError from error  # whole, but written by something else
-
-
-def _fault_of_the_disk(error: BaseException | None) -> str | None:
-    """What the system said, or None: HDF5 tells of it in its own words, in errors of all kinds."""
-    while error is not None:
-        told = re.search(r"errno = (\d+)", str(error))
-        if isinstance(error, OSError) and error.errno is not None:
-            return os.strerror(error.errno)
-        if told is not None:
-            return os.strerror(int(told[1]))
-        error = error.__cause__
-    return None
 
 
 def verify(path: Path) -> int:
@@ -243,8 +246,9 @@ def read(part: StoredPart, number: int, file: h5py.File, rows: slice | None = No
 
     Values of a free length come as they are stored, one point after another.
     """
-    dataset = file[part.group][f"values/{number}"]
-    return h5.decode(dataset) if rows is None else h5.decode(dataset, rows)
+    with _reading(part.path):
+        dataset = file[part.group][f"values/{number}"]
+        return h5.decode(dataset) if rows is None else h5.decode(dataset, rows)
 
 
 def _failures(file: h5py.File) -> tuple[Failure, ...]:
