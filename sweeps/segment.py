@@ -136,7 +136,7 @@ def load(path: Path) -> Segment:
             parts = tuple(_outlined(path, i, each) for i, each in enumerate(known.parts))
             return Segment(path, seal.n_bytes, known.created_ns, parts, known.failures)
         with _reading(path), open_hdf5(path) as file:
-            parts = tuple(_stored_part(path, file, g) for g in file if g.startswith("part"))
+            parts = tuple(_stored_part(path, file[g]) for g in file if g.startswith("part"))
             created_ns = int(file.attrs["created_ns"])
             return Segment(path, seal.n_bytes, created_ns, parts, _failures(file))
     except (MergedAwayError, DamagedError):
@@ -179,25 +179,19 @@ def _outlined(path: Path, number: int, known: outline.PartOutline) -> StoredPart
     return StoredPart(path, f"/part{number}", known.keys, known.elapsed, known.headers, ())
 
 
-def _stored_part(path: Path, file: h5py.File, name: str) -> StoredPart:
-    """Read a part by h5py's lower layer: its upper one takes 0.5 ms, and a memo may have 10^5."""
-    group = h5py.h5g.open(file.id, name.encode())
-    described = json.loads(_text(group, "variables"))
+def _stored_part(path: Path, group: h5py.Group) -> StoredPart:
+    described = json.loads(group.attrs["variables"])
     coordinates = tuple(
         Variable(
-            d["name"],
-            h5.decode(file[f"{name}/coordinates/{i}"]),
-            tuple(d["dims"]),
-            None,
-            d["attrs"],
+            d["name"], h5.decode(group["coordinates"][str(i)]), tuple(d["dims"]), None, d["attrs"]
         )
-        for i, d in enumerate(json.loads(_text(group, "coordinates")))
+        for i, d in enumerate(json.loads(group.attrs["coordinates"]))
     )
     keys = _stored_keys(group)
-    elapsed = _array(group, "elapsed")
+    elapsed = np.asarray(group["elapsed"][()])
     return StoredPart(
         path,
-        f"/{name}",
+        group.name,
         keys,
         np.broadcast_to(elapsed, len(keys)) if elapsed.ndim == 0 else elapsed,
         tuple(_header(group, i, d) for i, d in enumerate(described)),
@@ -205,19 +199,17 @@ def _stored_part(path: Path, file: h5py.File, name: str) -> StoredPart:
     )
 
 
-def _stored_keys(group: h5py.h5g.GroupID) -> Keys | Factors:
-    if b"keys" in group:
-        return _array(group, "keys")
-    names = tuple(json.loads(_text(group, "factors")))
-    return Factors(names, tuple(_array(group, f"factors/{i}") for i in range(len(names))))
+def _stored_keys(group: h5py.Group) -> Keys | Factors:
+    if "keys" in group:
+        return np.asarray(group["keys"][()])
+    names = tuple(json.loads(group.attrs["factors"]))
+    return Factors(names, tuple(np.asarray(group[f"factors/{i}"][()]) for i in range(len(names))))
 
 
-def _header(group: h5py.h5g.GroupID, i: int, described: Mapping[str, Any]) -> Header:
-    counts = _array(group, f"counts/{i}") if described["free"] else None
-    if counts is None:
-        shape = h5py.h5d.open(group, f"values/{i}".encode()).shape[1:]
-    else:
-        shape = (int(counts.max(initial=0)),)
+def _header(group: h5py.Group, i: int, described: Mapping[str, Any]) -> Header:
+    dataset = group[f"values/{i}"]
+    counts = np.asarray(group[f"counts/{i}"][()]) if described["free"] else None
+    shape = dataset.shape[1:] if counts is None else (int(counts.max(initial=0)),)
     return Header(
         described["name"],
         np.dtype(described["dtype"]),
@@ -226,19 +218,6 @@ def _header(group: h5py.h5g.GroupID, i: int, described: Mapping[str, Any]) -> He
         counts,
         described["attrs"],
     )
-
-
-def _text(group: h5py.h5g.GroupID, name: str) -> str:
-    made = np.empty((), dtype=h5.STRING)
-    h5py.h5a.open(group, name.encode()).read(made)
-    return bytes(made.item()).decode()
-
-
-def _array(group: h5py.h5g.GroupID, name: str) -> Array:
-    dataset = h5py.h5d.open(group, name.encode())
-    made = np.empty(dataset.shape, dataset.dtype)
-    dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, made)
-    return made
 
 
 def read(part: StoredPart, number: int, file: h5py.File, rows: slice | None = None) -> Array:
