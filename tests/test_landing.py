@@ -20,10 +20,11 @@ from hypothesis import strategies as st
 
 from sweeps import writing
 from sweeps.errors import OutputError, StorageError, SummaryError
-from sweeps.h5 import COMPLEX_NAMES, read_attributes
+from sweeps.h5 import COMPLEX_NAMES
 from sweeps.interrupting import Interrupted
 from sweeps.landing import Coordinate, Failures, Output, Sheet, Summary, land
 from sweeps.loading import load
+from sweeps.opening import read_attributes
 from sweeps.sheet import Arrays, as_output
 
 NO_FAILURES = Failures(np.array([], int), [], [], [], [], np.array([], int))
