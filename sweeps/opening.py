@@ -28,11 +28,12 @@ from h5py._objects import phil
 from sweeps import inspecting
 from sweeps.errors import HostileFileError, StorageError
 
-_CPU_S = 1
-"""Processor time for a look at a file; one more second for each 20 MB of it."""
+_CPU_S, _MOST_CPU_S = 1, 30
+"""Processor time for a look at an object, and at a file; 0.1 s and 1 s more for each MB."""
 
-_BYTES_A_SECOND = 20_000_000
+_BYTES_A_SECOND = 10_000_000
 _SPARE_BYTES = 2**28
+_OVER_TIME = (signal.SIGPROF, signal.SIGXCPU, signal.SIGKILL)
 _MOST_SAID = 4096  # a pipe takes that at once
 _HAS_CHILDREN = sys.platform == "linux"  # elsewhere a fork without exec is not safe
 
@@ -110,7 +111,7 @@ def _open(source: Path | io.BytesIO, name: str, **options: Any) -> h5py.File:
 def _inspected(file: h5py.File, name: str) -> h5py.File:
     try:
         with damaged(name):
-            inspecting.inspect(file, name)
+            inspecting.inspect(file, name, n_most=sys.maxsize)  # of points of as many shapes
     except BaseException:
         file.close()
         raise
@@ -157,7 +158,7 @@ def _look_by_child(path: Path, state: tuple[int, ...]) -> None:
         return
     if kind:
         raise (HostileFileError if kind == "hostile" else StorageError)(said)
-    is_endless = os.WIFSIGNALED(ended) and os.WTERMSIG(ended) in (signal.SIGXCPU, signal.SIGKILL)
+    is_endless = os.WIFSIGNALED(ended) and os.WTERMSIG(ended) in _OVER_TIME
     how = "HDF5 does not come to an end with it" if is_endless else "HDF5 does not survive it"
     raise HostileFileError(f"{path}: {how}: damaged, or made to harm.")
 
@@ -167,12 +168,15 @@ def _look(path: Path, n_bytes: int, writer: int) -> NoReturn:
     said = "damaged\n"
     try:
         faulthandler.disable()  # a crash is what we are here for
-        limit_s = _CPU_S + n_bytes // _BYTES_A_SECOND
-        _limit(resource.RLIMIT_CPU, limit_s)
+        signal.signal(signal.SIGPROF, signal.SIG_DFL)
+        more_s = n_bytes / _BYTES_A_SECOND
+        beat = functools.partial(signal.setitimer, signal.ITIMER_PROF, _CPU_S + more_s)
+        beat()
+        _limit(resource.RLIMIT_CPU, round(_MOST_CPU_S + 10 * more_s))
         _limit(resource.RLIMIT_CORE, 0)
         _limit(resource.RLIMIT_AS, _mapped_bytes() + _SPARE_BYTES + 8 * n_bytes)
         with _open(path, str(path), locking=False) as file, damaged(path):
-            inspecting.exhaust(file, inspecting.inspect(file, str(path)))
+            inspecting.exhaust(file, inspecting.inspect(file, str(path)), beat)
         said = "fine\n"
     except HostileFileError as error:
         said = f"hostile\n{error}"

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweeps import h5, memo, outline, segment
+from sweeps import h5, inspecting, memo, outline, segment
 from sweeps.block import Failure, Part, Variable
 from sweeps.errors import StorageError
 from sweeps.segment import DamagedError, MergedAwayError
@@ -215,3 +215,10 @@ def test_what_hdf5_says_of_the_disk_is_not_the_segments_fault(small, monkeypatch
     monkeypatch.setattr(segment, "_stored_part", fail)
     with pytest.raises(StorageError, match="Input/output error"):
         segment.load(small)
+
+
+def test_a_segment_may_have_many_parts(tmp_path, monkeypatch):
+    """Points of as many shapes are as many parts; a limit to objects would set it aside."""
+    monkeypatch.setattr(inspecting, "MAX_LINKS", 100)
+    parts = [part_of([k], np.zeros((1, k % 7 + 1))) for k in range(50)]
+    assert len(segment.load(memo.commit(tmp_path, parts)).parts) == 50
