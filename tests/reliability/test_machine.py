@@ -88,6 +88,7 @@ class Machine(RuleBasedStateMachine):
         self.maybe = collections.defaultdict(set)
         self.failed = collections.defaultdict(set)  # and that is known
         self.unsure = collections.defaultdict(set)  # whether it is known that they failed
+        self.damaged = set()
         self.accepts = {}
         self.prints = {}
         self.landed = None
@@ -230,7 +231,8 @@ class Machine(RuleBasedStateMachine):
         else:
             assert min(limit, len(due)) <= len(called) <= limit
         self.learn(called, recompute)
-        if limit is None and retry and not recompute and self.sources() == [own]:
+        is_read = own not in self.damaged  # a run that finds all landed looks at no segment
+        if is_read and limit is None and retry and not recompute and self.sources() == [own]:
             self.known[own] |= allowed - called  # of what may be known, this was
             self.maybe[own] -= wanted
         assert report.n_points == len(wanted)
@@ -331,6 +333,7 @@ class Machine(RuleBasedStateMachine):
         self.spoil(path, dice)
         for version, fingerprint in self.prints.items():
             if fingerprint == path.parent.name:
+                self.damaged.add(version)
                 self.maybe[version] |= self.known[version]
                 self.unsure[version] |= self.failed[version]
                 self.known[version], self.failed[version] = set(), set()
