@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Iterator
 
 from sweeps import claims, dispatching, engines, memo, provenance, record, refreshing, signature
+from sweeps.display import count
 from sweeps.errors import StorageError, SweepsError, UnfinishedError
 from sweeps.interrupting import Interruption
 from sweeps.invocation import Options, Progress, Report, Watch
@@ -46,6 +47,13 @@ def compute(
         raise _unfinished(f"{tally.error or error}", tally) from error
     if tally.error:
         raise _unfinished(tally.error, tally)
+    n_missing = gathered.count("missing")
+    if n_missing and options.limit is None and not interruption.is_asked:
+        raise _unfinished(
+            f"{count(n_missing, 'point')} of what was finished went missing from {subject.memo}, "
+            "set aside as damaged or removed, while the run was going: run again to compute them",
+            tally,
+        )
     # values that do not fit those of the first point are neither reused nor computed, but failed
     refused_now = min(gathered.n_refused, tally.n_computed)
     refused_before = gathered.n_refused - refused_now

@@ -24,7 +24,7 @@ from sweeps import (
     running,
     scheduling,
 )
-from sweeps.errors import DeclarationError, StorageError, SweepsError
+from sweeps.errors import DeclarationError, StorageError, SweepsError, UnfinishedError
 from sweeps.invocation import Options
 from sweeps.subject import resolve
 
@@ -324,3 +324,17 @@ def test_labels_for_functions_and_lambdas_reach_the_workers(project):
     with pytest.raises(SweepsError, match="cannot send Settings to a worker process: "):
         sweeps.run(made)
     assert sweeps.run(made, engine="threads").locked.values.tolist() == [1]
+
+
+def test_what_goes_missing_while_a_run_goes_on_is_told_and_computed_again(square):
+    execute(limit=3)
+    kept = resolve("square").memo
+
+    def remove(progress):
+        for path in kept.glob("*.seg") if not progress.n_computed else ():
+            path.unlink()
+
+    with pytest.raises(UnfinishedError, match="3 points of what was finished went missing"):
+        execute(watch=remove)
+    report = execute()
+    assert (report.n_computed, report.n_reused) == (3, 17)
