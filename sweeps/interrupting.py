@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -48,8 +49,11 @@ def interruptible() -> Iterator[Interruption]:
         yield interruption
         return
 
+    n_before = itertools.count()
+
     def handle(number: int, frame: FrameType | None) -> None:
-        if interruption.is_asked:
+        # Counted in one step: a handler may be called while that of another signal is at its start.
+        if next(n_before):
             raise Interrupted
         interruption.ask()
 

