@@ -6,6 +6,7 @@ system call. What the operating system or `faulthandler` says of a crash goes to
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import faulthandler
 import mmap
@@ -125,8 +126,9 @@ class Recorder:
             As in `Flight`: what is said of it, and the traceback.
         """
         if self._fault is not None:
-            self._fault.write(f"{_DYING_MARK}{cause}\n\n{where}")
-            self._fault.flush()
+            with contextlib.suppress(OSError):  # a function may have closed it
+                self._fault.write(f"{_DYING_MARK}{cause}\n\n{where}")
+                self._fault.flush()
             os._exit(1)
 
     def arm(self, timeout_s: float) -> None:
