@@ -111,13 +111,14 @@ def test_what_was_committed_is_never_lost(project, n_kills):
             n_finished += 1
             Path("calls").unlink()
             results += 1
+        each_s = again_s / max(killed, 1)
         said = (
             f"{killed} kills: {lost} committed points lost, {n_finished} files identical to "
-            f"that of an uninterrupted run; {again_s / killed if killed else 0:.2f} s of work done again "
+            f"that of an uninterrupted run; {each_s:.2f} s of work done again "
             f"for each kill; all gone {slowest_s:.2f} s later"
         )
         if killed % 10 == 0:  # a campaign that is broken off has said something
             print(f"\n{said}", end="", flush=True)
         assert lost == 0
-    assert again_s / killed <= N_WORKERS * scheduling.BLOCK_S + 1
+    assert each_s <= N_WORKERS * scheduling.BLOCK_S + 1
     print(f"\n{said}")
