@@ -14,7 +14,6 @@ import numpy as np
 
 from sweeps import (
     briefing,
-    calling,
     claims,
     engines,
     flight,
@@ -22,11 +21,13 @@ from sweeps import (
     memo,
     planning,
     scheduling,
+    suspicion,
 )
 from sweeps.block import Block, Failure, Lost, Receipt
 from sweeps.errors import StorageError
 from sweeps.space import Positions
 from sweeps.subject import Subject
+from sweeps.suspicion import Suspect
 
 _MAX_BARREN_LOSSES = 3
 _FIRST_PAUSE_S = 0.05
@@ -45,19 +46,6 @@ class Tally:
     n_uncommitted: int = 0
     error: str = ""
     warnings: list[str] = dataclasses.field(default_factory=list)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Suspect:
-    """Points that a worker was at when workers died; it is the fault of any of them.
-
-    If it is not, that of earlier ones of the block, as far as these are held back.
-    """
-
-    positions: Positions
-    earlier: Positions
-    at: flight.Flight
-    cause: str
 
 
 Outcomes = Generator[None, None, list[Suspect]]
@@ -198,7 +186,9 @@ class Dispatch:
             scheduler.give_back(positions[is_open])
         self._n_barren = 0 if flights else self._n_barren + 1
         if self._n_barren >= _MAX_BARREN_LOSSES:
-            self._give_up(f"workers die before they compute anything: {_exit_code(lost.cause)}")
+            self._give_up(
+                f"workers die before they compute anything: {suspicion.exit_code(lost.cause)}"
+            )
         return suspects
 
     def _await(self, others: claims.Claims) -> Generator[None]:
@@ -253,7 +243,7 @@ class Dispatch:
     def _try(self, groups: Sequence[Positions]) -> Generator[None, None, bool]:
         """Compute points apart from the others, and say whether guilty ones were found."""
         is_found = False
-        for half in _halves(groups):
+        for half in suspicion.halves(groups):
             trial = scheduling.Scheduler(half, self._cut, len(half), is_cut=True)
             again = yield from self._round(trial, len(half))
             for rest in trial.pending():
@@ -267,15 +257,10 @@ class Dispatch:
 
     def _condemn(self, suspect: Suspect) -> None:
         """Record that a point killed its worker."""
-        at, timeout_s = suspect.at, self._subject.experiment.timeout
-        if at.kind == "timeout" and timeout_s is not None:
-            why = calling.timed_out(timeout_s, at.traceback)
-        else:
-            message = f"the worker died: {at.cause or _exit_code(suspect.cause)}"
-            why = "died", "WorkerDied", message, at.traceback
         key = self._subject.keys(suspect.positions)
-        attempts = 1 + int(self._tries(key)[0])
-        failure = Failure((int(key[0, 0]), int(key[0, 1])), *why, attempts)
+        n_tries = 1 + int(self._tries(key)[0])
+        why = suspicion.why(suspect, self._subject.experiment.timeout)
+        failure = Failure((int(key[0, 0]), int(key[0, 1])), *why, n_tries)
         try:
             memo.commit(self._subject.memo, [], [failure])
         except StorageError as error:
@@ -287,29 +272,10 @@ class Dispatch:
         return planning.cut(self._subject.keys, positions, number, tries)
 
 
-def _halves(groups: Sequence[Positions]) -> Iterator[Sequence[Positions]]:
-    """Divide groups in two; a single one through its middle."""
-    if not groups:
-        return
-    if len(groups) == 1:
-        (group,) = groups
-        groups = np.array_split(group, 2)
-    middle = len(groups) // 2
-    for half in (groups[:middle], groups[middle:]):
-        if sum(map(len, half)):
-            yield half
-
-
 def _tries(index: memo.Index) -> planning.Find:
     """Make the function that says how often points failed, shape (n,)."""
     attempts = np.array([0, *(failure.attempts for failure in index.failures.values())])
     return lambda keys: attempts[1 + index.find_failed(keys)]
-
-
-def _exit_code(cause: str) -> str:
-    """The part of loky's message that says something: the exit codes."""
-    _, found, codes = cause.partition("exit codes of the workers are {")
-    return f"exit code {codes.partition('}')[0]}" if found else cause.partition("\n")[0]
 
 
 def n_workers(given: int | None, n_points: int, engine: str) -> int:
