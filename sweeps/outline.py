@@ -124,9 +124,5 @@ def _is_plain(part: Part) -> bool:
     return isinstance(part.keys, np.ndarray) and not part.coordinates and not is_free
 
 
-def _texts(failure: Failure) -> tuple[str, ...]:
-    return failure.kind, failure.type, failure.message, failure.traceback
-
-
 def _hex(values: Any, dtype: Any) -> str:
     return np.ascontiguousarray(values, dtype).tobytes().hex()
