@@ -208,3 +208,9 @@ def test_processes_commit_at_once_and_a_kill_costs_nothing_committed(tmp_path):
     assert content(memo.scan(folder, index), keys) == keys
     halves = [k for start in (0, 100, 200) for k in range(start, start + 21)]
     assert content(index, halves) == halves
+
+
+def test_a_pipe_in_the_place_of_a_segment_is_set_aside_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / f"{'0' * 32}.seg")
+    index = memo.scan(tmp_path)
+    assert [path.name for path in index.bad] == [f"{'0' * 32}.bad"]

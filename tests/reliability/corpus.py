@@ -326,7 +326,7 @@ def an_empty_file(path, outside):
     path.write_bytes(b"")
 
 
-@hostile("not an HDF5 file")
+@hostile("is damaged")
 def half_a_file(path, outside):
     path.write_bytes(path.read_bytes()[:2000])
 
