@@ -7,17 +7,16 @@ import dataclasses
 import functools
 import math
 import time
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from sweeps import display, flight, memory_limit, process, returning
+from sweeps import failing, flight, memory_limit, process, returning
 from sweeps.block import Variable
 from sweeps.errors import OutputError
+from sweeps.failing import Why
 from sweeps.interrupting import Interrupted
 
 BLOCK_BYTES = 64 * 2**20
@@ -33,12 +32,6 @@ _FIRST_CHUNK = 16
 _LARGEST_CHUNK = 2**16  # numpy's own cost has vanished, and temporary arrays stay in the cache
 _GROWTH = 16
 _CALLS_IN_A_TIMEOUT = 4  # so that a call for many points is not stopped because they are many
-
-_MESSAGE, _TEXT = 4_000, 20_000
-"""Characters kept of a message and of a traceback; some libraries put their data in messages."""
-
-Why = tuple[str, str, str, str]
-"""Kind, type, message and traceback of a failure."""
 
 Piece = tuple[slice | npt.NDArray[np.int64], tuple[Variable, ...]]
 """Which points of a block, and their values."""
@@ -215,11 +208,11 @@ class _Chunks:
         except Interrupted:
             raise
         except returning.LengthError as error:  # nor would that of fewer points be trusted
-            self.failures.extend((i, _refused(error)) for i in range(start, stop))
+            self.failures.extend((i, failing.refused(error)) for i in range(start, stop))
         except BaseException as error:
             restore(self.record, limits)
             if stop - start == 1:
-                refused = _refused(error) if isinstance(error, OutputError) else None
+                refused = failing.refused(error) if isinstance(error, OutputError) else None
                 said = refused or failure(error, self.record, limits)
                 self.failures.append((start, said))
             else:
@@ -241,8 +234,8 @@ def failure(error: BaseException, record: flight.Recorder, limits: Limits) -> Wh
         if limits.surroundings.memory_bytes is not None and memory_limit.is_exceeded(error):
             memory_limit.impose(None)  # there must be room to say so
             shown = memory_limit.show(limits.surroundings.memory_bytes)
-            record.die(f"beyond the memory limit of {shown}", why(error)[3])
-    return why(error)
+            record.die(f"beyond the memory limit of {shown}", failing.why(error)[3])
+    return failing.why(error)
 
 
 def restore(record: flight.Recorder, limits: Limits) -> None:
@@ -252,54 +245,3 @@ def restore(record: flight.Recorder, limits: Limits) -> None:
             limits.surroundings.restore()
         except process.SpoiledError as error:
             record.die(str(error), "")
-
-
-def _refused(error: OutputError) -> Why:
-    return "output", "OutputError", str(error), ""
-
-
-def timed_out(timeout_s: float, where: str) -> Why:
-    """Kind, type, message and traceback of a point that was stopped."""
-    return "timeout", "TimeoutError", f"took longer than the timeout of {timeout_s:g} s", where
-
-
-def why(error: BaseException) -> Why:
-    """Kind, type, message and traceback, without the frames of this module; cut where long."""
-    frames = error.__traceback__.tb_next if error.__traceback__ is not None else None
-    try:
-        text, message = _traceback(error, frames), str(error)
-    except Interrupted:
-        raise
-    except BaseException:  # a __str__ that raises
-        text, message = f"{type(error).__name__}: (cannot be shown)", "(cannot be shown)"
-    shortened = display.shortened
-    return "exception", type(error).__name__, shortened(message, _MESSAGE), shortened(text, _TEXT)
-
-
-_STACKS: dict[object, str] = {}
-_MANY_STACKS, _DEEP_STACK = 1000, 100
-
-
-def _traceback(error: BaseException, frames: TracebackType | None) -> str:
-    """As `traceback.format_exception`, which takes 37 us; for points that fail alike, 5 us.
-
-    What it says of the frames follows from their code and instructions. Errors that come of others,
-    and those that it looks into frames for, to guess what was meant, are left to it.
-    """
-    places = tuple((tb.tb_frame.f_code, tb.tb_lasti) for tb in _frames(frames))
-    is_alone = error.__cause__ is None and error.__context__ is None
-    is_guessed = isinstance(error, (NameError, AttributeError, ImportError, BaseExceptionGroup))
-    if not is_alone or is_guessed or not 0 < len(places) < _DEEP_STACK:
-        return "".join(traceback.format_exception(type(error), error, frames))
-    if places not in _STACKS:
-        if len(_STACKS) >= _MANY_STACKS:
-            _STACKS.clear()
-        _STACKS[places] = "".join(traceback.format_tb(frames))
-    said = "".join(traceback.format_exception_only(type(error), error))
-    return f"Traceback (most recent call last):\n{_STACKS[places]}{said}"
-
-
-def _frames(frames: TracebackType | None) -> Iterator[TracebackType]:
-    while frames is not None:
-        yield frames
-        frames = frames.tb_next

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sweeps import calling, flight, returning
-from sweeps.calling import Called, Limits, Why
+from sweeps import calling, failing, flight, returning
+from sweeps.calling import Called, Limits
+from sweeps.failing import Why
 from sweeps.interrupting import Interrupted
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class _Points:
         is_ended = task.done() and not task.cancelled()
         value, failure = task.result() if is_ended else (None, _CANCELLED)
         if not is_in_time and timeout_s is not None:
-            failure = calling.timed_out(timeout_s, failure[3] if failure else "")
+            failure = failing.timed_out(timeout_s, failure[3] if failure else "")
         if failure is not None:
             self._failures[i] = failure
         else:

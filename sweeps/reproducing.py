@@ -17,6 +17,7 @@ import numpy as np
 
 from sweeps import (
     calling,
+    failing,
     flight,
     hosting,
     interrupting,
@@ -27,9 +28,10 @@ from sweeps import (
     values,
 )
 from sweeps.block import Array
-from sweeps.calling import Called, Why
+from sweeps.calling import Called
 from sweeps.differences import Pair, pair
 from sweeps.errors import OutputError
+from sweeps.failing import Why
 from sweeps.interrupting import Interrupted
 from sweeps.locating import results_in
 from sweeps.recalling import Recalled
@@ -193,7 +195,7 @@ class _Watch:
 
     def _keep(self, error: BaseException) -> None:
         frames = error.__traceback__.tb_next if error.__traceback__ is not None else None
-        self.why = calling.why(error)
+        self.why = failing.why(error)
         if isinstance(error, Interrupted):  # the last frame is that of the signal's handler
             self.error, self.frames = KeyboardInterrupt(), _without_last(frames)
         else:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from sweeps import calling, flight
+from sweeps import failing, flight
 from sweeps.space import Positions
 
 
@@ -24,11 +24,11 @@ class Suspect:
     cause: str
 
 
-def why(suspect: Suspect, timeout_s: float | None) -> calling.Why:
+def why(suspect: Suspect, timeout_s: float | None) -> failing.Why:
     """Kind, type, message and traceback of a point that killed its worker."""
     at = suspect.at
     if at.kind == "timeout" and timeout_s is not None:
-        return calling.timed_out(timeout_s, at.traceback)
+        return failing.timed_out(timeout_s, at.traceback)
     message = f"the worker died: {at.cause or exit_code(suspect.cause)}"
     return "died", "WorkerDied", message, at.traceback
 

@@ -17,6 +17,7 @@ import numpy as np
 from sweeps import (
     calling,
     declaring,
+    failing,
     fingerprint,
     flight,
     hosting,
@@ -203,10 +204,8 @@ def evaluate(task: Task, block: Block) -> Receipt:
     """Evaluate a block until it is done or its time is over, and commit what is finished."""
     try:
         return _evaluate(task, block)
-    except (
-        MemoryError,
-        OSError,
-    ) as error:  # they returned too much, or have closed the loop's files
+    except (MemoryError, OSError) as error:
+        # The points returned too much, or have closed the files of the event loop.
         memory_limit.impose(None)
         task.recorder.die(f"{type(error).__name__}: {error}", traceback.format_exc())
         raise
@@ -315,7 +314,7 @@ def _parts(
 
 
 def _failures(
-    task: Task, block: Block, failures: list[tuple[int, calling.Why]], called: Called
+    task: Task, block: Block, failures: list[tuple[int, failing.Why]], called: Called
 ) -> list[Failure]:
     if not failures:
         return []

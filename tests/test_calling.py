@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeps import calling, flight
+from sweeps import calling, failing, flight
 from sweeps.interrupting import Interrupted
 
 
@@ -210,6 +210,6 @@ def test_a_traceback_is_pythons_own(fail):
         try:
             fail()
         except BaseException as error:
-            said = calling.why(error)
+            said = failing.why(error)
             frames = error.__traceback__.tb_next
             assert said[3] == "".join(traceback.format_exception(type(error), error, frames))
