@@ -143,7 +143,7 @@ class Claims:
             if descriptor is not None:
                 with contextlib.suppress(OSError):
                     os.close(descriptor)
-        self._own = None
+        self._own, self._lock = None, -1  # their numbers may soon be those of other files
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:

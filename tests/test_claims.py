@@ -225,3 +225,14 @@ def test_where_nothing_can_be_claimed_everything_is_free(tmp_path, monkeypatch, 
     assert (len(taken), len(left), len(held)) == (20, 10, 0)
     assert not own.held(every(mine)).any()
     own.close()
+
+
+def test_giving_up_closes_no_file_of_others(tmp_path):
+    mine = maker(SPACES["grid"])
+    own = Claims(tmp_path, mine)
+    (tmp_path / FOLDER / "other.claims").write_bytes(b"not claims")
+    own.take(every(mine), 1)
+    opened = [os.open(os.devnull, os.O_RDONLY) for _ in range(8)]
+    own.close()
+    for descriptor in opened:
+        os.close(descriptor)
