@@ -252,6 +252,8 @@ class _Other:
         """Read one record and return how long it is."""
         kind, n = int(words[0]), int(words[1])
         if kind == _SUMS:
+            if n > len(words) or words[2 : 2 + n].max(initial=0) > _MOST_SUMS:
+                raise ValueError("no sizes of dimensions")
             edges = np.cumsum([2 + n, *words[2 : 2 + n].tolist()]).astype(np.int64)
             lanes = [words[a:b] for a, b in itertools.pairwise(edges.tolist())]
             sums = tuple(np.stack([own, own], axis=1) for own in lanes)

@@ -190,11 +190,12 @@ def test_a_run_that_was_stopped_while_claiming_stops_nobody(tmp_path, claimant, 
     own.close()
 
 
-@pytest.mark.parametrize("kind", ["nonsense", "unknown record", "text", "pickle"])
+@pytest.mark.parametrize("kind", ["nonsense", "unknown record", "sizes", "text", "pickle"])
 def test_nonsense_in_place_of_claims_ends_the_sharing_only(tmp_path, kind):
     content = {
         "nonsense": os.urandom(4096),
         "unknown record": np.array([77, 2, 3], dtype="<u8").tobytes(),
+        "sizes": np.array([0, 1, 2**64 - 3], dtype="<u8").tobytes(),
         "text": b"not claims",
         "pickle": b"cos\nsystem\n(S'touch owned'\ntR.",
     }[kind]
