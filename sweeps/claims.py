@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import io
 import itertools
 import os
 import threading
@@ -70,17 +71,14 @@ class Claims:
         self._folder = memo / FOLDER
         self._others: dict[str, _Other] = {}
         self._settled: set[str] = set()
-        self._own: int | None = None
+        self._own: io.FileIO | None = None
+        self._lock: io.FileIO | None = None
         self._is_over = threading.Event()
-        self._path = self._folder / f"{uuid.uuid4().hex}{_SUFFIX}"
         try:
             files.make_folder(self._folder)
-            self._lock = os.open(self._folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+            self._lock = io.FileIO(self._folder / _LOCK, "a")
             with self._turn():  # or another run takes the file for that of a dead one
-                self._own = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
-                fcntl.flock(self._own, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if self._factors is not None:
-                    self._write(_sums(self._factors))
+                self._begin()
                 self._listen()
                 self._settle()
         except (StorageError, *_TROUBLE):
@@ -124,8 +122,24 @@ class Claims:
                 self._give_up()
         return np.zeros(len(positions), dtype=bool)
 
+    def withdraw(self) -> None:
+        """Claim no more what was claimed so far: all of it is finished.
+
+        Two runs that wait for each other's points would do so for ever where what both had
+        finished was removed, or was damaged.
+        """
+        if self._own is not None:
+            try:
+                with self._turn():
+                    before = self._own
+                    self._settled.add(self._path.name)
+                    self._begin()
+                    before.close()
+            except _TROUBLE:
+                self._give_up()
+
     def close(self) -> None:
-        """Withdraw all claims: what was finished of them is in the memo.
+        """Withdraw all claims, for good.
 
         The file is left where others go on, who may not have read it yet; the last one removes all.
         """
@@ -137,17 +151,24 @@ class Claims:
                         (self._folder / name).unlink(missing_ok=True)
         self._give_up()
 
+    def _begin(self) -> None:
+        self._path = self._folder / f"{uuid.uuid4().hex}{_SUFFIX}"
+        self._own = io.FileIO(self._path, "a")
+        fcntl.flock(self._own, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if self._factors is not None:
+            self._write(_sums(self._factors))
+
     def _give_up(self) -> None:
         self._is_over.set()
-        for descriptor in (self._own, getattr(self, "_lock", None)):
-            if descriptor is not None:
-                with contextlib.suppress(OSError):
-                    os.close(descriptor)
-        self._own, self._lock = None, -1  # their numbers may soon be those of other files
+        for file in (self._own, self._lock):
+            if file is not None:
+                file.close()
+        self._own = None
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:
         """Be the only one to claim; not for ever, since the one before may have been stopped."""
+        assert self._lock is not None
         deadline = time.monotonic() + _PATIENCE_S
         while True:
             try:
@@ -178,7 +199,7 @@ class Claims:
         return np.array([_LISTED, len(lanes)], dtype="<u8").tobytes() + lanes.tobytes()
 
     def _write(self, record: bytes) -> None:
-        if self._own is not None and os.write(self._own, record) < len(record):
+        if self._own is not None and self._own.write(record) != len(record):
             raise OSError("the disk is full")
 
     def _are_of(self, positions: Positions, others: Iterable[_Other]) -> npt.NDArray[np.bool_]:
@@ -240,12 +261,17 @@ class _Other:
         if beat_ns != self._beat_ns:  # clocks of machines differ: its own tells that it lives
             self._beat_ns, self._heard_s = beat_ns, now
         self.is_silent = now - self._heard_s > _SILENT_S
-        words = np.frombuffer(self._file.read(), dtype="<u8").astype(np.uint64)
-        while len(words):
-            words = words[self._read(words) :]
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(self._file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             self.has_ended = True
+        try:
+            words = np.frombuffer(self._file.read(), dtype="<u8").astype(np.uint64)
+            while len(words):
+                words = words[self._read(words) :]
+        except (ValueError, IndexError):
+            if not self.has_ended:  # else torn by a power cut: claims are not flushed
+                raise
+        if self.has_ended:
             self._file.close()
 
     def _read(self, words: Lanes) -> int:

@@ -193,6 +193,7 @@ class Dispatch:
 
     def _await(self, others: claims.Claims) -> Generator[None]:
         """Wait until points that other runs had claimed are finished, or free for us."""
+        others.withdraw()
         held, pause_s = self._scheduler.held(), _FIRST_PAUSE_S
         while len(held) and not self._is_stopped:
             is_held = others.held(held)

@@ -1,6 +1,7 @@
 """Laws of claims: runs that go on together take every point once; who ends frees what it had."""
 
 import fcntl
+import io
 import os
 import signal
 import subprocess
@@ -218,10 +219,15 @@ def test_where_nothing_can_be_claimed_everything_is_free(tmp_path, monkeypatch, 
         (tmp_path / FOLDER).write_text("")
     elif trouble == "no locks":
         monkeypatch.setattr("fcntl.flock", refuse)
+    elif trouble == "full disk":
+
+        class Full(io.FileIO):
+            def write(self, data):
+                return 0
+
+        monkeypatch.setattr("io.FileIO", Full)
     mine = maker(SPACES["grid"])
     own = Claims(tmp_path, mine)
-    if trouble == "full disk":
-        monkeypatch.setattr("os.write", lambda *_: 0)
     taken, left, held = own.take(every(mine), 20)
     assert (len(taken), len(left), len(held)) == (20, 10, 0)
     assert not own.held(every(mine)).any()
@@ -231,9 +237,37 @@ def test_where_nothing_can_be_claimed_everything_is_free(tmp_path, monkeypatch, 
 def test_giving_up_closes_no_file_of_others(tmp_path):
     mine = maker(SPACES["grid"])
     own = Claims(tmp_path, mine)
-    (tmp_path / FOLDER / "other.claims").write_bytes(b"not claims")
-    own.take(every(mine), 1)
+    with (tmp_path / FOLDER / "other.claims").open("wb", buffering=0) as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        other.write(b"not claims")
+        own.take(every(mine), 1)
     opened = [os.open(os.devnull, os.O_RDONLY) for _ in range(8)]
     own.close()
     for descriptor in opened:
         os.close(descriptor)
+
+
+def test_what_a_dead_run_left_torn_is_no_hindrance(tmp_path):
+    (tmp_path / FOLDER).mkdir()
+    (tmp_path / FOLDER / "torn.claims").write_bytes(np.array([1, 0, 9], dtype="<u8").tobytes()[:-3])
+    mine = maker(SPACES["grid"])
+    first, second = Claims(tmp_path, mine), Claims(tmp_path, mine)
+    first.take(every(mine), 10)
+    assert second.held(every(mine)).sum() == 10
+    first.close()
+    second.close()
+    assert [p.name for p in (tmp_path / FOLDER).iterdir()] == ["lock"]
+
+
+def test_who_withdraws_claims_only_what_it_takes_from_then_on(tmp_path):
+    mine = maker(SPACES["grid"])
+    first, second = Claims(tmp_path, mine), Claims(tmp_path, mine)
+    first.take(every(mine), 10)
+    first.withdraw()
+    assert second.held(every(mine)).sum() == 0
+    taken, _, _ = first.take(every(mine)[5:], 10)
+    assert second.held(every(mine)).sum() == 10
+    assert sorted(second.take(every(mine), 30)[2]) == sorted(taken)
+    first.close()
+    second.close()
+    assert [p.name for p in (tmp_path / FOLDER).iterdir()] == ["lock"]

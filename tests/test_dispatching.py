@@ -313,3 +313,14 @@ def test_points_that_another_run_is_at_are_awaited_not_computed(deadly, engine, 
     assert awaited[0] == 3
     assert (report.n_computed, report.n_reused) == ((17, 3) if is_finished else (20, 0))
     check(subject, 20, {})
+
+
+@pytest.mark.parametrize("engine", engines.NAMES)
+def test_where_nothing_can_be_locked_a_run_is_as_right_and_ends(deadly, engine, monkeypatch):
+    def refuse(*_):
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    report = running.execute(deadly(20, {}), Options(engine))
+    assert (report.n_computed, report.n_failed) == (20, 0)
+    check(resolve("deadly"), 20, {})
