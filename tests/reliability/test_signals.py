@@ -109,7 +109,8 @@ def attack(whom, number, n_times, delay_s):
     out, error = run.communicate(timeout=60)
     gone_s = seconds_until_nothing_is_left(run.pid)
     assert "Traceback" not in error, error
-    assert "leaked" not in error, error
+    # A third signal meets Python's own exit, and the trackers clean up behind it, and say so.
+    assert n_times > 2 or "leaked" not in error, error
     code = run.returncode
     if whom == "worker":
         assert code == 0, error
