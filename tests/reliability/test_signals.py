@@ -106,7 +106,7 @@ def attack(whom, number, n_times, delay_s):
     for _ in range(n_times):
         send(run, whom, number)
         time.sleep(0.05)
-    out, error = run.communicate(timeout=60)
+    out, error = run.communicate(timeout=300)
     gone_s = seconds_until_nothing_is_left(run.pid)
     assert "Traceback" not in error, error
     # A third signal meets Python's own exit, and the trackers clean up behind it, and say so.
@@ -159,7 +159,7 @@ def test_workers_amid_c_code_that_never_returns_end_with_the_run(number):
     if number != signal.SIGKILL:
         time.sleep(0.3)
         run.send_signal(number)
-    _, error = run.communicate(timeout=60)
+    _, error = run.communicate(timeout=300)
     assert "Traceback" not in error
     seconds_until_nothing_is_left(run.pid)
 
@@ -173,7 +173,7 @@ def test_a_terminal_that_was_closed_is_no_error(number):
     os.close(ours)
     if number:
         os.kill(run.pid, number)
-    run.wait(timeout=60)
+    run.wait(timeout=300)
     seconds_until_nothing_is_left(run.pid)
     assert run.returncode in (2, 130 if number else 0)  # 2: the answer cannot be written
     known = sweeps.status("patient")
