@@ -51,7 +51,7 @@ def compute(
     if n_missing and options.limit is None and not interruption.is_asked:
         raise _unfinished(
             f"{count(n_missing, 'point')} of what was finished went missing from {subject.memo}, "
-            "set aside as damaged or removed, while the run was going: run again to compute them",
+            "set aside as damaged, removed or renamed, while the run was going: run again to go on",
             tally,
         )
     # values that do not fit those of the first point are neither reused nor computed, but failed

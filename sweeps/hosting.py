@@ -15,11 +15,11 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sweeps import calling, concurrent, signature
+from sweeps import calling, concurrent, flight, signature
 from sweeps.calling import Called
 from sweeps.declaring import Experiment
 from sweeps.errors import SweepsError
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 MAX_CLOSING_S = 30.0
 """What takes longer to be closed is left to itself, so that the results land."""
+
+MAX_OPENING_S = 600.0
+"""What takes longer to be opened never will be; meanwhile an interrupt is heard."""
 
 _OVER = "over"
 _OPEN = ".open"
@@ -89,8 +92,19 @@ class Host:
         live = functools.partial(contextvars.copy_context().run, self._live)  # results folder
         self._thread = threading.Thread(target=live, daemon=True, name="sweeps-host")
         self._thread.start()
-        self._opened.result()
+        self._wait_until_open()
         atexit.register(self._end)
+
+    def _wait_until_open(self) -> None:
+        """Wait for the resources, but not for ever, nor for longer than the run is to go on."""
+        deadline = time.monotonic() + MAX_OPENING_S
+        while not wait([self._opened], timeout=_CHECK_S).done:
+            is_late = time.monotonic() > deadline
+            if is_late or flight.is_asked_to_stop(self._flights):
+                _mark(self._flights, self._thread).unlink(missing_ok=True)  # nobody waits for it
+                why = f"its resources were not opened in {MAX_OPENING_S:g} s" if is_late else "stop"
+                raise CannotOpenError(f"{self._experiment.name!r} cannot be called: {why}")
+        self._opened.result()
 
     def call(self, given: Mapping[str, Any], *arguments: Any) -> Called:
         """Call the function; takes what `calling.call_each` takes behind the function."""
@@ -235,10 +249,14 @@ def _said(experiment: Experiment, name: str) -> Iterator[None]:
         ) from error
 
 
+def _mark(flights: Path, thread: threading.Thread) -> Path:
+    return flights / f"{os.getpid()}-{thread.ident}{_OPEN}"
+
+
 @contextlib.contextmanager
 def _marked(flights: Path, experiment: Experiment) -> Iterator[None]:
     """Leave a mark in a run's folder while resources are open, and say there what goes wrong."""
-    mark = flights / f"{os.getpid()}-{threading.get_ident()}{_OPEN}"
+    mark = _mark(flights, threading.current_thread())
     if experiment.resources:
         mark.touch()
     try:

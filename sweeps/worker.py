@@ -220,6 +220,8 @@ def _evaluate(task: Task, block: Block) -> Receipt:
         with locating.results_in(task.settings.results):
             called = _call(task, block)
     except hosting.CannotOpenError as error:
+        if flight.is_asked_to_stop(task.settings.flights):
+            return Receipt(block.number, 0, 0, len(block), 0.0)
         return _refusal(str(error))
     parts, failures = _tabulate(task, block, called)
     if changed := _changed_data(task.settings):  # the values may be of either content

@@ -149,3 +149,9 @@ def test_a_file_in_the_place_of_a_folder_is_told(tmp_path, where):
 
 def test_a_gone_temporary_is_not_abandoned(tmp_path):
     assert not files.is_abandoned(tmp_path / "none")
+
+
+def test_a_link_whose_target_is_gone_is_told(tmp_path):
+    (tmp_path / "memo").symlink_to(tmp_path / "disk")
+    with pytest.raises(StorageError, match=r"memo is a link to .*disk; which is not there: mount"):
+        files.make_folder(tmp_path / "memo" / "wave")

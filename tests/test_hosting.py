@@ -141,6 +141,21 @@ def test_workers_that_die_take_their_resources_along_and_the_others_open_new_one
     assert (report.n_computed, report.n_failed, report.warnings) == (39, 1, ())
 
 
+STUCK = """
+import contextlib, pathlib, time
+from sweeps import experiment, grid
+
+@contextlib.contextmanager
+def hang():
+    pathlib.Path("opening").touch()
+    time.sleep(10**6)
+    yield 1
+
+@experiment(grid(x=range(3)), timeout=1, resources={"r": hang})
+def stuck(x, r):
+    return x
+"""
+
 ENDLESS = """
 import asyncio, contextlib, pathlib, time
 from sweeps import experiment, grid
@@ -312,6 +327,31 @@ def test_a_resource_that_is_never_closed_keeps_nobody_waiting(project, monkeypat
     report = running.execute(resolve(way), Options(engine, n_workers=2))
     assert report.n_computed == 3
     assert report.warnings == ("a resource was not closed in 0.3 s, and is left to itself",)
+
+
+@pytest.mark.parametrize("engine", ["serial", "threads"])
+def test_a_resource_that_is_never_opened_ends_the_run(project, monkeypatch, engine):
+    monkeypatch.setattr(hosting, "MAX_OPENING_S", 0.3)
+    (project / "experiments" / "stuck.py").write_text(STUCK)
+    with pytest.raises(SweepsError, match=r"its resources were not opened in 0\.3 s"):
+        running.execute(resolve("stuck"), Options(engine, n_workers=2))
+
+
+@pytest.mark.parametrize("engine", NAMES)
+def test_an_interrupt_is_heard_while_a_resource_is_opened(project, engine):
+    (project / "experiments" / "stuck.py").write_text(STUCK)
+    run = subprocess.Popen(
+        [sys.executable, "-m", "sweeps", "run", "stuck", f"--engine={engine}", "-j2"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not Path("opening").exists():
+        time.sleep(0.02)
+    run.send_signal(signal.SIGTERM)
+    _, error = run.communicate(timeout=120)
+    assert run.returncode == 130, error
+    assert "was not closed" not in error
 
 
 def test_an_asynchronous_resource_is_for_asynchronous_functions(project):
