@@ -12,6 +12,12 @@ from hypothesis import settings
 
 from sweeps.cli import main
 
+# What is ignored here, as in the background of a script, would be ignored by runs that are started.
+for _number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        _is_interrupt = _number == signal.SIGINT
+        signal.signal(_number, signal.default_int_handler if _is_interrupt else signal.SIG_DFL)
+
 settings.register_profile("sweeps", deadline=None)
 settings.load_profile("sweeps")
 
