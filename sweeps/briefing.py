@@ -8,7 +8,6 @@ import hashlib
 import os
 import pickle
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,16 @@ from sweeps.errors import SweepsError
 from sweeps.source.memory import IN_MEMORY
 from sweeps.subject import Subject
 
-Work = Callable[[Any], Receipt]
+Work = functools.partial[Receipt]
 
 
 def here(subject: Subject, flights: Path) -> Work:
-    """Brief workers that share this process.
+    """Brief workers that share this process; raises what `task_here` does."""
+    return functools.partial(_work_here, *task_here(subject, flights))
+
+
+def task_here(subject: Subject, flights: Path) -> tuple[worker.Task, pinning.Pins]:
+    """Make an experiment ready in this process, and say what its code was read from.
 
     Raises
     ------
@@ -38,8 +42,7 @@ def here(subject: Subject, flights: Path) -> Work:
         freezing.refuse_newer_data(frozen, subject)
     settings = _settings(subject, flights, frozen)
     task = worker.Task(subject.experiment, settings, flight.Recorder(None))
-    pins = dataclasses.replace(frozen.pins, scratch=flights / "scratch")
-    return functools.partial(_work_here, task, pins)
+    return task, dataclasses.replace(frozen.pins, scratch=flights / "scratch")
 
 
 def _work_here(task: worker.Task, pins: pinning.Pins, block: Block) -> Receipt:

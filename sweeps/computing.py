@@ -82,12 +82,21 @@ def compute_points(
     options: Options,
     watch: Watch | None,
     interruption: Interruption,
+    *,
+    is_mustered: bool = False,
 ) -> dispatching.Tally:
-    """Compute some points whether or not they are known, and land nothing."""
+    """Compute some points whether or not they are known, and land nothing.
+
+    With `is_mustered`, all worker processes are started and ready before the first point.
+    """
     record.keep(subject.memo, subject.experiment, subject.fingerprint)
     progress = Progress(len(positions), 0, 0, 0, 0.0)
     index = memo.scan(subject.memo)
+    start = time.perf_counter()
     dispatch = _dispatch(subject, index, [positions], options, None)
+    if is_mustered:
+        dispatch.muster()
+    dispatch.tally.start_s = time.perf_counter() - start
     return _compute(dispatch, subject, index, progress, watch, interruption, None)
 
 
@@ -174,6 +183,7 @@ def _compute(
                         index = refreshing.refresh(subject, index, started).gathered.index
                     last = time.perf_counter()
                     pause = max(_FIRST_LANDING_S, LANDING_SHARE * (last - begun))
+        tally.seconds = time.perf_counter() - start
         dispatch.end()
     finally:
         interruption.tell(lambda: None)  # there is nobody left to be stopped

@@ -19,6 +19,7 @@ from sweeps import (
     flight,
     hosting,
     memo,
+    mustering,
     planning,
     scheduling,
     suspicion,
@@ -44,6 +45,9 @@ class Tally:
     n_elsewhere: int = 0  # finished by other runs meanwhile
     n_awaited: int = 0  # that we wait for other runs to finish
     n_uncommitted: int = 0
+    busy_s: float = 0.0  # in the function, of all workers together
+    start_s: float = 0.0  # until all workers were ready, where they were mustered
+    seconds: float = 0.0  # from then until the last outcome
     error: str = ""
     warnings: list[str] = dataclasses.field(default_factory=list)
 
@@ -98,6 +102,17 @@ class Dispatch:
         self._n_barren = self._n_unexplained = self._n_outcomes = 0
         self._is_stopped = False
         self.tally = Tally()
+
+    def muster(self) -> None:
+        """Start the worker processes, and wait until all of them are ready for blocks."""
+        (job,) = self._work.args
+        try:
+            error = mustering.muster(self._engine, job, self._n_workers)
+        except BaseException:
+            self.close()
+            raise
+        if error:
+            self._give_up(error)
 
     def stop(self) -> None:
         """Begin nothing more; what is under way is finished and committed."""
@@ -154,6 +169,7 @@ class Dispatch:
         self._n_barren = 0
         self.tally.n_computed += receipt.n_done
         self.tally.n_failed += receipt.n_failed
+        self.tally.busy_s += receipt.busy_s
 
     def _give_up(self, error: str) -> None:
         self.tally.error = self.tally.error or error

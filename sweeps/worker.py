@@ -35,6 +35,7 @@ from sweeps.errors import StorageError, SweepsError
 from sweeps.keying import KeyMaker
 from sweeps.locating import ModuleLocation
 from sweeps.signature import RNG
+from sweeps.space import Positions
 from sweeps.streams import Generators
 
 _CHANGED = "is not what it was when the run began: run it again"
@@ -131,15 +132,20 @@ class Task:
 
 def work(job: Job, block: Block) -> Receipt:
     """Evaluate a block in a worker process, commit it to the memo, and say so."""
+    task = ready(job)
+    return task if isinstance(task, Receipt) else evaluate(task, block)
+
+
+def ready(job: Job) -> Task | Receipt:
+    """Prepare a job, or say why it cannot be."""
     try:
-        task = prepare(job)
+        return prepare(job)
     except SweepsError as error:
         return _refusal(str(error))
     except Exception as error:  # whatever the project's modules raise
         return _refusal(
             f"a worker cannot make {job.experiment!r} ready: {type(error).__name__}: {error}"
         )
-    return evaluate(task, block)
 
 
 def _refusal(reason: str) -> Receipt:
@@ -218,7 +224,7 @@ def _evaluate(task: Task, block: Block) -> Receipt:
         return Receipt(block.number, 0, 0, len(block), 0.0)
     try:
         with locating.results_in(task.settings.results):
-            called = _call(task, block)
+            called = call(task, block)
     except hosting.CannotOpenError as error:
         if flight.is_asked_to_stop(task.settings.flights):
             return Receipt(block.number, 0, 0, len(block), 0.0)
@@ -243,13 +249,21 @@ def _evaluate(task: Task, block: Block) -> Receipt:
     )
 
 
-def _call(task: Task, block: Block) -> Called:
-    """Call the function at the points of a block, in the way that is declared."""
-    experiment, settings = task.experiment, task.settings
-    positions = block.at
+def arguments(task: Task, positions: Positions) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the function is given at all points, and the columns that it is given of each."""
+    settings = task.settings
     columns: dict[str, Any] = settings.keys.space.arguments_at(positions, settings.passed)
     given = {name: value for name, value in settings.constants.items() if name not in columns}
     streams = settings.keys.streams(positions)
+    if streams is not None:
+        columns[RNG] = Generators(settings.seed, streams)
+    return given, columns
+
+
+def call(task: Task, block: Block) -> Called:
+    """Call the function at the points of a block, in the way that is declared."""
+    experiment, settings = task.experiment, task.settings
+    given, columns = arguments(task, block.at)
     limits = calling.Limits(
         settings.block_s,
         experiment.timeout,
@@ -258,12 +272,10 @@ def _call(task: Task, block: Block) -> Called:
         settings.taken,
         task.surroundings,
     )
-    if streams is not None:
-        columns[RNG] = Generators(settings.seed, streams)
-    with task.hosts.caller(experiment, settings.flights) as call:
+    with task.hosts.caller(experiment, settings.flights) as caller:
         task.recorder.begin(block.number)
         try:
-            called = call(given, columns, len(block), task.recorder, limits)
+            called = caller(given, columns, len(block), task.recorder, limits)
         finally:
             task.recorder.disarm()
     task.recorder.suspect_all(len(called.elapsed))

@@ -41,6 +41,13 @@ def get(name: str) -> Engine:
     return engine
 
 
+def end_processes() -> None:
+    """End worker processes that wait for blocks, so that the next run starts its own."""
+    from sweeps.engines import local
+
+    local.end_processes()
+
+
 def is_in_process(name: str) -> bool:
     """Whether an engine's workers share the process of the caller, and its fate."""
     return name != "loky"

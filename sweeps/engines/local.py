@@ -84,12 +84,13 @@ def _kill_at_exit() -> None:
     Exit handlers come too late for that: loky waits for its workers before, in a handler of this
     kind that it registers with its first worker; the last one registered is called first.
     """
+    threading._register_atexit(end_processes)  # type: ignore[attr-defined]
 
-    def kill() -> None:
-        for pool in list(_POOLS):
-            pool.shutdown(kill_workers=True)
 
-    threading._register_atexit(kill)  # type: ignore[attr-defined]
+def end_processes() -> None:
+    """End by force the worker processes that wait for blocks; the next round starts new ones."""
+    for pool in list(_POOLS):
+        pool.shutdown(kill_workers=True)
 
 
 def _parallel(
