@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sweeps import reductions, sample
+    from sweeps.benchmarking import bench
     from sweeps.caching import cached
     from sweeps.comparing import diff
     from sweeps.declaring import Experiment, experiment
@@ -28,6 +29,7 @@ _HOMES = {
     "Space": "space",
     "SweepsError": "errors",
     "accept": "vouching",
+    "bench": "benchmarking",
     "cached": "caching",
     "diff": "comparing",
     "experiment": "declaring",
@@ -50,6 +52,7 @@ __all__ = [
     "Space",
     "SweepsError",
     "accept",
+    "bench",
     "cached",
     "diff",
     "experiment",

@@ -11,7 +11,15 @@ from typing import NoReturn
 import click
 
 from sweeps import __version__
-from sweeps.commands import common, computing, keeping, looking, reproducing, trusting
+from sweeps.commands import (
+    benchmarking,
+    common,
+    computing,
+    keeping,
+    looking,
+    reproducing,
+    trusting,
+)
 from sweeps.errors import SweepsError
 from sweeps.interrupting import Interrupted
 
@@ -22,7 +30,7 @@ def cli() -> None:
     """Parameter sweeps: every result computed once, labelled, in one HDF5 file."""
 
 
-for _module in (computing, looking, trusting, reproducing, keeping):
+for _module in (computing, looking, trusting, reproducing, benchmarking, keeping):
     for _command in _module.COMMANDS:
         cli.add_command(_command)
 

@@ -27,6 +27,21 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours < 24 else f"{hours // 24} d {hours % 24} h"
 
 
+def brief(seconds: float) -> str:
+    """Write a time that may be very short.
+
+    Examples
+    --------
+    >>> brief(4.21e-5), brief(0.0125), brief(75)
+    ('42 µs', '12 ms', '1 min 15 s')
+    """
+    for unit, factor in (("ns", 1e9), ("µs", 1e6), ("ms", 1e3)):
+        number = seconds * factor
+        if number < 999.5:
+            return f"{number:.0f} {unit}" if number > 9.95 else f"{number:.2g} {unit}"
+    return duration(seconds)
+
+
 def size(n_bytes: float) -> str:
     """Write a number of bytes as people say it.
 

@@ -31,9 +31,12 @@ STATUS_KEYS = PLAN_KEYS - {"reused"} | {"done", "results", "fingerprint"}
 FAILURE_KEYS = {"position", "params", "kind", "type", "message", "traceback", "attempts"}
 COMMANDS = (
     *("list", "new", "plan", "run", "status", "failures", "show"),
-    *("why", "accept", "diff", "reproduce", "clean", "rename", "verify"),
+    *("why", "accept", "diff", "reproduce", "bench", "clean", "rename", "verify"),
 )
-OF_ONE = ("plan", "run", "status", "failures", "why", "accept", "diff", "reproduce", "clean")
+OF_ONE = (
+    *("plan", "run", "status", "failures", "why", "accept", "diff", "reproduce", "bench"),
+    "clean",
+)
 
 
 @pytest.fixture

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -95,6 +96,26 @@ def say(answer: answers.Answer, as_json: bool) -> None:
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - or it is flushed again at exit
         if not isinstance(error, BrokenPipeError):  # `| head` had enough, which is no mistake
             raise StorageError(f"cannot write the answer: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def printing_to_stderr(is_asked: bool) -> Iterator[None]:
+    """Have all that is printed, from C code and other programs too, go to stderr.
+
+    C code may print when the process ends, so stdout is moved for good: what Python prints
+    afterwards goes to where it was.
+    """
+    if not is_asked:
+        yield
+        return
+    with contextlib.suppress(io.UnsupportedOperation, OSError, ValueError):
+        if sys.stdout.fileno() == 1:
+            sys.stdout.flush()
+            encoding, errors = sys.stdout.encoding, sys.stdout.errors
+            sys.stdout = os.fdopen(os.dup(1), "w", encoding=encoding, errors=errors)
+            os.dup2(2, 1)
+    with contextlib.redirect_stdout(sys.stderr):
+        yield
 
 
 def warn(text: str) -> None:

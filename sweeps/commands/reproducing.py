@@ -6,7 +6,6 @@ import contextlib
 import faulthandler
 import io
 import os
-import sys
 import traceback
 from collections.abc import Iterator
 
@@ -54,7 +53,7 @@ def reproduce(
     case = reproducing.case(subject.resolve(experiment, results=results), position)
     for warning in verdicts.beforehand(case):
         common.warn(f"warning: {warning}")
-    with _crashes_shown(), _printing_to_stderr(as_json):
+    with _crashes_shown(), common.printing_to_stderr(as_json):
         came = reproducing.reproduce(case, _debug if pdb else None)
     for warning in came.warnings:
         common.warn(f"warning: {warning}")
@@ -69,26 +68,6 @@ def _crashes_shown() -> Iterator[None]:
         with contextlib.suppress(io.UnsupportedOperation, OSError, ValueError):
             faulthandler.enable()
     yield
-
-
-@contextlib.contextmanager
-def _printing_to_stderr(is_asked: bool) -> Iterator[None]:
-    """Have all that is printed, from C code and other programs too, go to stderr.
-
-    C code may print when the process ends, so stdout is moved for good: what Python prints
-    afterwards goes to where it was.
-    """
-    if not is_asked:
-        yield
-        return
-    with contextlib.suppress(io.UnsupportedOperation, OSError, ValueError):
-        if sys.stdout.fileno() == 1:
-            sys.stdout.flush()
-            encoding, errors = sys.stdout.encoding, sys.stdout.errors
-            sys.stdout = os.fdopen(os.dup(1), "w", encoding=encoding, errors=errors)
-            os.dup2(2, 1)
-    with contextlib.redirect_stdout(sys.stderr):
-        yield
 
 
 def _debug(error: BaseException) -> None:

@@ -1,0 +1,151 @@
+"""Timing: some points of an experiment computed once, sequentially here or by workers.
+
+Nothing is kept of the values.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from sweeps import (
+    briefing,
+    calling,
+    computing,
+    engines,
+    hosting,
+    pinning,
+    planning,
+    process,
+    signature,
+    worker,
+)
+from sweeps.benchmark import Timing
+from sweeps.block import Block
+from sweeps.declaring import Experiment
+from sweeps.dispatching import Tally
+from sweeps.errors import SweepsError
+from sweeps.interrupting import Interrupted, Interruption
+from sweeps.invocation import Options
+from sweeps.locating import results_in
+from sweeps.space import Positions
+from sweeps.subject import Subject
+
+_CHUNK = 2**16  # points whose arguments are in memory together
+
+
+def is_plain(experiment: Experiment) -> bool:
+    """Whether a loop that a user would write calls the function as it is."""
+    is_other = experiment.vectorized or experiment.resources
+    return not (is_other or signature.is_async(experiment.function))
+
+
+def sequential(subject: Subject, positions: Positions) -> Timing:
+    """Time the points one after the other in this process.
+
+    Arguments are made ready before the clock runs. What no plain loop can call is called as a
+    worker calls it.
+
+    Raises
+    ------
+    SweepsError
+        Where a resource cannot be opened, or code was edited since it was imported.
+    """
+    flights = Path(tempfile.mkdtemp(prefix="sweeps-"))
+    try:
+        task, pins = briefing.task_here(subject, flights)
+        settings = dataclasses.replace(task.settings, block_s=math.inf)
+        surroundings = process.Surroundings()
+        task = dataclasses.replace(task, settings=settings, surroundings=surroundings)
+        time_block = _in_a_loop if is_plain(subject.experiment) else _as_a_worker
+        busy_s, n_failed = 0.0, 0
+        with pinning.held(pins), results_in(subject.results):
+            for block in _blocks(subject, positions):
+                seconds, failed = time_block(task, block)
+                busy_s += seconds
+                n_failed += failed
+                with contextlib.suppress(process.SpoiledError):
+                    surroundings.restore()
+        hosting.end(flights)
+        return Timing(busy_s, 0.0, busy_s, n_failed)
+    finally:
+        shutil.rmtree(flights, ignore_errors=True)
+
+
+def _blocks(subject: Subject, positions: Positions) -> Iterator[Block]:
+    for start in range(0, len(positions), _CHUNK):
+        yield from planning.cut(subject.keys, positions[start : start + _CHUNK], 0, None)
+
+
+def _in_a_loop(task: worker.Task, block: Block) -> tuple[float, int]:
+    given, columns = worker.arguments(task, block.at)
+    rows = calling.rows(columns, len(block))
+    start = time.perf_counter()
+    n_failed = _loop(task.experiment.function, given, tuple(columns), rows)
+    return time.perf_counter() - start, n_failed
+
+
+def _loop(
+    function: Callable[..., Any],
+    given: Mapping[str, Any],
+    names: tuple[str, ...],
+    rows: Iterable[tuple[Any, ...]],
+) -> int:
+    """Call a function at one point after the other; return how often it raised."""
+    n_failed = 0
+    for row in rows:
+        try:
+            function(**given, **dict(zip(names, row, strict=True)))
+        except Interrupted:
+            raise
+        except BaseException:  # a point's own SystemExit too
+            n_failed += 1
+    return n_failed
+
+
+def _as_a_worker(task: worker.Task, block: Block) -> tuple[float, int]:
+    busy_s, n_failed, at = 0.0, 0, block.at
+    while len(at):  # a call ends where it has returned much
+        called = worker.call(task, Block(block.number, at))
+        busy_s += called.busy_s
+        n_failed += len(called.failures)
+        at = at[len(called.elapsed) :]
+    return busy_s, n_failed
+
+
+def parallel(subject: Subject, positions: Positions, n_workers: int, scratch: Path) -> Timing:
+    """Time the points on worker processes that are started for it.
+
+    Raises
+    ------
+    SweepsError
+        Where they cannot be computed or kept.
+    """
+    engines.end_processes()
+    tally = computed(subject, positions, n_workers, scratch)
+    return Timing(tally.seconds, tally.start_s, tally.busy_s, tally.n_failed)
+
+
+def computed(subject: Subject, positions: Positions, n_workers: int, scratch: Path) -> Tally:
+    """Compute points on worker processes, and keep them in a scratch folder.
+
+    Raises
+    ------
+    SweepsError
+        Where they cannot be computed or kept.
+    """
+    apart = dataclasses.replace(subject, scratch=scratch)
+    options = Options("loky", n_workers)
+    tally = computing.compute_points(
+        apart, positions, options, None, Interruption(), is_mustered=True
+    )
+    if tally.error:
+        raise SweepsError(tally.error)
+    return tally
