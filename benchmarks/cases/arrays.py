@@ -1,0 +1,54 @@
+"""B4: how fast arrays reach the disk."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks import measuring
+from benchmarks.contenders import FSYNCED, PLAIN, SWEEPS, Contender
+from benchmarks.rows import Case, Options, Row, in_turn, rows_of
+
+MIB = 2**20
+FORMS = ((MIB, 300), (8 * MIB, 100))
+UNFLUSHED = "sweeps without fsync"
+
+
+def _measure(options: Options) -> list[Row]:
+    rows: list[Row] = []
+    contenders = [SWEEPS, replace(SWEEPS, name=UNFLUSHED), FSYNCED, PLAIN, *options.peers]
+    for n_bytes, n_default in FORMS:
+        n_arrays = options.sizes[0] if options.sizes else n_default
+        size, data_bytes = n_bytes // MIB, n_arrays * n_bytes
+
+        def measure(
+            contender: Contender, folder: Path, n_arrays: int = n_arrays, n_bytes: int = n_bytes
+        ) -> measuring.Run:
+            job = {"n_arrays": n_arrays, "n_bytes": n_bytes}
+            command = contender.command(folder, "arrays", job)
+            fsync = contender.name != UNFLUSHED
+            return measuring.run(command, folder, fsync=fsync, limit_s=10 * options.limit_s)
+
+        turns = in_turn(contenders, "arrays", options.rounds, measure)
+        for name, runs in turns.runs.items():
+            run = measuring.median(runs)
+            more = {
+                "mb_per_s": data_bytes / run.wall_s / 1e6,
+                "disk_over_data": run.disk_bytes / data_bytes,
+            }
+            rows += rows_of(name, size, runs, **more)
+        rows += turns.noted(size)
+    return rows
+
+
+CASES = (
+    Case(
+        "B4",
+        "Arrays",
+        "MiB an array",
+        "300 arrays of 1 MiB and 100 of 8 MiB, random, made at the speed of memory. sweeps flushes "
+        "all that it commits; of the peers none does, so that both are measured. The whole wall, "
+        "starting Python included.",
+        _measure,
+    ),
+)

@@ -1,0 +1,40 @@
+"""Log-log plots of walls against sizes, where matplotlib is there."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks import acceptance
+from benchmarks.rows import Case, Row
+
+
+def plot(case: Case, rows: Sequence[Row], folder: Path) -> str:
+    """Draw a case that has several sizes; return the file's name, or nothing if there is none."""
+    lines = {
+        name: line
+        for name in dict.fromkeys(row.contender for row in rows)
+        if len(line := acceptance.walls(rows, name)) > 1
+    }
+    long = any(max(line)[0] >= 100 * min(line)[0] for line in lines.values())
+    if not long or importlib.util.find_spec("matplotlib") is None:
+        return ""
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    mpl.rcParams["svg.hashsalt"] = case.name  # the same file for the same figures
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
+    for name, line in lines.items():
+        ours = name.startswith("sweeps")
+        style = {"linewidth": 2.5, "color": "black"} if ours else {"linewidth": 1.2}
+        axes.plot(*zip(*line, strict=True), "o-", markersize=4, label=name, **style)
+    axes.set(xscale="log", yscale="log", xlabel=case.size, ylabel="wall in s", title=case.title)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8, bbox_to_anchor=(1.01, 1), loc="upper left")
+    name = f"benchmarks-{case.name}.svg"
+    figure.savefig(folder / name, metadata={"Date": None})
+    plt.close(figure)
+    return name
