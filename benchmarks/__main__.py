@@ -72,15 +72,15 @@ def _read(folder: Path) -> dict[str, Any]:
 
 def _write(folder: Path, record: dict[str, Any]) -> None:
     folder.mkdir(exist_ok=True)
-    plots = {
-        name: plotting.plot(CASES[name], each["rows"], folder) for name, each in record.items()
-    }
-    (folder / "benchmarks.md").write_text(report.text(record, plots))
     plain = {
         name: {**each, "rows": [asdict(row) for row in each["rows"]]}
         for name, each in record.items()
     }
     (folder / FIGURES).write_text(json.dumps(plain, indent=1) + "\n")
+    plots = {
+        name: plotting.plot(CASES[name], each["rows"], folder) for name, each in record.items()
+    }
+    (folder / "benchmarks.md").write_text(report.text(record, plots))
 
 
 if __name__ == "__main__":

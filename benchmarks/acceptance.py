@@ -39,7 +39,7 @@ def demands(found: Found) -> list[Demand]:
         *_arrays(found.get("B4", ())),
         *_rest(found),
         *(
-            Demand(name, f"growth from {SWEEPS.name}'s smallest size to its largest", power, 1.1)
+            Demand(name, "steepest growth of our wall between two sizes, as a power", power, 1.1)
             for name in ("B1", "B2", "B3", "B7", "B8", "B9", "B10")
             if name in found and not math.isnan(power := _growth(found[name]))
         ),
@@ -106,7 +106,7 @@ def _rest(found: Found) -> Iterator[Demand]:
 
 
 def over(ours: float, theirs: float) -> float:
-    """Divide, NaN by nothing."""
+    """Divide; what is over nothing is not known."""
     return ours / theirs if theirs else math.nan
 
 

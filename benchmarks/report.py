@@ -116,7 +116,7 @@ def _costs(rows: Sequence[Row]) -> str:
         fixed, marginal = fitting.fixed_and_marginal(sizes, walls)
         most = _size(max(sizes))
         cost = f"{marginal * 1e6:.3g} µs"
-        body.append((name, _number(marginal / ours), cost, f"{fixed:.2f} s", most))
+        body.append((name, _number(acceptance.over(marginal, ours)), cost, f"{fixed:.2f} s", most))
     return table(("who", "a point / ours", "a point", "fixed", "up to points"), body)
 
 
@@ -137,6 +137,8 @@ def _cell(name: str, value: float) -> str:
 
 
 def _number(value: float) -> str:
+    if math.isnan(value):
+        return "–"
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 

@@ -28,6 +28,14 @@ def test_demands_are_ratios_of_one_run():
     assert signac.holds is True
 
 
+def test_costs_too_small_to_fit_are_no_reason_to_lose_the_page():
+    flat = [
+        Row(name, n, {"wall_s": 1 - n / 1000}) for name in ("sweeps", "signac") for n in (10, 100)
+    ]
+    page = report.text({"B1": {"machine": "m", "rounds": 1, "rows": flat}}, {})
+    assert "| signac | – | 0 µs |" in page
+
+
 def test_what_was_not_measured_neither_holds_nor_fails():
     assert {each.holds for each in acceptance.demands({})} == {None}
 
