@@ -113,9 +113,8 @@ def over(ours: float, theirs: float) -> float:
 def marginal_s(rows: Sequence[Row], contender: str) -> float:
     """Return the cost of one point more, by a fit over all sizes."""
     points = walls(rows, contender)
-    if not points:
-        return math.nan
-    return fitting.fixed_and_marginal(*zip(*points, strict=True))[1]
+    sizes, seconds = [size for size, _ in points], [wall for _, wall in points]
+    return fitting.fixed_and_marginal(sizes, seconds)[1]
 
 
 def walls(rows: Sequence[Row], contender: str) -> list[tuple[float, float]]:

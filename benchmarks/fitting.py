@@ -13,15 +13,16 @@ def fixed_and_marginal(sizes: Sequence[float], walls: Sequence[float]) -> tuple[
     """Fit ``wall = fixed + marginal * size``, neither of them negative.
 
     Sizes span decades and errors are shares of a wall, so that each wall counts as a share: else
-    the largest one alone would say what the line is.
+    the largest one alone would say what the line is. One size says nothing of either part: NaN.
     """
+    if len(set(sizes)) < 2:
+        return math.nan, math.nan
     size, wall = np.asarray(sizes, float), np.asarray(walls, float)
     candidates = [(wall.min(), 0.0), (0.0, float(np.mean(wall / size)))]
-    if len(set(sizes)) > 1:
-        columns = np.stack([np.ones_like(size), size], axis=1) / wall[:, None]
-        fixed, marginal = np.linalg.lstsq(columns, np.ones_like(wall), rcond=None)[0]
-        if fixed >= 0 and marginal >= 0:
-            return float(fixed), float(marginal)
+    columns = np.stack([np.ones_like(size), size], axis=1) / wall[:, None]
+    fixed, marginal = np.linalg.lstsq(columns, np.ones_like(wall), rcond=None)[0]
+    if fixed >= 0 and marginal >= 0:
+        return float(fixed), float(marginal)
     errors = [float(np.sum(((f + m * size) / wall - 1) ** 2)) for f, m in candidates]
     fixed, marginal = candidates[int(np.argmin(errors))]
     return float(fixed), float(marginal)

@@ -115,8 +115,10 @@ def _costs(rows: Sequence[Row]) -> str:
         sizes, walls = zip(*acceptance.walls(rows, name), strict=True)
         fixed, marginal = fitting.fixed_and_marginal(sizes, walls)
         most = _size(max(sizes))
-        cost = f"{marginal * 1e6:.3g} µs"
-        body.append((name, _number(acceptance.over(marginal, ours)), cost, f"{fixed:.2f} s", most))
+        cost = f"{_number(marginal * 1e6)} µs"
+        body.append(
+            (name, _number(acceptance.over(marginal, ours)), cost, f"{_number(fixed)} s", most)
+        )
     return table(("who", "a point / ours", "a point", "fixed", "up to points"), body)
 
 

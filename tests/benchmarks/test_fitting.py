@@ -24,9 +24,9 @@ def test_neither_part_is_negative(walls):
     assert min(fitting.fixed_and_marginal(SIZES, walls)) >= 0
 
 
-def test_one_size_is_all_marginal_or_all_fixed():
-    fixed, marginal = fitting.fixed_and_marginal([1000], [2.0])
-    assert fixed + 1000 * marginal == pytest.approx(2)
+@pytest.mark.parametrize("sizes", [[], [1000], [1000, 1000]])
+def test_one_size_says_nothing_of_either_part(sizes):
+    assert all(map(math.isnan, fitting.fixed_and_marginal(sizes, [2.0] * len(sizes))))
 
 
 def test_growth_is_the_steepest_between_neighbours():
