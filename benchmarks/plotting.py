@@ -30,7 +30,8 @@ def plot(case: Case, rows: Sequence[Row], folder: Path) -> str:
     for name, line in lines.items():
         ours = name.startswith("sweeps")
         style = {"linewidth": 2.5, "color": "black"} if ours else {"linewidth": 1.2}
-        axes.plot(*zip(*line, strict=True), "o-", markersize=4, label=name, **style)
+        style["linestyle"] = "-" if name == next(iter(lines)) or not ours else "--"
+        axes.plot(*zip(*line, strict=True), marker="o", markersize=4, label=name, **style)
     axes.set(xscale="log", yscale="log", xlabel=case.size, ylabel="wall in s", title=case.title)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8, bbox_to_anchor=(1.01, 1), loc="upper left")

@@ -20,8 +20,8 @@ from benchmarks import work
 
 def scalar(n_points: int, n_more: int = 0) -> None:
     """Keep each value in its job's document."""
-    n_all = len(list(work.points(n_points, n_more)))
-    _work(_scalar, work.points(n_points, n_more), max(1, n_all // (4 * (os.cpu_count() or 1))))
+    n_at_once = max(1, n_points // (4 * (os.cpu_count() or 1)))
+    _work(_scalar, work.points(n_points, n_more), n_at_once)
 
 
 def arrays(n_arrays: int, n_bytes: int) -> None:
