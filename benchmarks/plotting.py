@@ -29,9 +29,15 @@ def plot(case: Case, rows: Sequence[Row], folder: Path) -> str:
     figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
     for name, line in lines.items():
         ours = name.startswith("sweeps")
-        style = {"linewidth": 2.5, "color": "black"} if ours else {"linewidth": 1.2}
-        style["linestyle"] = "-" if name == next(iter(lines)) or not ours else "--"
-        axes.plot(*zip(*line, strict=True), marker="o", markersize=4, label=name, **style)
+        axes.plot(
+            *zip(*line, strict=True),
+            marker="o",
+            markersize=4,
+            label=name,
+            linewidth=2.5 if ours else 1.2,
+            linestyle="--" if ours and name != next(iter(lines)) else "-",
+            color="black" if ours else None,
+        )
     axes.set(xscale="log", yscale="log", xlabel=case.size, ylabel="wall in s", title=case.title)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8, bbox_to_anchor=(1.01, 1), loc="upper left")
