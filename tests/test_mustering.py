@@ -34,6 +34,7 @@ def unready(x, server):
         ("range(2**32)", "resource 'server' of 'unready' could not be opened: OSError: no such"),
         (f"[{os.getpid()}]", r"workers die before they compute anything: exit code EXIT\(3\)"),
     ],
+    ids=["resource", "import"],
 )
 def test_workers_that_cannot_be_ready_say_why(project, alive, said):
     (project / "experiments" / "unready.py").write_text(UNREADY.replace("ALIVE", alive))
