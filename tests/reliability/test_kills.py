@@ -12,6 +12,7 @@ import pytest
 
 import sweeps
 from sweeps import scheduling
+from tests.reliability.processes import left, workers
 
 N_POINTS = 1000
 POINT_S = 0.004
@@ -31,25 +32,11 @@ def counted(i):
 """
 
 
-def left(session):
-    """Processes of a session that are there still, with their command lines."""
-    found = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            told = stat.read_text().rpartition(")")[2].split()
-            if int(told[3]) == session and told[0] not in "ZX":
-                found[int(stat.parent.name)] = (stat.parent / "cmdline").read_text()
-        except (OSError, ValueError):
-            continue
-    return found
-
-
 def kill(run, whom):
     """Kill the parent, a worker or the whole group; say whether there was anyone."""
     if run.poll() is not None:
         return False
-    workers = [pid for pid, command in left(run.pid).items() if "LokyProcess" in command]
-    targets = {"parent": [run.pid], "worker": workers[:1], "group": [-run.pid]}[whom]
+    targets = {"parent": [run.pid], "worker": workers(run.pid)[:1], "group": [-run.pid]}[whom]
     for pid in targets:
         try:
             os.kill(pid, signal.SIGKILL)

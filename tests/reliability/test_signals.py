@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import sweeps
+from tests.reliability.processes import left, workers
 
 N_POINTS = 600
 PATIENT = f"""
@@ -55,29 +56,12 @@ def start(name="patient", **options):
     return subprocess.Popen(command, text=True, start_new_session=True, **options)
 
 
-def left(session):
-    """Processes of a session that are there still."""
-    found = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            told = stat.read_text().rpartition(")")[2].split()
-            if int(told[3]) == session and told[0] not in "ZX":
-                found[int(stat.parent.name)] = (stat.parent / "cmdline").read_text()
-        except (OSError, ValueError):
-            continue
-    return found
-
-
 def seconds_until_nothing_is_left(session):
     started = time.monotonic()
     while processes := left(session):
         assert time.monotonic() - started < PATIENCE * ENDS_S, processes
         time.sleep(0.02)
     return time.monotonic() - started
-
-
-def workers(session):
-    return [pid for pid, command in left(session).items() if "LokyProcess" in command]
 
 
 def send(run, whom, number):
