@@ -1,7 +1,6 @@
 """Hostile files: each is refused with its reason; none is followed, none hangs, none is traced."""
 
 import collections
-import importlib.util
 import os
 import random
 import resource
@@ -18,10 +17,7 @@ import pytest
 import sweeps as package
 from sweeps import showing
 from sweeps.errors import StorageError, SweepsError
-
-_spec = importlib.util.spec_from_file_location("corpus", Path(__file__).with_name("corpus.py"))
-corpus = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(corpus)
+from tests.reliability import corpus
 
 MADE = '''
 import numpy as np
