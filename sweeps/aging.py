@@ -1,4 +1,4 @@
-"""Aging: whether a module in memory is of an older text than its file."""
+"""Aging: whether a module in memory is of an older text than its file, or of older data."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 import time
 import types
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,28 @@ def is_older(module: types.ModuleType, since_ns: int) -> bool:
     if max(status.st_mtime_ns, status.st_ctime_ns) <= started_ns or not file.endswith(".py"):
         return False
     return not _is_of(module, file, pinning.current_text(file) or "")
+
+
+def data_since(
+    modules: Iterable[str], data: Mapping[Path, tuple[tuple[int, ...], ...]], since_ns: int
+) -> Path | None:
+    """Find data that was changed after the first of some modules in memory may have read it.
+
+    Parameters
+    ----------
+    data
+        Files, and of each how it is: times in nanoseconds since 1970, those of the content and of
+        the inode, and its size. Of a folder, so for all that is in it.
+    since_ns
+        When the modules were imported, if that is not known of them.
+    """
+    began = (pinning.began_ns(living(name)) for name in modules)
+    since_ns = min([since_ns, *(each for each in began if each is not None)])
+    now_ns = time.time_ns()
+    for path, state in data.items():
+        if any(since_ns <= time_ns <= now_ns for own in state for time_ns in own[:2]):
+            return path
+    return None
 
 
 def began_ns() -> int:

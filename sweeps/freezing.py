@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import sys
-import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sweeps import fingerprint, importing, keys, pinning
+from sweeps import aging, fingerprint, keys, pinning
 from sweeps.errors import DeclarationError, SweepsError
 from sweeps.keying import key_maker
 from sweeps.space import Space
@@ -167,16 +165,9 @@ def refuse_newer_data(frozen: Frozen, subject: Subject) -> None:
         Naming the file.
     """
     since_ns, module = subject.experiment.declared_ns, subject.experiment.module
-    for path, state in frozen.data.items():
-        is_newer = any(since_ns < changed_ns <= time.time_ns() for changed_ns, *_ in state)
-        # The next one to ask for the experiment by its name gets it imported anew.
-        importing.watch(path, functools.partial(_has_changed, path, () if is_newer else state))
-        if is_newer:
-            raise SweepsError(
-                f"{path} was changed since {module} was imported here, which may have read it: "
-                "run it again by its name, start Python anew, or use the engine loky"
-            )
-
-
-def _has_changed(path: Path, state: fingerprint.State) -> bool:
-    return fingerprint.state(path) != state
+    path = aging.data_since(frozen.modules, frozen.data, since_ns)
+    if path is not None:
+        raise SweepsError(
+            f"{path} was changed since {module} was imported here, which may have read it: "
+            "run it again by its name, start Python anew, or use the engine loky"
+        )

@@ -11,7 +11,7 @@ import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
@@ -23,17 +23,16 @@ from sweeps.locating import ModuleLocation, locate, source_file
 __all__ = [
     "ModuleLocation",
     "forget_changed_modules",
+    "forget_loaded_modules",
     "forget_project_modules",
     "import_location",
     "is_project_file",
     "locate",
-    "watch",
 ]
 
 _STAMP = "__sweeps_stamp__"
 _STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120
 _OWN_FOLDER = os.path.dirname(__file__) + os.sep  # noqa: PTH120
-_watched: dict[Path, Callable[[], bool]] = {}
 
 
 def import_location(location: ModuleLocation) -> ModuleType:
@@ -66,22 +65,24 @@ def forget_changed_modules() -> bool:
     them, is not what it was, all of them are dropped from ``sys.modules``: any may have taken
     something from it. Modules that were imported otherwise stay.
     """
-    ours = {
-        name: module
-        for name, module in list(sys.modules.items())
-        if _STAMP in _variables(module) or pinning.text_of(module) is not None
-    }
-    has_changed = any(map(_has_changed, ours.values())) or any(ask() for ask in _watched.values())
+    has_changed = any(_has_changed(sys.modules[name]) for name in _loaded())
     if has_changed:
-        _watched.clear()
-        for name in ours:
-            _drop(name)
+        forget_loaded_modules()
     return has_changed
 
 
-def watch(data: Path, has_changed: Callable[[], bool]) -> None:
-    """Have `forget_changed_modules` ask about a data file too, which modules may have read."""
-    _watched[data] = has_changed
+def forget_loaded_modules() -> None:
+    """Make the next `import_location` load all anew that it or pins loaded."""
+    for name in _loaded():
+        _drop(name)
+
+
+def _loaded() -> list[str]:
+    return [
+        name
+        for name, module in list(sys.modules.items())
+        if _STAMP in _variables(module) or pinning.text_of(module) is not None
+    ]
 
 
 def forget_project_modules() -> None:

@@ -15,6 +15,7 @@ import linecache
 import os
 import sys
 import threading
+import time
 import tokenize
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.machinery import ModuleSpec, SourceFileLoader
@@ -29,6 +30,8 @@ Files = Mapping[str, tuple[Path, str]]
 
 _CHECKED_HASH = (3).to_bytes(4, "little")  # PEP 552: valid for one text, whatever clocks say
 _HEADER_BYTES = 16
+_CLOCK_REALTIME_COARSE = 5  # clock_gettime(2); the module time has no name for it
+_TICK_NS = 20_000_000
 _NUMBA_FOLDER = "NUMBA_CACHE_DIR"
 _numba_folder: str | None = None  # as the user has it
 
@@ -43,6 +46,8 @@ class TextLoader(SourceFileLoader):
     ----------
     scratch
         Folder for what must not outlive a text that is no longer that of the file.
+    began_ns
+        When the module began to run, by the clock of files; None before.
     """
 
     def __init__(
@@ -54,6 +59,7 @@ class TextLoader(SourceFileLoader):
     ) -> None:
         super().__init__(name, os.fspath(file))
         self.scratch = scratch
+        self.began_ns: int | None = None
         self._raw = text if isinstance(text, bytes) else _encode(text)
         self._stamp = importlib.util.MAGIC_NUMBER + _CHECKED_HASH
         self._stamp += importlib.util.source_hash(self._raw)
@@ -65,6 +71,7 @@ class TextLoader(SourceFileLoader):
 
     def exec_module(self, module: ModuleType) -> None:
         """Run the text."""
+        self.began_ns = file_clock_ns()
         if self.scratch is not None and current_text(self.path, on_disk=True) != self.text:
             _keep_compiled_code_in(str(self.scratch))
         super().exec_module(module)
@@ -137,9 +144,33 @@ def spec_of(
 
 def text_of(module: ModuleType | None) -> str | None:
     """Return the text that a living module was made of, where that is known."""
+    loader = _loader_of(module)
+    return loader.text if loader is not None else None
+
+
+def began_ns(module: ModuleType | None) -> int | None:
+    """Return when a living module began to run, in nanoseconds since 1970, where it is known.
+
+    What it read as it was imported is as old as this or newer.
+    """
+    loader = _loader_of(module)
+    return loader.began_ns if loader is not None else None
+
+
+def _loader_of(module: ModuleType | None) -> TextLoader | None:
     spec = getattr(module, "__dict__", {}).get("__spec__")
     loader = getattr(spec, "loader", None)
-    return loader.text if isinstance(loader, TextLoader) else None
+    return loader if isinstance(loader, TextLoader) else None
+
+
+def file_clock_ns() -> int:
+    """Return a time that no file which is written from now on is older than.
+
+    Times of files are those of the kernel's last tick, up to 10 ms before the clock's.
+    """
+    if sys.platform == "linux":
+        return time.clock_gettime_ns(_CLOCK_REALTIME_COARSE)
+    return time.time_ns() - _TICK_NS
 
 
 def current_text(file: str | os.PathLike[str], *, on_disk: bool = False) -> str | None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from sweeps import files, finding, memo, opening, planning, sealing
+from sweeps import aging, files, finding, importing, memo, opening, planning, sealing
 from sweeps.declaring import Experiment
 from sweeps.errors import DeclarationError, StorageError
 from sweeps.fingerprint import Fingerprint, edited_since
@@ -122,19 +122,49 @@ def resolve(
 ) -> Subject:
     """Find an experiment, by name or as it is, and find out what is to be known of it.
 
+    By name, its modules are imported anew where data is newer that they may have read.
+
     Raises
     ------
     SweepsError
         For names and values that cannot be.
     """
-    location: ModuleLocation | None
+
+    def as_it_is_now() -> Subject:
+        declared, location = _declared(wanted, experiments)
+        return _resolve(declared, location, results_folder(results), axes, space, only)
+
+    found = as_it_is_now()
+    if isinstance(wanted, str) and _is_of_older_data(found):
+        importing.forget_loaded_modules()
+        found = as_it_is_now()
+    return found
+
+
+def _declared(
+    wanted: str | Experiment, experiments: str | os.PathLike[str] | None
+) -> tuple[Experiment, ModuleLocation | None]:
     if isinstance(wanted, Experiment):
-        declared, location = wanted, _location_of(wanted.module)
-    elif isinstance(wanted, str):
+        return wanted, _location_of(wanted.module)
+    if isinstance(wanted, str):
         found = finding.find(wanted, experiments)
-        declared, location = found.experiment, found.location
-    else:
-        raise DeclarationError(f"{wanted!r} is no experiment: give its name or the experiment")
+        return found.experiment, found.location
+    raise DeclarationError(f"{wanted!r} is no experiment: give its name or the experiment")
+
+
+def _is_of_older_data(found: Subject) -> bool:
+    code = found.fingerprint
+    return aging.data_since(code.modules, code.data, found.experiment.declared_ns) is not None
+
+
+def _resolve(
+    declared: Experiment,
+    location: ModuleLocation | None,
+    results: Path,
+    axes: Mapping[str, Any] | None,
+    space: Space | None,
+    only: str | None,
+) -> Subject:
     attribute = _attribute_of(declared) if location is not None else ""
     experiment = declared if space is None else declared.with_space(space)
     if axes:
@@ -145,7 +175,7 @@ def resolve(
         from sweeps.restricting import restrict
 
         experiment = restrict(experiment, only)
-    _refuse_clash(results_folder(results), experiment.name)
+    _refuse_clash(results, experiment.name)
     summary, since_ns = experiment.identify_summary(), experiment.registered.declared_ns
     return Subject(
         experiment,
@@ -153,7 +183,7 @@ def resolve(
         attribute,
         experiment.identify(),
         key_maker(experiment),
-        results_folder(results),
+        results,
         summary,
         edited_since(summary.modules, since_ns) if summary is not None else None,
     )

@@ -348,6 +348,36 @@ for version in itertools.count(1001):
     contents()
 
 
+@pytest.mark.parametrize("engine", engines.NAMES)
+def test_data_that_is_changed_while_the_module_that_read_it_is_imported(table, engine):
+    """Before the experiment is declared, and within one tick of the clock of files."""
+    change = """
+if (once := pathlib.Path(__file__).with_name("once")).exists():
+    once.unlink()
+    once.with_name("table.txt").write_text("2000")
+"""
+    table.with_name("trial.py").write_text(TABLED.replace("\n@", f"{change}\n@"))
+    table.with_name("once").touch()
+    assert execute(engine, n_workers=2).n_computed == 20
+    assert contents() == [2000.0]
+
+
+def test_data_that_a_helper_in_memory_read_for_another_experiment(table):
+    """Which does not say that it depends on it."""
+    text = TABLED.replace('__file__).with_name("table.txt").read_text()', '"")', 1)
+    text = text.replace("import pathlib", "from .early import TABLE\nimport pathlib")
+    text = text.replace('TABLE = pathlib.Path("")\n', "")
+    early = 'import pathlib\nTABLE = pathlib.Path(__file__).with_name("table.txt").read_text()\n'
+    table.with_name("early.py").write_text(early)
+    other = text.replace("trial", "other").replace(', depends_on="table.txt"', "")
+    table.with_name("other.py").write_text(other)
+    assert running.execute(resolve("other"), Options("serial")).n_computed == 20
+    table.write_text("2000")
+    table.with_name("trial.py").write_text(text)
+    assert execute("serial").n_computed == 20
+    assert contents() == [2000.0]
+
+
 def test_data_that_a_module_in_memory_may_have_read(table):
     subject = resolve("trial")
     assert running.execute(subject, Options("serial")).n_computed == 20
