@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import math
 import time
+import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -105,21 +106,23 @@ def call_each(
     record : Recorder
         Where to say which point is computed.
     """
-    names, timeout = tuple(columns), limits.timeout
+    timeout = limits.timeout
+    call, names = _by_position(function, given, columns)
     returned: list[Any] = []
     failures: list[tuple[int, Why]] = []
-    times = [time.perf_counter()]
-    end, rearm = times[0] + limits.block_s, times[0]
+    start = last = rearm = time.perf_counter()
+    end = start + limits.block_s
+    times = [start]
     room_bytes = BLOCK_BYTES
     at, clock = record.at, time.perf_counter
     snapshot, scalars = returning.snapshot, returning.SCALARS
-    for i, row in enumerate(rows(columns, n_points)):
+    for i, row in enumerate(rows({name: columns[name] for name in names}, n_points)):
         at[0] = i
-        if timeout and times[-1] >= rearm:
+        if timeout and last >= rearm:
             record.arm((1 + _TIMEOUT_SLACK) * timeout)
-            rearm = times[-1] + _TIMEOUT_SLACK * timeout
+            rearm = last + _TIMEOUT_SLACK * timeout
         try:
-            value = function(**given, **dict(zip(names, row, strict=True)))
+            value = call(*row)
             if type(value) not in scalars:
                 value = snapshot(value)
                 room_bytes -= returning.size_bytes(value)
@@ -129,13 +132,34 @@ def call_each(
         except BaseException as error:  # SystemExit and KeyboardInterrupt are the point's too
             failures.append((i, failure(error, record, limits)))
         now = clock()
-        if now - times[-1] > _NOTICEABLE_S:
+        if now - last > _NOTICEABLE_S:
             restore(record, limits)
         times.append(now)
+        last = now
         if now > end or room_bytes < 0:
             break
     elapsed = np.diff(times).astype(np.float32)
-    return Called(elapsed, times[-1] - times[0], failures, returned)
+    return Called(elapsed, last - start, failures, returned)
+
+
+def _by_position(
+    function: Callable[..., Any], given: Mapping[str, Any], columns: Mapping[str, Any]
+) -> tuple[Callable[..., Any], tuple[str, ...]]:
+    """Make what takes the values of a point one behind the other, and say of which columns.
+
+    A call by position takes 0.15 us and one with a dict of names 0.8 us, so that the function's
+    own order counts where it is plain Python and takes the columns first.
+    """
+    names = tuple(columns)
+    code = function.__code__ if isinstance(function, types.FunctionType) else None
+    first = code.co_varnames[: min(code.co_argcount, len(names))] if code is not None else ()
+    if {*first} == {*names}:
+        return functools.partial(function, **given) if given else function, first
+
+    def call_by_name(*row: Any) -> Any:
+        return function(**given, **dict(zip(names, row, strict=True)))
+
+    return call_by_name, names
 
 
 def rows(columns: Mapping[str, Iterable[Any]], n_points: int) -> Iterator[tuple[Any, ...]]:

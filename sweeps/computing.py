@@ -22,7 +22,12 @@ _FIRST_LANDING_S = 30.0
 
 
 def compute(
-    subject: Subject, options: Options, watch: Watch | None, interruption: Interruption
+    subject: Subject,
+    options: Options,
+    watch: Watch | None,
+    interruption: Interruption,
+    *,
+    keeps_workers: bool = True,
 ) -> Report:
     """Compute the points that the memo lacks, and land the whole space."""
     started = provenance.now()
@@ -41,6 +46,8 @@ def compute(
             progress = Progress(n_todo, 0, 0, todo.n_reused, 0.0)
             dispatch = _dispatch(subject, index, positions, options, others)
             tally = _compute(dispatch, subject, index, progress, watch, interruption, started)
+            if not (keeps_workers or engines.is_in_process(options.engine)):
+                engines.end_processes(wait=False)  # 0.1 s, while we land
     try:
         gathered, told = refreshing.refresh(subject, index, started, is_last=True)
     except SweepsError as error:

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sweeps import values
-
 
 def duration(seconds: float) -> str:
     """Write a time as people say it.
@@ -129,7 +127,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    text = f"{value:.6g}" if isinstance(value, float) else values.label(value)
+    text = f"{value:.6g}" if isinstance(value, float) else _label(value)
     return printable(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
@@ -172,4 +170,10 @@ def _plain(thing: Any) -> Any:
         return thing if abs(thing) < float("inf") else None
     if thing is None or type(thing) in (bool, int, str):
         return thing
-    return str(thing) if isinstance(thing, Path) else values.label(thing)
+    return str(thing) if isinstance(thing, Path) else _label(thing)
+
+
+def _label(value: Any) -> Any:
+    from sweeps import values  # numpy comes with it, which --help can do without
+
+    return values.label(value)

@@ -18,7 +18,7 @@ from sweeps.errors import SweepsError
 from sweeps.interrupting import Interrupted, interruptible
 from sweeps.invocation import Options, Report, Watch
 from sweeps.space import Space
-from sweeps.subject import Subject, fresh_attributes, resolve
+from sweeps.subject import Subject, resolve, whole
 
 if TYPE_CHECKING:
     import xarray
@@ -88,8 +88,19 @@ def run(
     return loading.load(report.results)
 
 
-def execute(subject: Subject, options: Options, watch: Watch | None = None) -> Report:
+def execute(
+    subject: Subject,
+    options: Options,
+    watch: Watch | None = None,
+    *,
+    is_only_one: bool = False,
+) -> Report:
     """Compute the points that the memo lacks, and land the whole space.
+
+    Parameters
+    ----------
+    is_only_one : bool
+        Whether no other run follows in this process, to which workers would be of use.
 
     Raises
     ------
@@ -107,27 +118,24 @@ def execute(subject: Subject, options: Options, watch: Watch | None = None) -> R
     from sweeps import computing
 
     with interruptible() as interruption:
-        report = computing.compute(subject, options, watch, interruption)
+        report = computing.compute(
+            subject, options, watch, interruption, keeps_workers=not is_only_one
+        )
     return dataclasses.replace(report, seconds=time.perf_counter() - start)
 
 
 def _landed_already(subject: Subject, options: Options) -> Report | None:
     """Say what the results file holds if it is up to date and nothing is left to do."""
-    held = fresh_attributes(subject)
-    if held is None:
-        return None
-    counts = [held.get(f"n_{name}") for name in ("points", "done", "failed", "excluded")]
-    n_points, n_done, n_failed, n_excluded = (n if type(n) is int else -1 for n in counts)
-    is_sound = n_points == len(subject.experiment.space) and min(n_done, n_failed, n_excluded) >= 0
-    if not is_sound or n_done + n_failed != n_points or (n_failed and options.retry):
+    counts = whole(subject)
+    if counts is None or (counts.n_failed and options.retry):
         return None
     return Report(
         subject.experiment.name,
-        n_points,
-        n_done,
+        counts.n_points,
+        counts.n_done,
         0,
-        n_failed,
-        n_excluded,
+        counts.n_failed,
+        counts.n_excluded,
         0.0,
         subject.landed,
         subject.fingerprint.digest,

@@ -12,7 +12,7 @@ import sys
 import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -99,6 +99,25 @@ def fresh_attributes(subject: Subject) -> dict[str, Any] | None:
     if not all(isinstance(held.get(name), int) for name in COUNTS):
         return None  # not ours, or damaged
     return held if held.get(STATE) == subject.state(memo.listing(subject.memo)) else None
+
+
+class Counts(NamedTuple):
+    """How many points of which kind a results file has; done and failed ones are all there are."""
+
+    n_points: int
+    n_done: int
+    n_failed: int
+    n_excluded: int
+
+
+def whole(subject: Subject) -> Counts | None:
+    """Say what the results file has if it shows all that the memo has, and no point is missing."""
+    held = fresh_attributes(subject)
+    if held is None:
+        return None
+    counts = Counts(*(n if type(n := held[name]) is int else -1 for name in COUNTS))
+    is_sound = min(counts) >= 0 and counts.n_points == len(subject.experiment.space)
+    return counts if is_sound and counts.n_done + counts.n_failed == counts.n_points else None
 
 
 def held_attributes(path: Path) -> dict[str, Any]:

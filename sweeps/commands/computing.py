@@ -102,7 +102,7 @@ def run(
     options = Options(engine, workers, limit, recompute, not no_retry, memory_limit)
     watcher = progress.Watcher(subject.experiment.name)
     try:
-        report = running.execute(subject, options, watcher)
+        report = running.execute(subject, options, watcher, is_only_one=True)
     finally:
         watcher.close()
     for warning in report.warnings:

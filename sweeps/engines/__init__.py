@@ -41,11 +41,11 @@ def get(name: str) -> Engine:
     return engine
 
 
-def end_processes() -> None:
+def end_processes(*, wait: bool = True) -> None:
     """End worker processes that wait for blocks, so that the next run starts its own."""
     from sweeps.engines import local
 
-    local.end_processes()
+    local.end_processes(wait=wait)
 
 
 def is_in_process(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import signal
@@ -9,7 +10,6 @@ import threading
 import warnings
 import weakref
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sweeps import process
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Work = Callable[[Any], Receipt]
 
 _POOLS: weakref.WeakSet[Any] = weakref.WeakSet()
+_LOW_PRIORITY = 19
 
 
 def serial(work: Work, blocks: Iterator[Any], n_workers: int) -> Generator[Receipt | Lost]:
@@ -52,10 +53,19 @@ def loky(work: Work, blocks: Iterator[Any], n_workers: int) -> Generator[Receipt
     with _signals_held_back():
         for tracker in (resource_tracker, loky_resource_tracker):
             tracker.ensure_running()
+    _let_pass(loky_resource_tracker)
     try:
         yield from _parallel(_processes(), work, blocks, n_workers)
     except BrokenProcessPool as error:  # TerminatedWorkerError is one; it names no task
         yield Lost(str(error))
+
+
+def _let_pass(tracker: Any) -> None:
+    """Have workers start before a tracker, which imports all of joblib to look after semaphores."""
+    pid = getattr(getattr(tracker, "_resource_tracker", None), "_pid", None)
+    if isinstance(pid, int):
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, pid, _LOW_PRIORITY)
 
 
 def _processes() -> ParallelBackendBase:
@@ -87,10 +97,10 @@ def _kill_at_exit() -> None:
     threading._register_atexit(end_processes)  # type: ignore[attr-defined]
 
 
-def end_processes() -> None:
+def end_processes(*, wait: bool = True) -> None:
     """End by force the worker processes that wait for blocks; the next round starts new ones."""
     for pool in list(_POOLS):
-        pool.shutdown(kill_workers=True)
+        pool.shutdown(wait=wait, kill_workers=True)
 
 
 def _parallel(
@@ -120,7 +130,7 @@ def _parallel(
             outcomes.close()
 
 
-@contextmanager
+@contextlib.contextmanager
 def _signals_held_back() -> Iterator[None]:
     """Start processes with signals blocked: those for the whole group are the parent's to handle.
 
