@@ -15,6 +15,22 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 
+Places = npt.NDArray[np.int64] | range
+"""Positions in a space, shape (n,); those in a row take no memory, and no time to send."""
+
+
+def shortened(places: npt.NDArray[np.int64]) -> Places:
+    """Make a range of positions in a row."""
+    if not len(places):
+        return places
+    first, last = int(places[0]), int(places[-1])
+    return range(first, last + 1) if last - first == len(places) - 1 else places
+
+
+def written(places: Places) -> npt.NDArray[np.int64]:
+    """Make an array of positions."""
+    return np.arange(places.start, places.stop) if isinstance(places, range) else places
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Block:
@@ -24,14 +40,14 @@ class Block:
     ----------
     number : int
         Which block of the run it is.
-    positions : numpy.ndarray or range
-        Shape (n,), int64: where in their space the points are. Their parameters follow from it.
+    positions : Places
+        Where in their space the points are. Their parameters follow from it.
     attempts : numpy.ndarray or None
         Shape (n,), how often each point failed before; None where none did.
     """
 
     number: int
-    positions: npt.NDArray[np.int64] | range
+    positions: Places
     attempts: npt.NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
@@ -40,8 +56,7 @@ class Block:
     @property
     def at(self) -> npt.NDArray[np.int64]:
         """The positions as an array."""
-        where = self.positions
-        return np.arange(where.start, where.stop) if isinstance(where, range) else where
+        return written(self.positions)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Iterator
 
 from sweeps import claims, dispatching, engines, memo, provenance, record, refreshing, signature
+from sweeps.block import Places
 from sweeps.display import count
 from sweeps.errors import StorageError, SweepsError, UnfinishedError
 from sweeps.interrupting import Interruption
@@ -110,7 +111,7 @@ def compute_points(
 def _dispatch(
     subject: Subject,
     index: memo.Index,
-    positions: list[Positions],
+    positions: list[Places],
     options: Options,
     others: claims.Claims | None,
 ) -> dispatching.Dispatch:
@@ -133,10 +134,10 @@ def _unfinished(reason: str, tally: dispatching.Tally) -> SweepsError:
     return UnfinishedError(f"{reason} (finished in this run and kept: {tally.n_computed} points)")
 
 
-def _first(pieces: Iterable[Positions], limit: int | None) -> list[Positions]:
+def _first(pieces: Iterable[Places], limit: int | None) -> list[Places]:
     if limit is None:
         return list(pieces)
-    kept = []
+    kept: list[Places] = []
     for piece in pieces:
         kept.append(piece[:limit])
         limit -= len(kept[-1])

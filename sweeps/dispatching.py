@@ -24,7 +24,7 @@ from sweeps import (
     scheduling,
     suspicion,
 )
-from sweeps.block import Block, Failure, Lost, Receipt
+from sweeps.block import Block, Failure, Lost, Places, Receipt
 from sweeps.errors import StorageError
 from sweeps.space import Positions
 from sweeps.subject import Subject
@@ -67,7 +67,7 @@ class Dispatch:
         self,
         subject: Subject,
         index: memo.Index,
-        todo: Iterable[Positions],
+        todo: Iterable[Places],
         engine: str,
         n_workers: int,
         *,

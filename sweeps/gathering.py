@@ -187,7 +187,7 @@ def sheet(gathered: Gathered, attributes: Mapping[str, Any]) -> Iterator[Sheet]:
             coordinates=coordinates,
             outputs=outputs,
             status=gathered.status,
-            elapsed=reader.elapsed(),
+            elapsed=reader.elapsed,
             failures=_failures(gathered.failures),
             attributes=attributes,
         )

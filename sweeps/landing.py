@@ -107,13 +107,13 @@ def _bookkeeping(file: h5py.File, sheet: Sheet, scales: Mapping[str, h5py.Datase
         "flag_meanings": " ".join(STATUS),
     }
     elapsed = {"long_name": "time taken by the point", "units": "s"}
-    for name, values, attrs in (
-        ("status", sheet.status.astype(np.int8, copy=False), status),
-        ("elapsed", sheet.elapsed.astype(np.float32, copy=False), elapsed),
-    ):
-        writing.label(
-            h5.write(group, name, values.reshape(shape)), tuple(sheet.sizes), scales, attrs
-        )
+    kept = sheet.status.astype(np.int8, copy=False).reshape(shape)
+    writing.label(h5.write(group, "status", kept), tuple(sheet.sizes), scales, status)
+    taken = Output(
+        *("elapsed", np.dtype(np.float32), (), (), elapsed, False),
+        read=lambda start, stop: (sheet.elapsed(start, stop), None),
+    )
+    writing.label(writing.variable(group, taken, shape), tuple(sheet.sizes), scales, elapsed)
     if len(sheet.failures.positions):
         _failures(group.create_group("failures", track_order=True), sheet.failures)
 

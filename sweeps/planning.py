@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sweeps import keys
-from sweeps.block import Block
+from sweeps.block import Block, Places, shortened
 from sweeps.declaring import Experiment
 from sweeps.errors import DeclarationError
 from sweeps.keying import MAX_POINTS, KeyMaker, too_many
@@ -37,7 +37,7 @@ class Plan:
     n_reused, n_missing, n_failed, n_stale : int
         They add up to `n_points`: finished; never computed; failed before; computed by earlier
         code only.
-    todo : tuple of numpy.ndarray
+    todo : tuple of Places
         Positions to compute, ascending, in pieces of at most `STEP`.
     """
 
@@ -47,7 +47,7 @@ class Plan:
     n_missing: int
     n_failed: int
     n_stale: int
-    todo: tuple[Positions, ...]
+    todo: tuple[Places, ...]
 
 
 def check(experiment: Experiment) -> None:
@@ -89,7 +89,7 @@ def plan(
     space = make_keys.space
     n_points = len(space)
     n_reused = n_failed = n_stale = 0
-    todo = []
+    todo: list[Places] = []
     is_blank = not (find_done or find_failed or find_stale)
     for start in range(0, 0 if is_blank and not keep else n_points, STEP):
         positions = space.positions(start, min(start + STEP, n_points))
@@ -105,7 +105,7 @@ def plan(
         if keep:
             is_first = space.is_first(positions)  # equal points of a sample are computed once
             positions = positions if is_first is None else positions[is_first]
-            todo += [positions] if positions.size else []
+            todo += [shortened(positions)] if positions.size else []
     return Plan(
         n_points,
         space.n_positions - n_points,
@@ -131,13 +131,7 @@ def cut(
     before = None if attempts is None else attempts(make_keys(positions))
     for offset, part in enumerate(alike(make_keys.space, positions)):
         own = None if before is None or not before[part].any() else before[part]
-        yield Block(number + offset, _short(positions[part]), own)
-
-
-def _short(positions: Positions) -> Positions | range:
-    """Make a range of positions in a row: it takes no time to send."""
-    first, last = int(positions[0]), int(positions[-1])
-    return range(first, last + 1) if last - first == len(positions) - 1 else positions
+        yield Block(number + offset, shortened(positions[part]), own)
 
 
 def alike(space: Space, positions: Positions) -> Iterator[slice]:

@@ -20,7 +20,6 @@ from sweeps.schema import Agreed
 _MAX_OPEN = 64
 # Reading one point costs about as much as this many bytes read for nothing between two points.
 _WASTE_BYTES = 2**17
-_STEP = 2**20
 _RUN = 64
 """Points in a row from which on they are read as runs."""
 
@@ -28,6 +27,8 @@ Rows = npt.NDArray[np.int64] | slice
 
 Slab = tuple[Array, Array | None]
 """Values of some points, and a mask of what is missing among them, or None."""
+
+_Piece = tuple[segment.StoredPart, Any, Rows]
 
 
 class Reader:
@@ -66,11 +67,15 @@ class Reader:
 
     def read(self, agreed: Agreed, start: int, stop: int) -> Slab:
         """Read an output of the points `start` to `stop`."""
+        pieces = list(self._pieces(start, stop))
+        whole = self._whole(agreed, pieces, stop - start)
+        if whole is not None:
+            return whole, None
         shape = (stop - start, *agreed.shape)
         is_text = agreed.dtype == object
         made = np.full(shape, "", object) if is_text else np.zeros(shape, agreed.dtype)
         missing = np.ones(shape if agreed.is_ragged else stop - start, dtype=bool)
-        for part, at, rows in self._pieces(start, stop):
+        for part, at, rows in pieces:
             found = self._find(part, agreed.name)
             if found is None:
                 continue
@@ -88,6 +93,21 @@ class Reader:
                 made[at], missing[at] = width, ~is_there
         return made, missing if missing.any() else None
 
+    def _whole(self, agreed: Agreed, pieces: Sequence[_Piece], n_points: int) -> Array | None:
+        """Values of points that stand in one part in a row, without a copy; None for others."""
+        if len(pieces) != 1:
+            return None
+        ((part, at, rows),) = pieces
+        found = self._find(part, agreed.name)
+        if found is None or agreed.is_ragged or not isinstance(rows, slice):
+            return None
+        number, header = found
+        is_same = header.counts is None and header.shape == agreed.shape
+        if not is_same or 0 in header.shape or at != slice(0, n_points):
+            return None
+        values = self._rows(part, number, header, rows)
+        return values if values.dtype == agreed.dtype else None
+
     def read_counts(self, agreed: Agreed, start: int, stop: int) -> Slab:
         """Read how many values a ragged output has at each point."""
         made = np.zeros(stop - start, dtype=np.int64)
@@ -100,13 +120,11 @@ class Reader:
                 missing[at] = False
         return made, missing if missing.any() else None
 
-    def elapsed(self) -> npt.NDArray[np.float32]:
-        """Seconds that each point took, NaN where it has no values."""
-        made = np.full(len(self._entries), np.nan, dtype=np.float32)
-        for start in range(0, len(made), _STEP):
-            stop = min(start + _STEP, len(made))
-            for part, at, rows in self._pieces(start, stop):
-                made[start:stop][at] = part.elapsed[rows]
+    def elapsed(self, start: int, stop: int) -> npt.NDArray[np.float32]:
+        """Seconds that the points `start` to `stop` took, NaN where they have no values."""
+        made = np.full(stop - start, np.nan, dtype=np.float32)
+        for part, at, rows in self._pieces(start, stop):
+            made[at] = part.elapsed[rows]
         return made
 
     def close(self) -> None:
@@ -114,7 +132,7 @@ class Reader:
         for file in self._open.values():
             file.close()
 
-    def _pieces(self, start: int, stop: int) -> Iterator[tuple[segment.StoredPart, Any, Rows]]:
+    def _pieces(self, start: int, stop: int) -> Iterator[_Piece]:
         """Each part that holds some of the points, where they stand, and their rows in it."""
         entries = self._entries[start:stop]
         # Behind a missing point, entry -1, the entry 0 goes on with nothing.

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from sweeps.block import Block, Receipt
+from sweeps.block import Block, Places, Receipt, written
 from sweeps.space import Positions
 
 BLOCK_S = 0.5
@@ -51,8 +51,7 @@ class Scheduler:
 
     Parameters
     ----------
-    todo : iterable of numpy.ndarray
-        Positions.
+    todo : iterable of Places
     cut : callable
         Makes blocks of positions, numbered from a number on.
     n_workers : int
@@ -69,7 +68,7 @@ class Scheduler:
 
     def __init__(
         self,
-        todo: Iterable[Positions],
+        todo: Iterable[Places],
         cut: Callable[[Positions, int], Iterable[Block]],
         n_workers: int,
         *,
@@ -78,7 +77,7 @@ class Scheduler:
         is_cut: bool = False,
         claim: Claim = claim_all,
     ) -> None:
-        self._pending = collections.deque(todo)
+        self._pending = collections.deque[Places](todo)
         self._n_pending = sum(map(len, self._pending))
         self._cut = cut
         self._claim = claim
@@ -172,7 +171,7 @@ class Scheduler:
         popped: list[Positions] = []
         while n and self._pending:
             first = self._pending.popleft()
-            popped.append(first[:n])
+            popped.append(written(first[:n]))
             if len(first) > n:
                 self._pending.appendleft(first[n:])
             n -= len(popped[-1])
@@ -212,17 +211,17 @@ class Scheduler:
             flying, self._flying = self._flying, {}
         return flying
 
-    def give_back(self, positions: Positions) -> None:
+    def give_back(self, positions: Places) -> None:
         """Take back what is not finished."""
         with self._lock:
             self._put_back(positions)
 
-    def pending(self) -> list[Positions]:
+    def pending(self) -> list[Places]:
         """Positions that nobody has been given."""
         with self._lock:
             return [*self._pending, *(positions for _, positions in self._ready)]
 
-    def _put_back(self, positions: Positions) -> None:
+    def _put_back(self, positions: Places) -> None:
         if len(positions):
             self._pending.appendleft(positions)
             self._n_pending += len(positions)

@@ -110,15 +110,16 @@ class Sheet(Arrays):
     ----------
     status : ndarray of int8, shape (n_points,)
         As in `STATUS`.
-    elapsed : ndarray of float32, shape (n_points,)
-        In seconds; NaN for points that are not done.
+    elapsed : callable
+        ``elapsed(start, stop)`` gives the seconds that the points ``start`` to ``stop`` took,
+        float32; NaN for points that are not done.
     failures : Failures
     attributes : mapping of str to str, int or float
         The provenance, as attributes of the root.
     """
 
     status: Array
-    elapsed: Array
+    elapsed: Callable[[int, int], Array]
     failures: Failures
     attributes: Mapping[str, Any]
 

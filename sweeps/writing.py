@@ -49,13 +49,13 @@ def write(group: h5py.Group, arrays: Arrays) -> dict[str, h5py.Dataset]:
     scales = _scales(group, arrays)
     for coordinate in arrays.coordinates:
         if not coordinate.is_axis:
-            dataset = _variable(group, as_output(coordinate), ())
+            dataset = variable(group, as_output(coordinate), ())
             label(dataset, coordinate.dims, scales, coordinate.attrs)
     for output in arrays.outputs:
         dims = (*arrays.sizes, *output.dims)
         names = " ".join(auxiliary_names(arrays, dims))
         attrs = {**output.attrs, **({"coordinates": names} if names else {})}
-        dataset = _variable(group, output, tuple(arrays.sizes.values()))
+        dataset = variable(group, output, tuple(arrays.sizes.values()))
         label(dataset, dims, scales, attrs)
     return scales
 
@@ -66,7 +66,7 @@ def _scales(group: h5py.Group, arrays: Arrays) -> dict[str, h5py.Dataset]:
     scales = {}
     for dim, size in all_sizes(arrays).items():
         if dim in axes:
-            scale = _variable(group, as_output(axes[dim]), ())
+            scale = variable(group, as_output(axes[dim]), ())
             scale.make_scale(dim)
             attributes(scale, axes[dim].attrs)
         else:
@@ -82,7 +82,7 @@ def bare_dimension(group: h5py.Group, name: str, size: int) -> h5py.Dataset:
     return scale
 
 
-def _variable(group: h5py.Group, output: Output, sizes: tuple[int, ...]) -> h5py.Dataset:
+def variable(group: h5py.Group, output: Output, sizes: tuple[int, ...]) -> h5py.Dataset:
     """Make the dataset of an output and fill it, contiguous and uncompressed."""
     dtype, fills = _fills(output.dtype) if output.has_missing else (output.dtype, [None])
     stored, attrs = h5.storage(dtype)

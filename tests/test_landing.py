@@ -72,7 +72,7 @@ def sheet(sizes, coordinates=(), outputs=(), failures=NO_FAILURES, **attributes)
         coordinates=coordinates,
         outputs=outputs,
         status=np.arange(n_points) % 4,
-        elapsed=np.arange(n_points, dtype=np.float32),
+        elapsed=lambda start, stop: np.arange(start, stop, dtype=np.float32),
         failures=failures,
         attributes=attributes,
     )

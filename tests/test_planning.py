@@ -44,7 +44,7 @@ def test_every_point_counts_once(done, failed, stale, retry, step):
     assert plan.n_failed == len(failed - done)
     assert plan.n_stale == len(stale - failed - done)
     assert plan.n_missing == 12 - len(done | failed | stale)
-    todo = [position for piece in plan.todo for position in piece.tolist()]
+    todo = [position for piece in plan.todo for position in piece]
     assert todo == sorted(set(range(12)) - done - (set() if retry else failed))
     assert all(len(piece) <= step for piece in plan.todo)
     assert not counted.todo
