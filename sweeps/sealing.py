@@ -9,6 +9,7 @@ from __future__ import annotations
 import concurrent.futures
 import hashlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,10 +55,12 @@ class Seal(NamedTuple):
         return self.behind == self.digest + magic
 
 
-def sealed(content: bytes, magic: bytes) -> tuple[bytes, bytes]:
-    """Make the digest of a content, and the seal to write behind it."""
-    digest = hashlib.sha256(content).digest()
-    return digest, digest + magic
+def sealed(content: Iterable[bytes | memoryview], magic: bytes) -> tuple[bytes, bytes]:
+    """Make the digest of a content, given in pieces, and the seal to write behind it."""
+    digest = hashlib.sha256()
+    for piece in content:
+        digest.update(piece)
+    return digest.digest(), digest.digest() + magic
 
 
 def look(path: Path, magic: bytes) -> Seal:

@@ -20,7 +20,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from sweeps import h5, opening, outline, sealing
+from sweeps import h5, imaging, opening, outline, sealing
 from sweeps.block import Array, Failure, Header, Part, Variable
 from sweeps.errors import StorageError
 from sweeps.keys import Factors, Keys, shifted, written
@@ -251,16 +251,20 @@ def _failures(file: h5py.File) -> tuple[Failure, ...]:
 
 def image(
     parts: Sequence[Part], failures: Sequence[Failure], created_ns: int
-) -> tuple[str, list[bytes]]:
-    """Make the name of a new segment, which begins with its digest, and its content."""
-    content = h5.image(lambda file: _build(file, parts, failures, created_ns))
-    content += outline.encode(parts, failures, created_ns)
+) -> tuple[str, list[imaging.Chunk]]:
+    """Make the name of a new segment, which begins with its digest, and its content in pieces."""
+    content = imaging.image(lambda file, put: _build(file, put, parts, failures, created_ns))
+    content.append(outline.encode(parts, failures, created_ns))
     digest, seal = sealing.sealed(content, sealing.SEGMENT)
-    return f"{digest.hex()[:32]}{SUFFIX}", [content, seal]
+    return f"{digest.hex()[:32]}{SUFFIX}", [*content, seal]
 
 
 def _build(
-    file: h5py.File, parts: Iterable[Part], failures: Sequence[Failure], created_ns: int
+    file: h5py.File,
+    put: imaging.Put,
+    parts: Iterable[Part],
+    failures: Sequence[Failure],
+    created_ns: int,
 ) -> None:
     file.attrs["created_ns"] = created_ns
     for number, part in enumerate(parts):
@@ -270,14 +274,14 @@ def _build(
             for i, sums in enumerate(part.keys.sums):
                 group[f"factors/{i}"] = sums
         else:
-            group["keys"] = part.keys
+            put(group, "keys", part.keys)
         # Points of a vectorized function took the same time: it is stored once.
         is_same = len(part) > 1 and part.elapsed.strides == (0,)
-        group["elapsed"] = part.elapsed[0] if is_same else part.elapsed
+        put(group, "elapsed", np.asarray(part.elapsed[0]) if is_same else part.elapsed)
         group.attrs["variables"] = outline.described(part.variables)
         group.attrs["coordinates"] = outline.described(part.coordinates)
         for i, variable in enumerate(part.variables):
-            h5.write(group.require_group("values"), str(i), variable.values)
+            put(group.require_group("values"), str(i), variable.values)
             if variable.counts is not None:
                 group[f"counts/{i}"] = variable.counts
         for i, coordinate in enumerate(part.coordinates):

@@ -4,12 +4,12 @@ import h5py
 import numpy as np
 import pytest
 
-from sweeps import h5, opening
+from sweeps import imaging, opening
 from sweeps.errors import HostileFileError, StorageError
 
 
 def test_reading_from_a_memoryview_and_before_a_trailer():
-    data = h5.image(lambda file: h5.write(file, "a", np.arange(3)) and None)
+    data = b"".join(imaging.image(lambda file, put: put(file, "a", np.arange(3))))
     with opening.open_image(memoryview(data + b"a digest")) as file:
         assert file["a"][:].tolist() == [0, 1, 2]
 
@@ -76,7 +76,7 @@ def test_what_is_no_hdf5_file_is_said(tmp_path, content):
 
 
 def test_a_file_cut_anywhere_is_said(tmp_path):
-    data = h5.image(lambda file: h5.write(file, "a", np.arange(1000)) and None)
+    data = b"".join(imaging.image(lambda file, put: put(file, "a", np.arange(1000))))
     for length in range(0, len(data) - 1, 97):
         with pytest.raises(StorageError, match="not an HDF5 file, or a damaged one"):
             opening.open_image(data[:length])

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweeps import h5, inspecting, memo, outline, segment
+from sweeps import h5, imaging, inspecting, memo, outline, segment
 from sweeps.block import Failure, Part, Variable
 from sweeps.errors import StorageError
 from sweeps.segment import DamagedError, MergedAwayError
@@ -92,14 +92,14 @@ def test_failures_of_before_are_read(tmp_path):
     """Until each distinct text was written once, the columns held the texts themselves."""
     failure = Failure((1, 2), "exception", "E", "m", "trace: m\n", 2, 0.5)
 
-    def build(file):
+    def build(file, put):
         file.attrs["created_ns"] = 1
         group = file.create_group("failures")
         group["keys"], group["attempts"], group["elapsed"] = np.array([[1, 2]], "u8"), [2], [0.5]
         for name in ("kind", "type", "message", "traceback"):
             h5.write(group, name, np.array([getattr(failure, name)], dtype=object))
 
-    content = h5.image(build)
+    content = b"".join(imaging.image(build))
     digest = hashlib.sha256(content).digest()
     path = tmp_path / f"{digest.hex()[:32]}.seg"
     path.write_bytes(content + digest + b"sweeps-segment-1")

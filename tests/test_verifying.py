@@ -155,7 +155,7 @@ def test_a_seal_is_of_all_bytes(tmp_path, monkeypatch, large):
     os.close(descriptor)
     seal = sealing.look(tmp_path / "x", sealing.RESULTS)
     assert seal.is_whole(sealing.RESULTS)
-    assert (tmp_path / "x").read_bytes() == content + sealing.sealed(content, sealing.RESULTS)[1]
+    assert (tmp_path / "x").read_bytes() == content + sealing.sealed([content], sealing.RESULTS)[1]
     assert not seal.is_whole(sealing.SEGMENT)
 
 

@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 
-from sweeps import experiment, grid, h5, memo, outline, provenance, sealing, segment
+from sweeps import experiment, grid, imaging, memo, outline, provenance, sealing, segment
 from sweeps.block import Part, Variable
 from sweeps.invocation import Options
 from sweeps.loading import load
@@ -51,7 +51,7 @@ def history(n, results):
         content[at[1] : at[1] + 8] = np.float64(value).tobytes()
         part = segment_of(keys[i : i + 1], np.float64(value).view(np.uint64))
         whole = bytes(content) + outline.encode([part], [], _OLD_NS + i)
-        digest, seal = sealing.sealed(whole, sealing.SEGMENT)
+        digest, seal = sealing.sealed([whole], sealing.SEGMENT)
         (subject.memo / f"{digest.hex()[:32]}.seg").write_bytes(whole + seal)
     return subject
 
@@ -63,7 +63,8 @@ def segment_of(keys, bits):
 
 
 def image(part):
-    return h5.image(lambda file: segment._build(file, [part], [], _OLD_NS))
+    made = imaging.image(lambda file, put: segment._build(file, put, [part], [], _OLD_NS))
+    return b"".join(made)
 
 
 def memory_bytes():
