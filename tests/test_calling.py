@@ -1,5 +1,6 @@
 """Laws of calling: whatever the chunks, every point that was begun has its value or its failure."""
 
+import functools
 import time
 import traceback
 
@@ -213,3 +214,52 @@ def test_a_traceback_is_pythons_own(fail):
             said = failing.why(error)
             frames = error.__traceback__.tb_next
             assert said[3] == "".join(traceback.format_exception(type(error), error, frames))
+
+
+def scale_shift(x, y, *, z=0.0):
+    return 100 * x + 10 * y + z
+
+
+def by_name(**given):
+    return scale_shift(**given)
+
+
+@functools.wraps(scale_shift)
+def wrapped(*args, **kwargs):
+    return by_name(*args, **kwargs)
+
+
+FORMS = {
+    "plain": scale_shift,
+    "other order": lambda y, x, z: scale_shift(x, y, z=z),
+    "constant first": lambda z, x, y: scale_shift(x, y, z=z),
+    "constant between": lambda x, z, y: scale_shift(x, y, z=z),
+    "by name": by_name,
+    "only by name": lambda *, x, y, z: scale_shift(x, y, z=z),
+    "one only by name": lambda x, *, y, z: scale_shift(x, y, z=z),
+    "rest by name": lambda x, **rest: scale_shift(x, **rest),
+    "default before": lambda x, w=7.0, y=0.0, z=0.0: scale_shift(x, y, z=z),
+    "says another's arguments": wrapped,
+    "partial": functools.partial(lambda w, x, y, z: scale_shift(x, y, z=z), 5),
+    "object": type("Object", (), {"__call__": lambda self, y, x, z: scale_shift(x, y, z=z)})(),
+    "method": type("Object", (), {"f": lambda self, y, x, z: scale_shift(x, y, z=z)})().f,
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("names", ["xy", "yx", "x"])
+def test_every_form_of_function_gets_each_argument_by_its_name(form, names):
+    columns = {name: np.arange(4.0) + "xy".index(name) for name in names}
+    given = {"z": 0.5, **({} if "y" in names else {"y": 3.0})}
+    recorder = flight.Recorder(None)
+    called = calling.call_each(FORMS[form], given, columns, 4, recorder, limits())
+    y = columns.get("y", np.full(4, 3.0))
+    assert not called.failures
+    assert called.returned == (100 * columns["x"] + 10 * y + 0.5).tolist()
+    assert len(called.elapsed) == 4
+
+
+def test_a_function_without_columns_is_called_for_each_point():
+    recorder = flight.Recorder(None)
+    called = calling.call_each(lambda z: z, {"z": 2}, {}, 3, recorder, limits())
+    assert called.returned == [2, 2, 2]
