@@ -1,6 +1,9 @@
 """The command line: every command, as text and as JSON, and its exit code."""
 
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -309,3 +312,28 @@ def test_clean_asks_for_yes_and_says_what_it_freed(sweeps, wave, project):
     assert sweeps("clean", "wave", "--yes", "--json").json["bytes"] == asked["bytes"]
     assert sweeps("clean", "wave").out == "could free 0 B\n"
     assert run(sweeps, "wave", "--json").json["reused"] == 4
+
+
+LOGGED = '''
+from sweeps import experiment, grid
+
+class Log:
+    """Refers to itself, so that only a search for garbage finds that nobody else does."""
+
+    def __init__(self):
+        self.itself, self.file = self, open("log.txt", "w")
+
+log = Log()
+
+@experiment(grid(x=range(3)))
+def logged(x):
+    log.file.write(f"{x}\\n")
+    return x
+'''
+
+
+def test_files_that_the_users_code_left_open_are_whole_at_the_end(project):
+    (project / "experiments" / "logged.py").write_text(LOGGED)
+    command = [sys.executable, "-m", "sweeps", "run", "logged", "--engine", "serial"]
+    assert subprocess.run(command, capture_output=True).returncode == 0
+    assert Path("log.txt").read_text() == "0\n1\n2\n"
