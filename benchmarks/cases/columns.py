@@ -32,7 +32,7 @@ CASES = (
         "Vectorised",
         "points",
         "`a * np.sin(b) + c` of whole columns. The floor writes slabs of what numpy broadcasts, in "
-        "one process, and keeps neither a memo nor a status. No peer stores columns of points.",
+        "one process, and keeps neither a memo nor a status. Peers were not measured here.",
         _measure,
     ),
 )
