@@ -1,5 +1,6 @@
 """The command line: every command, as text and as JSON, and its exit code."""
 
+import gc
 import re
 import subprocess
 import sys
@@ -337,3 +338,11 @@ def test_files_that_the_users_code_left_open_are_whole_at_the_end(project):
     command = [sys.executable, "-m", "sweeps", "run", "logged", "--engine", "serial"]
     assert subprocess.run(command, capture_output=True).returncode == 0
     assert Path("log.txt").read_text() == "0\n1\n2\n"
+
+
+def test_a_command_keeps_no_garbage_of_earlier_ones(sweeps, wave):
+    """Pools and files among it would use up the numbers of open files."""
+    sweeps("status", "wave")
+    n_frozen = gc.get_freeze_count()
+    sweeps("status", "wave")
+    assert gc.get_freeze_count() == n_frozen

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import io
 import os
@@ -75,11 +76,19 @@ def subject(
     """Resolve what a command is about."""
     from sweeps import overrides, subject
 
-    # As it exits, Python looks for garbage again and again: 30 ms for what numpy and h5py have
-    # made by now, which is none. What the user's code makes is not frozen: it may be open files.
-    gc.freeze()
+    _freeze()
     given = overrides.parse_all(axes)
     return subject.resolve(name, results=results, experiments=experiments, axes=given, only=only)
+
+
+@functools.cache
+def _freeze() -> None:
+    """Take what numpy and h5py have made out of the search for garbage; there is none.
+
+    As it exits, Python searches again and again, for 30 ms. What the user's code makes is not
+    frozen: it may be open files. Once a process: later there is garbage, which would stay.
+    """
+    gc.freeze()
 
 
 def command_line(*words: str, **options: str | None) -> str:
