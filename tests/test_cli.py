@@ -345,4 +345,4 @@ def test_a_command_keeps_no_garbage_of_earlier_ones(sweeps, wave):
     sweeps("status", "wave")
     n_frozen = gc.get_freeze_count()
     sweeps("status", "wave")
-    assert gc.get_freeze_count() == n_frozen
+    assert gc.get_freeze_count() <= n_frozen
