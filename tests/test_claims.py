@@ -1,5 +1,6 @@
 """Laws of claims: runs that go on together take every point once; who ends frees what it had."""
 
+import contextlib
 import fcntl
 import io
 import os
@@ -48,23 +49,22 @@ def every(make_keys):
 def test_whoever_asks_in_whatever_order_every_point_is_taken_once(tmp_path_factory, data, names):
     memo = tmp_path_factory.mktemp("memo")
     makers = [maker(SPACES[name]) for name in names]
-    runs = [Claims(memo, each) for each in makers]
     pending = [every(each) for each in makers]
     taken, wanted = [], {p for each in makers for p in points_at(each, every(each))}
-    while any(map(len, pending)):
-        run = data.draw(st.sampled_from([i for i, own in enumerate(pending) if len(own)]))
-        n_looked_at = data.draw(st.integers(1, len(pending[run])))
-        n = data.draw(st.integers(1, n_looked_at))
-        looked_at, rest = np.split(pending[run], [n_looked_at])
-        own, left, held = runs[run].take(looked_at, n)
-        assert len(own) == min(n, len(looked_at) - len(held))
-        assert sorted([*own, *left, *held]) == sorted(looked_at)
-        assert set(points_at(makers[run], held)) <= set(taken)
-        taken += points_at(makers[run], own)
-        pending[run] = np.concatenate([left, rest])
+    with contextlib.ExitStack() as stack:
+        runs = [stack.enter_context(contextlib.closing(Claims(memo, each))) for each in makers]
+        while any(map(len, pending)):
+            run = data.draw(st.sampled_from([i for i, own in enumerate(pending) if len(own)]))
+            n_looked_at = data.draw(st.integers(1, len(pending[run])))
+            n = data.draw(st.integers(1, n_looked_at))
+            looked_at, rest = np.split(pending[run], [n_looked_at])
+            own, left, held = runs[run].take(looked_at, n)
+            assert len(own) == min(n, len(looked_at) - len(held))
+            assert sorted([*own, *left, *held]) == sorted(looked_at)
+            assert set(points_at(makers[run], held)) <= set(taken)
+            taken += points_at(makers[run], own)
+            pending[run] = np.concatenate([left, rest])
     assert sorted(taken) == sorted(wanted)
-    for run in runs:
-        run.close()
 
 
 @pytest.mark.parametrize("name", SPACES)

@@ -11,9 +11,9 @@ import contextlib
 import dataclasses
 import inspect
 import linecache
+import multiprocessing.connection
 import os
 import pickle
-import select
 import signal
 import sys
 import types
@@ -59,7 +59,7 @@ def in_child(question: Callable[[], Any], timeout_s: float = 20) -> Any:
             os._exit(status)
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
-        ready = select.select([pipe], [], [], 10 * timeout_s)[0]
+        ready = multiprocessing.connection.wait([pipe], 10 * timeout_s)
         raw = pipe.read() if ready else b""
     if not ready:
         os.kill(pid, signal.SIGKILL)
