@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -113,6 +113,17 @@ def digest(array: Array) -> str:
     content = repr(array.tolist()).encode() if array.dtype.kind in "OM" else array.tobytes()
     head = f"{array.dtype}{array.shape}".encode()
     return hashlib.blake2b(head + content, digest_size=16).hexdigest()
+
+
+def form(headers: Iterable[Header], coordinates: Iterable[Variable]) -> Hashable:
+    """What points must have in common to be of one part; lengths that are free may differ."""
+    return (
+        tuple(
+            (h.name, h.dtype.str, h.dims, None if h.counts is not None else h.shape, repr(h.attrs))
+            for h in headers
+        ),
+        tuple((c.name, c.dims, digest(c.values), repr(c.attrs)) for c in coordinates),
+    )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -7,7 +7,17 @@ import dataclasses
 import time
 from collections.abc import Iterable, Iterator
 
-from sweeps import claims, dispatching, engines, memo, provenance, record, refreshing, signature
+from sweeps import (
+    absorbing,
+    claims,
+    dispatching,
+    engines,
+    memo,
+    provenance,
+    record,
+    refreshing,
+    signature,
+)
 from sweeps.block import Places
 from sweeps.display import count
 from sweeps.errors import StorageError, SweepsError, UnfinishedError
@@ -37,6 +47,8 @@ def compute(
         others = None if options.recompute else claims.Claims(subject.memo, subject.keys)
         if others is not None:
             stack.callback(others.close)
+        if subject.experiment.keep == absorbing.RESULTS:
+            absorbing.adopt(subject)
         index = memo.scan(subject.memo)
         todo = plan(subject, index, recompute=options.recompute, retry=options.retry, keep=True)
         positions = _first(todo.todo, options.limit)

@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from sweeps import fingerprint, options, signature, values
 from sweeps.axes import axis
@@ -65,6 +65,7 @@ class Experiment:
     vectorized: bool = False
     concurrency: int = 1
     resources: Mapping[str, Callable[..., Any]] = dataclasses.field(default_factory=dict)
+    keep: str = "both"
     declared_ns: int = dataclasses.field(default_factory=time.time_ns)
     registered: Registered = dataclasses.field(default_factory=Registered)
 
@@ -238,6 +239,7 @@ def experiment(
     vectorized: bool = False,
     concurrency: int = 1,
     resources: Mapping[str, Callable[..., Any]] | None = None,
+    keep: Literal["both", "results"] = "both",
 ) -> Callable[[Callable[..., Any]], Experiment]:
     """Declare that a function is to be computed over a space.
 
@@ -268,6 +270,10 @@ def experiment(
         Points of an ``async def`` function that each worker has under way at once.
     resources : mapping of str to callable, optional
         Context managers that each worker enters once, by the argument that gets what they give.
+    keep : {"both", "results"}, optional
+        Whether values are kept twice, in the memo and in the results file, or where they have
+        landed in the results file alone, which the memo then reads: half the space on disk, and
+        the results file can be read only.
 
     Raises
     ------
@@ -305,6 +311,7 @@ def experiment(
         "vectorized": options.flag("vectorized", vectorized),
         "concurrency": options.concurrency(concurrency),
         "resources": options.resources(resources),
+        "keep": options.keep(keep),
     }
 
     def declare(function: Callable[..., Any]) -> Experiment:

@@ -49,6 +49,11 @@ def truncate(descriptor: int, n_bytes: int) -> None:
     os.ftruncate(descriptor, n_bytes)
 
 
+def protect(descriptor: int) -> None:
+    """Take from everybody the right to write to a file."""
+    os.fchmod(descriptor, os.fstat(descriptor).st_mode & 0o444)
+
+
 def flush(descriptor: int) -> None:
     """Make the content of a file survive a power cut.
 

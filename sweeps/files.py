@@ -119,7 +119,7 @@ def replacing(path: Path) -> Iterator[New]:
         where the last step fails, flushing the folder, the new one is there: a power cut may still
         bring back the old one.
     """
-    temporary = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{uuid.uuid4().hex}")
+    temporary = path.with_name(_temporary_name())
     with told(path):
         descriptor = disk.create(temporary)
         try:
@@ -134,6 +134,38 @@ def replacing(path: Path) -> Iterator[New]:
                 disk.unlink(temporary)
             raise
         disk.flush_folder(path.parent)
+
+
+def _temporary_name() -> str:
+    return f"{TEMPORARY_PREFIX}{os.getpid()}-{uuid.uuid4().hex}"
+
+
+def share(new: New, place: Path) -> None:
+    """Give a file that is complete a lasting name elsewhere, before it gets its own.
+
+    Nobody is to write to it any more, by whichever name.
+    """
+    with told(place):
+        disk.protect(new.descriptor)
+        disk.flush(new.descriptor)
+        with contextlib.suppress(FileExistsError):  # who is named after its content has it
+            disk.link(new.path, place)
+        disk.flush_folder(place.parent)
+
+
+def can_share(folder: Path, other: Path) -> bool:
+    """Whether a file of one folder can have a second name in another one."""
+    name = _temporary_name()
+    try:
+        disk.close(disk.create(folder / name))
+        disk.link(folder / name, other / name)
+    except OSError:
+        return False
+    finally:
+        for each in (folder, other):
+            with contextlib.suppress(OSError):
+                disk.unlink(each / name)
+    return True
 
 
 def set_aside(path: Path, aside: Path) -> Path:

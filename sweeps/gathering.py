@@ -16,6 +16,7 @@ import numpy.typing as npt
 from sweeps import matching, memo, nameless, schema
 from sweeps.block import Failure, Header
 from sweeps.declaring import Experiment
+from sweeps.kept import Kept
 from sweeps.keying import KeyMaker
 from sweeps.landing import STATUS, Coordinate, Failures, Output, Sheet
 from sweeps.planning import STEP
@@ -168,7 +169,9 @@ def _reason(experiment: Experiment, misfit: schema.Misfit, positions: list[int])
 
 
 @contextlib.contextmanager
-def sheet(gathered: Gathered, attributes: Mapping[str, Any]) -> Iterator[Sheet]:
+def sheet(
+    gathered: Gathered, attributes: Mapping[str, Any], kept: Kept | None = None
+) -> Iterator[Sheet]:
     """Make the sheet that landing writes; the memo's files are open for that long."""
     space, index = gathered.experiment.space, gathered.index
     units = gathered.experiment.units
@@ -190,6 +193,7 @@ def sheet(gathered: Gathered, attributes: Mapping[str, Any]) -> Iterator[Sheet]:
             elapsed=reader.elapsed,
             failures=_failures(gathered.failures),
             attributes=attributes,
+            kept=kept,
         )
 
 

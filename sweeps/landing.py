@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
 
-from sweeps import creating, files, h5, sealing, writing
+from sweeps import creating, files, h5, kept, sealing, segment, writing
 from sweeps.errors import OutputError, SummaryError
 from sweeps.sheet import (
     GROUP,
@@ -30,7 +31,24 @@ from sweeps.sheet import (
 __all__ = ["GROUP", "STATUS", "Coordinate", "Failures", "Output", "Sheet", "Summary", "land"]
 
 
-def land(path: Path, sheet: Sheet, summary: Summary | None = None) -> SummaryError | None:
+class Landed(NamedTuple):
+    """What became of a landing.
+
+    Attributes
+    ----------
+    segment : str
+        What the file is called among segments, if it is one.
+    failure : SummaryError or None
+        Why the file has no summary; all else is in it.
+    """
+
+    segment: str
+    failure: SummaryError | None
+
+
+def land(
+    path: Path, sheet: Sheet, summary: Summary | None = None, memo: Path | None = None
+) -> Landed:
     """Write the results file in full and put it in the place of the old one.
 
     Parameters
@@ -39,11 +57,8 @@ def land(path: Path, sheet: Sheet, summary: Summary | None = None) -> SummaryErr
     sheet : Sheet
     summary : Summary, optional
         What to add once the file is written, before it takes the place of the old one.
-
-    Returns
-    -------
-    SummaryError or None
-        Why the file has no summary; all else is in it.
+    memo : Path, optional
+        A folder of segments, of which the file becomes one before it takes that place.
 
     Raises
     ------
@@ -56,8 +71,10 @@ def land(path: Path, sheet: Sheet, summary: Summary | None = None) -> SummaryErr
     with files.replacing(path) as new:
         _write(new, sheet)
         failure = None if summary is None else _summarize(new, sheet, summary)
-        sealing.seal(new.descriptor, sealing.RESULTS)
-    return failure
+        name = segment.name_of(sealing.seal(new.descriptor, sealing.RESULTS))
+        if memo is not None:
+            files.share(new, memo / name)
+    return Landed(name, failure)
 
 
 def _summarize(new: files.New, sheet: Sheet, summary: Summary) -> SummaryError | None:
@@ -107,8 +124,8 @@ def _bookkeeping(file: h5py.File, sheet: Sheet, scales: Mapping[str, h5py.Datase
         "flag_meanings": " ".join(STATUS),
     }
     elapsed = {"long_name": "time taken by the point", "units": "s"}
-    kept = sheet.status.astype(np.int8, copy=False).reshape(shape)
-    writing.label(h5.write(group, "status", kept), tuple(sheet.sizes), scales, status)
+    stands = sheet.status.astype(np.int8, copy=False).reshape(shape)
+    writing.label(h5.write(group, "status", stands), tuple(sheet.sizes), scales, status)
     taken = Output(
         *("elapsed", np.dtype(np.float32), (), (), elapsed, False),
         read=lambda start, stop: (sheet.elapsed(start, stop), None),
@@ -116,6 +133,15 @@ def _bookkeeping(file: h5py.File, sheet: Sheet, scales: Mapping[str, h5py.Datase
     writing.label(writing.variable(group, taken, shape), tuple(sheet.sizes), scales, elapsed)
     if len(sheet.failures.positions):
         _failures(group.create_group("failures", track_order=True), sheet.failures)
+    if sheet.kept is not None:
+        kept.write(file, _put, sheet.kept)
+
+
+def _put(group: h5py.Group, name: str, values: np.ndarray[Any, Any]) -> None:
+    """Write values whose dimensions have no meaning; netCDF wants to know of some."""
+    dataset = h5.write(group, name, values)
+    for i, size in enumerate(values.shape):
+        dataset.dims[i].attach_scale(writing.bare_dimension(group, f"{name}_{i}", size))
 
 
 def _failures(group: h5py.Group, failures: Failures) -> None:

@@ -47,10 +47,11 @@ class Index:
 
         The code's own come before accepted ones, the newest before older ones.
         """
-        return tuple(p for s in self._in_order for p in s.parts)
+        return tuple(p for s in self.in_order for p in s.parts)
 
     @functools.cached_property
-    def _in_order(self) -> tuple[Segment, ...]:
+    def in_order(self) -> tuple[Segment, ...]:
+        """Segments as their parts follow each other."""
         return tuple(
             sorted(
                 self.segments.values(),
@@ -77,7 +78,7 @@ class Index:
     def failures(self) -> dict[tuple[int, int], Failure]:
         """The failure of each key that failed, the one with the most attempts."""
         latest: dict[tuple[int, int], Failure] = {}
-        for each in self._in_order:
+        for each in self.in_order:
             for failure in each.failures:
                 known = latest.get(failure.key)
                 if known is None or known.attempts < failure.attempts:

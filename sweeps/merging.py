@@ -15,8 +15,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from sweeps import disk, memo, segment
-from sweeps.block import Array, Failure, Part, Variable, digest
+from sweeps import disk, memo, outline, segment
+from sweeps.block import Array, Failure, Part, Variable, form
 from sweeps.errors import StorageError
 from sweeps.keys import written
 
@@ -51,7 +51,7 @@ def merge(index: memo.Index) -> memo.Index:
     small = [
         s
         for s in index.segments.values()
-        if not s.rank and s.n_bytes < SMALL_BYTES and s.created_ns <= settled_ns
+        if not (s.rank or s.is_landed) and s.n_bytes < SMALL_BYTES and s.created_ns <= settled_ns
     ]
     if len(small) < N_SMALL:
         return index
@@ -115,7 +115,8 @@ def _contents(
                 rows = np.flatnonzero(index.find(stored.keys) == entries)
                 if rows.size:
                     part = rows_of(read_part(stored, file), rows)
-                    alike.setdefault(_form(part), []).append(part)
+                    own = form(map(outline.header, part.variables), part.coordinates)
+                    alike.setdefault(own, []).append(part)
     failures = [
         failure
         for each in batch
@@ -134,24 +135,6 @@ def read_part(stored: segment.StoredPart, file: h5py.File) -> Part:
         for i, h in enumerate(stored.variables)
     )
     return Part(stored.stored_keys, stored.elapsed, variables, stored.coordinates)
-
-
-def _form(part: Part) -> object:
-    """What two parts must have in common to be one."""
-    return (
-        tuple(
-            (
-                v.name,
-                v.values.dtype.str,
-                v.dims,
-                v.values.shape[1:],
-                v.counts is None,
-                repr(v.attrs),
-            )
-            for v in part.variables
-        ),
-        tuple((c.name, c.dims, digest(c.values), repr(c.attrs)) for c in part.coordinates),
-    )
 
 
 def rows_of(part: Part, rows: Array) -> Part:

@@ -17,6 +17,7 @@ _NAME = re.compile(r"\w[\w-]*")
 _MAX_NAME_BYTES = 100  # of a file name's 255; temporary names are longer
 _MAX_TIMEOUT_S = 1e8  # faulthandler takes no more than 1e9
 _MAX_CONCURRENCY = 10_000
+KEEP = ("both", "results")
 
 
 def name(given: Any, function: Callable[..., Any]) -> str:
@@ -150,6 +151,16 @@ def flag(option: str, given: Any) -> bool:
     if isinstance(given, bool):
         return given
     raise DeclarationError(f"{option} is {short(given)}: give True or False")
+
+
+def keep(given: Any) -> str:
+    """Where values are kept."""
+    if isinstance(given, str) and given in KEEP:
+        return given
+    raise DeclarationError(
+        f"keep is {short(given)}: give {KEEP[0]!r}, for values in both memo and results file, or "
+        f"{KEEP[1]!r}, for values in the results file alone where they have landed"
+    )
 
 
 def concurrency(given: Any) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -46,7 +46,11 @@ def encode(parts: Sequence[Part], failures: Sequence[Failure], created_ns: int) 
     said = {
         "created_ns": created_ns,
         "parts": [
-            [_hex(p.keys, np.uint64), _hex(p.elapsed, np.float32), described(p.variables)]
+            [
+                _hex(p.keys, np.uint64),
+                _hex(p.elapsed, np.float32),
+                described(map(header, p.variables)),
+            ]
             for p in parts
         ],
         "failures": [
@@ -92,18 +96,24 @@ def decode(content: bytes) -> Outline | None:
     )
 
 
-def described(variables: Sequence[Variable]) -> str:
+def header(variable: Variable) -> Header:
+    """Say the form of a variable without its values; how long those of a free length are is not."""
+    v = variable
+    return Header(v.name, v.values.dtype, v.dims, v.values.shape[1:], v.counts, v.attrs)
+
+
+def described(headers: Iterable[Header]) -> str:
     """Say as JSON what is to be known of variables beside their values."""
     said = [
         {
-            "name": v.name,
-            "dtype": v.values.dtype.str,
-            "dims": v.dims,
-            "free": v.counts is not None,
-            "attrs": v.attrs,
-            "shape": v.values.shape[1:],
+            "name": h.name,
+            "dtype": h.dtype.str,
+            "dims": h.dims,
+            "free": h.counts is not None,
+            "attrs": h.attrs,
+            "shape": h.shape,
         }
-        for v in variables
+        for h in headers
     ]
     return json.dumps(said)
 

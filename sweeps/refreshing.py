@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from sweeps import (
+    absorbing,
     acceptance,
     disk,
     files,
@@ -25,7 +26,7 @@ from sweeps import (
 from sweeps.errors import StorageError, SummaryError
 from sweeps.segment import MergedAwayError
 from sweeps.sheet import Arrays
-from sweeps.subject import STATE, Subject, held_attributes
+from sweeps.subject import STATE, Subject, beside, held_attributes
 
 _LOOKS = 5
 
@@ -67,16 +68,13 @@ def refresh(
             bad |= set(scanned.bad) - known_bad
             index = before = merging.merge(scanned)
             gathered = gathering.gather(subject.experiment, subject.keys, index)
-            bare, full = (subject.state(index.segments, is_summarized=i) for i in (False, True))
-            held = held_attributes(subject.landed).get(STATE)
-            if held not in ({full} if is_last else {full, bare}):
-                attributes = {**_provenance(subject, gathered, started), STATE: bare}
-                summary = _summary(subject, full) if is_last else None
-                warnings = _land(subject, gathered, attributes, summary)
+            names = tuple(sorted(index.segments))
+            if not _is_fresh(subject, names, is_last=is_last):
+                warnings, names = _land(subject, gathered, started, is_last=is_last)
         except MergedAwayError:  # another run merged a segment away that this one was to read
             continue
         n_looks -= 1
-        if not n_looks or memo.listing(subject.memo) == tuple(sorted(index.segments)):
+        if not n_looks or memo.listing(subject.memo) == names:
             break
     if bad and is_last:
         raise StorageError(
@@ -86,24 +84,54 @@ def refresh(
     return Refreshed(gathered, warnings)
 
 
+def _is_fresh(subject: Subject, segments: Iterable[str], *, is_last: bool) -> bool:
+    """Whether the file shows what these segments hold, with the summary if it is due."""
+    names = beside(subject, segments)
+    wanted = {subject.state(names, is_summarized=i) for i in ({True} if is_last else {True, False})}
+    return held_attributes(subject.landed).get(STATE) in wanted
+
+
 def _land(
-    subject: Subject,
-    gathered: gathering.Gathered,
-    attributes: Mapping[str, str | int],
-    summary: landing.Summary | None,
-) -> tuple[str, ...]:
-    """Land, and say what of it could not be done."""
+    subject: Subject, gathered: gathering.Gathered, started: str, *, is_last: bool
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Land, and say what of it could not be done, and which segments there are then."""
     files.make_folder(subject.results)
     for folder in sorted({each.path.parent for each in gathered.index.segments.values()}):
         with files.told(folder):  # a run that was killed may have left names that were not flushed
             disk.flush_folder(folder)
-    with gathering.sheet(gathered, attributes) as sheet:
-        failure = landing.land(subject.landed, sheet, summary)
-    if failure is None:
-        return ()
-    return (
-        f"the summary of {subject.experiment.name!r} {failure}; the results are landed without it, "
-        "and the next run tries it again",
+    taken, told = _taken_over(subject, gathered)
+    names = [*gathered.index.segments] if taken is None else absorbing.settle(subject.memo, taken)
+    bare, full = (subject.state(names, is_summarized=i) for i in (False, True))
+    attributes = {**_provenance(subject, gathered, started), STATE: bare}
+    if taken is not None:
+        attributes[absorbing.KEEP] = absorbing.RESULTS
+    summary = _summary(subject, full) if is_last else None
+    kept, place = (None, None) if taken is None else (taken.kept, subject.memo)
+    with gathering.sheet(gathered, attributes, kept) as sheet:
+        landed = landing.land(subject.landed, sheet, summary, place)
+    if taken is not None:
+        names.append(landed.segment)
+        absorbing.let_go(subject.memo, taken, landed.segment)
+    if landed.failure is not None:
+        told += (
+            f"the summary of {subject.experiment.name!r} {landed.failure}; the results are landed "
+            "without it, and the next run tries it again",
+        )
+    return told, tuple(sorted(names))
+
+
+def _taken_over(
+    subject: Subject, gathered: gathering.Gathered
+) -> tuple[absorbing.Absorbed | None, tuple[str, ...]]:
+    """Decide what the results file takes over from the memo, where it is to."""
+    if subject.experiment.keep != absorbing.RESULTS:
+        return None, ()
+    taken = absorbing.absorb(gathered, subject.keys)
+    if taken is None or files.can_share(subject.results, subject.memo):
+        return taken, ()
+    return None, (
+        f"the values of {subject.experiment.name!r} are in the memo as well: no file can have a "
+        f"name in both {subject.results} and {subject.memo}",
     )
 
 

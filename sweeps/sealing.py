@@ -108,8 +108,27 @@ def hdf5_end(path: Path) -> int | None:
     return int.from_bytes(head[at : at + 8], "little")
 
 
-def seal(descriptor: int, magic: bytes) -> None:
-    """Write a seal behind what a file holds.
+def held(path: Path, magic: bytes) -> bytes | None:
+    """Read the digest that stands behind a file, without checking it.
+
+    Raises
+    ------
+    OSError
+        Where it cannot be read.
+    """
+    descriptor = disk.open_to_read(path)
+    try:
+        n_behind = DIGEST_BYTES + len(magic)
+        os.lseek(descriptor, max(0, os.fstat(descriptor).st_size - n_behind), os.SEEK_SET)
+        behind = disk.read(descriptor, n_behind)
+    finally:
+        disk.close(descriptor)
+    is_sealed = len(behind) == n_behind and behind.endswith(magic)
+    return behind[:DIGEST_BYTES] if is_sealed else None
+
+
+def seal(descriptor: int, magic: bytes) -> bytes:
+    """Write a seal behind what a file holds, and return the digest.
 
     The disk takes a large file meanwhile: what is left to flush then is the seal alone.
     """
@@ -121,6 +140,7 @@ def seal(descriptor: int, magic: bytes) -> None:
     if flushing is not None:
         flushing.result()
     disk.write_all(descriptor, digest + magic)
+    return digest
 
 
 def _digest(descriptor: int, n_bytes: int) -> tuple[bytes, bytes]:

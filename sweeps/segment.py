@@ -9,18 +9,16 @@ import contextlib
 import dataclasses
 import functools
 import itertools
-import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
 import numpy.typing as npt
 
-from sweeps import h5, imaging, opening, outline, sealing
+from sweeps import h5, imaging, kept, opening, outline, packing, sealing
 from sweeps.block import Array, Failure, Header, Part, Variable
 from sweeps.errors import StorageError
 from sweeps.keys import Factors, Keys, shifted, written
@@ -31,7 +29,13 @@ _FAILURE_TEXTS = ("kind", "type", "message", "traceback")
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class StoredPart:
-    """A `Part` on disk; `read` gets its values."""
+    """A `Part` on disk; `read` gets its values.
+
+    Attributes
+    ----------
+    places : Places or None
+        Where in a results file the values are, of a part that is in one.
+    """
 
     path: Path
     group: str
@@ -39,6 +43,7 @@ class StoredPart:
     elapsed: npt.NDArray[np.float32]
     variables: tuple[Header, ...]
     coordinates: tuple[Variable, ...]
+    places: kept.Places | None = None
 
     def __len__(self) -> int:
         return len(self.stored_keys)
@@ -57,6 +62,8 @@ class Segment:
     ----------
     rank : int
         0 for the values of the code that is asked about; higher ones count less.
+    is_landed : bool
+        Whether it is a results file, which has its second name here.
     """
 
     path: Path
@@ -65,6 +72,7 @@ class Segment:
     parts: tuple[StoredPart, ...]
     failures: tuple[Failure, ...]
     rank: int = 0
+    is_landed: bool = False
 
     def accepted(self, rank: int, shift: tuple[int, int]) -> Segment:
         """See it as one of other code that accepts its values; failures may be mended there."""
@@ -132,10 +140,13 @@ def load(path: Path) -> Segment:
     """
     try:
         seal = _verified(path)
-        if (known := outline.decode(seal.content)) is not None:
+        is_landed = seal.is_whole(sealing.RESULTS)
+        if not is_landed and (known := outline.decode(seal.content)) is not None:
             parts = tuple(_outlined(path, i, each) for i, each in enumerate(known.parts))
             return Segment(path, seal.n_bytes, known.created_ns, parts, known.failures)
         with _reading(path), open_hdf5(path) as file:
+            if is_landed:
+                return _landed(path, seal.n_bytes, file)
             parts = tuple(_stored_part(path, file[g]) for g in file if g.startswith("part"))
             created_ns = int(file.attrs["created_ns"])
             return Segment(path, seal.n_bytes, created_ns, parts, _failures(file))
@@ -170,9 +181,23 @@ def _verified(path: Path) -> sealing.Seal:
         raise DamagedError from error
     except OSError as error:
         raise StorageError(f"cannot read {path}: {os.strerror(error.errno or 0)}") from error
-    if not seal.is_whole(sealing.SEGMENT) or not path.name.startswith(seal.digest.hex()[:32]):
+    is_whole = seal.is_whole(sealing.SEGMENT) or seal.is_whole(sealing.RESULTS)
+    if not is_whole or path.name != name_of(seal.digest):
         raise DamagedError
     return seal
+
+
+def _landed(path: Path, n_bytes: int, file: h5py.File) -> Segment:
+    """Read all but the values of a results file that the memo has no other copy of."""
+    found = kept.load(file)
+    parts = tuple(
+        StoredPart(
+            *(path, "/", each.keys, kept.elapsed(file, each.places)),
+            *(each.variables, each.coordinates, each.places),
+        )
+        for each in found.parts
+    )
+    return Segment(path, n_bytes, found.created_ns, parts, (), is_landed=True)
 
 
 def _outlined(path: Path, number: int, known: outline.PartOutline) -> StoredPart:
@@ -180,43 +205,15 @@ def _outlined(path: Path, number: int, known: outline.PartOutline) -> StoredPart
 
 
 def _stored_part(path: Path, group: h5py.Group) -> StoredPart:
-    described = json.loads(group.attrs["variables"])
-    coordinates = tuple(
-        Variable(
-            d["name"], h5.decode(group["coordinates"][str(i)]), tuple(d["dims"]), None, d["attrs"]
-        )
-        for i, d in enumerate(json.loads(group.attrs["coordinates"]))
-    )
-    keys = _stored_keys(group)
+    keys = packing.keys(group)
     elapsed = np.asarray(group["elapsed"][()])
     return StoredPart(
         path,
         group.name,
         keys,
         np.broadcast_to(elapsed, len(keys)) if elapsed.ndim == 0 else elapsed,
-        tuple(_header(group, i, d) for i, d in enumerate(described)),
-        coordinates,
-    )
-
-
-def _stored_keys(group: h5py.Group) -> Keys | Factors:
-    if "keys" in group:
-        return np.asarray(group["keys"][()])
-    names = tuple(json.loads(group.attrs["factors"]))
-    return Factors(names, tuple(np.asarray(group[f"factors/{i}"][()]) for i in range(len(names))))
-
-
-def _header(group: h5py.Group, i: int, described: Mapping[str, Any]) -> Header:
-    dataset = group[f"values/{i}"]
-    counts = np.asarray(group[f"counts/{i}"][()]) if described["free"] else None
-    shape = dataset.shape[1:] if counts is None else (int(counts.max(initial=0)),)
-    return Header(
-        described["name"],
-        np.dtype(described["dtype"]),
-        tuple(described["dims"]),
-        tuple(map(int, shape)),
-        counts,
-        described["attrs"],
+        packing.headers(group),
+        packing.coordinates(group),
     )
 
 
@@ -226,6 +223,8 @@ def read(part: StoredPart, number: int, file: h5py.File, rows: slice | None = No
     Values of a free length come as they are stored, one point after another.
     """
     with _reading(part.path):
+        if part.places is not None:
+            return kept.read(file, part.places, number, part.variables[number], rows)
         dataset = file[part.group][f"values/{number}"]
         return h5.decode(dataset) if rows is None else h5.decode(dataset, rows)
 
@@ -256,7 +255,12 @@ def image(
     content = imaging.image(lambda file, put: _build(file, put, parts, failures, created_ns))
     content.append(outline.encode(parts, failures, created_ns))
     digest, seal = sealing.sealed(content, sealing.SEGMENT)
-    return f"{digest.hex()[:32]}{SUFFIX}", [*content, seal]
+    return name_of(digest), [*content, seal]
+
+
+def name_of(digest: bytes) -> str:
+    """Name of the segment whose content has a digest."""
+    return f"{digest.hex()[:32]}{SUFFIX}"
 
 
 def _build(
@@ -269,23 +273,14 @@ def _build(
     file.attrs["created_ns"] = created_ns
     for number, part in enumerate(parts):
         group = file.create_group(f"part{number}")
-        if isinstance(part.keys, Factors):
-            group.attrs["factors"] = json.dumps(part.keys.names)
-            for i, sums in enumerate(part.keys.sums):
-                group[f"factors/{i}"] = sums
-        else:
-            put(group, "keys", part.keys)
+        packing.write(
+            group, put, part.keys, list(map(outline.header, part.variables)), part.coordinates
+        )
         # Points of a vectorized function took the same time: it is stored once.
         is_same = len(part) > 1 and part.elapsed.strides == (0,)
         put(group, "elapsed", np.asarray(part.elapsed[0]) if is_same else part.elapsed)
-        group.attrs["variables"] = outline.described(part.variables)
-        group.attrs["coordinates"] = outline.described(part.coordinates)
         for i, variable in enumerate(part.variables):
             put(group.require_group("values"), str(i), variable.values)
-            if variable.counts is not None:
-                group[f"counts/{i}"] = variable.counts
-        for i, coordinate in enumerate(part.coordinates):
-            h5.write(group.require_group("coordinates"), str(i), coordinate.values)
     if failures:
         group = file.create_group("failures")
         group["keys"] = np.array([f.key for f in failures], dtype=np.uint64)

@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sweeps import h5
 from sweeps.errors import OutputError
+
+if TYPE_CHECKING:
+    from sweeps.kept import Kept
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -116,12 +119,15 @@ class Sheet(Arrays):
     failures : Failures
     attributes : mapping of str to str, int or float
         The provenance, as attributes of the root.
+    kept : Kept or None
+        What of it the memo has no other copy of.
     """
 
     status: Array
     elapsed: Callable[[int, int], Array]
     failures: Failures
     attributes: Mapping[str, Any]
+    kept: Kept | None = None
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sweeps import aging, files, finding, importing, memo, opening, planning, sealing
+from sweeps import aging, files, finding, importing, memo, opening, planning, sealing, segment
 from sweeps.declaring import Experiment
 from sweeps.errors import DeclarationError, StorageError
 from sweeps.fingerprint import Fingerprint, edited_since
@@ -89,6 +89,7 @@ class Subject:
         said += [sorted(made.units.items()), sorted(made.dims.items())]
         said += [sorted(made.constants), sorted(segments)]
         said += [self.summary.digest] if self.summary is not None and is_summarized else []
+        said += [made.keep] if made.keep != "both" else []
         digest.update(json.dumps(said).encode())
         return digest.hexdigest()
 
@@ -98,7 +99,18 @@ def fresh_attributes(subject: Subject) -> dict[str, Any] | None:
     held = held_attributes(subject.landed)
     if not all(isinstance(held.get(name), int) for name in COUNTS):
         return None  # not ours, or damaged
-    return held if held.get(STATE) == subject.state(memo.listing(subject.memo)) else None
+    names = beside(subject, memo.listing(subject.memo))
+    return held if held.get(STATE) == subject.state(names) else None
+
+
+def beside(subject: Subject, names: Iterable[str]) -> list[str]:
+    """Leave out of the names of segments that of the results file itself."""
+    try:
+        digest = sealing.held(subject.landed, sealing.RESULTS)
+    except OSError:
+        digest = None
+    own = None if digest is None else segment.name_of(digest)
+    return [name for name in names if name != own]
 
 
 class Counts(NamedTuple):

@@ -6,6 +6,7 @@ every reading of the memo does it, so that a next run makes up for it.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Iterator
@@ -62,7 +63,7 @@ def verify(path: Path) -> Verified:
         raise unknown("results of an experiment", path.stem, names, f"in {path.parent}")
     found: list[int | Damage | None] = [_results(path)] if is_landed else []
     folders = sorted(p for p in kept.glob("*") if p.is_dir() and not p.is_symlink())
-    segments = [_segment(f / name) for f in folders for name in memo.listing_of(f)]
+    segments = [_segment(f / name, path) for f in folders for name in memo.listing_of(f)]
     found += segments + [each for folder in folders for each in _acceptances(folder)]
     return Verified(
         path.stem,
@@ -95,8 +96,14 @@ def _results(path: Path) -> int | Damage:
     return _damaged(kind, path, aside)
 
 
-def _segment(path: Path) -> int | Damage | None:
-    """Size of a segment in bytes, if it is whole; None if another run has merged it away."""
+def _segment(path: Path, results: Path) -> int | Damage | None:
+    """Size of a segment in bytes, if it is whole; None if another run has merged it away.
+
+    The results file, where it is the memo's too, was looked at already.
+    """
+    with contextlib.suppress(OSError):
+        if path.samefile(results):
+            return 0
     try:
         return segment.verify(path)
     except segment.MergedAwayError:

@@ -439,7 +439,7 @@ def test_a_summary_is_a_dataset_of_its_own_beside_the_results(tmp_path):
     bare = sheet({"x": 3}, [x], [output("y", np.arange(3) * 1j, {"x": 3})], state="bare")
     land(path, bare)
     before = read_alike(path)
-    assert land(path, bare, summary(np.array([1j, 2]), state="full")) is None
+    assert land(path, bare, summary(np.array([1j, 2]), state="full")).failure is None
     xr.testing.assert_identical(read_alike(path), before.assign_attrs(state="full"))
     found = read_alike(path, group="summary")
     assert (found.x.values.tolist(), found.x.attrs) == ([0.0, 0.5], {"units": "m"})
@@ -455,7 +455,7 @@ def test_a_summary_is_made_of_the_file_that_will_be(tmp_path):
         return Arrays({}, [], [as_output(Coordinate("n", (), np.array(7)))])
 
     y = output("y", np.array([1.0, 2.0]), {"x": 2})
-    assert land(tmp_path / "a.h5", sheet({"x": 2}, [], [y]), Summary(look, {}, {})) is None
+    assert land(tmp_path / "a.h5", sheet({"x": 2}, [], [y]), Summary(look, {}, {})).failure is None
     assert seen == [(tmp_path, [1.0, 2.0])]
     assert read_alike(tmp_path / "a.h5", group="summary").n == 7
 
@@ -466,7 +466,7 @@ def test_without_its_summary_a_file_is_as_if_there_were_none(tmp_path, error):
         raise error
 
     made = sheet({"x": 1}, state="bare")
-    failure = land(tmp_path / "a.h5", made, Summary(fail, {}, {"state": "full"}))
+    failure = land(tmp_path / "a.h5", made, Summary(fail, {}, {"state": "full"})).failure
     assert str(error) in str(failure)
     land(tmp_path / "b.h5", made)
     xr.testing.assert_identical(read_alike(tmp_path / "a.h5"), read_alike(tmp_path / "b.h5"))
@@ -495,7 +495,7 @@ def test_a_disk_that_the_summary_fills_has_the_results_all_the_same(tmp_path):
     path, states = tmp_path / "a.h5", []
     for n_bytes in (*range(bare, full, 499), full):
         with files_at_most(n_bytes):
-            failure = land(path, made, added)
+            failure = land(path, made, added).failure
         found = read(path, "h5netcdf")
         np.testing.assert_array_equal(found.y, np.arange(9.0))
         with h5py.File(path) as file:

@@ -19,7 +19,9 @@ from sweeps import disk
 from sweeps.files import TEMPORARY_PREFIX
 
 CALLS = ("create", "open_to_read", "close", "read", "write", "truncate", "flush", "flush_folder")
-CALLS += ("replace", "link", "unlink", "make_folder", "remove_folder", "names", "content")
+CALLS += ("protect", "replace", "link", "unlink", "make_folder", "remove_folder", "names")
+CALLS += ("content",)
+_NO_CHANGES = ("open_to_read", "close", "read", "names", "content", "protect")
 _MOST_SUBSETS = 6
 """Changes of which all subsets are tried; of more, some."""
 
@@ -72,7 +74,7 @@ class Recorder:
             if name != "write":
                 return (inode, *arguments[1:])
             return inode, os.lseek(arguments[0], 0, os.SEEK_CUR), bytes(arguments[1])
-        is_change = name not in ("create", "open_to_read", "close", "read", "names", "content")
+        is_change = name not in (*_NO_CHANGES, "create")
         return arguments if is_change else None
 
 
@@ -167,14 +169,18 @@ class Power:
         self.promised = []
         self.n_outcomes = 0
 
-    def states(self, operations):
+    def states(self, operations, n_cuts=None):
         """Every state of names and contents that a power cut may leave, with what was promised.
+
+        With `n_cuts`, the power is cut before so many of the operations only, drawn at random.
 
         Those that differ in temporary files only are one: nobody reads these.
         """
         seen = set()
-        for operation in [*operations, None]:
-            for state in self._cut():
+        every = range(len(operations) + 1)
+        chosen = every if n_cuts is None else self._rng.sample(every, min(n_cuts, len(every)))
+        for number, operation in enumerate([*operations, None]):
+            for state in self._cut() if number in chosen else ():
                 self.n_outcomes += 1
                 lasting = [p for p in state if not p.name.startswith(TEMPORARY_PREFIX)]
                 key = (tuple((p, state[p]) for p in sorted(lasting)), len(self.promised))

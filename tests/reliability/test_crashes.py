@@ -10,7 +10,17 @@ import shutil
 import numpy as np
 import pytest
 
-from sweeps import acceptance, experiment, grid, memo, merging, provenance, renaming, verifying
+from sweeps import (
+    acceptance,
+    experiment,
+    grid,
+    memo,
+    merging,
+    options,
+    provenance,
+    renaming,
+    verifying,
+)
 from sweeps.acceptance import Acceptance
 from sweeps.invocation import Options
 from sweeps.loading import load
@@ -27,8 +37,8 @@ def _no_git(monkeypatch):
     monkeypatch.setattr(provenance, "of_git", lambda _: {})
 
 
-def made(n, name="cube"):
-    @experiment(grid(x=[float(i) for i in range(n)]), name=name)
+def made(n, keep, name="cube"):
+    @experiment(grid(x=[float(i) for i in range(n)]), name=name, keep=keep)
     def cube(x):
         return {"cube": x**3, "text": f"{x}"}
 
@@ -38,11 +48,12 @@ def made(n, name="cube"):
 class Scene:
     """What is done to a disk, and what must hold of it at any time."""
 
-    def __init__(self, root, forget=(), n_commits=3):
+    def __init__(self, root, keep, forget=(), n_commits=3):
         self.recorder = Recorder(forget)
         self.root = root
         self.n_commits = n_commits
-        self.subject = dataclasses.replace(made(2 * n_commits), results=root / "results")
+        self.keep = keep
+        self.subject = dataclasses.replace(made(2 * n_commits, keep), results=root / "results")
 
     def record(self):
         """Do everything; what came back from a commit is a promise."""
@@ -148,7 +159,7 @@ class Renames(Scene):
 
     def play(self):
         old = dataclasses.replace(
-            made(2 * self.n_commits, name="old"), results=self.subject.results
+            made(2 * self.n_commits, self.keep, name="old"), results=self.subject.results
         )
         self.recorder.promise("nothing")
         old = dataclasses.replace(old, fingerprint=self.subject.fingerprint)
@@ -167,14 +178,28 @@ class Renames(Scene):
         self.check_values(load(subject.landed), is_whole=True)
 
 
-SCENES = [Commits, Merges, Accepts, Renames]
+class Changes(Scene):
+    """A space that grows, shrinks and turns back, and values that are computed again."""
+
+    def play(self):
+        n = 2 * self.n_commits
+        for xs in (range(n // 2), range(n), range(n // 2), range(n)):
+            space = grid(x=[float(x) for x in xs])
+            moved = resolve(self.subject.experiment, space=space, results=self.subject.results)
+            execute(moved, OPTIONS)
+        execute(self.subject, dataclasses.replace(OPTIONS, recompute=True, limit=2))
+        self.recorder.promise("landed")
+
+
+KEEPS = pytest.mark.parametrize("keep", options.KEEP)
+SCENES = [Commits, Merges, Accepts, Renames, Changes]
 
 
 def count(scene, tmp_path, n_most=None, n_random=2, seed=0):
     """Check the states that power cuts may leave, all or some; return how many."""
     operations = scene.record()
     power = Power(scene.root, random.Random(seed), n_random)
-    states = power.states(operations)
+    states = power.states(operations, n_cuts=n_most)
     if n_most is not None:
         every = list(states)
         states = random.Random(seed).sample(every, min(n_most, len(every)))
@@ -188,18 +213,21 @@ def count(scene, tmp_path, n_most=None, n_random=2, seed=0):
     return len(operations), power.n_outcomes, number
 
 
+@KEEPS
 @pytest.mark.parametrize("scene", SCENES, ids=lambda s: s.__name__)
-def test_a_power_cut_costs_nothing_that_was_promised(scene, tmp_path):
-    n_operations, _, n_states = count(scene(tmp_path / "disk"), tmp_path, n_most=12)
+def test_a_power_cut_costs_nothing_that_was_promised(scene, keep, tmp_path):
+    short = scene(tmp_path / "disk", keep, n_commits=2)
+    n_operations, _, n_states = count(short, tmp_path, n_most=12)
     assert n_operations > 50
     assert n_states > 5
 
 
+@KEEPS
 @pytest.mark.parametrize("scene", [Commits, Merges], ids=lambda s: s.__name__)
 @pytest.mark.parametrize("forgotten", ["flush", "flush_folder"])
-def test_without_a_flush_this_test_fails(scene, forgotten, tmp_path):
+def test_without_a_flush_this_test_fails(scene, forgotten, keep, tmp_path):
     """What is looked for above would be found."""
-    forgetful = scene(tmp_path / "disk", forget={forgotten})
+    forgetful = scene(tmp_path / "disk", keep, forget={forgotten})
     forgetful.check = lambda place, promised: scene.check_memo(
         forgetful, forgetful.at(place), promised
     )
@@ -208,12 +236,13 @@ def test_without_a_flush_this_test_fails(scene, forgotten, tmp_path):
 
 
 @pytest.mark.campaign
+@KEEPS
 @pytest.mark.parametrize("scene", SCENES, ids=lambda s: s.__name__)
-def test_every_state_after_a_power_cut(scene, tmp_path):
+def test_every_state_after_a_power_cut(scene, keep, tmp_path):
     n_operations, n_outcomes, n_states = count(
-        scene(tmp_path / "disk", n_commits=12), tmp_path, n_random=20
+        scene(tmp_path / "disk", keep, n_commits=12), tmp_path, n_random=20
     )
     print(
-        f"\n{scene.__name__}: {n_operations:,} operations, {n_outcomes:,} outcomes of power cuts, "
-        f"{n_states:,} that a reader can tell apart: nothing lost, nothing damaged"
+        f"\n{scene.__name__}, kept in {keep}: {n_operations:,} operations, {n_outcomes:,} outcomes "
+        f"of power cuts, {n_states:,} that a reader can tell apart: nothing lost, nothing damaged"
     )

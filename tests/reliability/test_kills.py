@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import sweeps
-from sweeps import scheduling
+from sweeps import options, scheduling
 from tests.reliability.processes import left, workers
 
 N_POINTS = 1000
@@ -23,7 +23,7 @@ from sweeps import experiment, grid
 
 calls = os.open("calls", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
-@experiment(grid(i=range({N_POINTS})))
+@experiment(grid(i=range({N_POINTS})), keep="KEEP")
 def counted(i):
     begun = time.perf_counter()
     time.sleep({POINT_S})
@@ -52,8 +52,9 @@ def work_s(calls):
 @pytest.mark.parametrize(
     "n_kills", [6, pytest.param(100, marks=pytest.mark.campaign)], ids=["short", "campaign"]
 )
-def test_what_was_committed_is_never_lost(project, n_kills):
-    (project / "experiments" / "counted.py").write_text(COUNTED)
+@pytest.mark.parametrize("keep", options.KEEP)
+def test_what_was_committed_is_never_lost(project, keep, n_kills):
+    (project / "experiments" / "counted.py").write_text(COUNTED.replace("KEEP", keep))
     command = [sys.executable, "-m", "sweeps", "run", "counted", f"-j{N_WORKERS}"]
     subprocess.run([*command, "--results=whole"], check=True, capture_output=True)
     whole = sweeps.load("counted", results="whole")

@@ -7,7 +7,7 @@ import collections
 
 import pytest
 
-from sweeps import memo
+from sweeps import memo, options
 from sweeps.loading import load
 from sweeps.scheduling import block_s
 from tests.reliability.tracing import CHANGES, N_POINTS, SLEEP_S, Traced
@@ -38,8 +38,9 @@ def kill(traced, touch):
     return next((each for each in touches if each.was_hit), None), n_lost
 
 
-def test_a_kill_at_a_call_costs_no_committed_point(tmp_path):
-    traced = Traced(tmp_path, "serial", *CHANGES)
+@pytest.mark.parametrize("keep", options.KEEP)
+def test_a_kill_at_a_call_costs_no_committed_point(tmp_path, keep):
+    traced = Traced(tmp_path, "serial", keep, *CHANGES)
     touches = traced.touches()
     wanted = [("fsync", "a file of the memo"), ("write", "the results file")]
     for call, place in wanted:
@@ -49,16 +50,17 @@ def test_a_kill_at_a_call_costs_no_committed_point(tmp_path):
 
 
 @pytest.mark.campaign
+@pytest.mark.parametrize("keep", options.KEEP)
 @pytest.mark.parametrize("engine", ["serial", "loky"])
-def test_a_kill_at_every_call_costs_no_committed_point(tmp_path, engine):
-    traced = Traced(tmp_path, engine, *CHANGES)
+def test_a_kill_at_every_call_costs_no_committed_point(tmp_path, engine, keep):
+    traced = Traced(tmp_path, engine, keep, *CHANGES)
     touches = sorted({(t.call, t.number): t for t in traced.touches()}.values())
     hits, lost = collections.Counter(), []
     for touch in touches:
         hit, n_lost = kill(traced, touch)
         hits[(hit.call, hit.place) if hit is not None else ("nothing of the results", "")] += 1
         lost.append(n_lost)
-    print(f"\n{engine}: {len(touches)} kills; evaluated again at most {max(lost)} points of")
-    print(f"{SLEEP_S} s, {sum(lost) / len(lost):.1f} in the mean; what was hit:")
+    print(f"\n{engine}, kept in {keep}: {len(touches)} kills; evaluated again at most {max(lost)}")
+    print(f"points of {SLEEP_S} s, {sum(lost) / len(lost):.1f} in the mean; what was hit:")
     for (call, place), n in sorted(hits.items()):
         print(f"{call:10} {place:22} {n:4}")

@@ -36,6 +36,7 @@ import sweeps as package
 from sweeps import cleaning, renaming, reporting, running, subject, vouching
 from sweeps.errors import StorageError, SweepsError
 from sweeps.invocation import Options
+from sweeps.options import KEEP
 
 HELPER = "def factor(x):\n    return {k} * x\n"
 MADE = '''{comment}
@@ -46,7 +47,7 @@ from experiments._helper import factor
 from sweeps import experiment, grid
 
 
-@experiment(grid({axes}))
+@experiment(grid({axes}), keep="{keep}")
 def {name}(x, y=1, z=0):
     """{about}"""
     log = os.open(os.environ["LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
@@ -90,6 +91,7 @@ class Machine(RuleBasedStateMachine):
         self.unsure = collections.defaultdict(set)  # whether it is known that they failed
         self.damaged = set()
         self.accepts = {}
+        self.keep = "both"
         self.prints = {}
         self.landed = None
         self.n_kills = 0
@@ -137,7 +139,8 @@ class Machine(RuleBasedStateMachine):
         axes = ", ".join(f"{name}={values}" for name, values in self.space.items())
         k, c = self.version
         comment, about = "# cosmetic\n" * self.n_cosmetic, f"About {self.n_cosmetic}."
-        written = MADE.format(comment=comment, axes=axes, name=self.name, about=about, c=c)
+        options = {"name": self.name, "keep": self.keep}
+        written = MADE.format(comment=comment, axes=axes, about=about, c=c, **options)
         Path("experiments/made.py").write_text(written)
         Path("experiments/_helper.py").write_text(comment + HELPER.format(k=k))
 
@@ -182,6 +185,12 @@ class Machine(RuleBasedStateMachine):
     def change_code(self, c):
         self.count("edit the function")
         self.version = (self.version[0], c)
+        self.write()
+
+    @rule(keep=st.sampled_from(KEEP))
+    def change_where_values_are_kept(self, keep):
+        self.count("change where values are kept")
+        self.keep = keep
         self.write()
 
     @rule()
@@ -331,9 +340,15 @@ class Machine(RuleBasedStateMachine):
             return
         self.count("damage a segment")
         path = dice.choice(segments)
+        if path.stat().st_nlink > 1:  # it is the results file too
+            self.landed = None
         self.spoil(path, dice)
+        self.doubt(path.parent.name)
+
+    def doubt(self, folder):
+        """What a segment of a version held may be lost."""
         for version, fingerprint in self.prints.items():
-            if fingerprint == path.parent.name:
+            if fingerprint == folder:
                 self.damaged.add(version)
                 self.maybe[version] |= self.known[version]
                 self.unsure[version] |= self.failed[version]
@@ -346,6 +361,7 @@ class Machine(RuleBasedStateMachine):
             content[at] ^= 1 << dice.randrange(8)
         else:
             del content[at:]
+        path.chmod(0o644)
         path.write_bytes(content)
 
     @rule(dice=DICE)
@@ -357,7 +373,11 @@ class Machine(RuleBasedStateMachine):
         if dice.random() < 0.3:
             path.unlink()
         else:
+            for segment in Path("results").glob(".memo/*/*/*.seg"):
+                if segment.samefile(path):
+                    self.doubt(segment.parent.name)
             content = path.read_bytes()
+            path.chmod(0o644)
             path.write_bytes(content[: dice.randrange(len(content) or 1)])
         with contextlib.suppress(StorageError):
             package.load(self.name)

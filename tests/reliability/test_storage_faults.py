@@ -12,7 +12,7 @@ import random
 
 import pytest
 
-from sweeps import experiment, files, grid, memo, merging, provenance, verifying
+from sweeps import experiment, files, grid, memo, merging, options, provenance, verifying
 from sweeps.errors import StorageError
 from sweeps.invocation import Options
 from sweeps.loading import load
@@ -31,13 +31,13 @@ def _no_git(monkeypatch):
     monkeypatch.setattr(provenance, "of_git", lambda _: {})
 
 
-@pytest.fixture
-def subject(tmp_path, monkeypatch):
+@pytest.fixture(params=options.KEEP)
+def subject(tmp_path, monkeypatch, request):
     """Two segments are there already, so that the run under test also merges."""
     monkeypatch.setattr(merging, "N_SMALL", 3)
     monkeypatch.setattr(merging, "SETTLED_S", 0.0)
 
-    @experiment(grid(x=[float(i) for i in range(6)]))
+    @experiment(grid(x=[float(i) for i in range(6)]), keep=request.param)
     def cube(x):
         return {"cube": x**3, "text": f"{x}"}
 
@@ -161,8 +161,9 @@ def assert_loads_whole(traced):
     assert bool((dataset.cube == dataset.x**3).all())
 
 
-def test_a_system_call_that_fails_is_told_and_made_up_for(tmp_path):
-    traced = Traced(tmp_path, "serial", *CHANGES)
+@pytest.mark.parametrize("keep", options.KEEP)
+def test_a_system_call_that_fails_is_told_and_made_up_for(tmp_path, keep):
+    traced = Traced(tmp_path, "serial", keep, *CHANGES)
     touches = traced.touches()
     for call, place, code in [
         ("fsync", "a file of the memo", "EIO"),
@@ -175,9 +176,10 @@ def test_a_system_call_that_fails_is_told_and_made_up_for(tmp_path):
 
 
 @pytest.mark.campaign
+@pytest.mark.parametrize("keep", options.KEEP)
 @pytest.mark.parametrize("calls", [CHANGES, READS], ids=["changes", "reads"])
-def test_every_system_call_fails(tmp_path, calls):
-    traced = Traced(tmp_path, "serial", *calls)
+def test_every_system_call_fails(tmp_path, calls, keep):
+    traced = Traced(tmp_path, "serial", keep, *calls)
     touches = sorted({(t.call, t.number): t for t in traced.touches()}.values())
     counts, rng = collections.Counter(), random.Random(0)
     for touch in touches:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import pytest
 
 CHANGES = ("openat", "write", "ftruncate", "fsync", "rename", "link", "unlink", "mkdir", "rmdir")
+CHANGES += ("fchmod",)
 READS = ("read", "pread64")
 SLEEP_S = 0.02
 N_POINTS = 40
@@ -23,7 +24,7 @@ SOURCE = f"""
 import os, time
 from sweeps import experiment, grid
 
-@experiment(grid(x=[float(i) for i in range({N_POINTS})]))
+@experiment(grid(x=[float(i) for i in range({N_POINTS})]), keep=os.environ["KEEP"])
 def cube(x):
     time.sleep({SLEEP_S})
     with open(os.environ["CALLS"], "a") as file:
@@ -46,10 +47,10 @@ class Touch(NamedTuple):
 class Traced:
     """A project with one experiment, run under strace."""
 
-    def __init__(self, folder, engine, *calls):
+    def __init__(self, folder, engine, keep, *calls):
         if shutil.which("strace") is None:
             pytest.skip("strace is not installed")
-        self.folder, self.engine, self._calls = folder, engine, calls
+        self.folder, self.engine, self.keep, self._calls = folder, engine, keep, calls
         self.results, self._evaluated = folder / "results", folder / "evaluated"
         (folder / "experiments").mkdir(parents=True)
         (folder / "experiments" / "cube.py").write_text(SOURCE)
@@ -75,6 +76,7 @@ class Traced:
             env={
                 **os.environ,
                 "CALLS": str(self._evaluated),
+                "KEEP": self.keep,
                 "PYTHONDONTWRITEBYTECODE": "1",
                 "PYTHONHASHSEED": "0",
                 "PYTHONPATH": str(Path(__file__).parents[2]),

@@ -1,0 +1,248 @@
+"""Absorbing: what the memo needs no copy of, since the results file holds it bit for bit.
+
+For experiments that keep their values in the results file alone. The file gets a name among the
+segments before it takes its place, and then the segments go that hold nothing else. So whatever
+dies at whatever instant, every point is in a segment.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+from collections.abc import Hashable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from sweeps import disk, files, memo, nameless, sealing, segment
+from sweeps.block import Failure, Header, Variable, form
+from sweeps.errors import StorageError
+from sweeps.gathering import Gathered
+from sweeps.kept import Kept, KeptPart, Places
+from sweeps.keying import KeyMaker
+from sweeps.keys import Factors, Keys
+from sweeps.schema import Agreed
+from sweeps.segment import Segment
+from sweeps.subject import Subject, held_attributes
+
+KEEP = "keep"
+"""Attribute of a results file that is a segment too."""
+
+RESULTS = "results"
+"""Its value, and that of the option that asks for it."""
+
+Runs = npt.NDArray[np.int64]
+
+_MOST_FORMS = 1000
+"""Points that return in more different forms stay in the memo: each takes a while to be read."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Absorbed:
+    """What a results file is to take over from the memo.
+
+    Attributes
+    ----------
+    superfluous, others : tuple of str
+        Names of the segments that hold nothing else, and of all others.
+    failures : tuple of Failure
+        Of superfluous segments, to be kept elsewhere.
+    """
+
+    kept: Kept
+    superfluous: tuple[str, ...]
+    others: tuple[str, ...]
+    failures: tuple[Failure, ...]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Form:
+    """Parts that returned alike, by number; of those of a free length, whatever the lengths."""
+
+    variables: tuple[Header, ...]
+    coordinates: tuple[Variable, ...]
+    datasets: tuple[str, ...]
+    parts: list[int]
+
+
+def absorb(gathered: Gathered, maker: KeyMaker) -> Absorbed | None:
+    """Decide what a results file takes over; None where that is nothing."""
+    forms = _forms(gathered)
+    if not forms:
+        return None
+    form_of = np.full(len(gathered.index.parts) + 1, -1)  # the last one is that of missing points
+    for number, each in enumerate(forms):
+        form_of[each.parts] = number
+    runs = _runs(gathered, form_of)
+    parts = [_part(gathered, maker, f, own) for f, own in zip(forms, runs, strict=True) if len(own)]
+    looks = list(_looks(gathered, form_of))
+    # Newer than what it replaces of a key, and older than what other runs compute just now.
+    created_ns = max(
+        min(each.segment.created_ns for each in looks if each.is_used),
+        max((each.segment.created_ns + 1 for each in looks if each.is_outdated), default=0),
+    )
+    gone = [each.segment for each in looks if not each.is_needed]
+    names = tuple(each.path.name for each in gone)
+    failures = tuple(f for each in gone for f in _open_failures(gathered.index, each))
+    others = tuple(name for name in gathered.index.segments if name not in names)
+    return Absorbed(Kept(created_ns, tuple(parts)), names, others, failures)
+
+
+def _forms(gathered: Gathered) -> list[_Form]:
+    """Group the parts of this code that the results file holds exactly."""
+    index = gathered.index
+    is_own = [not each.rank for each in index.in_order for _ in each.parts]
+    forms: dict[Hashable, _Form] = {}
+    for number in gathered.parts:
+        part = index.parts[number]
+        settled = [nameless.settled(h, gathered.experiment.name) for h in part.variables]
+        agreed = [gathered.agreement.outputs[h.name] for h in settled]
+        if is_own[number] and all(map(_is_exact, part.variables, agreed)):
+            names = tuple(each.name for each in agreed)
+            new = _Form(part.variables, part.coordinates, names, [])
+            forms.setdefault(form(part.variables, part.coordinates), new).parts.append(number)
+    return list(forms.values())[:_MOST_FORMS]
+
+
+def _is_exact(header: Header, agreed: Agreed) -> bool:
+    """Whether values can be had back as they are from the dtype that all points land in."""
+    own, wide = header.dtype, agreed.dtype
+    if 0 in header.shape:
+        return True
+    if own.kind in "OM":
+        return own == wide
+    is_rounded = own.kind in "iu" and wide.kind in "fc" and own.itemsize == 8  # beyond 2^53
+    return not is_rounded and np.can_cast(own, wide, "safe")
+
+
+def _runs(gathered: Gathered, form_of: npt.NDArray[np.int64]) -> list[Runs]:
+    """Flat positions of the points of each form, as ascending runs."""
+    entries, index = gathered.entries, gathered.index
+    forms = form_of[np.searchsorted(index.starts, entries, side="right") - 1]
+    if any(dimension.is_first is not None for dimension in gathered.experiment.space.dimensions):
+        is_first = np.zeros(len(forms), dtype=bool)  # equal points stand at several places
+        is_first[np.unique(entries, return_index=True)[1]] = True
+        forms[~is_first] = -1
+    edges = np.concatenate([[0], np.flatnonzero(np.diff(forms)) + 1, [len(forms)]])
+    runs = np.stack([edges[:-1], edges[1:]], axis=1).astype(np.int64)
+    return [runs[forms[edges[:-1]] == number] for number in range(int(form_of.max()) + 1)]
+
+
+def _part(gathered: Gathered, maker: KeyMaker, own: _Form, runs: Runs) -> KeptPart:
+    variables = tuple(
+        h if h.counts is None else _counted(gathered, own, i, runs)
+        for i, h in enumerate(own.variables)
+    )
+    places = Places(tuple(gathered.experiment.space.sizes.values()), runs, own.datasets)
+    return KeptPart(_keys(maker, runs), variables, own.coordinates, places)
+
+
+def _keys(maker: KeyMaker, runs: Runs) -> Keys | Factors:
+    if len(runs) == 1:
+        pieces = maker.boxes(*runs[0].tolist())
+        if len(pieces) == 1:
+            return pieces[0]
+    return maker(_positions(runs))
+
+
+def _positions(runs: Runs) -> npt.NDArray[np.int64]:
+    return np.concatenate([np.arange(start, stop) for start, stop in runs.tolist()])
+
+
+def _counted(gathered: Gathered, own: _Form, variable: int, runs: Runs) -> Header:
+    """Say how long the values of each point are."""
+    index = gathered.index
+    every = np.zeros(int(index.starts[-1]), dtype=np.int64)
+    for number in own.parts:
+        start, stop = index.starts[number : number + 2].tolist()
+        every[start:stop] = np.asarray(index.parts[number].variables[variable].counts)
+    counts = every[gathered.entries[_positions(runs)]]
+    longest = (int(counts.max(initial=0)),)
+    return dataclasses.replace(own.variables[variable], counts=counts, shape=longest)
+
+
+class _Look(NamedTuple):
+    """What of a segment of this code counts.
+
+    Attributes
+    ----------
+    is_used : bool
+        Whether the results file takes values of it over.
+    is_outdated : bool
+        Whether it has values in whose place there are newer ones.
+    is_needed : bool
+        Whether it has what would be lost with it.
+    """
+
+    segment: Segment
+    is_used: bool
+    is_outdated: bool
+    is_needed: bool
+
+
+def _looks(gathered: Gathered, form_of: npt.NDArray[np.int64]) -> Iterator[_Look]:
+    """Look at each segment of this code."""
+    index = gathered.index
+    is_used = np.zeros(int(index.starts[-1]), dtype=bool)
+    is_used[gathered.entries[gathered.entries >= 0]] = True
+    stop = 0
+    for each in index.in_order:
+        start, stop = stop, stop + len(each.parts)
+        if each.rank:
+            continue
+        taken = outdated = needed = False
+        for number in range(start, stop):
+            first, last = index.starts[number : number + 2].tolist()
+            rest = np.flatnonzero(~is_used[first:last])
+            n_used = last - first - len(rest)
+            taken |= n_used > 0 and form_of[number] >= 0
+            needed |= n_used > 0 and form_of[number] < 0
+            if len(rest):
+                is_newest = index.find(index.parts[number].keys[rest]) == first + rest
+                needed |= bool(is_newest.any())
+                outdated |= not is_newest.all()
+        if not each.parts:  # of failures alone: another segment of them would be no smaller
+            needed = any(True for _ in _open_failures(index, each))
+        yield _Look(each, taken, outdated, needed)
+
+
+def _open_failures(index: memo.Index, own: Segment) -> Iterator[Failure]:
+    """Failures of a segment that are still the last word on their points."""
+    failures = [f for f in own.failures if index.failures.get(f.key) is f]
+    failed = np.array([f.key for f in failures], dtype=np.uint64).reshape(-1, 2)
+    return itertools.compress(failures, (index.find(failed) < 0).tolist())
+
+
+def settle(folder: Path, taken: Absorbed) -> list[str]:
+    """Keep the failures that would go with their segments; name the segments that will stay."""
+    names = list(taken.others)
+    if taken.failures:
+        names.append(memo.commit(folder, (), taken.failures, taken.kept.created_ns).name)
+    return names
+
+
+def let_go(folder: Path, taken: Absorbed, landed: str) -> None:
+    """Remove the segments that the landed file, itself one of them, stands for."""
+    for name in {*taken.superfluous} - {landed}:
+        with contextlib.suppress(OSError):  # another run removed it too, or it is not ours
+            disk.unlink(folder / name)
+
+
+def adopt(subject: Subject) -> None:
+    """Give the results file its name among the segments again, if it is not there any more.
+
+    As where somebody removed the memo, or has brought the results file alone from elsewhere. Who
+    reads the segment checks its digest.
+    """
+    held = held_attributes(subject.landed)
+    if held.get(KEEP) != RESULTS or held.get("fingerprint") != subject.fingerprint.digest:
+        return
+    with contextlib.suppress(OSError, StorageError):  # then it is computed anew
+        digest = sealing.held(subject.landed, sealing.RESULTS)
+        if digest is not None and not (place := subject.memo / segment.name_of(digest)).exists():
+            files.make_folder(subject.memo)
+            disk.link(subject.landed, place)
+            disk.flush_folder(subject.memo)

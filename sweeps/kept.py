@@ -1,0 +1,167 @@
+"""Kept: the points of a results file that the memo has in it, and in no other copy.
+
+The file has a second name among the segments then. What a segment says of its parts is in a group
+of it; their values are those of the results.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from sweeps import h5, packing
+from sweeps.block import Array, Header, Variable
+from sweeps.imaging import Put
+from sweeps.keys import Factors, Keys, boxes
+from sweeps.sheet import GROUP
+
+MEMO = f"{GROUP}/memo"
+"""The group."""
+
+_WASTE = 2
+"""Points are read at once where they are one in so many, or more, of those between them."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Places:
+    """Where the values of a part are.
+
+    Attributes
+    ----------
+    sizes : tuple of int
+        Of the dimensions of the space.
+    runs : numpy.ndarray
+        Shape (n, 2), int64: the flat positions of the points, as ascending runs, start and stop.
+    datasets : tuple of str
+        The name of each variable of the part.
+    """
+
+    sizes: tuple[int, ...]
+    runs: npt.NDArray[np.int64]
+    datasets: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class KeptPart:
+    """Points that returned alike; like `StoredPart`, but for the times taken, which are there."""
+
+    keys: Keys | Factors
+    variables: tuple[Header, ...]
+    coordinates: tuple[Variable, ...]
+    places: Places
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Kept:
+    """What a results file is to the memo.
+
+    Attributes
+    ----------
+    created_ns : int
+        Age of the values, by which the newest of a key count.
+    """
+
+    created_ns: int
+    parts: tuple[KeptPart, ...]
+
+
+def write(file: h5py.File, put: Put, kept: Kept) -> None:
+    """Say in a results file what of it is the memo's."""
+    group = file.create_group(MEMO, track_order=True)
+    group.attrs["created_ns"] = kept.created_ns
+    for number, part in enumerate(kept.parts):
+        own = group.create_group(f"part{number}", track_order=True)
+        packing.write(own, put, part.keys, part.variables, part.coordinates)
+        own.attrs["datasets"] = json.dumps(part.places.datasets)
+        put(own, "runs", part.places.runs)
+
+
+def load(file: h5py.File) -> Kept:
+    """Read what a results file says of it.
+
+    Raises
+    ------
+    LookupError
+        Where it says nothing.
+    """
+    group = file[MEMO]
+    sizes = tuple(map(int, file[GROUP]["status"].shape))
+    return Kept(int(group.attrs["created_ns"]), tuple(_part(group[g], sizes) for g in group))
+
+
+def _part(group: h5py.Group, sizes: tuple[int, ...]) -> KeptPart:
+    places = Places(sizes, group["runs"][()], tuple(json.loads(group.attrs["datasets"])))
+    return KeptPart(packing.keys(group), packing.headers(group), packing.coordinates(group), places)
+
+
+def elapsed(file: h5py.File, places: Places) -> npt.NDArray[np.float32]:
+    """Read the seconds that the points of a part took, shape (n,)."""
+    taken: npt.NDArray[np.float32] = file[GROUP]["elapsed"][()].reshape(-1)
+    return np.concatenate([taken[:0], *(taken[a:b] for a, b in places.runs.tolist())])
+
+
+def read(file: h5py.File, places: Places, number: int, header: Header, rows: slice | None) -> Array:
+    """Read values of a variable, as `segment.read` does."""
+    dataset = file[places.datasets[number]]
+    lengths = places.runs[:, 1] - places.runs[:, 0]
+    counts = header.counts
+    if counts is None:
+        start, stop = (0, int(lengths.sum())) if rows is None else (rows.start, rows.stop)
+        return _points(dataset, places, header, start, stop)
+    ends = np.cumsum(counts)
+    start, stop = (0, int(ends[-1])) if rows is None else (rows.start, rows.stop)
+    first = int(np.searchsorted(ends, start, side="right"))
+    last = int(np.searchsorted(ends, stop, side="left")) + 1
+    padded = _points(dataset, places, header, first, last)
+    flat = padded[np.arange(padded.shape[1]) < counts[first:last, np.newaxis]]
+    skipped = int(ends[first] - counts[first]) if first < len(ends) else 0
+    return np.asarray(flat[start - skipped : stop - skipped])
+
+
+def _points(dataset: h5py.Dataset, places: Places, header: Header, start: int, stop: int) -> Array:
+    """Values of the points `start` to `stop` of a part, shape (n, *own shape)."""
+    if 0 in header.shape or start >= stop:
+        return np.empty((max(stop - start, 0), *header.shape), header.dtype)
+    runs = list(_runs(places.runs, start, stop))
+    low, high = runs[0][0], runs[-1][1]
+    if high - low > _WASTE * (stop - start):
+        return np.concatenate([_span(dataset, places.sizes, header, a, b) for a, b in runs])
+    found = _span(dataset, places.sizes, header, low, high)
+    if high - low == stop - start:
+        return found
+    return np.concatenate([found[a - low : b - low] for a, b in runs])
+
+
+def _runs(runs: npt.NDArray[np.int64], start: int, stop: int) -> Iterator[tuple[int, int]]:
+    """Cut the points `start` to `stop` out of runs of positions."""
+    ends = np.cumsum(runs[:, 1] - runs[:, 0])
+    first, last = np.searchsorted(ends, [start, stop - 1], side="right").tolist()
+    for number in range(first, last + 1):
+        begin, end = runs[number].tolist()
+        before = int(ends[number]) - (end - begin)
+        yield begin + max(start - before, 0), min(end, begin + stop - before)
+
+
+def _span(
+    dataset: h5py.Dataset, sizes: Sequence[int], header: Header, low: int, high: int
+) -> Array:
+    """Values at the flat positions `low` to `high`."""
+    own = tuple(map(slice, header.shape))
+    pieces = [
+        _decoded(dataset, (*box, *own), header.dtype).reshape(-1, *header.shape)
+        for box in boxes(sizes, low, high)
+    ]
+    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+
+def _decoded(dataset: h5py.Dataset, selection: tuple[Any, ...], dtype: np.dtype[Any]) -> Array:
+    if dtype.kind in "OM":
+        return h5.decode(dataset, selection)
+    # Integers and bools are stored wider where points are missing.
+    return np.asarray(dataset[selection]).astype(dtype, copy=False)
