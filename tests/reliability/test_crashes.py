@@ -199,7 +199,7 @@ def count(scene, tmp_path, n_most=None, n_random=2, seed=0):
     """Check the states that power cuts may leave, all or some; return how many."""
     operations = scene.record()
     power = Power(scene.root, random.Random(seed), n_random)
-    states = power.states(operations, n_cuts=n_most)
+    states = power.states(operations, n_cuts=None if n_most is None else 3 * n_most)
     if n_most is not None:
         every = list(states)
         states = random.Random(seed).sample(every, min(n_most, len(every)))
