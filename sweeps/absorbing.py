@@ -26,7 +26,7 @@ from sweeps.keying import KeyMaker
 from sweeps.keys import Factors, Keys
 from sweeps.schema import Agreed
 from sweeps.segment import Segment
-from sweeps.subject import Subject, held_attributes
+from sweeps.subject import Subject, beside, held_attributes
 
 KEEP = "keep"
 """Attribute of a results file that is a segment too."""
@@ -88,7 +88,8 @@ def absorb(gathered: Gathered, maker: KeyMaker) -> Absorbed | None:
     names = tuple(each.path.name for each in gone)
     failures = tuple(f for each in gone for f in _open_failures(gathered.index, each))
     others = tuple(name for name in gathered.index.segments if name not in names)
-    return Absorbed(Kept(created_ns, tuple(parts)), names, others, failures)
+    kept = Kept(gathered.index.folder.name, created_ns, tuple(parts))
+    return Absorbed(kept, names, others, failures)
 
 
 def _forms(gathered: Gathered) -> list[_Form]:
@@ -237,12 +238,15 @@ def adopt(subject: Subject) -> None:
     As where somebody removed the memo, or has brought the results file alone from elsewhere. Who
     reads the segment checks its digest.
     """
-    held = held_attributes(subject.landed)
-    if held.get(KEEP) != RESULTS or held.get("fingerprint") != subject.fingerprint.digest:
+    if held_attributes(subject.landed).get(KEEP) != RESULTS:
+        return
+    if len(beside(subject, names := memo.listing(subject.memo))) < len(names):
         return
     with contextlib.suppress(OSError, StorageError):  # then it is computed anew
-        digest = sealing.held(subject.landed, sealing.RESULTS)
-        if digest is not None and not (place := subject.memo / segment.name_of(digest)).exists():
-            files.make_folder(subject.memo)
-            disk.link(subject.landed, place)
-            disk.flush_folder(subject.memo)
+        files.make_folder(subject.memo)
+        with files.linked(subject.landed, subject.memo) as new:  # others may replace it meanwhile
+            held, digest = held_attributes(new), sealing.held(new, sealing.RESULTS)
+            is_ours = held.get("fingerprint") == subject.fingerprint.digest
+            if is_ours and held.get(KEEP) == RESULTS and digest is not None:
+                disk.replace(new, subject.memo / segment.name_of(digest))
+                disk.flush_folder(subject.memo)

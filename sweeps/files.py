@@ -153,6 +153,24 @@ def share(new: New, place: Path) -> None:
         disk.flush_folder(place.parent)
 
 
+@contextlib.contextmanager
+def linked(path: Path, folder: Path) -> Iterator[Path]:
+    """Hold on to what a file is just now, by a temporary name in a folder.
+
+    Raises
+    ------
+    OSError
+        Where it cannot have one.
+    """
+    name = folder / _temporary_name()
+    disk.link(path, name)
+    try:
+        yield name
+    finally:
+        with contextlib.suppress(OSError):
+            disk.unlink(name)
+
+
 def can_share(folder: Path, other: Path) -> bool:
     """Whether a file of one folder can have a second name in another one."""
     name = _temporary_name()

@@ -63,10 +63,13 @@ class Kept:
 
     Attributes
     ----------
+    fingerprint : str
+        Of the code that computed the values: keys do not tell.
     created_ns : int
         Age of the values, by which the newest of a key count.
     """
 
+    fingerprint: str
     created_ns: int
     parts: tuple[KeptPart, ...]
 
@@ -74,6 +77,7 @@ class Kept:
 def write(file: h5py.File, put: Put, kept: Kept) -> None:
     """Say in a results file what of it is the memo's."""
     group = file.create_group(MEMO, track_order=True)
+    group.attrs["fingerprint"] = kept.fingerprint
     group.attrs["created_ns"] = kept.created_ns
     for number, part in enumerate(kept.parts):
         own = group.create_group(f"part{number}", track_order=True)
@@ -92,7 +96,8 @@ def load(file: h5py.File) -> Kept:
     """
     group = file[MEMO]
     sizes = tuple(map(int, file[GROUP]["status"].shape))
-    return Kept(int(group.attrs["created_ns"]), tuple(_part(group[g], sizes) for g in group))
+    parts = tuple(_part(group[name], sizes) for name in group)
+    return Kept(str(group.attrs["fingerprint"]), int(group.attrs["created_ns"]), parts)
 
 
 def _part(group: h5py.Group, sizes: tuple[int, ...]) -> KeptPart:

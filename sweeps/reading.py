@@ -87,9 +87,13 @@ class Reader:
                 missing[where] = False
             else:
                 counts = header.counts[rows]
+                flat = self._flat(part, number, header.counts, rows)
+                if not agreed.is_ragged:
+                    made[at], missing[at] = flat.reshape(-1, *agreed.shape), False
+                    continue
                 is_there = np.arange(agreed.shape[0]) < counts[:, np.newaxis]
                 width = np.zeros((len(counts), agreed.shape[0]), dtype=made.dtype)
-                width[is_there] = self._flat(part, number, header.counts, rows)
+                width[is_there] = flat
                 made[at], missing[at] = width, ~is_there
         return made, missing if missing.any() else None
 

@@ -219,6 +219,11 @@ def _clash(
     return None
 
 
+def _differ(counts: np.ndarray[Any, Any] | None) -> bool:
+    """Whether lengths differ; those of a few points computed with others may be alike."""
+    return counts is not None and bool((counts != counts[:1]).any())
+
+
 def _outputs(headers: Mapping[str, Sequence[Header]], names: Collection[str]) -> dict[str, Agreed]:
     """Make the form of each output that holds all of its parts."""
     longest: dict[str, int] = {}
@@ -229,7 +234,7 @@ def _outputs(headers: Mapping[str, Sequence[Header]], names: Collection[str]) ->
     for name, same in headers.items():
         first = same[0]
         shape = tuple(longest[dim] for dim in first.dims)
-        is_ragged = any(h.counts is not None or h.shape != shape for h in same)
+        is_ragged = any(h.shape != shape or _differ(h.counts) for h in same)
         count_name = f"n_{name}" if is_ragged else ""
         while count_name and h5.clashing([*names, count_name]):  # it has that name for another use
             count_name += "_values"

@@ -190,6 +190,8 @@ def _verified(path: Path) -> sealing.Seal:
 def _landed(path: Path, n_bytes: int, file: h5py.File) -> Segment:
     """Read all but the values of a results file that the memo has no other copy of."""
     found = kept.load(file)
+    if found.fingerprint != path.parent.name:  # the folders of the memo are named after the code
+        raise DamagedError
     parts = tuple(
         StoredPart(
             *(path, "/", each.keys, kept.elapsed(file, each.places)),

@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 
 import sweeps
+from sweeps import options
 
 SLOW = """
 import os, time
 from sweeps import experiment, grid
 
-@experiment(grid(x=range(20), y=range(20)))
+@experiment(grid(x=range(20), y=range(20)), keep="KEEP")
 def slow(x, y):
     time.sleep(POINT_S)
     calls = os.open("calls", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
@@ -31,17 +32,18 @@ BLOCK_S = 0.5
 N_WORKERS = 2  # of each run
 
 
-def write(folder, version):
+def write(folder, version, keep):
     folder.mkdir(exist_ok=True)
     text = SLOW.replace("VERSION", str(version)).replace("POINT_S", str(POINT_S))
+    text = text.replace("KEEP", keep)
     (folder / "slow.py").write_text(text)
 
 
-@pytest.fixture
-def versions(project):
+@pytest.fixture(params=options.KEEP)
+def versions(project, request):
     """Two versions of an experiment in two folders, whose results go to one."""
     for version in (0, 1):
-        write(project / f"version{version}", version)
+        write(project / f"version{version}", version, request.param)
     return project
 
 
@@ -98,10 +100,9 @@ def round_of_runs(chance, n_runs, n_killed):
             time.sleep(0.05)
         time.sleep(chance.uniform(0, 0.7))
         victim.send_signal(signal.SIGKILL)
-    for process in started:
-        process.communicate(timeout=max(1, deadline - time.monotonic()))
+    ends = [each.communicate(timeout=max(1, deadline - time.monotonic())) for each in started]
     codes = collections.Counter(process.returncode for process in started)
-    assert codes.keys() <= {0, -signal.SIGKILL}
+    assert codes.keys() <= {0, -signal.SIGKILL}, [err[-300:] for _, err in ends]
     assert codes[0] >= n_runs - n_killed
 
 
