@@ -108,7 +108,8 @@ def open_hdf5(path: Path) -> h5py.File:
         with _reading(path):
             return opening.open_own(path)
     except StorageError as error:
-        if isinstance(error.__cause__, FileNotFoundError):
+        # HDF5 opens the file, then asks for its name once more: it may go in between.
+        if isinstance(error.__cause__, FileNotFoundError) or not os.path.lexists(path):
             raise MergedAwayError(path) from error
         raise
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweeps import h5, imaging, inspecting, memo, outline, segment
+from sweeps import h5, imaging, inspecting, memo, opening, outline, segment
 from sweeps.block import Failure, Part, Variable
 from sweeps.errors import StorageError
 from sweeps.segment import DamagedError, MergedAwayError
@@ -176,6 +176,20 @@ def test_a_segment_that_goes_while_it_is_read_was_merged(small, monkeypatch, tmp
     shutil.copy(small, path)
     verified = segment._verified
     monkeypatch.setattr(segment, "_verified", lambda p: (verified(p), p.unlink())[0])
+    with pytest.raises(MergedAwayError):
+        segment.load(path)
+
+
+def test_a_segment_that_goes_while_hdf5_opens_it_was_merged(small, monkeypatch, tmp_path):
+    """HDF5 opens a file, and then asks for its name once more."""
+    path = tmp_path / small.name
+    shutil.copy(small, path)
+
+    def open_and_ask(place):
+        place.unlink()
+        raise StorageError(f"cannot read {place}: can't retrieve stat info for file")
+
+    monkeypatch.setattr(opening, "open_own", open_and_ask)
     with pytest.raises(MergedAwayError):
         segment.load(path)
 
