@@ -82,6 +82,8 @@ def _arrays(rows: Sequence[Row]) -> Iterator[Demand]:
                 yield Demand("B4", f"{what}: MB/s over {peer.name}'s, unflushed", ratio, 1, True)
         disk = find(rows, SWEEPS.name, size, "disk_over_data")
         yield Demand("B4", f"{what}: disk over data", disk, 2.1)
+        disk = find(rows, "sweeps, keep='results'", size, "disk_over_data")
+        yield Demand("B4", f"{what}: disk over data, keep='results'", disk, 1.1)
 
 
 def _rest(found: Found) -> Iterator[Demand]:

@@ -42,8 +42,14 @@ def test_the_longest_of_lengths_that_are_free():
     }
 
 
-def test_equal_lengths_need_no_count():
-    (made,) = agree([form(header(dims=("t",), shape=(2,)))] * 2, ()).outputs.values()
+@pytest.mark.parametrize("counts", [None, [2, 2]])
+def test_equal_lengths_need_no_count(counts):
+    """Those of a few points that were computed with others, of other lengths, may be alike."""
+    forms = [
+        form(header(dims=("t",), shape=(2,))),
+        form(header(dims=("t",), shape=(2,), counts=counts)),
+    ]
+    (made,) = agree(forms, ()).outputs.values()
     assert (made.shape, made.is_ragged, made.count_name) == ((2,), False, "")
 
 
