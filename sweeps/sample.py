@@ -17,11 +17,13 @@ from __future__ import annotations
 
 import dataclasses
 import numbers
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
+from sweeps import drawn
 from sweeps.axes import together
 from sweeps.distribution import Floats, values_at
 from sweeps.errors import DeclarationError, unknown
@@ -178,8 +180,8 @@ def space(sampling: Sampling) -> Space:
         name: values_at(name, given, probabilities[:, i])
         for i, (name, given) in enumerate(own.parameters.items())
     }
-    drawn = together(DIM, columns, allow_repeats=True)
-    return Space((dataclasses.replace(drawn, sampling=own),))
+    points = together(DIM, columns, allow_repeats=True)
+    return Space((dataclasses.replace(points, sampling=own),))
 
 
 def _checked(sampling: Sampling) -> Sampling:
@@ -214,28 +216,46 @@ def _is_whole(number: Any) -> bool:
 
 
 def _sobol(sampling: Sampling, n_dims: int, bits: int | None = None) -> Floats:
-    from scipy.stats import qmc
-
-    if n_dims > qmc.Sobol.MAXDIM:
-        raise DeclarationError(
-            f"sample.{sampling.method}(): Sobol' sequences have at most {qmc.Sobol.MAXDIM:,} "
-            f"dimensions, and {len(sampling.parameters):,} parameters need {n_dims:,}: "
-            "sample.uniform() takes any number"
+    n, scramble, seed = sampling.n, sampling.scramble, sampling.seed
+    if n & (n - 1):  # scipy warns in these words, but of what is drawn, not of what was kept
+        warnings.warn(
+            "The balance properties of Sobol' points require n to be a power of 2.", stacklevel=4
         )
-    sequence = qmc.Sobol(n_dims, scramble=sampling.scramble, bits=bits, rng=sampling.seed)
-    return sequence.random(sampling.n)
+
+    def draw() -> Floats:
+        from scipy.stats import qmc
+
+        if n_dims > qmc.Sobol.MAXDIM:
+            raise DeclarationError(
+                f"sample.{sampling.method}(): Sobol' sequences have at most {qmc.Sobol.MAXDIM:,} "
+                f"dimensions, and {len(sampling.parameters):,} parameters need {n_dims:,}: "
+                "sample.uniform() takes any number"
+            )
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "The balance properties of Sobol")
+            return qmc.Sobol(n_dims, scramble=scramble, bits=bits, rng=seed).random(n)
+
+    return drawn.once((n, n_dims), ("Sobol", scramble, bits, seed), draw)
 
 
 def _halton(sampling: Sampling, n_dims: int) -> Floats:
-    from scipy.stats import qmc
+    n, scramble, seed = sampling.n, sampling.scramble, sampling.seed
 
-    return qmc.Halton(n_dims, scramble=sampling.scramble, rng=sampling.seed).random(sampling.n)
+    def draw() -> Floats:
+        from scipy.stats import qmc
+
+        return qmc.Halton(n_dims, scramble=scramble, rng=seed).random(n)
+
+    return drawn.once((n, n_dims), ("Halton", scramble, seed), draw)
 
 
 def _latin_hypercube(sampling: Sampling, n_dims: int) -> Floats:
-    from scipy.stats import qmc
+    def draw() -> Floats:
+        from scipy.stats import qmc
 
-    return qmc.LatinHypercube(n_dims, rng=sampling.seed).random(sampling.n)
+        return qmc.LatinHypercube(n_dims, rng=sampling.seed).random(sampling.n)
+
+    return drawn.once((sampling.n, n_dims), ("LatinHypercube", sampling.seed), draw)
 
 
 def _uniform(sampling: Sampling, n_dims: int) -> Floats:

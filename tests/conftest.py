@@ -22,6 +22,14 @@ settings.register_profile("sweeps", deadline=None)
 settings.load_profile("sweeps")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory):
+    """Keep draws of samples apart from those of the user, in this process and all others."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _own_experiments():
     """Leave the modules of other experiments as they were: what a test imports ends with it."""
