@@ -118,6 +118,10 @@ def plan(
 
 def planned(made: subject.Subject, *, recompute: bool = False) -> Planned:
     """Say what a run of a subject would do."""
+    landed = None if recompute else subject.whole(made)  # 10^6 points are looked up in 0.4 s
+    if landed is not None:
+        counts = landed.n_points, landed.n_done, 0, landed.n_failed, 0
+        return Planned(made.experiment.name, *counts)
     index = memo.scan(made.memo)
     todo = subject.plan(made, index, recompute=recompute)
     n_refused = 0 if recompute else gathering.count_refused(made.experiment, made.keys, index)
@@ -150,12 +154,8 @@ def status(
 
 def status_of(made: subject.Subject) -> Status:
     """Say how far a subject is; outputs that do not fit each other count as failed."""
-    landed = subject.whole(made)  # 10^6 points are looked up in 0.4 s
-    if landed is None:
-        todo = planned(made)
-        counts = todo.points, todo.reused, todo.missing, todo.failed, todo.stale
-    else:
-        counts = landed.n_points, landed.n_done, 0, landed.n_failed, 0
+    todo = planned(made)
+    counts = todo.points, todo.reused, todo.missing, todo.failed, todo.stale
     return Status(made.experiment.name, *counts, str(made.landed), made.fingerprint.digest)
 
 
