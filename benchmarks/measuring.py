@@ -62,6 +62,8 @@ def run(
     What earlier runs wrote does not wait for the disk any more, since their folders are removed.
     """
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    # pip compiles what it installs, peers therefore too; sweeps compiles itself in its first run.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     if not fsync:
         environment["PYTHONPATH"] += os.pathsep + str(NO_FSYNC)
     if account:
