@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks import fitting
-from benchmarks.contenders import FSYNCED, IMPORTS, PEERS, POOL, SWEEPS
+from benchmarks.contenders import FSYNCED, IMPORTS, PEERS, POOL, PROMISED, SWEEPS
 from benchmarks.rows import Row, find
 
 Found = Mapping[str, Sequence[Row]]
@@ -76,6 +76,10 @@ def _arrays(rows: Sequence[Row]) -> Iterator[Demand]:
         what = f"arrays of {size} MiB"
         flushed = over(speed(SWEEPS.name), speed(FSYNCED.name))
         yield Demand("B4", f"{what}: MB/s over plain h5py's, both flushed", flushed, 0.5, True)
+        by_hand = over(speed(SWEEPS.name), speed(PROMISED.name))
+        yield Demand(
+            "B4", f"{what}: MB/s over that of the same promises, by hand", by_hand, 0.7, True
+        )
         for peer in PEERS:
             if peer.package in ("signac", "diskcache", "joblib"):
                 ratio = over(speed("sweeps without fsync"), speed(peer.name))

@@ -51,6 +51,7 @@ LOOP = Contender("bare loop + h5py", "benchmarks.floors.loop")
 POOL = Contender("Pool.map + h5py", "benchmarks.floors.pool")
 PLAIN = Contender("plain h5py", "benchmarks.floors.plain")
 IMPORTS = Contender("import numpy, h5py", code="import numpy, h5py")
+PROMISED = Contender("the same promises, by hand", "benchmarks.floors.promised")
 FSYNCED = Contender("plain h5py, fsync", "benchmarks.floors.fsynced")
 
 PEERS = (
