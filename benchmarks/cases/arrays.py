@@ -51,8 +51,8 @@ CASES = (
         "Arrays",
         "MiB an array",
         "300 arrays of 1 MiB and 100 of 8 MiB, random, made at the speed of memory. sweeps flushes "
-        "all that it commits; of the peers none does, so that both are measured. By hand is what it "
-        "takes to keep batches safe, to check them and to land one file with joblib, numpy and "
+        "all that it commits; of the peers none does, so that both are measured. By hand is what "
+        "it takes to keep batches safe, to check them and to land one file with joblib, numpy and "
         "h5py, for this job alone. The whole wall, starting Python included.",
         _measure,
     ),
