@@ -142,7 +142,7 @@ class Reader:
         # Behind a missing point, entry -1, the entry 0 goes on with nothing.
         goes_on = (entries[1:] == entries[:-1] + 1) & (entries[:-1] >= 0)
         breaks = np.flatnonzero(~goes_on) + 1
-        if not len(breaks) or len(breaks) < len(entries) // _RUN:
+        if _RUN * len(breaks) < len(entries):
             yield from self._runs(entries, [0, *breaks.tolist(), len(entries)])
             return
         numbers = np.searchsorted(self._index.starts, entries, side="right") - 1
