@@ -7,7 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks import fitting
-from benchmarks.contenders import FSYNCED, IMPORTS, PEERS, POOL, PROMISED, SWEEPS
+from benchmarks.contenders import (
+    FSYNCED,
+    IMPORTS,
+    ONE_COPY,
+    PEERS,
+    POOL,
+    PROMISED,
+    SWEEPS,
+    UNFLUSHED,
+)
 from benchmarks.rows import Row, find
 
 Found = Mapping[str, Sequence[Row]]
@@ -82,11 +91,11 @@ def _arrays(rows: Sequence[Row]) -> Iterator[Demand]:
         )
         for peer in PEERS:
             if peer.package in ("signac", "diskcache", "joblib"):
-                ratio = over(speed("sweeps without fsync"), speed(peer.name))
+                ratio = over(speed(UNFLUSHED.name), speed(peer.name))
                 yield Demand("B4", f"{what}: MB/s over {peer.name}'s, unflushed", ratio, 1, True)
         disk = find(rows, SWEEPS.name, size, "disk_over_data")
         yield Demand("B4", f"{what}: disk over data", disk, 2.1)
-        disk = find(rows, "sweeps, keep='results'", size, "disk_over_data")
+        disk = find(rows, ONE_COPY.name, size, "disk_over_data")
         yield Demand("B4", f"{what}: disk over data, keep='results'", disk, 1.1)
 
 

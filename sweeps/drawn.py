@@ -45,8 +45,8 @@ def once(shape: tuple[int, int], settings: tuple[Any, ...], draw: Callable[[], F
     ----------
     shape : (int, int)
         Of what is drawn.
-    settings : tuple of int, str, bool and None
-        All that the draw depends on, beside versions of scipy and numpy.
+    settings : tuple
+        All that the draw depends on, beside versions of scipy and numpy; its repr tells it.
     draw : callable
         Draws; what it raises is raised.
 

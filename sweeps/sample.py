@@ -216,46 +216,42 @@ def _is_whole(number: Any) -> bool:
 
 
 def _sobol(sampling: Sampling, n_dims: int, bits: int | None = None) -> Floats:
-    n, scramble, seed = sampling.n, sampling.scramble, sampling.seed
-    if n & (n - 1):  # scipy warns in these words, but of what is drawn, not of what was kept
+    if sampling.n & (sampling.n - 1):  # scipy says so when it draws, not of what was kept
         warnings.warn(
             "The balance properties of Sobol' points require n to be a power of 2.", stacklevel=4
         )
-
-    def draw() -> Floats:
-        from scipy.stats import qmc
-
-        if n_dims > qmc.Sobol.MAXDIM:
-            raise DeclarationError(
-                f"sample.{sampling.method}(): Sobol' sequences have at most {qmc.Sobol.MAXDIM:,} "
-                f"dimensions, and {len(sampling.parameters):,} parameters need {n_dims:,}: "
-                "sample.uniform() takes any number"
-            )
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "The balance properties of Sobol")
-            return qmc.Sobol(n_dims, scramble=scramble, bits=bits, rng=seed).random(n)
-
-    return drawn.once((n, n_dims), ("Sobol", scramble, bits, seed), draw)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The balance properties of Sobol")
+        return _sequence("Sobol", sampling, n_dims, scramble=sampling.scramble, bits=bits)
 
 
 def _halton(sampling: Sampling, n_dims: int) -> Floats:
-    n, scramble, seed = sampling.n, sampling.scramble, sampling.seed
-
-    def draw() -> Floats:
-        from scipy.stats import qmc
-
-        return qmc.Halton(n_dims, scramble=scramble, rng=seed).random(n)
-
-    return drawn.once((n, n_dims), ("Halton", scramble, seed), draw)
+    return _sequence("Halton", sampling, n_dims, scramble=sampling.scramble)
 
 
 def _latin_hypercube(sampling: Sampling, n_dims: int) -> Floats:
+    return _sequence("LatinHypercube", sampling, n_dims)
+
+
+def _sequence(engine: str, sampling: Sampling, n_dims: int, **options: Any) -> Floats:
+    """Draw by an engine of scipy.stats.qmc, which is imported where the draw was not kept."""
+
     def draw() -> Floats:
         from scipy.stats import qmc
 
-        return qmc.LatinHypercube(n_dims, rng=sampling.seed).random(sampling.n)
+        kind = getattr(qmc, engine)
+        n_most = getattr(kind, "MAXDIM", n_dims)  # only Sobol' sequences have one
+        if n_dims > n_most:
+            raise DeclarationError(
+                f"sample.{sampling.method}(): Sobol' sequences have at most {n_most:,} "
+                f"dimensions, and {len(sampling.parameters):,} parameters need {n_dims:,}: "
+                "sample.uniform() takes any number"
+            )
+        found: Floats = kind(n_dims, rng=sampling.seed, **options).random(sampling.n)
+        return found
 
-    return drawn.once((sampling.n, n_dims), ("LatinHypercube", sampling.seed), draw)
+    settings = (engine, sampling.seed, *options.items())
+    return drawn.once((sampling.n, n_dims), settings, draw)
 
 
 def _uniform(sampling: Sampling, n_dims: int) -> Floats:

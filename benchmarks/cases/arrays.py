@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import measuring
-from benchmarks.contenders import FSYNCED, PLAIN, PROMISED, SWEEPS, Contender
+from benchmarks.contenders import FSYNCED, ONE_COPY, PLAIN, PROMISED, SWEEPS, UNFLUSHED, Contender
 from benchmarks.rows import Case, Options, Row, in_turn, rows_of
 
 MIB = 2**20
 FORMS = ((MIB, 300), (8 * MIB, 100))
-UNFLUSHED = "sweeps without fsync"
-ONE_COPY = "sweeps, keep='results'"
 
 
 def _measure(options: Options) -> list[Row]:
     rows: list[Row] = []
-    ours = [SWEEPS, *(replace(SWEEPS, name=name) for name in (ONE_COPY, UNFLUSHED))]
-    contenders = [*ours, PROMISED, FSYNCED, PLAIN, *options.peers]
+    contenders = [SWEEPS, ONE_COPY, UNFLUSHED, PROMISED, FSYNCED, PLAIN, *options.peers]
     for n_bytes, n_default in FORMS:
         n_arrays = options.sizes[0] if options.sizes else n_default
         size, data_bytes = n_bytes // MIB, n_arrays * n_bytes
@@ -27,10 +23,10 @@ def _measure(options: Options) -> list[Row]:
             contender: Contender, folder: Path, n_arrays: int = n_arrays, n_bytes: int = n_bytes
         ) -> measuring.Run:
             job = {"n_arrays": n_arrays, "n_bytes": n_bytes}
-            if contender.name == ONE_COPY:
+            if contender == ONE_COPY:
                 job["one_copy"] = 1
             command = contender.command(folder, "arrays", job)
-            fsync = contender.name != UNFLUSHED
+            fsync = contender != UNFLUSHED
             return measuring.run(command, folder, fsync=fsync, limit_s=10 * options.limit_s)
 
         turns = in_turn(contenders, "arrays", options.rounds, measure)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from benchmarks import measuring, ours
 from benchmarks.contenders import IMPORTS
 from benchmarks.rows import Case, Options, Row, rows_of
+from sweeps.keying import MAX_POINTS
 
 HUGE = '''
 from sweeps import experiment, grid
@@ -21,7 +22,6 @@ INDEX = (
     "print(time.perf_counter() - start)"
 )
 SIZES = (500_000, 5_000_000, 50_000_000, 250_000_000, 1_000_000_000)
-LARGEST_PLAN = 250_000_000  # a results file is made for 2**28 points at most, and a plan says so
 
 
 def _measure(options: Options) -> list[Row]:
@@ -30,7 +30,7 @@ def _measure(options: Options) -> list[Row]:
         plans, imports, indexed = [], [], []
         for _ in range(options.rounds):
             with measuring.fresh_folder() as folder:
-                if size <= LARGEST_PLAN:
+                if size <= MAX_POINTS:  # a plan refuses more
                     ours.write(folder, "huge", HUGE.format(n_a=size // 500_000))
                     plans.append(measuring.run(ours.sweeps("plan", "huge"), folder))
                     imports.append(measuring.run(IMPORTS.command(folder, "", {}), folder))

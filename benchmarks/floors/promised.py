@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
@@ -19,10 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks import work
+from benchmarks.floors.pool import N_WORKERS
 
-N_WORKERS = os.cpu_count() or 1
 BATCH_BYTES = 16 * 2**20
-CHUNK_BYTES = 2**20
 
 
 def arrays(n_arrays: int, n_bytes: int, n_more: int = 0) -> None:
@@ -40,8 +38,7 @@ def arrays(n_arrays: int, n_bytes: int, n_more: int = 0) -> None:
                 raise ValueError(f"{name} is not what was written")
             dataset[batch.start : batch.stop] = values
     with Path("new.h5").open("rb+") as content:
-        digest = _digest(iter(lambda: content.read(CHUNK_BYTES), b""))
-        content.write(digest)
+        content.write(hashlib.file_digest(content, "sha256").digest())
         _flush(content)
     Path("new.h5").replace("results.h5")
     _flush_folder(".")
@@ -73,10 +70,3 @@ def _flush_folder(folder: str) -> None:
 
 def _bytes(values: npt.NDArray[np.float64]) -> memoryview:
     return values.reshape(-1).view(np.uint8).data
-
-
-def _digest(chunks: Iterable[bytes]) -> bytes:
-    digest = hashlib.sha256()
-    for chunk in chunks:
-        digest.update(chunk)
-    return digest.digest()
