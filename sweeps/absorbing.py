@@ -1,15 +1,18 @@
 """Absorbing: what the memo needs no copy of, since the results file holds it bit for bit.
 
 For experiments that keep their values in the results file alone. The file gets a name among the
-segments before it takes its place, and then the segments go that hold nothing else. So whatever
-dies at whatever instant, every point is in a segment.
+segments before it takes its place, and then the segments go of which it holds every point. So
+whatever dies at whatever instant, every point is in a segment.
+
+None goes because a newer one stands for it: the run whose results file is the older one may remove
+the newer one at the same time. Whoever removes has all of it, so that the last file that was made
+with a point is there, whatever other runs do.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import itertools
 from collections.abc import Hashable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -86,7 +89,7 @@ def absorb(gathered: Gathered, maker: KeyMaker) -> Absorbed | None:
     )
     gone = [each.segment for each in looks if not each.is_needed]
     names = tuple(each.path.name for each in gone)
-    failures = tuple(f for each in gone for f in _open_failures(gathered.index, each))
+    failures = tuple(memo.open_failures(gathered.index, gone))
     others = tuple(name for name in gathered.index.segments if name not in names)
     kept = Kept(gathered.index.folder.name, created_ns, tuple(parts))
     return Absorbed(kept, names, others, failures)
@@ -166,7 +169,7 @@ def _counted(gathered: Gathered, own: _Form, variable: int, runs: Runs) -> Heade
 
 
 class _Look(NamedTuple):
-    """What of a segment of this code counts.
+    """How a segment of this code stands to the results file.
 
     Attributes
     ----------
@@ -175,7 +178,7 @@ class _Look(NamedTuple):
     is_outdated : bool
         Whether it has values in whose place there are newer ones.
     is_needed : bool
-        Whether it has what would be lost with it.
+        Whether it has a point that the results file has not.
     """
 
     segment: Segment
@@ -187,8 +190,9 @@ class _Look(NamedTuple):
 def _looks(gathered: Gathered, form_of: npt.NDArray[np.int64]) -> Iterator[_Look]:
     """Look at each segment of this code."""
     index = gathered.index
-    is_used = np.zeros(int(index.starts[-1]), dtype=bool)
-    is_used[gathered.entries[gathered.entries >= 0]] = True
+    is_held = np.zeros(int(index.starts[-1]), dtype=bool)
+    is_held[gathered.entries[gathered.entries >= 0]] = True
+    is_held &= np.repeat(form_of[:-1] >= 0, np.diff(index.starts))
     stop = 0
     for each in index.in_order:
         start, stop = stop, stop + len(each.parts)
@@ -197,24 +201,15 @@ def _looks(gathered: Gathered, form_of: npt.NDArray[np.int64]) -> Iterator[_Look
         taken = outdated = needed = False
         for number in range(start, stop):
             first, last = index.starts[number : number + 2].tolist()
-            rest = np.flatnonzero(~is_used[first:last])
-            n_used = last - first - len(rest)
-            taken |= n_used > 0 and form_of[number] >= 0
-            needed |= n_used > 0 and form_of[number] < 0
+            rest = np.flatnonzero(~is_held[first:last])
+            taken |= len(rest) < last - first
             if len(rest):
-                is_newest = index.find(index.parts[number].keys[rest]) == first + rest
-                needed |= bool(is_newest.any())
-                outdated |= not is_newest.all()
+                newest = index.find(index.parts[number].keys[rest])
+                needed |= not is_held[newest].all()
+                outdated |= bool((newest != first + rest).any())
         if not each.parts:  # of failures alone: another segment of them would be no smaller
-            needed = any(True for _ in _open_failures(index, each))
+            needed = bool(memo.open_failures(index, [each]))
         yield _Look(each, taken, outdated, needed)
-
-
-def _open_failures(index: memo.Index, own: Segment) -> Iterator[Failure]:
-    """Failures of a segment that are still the last word on their points."""
-    failures = [f for f in own.failures if index.failures.get(f.key) is f]
-    failed = np.array([f.key for f in failures], dtype=np.uint64).reshape(-1, 2)
-    return itertools.compress(failures, (index.find(failed) < 0).tolist())
 
 
 def settle(folder: Path, taken: Absorbed) -> list[str]:

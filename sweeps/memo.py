@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -181,6 +182,20 @@ def shifted(index: Index, shift: acceptance.Shift) -> Index:
         return index
     moved = {name: s.accepted(s.rank, shift) for name, s in index.segments.items()}
     return dataclasses.replace(index, segments=moved)
+
+
+def open_failures(index: Index, segments: Iterable[Segment]) -> list[Failure]:
+    """Failures of some segments, one a key, after which no try is known to have gone on.
+
+    Of two copies of the last one both count: neither may go for the sake of the other.
+    """
+    last: dict[tuple[int, int], Failure] = {}
+    for each in segments:
+        for failure in each.failures:
+            if failure.attempts >= index.failures[failure.key].attempts:
+                last[failure.key] = failure
+    failed = np.array(list(last), dtype=np.uint64).reshape(-1, 2)
+    return list(itertools.compress(last.values(), (index.find(failed) < 0).tolist()))
 
 
 def _scan(

@@ -7,7 +7,6 @@ leaves every point in at least one of them.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -117,15 +116,7 @@ def _contents(
                     part = rows_of(read_part(stored, file), rows)
                     own = form(map(outline.header, part.variables), part.coordinates)
                     alike.setdefault(own, []).append(part)
-    failures = [
-        failure
-        for each in batch
-        for failure in each.failures
-        if index.failures.get(failure.key) is failure
-    ]
-    failed = np.array([f.key for f in failures], dtype=np.uint64).reshape(-1, 2)
-    is_open = (index.find(failed) < 0).tolist()
-    return [_joined(parts) for parts in alike.values()], list(itertools.compress(failures, is_open))
+    return [_joined(parts) for parts in alike.values()], memo.open_failures(index, batch)
 
 
 def read_part(stored: segment.StoredPart, file: h5py.File) -> Part:

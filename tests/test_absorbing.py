@@ -2,6 +2,9 @@
 
 import contextlib
 import errno
+import fcntl
+import functools
+import itertools
 import os
 import shutil
 import warnings
@@ -178,6 +181,58 @@ def test_whatever_is_swept_in_turn_no_point_is_computed_twice(tmp_path_factory, 
         assert now == remembered(alone)
         assert report.n_computed == len(now.keys() - known)
         known |= now.keys()
+
+
+NAMING = ["link", "replace", "unlink"]
+OTHERS = {  # spaces that have none, some or all of the points of "grid"
+    "apart": grid(x=[7, 8], y=[0, 1, 2]),
+    "across": grid(x=[5, 7], y=[0, 1, 2]),
+    "within": grid(x=[1, 2], y=[2]),
+    "around": grid(x=[0, 1, 2, 5, 7], y=[0, 1, 2, 3]),
+}
+
+
+def run_disturbed(monkeypatch, subject, other, instant):
+    """Run, and run another space as a whole before one of the calls that change names.
+
+    Returns whether there were so many calls.
+    """
+    calls = itertools.count()
+
+    def disturbed(call, *arguments):
+        if next(calls) == instant:
+            run(other, retry=False)
+        return call(*arguments)
+
+    with monkeypatch.context() as patch:
+        for name in NAMING:
+            patch.setattr(disk, name, functools.partial(disturbed, getattr(disk, name)))
+        run(subject, retry=False)
+    return next(calls) > instant
+
+
+@pytest.mark.parametrize(
+    ("space", "function"), zip(OTHERS, itertools.cycle([scalars, failing]), strict=False)
+)
+def test_another_run_at_any_instant_loses_nothing(tmp_path, monkeypatch, function, space):
+    def refuse(file, operation):
+        raise OSError(errno.ENOLCK, "no locks here")  # so that neither waits for the other
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    for instant in itertools.count():
+        results = tmp_path / f"{instant}"
+        subject = declared(function, "grid", results)
+        other = declared(function, OTHERS[space], results)
+        run(subject, limit=4)
+        is_over = not run_disturbed(monkeypatch, subject, other, instant)
+        if is_over:
+            run(other)
+        found = memo.scan(subject.memo)
+        for each in (subject, other):
+            known = each.keys(each.experiment.space.positions(0, len(each.experiment.space)))
+            assert ((found.find(known) >= 0) | (found.find_failed(known) >= 0)).all(), instant
+        if is_over:
+            return
 
 
 @pytest.mark.parametrize("function", [scalars, arrays, ragged, nameless])

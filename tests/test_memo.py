@@ -171,6 +171,21 @@ def test_the_failure_with_the_most_attempts_counts(tmp_path):
     assert index.find(rows([1])).tolist() == [-1]
 
 
+def test_neither_of_two_copies_of_a_failure_goes_for_the_sake_of_the_other(tmp_path):
+    first = memo.commit(tmp_path, [], [failure(1, 2), failure(2), failure(3)], created_ns=1)
+    second = memo.commit(tmp_path, [], [failure(1, 2), failure(2, 2), failure(3)], created_ns=2)
+    commit(tmp_path, {3: 0.5})
+    index = memo.scan(tmp_path)
+
+    def still_open(*paths):
+        found = memo.open_failures(index, [index.segments[path.name] for path in paths])
+        return sorted((f.key[1], f.attempts) for f in found)
+
+    assert still_open(first) == [(1, 2)]
+    assert still_open(second) == [(1, 2), (2, 2)]
+    assert still_open(first, second) == [(1, 2), (2, 2)]
+
+
 WRITER = """
 import sys
 from pathlib import Path
