@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sweeps import matching, memo, nameless, schema
+from sweeps import copying, matching, memo, nameless, schema
 from sweeps.block import Failure, Header
 from sweeps.declaring import Experiment
 from sweeps.kept import Kept
@@ -237,6 +237,7 @@ def _failures(failures: Mapping[int, Failure]) -> Failures:
 
 def _outputs(reader: Reader, agreed: schema.Agreed, units: Mapping[str, str]) -> Iterator[Output]:
     holes = reader.has_holes(agreed.name)
+    extents = [] if holes or agreed.is_ragged else reader.extents(agreed)
     yield Output(
         agreed.name,
         agreed.dtype,
@@ -245,6 +246,7 @@ def _outputs(reader: Reader, agreed: schema.Agreed, units: Mapping[str, str]) ->
         {**agreed.attrs, **_attrs(units, agreed.name)},
         holes or agreed.is_ragged,
         lambda start, stop: reader.read(agreed, start, stop),
+        functools.partial(copying.copy, extents) if extents else None,
     )
     if agreed.count_name:
         yield Output(

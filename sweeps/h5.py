@@ -177,6 +177,16 @@ def write(
     return dataset
 
 
+def reserve(
+    group: h5py.Group, name: str, shape: tuple[int, ...], dtype: np.dtype[Any] | h5py.Datatype
+) -> h5py.Dataset:
+    """Have HDF5 keep a place for values, contiguous and uncompressed, and write nothing there."""
+    properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    properties.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    properties.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    return group.create_dataset(name, shape, dtype, dcpl=properties, track_order=True)
+
+
 def write_texts(group: h5py.Group, columns: Mapping[str, Iterable[str]]) -> h5py.Dataset:
     """Write columns of text as numbers, and the distinct texts that these count, each once.
 

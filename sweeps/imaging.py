@@ -34,23 +34,13 @@ def image(build: Callable[[h5py.File, Put], None]) -> list[Chunk]:
         if stored.dtype.kind == "O" or stored.nbytes < _PAGE_BYTES:
             h5.write(group, name, values)
             return
-        dataset = group.create_dataset(
-            name, stored.shape, stored.dtype, dcpl=_untouched(), track_order=True
-        )
+        dataset = h5.reserve(group, name, stored.shape, stored.dtype)
         dataset.attrs.update(attributes)
         left_out[dataset.id.get_offset()] = np.ascontiguousarray(stored)
 
     with h5py.File(memory, "w", libver=h5.LIBVER, track_order=True) as file:
         build(file, put)
     return list(_joined(memory, sorted(left_out.items())))
-
-
-def _untouched() -> h5py.h5p.PropDCID:
-    """Have HDF5 keep a place for values, and write nothing there."""
-    properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-    properties.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
-    properties.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
-    return properties
 
 
 def _joined(

@@ -133,22 +133,22 @@ def _points(dataset: h5py.Dataset, places: Places, header: Header, start: int, s
     """Values of the points `start` to `stop` of a part, shape (n, *own shape)."""
     if 0 in header.shape or start >= stop:
         return np.empty((max(stop - start, 0), *header.shape), header.dtype)
-    runs = list(_runs(places.runs, start, stop))
-    low, high = runs[0][0], runs[-1][1]
+    own = list(runs(places.runs, start, stop))
+    low, high = own[0][0], own[-1][1]
     if high - low > _WASTE * (stop - start):
-        return np.concatenate([_span(dataset, places.sizes, header, a, b) for a, b in runs])
+        return np.concatenate([_span(dataset, places.sizes, header, a, b) for a, b in own])
     found = _span(dataset, places.sizes, header, low, high)
     if high - low == stop - start:
         return found
-    return np.concatenate([found[a - low : b - low] for a, b in runs])
+    return np.concatenate([found[a - low : b - low] for a, b in own])
 
 
-def _runs(runs: npt.NDArray[np.int64], start: int, stop: int) -> Iterator[tuple[int, int]]:
-    """Cut the points `start` to `stop` out of runs of positions."""
-    ends = np.cumsum(runs[:, 1] - runs[:, 0])
+def runs(every: npt.NDArray[np.int64], start: int, stop: int) -> Iterator[tuple[int, int]]:
+    """Cut the points `start` to `stop` out of all runs of positions."""
+    ends = np.cumsum(every[:, 1] - every[:, 0])
     first, last = np.searchsorted(ends, [start, stop - 1], side="right").tolist()
     for number in range(first, last + 1):
-        begin, end = runs[number].tolist()
+        begin, end = every[number].tolist()
         before = int(ends[number]) - (end - begin)
         yield begin + max(start - before, 0), min(end, begin + stop - before)
 

@@ -102,8 +102,11 @@ def _told(error: Exception) -> SummaryError:
 def _write(new: files.New, sheet: Sheet) -> None:
     with creating.create(new.descriptor) as file:
         writing.attributes(file, {"Conventions": "CF-1.11", **sheet.attributes})
-        scales = writing.write(file, sheet)
+        scales, left_out = writing.write(file, sheet)
         _bookkeeping(file, sheet, scales)
+    for output, offset in left_out:
+        assert output.copy is not None
+        output.copy(new.descriptor, offset)
 
 
 def _add(new: files.New, arrays: Arrays, summary: Summary) -> None:

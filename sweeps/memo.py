@@ -7,12 +7,14 @@ folder. A segment whose digest is wrong is set aside before HDF5 sees it.
 
 from __future__ import annotations
 
+import concurrent.futures
+import contextlib
 import dataclasses
 import functools
 import itertools
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,11 @@ from sweeps.errors import StorageError
 from sweeps.segment import Segment, StoredPart
 
 BAD_SUFFIX = ".bad"
+
+_LARGE_BYTES = 2**20
+_N_LOOKED_AT = 100
+_MOST_LOADED = 4
+"""At a time; digests of more would wait for the disk."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -205,21 +212,51 @@ def _scan(
     while True:
         segments: dict[str, Segment] = {}
         is_complete = True
-        for file_name in listing_of(source.folder):
-            name = source.prefix + file_name
-            try:
-                if name not in known:
-                    loaded = segment.load(source.folder / file_name)
-                    known[name] = loaded.accepted(rank, source.shift) if rank else loaded
-                elif known[name].rank != rank:
+        listed = listing_of(source.folder)
+        new = [source.folder / n for n in listed if source.prefix + n not in known]
+        for path, loaded in zip(new, _loaded(new), strict=True):
+            if isinstance(loaded, segment.DamagedError):
+                bad.append(set_aside(path))
+            elif isinstance(loaded, segment.MergedAwayError):
+                is_complete = False
+            else:
+                seen = loaded.accepted(rank, source.shift) if rank else loaded
+                known[source.prefix + path.name] = seen
+        for name in (source.prefix + n for n in listed):
+            if name in known:
+                if known[name].rank != rank:
                     known[name] = dataclasses.replace(known[name], rank=rank)
                 segments[name] = known[name]
-            except segment.MergedAwayError:
-                is_complete = False
-            except segment.DamagedError:
-                bad.append(set_aside(source.folder / file_name))
         if is_complete:
             return segments
+
+
+_Loaded = Segment | segment.MergedAwayError | segment.DamagedError
+
+
+def _loaded(paths: Sequence[Path]) -> Iterator[_Loaded]:
+    """Load segments; several at a time where they are large, since most of it are digests then."""
+
+    def load(path: Path) -> _Loaded:
+        try:
+            return segment.load(path)
+        except (segment.MergedAwayError, segment.DamagedError) as error:
+            return error
+
+    if not _are_large(paths):
+        yield from map(load, paths)
+        return
+    with concurrent.futures.ThreadPoolExecutor(min(_MOST_LOADED, os.cpu_count() or 1)) as pool:
+        yield from pool.map(load, paths)
+
+
+def _are_large(paths: Sequence[Path]) -> bool:
+    """Whether files are large on average, by those that come first."""
+    n_bytes = 0
+    for path in paths[:_N_LOOKED_AT]:
+        with contextlib.suppress(OSError):
+            n_bytes += path.stat().st_size
+    return len(paths) > 1 and n_bytes > _LARGE_BYTES * len(paths[:_N_LOOKED_AT])
 
 
 def set_aside(path: Path) -> Path:

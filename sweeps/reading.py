@@ -12,14 +12,20 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from sweeps import memo, segment
+from sweeps import copying, memo, segment
 from sweeps.block import Array, Header
+from sweeps.copying import Extent
 from sweeps.nameless import NAME
 from sweeps.schema import Agreed
 
 _MAX_OPEN = 64
 # Reading one point costs about as much as this many bytes read for nothing between two points.
 _WASTE_BYTES = 2**17
+_COPIED_BYTES = 2**20
+_EXTENT_BYTES = 2**16
+"""Outputs of so much, in pieces of so much, are quicker copied than read and written."""
+
+_WINDOW = 2**20
 _RUN = 64
 """Points in a row from which on they are read as runs."""
 
@@ -131,6 +137,30 @@ class Reader:
             made[at] = part.elapsed[rows]
         return made
 
+    def extents(self, agreed: Agreed) -> list[Extent]:
+        """Where an output is stored, in the order of all points, just as it is to be landed.
+
+        Nothing where it is not, or in so many pieces that it is as quick to read them.
+        """
+        n_bytes = len(self._entries) * int(np.prod(agreed.shape)) * agreed.dtype.itemsize
+        if agreed.dtype.kind not in "biufc" or n_bytes < _COPIED_BYTES:
+            return []
+        most = n_bytes // _EXTENT_BYTES
+        found = list(itertools.islice(self._extents(agreed), most + 1))
+        return found if sum(e.n_bytes for e in found) == n_bytes and len(found) <= most else []
+
+    def _extents(self, agreed: Agreed) -> Iterator[Extent]:
+        for start in range(0, len(self._entries), _WINDOW):
+            entries = self._entries[start : start + _WINDOW]
+            edges = [0, *_breaks(entries).tolist(), len(entries)]
+            for part, _, rows in self._runs(entries, edges):
+                number, header = self._find(part, agreed.name) or (-1, None)
+                if header is None or header.counts is not None:
+                    return
+                if (header.shape, header.dtype) != (agreed.shape, agreed.dtype):
+                    return
+                yield from copying.extents(part, number, self._file(part.path), rows)
+
     def close(self) -> None:
         """Close the files."""
         for file in self._open.values():
@@ -139,9 +169,7 @@ class Reader:
     def _pieces(self, start: int, stop: int) -> Iterator[_Piece]:
         """Each part that holds some of the points, where they stand, and their rows in it."""
         entries = self._entries[start:stop]
-        # Behind a missing point, entry -1, the entry 0 goes on with nothing.
-        goes_on = (entries[1:] == entries[:-1] + 1) & (entries[:-1] >= 0)
-        breaks = np.flatnonzero(~goes_on) + 1
+        breaks = _breaks(entries)
         if _RUN * len(breaks) < len(entries):
             yield from self._runs(entries, [0, *breaks.tolist(), len(entries)])
             return
@@ -204,6 +232,13 @@ class Reader:
             self._open.popitem(last=False)[1].close()
         self._open[path] = segment.open_hdf5(path)
         return self._open[path]
+
+
+def _breaks(entries: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.int64]:
+    """Where entries do not go on one after another."""
+    # Behind a missing point, entry -1, the entry 0 goes on with nothing.
+    goes_on = (entries[1:] == entries[:-1] + 1) & (entries[:-1] >= 0)
+    return np.flatnonzero(~goes_on) + 1
 
 
 def values_at(index: memo.Index, entry: int) -> dict[str, Array]:

@@ -228,8 +228,15 @@ def read(part: StoredPart, number: int, file: h5py.File, rows: slice | None = No
     with _reading(part.path):
         if part.places is not None:
             return kept.read(file, part.places, number, part.variables[number], rows)
-        dataset = file[part.group][f"values/{number}"]
-        return h5.decode(dataset) if rows is None else h5.decode(dataset, rows)
+        return h5.decode(dataset(part, number, file), () if rows is None else rows)
+
+
+def dataset(part: StoredPart, number: int, file: h5py.File) -> h5py.Dataset:
+    """Get the dataset that has the values of the variable `number` of a part."""
+    with _reading(part.path):
+        if part.places is not None:
+            return file[part.places.datasets[number]]
+        return file[part.group][f"values/{number}"]
 
 
 def _failures(file: h5py.File) -> tuple[Failure, ...]:

@@ -61,6 +61,9 @@ class Output:
         flattened (C order) space, of shape ``(stop - start, *shape)``, and None or a mask of
         those missing, of shape ``(stop - start,)`` or that of the values. It is called for one
         slab after the other; once more from 0 where a value turns out to equal the fill value.
+    copy : callable or None
+        ``copy(descriptor, offset)`` does what landing would do with all that `read` gives: it
+        writes the bytes of all values at a place in a file.
     """
 
     name: str
@@ -70,6 +73,7 @@ class Output:
     attrs: Mapping[str, Any]
     has_missing: bool
     read: Callable[[int, int], tuple[Array, Array | None]]
+    copy: Callable[[int, int], None] | None = None
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -33,20 +33,30 @@ _SYMBOLS = {
 _INTEGER_FILL = {1: -127, 2: -(2**15) + 1, 4: -(2**31) + 1, 8: -(2**63) + 2}
 
 
-def write(group: h5py.Group, arrays: Arrays) -> dict[str, h5py.Dataset]:
-    """Write dimensions, coordinates and outputs into a group.
+class Written(NamedTuple):
+    """What came of writing.
 
-    Returns
-    -------
-    dict of str to h5py.Dataset
+    Attributes
+    ----------
+    scales : dict of str to h5py.Dataset
         The dimension scales, by name.
+    left_out : list of (Output, int)
+        What is still to be copied, and to which place of the file once HDF5 has closed it.
+    """
+
+    scales: dict[str, h5py.Dataset]
+    left_out: list[tuple[Output, int]]
+
+
+def write(group: h5py.Group, arrays: Arrays) -> Written:
+    """Write dimensions, coordinates and outputs into a group.
 
     Raises
     ------
     OutputError
         For an output whose missing points cannot be marked.
     """
-    scales = _scales(group, arrays)
+    scales, left_out = _scales(group, arrays), list[tuple[Output, int]]()
     for coordinate in arrays.coordinates:
         if not coordinate.is_axis:
             dataset = variable(group, as_output(coordinate), ())
@@ -55,9 +65,13 @@ def write(group: h5py.Group, arrays: Arrays) -> dict[str, h5py.Dataset]:
         dims = (*arrays.sizes, *output.dims)
         names = " ".join(auxiliary_names(arrays, dims))
         attrs = {**output.attrs, **({"coordinates": names} if names else {})}
-        dataset = variable(group, output, tuple(arrays.sizes.values()))
+        if output.copy is None:
+            dataset = variable(group, output, tuple(arrays.sizes.values()))
+        else:
+            dataset = _reserve(group, output, tuple(arrays.sizes.values()))
+            left_out.append((output, dataset.id.get_offset()))
         label(dataset, dims, scales, attrs)
-    return scales
+    return Written(scales, left_out)
 
 
 def _scales(group: h5py.Group, arrays: Arrays) -> dict[str, h5py.Dataset]:
@@ -102,6 +116,15 @@ def variable(group: h5py.Group, output: Output, sizes: tuple[int, ...]) -> h5py.
         fill = np.datetime64("NaT", "us")  # a point that is there may return NaT as well
     if fill is not None and dtype.kind not in "fc":
         dataset.attrs["_FillValue"] = h5.encode(np.asarray(fill))[0][()]
+    attributes(dataset, attrs)
+    return dataset
+
+
+def _reserve(group: h5py.Group, output: Output, sizes: tuple[int, ...]) -> h5py.Dataset:
+    """Make the dataset of an output as `variable` does, and leave it to be filled."""
+    stored, attrs = h5.storage(output.dtype)
+    dtype = h5.committed(group.file, stored)
+    dataset = h5.reserve(group, output.name, (*sizes, *output.shape), dtype)
     attributes(dataset, attrs)
     return dataset
 

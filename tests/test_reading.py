@@ -104,6 +104,39 @@ def test_at_most_so_many_files_are_open(tmp_path, monkeypatch):
     assert not any(files)
 
 
+@given(order=ORDERS, cuts=CUTS, dtype=st.sampled_from(["f8", "i2", "?", "c8"]))
+@settings(max_examples=60)
+def test_extents_are_what_landing_would_write(order, cuts, dtype, tmp_path_factory):
+    values = np.random.default_rng(3).integers(0, 2, (N, 3)).astype(dtype)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "_MAX_OPEN", 1)
+        patch.setattr(reading, "_WINDOW", 5)
+        patch.setattr(reading, "_COPIED_BYTES", 1)
+        patch.setattr(reading, "_EXTENT_BYTES", 1)
+        reader, agreed = reader_of(tmp_path_factory.mktemp("memo"), order, cuts, values)
+        found = reader.extents(agreed)
+        reader.close()
+    stored = [e.path.read_bytes()[e.offset : e.offset + e.n_bytes] for e in found]
+    assert b"".join(stored) == values.tobytes()
+
+
+@pytest.mark.parametrize("values", [["a"] * N, np.arange(N).astype("M8[D]"), np.zeros((N, 0))])
+def test_what_is_not_stored_as_it_lands_has_no_extents(values, copied, tmp_path):
+    reader, agreed = reader_of(tmp_path, np.arange(N), {3}, np.asarray(values))
+    assert reader.extents(agreed) == []
+    reader.close()
+
+
+def test_few_bytes_in_many_pieces_are_not_worth_it(tmp_path, monkeypatch):
+    reader, agreed = reader_of(tmp_path, np.arange(N), {4, 8}, np.arange(float(N)))
+    assert reader.extents(agreed) == []
+    monkeypatch.setattr(reading, "_COPIED_BYTES", 8 * N)
+    for n_bytes, n_extents in ((8 * N // 3, 3), (8 * N // 3 + 1, 0)):
+        monkeypatch.setattr(reading, "_EXTENT_BYTES", n_bytes)
+        assert len(reader.extents(agreed)) == n_extents
+    reader.close()
+
+
 @given(numbers=st.lists(st.integers(-1, 3)))
 def test_grouped(numbers):
     places = {}

@@ -31,6 +31,11 @@ def _no_git(monkeypatch):
     monkeypatch.setattr(provenance, "of_git", lambda _: {})
 
 
+@pytest.fixture(autouse=True)
+def _copied(copied):
+    """Numbers are copied past HDF5, as large ones are; text goes by way of it."""
+
+
 @pytest.fixture(params=options.KEEP)
 def subject(tmp_path, monkeypatch, request):
     """Two segments are there already, so that the run under test also merges."""
