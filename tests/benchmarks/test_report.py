@@ -69,6 +69,14 @@ def test_all_ten_cases_are_there():
     assert list(CASES) == [f"B{i}" for i in range(1, 11)]
 
 
+@pytest.mark.parametrize(
+    ("durations", "n_workers", "tail_s"),
+    [([3, 1, 1], 2, 1), ([1, 1], 2, 0), ([2], 2, 2), ([1, 2, 3], 1, 0), ([1, 1, 1, 4], 3, 4)],
+)
+def test_the_tail_of_tasks_that_cost_nothing_to_hand_out(durations, n_workers, tail_s):
+    assert uneven.least_tail_s(durations, n_workers) == tail_s
+
+
 def test_balance_of_uneven_work():
     even = uneven.balance([[(0, 1), (1, 2)], [(0, 2)]], 2)
     assert (even.efficiency, even.tail_s) == (1, 0)
