@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import mmap
 import os
 import signal
 import statistics
@@ -98,11 +97,21 @@ def run(
     return Run(wall_s, max(largest, *sampled, 0), *disk(folder), said)
 
 
+TOUCH = """
+import mmap, sys
+memory = mmap.mmap(-1, int(sys.argv[1]))
+for at in range(0, len(memory), mmap.PAGESIZE):
+    memory[at] = 1
+"""
+
+
 def touch(n_bytes: int) -> None:
-    """Have the host of a virtual machine give so much memory to it, and free it."""
-    with mmap.mmap(-1, max(n_bytes, mmap.PAGESIZE)) as memory:
-        for at in range(0, n_bytes, mmap.PAGESIZE):
-            memory[at] = 1
+    """Have the host of a virtual machine give so much memory to it, and free it.
+
+    In another process: the largest size of this one would be inherited by those that it measures.
+    """
+    if n_bytes:
+        subprocess.run([sys.executable, "-c", TOUCH, str(n_bytes)], check=True)
 
 
 def disk(folder: Path) -> tuple[int, int]:

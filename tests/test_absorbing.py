@@ -161,7 +161,7 @@ def test_both_ways_hold_the_same(tmp_path, request, function, space):
     assert not verifying.verify(once.landed).damages
 
 
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(
     function=st.sampled_from(FUNCTIONS),
     steps=st.lists(

@@ -95,7 +95,7 @@ def kinds_of_value(draw):
 
 
 @given(data=st.data())
-@settings(max_examples=80)
+@settings(max_examples=40)
 def test_what_is_returned_comes_back(data, tmp_path_factory):
     kinds = data.draw(st.lists(kinds_of_value(), min_size=1, max_size=3))
     rows = data.draw(
@@ -147,7 +147,7 @@ def sweeps_of_odd_points(draw):
 
 
 @given(sweep=sweeps_of_odd_points(), is_merged=st.booleans())
-@settings(max_examples=50)
+@settings(max_examples=30)
 def test_blocks_and_their_order_make_no_difference(sweep, is_merged, tmp_path_factory):
     returned, blocks = sweep
     _, expected = landed(tmp_path_factory.mktemp("memo"), returned)

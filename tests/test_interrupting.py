@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -180,19 +179,3 @@ def test_while_the_pool_is_starting(project, start, number):
     _, error = run.communicate()
     assert run.returncode == 130
     assert "Traceback" not in error
-
-
-@pytest.mark.parametrize(
-    "n_kills", [3, pytest.param(20, marks=pytest.mark.campaign)], ids=["short", "campaign"]
-)
-def test_nothing_that_was_committed_is_lost_when_a_run_is_killed(project, start, n_kills):
-    for n in range(n_kills):
-        run = start("patient")
-        begun = n_calls(project) + 10
-        wait_for(lambda begun=begun, run=run: n_calls(project) > begun or run.poll() is not None)
-        time.sleep(random.uniform(0, 0.5 if n % 2 else 0.05))
-        done = sweeps.status("patient").done
-        run.kill()
-        wait_for(lambda: not workers(project))
-        assert sweeps.status("patient").done >= done
-    check_rest(project)

@@ -10,7 +10,7 @@ from benchmarks.staleness import campaign, cosmetics, mutating
 from sweeps import fingerprint
 
 # The long forms: python -m benchmarks.staleness
-N_MUTANTS, N_EDITS = 60, 40
+N_MUTANTS, N_EDITS = 40, 30
 
 
 @pytest.fixture(scope="module")

@@ -63,8 +63,8 @@ CASES = (
         "300 arrays of 1 MiB and 100 of 8 MiB, random, made at the speed of memory. sweeps flushes "
         "all that it commits; of the peers none does, so that both are measured. By hand is what "
         "it takes to keep batches safe, to check them and to land one file with joblib, numpy and "
-        "h5py, for this job alone. The whole wall, starting Python included. Before each run so much memory is "
-        "touched that no run waits for the host of a virtual machine.",
+        "h5py, for this job alone. The whole wall, starting Python included. Before each run "
+        "memory is touched, so that none waits for what the host of a virtual machine took back.",
         _measure,
     ),
 )

@@ -44,3 +44,8 @@ def test_fsync_can_be_taken_away(tmp_path):
 def test_the_median_goes_field_by_field():
     runs = [measuring.Run(1, 30, 5, 1), measuring.Run(2, 20, 5, 1), measuring.Run(9, 10, 5, 1)]
     assert measuring.median(runs) == measuring.Run(2, 20, 5, 1)
+
+
+def test_what_is_touched_before_is_no_memory_of_the_run(tmp_path):
+    run = measuring.run(python("pass"), tmp_path, touched_bytes=2**28)
+    assert run.peak_bytes < 2**28

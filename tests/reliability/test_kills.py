@@ -50,7 +50,7 @@ def work_s(calls):
 
 
 @pytest.mark.parametrize(
-    "n_kills", [6, pytest.param(100, marks=pytest.mark.campaign)], ids=["short", "campaign"]
+    "n_kills", [3, pytest.param(100, marks=pytest.mark.campaign)], ids=["short", "campaign"]
 )
 @pytest.mark.parametrize("keep", options.KEEP)
 def test_what_was_committed_is_never_lost(project, keep, n_kills):

@@ -114,7 +114,7 @@ def attack(whom, number, n_times, delay_s):
 @pytest.mark.parametrize(
     ("n_attacks", "n_s"),
     [
-        pytest.param(6, 2.0, id="short"),
+        pytest.param(4, 2.0, id="short"),
         pytest.param(120, 2.2, id="campaign", marks=pytest.mark.campaign),
     ],
 )
