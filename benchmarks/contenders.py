@@ -54,6 +54,7 @@ POOL = Contender("Pool.map + h5py", "benchmarks.floors.pool")
 PLAIN = Contender("plain h5py", "benchmarks.floors.plain")
 IMPORTS = Contender("import numpy, h5py", code="import numpy, h5py")
 PROMISED = Contender("the same promises, by hand", "benchmarks.floors.promised")
+UNPROMISED = Contender("by hand, without fsync", "benchmarks.floors.promised")
 FSYNCED = Contender("plain h5py, fsync", "benchmarks.floors.fsynced")
 
 PEERS = (

@@ -5,7 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks import measuring
-from benchmarks.contenders import FSYNCED, ONE_COPY, PLAIN, PROMISED, SWEEPS, UNFLUSHED, Contender
+from benchmarks.contenders import (
+    FSYNCED,
+    ONE_COPY,
+    PLAIN,
+    PROMISED,
+    SWEEPS,
+    UNFLUSHED,
+    UNPROMISED,
+    Contender,
+)
 from benchmarks.rows import Case, Options, Row, in_turn, rows_of
 
 MIB = 2**20
@@ -18,7 +27,8 @@ MOST_TOUCHED_BYTES = 4 * 2**30
 
 def _measure(options: Options) -> list[Row]:
     rows: list[Row] = []
-    contenders = [SWEEPS, ONE_COPY, UNFLUSHED, PROMISED, FSYNCED, PLAIN, *options.peers]
+    floors = [PROMISED, UNPROMISED, FSYNCED, PLAIN]
+    contenders = [SWEEPS, ONE_COPY, UNFLUSHED, *floors, *options.peers]
     for n_bytes, n_default in FORMS:
         n_arrays = options.sizes[0] if options.sizes else n_default
         size, data_bytes = n_bytes // MIB, n_arrays * n_bytes
@@ -34,7 +44,7 @@ def _measure(options: Options) -> list[Row]:
             if contender == ONE_COPY:
                 job["one_copy"] = 1
             command = contender.command(folder, "arrays", job)
-            fsync = contender != UNFLUSHED
+            fsync = contender not in (UNFLUSHED, UNPROMISED)
             return measuring.run(
                 command,
                 folder,
