@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sweeps import keys, memo
+from sweeps import keys, memo, segment
 from sweeps.keying import KeyMaker
 from sweeps.planning import STEP
 
@@ -36,6 +36,19 @@ class Matched:
 def match(maker: KeyMaker, index: memo.Index) -> Matched:
     """Find every point of a space in the memo."""
     return _match_products(maker, index) or _match_keys(maker, index)
+
+
+def done(maker: KeyMaker, index: memo.Index) -> npt.NDArray[np.bool_] | None:
+    """Which points the memo has values of, shape (n_positions,), if that needs no key of a point.
+
+    None where it does: then keys are looked up as they are made, in less memory.
+    """
+    placed = _match_products(maker, index) if any(map(_is_product, index.parts)) else None
+    return None if placed is None else placed.entries >= 0
+
+
+def _is_product(part: segment.StoredPart) -> bool:
+    return isinstance(part.stored_keys, keys.Factors)
 
 
 def _dtype(index: memo.Index) -> type[np.integer[Any]]:
@@ -79,14 +92,15 @@ def _match_products(maker: KeyMaker, index: memo.Index) -> Matched | None:
     if any((known[1:, 0] == known[:-1, 0]).any() for known, _ in sorted_sums):
         return None
     for number, part in enumerate(index.parts):
-        if not isinstance(part.stored_keys, keys.Factors):
+        own = part.stored_keys
+        if not isinstance(own, keys.Factors):
             listed.append(number)
             continue
-        places = _places(part.stored_keys, factors, sorted_sums)
+        places = _places(own, factors, sorted_sums)
         if places is None:
             return None
-        rows = [np.flatnonzero(own >= 0) for own in places]
-        at = [own[row] for own, row in zip(places, rows, strict=True)]
+        rows = [np.flatnonzero(along >= 0) for along in places]
+        at = [along[row] for along, row in zip(places, rows, strict=True)]
         if not all(map(len, at)):
             continue
         where = _where(at)
@@ -95,7 +109,7 @@ def _match_products(maker: KeyMaker, index: memo.Index) -> Matched | None:
         start, stop = index.starts[number : number + 2].tolist()
         numbered = np.arange(start, stop, dtype=entries.dtype).reshape(tuple(map(len, places)))
         entries[where] = numbered[_where(rows)]
-        first[number] = int(np.ravel_multi_index([int(own.min()) for own in at], entries.shape))
+        first[number] = int(np.ravel_multi_index([int(a.min()) for a in at], entries.shape))
     return _match_rest(maker, index, listed, Matched(entries.reshape(-1), first))
 
 

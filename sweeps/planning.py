@@ -71,6 +71,7 @@ def plan(
     find_failed: Find | None,
     find_stale: Find | None,
     *,
+    is_done: npt.NDArray[np.bool_] | None = None,
     retry: bool = True,
     keep: bool = True,
 ) -> Plan:
@@ -81,6 +82,8 @@ def plan(
     make_keys : KeyMaker
     find_done, find_failed, find_stale : callable or None
         What the memo knows: of this code, and of earlier code; None where it knows nothing.
+    is_done : numpy.ndarray, optional
+        In the place of `find_done`, shape (n_positions,).
     retry : bool
         Whether failed points are computed again.
     keep : bool
@@ -90,18 +93,23 @@ def plan(
     n_points = len(space)
     n_reused = n_failed = n_stale = 0
     todo: list[Places] = []
-    is_blank = not (find_done or find_failed or find_stale)
+    is_blank = is_done is None and not (find_done or find_failed or find_stale)
     for start in range(0, 0 if is_blank and not keep else n_points, STEP):
         positions = space.positions(start, min(start + STEP, n_points))
-        if not is_blank:
+        n_seen = len(positions)
+        if is_done is not None:
+            positions = positions[~is_done[positions]]
+        if find_done or find_failed or find_stale:
             own = make_keys(positions)
             unknown = ~_is_known(find_done, own)
             positions, own = positions[unknown], own[unknown]
             has_failed = _is_known(find_failed, own)
-            n_reused += len(unknown) - len(own)
+            n_reused += n_seen - len(own)
             n_failed += int(has_failed.sum())
             n_stale += int((_is_known(find_stale, own) & ~has_failed).sum())
             positions = positions if retry else positions[~has_failed]
+        else:
+            n_reused += n_seen - len(positions)
         if keep:
             is_first = space.is_first(positions)  # equal points of a sample are computed once
             positions = positions if is_first is None else positions[is_first]

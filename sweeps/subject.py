@@ -16,7 +16,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sweeps import aging, files, finding, importing, memo, opening, planning, sealing, segment
+from sweeps import (
+    aging,
+    files,
+    finding,
+    importing,
+    matching,
+    memo,
+    opening,
+    planning,
+    sealing,
+    segment,
+)
 from sweeps.declaring import Experiment
 from sweeps.errors import DeclarationError, StorageError
 from sweeps.fingerprint import Fingerprint, edited_since
@@ -287,11 +298,13 @@ def plan(
         # Points with values are asked for only here: the values count more than a failure.
         return np.where(index.find(keys) < 0, found, -1) if recompute else found
 
+    is_done = None if recompute else matching.done(subject.keys, index)
     return planning.plan(
         subject.keys,
-        index.find if index.parts and not recompute else None,
+        index.find if index.parts and is_done is None and not recompute else None,
         find_failed if index.failures else None,
         find_stale if others else None,
+        is_done=is_done,
         retry=retry,
         keep=keep,
     )

@@ -59,6 +59,8 @@ def test_products_are_found_where_keys_are(tmp_path_factory, computed, wanted, d
     expected = matching._match_keys(swept(wanted), index)
     np.testing.assert_array_equal(found.entries, expected.entries)
     assert found.first == expected.first
+    is_done = matching.done(swept(wanted), index)
+    assert is_done is None or (is_done == (expected.entries >= 0)).all()
 
 
 def test_a_whole_grid_is_placed_without_a_key(tmp_path, monkeypatch):
@@ -68,6 +70,9 @@ def test_a_whole_grid_is_placed_without_a_key(tmp_path, monkeypatch):
     monkeypatch.setattr(memo.Index, "find", None)
     entries = matching.match(swept(SPACES[0]), memo.scan(tmp_path)).entries
     assert sorted(entries.tolist()) == list(range(30))
+    is_done = matching.done(swept(SPACES[2]), memo.scan(tmp_path))
+    assert is_done is not None
+    assert is_done.sum() == 9
 
 
 def test_equal_points_of_a_sample_are_all_found(tmp_path):

@@ -90,6 +90,13 @@ def test_what_is_no_segment_is_left_alone(tmp_path):
     assert len(list(tmp_path.iterdir())) == 5
 
 
+@pytest.fixture(params=[1, 10**9], ids=["several at a time", "one by one"])
+def _loading(request, monkeypatch):
+    """Load segments in either way, however small they are."""
+    monkeypatch.setattr(memo, "_LARGE_BYTES", request.param)
+
+
+@pytest.mark.usefixtures("_loading")
 def test_a_damaged_segment_is_set_aside_and_the_others_serve(tmp_path):
     commit(tmp_path, {1: 1.0})
     damaged = commit(tmp_path, {2: 2.0})
@@ -124,19 +131,21 @@ def test_a_memo_that_cannot_be_written_to_can_be_read(tmp_path, monkeypatch):
     assert index.bad == (damaged,)
 
 
+@pytest.mark.usefixtures("_loading")
 def test_a_segment_that_is_merged_away_during_a_scan_is_found_again(tmp_path, monkeypatch):
     first = commit(tmp_path, {1: 1.0})
+    commit(tmp_path, {3: 3.0})
     load = segment.load
 
     def merge_meanwhile(path):
         if first.exists():
             commit(tmp_path, {1: 1.0, 2: 2.0})
-            first.unlink()
+            first.unlink(missing_ok=True)
         return load(path)
 
     monkeypatch.setattr(segment, "load", merge_meanwhile)
     index = memo.scan(tmp_path)
-    assert content(index, [1, 2]) == [1, 2]
+    assert content(index, [1, 2, 3]) == [1, 2, 3]
     assert not index.bad
 
 

@@ -30,15 +30,23 @@ somewhere = st.frozensets(st.integers(0, 11))
 
 
 @given(
-    done=somewhere, failed=somewhere, stale=somewhere, retry=st.booleans(), step=st.integers(1, 20)
+    done=somewhere,
+    failed=somewhere,
+    stale=somewhere,
+    retry=st.booleans(),
+    step=st.integers(1, 20),
+    by_position=st.booleans(),
 )
-def test_every_point_counts_once(done, failed, stale, retry, step):
+def test_every_point_counts_once(done, failed, stale, retry, step, by_position):
     make_keys = maker(grid(a=range(3), b=range(4)))
     finders = [knows(make_keys, known) if known else None for known in (done, failed, stale)]
+    is_done = None
+    if by_position:
+        finders[0], is_done = None, np.isin(np.arange(12), list(done))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(planning, "STEP", step)
-        plan = planning.plan(make_keys, *finders, retry=retry)
-        counted = planning.plan(make_keys, *finders, retry=retry, keep=False)
+        plan = planning.plan(make_keys, *finders, is_done=is_done, retry=retry)
+        counted = planning.plan(make_keys, *finders, is_done=is_done, retry=retry, keep=False)
     assert plan.n_points == 12
     assert plan.n_reused == len(done)
     assert plan.n_failed == len(failed - done)
