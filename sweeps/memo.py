@@ -28,7 +28,7 @@ from sweeps.segment import Segment, StoredPart
 BAD_SUFFIX = ".bad"
 
 _LARGE_BYTES = 8 * 2**20
-"""Of segments of 3 MB most of the time is HDF5's, which does one thing at a time: 57 took longer."""
+"""Of smaller ones most of the time is HDF5's, which does one thing at a time."""
 
 _N_LOOKED_AT = 100
 _MOST_LOADED = 4
