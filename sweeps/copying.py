@@ -43,8 +43,11 @@ def extents(
     rows : slice
         The points.
     """
-    dataset, header = segment.dataset(part, number, file), part.variables[number]
-    offset, (stored, _) = dataset.id.get_offset(), h5.storage(header.dtype)
+    with segment.reading(part.path):
+        dataset = segment.dataset(part, number, file)
+        offset = dataset.id.get_offset()
+    header = part.variables[number]
+    stored, _ = h5.storage(header.dtype)
     n_dims = 1 if part.places is None else len(part.places.sizes)
     if offset is None or dataset.dtype != stored or dataset.shape[n_dims:] != header.shape:
         return
@@ -70,7 +73,8 @@ def copy(found: Iterable[Extent], descriptor: int, offset: int) -> None:
     """
     os.lseek(descriptor, offset, os.SEEK_SET)
     for path, own in itertools.groupby(found, key=lambda extent: extent.path):
-        source = _opened(path)
+        with segment.reading(path):
+            source = disk.open_to_read(path)
         try:
             for extent in own:
                 for chunk in _chunks(source, extent):
@@ -79,28 +83,13 @@ def copy(found: Iterable[Extent], descriptor: int, offset: int) -> None:
             disk.close(source)
 
 
-def _opened(path: Path) -> int:
-    try:
-        return disk.open_to_read(path)
-    except FileNotFoundError as error:
-        raise segment.MergedAwayError(path) from error
-    except OSError as error:
-        raise _unreadable(path, error) from error
-
-
 def _chunks(source: int, extent: Extent) -> Iterator[bytes]:
     n_left = extent.n_bytes
     os.lseek(source, extent.offset, os.SEEK_SET)
     while n_left:
-        try:
+        with segment.reading(extent.path):
             chunk = disk.read(source, min(n_left, _CHUNK_BYTES))
-        except OSError as error:
-            raise _unreadable(extent.path, error) from error
         if not chunk:
             raise StorageError(f"cannot read {extent.path}: it was cut short; run again to go on")
         n_left -= len(chunk)
         yield chunk
-
-
-def _unreadable(path: Path, error: OSError) -> StorageError:
-    return StorageError(f"cannot read {path}: {os.strerror(error.errno or 0)}")

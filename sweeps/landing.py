@@ -104,9 +104,8 @@ def _write(new: files.New, sheet: Sheet) -> None:
         writing.attributes(file, {"Conventions": "CF-1.11", **sheet.attributes})
         scales, left_out = writing.write(file, sheet)
         _bookkeeping(file, sheet, scales)
-    for output, offset in left_out:
-        assert output.copy is not None
-        output.copy(new.descriptor, offset)
+    for copy, offset in left_out:
+        copy(new.descriptor, offset)
 
 
 def _add(new: files.New, arrays: Arrays, summary: Summary) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import functools
 import itertools
 import os
@@ -105,18 +106,26 @@ def open_hdf5(path: Path) -> h5py.File:
         Where it cannot be read.
     """
     try:
-        with _reading(path):
+        with reading(path):
             return opening.open_own(path)
     except StorageError as error:
         # HDF5 opens the file, then asks for its name once more: it may go in between.
-        if isinstance(error.__cause__, FileNotFoundError) or not os.path.lexists(path):
+        if not os.path.lexists(path):
             raise MergedAwayError(path) from error
         raise
 
 
 @contextlib.contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """Tell in one line what the system said, where HDF5 tells it in its own words."""
+def reading(path: Path) -> Iterator[None]:
+    """Tell in one line what the system said, where HDF5 tells it in its own words.
+
+    Raises
+    ------
+    MergedAwayError
+        Where the segment is not there any more.
+    StorageError
+        Where it cannot be read.
+    """
     try:
         yield
     except (LookupError, OSError, RuntimeError, StorageError) as error:
@@ -124,6 +133,8 @@ def _reading(path: Path) -> Iterator[None]:
         code = int(told[1]) if told is not None else getattr(error, "errno", None)
         if not code:
             raise
+        if code == errno.ENOENT:
+            raise MergedAwayError(path) from error
         raise StorageError(f"cannot read {path}: {os.strerror(code)}") from OSError(code, error)
 
 
@@ -145,7 +156,7 @@ def load(path: Path) -> Segment:
         if not is_landed and (known := outline.decode(seal.content)) is not None:
             parts = tuple(_outlined(path, i, each) for i, each in enumerate(known.parts))
             return Segment(path, seal.n_bytes, known.created_ns, parts, known.failures)
-        with _reading(path), open_hdf5(path) as file:
+        with reading(path), open_hdf5(path) as file:
             if is_landed:
                 return _landed(path, seal.n_bytes, file)
             parts = tuple(_stored_part(path, file[g]) for g in file if g.startswith("part"))
@@ -225,7 +236,7 @@ def read(part: StoredPart, number: int, file: h5py.File, rows: slice | None = No
 
     Values of a free length come as they are stored, one point after another.
     """
-    with _reading(part.path):
+    with reading(part.path):
         if part.places is not None:
             return kept.read(file, part.places, number, part.variables[number], rows)
         return h5.decode(dataset(part, number, file), () if rows is None else rows)
@@ -233,10 +244,9 @@ def read(part: StoredPart, number: int, file: h5py.File, rows: slice | None = No
 
 def dataset(part: StoredPart, number: int, file: h5py.File) -> h5py.Dataset:
     """Get the dataset that has the values of the variable `number` of a part."""
-    with _reading(part.path):
-        if part.places is not None:
-            return file[part.places.datasets[number]]
-        return file[part.group][f"values/{number}"]
+    if part.places is not None:
+        return file[part.places.datasets[number]]
+    return file[part.group][f"values/{number}"]
 
 
 def _failures(file: h5py.File) -> tuple[Failure, ...]:

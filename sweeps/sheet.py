@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sweeps.kept import Kept
 
 Array = np.ndarray[Any, np.dtype[Any]]
+Copy = Callable[[int, int], None]
 
 GROUP = "_sweeps"
 SUMMARY = "summary"
@@ -73,7 +74,7 @@ class Output:
     attrs: Mapping[str, Any]
     has_missing: bool
     read: Callable[[int, int], tuple[Array, Array | None]]
-    copy: Callable[[int, int], None] | None = None
+    copy: Copy | None = None
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 
 from sweeps import h5
 from sweeps.errors import OutputError
-from sweeps.sheet import Array, Arrays, Output, all_sizes, as_output, auxiliary_names
+from sweeps.sheet import Array, Arrays, Copy, Output, all_sizes, as_output, auxiliary_names
 
 # Slabs bound the memory. Small ones use the same memory again and again, which is twice as fast as
 # touching new memory where that is slow, as on virtual machines.
@@ -40,12 +40,12 @@ class Written(NamedTuple):
     ----------
     scales : dict of str to h5py.Dataset
         The dimension scales, by name.
-    left_out : list of (Output, int)
-        What is still to be copied, and to which place of the file once HDF5 has closed it.
+    left_out : list of (Copy, int)
+        What is still to copy values, and to which place of the file, once HDF5 has closed it.
     """
 
     scales: dict[str, h5py.Dataset]
-    left_out: list[tuple[Output, int]]
+    left_out: list[tuple[Copy, int]]
 
 
 def write(group: h5py.Group, arrays: Arrays) -> Written:
@@ -56,7 +56,7 @@ def write(group: h5py.Group, arrays: Arrays) -> Written:
     OutputError
         For an output whose missing points cannot be marked.
     """
-    scales, left_out = _scales(group, arrays), list[tuple[Output, int]]()
+    scales, left_out = _scales(group, arrays), list[tuple[Copy, int]]()
     for coordinate in arrays.coordinates:
         if not coordinate.is_axis:
             dataset = variable(group, as_output(coordinate), ())
@@ -69,7 +69,7 @@ def write(group: h5py.Group, arrays: Arrays) -> Written:
             dataset = variable(group, output, tuple(arrays.sizes.values()))
         else:
             dataset = _reserve(group, output, tuple(arrays.sizes.values()))
-            left_out.append((output, dataset.id.get_offset()))
+            left_out.append((output.copy, dataset.id.get_offset()))
         label(dataset, dims, scales, attrs)
     return Written(scales, left_out)
 
