@@ -20,7 +20,7 @@ STRING = h5py.string_dtype()
 TEXTS = "texts"
 ALLOWED = (
     "bool, int8 to int64, uint8 to uint64, float32, float64, complex64, complex128, "
-    "str and datetime64 (resolution ns or coarser)"
+    "str and datetime64 of whole microseconds"
 )
 # Compound types of these names are complex numbers to netCDF-C from 4.9.3 on, and to xarray's
 # netcdf4 engine with auto_complex=True (without, it shows fields r and i); h5py needs no name.

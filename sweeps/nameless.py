@@ -11,7 +11,8 @@ import dataclasses
 from typing import Any
 
 from sweeps.block import Header
-from sweeps.outputs import Outputs, default_dims, is_xarray, named
+from sweeps.outputs import Outputs, default_dims, named
+from sweeps.snapshots import is_xarray
 
 NAME = ""
 

@@ -6,14 +6,10 @@ the memo nor landing meets it.
 
 from __future__ import annotations
 
-import copy
-import dataclasses
 import datetime
 import enum
 import functools
-import sys
-from array import array as buffer
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, MappingView, Sequence, Set
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,16 +17,13 @@ import numpy as np
 from sweeps import h5
 from sweeps.block import Array, digest
 from sweeps.errors import OutputError
-
-SCALARS = frozenset({float, int, bool, complex, str, np.float64, np.bool_, np.int64})
-"""Types of values that nobody can change after they were returned, the usual ones."""
+from sweeps.snapshots import PLAIN_ARRAYS, fields, is_table, is_xarray
 
 ALLOWED = (
     "allowed are numbers, strings, booleans, complex numbers, dates, arrays of them, xarray "
     "objects, and a dict, NamedTuple or dataclass of these"
 )
-# Subclasses of ndarray with a meaning of their own (masks, units) would lose it without a word.
-_PLAIN_ARRAYS = (np.ndarray, np.memmap, np.matrix)
+_NO_VALUES = {"NoneType": "None", "NAType": "NA", "NaTType": "NaT"}
 # Attributes that tell readers how values are stored, or HDF5 what a dataset is for.
 _STORAGE_ATTRS = frozenset(
     {
@@ -53,32 +46,6 @@ class Outputs(NamedTuple):
 
     values: Mapping[str, Value]
     coordinates: Mapping[str, Value]
-
-
-def snapshot(value: Any) -> Any:
-    """Keep a returned value as it is now; the function may use its arrays again."""
-    if type(value) in SCALARS or isinstance(value, np.generic):
-        return value
-    if isinstance(value, np.ndarray):
-        return np.array(value) if type(value) in _PLAIN_ARRAYS else copy.copy(value)
-    named = _fields(value)
-    if named is not None:
-        return {name: snapshot(item) for name, item in named.items()}
-    if isinstance(value, (list, tuple)):
-        return [snapshot(item) for item in value]
-    if is_xarray(value):
-        return value.copy(deep=True).load()
-    is_array = hasattr(value, "__array__") or isinstance(value, (memoryview, buffer))
-    return np.array(value) if is_array and not _is_pandas(value) else value
-
-
-def size_bytes(value: Any) -> int:
-    """Roughly how much memory a snapshot takes."""
-    if type(value) is dict:
-        return sum(map(size_bytes, value.values()))
-    if type(value) is list:
-        return sys.getsizeof(value) + len(value) * sum(map(size_bytes, value[:1]))
-    return int(getattr(value, "nbytes", 0)) or sys.getsizeof(value)
 
 
 def outputs(
@@ -121,37 +88,19 @@ def outputs(
     return Outputs(values, coordinates)
 
 
-def is_xarray(value: Any) -> bool:
-    """Whether a value has labels; where xarray is not imported, nothing has."""
-    xarray = sys.modules.get("xarray")
-    kinds = (xarray.DataArray, xarray.Dataset, xarray.Variable) if xarray is not None else ()
-    return isinstance(value, kinds)
-
-
-def _fields(value: Any) -> dict[Any, Any] | None:
-    """Named values in a mapping, NamedTuple or dataclass; None for one value."""
-    if isinstance(value, Mapping) and not is_xarray(value):
-        return dict(value)
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return dict(value._asdict())
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-    return None
-
-
 def named(value: Any, name: str) -> dict[Any, Any]:
     """Give what a function returned its names; a single nameless value gets `name`."""
-    fields = _fields(value)
-    if fields is None and is_xarray(value):
+    found = fields(value)
+    if found is None and is_xarray(value):
         if hasattr(value, "data_vars"):
-            fields = dict(value.data_vars)
+            found = dict(value.data_vars)
         else:
-            fields = {getattr(value, "name", None) or name: value}
-    if fields is None:
-        fields = {name: value}
-    if not fields:
+            found = {getattr(value, "name", None) or name: value}
+    if found is None:
+        found = {name: value}
+    if not found:
         raise OutputError(f"the function returned an empty {type(value).__name__}; {ALLOWED}")
-    return fields
+    return found
 
 
 def _value(name: Any, value: Any, declared: Sequence[str] | None) -> Value:
@@ -224,16 +173,14 @@ def array_of(shown: str, value: Any) -> Array:
     value = _plain(value)
     if value is None:
         raise OutputError(f"{shown} is None: return a value; {ALLOWED}")
-    if _is_pandas(value):  # its labels would be lost
-        raise OutputError(
-            f"{shown} is a pandas {type(value).__name__}: return its .to_xarray() or .to_numpy()"
-        )
+    if is_table(value):  # its labels would be lost
+        raise OutputError(f"{shown} is {_instead(value)}")
     if type(value) is int and not -(2**63) <= value < 2**63:
         raise OutputError(
             f"{shown} is an integer of {value.bit_length()} bits, beyond 64 bits with a sign: "
             "return a float or a string"
         )
-    if isinstance(value, np.ndarray) and type(value) not in _PLAIN_ARRAYS:
+    if isinstance(value, np.ndarray) and type(value) not in PLAIN_ARRAYS:
         raise OutputError(
             f"{shown} is a {type(value).__name__}, whose mask or units would be lost: "
             "return a plain array"
@@ -255,8 +202,19 @@ def array_of(shown: str, value: Any) -> Array:
     return array.astype(stored, copy=False) if array.dtype.kind in "iufc" else array
 
 
-def _is_pandas(value: Any) -> bool:
-    return type(value).__module__.partition(".")[0] == "pandas"
+def _instead(value: Any) -> str:
+    """Say what to return in place of a table, an index, or what pandas has for no value."""
+    package, kind = type(value).__module__.partition(".")[0], type(value).__name__
+    if kind in _NO_VALUES:
+        return f"{_NO_VALUES[kind]}, which is not a value: return math.nan or nothing"
+    if (kind == "DataFrame" and package != "pandas") or kind == "Table":
+        return (
+            f"a {package} {kind}, which has columns: return them under their names, "
+            "{name: array, ...}"
+        )
+    ways = [way for way in ("to_xarray", "to_numpy") if hasattr(value, way)]
+    shown = " or ".join(f".{way}()" for way in ways)
+    return f"a {package} {kind}: return " + (f"its {shown}" if ways else "numbers or strings")
 
 
 def _plain(value: Any) -> Any:
@@ -278,15 +236,29 @@ def _objects(shown: str, value: Any) -> Array:
         return made.reshape(given.shape)
     if all(isinstance(item, datetime.date) for item in items):
         return made.astype("M8[us]").reshape(given.shape)
-    odd = next(item for item in items if not isinstance(item, str))
-    kind = type(odd).__name__
-    raise OutputError(f"{shown} {'holds a' if given.ndim else 'is of type'} {kind}; {ALLOWED}")
+    kinds = {type(item).__name__: item for item in items if not isinstance(item, str)}
+    kind, odd = next(iter(kinds.items()))
+    if not given.ndim:
+        is_iterable = hasattr(odd, "__next__") or isinstance(odd, (Set, MappingView))
+        hint = "return a list of its values; " if is_iterable else ""
+        raise OutputError(f"{shown} is of type {kind}; {hint}{ALLOWED}")
+    if missing := [_NO_VALUES[kind] for kind in kinds if kind in _NO_VALUES]:
+        raise OutputError(f"{shown} holds {missing[0]}, which is not a value: put math.nan there")
+    if any(isinstance(item, str) for item in items):
+        raise OutputError(
+            f"{shown} mixes {kind} with str: an array or an axis needs values of one type; "
+            "give labels, all of them strings, or return two outputs"
+        )
+    raise OutputError(f"{shown} holds values of type {' and '.join(kinds)}; {ALLOWED}")
 
 
 def _microseconds(shown: str, array: Array) -> Array:
     made = array.astype("M8[us]")
     if not np.array_equal(made.astype(array.dtype).view(np.int64), array.view(np.int64)):
-        raise OutputError(f"{shown} has times finer than microseconds, or too far away")
+        raise OutputError(
+            f"{shown} has times finer than microseconds, or too far away: round them, "
+            ".astype('datetime64[us]')"
+        )
     return made
 
 

@@ -16,17 +16,8 @@ import numpy.typing as npt
 from sweeps import h5, nameless
 from sweeps.block import Array, Part, Variable, digest
 from sweeps.errors import OutputError
-from sweeps.outputs import (
-    SCALARS,
-    Outputs,
-    Value,
-    array_of,
-    is_xarray,
-    named,
-    outputs,
-    size_bytes,
-    snapshot,
-)
+from sweeps.outputs import Outputs, Value, array_of, named, outputs
+from sweeps.snapshots import SCALARS, is_xarray, size_bytes, snapshot
 
 __all__ = ["SCALARS", "columns", "joined", "size_bytes", "snapshot", "tabulate", "uniform"]
 

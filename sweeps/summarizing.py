@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sweeps import display, loading, outputs
+from sweeps import display, loading, outputs, snapshots
 from sweeps.errors import OutputError, SummaryError
 from sweeps.interrupting import Interrupted
 from sweeps.sheet import Array, Arrays, Coordinate, as_output
@@ -40,7 +40,7 @@ def summarize(path: Path, function: Callable[[xarray.Dataset], Any], name: str) 
     try:
         # What it prints is not the answer of a command, which others may parse.
         with contextlib.redirect_stdout(sys.stderr), loading.load(path) as results:
-            return _arrays(_named(outputs.snapshot(function(results)), name), name)
+            return _arrays(_named(snapshots.snapshot(function(results)), name), name)
     except (Interrupted, OutputError):
         raise
     except BaseException as error:  # SystemExit is no reason to lose the results either
