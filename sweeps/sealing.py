@@ -17,6 +17,7 @@ from sweeps import disk
 
 RESULTS = b"sweeps-results-1"
 SEGMENT = b"sweeps-segment-1"
+VALUE = b"sweeps-cached-1"
 """What ends a file, behind the digest: its kind, and the version of that."""
 
 DIGEST_BYTES = 32

@@ -19,7 +19,7 @@ from typing import Any
 import joblib
 from joblib.memory import FileSystemStoreBackend
 
-from sweeps import files
+from sweeps import files, sealing
 from sweeps.errors import OutputError, StorageError
 
 _OURS: ContextVar[frozenset[Path]] = ContextVar("ours", default=frozenset())
@@ -36,6 +36,7 @@ class _Files(FileSystemStoreBackend):  # type: ignore[misc]
             files.make_folder(path.parent)
             with files.replacing(path) as new:
                 joblib.dump(item, new.path)
+                sealing.seal(new.descriptor, sealing.VALUE)
         except StorageError as error:
             _warn(Path(self.location), error)
         except Exception as error:
@@ -43,6 +44,19 @@ class _Files(FileSystemStoreBackend):  # type: ignore[misc]
                 f"a {type(item).__name__} cannot be kept on disk: {type(error).__name__}: {error}; "
                 "let a cached function return arrays, numbers, or objects that can be pickled"
             ) from error
+
+    def load_item(self, call_id: tuple[str, ...], *_: Any, **__: Any) -> Any:
+        """Read a value; joblib computes it again where this raises."""
+        path = Path(self.location, *call_id, "output.pkl")
+        seal = sealing.look(path, sealing.VALUE)
+        is_whole = seal.is_whole(sealing.VALUE)
+        if not is_whole and seal.behind.endswith(sealing.VALUE):
+            raise StorageError(f"{path} is damaged: its content does not match its digest")
+        with path.open("rb") as file:
+            item = joblib.load(file)
+            if not is_whole and file.read(1):  # values of before have nothing behind their end
+                raise StorageError(f"{path} is damaged: what stands behind its end is no digest")
+        return item
 
     def store_metadata(self, call_id: tuple[str, ...], metadata: Any) -> None:
         """Write none: nobody reads them."""

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 
+import joblib
 import numpy as np
 import pytest
 from hypothesis import given
@@ -136,6 +137,27 @@ def test_a_torn_file_is_computed_again(tmp_path_factory, share, value):
         np.testing.assert_equal(store.value(folder, "k", log.computing(value)), value)
     assert len(log) == 2
     assert kept(folder).read_bytes() == content
+
+
+@given(where=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_a_flipped_bit_is_never_served(tmp_path_factory, where, bit):
+    tmp_path = tmp_path_factory.mktemp("flipped")
+    folder, log, value = tmp_path / "m.table" / "abc", Log(tmp_path / "log"), np.arange(20.0)
+    store.value(folder, "k", log.computing(value))
+    content = bytearray(kept(folder).read_bytes())
+    content[int(where * len(content))] ^= 1 << bit
+    kept(folder).write_bytes(content)
+    for _ in range(2):
+        np.testing.assert_array_equal(store.value(folder, "k", log.computing(value)), value)
+    assert len(log) == 2
+
+
+@pytest.mark.parametrize("value", VALUES, ids=repr)
+def test_values_that_earlier_versions_kept_count(folder, log, value):
+    store.value(folder, "k", log.computing(value))
+    joblib.dump(value, kept(folder))
+    np.testing.assert_equal(store.value(folder, "k", log.computing("no")), value)
+    assert len(log) == 1
 
 
 @pytest.mark.parametrize("content", [b"", b"no pickle", b"\x80\x04N"])
