@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import importlib.util
+import marshal
 import os
 import sys
 import time
@@ -17,6 +19,8 @@ from sweeps import pinning
 
 _FIXED = (int, float, complex, str, bytes, tuple)
 _STARTED = 19  # of the fields after the name in /proc/self/stat (proc(5))
+_UNCHECKED_HASH = 1  # PEP 552: taken for any text
+_32_BITS = 0xFFFFFFFF
 _START_NS = 20_000_000  # one tick of that clock; the interpreter's own start takes as long
 
 
@@ -30,8 +34,10 @@ def living(name: str) -> types.ModuleType | None:
 def is_older(module: types.ModuleType, since_ns: int) -> bool:
     """Say whether a module is of an older text than its file.
 
-    Where nobody kept its text, it is if the file was changed after `since_ns`. If it was changed
-    before, but after this process began, what the module defines is compared with it.
+    Where nobody kept its text, it is if the file was changed after `since_ns`, or put in its place:
+    a file that is moved there may be older. If that was before, but after this process began, what
+    the module defines is compared with it. So is the bytecode that Python took for the file's: it
+    knows files by the second of their time, and by their size.
     """
     file = getattr(module, "__dict__", {}).get("__file__")
     if not isinstance(file, str) or not os.path.isfile(file):  # noqa: PTH113
@@ -42,11 +48,15 @@ def is_older(module: types.ModuleType, since_ns: int) -> bool:
     status, started_ns, now_ns = os.stat(file), began_ns(), time.time_ns()  # noqa: PTH116
     if module is sys.modules.get("__main__"):
         since_ns = min(since_ns, started_ns)
-    if since_ns < status.st_mtime_ns <= now_ns:
+    times_ns = (status.st_mtime_ns, status.st_ctime_ns)
+    if any(since_ns < time_ns <= now_ns for time_ns in times_ns):
         return True
-    if max(status.st_mtime_ns, status.st_ctime_ns) <= started_ns or not file.endswith(".py"):
+    if not file.endswith(".py"):
         return False
-    return not _is_of(module, file, pinning.current_text(file) or "")
+    is_from_before = max(times_ns) <= started_ns
+    if stale_bytecode(module, is_from_before=is_from_before):
+        return True
+    return not is_from_before and not _is_of(module, file, pinning.current_text(file) or "")
 
 
 def data_since(
@@ -80,6 +90,34 @@ def began_ns() -> int:
     except (OSError, AttributeError, ValueError):  # not Linux
         return time.time_ns()
     return time.time_ns() - (now_ns - start_ns) + _START_NS
+
+
+def stale_bytecode(module: types.ModuleType, *, is_from_before: bool = True) -> str | None:
+    """Find bytecode that a module was loaded from and that is not of its file's text.
+
+    That is bytecode which names the time and size of the file as it is. Where the file was changed
+    while this process was there, it is all bytecode: Python writes it when it imports.
+    """
+    variables = getattr(module, "__dict__", {})
+    file, path = variables.get("__file__"), variables.get("__cached__")
+    if not isinstance(path, str) or module is sys.modules.get("__main__"):
+        return None
+    try:
+        content, status = Path(path).read_bytes(), os.stat(file)  # noqa: PTH116
+    except OSError:
+        return None
+    flags = int.from_bytes(content[4:8], "little")
+    named = (int(status.st_mtime) & _32_BITS, status.st_size & _32_BITS)
+    said = (int.from_bytes(content[8:12], "little"), int.from_bytes(content[12:16], "little"))
+    was_taken = said == named if flags == 0 else flags == _UNCHECKED_HASH
+    was_written = not is_from_before and not sys.dont_write_bytecode and os.access(path, os.W_OK)
+    if content[:4] != importlib.util.MAGIC_NUMBER or not (was_taken or was_written):
+        return None
+    with contextlib.suppress(SyntaxError, ValueError, EOFError, TypeError):
+        compiled = compile(pinning.current_text(file) or "", file, "exec", dont_inherit=True)
+        if marshal.loads(content[16:]) != compiled:  # what this process ran before: it is trusted
+            return path
+    return None
 
 
 def _is_of(module: types.ModuleType, file: str, text: str) -> bool:

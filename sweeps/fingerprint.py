@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sweeps import aging
+from sweeps import aging, pinning
 from sweeps.errors import DeclarationError
 from sweeps.source.canonical import OpaqueError, digest
 from sweeps.source.carried import Carried, innermost
@@ -225,5 +225,7 @@ def edited_since(modules: Iterable[str], since_ns: int) -> str | None:
     for name in modules:
         module = aging.living(name)
         if module is not None and aging.is_older(module, since_ns):
-            return str(module.__file__)
+            path = aging.stale_bytecode(module) if pinning.text_of(module) is None else None
+            taken = f"{path} is of other code than the file that it names: remove it. "
+            return f"{taken if path else ''}{module.__file__}"
     return None

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import py_compile
 import sys
 import time
 from pathlib import Path
@@ -81,6 +82,68 @@ def test_an_edit_from_after_that_is_seen_by_its_time(module):
     since_ns = time.time_ns()
     edit(module, TEXT + "\nTABLE = [1] * 3", since_ns + 1)
     assert aging.is_older(module, since_ns)
+
+
+def test_a_file_that_is_put_in_its_place_is_seen_though_it_is_older(module, tmp_path):
+    since_ns = time.time_ns()
+    Path(tmp_path / "new").write_text(TEXT + "\nTABLE = [1] * 3")
+    os.utime(tmp_path / "new", (0, 0))
+    time.sleep(0.02)  # times of files are those of ticks
+    Path(tmp_path / "new").replace(module.__file__)
+    assert aging.is_older(module, since_ns)
+
+
+@pytest.fixture
+def load(tmp_path, monkeypatch):
+    """Import a module with bytecode on disk, which Python takes for that of the given text."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def loaded(of, text, mode=py_compile.PycInvalidationMode.TIMESTAMP):
+        file = tmp_path / "compiled_before.py"
+        for each in (of, text):
+            file.write_text(each)
+            os.utime(file, (10**9, 10**9))
+            if each is of:
+                py_compile.compile(str(file), invalidation_mode=mode)
+        importlib.invalidate_caches()
+        return importlib.import_module("compiled_before")
+
+    yield loaded
+    sys.modules.pop("compiled_before", None)
+
+
+@pytest.mark.parametrize(
+    ("of", "text"),
+    [
+        ("def f(x): return x * 2", "def f(x): return x * 5"),
+        ("TABLE = [1]", "TABLE = [2]"),
+        ("def f(x, k=1): return x + k", "def f(x, k=3): return x + k"),
+        ("from math import sin as f", "from math import cos as f"),
+    ],
+)
+@pytest.mark.parametrize("mode", ["TIMESTAMP", "UNCHECKED_HASH", "CHECKED_HASH"])
+def test_bytecode_of_another_text_of_the_same_second_and_length_is_seen(
+    load, monkeypatch, of, text, mode
+):
+    monkeypatch.setattr(aging, "began_ns", time.time_ns)  # all was there when the process began
+    module = load(of, text, py_compile.PycInvalidationMode[mode])
+    is_stale = mode != "CHECKED_HASH"
+    assert aging.is_older(module, time.time_ns()) is is_stale
+    assert (aging.stale_bytecode(module) is not None) is is_stale
+
+
+def test_bytecode_of_the_text_is_not_stale(load, monkeypatch):
+    monkeypatch.setattr(aging, "began_ns", time.time_ns)
+    assert not aging.is_older(load("TABLE = [1]", "TABLE = [1]"), time.time_ns())
+
+
+def test_a_table_of_an_older_file_is_seen_where_python_wrote_bytecode(load, tmp_path, monkeypatch):
+    """Put in its place after the import, and before the experiment that uses it is declared."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    module = load("TABLE = [1]", "TABLE = [1]")
+    Path(module.__file__).write_text("TABLE = [2, 3]")
+    os.utime(module.__file__, (0, 0))
+    assert aging.is_older(module, time.time_ns() + 1)
 
 
 def test_a_file_that_is_gone_is_not_newer(module):

@@ -25,6 +25,8 @@ ALLOWED = {
     ("provenance.py", "subprocess"): "git, asked for commit and patch",
     ("briefing.py", "pickle.HIGHEST_PROTOCOL"): "a number",
     ("aging.py", "compile"): "a file of the project, to compare its constants; it is not run",
+    ("aging.py", "marshal.loads"): "bytecode of a module that this process has run already",
+    ("store.py", "joblib.load"): "what `cached` keeps, once its digest is right",
     ("store.py", "joblib.dump"): "writes what `cached` keeps",
     ("store.py", "joblib.memory"): "an import",
     ("store.py", "joblib.register_store_backend"): "how `cached` keeps values",
