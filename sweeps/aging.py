@@ -100,7 +100,8 @@ def stale_bytecode(module: types.ModuleType, *, is_from_before: bool = True) -> 
     """
     variables = getattr(module, "__dict__", {})
     file, path = variables.get("__file__"), variables.get("__cached__")
-    if not isinstance(path, str) or module is sys.modules.get("__main__"):
+    is_main = module is sys.modules.get("__main__")
+    if is_main or not isinstance(path, str) or not isinstance(file, str):
         return None
     try:
         content, status = Path(path).read_bytes(), os.stat(file)  # noqa: PTH116

@@ -21,6 +21,7 @@ from sweeps.benchmark import Benchmark, Timing, Variant
 from sweeps.declaring import Experiment
 from sweeps.display import brief, count, shortened
 from sweeps.errors import SweepsError
+from sweeps.importing import refuse_while_importing
 from sweeps.interrupting import Interrupted, interruptible
 from sweeps.space import Positions
 from sweeps.subject import Subject, resolve
@@ -73,6 +74,7 @@ def bench(
     SweepsError
         For what cannot be run, and where all points of the sample fail.
     """
+    refuse_while_importing("bench()")
     made = resolve(experiment, results=results, experiments=experiments, axes=axes, only=only)
     said = {name: shortened(str(values), 200) for name, values in (axes or {}).items()}
     try:

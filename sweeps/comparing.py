@@ -29,6 +29,7 @@ from sweeps.declaring import Experiment
 from sweeps.differences import Difference, merged, of_variable
 from sweeps.errors import SweepsError
 from sweeps.gained import Gained, gained, with_earlier_streams
+from sweeps.importing import refuse_while_importing
 from sweeps.interrupting import interruptible
 from sweeps.invocation import Options, Watch
 from sweeps.matching import Entries
@@ -121,6 +122,7 @@ def diff(
     SweepsError
         Where there is no such code, or nothing to compare.
     """
+    refuse_while_importing("diff()")
     made = resolve(experiment, results=results, experiments=experiments, axes=axes)
     return compare(
         made,

@@ -12,12 +12,14 @@ import importlib.util
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextvars import ContextVar
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from sweeps import pinning
+from sweeps.errors import DeclarationError
 from sweeps.locating import ModuleLocation, locate, source_file
 
 __all__ = [
@@ -28,8 +30,10 @@ __all__ = [
     "import_location",
     "is_project_file",
     "locate",
+    "refuse_while_importing",
 ]
 
+_importing: ContextVar[ModuleLocation | None] = ContextVar("importing", default=None)
 _STAMP = "__sweeps_stamp__"
 _STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120
 _OWN_FOLDER = os.path.dirname(__file__) + os.sep  # noqa: PTH120
@@ -47,6 +51,7 @@ def import_location(location: ModuleLocation) -> ModuleType:
     """
     _enter_root(location.root)
     loaded = set(sys.modules)
+    outer = _importing.set(location)
     try:
         with _texts_kept():
             if location.package:
@@ -55,7 +60,27 @@ def import_location(location: ModuleLocation) -> ModuleType:
                 _distrust_listings(location)
             return importlib.import_module(location.module)
     finally:
+        _importing.reset(outer)
         _stamp(sys.modules.keys() - loaded)
+
+
+def refuse_while_importing(call: str) -> None:
+    """Refuse to compute while a module of experiments is imported.
+
+    Each worker imports it too, and would compute in its turn, without end.
+
+    Raises
+    ------
+    DeclarationError
+        With the remedy.
+    """
+    location = _importing.get()
+    if location is not None:
+        raise DeclarationError(
+            f"{call} runs when {location.module} is imported, which each command and each worker "
+            'does: put the call under `if __name__ == "__main__":`, or take results that are there '
+            "by sweeps.load()"
+        )
 
 
 def forget_changed_modules() -> bool:

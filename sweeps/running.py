@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sweeps import engines
 from sweeps.declaring import Experiment
 from sweeps.errors import SweepsError
+from sweeps.importing import refuse_while_importing
 from sweeps.interrupting import Interrupted, interruptible
 from sweeps.invocation import Options, Report, Watch
 from sweeps.space import Space
@@ -66,6 +67,7 @@ def run(
     SweepsError
         For what cannot be run, and for results that cannot be written.
     """
+    refuse_while_importing("run()")
     names = {field.name for field in dataclasses.fields(Options)}
     if wrong := sorted(options.keys() - names):
         raise SweepsError(

@@ -243,3 +243,53 @@ def test_finding_needs_no_scientific_library_of_its_own(write):
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
     assert set(done.stdout.split()) == {"sweeps", "experiments"}
+
+
+# ---- modules that compute when they are imported
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "one.run()",
+        "print(one.run(engine='serial'))",
+        "sweeps.run('one')",
+        "sweeps.run('experiments.other.two')",
+        "sweeps.bench(one)",
+        "sweeps.diff('one')",
+        "import bottom",
+        "from . import _bottom",
+    ],
+)
+def test_a_module_that_computes_when_imported_is_refused_with_the_remedy(write, tmp_path, call):
+    """Workers import it too, and would start workers of their own."""
+    write(a=f"import sweeps\n{declare('one')}{call}", other=declare("two"))
+    for helper in ("bottom.py", "experiments/_bottom.py"):
+        (tmp_path / helper).write_text("import sweeps\nsweeps.run('two')\n")
+    remedy = r"experiments.a is imported.*: put the call under `if __name__"
+    with pytest.raises(SweepsError, match=remedy):
+        find("one")
+    found, [broken] = find_all()
+    assert names(found) == ["other.two"]
+    assert "if __name__" in broken.error
+    assert not list(tmp_path.glob("results/*"))
+
+
+@pytest.mark.parametrize("call", ["plan", "status", "why"])
+def test_a_module_may_ask_how_far_it_is_when_imported(write, call):
+    write(a=f"import sweeps\n{declare('one')}asked = sweeps.{call}('one')")
+    assert names(find_all()[0]) == ["a.one"]
+
+
+def test_a_module_may_run_when_it_is_the_script(write, tmp_path):
+    write(a=declare("one") + "print(one.run().y.values)\n")
+    script = [sys.executable, "experiments/a.py"]
+    assert subprocess.run(script, capture_output=True, check=True, timeout=60).stdout == b"[1]\n"
+
+
+def test_workers_refuse_a_module_that_a_script_imports_and_that_runs_then(write, tmp_path):
+    write(a=declare("one") + "one.run()\n")
+    script = [sys.executable, "-c", "import experiments.a"]
+    done = subprocess.run(script, capture_output=True, timeout=60)
+    assert done.returncode == 1
+    assert b"put the call under `if __name__" in done.stderr
