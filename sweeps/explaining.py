@@ -14,7 +14,12 @@ from sweeps import acceptance, explanations, history, memo, provenance, record, 
 from sweeps.declaring import Experiment
 from sweeps.fingerprint import Fingerprint
 from sweeps.history import Earlier
+from sweeps.source.memory import IN_MEMORY
+from sweeps.source.spoken import spoken
 from sweeps.subject import Subject
+
+_FUNCTION = "function"
+"""The part of a fingerprint that says what the function carries with it, where that is anything."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -196,7 +201,14 @@ def changes(
         line = _line(found, module, after) if found is not None else ""
         file = _short(files.get(module, ""))
         place = f"{file}:{line}" if file and line else file
+        if _is_value(part):
+            before, after = spoken(before), spoken(after)
         yield Change(kind, part, place, _diff(before, after, file or part))
+
+
+def _is_value(part: str) -> bool:
+    """Whether the text of a part says what a value is, and is no piece of source."""
+    return part == _FUNCTION or part.startswith("resource:") or part.endswith(IN_MEMORY)
 
 
 def _line(found: Fingerprint, module: str, source: str) -> str:
@@ -236,7 +248,8 @@ def _redeclared(then: record.Declared, now: record.Declared) -> Iterable[Change]
     nothing = record.Code({}, {}, {}, {})
     for label in sorted(then.labels.keys() & now.labels.keys()):
         for each in changes(then.labels.get(label, nothing), now.labels.get(label, nothing)):
-            yield dataclasses.replace(each, part=f"label {label}: {each.part}")
+            inside = "" if each.part == _FUNCTION else f": {each.part}"
+            yield dataclasses.replace(each, part=f"label {label}{inside}")
 
 
 def _packages(

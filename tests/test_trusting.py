@@ -226,6 +226,36 @@ def test_constants_and_labels_make_other_points_and_why_says_so(sweeps, project,
     assert "label scheme=rk4: experiments.wave:rk4" in sweeps("why", "wave").out
 
 
+def test_why_shows_values_as_people_write_them(sweeps, project):
+    (project / "experiments" / "wave.py").write_text(
+        """
+from sweeps import experiment, grid
+
+class Model:
+    def __init__(self, n):
+        self.n = n
+
+def scaled(by):
+    def inner(x):
+        return x * by
+    return inner
+
+@experiment(grid(x=[1.0], of={"plain": scaled(2000), "object": Model(2000)}))
+def wave(x, of):
+    return x
+"""
+    )
+    assert sweeps("run", "wave", "--engine", "serial").code == 0
+    path = project / "experiments" / "wave.py"
+    path.write_text(path.read_text().replace("2000", "2001"))
+    said = sweeps("why", "wave", "--json").json
+    shown = {c["part"]: c["diff"].splitlines()[-2:] for c in said["declared"]}
+    assert shown == {
+        "label of=plain": ["-function (by=2000)", "+function (by=2001)"],
+        "label of=object": ["-experiments.wave.Model(n=2000)", "+experiments.wave.Model(n=2001)"],
+    }
+
+
 def test_packages_are_told_of_and_make_nothing_stale(sweeps, project, run, edit, monkeypatch):
     run()
     monkeypatch.setattr(np, "__version__", "0.9")
