@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import datetime
 import enum
@@ -231,7 +232,7 @@ def _plain(name: str, value: Any) -> Any:
         return value
     if isinstance(value, str):
         _refuse_unwritable(name, value)
-        return str(value)
+        return str.__str__(value)  # a subclass may show itself otherwise
     if type(value) in _PLAIN:
         if value != value:  # only NaN differs from itself
             raise _not_a_number(name)
@@ -240,21 +241,51 @@ def _plain(name: str, value: Any) -> Any:
                 f"axis {name!r} has a number of {value.bit_length():,} bits: at most {_INT_BITS:,} "
                 "are possible; give it a label"
             )
-        return value + 0.0 if type(value) in (float, complex) else value  # -0.0 is 0.0
+        if type(value) is datetime.datetime:
+            return _identified(name, value)
+        return value + type(value)() if type(value) in (float, complex) else value  # -0.0 is 0.0
     if type(value) is tuple:
         return tuple(_plain(name, part) for part in value)
     if is_frozen(value):
-        for field in dataclasses.fields(value):
-            _plain(f"{name}.{field.name}", getattr(value, field.name))
-        try:
-            encode(value)
-        except DeclarationError as error:
-            raise DeclarationError(f"axis {name!r}: {error}") from error
-        return value
+        return _identified(name, _plain_fields(name, value))
     raise DeclarationError(
         f"axis {name!r}: {short(value)} of type {type(value).__name__} cannot identify a point; "
         f"allowed are {ALLOWED.format(name=name.partition('.')[0])}"
     )
+
+
+def _identified(name: str, value: Any) -> Any:
+    """Refuse a value that cannot say what it is."""
+    try:
+        encode(value)
+    except DeclarationError as error:
+        raise DeclarationError(f"axis {name!r}: {error}") from error
+    return value
+
+
+def _plain_fields(name: str, value: Any) -> Any:
+    """Make the dataclass whose fields are Python's own values, as those of an axis are.
+
+    Its key is made of these, so that it must not differ from one that has them.
+    """
+    given = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    plain = {key: _plain(f"{name}.{key}", item) for key, item in given.items()}
+    changed = {key for key, item in given.items() if _differ(item, plain[key])}
+    made = copy.copy(value) if changed else value
+    for key in changed:
+        object.__setattr__(made, key, plain[key])
+    return made
+
+
+def _differ(given: Any, plain: Any) -> bool:
+    """Whether a function could tell a value from what `_plain` makes of it."""
+    if type(given) is not type(plain):
+        return True
+    if type(given) is tuple:
+        return any(map(_differ, given, plain))
+    if type(given) in (float, complex):
+        return repr(given) != repr(plain)
+    return is_frozen(given) and given is not plain
 
 
 def _from_numpy(name: str, value: Any) -> Any:

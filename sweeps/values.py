@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import enum
+import functools
 import struct
 from collections.abc import Iterator
 from typing import Any
@@ -147,10 +148,35 @@ def encode(element: Any) -> bytes:
         return encode(element.item())
     if is_frozen(element):
         fields = [getattr(element, field.name) for field in dataclasses.fields(element)]
-        return b"D" + type(element).__qualname__.encode() + encode(tuple(fields))
+        hidden = tuple(_hidden(element))
+        code = b"D" + type(element).__qualname__.encode() + encode(tuple(fields))
+        return code + encode(hidden) if hidden else code
     raise DeclarationError(
         f"{short(element)} of type {type(element).__name__} cannot identify a point"
     )
+
+
+def _hidden(element: Any) -> Iterator[tuple[str, Any]]:
+    """Find what a dataclass made of arguments that are no fields, `InitVar`, and keeps."""
+    own = {field.name for field in dataclasses.fields(element)}
+    if len(own) == len(type(element).__dataclass_fields__):
+        return
+    for name, value in sorted(getattr(element, "__dict__", {}).items()):
+        is_cached = isinstance(getattr(type(element), name, None), functools.cached_property)
+        if name not in own and not is_cached:
+            yield name, value
+
+
+def _encode_time(value: datetime.datetime) -> bytes:
+    # Two zones of one offset now need not have one in half a year.
+    zone = str(value.tzinfo or "")
+    if " at 0x" in zone:
+        raise DeclarationError(
+            f"the time zone {zone} does not say which it is: give one of zoneinfo or timezone"
+        )
+    same = value.replace(fold=0)
+    fold = " fold" if value.fold and same.isoformat() == value.isoformat() else ""
+    return f"t{value.isoformat()} {zone}{fold}".encode()
 
 
 def _encode_tuple(parts: tuple[Any, ...]) -> bytes:
@@ -167,8 +193,7 @@ _ENCODERS: dict[type, Any] = {
     bytes: lambda value: b"y" + value,
     type(None): lambda value: b"n",
     datetime.date: lambda value: b"d" + value.isoformat().encode(),
-    # two zones of one offset now need not have one in half a year
-    datetime.datetime: lambda value: f"t{value.isoformat()} {value.tzinfo or ''}".encode(),
+    datetime.datetime: _encode_time,
     tuple: _encode_tuple,
 }
 
