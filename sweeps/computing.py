@@ -62,7 +62,7 @@ def compute(
             if not (keeps_workers or engines.is_in_process(options.engine)):
                 engines.end_processes(wait=False)  # 0.1 s, while we land
     try:
-        gathered, told = refreshing.refresh(subject, index, started, is_last=True)
+        gathered, told, state = refreshing.refresh(subject, index, started, is_last=True)
     except SweepsError as error:
         raise _unfinished(f"{tally.error or error}", tally) from error
     if tally.error:
@@ -93,6 +93,7 @@ def compute(
         subject.fingerprint.digest,
         interruption.is_asked,
         (*_warnings(subject, index, options, n_todo), *tally.warnings, *told),
+        state,
     )
 
 

@@ -2,10 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+_DIVERTING = threading.Lock()
+_diverted: tuple[Any, ...] = ()
+"""Where stdout goes once nobody diverts it any more, as often as somebody does."""
+
+
+@contextlib.contextmanager
+def printed_to_stderr() -> Iterator[None]:
+    """Have what is printed go to stderr for a while: it is not the answer to a question.
+
+    Threads may do so at once and end in any order, which `contextlib.redirect_stdout` does not
+    survive: stdout would be stderr for good.
+    """
+    global _diverted
+    with _DIVERTING:
+        _diverted = (*_diverted, _diverted[0] if _diverted else sys.stdout)
+        sys.stdout = sys.stderr
+    try:
+        yield
+    finally:
+        with _DIVERTING:
+            before, *others = _diverted
+            _diverted = tuple(others)
+            sys.stdout = sys.stdout if others else before
 
 
 def duration(seconds: float) -> str:

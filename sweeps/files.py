@@ -119,7 +119,7 @@ def replacing(path: Path) -> Iterator[New]:
         where the last step fails, flushing the folder, the new one is there: a power cut may still
         bring back the old one.
     """
-    temporary = path.with_name(_temporary_name())
+    temporary = path.with_name(temporary_name())
     with told(path):
         descriptor = disk.create(temporary)
         try:
@@ -136,7 +136,8 @@ def replacing(path: Path) -> Iterator[New]:
         disk.flush_folder(path.parent)
 
 
-def _temporary_name() -> str:
+def temporary_name() -> str:
+    """Make a name that nobody else has, of a file that may go when its maker is gone."""
     return f"{TEMPORARY_PREFIX}{os.getpid()}-{uuid.uuid4().hex}"
 
 
@@ -162,7 +163,7 @@ def linked(path: Path, folder: Path) -> Iterator[Path]:
     OSError
         Where it cannot have one.
     """
-    name = folder / _temporary_name()
+    name = folder / temporary_name()
     disk.link(path, name)
     try:
         yield name
@@ -173,7 +174,7 @@ def linked(path: Path, folder: Path) -> Iterator[Path]:
 
 def can_share(folder: Path, other: Path) -> bool:
     """Whether a file of one folder can have a second name in another one."""
-    name = _temporary_name()
+    name = temporary_name()
     try:
         disk.close(disk.create(folder / name))
         disk.link(folder / name, other / name)

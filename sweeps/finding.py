@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sweeps import display
 from sweeps.declaring import Experiment
 from sweeps.errors import DeclarationError, SweepsError, UnknownNameError, unknown
 from sweeps.importing import forget_changed_modules, import_location, is_project_file
@@ -133,7 +132,7 @@ def _import_all(locations: Iterable[ModuleLocation]) -> tuple[list[Found], _Fail
     for location in locations:
         try:
             # What a module prints is not the answer to the question that made us import it.
-            with contextlib.redirect_stdout(sys.stderr):
+            with display.printed_to_stderr():
                 module = import_location(location)
             found += [Found(experiment, location) for experiment in _defined_in(module)]
         except (Exception, SystemExit) as error:

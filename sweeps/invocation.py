@@ -62,6 +62,8 @@ class Report:
         Points of the space that have no values because they failed, now or earlier.
     warnings : tuple of str
         What a user should know, though the run went on.
+    state : str
+        Of the results file, as `subject.STATE` in it says: another run may replace it at any time.
     """
 
     experiment: str
@@ -75,6 +77,7 @@ class Report:
     fingerprint: str
     is_interrupted: bool = False
     warnings: tuple[str, ...] = ()
+    state: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

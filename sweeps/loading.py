@@ -63,10 +63,15 @@ def load(path: Path, group: str | None = None) -> xarray.Dataset:
             decode_times=_decode_times(),
             driver_kwds={"locking": False},
         )
-        if dataset.nbytes < EAGER_BYTES:
+        if is_read_at_once(dataset):
             with dataset:
                 return dataset.load()
     return dataset
+
+
+def is_read_at_once(dataset: xarray.Dataset) -> bool:
+    """Whether `load` reads all of a dataset, so that it does not need its file any more."""
+    return dataset.nbytes < EAGER_BYTES
 
 
 def _missing(path: Path) -> StorageError:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import itertools
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -28,14 +30,18 @@ from sweeps.segment import MergedAwayError
 from sweeps.sheet import Arrays
 from sweeps.subject import STATE, Subject, beside, held_attributes
 
+if TYPE_CHECKING:
+    import xarray
+
 _LOOKS = 5
 
 
 class Refreshed(NamedTuple):
-    """What the results file shows now, and what a user should know of it."""
+    """What the results file shows now, what a user should know of it, and the file's state."""
 
     gathered: gathering.Gathered
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[str, ...]
+    state: str
 
 
 def refresh(
@@ -69,8 +75,9 @@ def refresh(
             index = before = merging.merge(scanned)
             gathered = gathering.gather(subject.experiment, subject.keys, index)
             names = tuple(sorted(index.segments))
-            if not _is_fresh(subject, names, is_last=is_last):
-                warnings, names = _land(subject, gathered, started, is_last=is_last)
+            state = _fresh_state(subject, names, is_last=is_last)
+            if state is None:
+                warnings, names, state = _land(subject, gathered, started, is_last=is_last)
         except MergedAwayError:  # another run merged a segment away that this one was to read
             continue
         n_looks -= 1
@@ -81,20 +88,57 @@ def refresh(
             f"set aside the damaged segment {min(bad)}, with points that were finished before: run "
             "again to compute them anew"
         )
-    return Refreshed(gathered, warnings)
+    return Refreshed(gathered, warnings, state)
 
 
-def _is_fresh(subject: Subject, segments: Iterable[str], *, is_last: bool) -> bool:
-    """Whether the file shows what these segments hold, with the summary if it is due."""
+def load_apart(subject: Subject) -> xarray.Dataset:
+    """Load what the memo has by now of the space, whatever is in the place of the results file.
+
+    It is landed under a temporary name, which a dataset that is read when used needs until this
+    process ends.
+
+    Raises
+    ------
+    StorageError
+        Where the disk does not take it.
+    """
+    from sweeps import loading  # of xarray, which takes a while
+
+    path = subject.results / files.temporary_name()
+    try:
+        while True:
+            with contextlib.suppress(MergedAwayError):  # by another run: scan again
+                index = memo.scan(subject.memo)
+                gathered = gathering.gather(subject.experiment, subject.keys, index)
+                said = _provenance(subject, gathered, provenance.now())
+                with gathering.sheet(
+                    gathered, {**said, STATE: subject.state(index.segments)}
+                ) as new:
+                    landing.land(path, new)
+                break
+        dataset = loading.load(path)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    if loading.is_read_at_once(dataset):
+        path.unlink(missing_ok=True)
+    else:
+        atexit.register(path.unlink, missing_ok=True)
+    return dataset
+
+
+def _fresh_state(subject: Subject, segments: Iterable[str], *, is_last: bool) -> str | None:
+    """State of the file if it shows what these segments hold, with the summary if it is due."""
     names = beside(subject, segments)
     wanted = {subject.state(names, is_summarized=i) for i in ({True} if is_last else {True, False})}
-    return held_attributes(subject.landed).get(STATE) in wanted
+    held = held_attributes(subject.landed).get(STATE)
+    return held if held in wanted else None
 
 
 def _land(
     subject: Subject, gathered: gathering.Gathered, started: str, *, is_last: bool
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Land, and say what of it could not be done, and which segments there are then."""
+) -> tuple[tuple[str, ...], tuple[str, ...], str]:
+    """Land, and say what of it could not be done, which segments there are then, and the state."""
     files.make_folder(subject.results)
     for folder in sorted({each.path.parent for each in gathered.index.segments.values()}):
         with files.told(folder):  # a run that was killed may have left names that were not flushed
@@ -117,7 +161,8 @@ def _land(
             f"the summary of {subject.experiment.name!r} {landed.failure}; the results are landed "
             "without it, and the next run tries it again",
         )
-    return told, tuple(sorted(names))
+    is_bare = summary is None or landed.failure is not None
+    return told, tuple(sorted(names)), bare if is_bare else full
 
 
 def _taken_over(

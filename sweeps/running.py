@@ -19,7 +19,7 @@ from sweeps.importing import refuse_while_importing
 from sweeps.interrupting import Interrupted, interruptible
 from sweeps.invocation import Options, Report, Watch
 from sweeps.space import Space
-from sweeps.subject import Subject, resolve, whole
+from sweeps.subject import STATE, Subject, resolve, whole
 
 if TYPE_CHECKING:
     import xarray
@@ -85,9 +85,24 @@ def run(
         warnings.warn(told, stacklevel=2)
     if report.is_interrupted:
         raise KeyboardInterrupt
+    return _results(subject, report)
+
+
+def _results(subject: Subject, report: Report) -> xarray.Dataset:
+    """Load what a run has landed, and nothing that another one has put in its place since.
+
+    That may be of another space, or of other code.
+    """
     from sweeps import loading
 
-    return loading.load(report.results)
+    if report.results.exists():
+        dataset = loading.load(report.results)  # values and attributes are of one file
+        if dataset.attrs.get(STATE) == report.state:
+            return dataset
+        dataset.close()
+    from sweeps import refreshing
+
+    return refreshing.load_apart(subject)
 
 
 def execute(
@@ -141,4 +156,5 @@ def _landed_already(subject: Subject, options: Options) -> Report | None:
         0.0,
         subject.landed,
         subject.fingerprint.digest,
+        state=counts.state,
     )

@@ -125,12 +125,19 @@ def beside(subject: Subject, names: Iterable[str]) -> list[str]:
 
 
 class Counts(NamedTuple):
-    """How many points of which kind a results file has; done and failed ones are all there are."""
+    """How many points of which kind a results file has; done and failed ones are all there are.
+
+    Attributes
+    ----------
+    state : str
+        Of the file that was looked at, which another run may have replaced since.
+    """
 
     n_points: int
     n_done: int
     n_failed: int
     n_excluded: int
+    state: str
 
 
 def whole(subject: Subject) -> Counts | None:
@@ -138,8 +145,11 @@ def whole(subject: Subject) -> Counts | None:
     held = fresh_attributes(subject)
     if held is None:
         return None
-    counts = Counts(*(n if type(n := held[name]) is int else -1 for name in COUNTS))
-    is_sound = min(counts) >= 0 and counts.n_points == len(subject.experiment.space)
+    n_points, n_done, n_failed, n_excluded = numbers = [
+        n if type(n := held[name]) is int else -1 for name in COUNTS
+    ]
+    counts = Counts(n_points, n_done, n_failed, n_excluded, held[STATE])
+    is_sound = min(numbers) >= 0 and counts.n_points == len(subject.experiment.space)
     return counts if is_sound and counts.n_done + counts.n_failed == counts.n_points else None
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
-import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -39,7 +37,7 @@ def summarize(path: Path, function: Callable[[xarray.Dataset], Any], name: str) 
     """
     try:
         # What it prints is not the answer of a command, which others may parse.
-        with contextlib.redirect_stdout(sys.stderr), loading.load(path) as results:
+        with display.printed_to_stderr(), loading.load(path) as results:
             return _arrays(_named(snapshots.snapshot(function(results)), name), name)
     except (Interrupted, OutputError):
         raise

@@ -1,3 +1,4 @@
+import contextlib
 import datetime
 import enum
 import json
@@ -102,3 +103,15 @@ json_like = st.recursive(
 @given(json_like)
 def test_json_leaves_json_as_it_is(thing):
     assert json.loads(display.as_json(thing)) == thing
+
+
+def test_what_threads_print_at_once_ends_up_where_it_belongs(capsys):
+    first, second = (contextlib.ExitStack() for _ in range(2))
+    for each in (first, second):
+        each.enter_context(display.printed_to_stderr())
+    print("both")
+    first.close()  # before the second, which began later
+    print("one")
+    second.close()
+    print("none")
+    assert capsys.readouterr() == ("none\n", "both\none\n")

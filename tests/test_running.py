@@ -1,5 +1,6 @@
 """Laws of running: every point is computed once, and what is landed is what was computed."""
 
+import functools
 import itertools
 import subprocess
 import sys
@@ -19,6 +20,8 @@ from sweeps import (
     experiment,
     grid,
     landing,
+    loading,
+    options,
     planning,
     points,
     running,
@@ -338,3 +341,91 @@ def test_what_goes_missing_while_a_run_goes_on_is_told_and_computed_again(square
         execute(watch=remove)
     report = execute()
     assert (report.n_computed, report.n_reused) == (3, 17)
+
+
+def line_of(factor, keep="both"):
+    """An experiment whose values tell the code and the point that they are of."""
+
+    @experiment(grid(x=[0]), name="line", keep=keep)
+    def line(x):
+        return factor * x
+
+    return line
+
+
+@pytest.mark.parametrize("keep", options.KEEP)
+@pytest.mark.parametrize("eager_bytes", [0, 2**30], ids=["lazy", "eager"])
+@pytest.mark.parametrize("other", [(1, [7]), (5, [1, 2])], ids=["space", "code"])
+@pytest.mark.parametrize("is_known", [False, True])
+def test_a_run_returns_what_it_was_asked_whatever_lands_meanwhile(
+    project, monkeypatch, keep, eager_bytes, other, is_known
+):
+    monkeypatch.setattr(loading, "EAGER_BYTES", eager_bytes)
+    execute, (factor, xs) = running.execute, other
+
+    def then_another_one(*args, **options):
+        report = execute(*args, **options)
+        execute(resolve(line_of(factor, keep), axes={"x": xs}), Options("serial"))
+        return report
+
+    ask = functools.partial(sweeps.run, line_of(1, keep), axes={"x": [1, 2]}, engine="serial")
+    if is_known:
+        ask()
+    monkeypatch.setattr(running, "execute", then_another_one)
+    found = ask()
+    assert found.x.values.tolist() == found.line.values.tolist() == [1, 2]
+    assert sweeps.load("line").line.values.tolist() == [factor * x for x in xs]
+
+
+def test_a_run_returns_its_values_though_the_file_is_gone(project, monkeypatch):
+    execute = running.execute
+
+    def then_removed(*args, **options):
+        report = execute(*args, **options)
+        report.results.unlink()
+        return report
+
+    monkeypatch.setattr(running, "execute", then_removed)
+    found = sweeps.run(line_of(3), axes={"x": [1, 2]}, engine="serial")
+    assert found.line.values.tolist() == [3, 6]
+    assert [path.name for path in Path("results").iterdir()] == [".memo"]
+
+
+@pytest.mark.parametrize("engine", engines.NAMES)
+def test_threads_that_run_at_once_get_what_each_asked(square, engine):
+    wrong, given, stdout = [], [], sys.stdout
+
+    def ask(number):
+        for i in range(4):
+            xs = [number, number + 3 * i + 3]
+            found = sweeps.run("square", axes={"x": xs}, engine=engine)
+            given.append(xs)
+            if found.x.values.tolist() != xs or found.square.values.tolist() != [x * x for x in xs]:
+                wrong.append((xs, found))
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(given) == 12
+    assert not wrong
+    assert sys.stdout is stdout
+
+
+def test_a_point_that_runs_another_experiment_keeps_what_it_asked(project):
+    (project / "experiments" / "pair.py").write_text(
+        """
+import sweeps
+
+@sweeps.experiment(sweeps.grid(x=[0]))
+def inner(x):
+    return 10 * x
+
+@sweeps.experiment(sweeps.grid(y=range(6)))
+def outer(y):
+    return int(sweeps.run(inner, axes={"x": [y, y + 1]}, engine="serial").inner.sum())
+"""
+    )
+    found = sweeps.run("outer", engine="threads", n_workers=3)
+    assert found.outer.values.tolist() == [20 * y + 10 for y in range(6)]

@@ -177,3 +177,49 @@ def test_campaign_of_ten_rounds(versions, seed):
         f"seed {seed}: without kills {in_vain[0]} of {computed[0]} points computed in vain; "
         f"{killed[1]} kills cost {in_vain[1] * POINT_S:.2f} s of work"
     )
+
+
+ASKED = """
+import sys, threading
+import numpy as np
+import sweeps
+version, seed, n_calls = map(int, sys.argv[1:])
+wrong = []
+
+def ask(number):
+    chance = np.random.default_rng([seed, number])
+    for _ in range(n_calls):
+        xs, ys = (sorted(set(chance.integers(0, 20, 3).tolist())) for _ in range(2))
+        data = sweeps.run("slow", axes={"x": xs, "y": ys}, experiments=f"version{version}",
+            engine="serial").slow
+        want = np.array(xs)[:, None] * 100.0 + ys + version / 2
+        if data.x.values.tolist() != xs or data.y.values.tolist() != ys or (data != want).any():
+            wrong.append((xs, ys, data))
+
+threads = [threading.Thread(target=ask, args=(number,)) for number in range(3)]
+[each.start() for each in threads]
+[each.join() for each in threads]
+print(wrong)
+"""
+
+
+def check_what_is_returned(n_processes, n_calls, seed=0):
+    asking = [
+        subprocess.Popen(
+            [sys.executable, "-c", ASKED, str(number % 2), str(seed + number), str(n_calls)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(n_processes)
+    ]
+    assert [each.communicate(timeout=240)[0] for each in asking] == ["[]\n"] * n_processes
+
+
+def test_every_run_returns_what_it_was_asked(versions):
+    check_what_is_returned(2, 1)
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("seed", range(4))
+def test_campaign_of_what_is_returned(versions, seed):
+    check_what_is_returned(4, 20, 100 * seed)
