@@ -59,12 +59,22 @@ def _exit_code() -> int:
     except SweepsError as error:
         common.warn(f"error: {error}")
         return error.exit_code
-    except OSError as error:  # only os.getcwd() names no file
-        common.warn(f"error: {error if error.filename else 'the working directory is gone'}")
+    except OSError as error:
+        is_gone = error.filename is None and not _has_folder()
+        common.warn(f"error: {'the working directory is gone' if is_gone else error}")
         return SweepsError.exit_code
     except (Interrupted, KeyboardInterrupt, click.Abort):
         common.warn("interrupted; what was finished is kept")
         return common.INTERRUPTED
+
+
+def _has_folder() -> bool:
+    """Whether the working directory is there; the error of one that is not names no file."""
+    try:
+        os.getcwd()  # noqa: PTH109
+    except OSError:
+        return False
+    return True
 
 
 def _open_standard_streams() -> None:

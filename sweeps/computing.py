@@ -128,6 +128,7 @@ def _dispatch(
     options: Options,
     others: claims.Claims | None,
 ) -> dispatching.Dispatch:
+    engines.check(options.engine)
     n_points = sum(map(len, positions))
     n_workers = dispatching.n_workers(options.n_workers, n_points, options.engine)
     return dispatching.Dispatch(

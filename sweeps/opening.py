@@ -142,7 +142,8 @@ def _look_by_child(path: Path, state: tuple[int, ...]) -> None:
     reader, writer = os.pipe()
     # A lock that another thread holds would be held for ever in the child.
     with phil, warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # it starts no thread and needs none
+        # Of Python and of libraries with threads (JAX): the child starts none and needs none.
+        warnings.simplefilter("ignore")
         child = os.fork()
     if not child:
         _look(path, state[2], writer)
@@ -174,7 +175,8 @@ def _look(path: Path, n_bytes: int, writer: int) -> NoReturn:
         beat()
         _limit(resource.RLIMIT_CPU, round(_MOST_CPU_S + 10 * more_s))
         _limit(resource.RLIMIT_CORE, 0)
-        _limit(resource.RLIMIT_AS, _mapped_bytes() + _SPARE_BYTES + 8 * n_bytes)
+        with contextlib.suppress(FileNotFoundError):  # without /proc nobody knows what it has
+            _limit(resource.RLIMIT_AS, _mapped_bytes() + _SPARE_BYTES + 8 * n_bytes)
         with _open(path, str(path), locking=False) as file, damaged(path):
             inspecting.exhaust(file, inspecting.inspect(file, str(path)), beat)
         said = "fine\n"

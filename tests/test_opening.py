@@ -1,5 +1,8 @@
 """Opening: what asks for more than to be read is refused, and has done nothing by then."""
 
+import os
+import warnings
+
 import h5py
 import numpy as np
 import pytest
@@ -88,3 +91,21 @@ def test_attributes_come_back_as_python_values(tmp_path):
     found = opening.read_attributes(tmp_path / "a.h5")
     assert found == {"one": 1, "half": 0.5, "text": "é" * 70_000}
     assert [type(value) for value in found.values()] == [float, int, str]
+
+
+def test_what_libraries_say_of_a_fork_is_not_for_readers(tmp_path, recwarn):
+    said = []
+
+    def warn():
+        if said:  # at any other fork of this process it says nothing
+            warnings.warn("os.fork() was called: this library has threads", RuntimeWarning, 2)
+
+    os.register_at_fork(before=warn)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["a"] = 1
+    said.append(True)
+    try:
+        opening.open_read(tmp_path / "a.h5").close()
+    finally:
+        said.clear()
+    assert not recwarn.list

@@ -41,6 +41,20 @@ def get(name: str) -> Engine:
     return engine
 
 
+def check(name: str) -> None:
+    """Refuse an engine that this machine, or this process, cannot have workers for.
+
+    Raises
+    ------
+    SweepsError
+        With what is missing.
+    """
+    if name != "serial":
+        from sweeps.engines import needs
+
+        needs.check(processes=not is_in_process(name))
+
+
 def end_processes(*, wait: bool = True) -> None:
     """End worker processes that wait for blocks, so that the next run starts its own."""
     from sweeps.engines import local

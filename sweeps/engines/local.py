@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sweeps import process
 from sweeps.block import Lost, Receipt
+from sweeps.engines import needs
 from sweeps.interrupting import SIGNALS
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def loky(work: Work, blocks: Iterator[Any], n_workers: int) -> Generator[Receipt
 
     # They must outlive the workers, but ignore only SIGINT and SIGTERM by themselves. The start of
     # one unblocks these two, so that workers are not started within the same bracket.
-    with _signals_held_back():
+    with _signals_held_back(), needs.told():
         for tracker in (resource_tracker, loky_resource_tracker):
             tracker.ensure_running()
     _let_pass(loky_resource_tracker)
@@ -117,7 +118,7 @@ def _parallel(
         batch_size=1,
         pre_dispatch=1 if n_workers == 1 else 2 * n_workers,
     )
-    with _signals_held_back():
+    with _signals_held_back(), needs.told():
         outcomes = parallel(delayed(work)(block) for block in blocks)
     if _POOLS:
         _kill_at_exit()

@@ -1,0 +1,131 @@
+"""What workers need of a machine: where it is missing, a run says what, and computes nothing."""
+
+import errno
+import json
+import multiprocessing
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from sweeps import engines
+from sweeps.engines import needs
+
+COUNTED = """
+from pathlib import Path
+from sweeps import experiment, grid
+@experiment(grid(n=range(4)), timeout=5)
+def counted(n):
+    Path(f"computed-{n}").touch()
+    return n
+"""
+RUN = [sys.executable, "-m", "sweeps", "run", "counted", "--json"]
+
+
+@pytest.fixture
+def counted(project):
+    (project / "experiments" / "counted.py").write_text(COUNTED)
+    return project
+
+
+def refuse_semaphores(monkeypatch, number):
+    def refuse(*arguments, **options):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("_multiprocessing.SemLock", refuse)
+
+
+@pytest.mark.parametrize("engine", ["loky", "threads"])
+@pytest.mark.parametrize("number", [errno.EROFS, errno.ENOSPC, errno.ENOENT, errno.ENOSYS])
+def test_without_semaphores_nothing_is_computed_in_this_process(
+    counted, sweeps, monkeypatch, engine, number
+):
+    refuse_semaphores(monkeypatch, number)
+    said = sweeps("run", "counted", "--engine", engine)
+    assert (said.code, said.out) == (2, "")
+    assert os.strerror(number) in said.err
+    assert "/dev/shm" in said.err
+    assert "--engine serial" in said.err
+    assert not list(counted.glob("computed-*"))
+    assert sweeps("run", "counted", "--engine", "serial", "--json").json["computed"] == 4
+    assert sweeps("run", "counted", "--json").json["reused"] == 4  # nothing to do needs nothing
+
+
+def test_joblib_switched_off_is_named(counted, sweeps, monkeypatch):
+    monkeypatch.setenv("JOBLIB_MULTIPROCESSING", "0")
+    said = sweeps("run", "counted", "--json")
+    assert (said.code, said.out) == (2, "")
+    assert "JOBLIB_MULTIPROCESSING=0" in said.err
+
+
+def test_a_worker_of_a_pool_refuses_processes_and_computes_in_itself(counted, sweeps, monkeypatch):
+    monkeypatch.setitem(multiprocessing.current_process()._config, "daemon", True)
+    said = sweeps("run", "counted", "--json")
+    assert (said.code, said.out) == (2, "")
+    assert "may start no processes of its own" in said.err
+    assert sweeps("run", "counted", "--engine", "serial", "--json").json["computed"] == 4
+
+
+@pytest.mark.parametrize(
+    ("error", "missing"),
+    [
+        (BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"), "ulimit -u"),
+        (RuntimeError("can't start new thread"), "ulimit -u"),
+        (OSError(errno.EMFILE, "Too many open files"), "ulimit -n"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "memory"),
+        (OSError(errno.ENOSPC, "No space left on device"), "/dev/shm"),
+    ],
+)
+def test_a_start_that_fails_says_which_limit_it_is(counted, sweeps, monkeypatch, error, missing):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr("joblib.externals.loky.backend.resource_tracker.ensure_running", fail)
+    said = sweeps("run", "counted")
+    assert (said.code, said.out) == (2, "")
+    assert missing in said.err
+    assert "Traceback" not in said.err
+
+
+def test_other_errors_keep_their_own_words():
+    for error in (FileNotFoundError(2, "No such file", "a.h5"), RuntimeError("no")):
+        with pytest.raises(type(error)), needs.told():
+            raise error
+
+
+def test_serial_needs_nothing(monkeypatch):
+    refuse_semaphores(monkeypatch, errno.ENOSPC)
+    engines.check("serial")
+
+
+@pytest.mark.parametrize("mounted", ["ro", "size=4k", "size=20k"])
+def test_shared_memory_that_is_read_only_or_full_is_named(counted, mounted):
+    command = f'mount -t tmpfs -o {mounted} none /dev/shm && exec "$@"'
+    isolated = ["unshare", "-m", "sh", "-c", command, "sh"]
+    tried = shutil.which("unshare") and subprocess.run([*isolated, "true"], capture_output=True)
+    if not tried or tried.returncode:
+        pytest.skip("needs the right to mount")
+    done = subprocess.run([*isolated, *RUN], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: cannot start workers: no semaphore can be made")
+    assert len(done.stderr.splitlines()) == 1
+    assert not list(counted.glob("computed-*"))
+
+
+def test_without_proc_time_limits_hold_and_results_load(counted):
+    slow = COUNTED.replace("timeout=5", "timeout=0.5") + "    time.sleep(9 * (n == 2))\n"
+    slow = "import time\n" + slow.replace("    return n\n", "") + "    return n\n"
+    (counted / "experiments" / "counted.py").write_text(slow)
+    command = 'mount -t tmpfs none /proc && "$@"; "$1" -m sweeps show counted >&2'
+    isolated = ["unshare", "-m", "sh", "-c", command, "sh"]
+    tried = shutil.which("unshare") and subprocess.run(
+        ["unshare", "-m", "mount", "-t", "tmpfs", "none", "/proc"], capture_output=True
+    )
+    if not tried or tried.returncode:
+        pytest.skip("needs the right to mount")
+    done = subprocess.run([*isolated, *RUN], capture_output=True, text=True, timeout=60)
+    assert json.loads(done.stdout)["failed"] == 1
+    assert "missing" in done.stderr  # the header of the table
+    assert done.returncode == 0
