@@ -20,12 +20,14 @@ from sweeps.subject import Subject
 Work = functools.partial[Receipt]
 
 
-def here(subject: Subject, flights: Path) -> Work:
+def here(subject: Subject, flights: Path, clock_ns: int = 0) -> Work:
     """Brief workers that share this process; raises what `task_here` does."""
-    return functools.partial(_work_here, *task_here(subject, flights))
+    return functools.partial(_work_here, *task_here(subject, flights, clock_ns))
 
 
-def task_here(subject: Subject, flights: Path) -> tuple[worker.Task, pinning.Pins]:
+def task_here(
+    subject: Subject, flights: Path, clock_ns: int = 0
+) -> tuple[worker.Task, pinning.Pins]:
     """Make an experiment ready in this process, and say what its code was read from.
 
     Raises
@@ -40,7 +42,7 @@ def task_here(subject: Subject, flights: Path) -> tuple[worker.Task, pinning.Pin
     )
     if subject.location is not None:  # what ``__main__`` holds counts by its own content
         freezing.refuse_newer_data(frozen, subject)
-    settings = _settings(subject, flights, frozen)
+    settings = _settings(subject, flights, frozen, clock_ns)
     task = worker.Task(subject.experiment, settings, flight.Recorder(None))
     return task, dataclasses.replace(frozen.pins, scratch=flights / "scratch")
 
@@ -51,7 +53,9 @@ def _work_here(task: worker.Task, pins: pinning.Pins, block: Block) -> Receipt:
         return worker.evaluate(task, block)
 
 
-def elsewhere(subject: Subject, flights: Path, memory_bytes: int | None = None) -> Work:
+def elsewhere(
+    subject: Subject, flights: Path, memory_bytes: int | None = None, clock_ns: int = 0
+) -> Work:
     """Brief workers that are processes of their own.
 
     Raises
@@ -64,7 +68,7 @@ def elsewhere(subject: Subject, flights: Path, memory_bytes: int | None = None) 
     frozen = freezing.freeze(subject)
     freezing.refuse_older(frozen.carried, frozen, experiment.declared_ns, "start Python anew")
     with pinning.held(frozen.pins):  # cached helpers are sent with their identity
-        told = _settings(subject, flights, frozen, memory_bytes)
+        told = _settings(subject, flights, frozen, clock_ns, memory_bytes)
         settings = _pickle(dict(frozen.pins.files)) + _pickle(told)
         own = b"" if subject.location is not None else _pickle(experiment.without_space())
     file = flights / "settings"
@@ -96,7 +100,11 @@ def _refuse_patched(subject: Subject) -> None:
 
 
 def _settings(
-    subject: Subject, flights: Path, frozen: freezing.Frozen, memory_bytes: int | None = None
+    subject: Subject,
+    flights: Path,
+    frozen: freezing.Frozen,
+    clock_ns: int,
+    memory_bytes: int | None = None,
 ) -> worker.Settings:
     experiment = subject.experiment
     constants = {
@@ -115,6 +123,7 @@ def _settings(
         frozen.data,
         subject.results,
         memory_bytes,
+        clock_ns,
     )
 
 

@@ -93,9 +93,10 @@ class Dispatch:
         self._is_limited = memory_bytes is not None
         try:
             if engines.is_in_process(engine):
-                self._work = briefing.here(subject, self._flights)
+                self._work = briefing.here(subject, self._flights, memo.clock(index))
             else:
-                self._work = briefing.elsewhere(subject, self._flights, memory_bytes)
+                limits = memory_bytes, memo.clock(index)
+                self._work = briefing.elsewhere(subject, self._flights, *limits)
         except BaseException:
             self.close()
             raise

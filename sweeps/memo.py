@@ -30,6 +30,10 @@ BAD_SUFFIX = ".bad"
 _LARGE_BYTES = 8 * 2**20
 """Of smaller ones most of the time is HDF5's, which does one thing at a time."""
 
+_LEAD_NS = 10**6
+"""With each landing of a run a results file that is a segment is 1 ns newer than what it replaces;
+what the run goes on to compute must be newer still."""
+
 _N_LOOKED_AT = 100
 _MOST_LOADED = 4
 
@@ -175,6 +179,15 @@ def scan(place: Path, before: Index | None = None) -> Index:
     if before is not None and not bad and before.segments == segments:
         return before  # which has its keys sorted already
     return Index(place, segments, tuple(bad))
+
+
+def clock(index: Index) -> int:
+    """What to add to the monotonic clock for the ages of values that are computed from now on.
+
+    So they are newer than all that there is, and in order, though the time of day steps back.
+    """
+    latest = max((s.created_ns for s in index.segments.values()), default=0)
+    return max(time.time_ns(), latest + _LEAD_NS) - time.monotonic_ns()
 
 
 def own(index: Index) -> Index:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import datetime
 import functools
 import json
@@ -24,12 +25,18 @@ _AS_IF_NOTHING_WAS_SET_UP = (
     *("--no-ext-diff", "--no-textconv", "--no-color"),
     *("--src-prefix=a/", "--dst-prefix=b/"),
 )
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
 _DATA = re.compile(r"data:|.*:@cached\(depends_on=")
 
 
-def now() -> str:
-    """Time in UTC, ISO 8601, to the second."""
-    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def now(after: str = "") -> str:
+    """Time in UTC, ISO 8601, to the second; later than another, though the clock stepped back."""
+    when = datetime.datetime.now(datetime.UTC).strftime(_TIME)
+    if when <= after:
+        with contextlib.suppress(ValueError):  # not a time that we wrote
+            second = datetime.timedelta(seconds=1)
+            return (datetime.datetime.fromisoformat(after) + second).strftime(_TIME)
+    return when
 
 
 def of_machine() -> dict[str, str]:

@@ -103,7 +103,8 @@ def propose(
         raise SweepsError(_nothing_known(made, chosen, new.defaults))
     name = made.experiment.name
     vouched = Vouched(name, chosen.fingerprint, chosen.n_points, reason, new.defaults)
-    when = provenance.now()
+    before = acceptance.accepted(made.memo)
+    when = provenance.now(after=max((each.accepted for each in before), default=""))
     return vouched, Acceptance(chosen.fingerprint, reason, when, new.defaults, new.shift)
 
 

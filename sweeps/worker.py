@@ -8,6 +8,7 @@ import gc
 import hashlib
 import io
 import pickle
+import time
 import traceback
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -104,6 +105,8 @@ class Settings:
         Folder of results of the run, for what points call.
     memory_bytes : int, optional
         Limit to the memory of a worker process.
+    clock_ns : int
+        For the ages of the values, as `memo.clock` says.
     """
 
     keys: KeyMaker
@@ -118,6 +121,7 @@ class Settings:
     data: Mapping[Path, fingerprint.State] = dataclasses.field(default_factory=dict)
     results: Path | None = None
     memory_bytes: int | None = None
+    clock_ns: int = 0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -238,7 +242,8 @@ def _evaluate(task: Task, block: Block) -> Receipt:
     error_text = ""
     try:
         if parts or failures:
-            memo.commit(task.settings.memo, parts, failures)
+            created_ns = task.settings.clock_ns + time.monotonic_ns()
+            memo.commit(task.settings.memo, parts, failures, created_ns)
     except StorageError as error:
         error_text = str(error)
     n_begun = len(called.elapsed)

@@ -146,3 +146,10 @@ def test_a_lazy_module_is_not_loaded(monkeypatch):
 
     monkeypatch.setitem(sys.modules, "lazy_package", Lazy("lazy_package"))
     assert "lazy_package" not in provenance.of_packages()
+
+
+def test_a_time_is_later_than_another_though_the_clock_stepped_back():
+    now = provenance.now()
+    assert provenance.now(after="2999-12-31T23:59:59Z") == "3000-01-01T00:00:00Z"
+    assert now < provenance.now(after=now)
+    assert provenance.now(after="zz is no time") >= now

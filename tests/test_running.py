@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import types
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +22,15 @@ from sweeps import (
     grid,
     landing,
     loading,
+    memo,
+    merging,
     options,
     planning,
     points,
     running,
     scheduling,
 )
+from sweeps.block import Part, Variable
 from sweeps.errors import DeclarationError, StorageError, SweepsError, UnfinishedError
 from sweeps.invocation import Options
 from sweeps.subject import resolve
@@ -147,6 +151,55 @@ def test_recompute_computes_all_and_the_new_values_count(project):
     report = running.execute(subject, Options("serial", recompute=True))
     assert (report.n_reused, report.n_computed) == (0, 5)
     assert sweeps.load("moody").moody.values.tolist() == [100, 101, 102, 103, 104]
+
+
+def check_ages(folder, keep, merges, runs):
+    """In each run the clock shows another time, and the first points are computed again."""
+    calls, start_ns = itertools.count(), time.time_ns() - 10**16
+    made = experiment(grid(x=range(4)), name="moody", keep=keep, version=1)(lambda x: next(calls))
+    subject = resolve(made, results=folder)
+    known = dict.fromkeys(range(4))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(merging, "N_SMALL", 2 if merges else 32)
+        for step_ns, n_points, lands_meanwhile in [(0, 4, False), *runs]:
+            clock = types.SimpleNamespace(
+                time_ns=lambda now_ns=start_ns + step_ns: now_ns, monotonic_ns=time.monotonic_ns
+            )
+            patch.setattr(memo, "time", clock)
+            patch.setattr(computing, "_FIRST_LANDING_S", 0 if lands_meanwhile else 100)
+            patch.setattr(scheduling, "MAX_BLOCK", 1 if lands_meanwhile else 100)
+            first = next(calls) + 1
+            running.execute(subject, Options("serial", limit=n_points, recompute=True))
+            known |= {x: first + x for x in range(n_points)}
+            assert sweeps.load(subject.landed).moody.values.tolist() == list(known.values())
+
+
+@pytest.mark.parametrize("keep", options.KEEP)
+@pytest.mark.parametrize("merges", [False, True])
+def test_what_was_computed_last_counts_though_the_clock_steps_back(tmp_path, keep, merges):
+    check_ages(tmp_path, keep, merges, [(-(10**13), 2, True), (-(10**14), 1, False)])
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("keep", options.KEEP)
+@pytest.mark.parametrize("merges", [False, True])
+@settings(max_examples=30)
+@given(
+    runs=st.lists(
+        st.tuples(st.integers(-(10**12), 10**12), st.integers(1, 4), st.booleans()), max_size=6
+    )
+)
+def test_campaign_of_clocks(tmp_path_factory, keep, merges, runs):
+    check_ages(tmp_path_factory.mktemp("clock"), keep, merges, runs)
+
+
+def test_what_workers_compute_again_counts_though_the_clock_stepped_back(square):
+    subject = resolve("square")
+    part = Part(subject.keys(np.arange(20)), np.zeros(20, "f4"), (Variable("", np.arange(20)),))
+    memo.commit(subject.memo, [part], created_ns=time.time_ns() + 10**13)
+    assert sweeps.run("square").square.values.tolist() == list(range(20))
+    again = sweeps.run("square", recompute=True)
+    assert again.square.values.tolist() == [x * x for x in range(20)]
 
 
 def test_a_timeout_that_nobody_enforces_is_told(square):
