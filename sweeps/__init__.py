@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sweeps.declaring import Experiment, experiment
     from sweeps.errors import SweepsError
     from sweeps.explaining import why
+    from sweeps.relanding import land
     from sweeps.reporting import load, plan, status
     from sweeps.running import run
     from sweeps.sensitivity import sobol_indices
@@ -34,6 +35,7 @@ _HOMES = {
     "diff": "comparing",
     "experiment": "declaring",
     "grid": "space",
+    "land": "relanding",
     "load": "reporting",
     "plan": "reporting",
     "points": "space",
@@ -57,6 +59,7 @@ __all__ = [
     "diff",
     "experiment",
     "grid",
+    "land",
     "load",
     "plan",
     "points",

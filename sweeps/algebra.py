@@ -277,7 +277,7 @@ class Space:
     def __add__(self, other: Space) -> Space:
         if not isinstance(other, Space):
             return NotImplemented
-        return _union(self, other)
+        return union(self, other)
 
     def __repr__(self) -> str:
         dims = ", ".join(f"{name}: {size}" for name, size in self.sizes.items())
@@ -285,22 +285,25 @@ class Space:
         return f"<Space ({dims}){derived}{' where …' if self.predicates else ''}>"
 
 
-def _union(a: Space, b: Space) -> Space:
-    columns = {**b.columns, **a.columns}
-    pieces: dict[str, list[tuple[Values, Codes]]] = {c: [] for c in a.parameters + b.parameters}
-    for space in (a, b):
+def union(*spaces: Space) -> Space:
+    """List the points of all spaces, each once."""
+    columns = {name: column for space in reversed(spaces) for name, column in space.columns.items()}
+    names = dict.fromkeys(name for space in spaces for name in space.parameters)
+    pieces: dict[str, list[tuple[Values, Codes]]] = {name: [] for name in names}
+    for space in spaces:
         refuse_listing("a + b lists its points", space.sizes, len(space))
         codes = space.codes(space.positions(0, len(space)))
         for name, own in pieces.items():
             table = space.columns.get(name, columns[name]).table
             own.append((table, codes.get(name, np.full(len(space), ABSENT))))
     joined = [end_to_end(name, own) for name, own in pieces.items()]
-    kept = first_rows(joined, len(a) + len(b))
-    shared = a.dims[0] if a.dims == b.dims and len(a.dims) == 1 else "point"
+    kept = first_rows(joined, sum(map(len, spaces)))
+    dims = {space.dims for space in spaces}
+    shared = spaces[0].dims[0] if len(dims) == 1 and len(spaces[0].dims) == 1 else "point"
     dim = "point" if shared in pieces else shared
     present = [Column(c.name, c.table, c.at(kept)) for c in joined if len(c.table)]
     refuse_clashes([Dimension(dim, len(kept), tuple(present))])
-    given = {name for space in (a, b) for name in space.parameters if name not in space.derived}
+    given = {name for space in spaces for name in space.parameters if name not in space.derived}
     listed_columns = tuple(column for column in present if column.name in given)
     derived = tuple(Derived((dim,), column) for column in present if column.name not in given)
     return Space((Dimension(dim, len(kept), listed_columns),), derivations=derived)

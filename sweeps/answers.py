@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sweeps.acceptance import Acceptance
     from sweeps.cleaning import Waste
     from sweeps.invocation import Report
+    from sweeps.relanding import Landed
     from sweeps.reporting import FailedPoint, Listed, Planned, Status
     from sweeps.showing import Statistics, Summary, View
     from sweeps.vouching import Vouched
@@ -77,6 +78,25 @@ def ran(report: Report) -> Answer:
     return Answer(text, data)
 
 
+def landed(landed: Landed) -> Answer:
+    """Answer `land`."""
+    n_missing = landed.n_points - landed.n_done - landed.n_failed
+    text = (
+        f"{landed.experiment}: {count(landed.n_points, 'point')}: {landed.n_done:,} done, "
+        f"{landed.n_failed:,} failed, {n_missing:,} missing → {path(Path(landed.results))}"
+    )
+    data = {
+        "experiment": landed.experiment,
+        "points": landed.n_points,
+        "done": landed.n_done,
+        "failed": landed.n_failed,
+        "missing": n_missing,
+        "known": landed.n_known,
+        "results": landed.results,
+    }
+    return Answer(text, data)
+
+
 def status(row: Status) -> Answer:
     """Answer `status NAME`."""
     return Answer(statuses([row]).text, vars(row))
@@ -84,11 +104,9 @@ def status(row: Status) -> Answer:
 
 def statuses(rows: Sequence[Status]) -> Answer:
     """Answer `status`."""
-    header = ["experiment", "points", "done", "missing", "failed", "stale", "results"]
-    shown = [
-        (r.experiment, r.points, r.done, r.missing, r.failed, r.stale, _place(Path(r.results)))
-        for r in rows
-    ]
+    columns = ["experiment", "points", "done", "missing", "failed", "stale", "known", "landed"]
+    header = [*columns, "results"]
+    shown = [(*(getattr(r, each) for each in columns), _place(Path(r.results))) for r in rows]
     return Answer(table(header, shown), list(map(vars, rows)))
 
 

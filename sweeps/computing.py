@@ -12,11 +12,13 @@ from sweeps import (
     claims,
     dispatching,
     engines,
+    known,
     memo,
     provenance,
     record,
     refreshing,
     signature,
+    visited,
 )
 from sweeps.block import Places
 from sweeps.display import count
@@ -24,7 +26,7 @@ from sweeps.errors import StorageError, SweepsError, UnfinishedError
 from sweeps.interrupting import Interruption
 from sweeps.invocation import Options, Progress, Report, Watch
 from sweeps.space import Positions
-from sweeps.subject import Subject, plan
+from sweeps.subject import Subject, held_attributes, plan
 
 LANDING_SHARE = 50
 """A long run lands what it has when this many times a landing's duration has passed: 2 %."""
@@ -41,13 +43,13 @@ def compute(
     keeps_workers: bool = True,
 ) -> Report:
     """Compute the points that the memo lacks, and land the whole space."""
-    started = provenance.now()
+    started, held = provenance.now(), held_attributes(subject.landed)
     with contextlib.ExitStack() as stack:
         # Before looking into the memo: what others finish from now on is known to be theirs.
         others = None if options.recompute else claims.Claims(subject.memo, subject.keys)
         if others is not None:
             stack.callback(others.close)
-        if subject.experiment.keep == absorbing.RESULTS:
+        if subject.is_only_copy:
             absorbing.adopt(subject)
         index = memo.scan(subject.memo)
         todo = plan(subject, index, recompute=options.recompute, retry=options.retry, keep=True)
@@ -56,6 +58,8 @@ def compute(
         tally = dispatching.Tally()
         if n_todo:
             record.keep(subject.memo, subject.experiment, subject.fingerprint)
+            made = subject.experiment
+            visited.keep(subject.memo, subject.layout, made.space, made.constants)
             progress = Progress(n_todo, 0, 0, todo.n_reused, 0.0)
             dispatch = _dispatch(subject, index, positions, options, others)
             tally = _compute(dispatch, subject, index, progress, watch, interruption, started)
@@ -75,6 +79,7 @@ def compute(
             tally,
         )
     # values that do not fit those of the first point are neither reused nor computed, but failed
+    shrunk = filter(None, [known.shrunk(held, subject, gathered)])
     refused_now = min(gathered.n_refused, tally.n_computed)
     refused_before = gathered.n_refused - refused_now
     n_computed, n_reused = tally.n_computed - refused_now, todo.n_reused - refused_before
@@ -92,7 +97,7 @@ def compute(
         subject.landed,
         subject.fingerprint.digest,
         interruption.is_asked,
-        (*_warnings(subject, index, options, n_todo), *tally.warnings, *told),
+        (*_warnings(subject, index, options, n_todo), *tally.warnings, *told, *shrunk),
         state,
     )
 

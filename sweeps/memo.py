@@ -83,6 +83,12 @@ class Index:
     def _sorted(self) -> tuple[keys.Keys, npt.NDArray[np.int64]]:
         return _sort([part.keys for part in self.parts])
 
+    @functools.cached_property
+    def n_known(self) -> int:
+        """Number of different points that have values."""
+        known, _ = self._sorted
+        return len(known) - int((known[1:] == known[:-1]).all(axis=1).sum())
+
     def find(self, wanted: keys.Keys) -> npt.NDArray[np.int64]:
         """Entry of each key, shape (n,), or -1 where the memo has no values for it."""
         return _match(wanted, *self._sorted)

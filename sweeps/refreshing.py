@@ -28,7 +28,7 @@ from sweeps import (
 from sweeps.errors import StorageError, SummaryError
 from sweeps.segment import MergedAwayError
 from sweeps.sheet import Arrays
-from sweeps.subject import STATE, Subject, beside, held_attributes
+from sweeps.subject import LAYOUT, STATE, Subject, beside, held_attributes
 
 if TYPE_CHECKING:
     import xarray
@@ -139,7 +139,8 @@ def _land(
     subject: Subject, gathered: gathering.Gathered, started: str, *, is_last: bool
 ) -> tuple[tuple[str, ...], tuple[str, ...], str]:
     """Land, and say what of it could not be done, which segments there are then, and the state."""
-    files.make_folder(subject.results)
+    for folder in (subject.results, subject.landed.parent):
+        files.make_folder(folder)
     for folder in sorted({each.path.parent for each in gathered.index.segments.values()}):
         with files.told(folder):  # a run that was killed may have left names that were not flushed
             disk.flush_folder(folder)
@@ -169,7 +170,7 @@ def _taken_over(
     subject: Subject, gathered: gathering.Gathered
 ) -> tuple[absorbing.Absorbed | None, tuple[str, ...]]:
     """Decide what the results file takes over from the memo, where it is to."""
-    if subject.experiment.keep != absorbing.RESULTS:
+    if not subject.is_only_copy:
         return None, ()
     taken = absorbing.absorb(gathered, subject.keys)
     if taken is None or files.can_share(subject.results, subject.memo):
@@ -212,6 +213,8 @@ def _provenance(
         "n_done": gathered.count("done"),
         "n_failed": gathered.count("failed"),
         "n_excluded": gathered.count("excluded"),
+        "n_known": _n_known(gathered),
+        LAYOUT: subject.layout,
         "started": started,
         "ended": provenance.now(),
         **provenance.of_machine(),
@@ -221,6 +224,12 @@ def _provenance(
         **provenance.of_code(fingerprint, *itertools.chain(*experiment.behind_labels().values())),
         "accepted": json.dumps(list(_accepted(subject, gathered))),
     }
+
+
+def _n_known(gathered: gathering.Gathered) -> int:
+    """Count the points that the memo has values of, in this space or not."""
+    index, n_done = gathered.index, gathered.count("done")
+    return n_done if index.starts[-1] == n_done else index.n_known
 
 
 def _accepted(subject: Subject, gathered: gathering.Gathered) -> Iterator[dict[str, Any]]:

@@ -45,7 +45,16 @@ class Planned:
 
 @dataclasses.dataclass(frozen=True)
 class Status:
-    """How far an experiment is; `done` to `stale` add up to `points`."""
+    """How far an experiment is; `done` to `stale` add up to `points`.
+
+    Attributes
+    ----------
+    known : int
+        Points that the present code has computed, those of other spaces too: what
+        ``land NAME --all`` lands.
+    landed : int
+        Points with values in the results file, of whatever space and code it is.
+    """
 
     experiment: str
     points: int
@@ -53,6 +62,8 @@ class Status:
     missing: int
     failed: int
     stale: int
+    known: int
+    landed: int
     results: str
     fingerprint: str
 
@@ -120,9 +131,16 @@ def planned(made: subject.Subject, *, recompute: bool = False) -> Planned:
     """Say what a run of a subject would do."""
     landed = None if recompute else subject.whole(made)  # 10^6 points are looked up in 0.4 s
     if landed is not None:
-        counts = landed.n_points, landed.n_done, 0, landed.n_failed, 0
-        return Planned(made.experiment.name, *counts)
-    index = memo.scan(made.memo)
+        return _planned_of(made, landed)
+    return _planned(made, memo.scan(made.memo), recompute)
+
+
+def _planned_of(made: subject.Subject, landed: subject.Counts) -> Planned:
+    counts = landed.n_points, landed.n_done, 0, landed.n_failed, 0
+    return Planned(made.experiment.name, *counts)
+
+
+def _planned(made: subject.Subject, index: memo.Index, recompute: bool = False) -> Planned:
     todo = subject.plan(made, index, recompute=recompute)
     n_refused = 0 if recompute else gathering.count_refused(made.experiment, made.keys, index)
     return Planned(
@@ -154,9 +172,17 @@ def status(
 
 def status_of(made: subject.Subject) -> Status:
     """Say how far a subject is; outputs that do not fit each other count as failed."""
-    todo = planned(made)
+    landed = subject.whole(made)
+    if landed is not None:
+        todo, n_known, n_landed = _planned_of(made, landed), landed.n_known, landed.n_done
+    else:
+        index = memo.scan(made.memo)
+        held = subject.held_attributes(made.landed).get("n_done")
+        todo, n_known = _planned(made, index), index.n_known
+        n_landed = held if isinstance(held, int) else 0
     counts = todo.points, todo.reused, todo.missing, todo.failed, todo.stale
-    return Status(made.experiment.name, *counts, str(made.landed), made.fingerprint.digest)
+    places = str(made.landed), made.fingerprint.digest
+    return Status(made.experiment.name, *counts, n_known, n_landed, *places)
 
 
 def statuses(

@@ -19,7 +19,7 @@ from sweeps.importing import refuse_while_importing
 from sweeps.interrupting import Interrupted, interruptible
 from sweeps.invocation import Options, Report, Watch
 from sweeps.space import Space
-from sweeps.subject import STATE, Subject, resolve, whole
+from sweeps.subject import STATE, Subject, elsewhere, resolve, whole
 
 if TYPE_CHECKING:
     import xarray
@@ -31,6 +31,7 @@ def run(
     space: Space | None = None,
     axes: Mapping[str, Any] | None = None,
     only: str | None = None,
+    output: str | os.PathLike[str] | None = None,
     results: str | os.PathLike[str] | None = None,
     experiments: str | os.PathLike[str] | None = None,
     **options: Any,
@@ -47,6 +48,8 @@ def run(
         Values for axes or constants, instead of the declared ones: ``{"length": [0.1, 0.2]}``.
     only : str, optional
         A condition that restricts the run to the points that meet it: ``"length < 0.5"``.
+    output : path, optional
+        File to land in, instead of ``results/NAME.h5``.
     results, experiments : path, optional
         Folders; by default those of the command line.
     **options
@@ -78,7 +81,7 @@ def run(
         experiment, results=results, experiments=experiments, axes=axes, space=space, only=only
     )
     try:
-        report = execute(subject, Options(**options))
+        report = execute(elsewhere(subject, output), Options(**options))
     except Interrupted:
         raise KeyboardInterrupt from None
     for told in report.warnings:

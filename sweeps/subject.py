@@ -35,14 +35,17 @@ from sweeps.keying import KeyMaker, key_maker
 from sweeps.locating import ModuleLocation, results_folder
 from sweeps.space import Space
 
-FORMAT = 2
+FORMAT = 3
 """Of the results file; another one lands it anew."""
 
 STATE = "sweeps_state"
 """Attribute of a results file that says what it was made from."""
 
-COUNTS = ("n_points", "n_done", "n_failed", "n_excluded")
-"""Attributes of a results file that say how many points of which kind are in it."""
+LAYOUT = "sweeps_layout"
+"""Attribute of a results file that says which point stands where."""
+
+COUNTS = ("n_points", "n_done", "n_failed", "n_excluded", "n_known")
+"""Attributes of a results file: points of each kind in it, and those that the memo knew in all."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -60,6 +63,8 @@ class Subject:
         A file of that code which was edited since it was imported here.
     scratch : Path or None
         Folder for segments that are not to be kept, instead of the memo.
+    output : Path or None
+        Where to land, instead of in the folder of results.
     """
 
     experiment: Experiment
@@ -71,6 +76,7 @@ class Subject:
     summary: Fingerprint | None = None
     edited: str | None = None
     scratch: Path | None = None
+    output: Path | None = None
 
     @property
     def memo(self) -> Path:
@@ -82,12 +88,26 @@ class Subject:
     @property
     def landed(self) -> Path:
         """The results file."""
-        return self.results / f"{self.experiment.name}.h5"
+        return self.output or self.results / f"{self.experiment.name}.h5"
+
+    @property
+    def layout(self) -> str:
+        """Digest of which point stands where."""
+        return self._layout.hexdigest()
+
+    @property
+    def is_only_copy(self) -> bool:
+        """Whether the results file is to hold what the memo then needs no copy of."""
+        return self.experiment.keep == "results" and self.output is None
 
     @functools.cached_property
     def _layout(self) -> hashlib.blake2b:
-        """Digest of which point stands where; long axes take a while, and a run asks thrice."""
+        """Hash of it; long axes take a while, and a run asks thrice."""
         return hashlib.blake2b(self.keys.layout(), digest_size=16)
+
+    def over(self, experiment: Experiment) -> Subject:
+        """Make the subject of the same code over another space."""
+        return dataclasses.replace(self, experiment=experiment, keys=key_maker(experiment))
 
     def state(self, segments: Iterable[str], *, is_summarized: bool = True) -> str:
         """Digest of all that a results file is made from; an equal state lands an equal file.
@@ -129,6 +149,8 @@ class Counts(NamedTuple):
 
     Attributes
     ----------
+    n_known : int
+        Points that the memo has values of, those of other spaces too.
     state : str
         Of the file that was looked at, which another run may have replaced since.
     """
@@ -137,6 +159,7 @@ class Counts(NamedTuple):
     n_done: int
     n_failed: int
     n_excluded: int
+    n_known: int
     state: str
 
 
@@ -145,10 +168,8 @@ def whole(subject: Subject) -> Counts | None:
     held = fresh_attributes(subject)
     if held is None:
         return None
-    n_points, n_done, n_failed, n_excluded = numbers = [
-        n if type(n := held[name]) is int else -1 for name in COUNTS
-    ]
-    counts = Counts(n_points, n_done, n_failed, n_excluded, held[STATE])
+    numbers = [n if type(n := held[name]) is int else -1 for name in COUNTS]
+    counts = Counts(*numbers, state=held[STATE])
     is_sound = min(numbers) >= 0 and counts.n_points == len(subject.experiment.space)
     return counts if is_sound and counts.n_done + counts.n_failed == counts.n_points else None
 
@@ -191,6 +212,28 @@ def resolve(
         importing.forget_loaded_modules()
         found = as_it_is_now()
     return found
+
+
+def elsewhere(found: Subject, output: str | os.PathLike[str] | None) -> Subject:
+    """Have a subject's results land in another file than that of the folder of results.
+
+    Raises
+    ------
+    DeclarationError
+        For a path that is no results file of this experiment and may not become one.
+    """
+    if output is None:
+        return found
+    path, name = Path(output), found.experiment.name
+    if path.suffix != ".h5":
+        raise DeclarationError(f"cannot land in {path}: give the path of a file that ends in .h5")
+    if os.path.lexists(path) and held_attributes(path).get("experiment") != name:
+        raise DeclarationError(
+            f"cannot land in {path}: it is there and is no results file of {name!r}; give another "
+            "path, or move it away"
+        )
+    is_usual = path.absolute() == found.landed.absolute()
+    return found if is_usual else dataclasses.replace(found, output=path)
 
 
 def _declared(

@@ -31,14 +31,14 @@ RUN_KEYS = {
     *("experiment", "points", "reused", "computed", "failed", "excluded", "seconds", "results"),
     "fingerprint",
 }
-STATUS_KEYS = PLAN_KEYS - {"reused"} | {"done", "results", "fingerprint"}
+STATUS_KEYS = PLAN_KEYS - {"reused"} | {"done", "known", "landed", "results", "fingerprint"}
 FAILURE_KEYS = {"position", "params", "kind", "type", "message", "traceback", "attempts"}
 COMMANDS = (
-    *("list", "new", "plan", "run", "status", "failures", "show"),
+    *("list", "new", "plan", "run", "land", "status", "failures", "show"),
     *("why", "accept", "diff", "reproduce", "bench", "clean", "rename", "verify"),
 )
 OF_ONE = (
-    *("plan", "run", "status", "failures", "why", "accept", "diff", "reproduce", "bench"),
+    *("plan", "run", "land", "status", "failures", "why", "accept", "diff", "reproduce", "bench"),
     "clean",
 )
 

@@ -61,6 +61,9 @@ only = click.option(
     metavar="CONDITION",
     help="Only points that meet it: 'length<0.5 and method==\"rk4\"'.",
 )
+output = click.option(
+    "--output", metavar="FILE", help="Land in this file instead [results/NAME.h5]."
+)
 rows = click.option(
     "--rows", default=10, type=click.IntRange(min=0), metavar="N", help="Rows of a table [10]."
 )
@@ -72,13 +75,15 @@ def subject(
     results: str | None,
     axes: tuple[str, ...] = (),
     only: str | None = None,
+    output: str | None = None,
 ) -> Subject:
     """Resolve what a command is about."""
     from sweeps import overrides, subject
 
     _freeze()
     given = overrides.parse_all(axes)
-    return subject.resolve(name, results=results, experiments=experiments, axes=given, only=only)
+    found = subject.resolve(name, results=results, experiments=experiments, axes=given, only=only)
+    return subject.elsewhere(found, output)
 
 
 @functools.cache

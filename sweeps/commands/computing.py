@@ -65,6 +65,7 @@ def plan(
 @click.option("--memory-limit", metavar="SIZE", help="Memory of each worker: 512M, 2G.")
 @click.option("--recompute", is_flag=True, help="Compute also what is known.")
 @click.option("--no-retry", is_flag=True, help="Leave failed points as they are.")
+@common.output
 @common.options
 def run(
     name: str,
@@ -76,6 +77,7 @@ def run(
     memory_limit: str | None,
     recompute: bool,
     no_retry: bool,
+    output: str | None,
     experiments: str | None,
     results: str | None,
     as_json: bool,
@@ -98,7 +100,7 @@ def run(
     from sweeps import progress, running
     from sweeps.invocation import Options
 
-    subject = common.subject(name, experiments, results, axes, only)
+    subject = common.subject(name, experiments, results, axes, only, output)
     options = Options(engine, workers, limit, recompute, not no_retry, memory_limit)
     watcher = progress.Watcher(subject.experiment.name)
     try:
@@ -118,4 +120,35 @@ def run(
     return 1 if report.n_failed else 0
 
 
-COMMANDS = (new, plan, run)
+@click.command(short_help="Land what is known, without computing.")
+@common.name
+@common.axes
+@click.option("--all", "everything", is_flag=True, help="All known points, of whatever values.")
+@common.output
+@common.options
+def land(
+    name: str,
+    axes: tuple[str, ...],
+    everything: bool,
+    output: str | None,
+    experiments: str | None,
+    results: str | None,
+    as_json: bool,
+) -> None:
+    """Land what is known of NAME in results/NAME.h5; compute nothing.
+
+    With --all, these are all points that the present code has computed, whichever values they
+    were asked for with: a grid where they fill most of one, a list of points else.
+    """
+    from sweeps import relanding
+
+    if everything and axes:
+        raise click.UsageError("--all lands all that is known: give no values of axes with it")
+    subject = common.subject(name, experiments, results, axes, output=output)
+    _, landed = relanding.land_subject(subject, everything=everything)
+    for warning in landed.warnings:
+        common.warn(f"warning: {warning}")
+    common.say(answers.landed(landed), as_json)
+
+
+COMMANDS = (new, plan, run, land)

@@ -1,0 +1,239 @@
+"""Known: all points that the memo has of an experiment, whichever spaces they were computed in."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sweeps import acceptance, matching, memo, visited
+from sweeps.accepting import accept
+from sweeps.algebra import union
+from sweeps.axes import Column, Dimension, axis
+from sweeps.declaring import Experiment
+from sweeps.display import count, path
+from sweeps.gathering import Gathered
+from sweeps.keying import MAX_POINTS, KeyMaker, key_maker
+from sweeps.product import Derived
+from sweeps.space import Space
+from sweeps.subject import LAYOUT, Subject
+from sweeps.values import NUMERIC, Values, encode
+from sweeps.visited import Visited
+
+_MOST_GAPS = 4
+"""A grid is made of spaces that fill this part of it; the points of others are listed."""
+
+_MOST_COMPARED = 10**5
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Everything:
+    """All that can be shown of what the memo knows.
+
+    Attributes
+    ----------
+    experiment : Experiment
+        Over the space of these points.
+    n_known, n_shown : int
+        Points that the memo has values of, and those of them that the space has.
+    """
+
+    experiment: Experiment
+    n_known: int
+    n_shown: int
+
+
+def everything(subject: Subject, index: memo.Index) -> Everything:
+    """Find the space of all points that the memo knows.
+
+    It is the declared one where that has them all; a grid where they fill most of one, without the
+    values at which nothing is known; and a list of points else.
+    """
+    made = subject.experiment
+    n_declared = _n_known(subject.keys, index)
+    if n_declared == index.n_known:
+        return Everything(made, index.n_known, n_declared)
+    ours = Visited(made.space, made.constants)
+    every = _alike([ours, *_visited(subject)])
+    swept = _swept(every)
+    spaces = [_spread(each, made.constants, swept) for each in every]
+    space = _grid(made, spaces, index) or _list(made, spaces, index)
+    if space is None:
+        return Everything(made, index.n_known, n_declared)
+    found = made.with_space(space)
+    return Everything(found, index.n_known, _n_known(key_maker(found), index))
+
+
+def shrunk(held: Mapping[str, Any], subject: Subject, gathered: Gathered) -> str:
+    """Say that a results file shows less than the one that it replaced; else an empty text.
+
+    Parameters
+    ----------
+    held : mapping
+        Attributes of the file that was there.
+    """
+    name = subject.experiment.name
+    n_before, n_now = held.get("n_done"), gathered.count("done")
+    if type(n_before) is not int or not n_before or held.get("experiment") != name:
+        return ""
+    is_of_this_code = held.get("fingerprint") == subject.fingerprint.digest
+    if n_now >= n_before and (not is_of_this_code or _is_within(held.get(LAYOUT), subject)):
+        return ""
+    of = "" if is_of_this_code else " of earlier code"
+    advice = (
+        f"land all of them together: python -m sweeps land {name} --all"
+        if is_of_this_code
+        else f"see what changed: python -m sweeps why {name}"
+    )
+    return (
+        f"{path(subject.landed)} held {count(n_before, 'point')}{of} and holds {n_now:,} now; "
+        f"all are kept in the memo; {advice}"
+    )
+
+
+def _n_known(maker: KeyMaker, index: memo.Index) -> int:
+    """Count the different points of a space that the memo has."""
+    entries = matching.match(maker, index).entries
+    return len(np.unique(entries[entries >= 0]))
+
+
+def _is_within(layout: Any, subject: Subject) -> bool:
+    """Whether the space has all points of an earlier one, as far as that is cheap to tell."""
+    if layout == subject.layout:
+        return True
+    made = subject.experiment
+    swept = visited.read(subject.memo, str(layout), _elements(made))
+    if swept is None:
+        return False
+    earlier = dataclasses.replace(made.with_space(swept.space), constants=swept.constants)
+    old, new = key_maker(earlier), subject.keys
+    theirs, ours = old.factors, new.factors
+    if theirs and ours and theirs.names == ours.names and new.space.accepted is None:
+        pairs = zip(theirs.sums, ours.sums, strict=True)
+        return all(bool(np.isin(before[:, 0], now[:, 0]).all()) for before, now in pairs)
+    if old.space.n_positions + len(new.space) > _MOST_COMPARED:
+        return False
+    now = new(new.space.positions(0, len(new.space)))
+    before = old(np.arange(old.space.n_positions))
+    return bool(np.isin(before[:, 0], now[:, 0]).all())
+
+
+def _elements(made: Experiment) -> visited.Elements:
+    tables = {name: [column.table] for name, column in made.space.columns.items()}
+    for name, table in made.constants.items():
+        tables.setdefault(name, []).append(table)
+    return visited.elements(tables)
+
+
+def _visited(subject: Subject) -> Iterator[Visited]:
+    """Read the spaces that runs of this code, and of code that is accepted, have swept."""
+    now = _elements(subject.experiment)
+    for source in acceptance.sources(subject.memo):
+        for layout in visited.layouts(source.folder):
+            found = visited.read(source.folder, layout, now)
+            if found is not None:
+                yield found
+
+
+def _alike(every: Sequence[Visited]) -> list[Visited]:
+    """Leave out spaces whose values of a parameter are of another kind than they were first."""
+    kinds: dict[str, str] = {}
+    kept = []
+    for each in every:
+        tables = {**each.constants, **{n: c.table for n, c in each.space.columns.items()}}
+        own = {name: table.kind for name, table in tables.items()}
+        if all(kinds.get(name, kind) == kind for name, kind in own.items()):
+            kinds |= own
+            kept.append(each)
+    return kept
+
+
+def _swept(every: Sequence[Visited]) -> list[str]:
+    """Name the parameters that differ between points: those of a space, and other constants."""
+    names = dict.fromkeys(name for each in every for name in each.space.parameters)
+    seen: dict[str, set[bytes]] = {}
+    for each in every:
+        for name, table in each.constants.items():
+            seen.setdefault(name, set()).add(encode(table.element(0)))
+    return list(names | dict.fromkeys(name for name, own in seen.items() if len(own) > 1))
+
+
+def _spread(each: Visited, constants: Mapping[str, Values], swept: Sequence[str]) -> Space:
+    """Make axes of one value of what was the same at all points of a space and is not at others."""
+    space = each.space
+    for name in swept:
+        table = each.constants.get(name, constants.get(name))
+        if name not in space.parameters and table is not None:
+            space = Space((axis(name, table),)) * space
+    return space
+
+
+def _grid(made: Experiment, spaces: Sequence[Space], index: memo.Index) -> Space | None:
+    """Make the grid of all values; None where spaces are no grids, or leave too much of it empty.
+
+    Its axes are in the order of the first space.
+    """
+    names = {frozenset(space.parameters) for space in spaces}
+    if len(names) > 1 or not all(_is_grid(space) for space in spaces):
+        return None
+    axes = [
+        axis(dim, _merged(dim, [space.columns[dim].table for space in spaces]))
+        for dim in spaces[0].dims
+    ]
+    hull = Space(tuple(axes))
+    n_candidates = sum(space.n_positions for space in spaces)
+    if hull.n_positions > min(_MOST_GAPS * n_candidates, MAX_POINTS):
+        return None
+    is_known = matching.match(key_maker(made.with_space(hull)), index).entries >= 0
+    if not is_known.any():
+        return None
+    shaped = is_known.reshape([each.size for each in axes])
+    trimmed = []
+    for number, each in enumerate(axes):
+        others = tuple(n for n in range(len(axes)) if n != number)
+        places = np.flatnonzero(shaped.any(axis=others))
+        trimmed.append(axis(each.name, each.columns[0].table.select(places)))
+    return Space(tuple(trimmed))
+
+
+def _is_grid(space: Space) -> bool:
+    return not space.derived and all(each.is_axis for each in space.dimensions)
+
+
+def _merged(name: str, tables: Sequence[Values]) -> Values:
+    """Put values together, each once; numbers ascend where those of the first table do."""
+    dtypes = {table.coordinate().dtype for table in tables}
+    if tables[0].kind in NUMERIC and len(dtypes) == 1:
+        every = np.concatenate([table.coordinate() for table in tables])
+        values, first = np.unique(every, return_index=True)
+        own = tables[0].coordinate()
+        is_ascending = tables[0].kind != "complex" and bool((own[1:] >= own[:-1]).all())
+        return Values(tables[0].kind, values if is_ascending else every[np.sort(first)])
+    distinct = {encode(e): e for table in tables for e in table.elements()}
+    return accept(name, list(distinct.values()))
+
+
+def _list(made: Experiment, spaces: Sequence[Space], index: memo.Index) -> Space | None:
+    """List the known points of all spaces; None where there are none."""
+    listed = []
+    for space in spaces:
+        entries = matching.match(key_maker(made.with_space(space)), index).entries
+        positions = np.flatnonzero(entries >= 0)
+        if len(positions):
+            listed.append(_listed(space, positions))
+    return union(*listed) if listed else None
+
+
+def _listed(space: Space, positions: npt.NDArray[np.int64]) -> Space:
+    """Make the list of some points of a space."""
+    columns = {
+        name: Column(name, space.columns[name].table, codes)
+        for name, codes in space.codes(positions).items()
+    }
+    dim = space.dims[0] if len(space.dims) == 1 and space.dims[0] not in columns else "point"
+    own = tuple(column for name, column in columns.items() if name not in space.derived)
+    derived = tuple(Derived((dim,), columns[name]) for name in space.derived)
+    return Space((Dimension(dim, len(positions), own),), derivations=derived)

@@ -1,0 +1,108 @@
+"""Relanding: the results file made anew of what is known; nothing is computed."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sweeps import known, loading, memo, provenance, refreshing, subject
+from sweeps.declaring import Experiment
+from sweeps.display import count
+from sweeps.errors import StorageError
+from sweeps.subject import Subject
+
+if TYPE_CHECKING:
+    import xarray
+
+
+class Landed(NamedTuple):
+    """What a results file holds now, and what a user should know of it."""
+
+    experiment: str
+    n_points: int
+    n_done: int
+    n_failed: int
+    n_known: int
+    results: str
+    state: str
+    warnings: tuple[str, ...]
+
+
+def land(
+    experiment: str | Experiment,
+    *,
+    everything: bool = False,
+    axes: Mapping[str, Any] | None = None,
+    output: str | os.PathLike[str] | None = None,
+    results: str | os.PathLike[str] | None = None,
+    experiments: str | os.PathLike[str] | None = None,
+) -> xarray.Dataset:
+    """Land what is known of an experiment, and load it; nothing is computed.
+
+    Parameters
+    ----------
+    experiment, axes, results, experiments
+        As for `sweeps.run`.
+    everything : bool
+        Whether to land all points that the present code has ever computed, whichever values they
+        were asked for with, instead of those of the declared space.
+    output : path, optional
+        File to land in, instead of ``results/NAME.h5``.
+
+    Returns
+    -------
+    xarray.Dataset
+        Points that nobody has computed are missing in it.
+
+    Raises
+    ------
+    StorageError
+        Where nothing is known, or the results file cannot be written.
+    """
+    made = subject.resolve(experiment, results=results, experiments=experiments, axes=axes)
+    made, landed = land_subject(subject.elsewhere(made, output), everything=everything)
+    for told in landed.warnings:
+        warnings.warn(told, stacklevel=2)
+    dataset = loading.load(made.landed)
+    if dataset.attrs.get(subject.STATE) == landed.state:
+        return dataset
+    dataset.close()  # another run has put its file in the place of this one
+    return refreshing.load_apart(made)
+
+
+def land_subject(made: Subject, *, everything: bool = False) -> tuple[Subject, Landed]:
+    """Land what is known of a subject, or of its experiment in any space; return what landed."""
+    started, held = provenance.now(), subject.held_attributes(made.landed)
+    index = memo.scan(made.memo)
+    if not index.n_known and not index.failures:
+        name = made.experiment.name
+        raise StorageError(
+            f"nothing of {name!r} is known to this code: compute it first: python -m sweeps run "
+            f"{name}"
+        )
+    told: list[str] = []
+    if everything:
+        found = known.everything(made, index)
+        made = made.over(found.experiment)
+        if n_hidden := found.n_known - found.n_shown:
+            told.append(
+                f"{count(n_hidden, 'known point')} cannot be shown with the others: nobody knows "
+                "their parameters any more, or these are of another kind (integers instead of "
+                "floats), or their label is gone; a run with these values lands them"
+            )
+    refreshed = refreshing.refresh(made, index, started, is_last=True)
+    gathered = refreshed.gathered
+    if said := known.shrunk(held, made, gathered):
+        told.append(said)
+    return made, Landed(
+        made.experiment.name,
+        len(made.experiment.space),
+        gathered.count("done"),
+        gathered.count("failed"),
+        index.n_known,
+        str(made.landed),
+        refreshed.state,
+        (*refreshed.warnings, *told),
+    )
