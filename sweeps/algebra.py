@@ -95,6 +95,11 @@ class Space:
         functions = (*self.predicates, *self.derivations)
         return frozenset(n for f in functions if not isinstance(f, Derived) for n in f.names)
 
+    def is_source(self, name: str) -> bool:
+        """Whether derived parameters are made of a parameter; in doubt they are."""
+        made = self.derivations
+        return any(isinstance(each, Derived) or name in each.names for each in made)
+
     def dims_of(self, name: str) -> tuple[str, ...]:
         """Names of the dimensions that a parameter varies along: of a derived one, any number."""
         if name not in self.columns:

@@ -83,14 +83,15 @@ def shrunk(held: Mapping[str, Any], subject: Subject, gathered: Gathered) -> str
     if n_now >= n_before and (not is_of_this_code or _is_within(held.get(LAYOUT), subject)):
         return ""
     of = "" if is_of_this_code else " of earlier code"
+    others = "" if n_now < n_before else ", not all the same"
     advice = (
         f"land all of them together: python -m sweeps land {name} --all"
         if is_of_this_code
         else f"see what changed: python -m sweeps why {name}"
     )
     return (
-        f"{path(subject.landed)} held {count(n_before, 'point')}{of} and holds {n_now:,} now; "
-        f"all are kept in the memo; {advice}"
+        f"{path(subject.landed)} held {count(n_before, 'point')}{of} and holds {n_now:,} "
+        f"now{others}; all are kept in the memo; {advice}"
     )
 
 

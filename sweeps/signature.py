@@ -55,7 +55,7 @@ def is_async(function: Callable[..., Any]) -> bool:
 
 
 def passed(function: Callable[..., Any], space: Space) -> tuple[str, ...]:
-    """Parameters of a space that a function takes: not all derived ones, nor the replicate."""
+    """Parameters of a space that a function takes: not all derived ones, nor their sources."""
     takes_all = _takes_all(function)
     return tuple(name for name in space.parameters if takes_all or takes(function, name))
 
@@ -135,7 +135,8 @@ def check(
                 ": add it to the space or give it a default"
             )
     for name in () if _takes_all(function) else space.parameters:
-        if name not in taken and name != REPLICATE and name not in space.derived:
+        is_shown_only = name in space.derived or space.is_source(name)
+        if name not in taken and name != REPLICATE and not is_shown_only:
             raise unknown("parameter", name, taken, f"of {called}")
     if REPLICATE in space.parameters and not (takes(function, RNG) or takes(function, REPLICATE)):
         raise DeclarationError(

@@ -169,7 +169,8 @@ def whole(subject: Subject) -> Counts | None:
     if held is None:
         return None
     numbers = [n if type(n := held[name]) is int else -1 for name in COUNTS]
-    counts = Counts(*numbers, state=held[STATE])
+    n_points, n_done, n_failed, n_excluded, n_known = numbers
+    counts = Counts(n_points, n_done, n_failed, n_excluded, n_known, held[STATE])
     is_sound = min(numbers) >= 0 and counts.n_points == len(subject.experiment.space)
     return counts if is_sound and counts.n_done + counts.n_failed == counts.n_points else None
 

@@ -71,7 +71,7 @@ def test_a_file_that_shows_all_that_it_showed_needs_no_word(sweeps, wave, axes):
 def test_as_many_other_points_need_a_word_too(sweeps, wave):
     sweeps("run", "wave", "--engine", "serial")
     said = sweeps("run", "wave", "x=4,5,6.0", "--engine", "serial").err
-    assert "held 3 points and holds 3 now" in said
+    assert "held 3 points and holds 3 now, not all the same" in said
 
 
 def test_in_python_it_is_a_warning(wave):

@@ -5,7 +5,7 @@ import functools
 import pytest
 
 from sweeps.errors import DeclarationError, UnknownNameError
-from sweeps.signature import arguments, check, constants
+from sweeps.signature import arguments, check, constants, passed
 from sweeps.space import grid, points
 
 
@@ -125,6 +125,18 @@ def test_a_parameter_that_the_function_does_not_take_is_unknown():
 def test_a_derived_parameter_need_not_be_taken():
     check(plain, grid(x=[1]).derive(zz=lambda x: x), {})
     check(plain, grid(y=[1]).derive(x=lambda y: y), {})
+
+
+def test_an_axis_that_only_derived_parameters_are_made_of_need_not_be_taken():
+    def flow(reynolds):
+        raise NotImplementedError
+
+    space = grid(u=[1.0, 2.0], width=[0.5]).derive(reynolds=lambda u, width: u * width)
+    check(flow, space, {})
+    check(flow, space + space, {})
+    assert passed(flow, space) == ("reynolds",)
+    with pytest.raises(UnknownNameError, match="no parameter 'height' of flow"):
+        check(flow, grid(height=[1.0]) * space, {})
 
 
 def test_nothing_is_derived_to_check():
