@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sweeps.errors import SweepsError
     from sweeps.explaining import why
     from sweeps.relanding import land
-    from sweeps.reporting import load, plan, status
+    from sweeps.reporting import failures, load, plan, status
     from sweeps.running import run
     from sweeps.sensitivity import sobol_indices
     from sweeps.space import Space, grid, points, replicates, zipped
@@ -34,6 +34,7 @@ _HOMES = {
     "cached": "caching",
     "diff": "comparing",
     "experiment": "declaring",
+    "failures": "reporting",
     "grid": "space",
     "land": "relanding",
     "load": "reporting",
@@ -58,6 +59,7 @@ __all__ = [
     "cached",
     "diff",
     "experiment",
+    "failures",
     "grid",
     "land",
     "load",

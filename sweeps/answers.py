@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sweeps.display import count, duration, path, size, table
+from sweeps.display import count, duration, parameters, path, size, table
 
 if TYPE_CHECKING:
     from sweeps.acceptance import Acceptance
@@ -141,13 +141,6 @@ def _failures_at_one_place(alike: Sequence[FailedPoint], n_rows: int) -> str:
     if first.traceback:
         lines += ["", "  the first one:", *(f"    {x}" for x in first.traceback.splitlines())]
     return "\n".join(lines)
-
-
-def parameters(params: Mapping[str, Any]) -> str:
-    """Show a point's parameters."""
-    from sweeps.values import label
-
-    return ", ".join(f"{name}={label(value)}" for name, value in params.items()) or "the only point"
 
 
 def shown(name: str, view: View) -> Answer:

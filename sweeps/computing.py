@@ -12,6 +12,7 @@ from sweeps import (
     claims,
     dispatching,
     engines,
+    gathering,
     known,
     memo,
     provenance,
@@ -99,6 +100,7 @@ def compute(
         interruption.is_asked,
         (*_warnings(subject, index, options, n_todo), *tally.warnings, *told, *shrunk),
         state,
+        gathering.first_failure(gathered),
     )
 
 

@@ -204,3 +204,10 @@ def _label(value: Any) -> Any:
     from sweeps import values  # numpy comes with it, which --help can do without
 
     return values.label(value)
+
+
+def parameters(params: Mapping[str, Any]) -> str:
+    """Show a point's parameters."""
+    from sweeps.values import label
+
+    return ", ".join(f"{name}={label(value)}" for name, value in params.items()) or "the only point"

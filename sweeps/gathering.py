@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sweeps import copying, matching, memo, nameless, schema
+from sweeps import copying, display, matching, memo, nameless, schema
 from sweeps.block import Failure, Header
 from sweeps.declaring import Experiment
 from sweeps.kept import Kept
@@ -24,6 +24,7 @@ from sweeps.reading import Reader
 from sweeps.space import ABSENT
 
 _MAX_SHOWN = 200
+_MOST_SAID = 300
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -95,6 +96,17 @@ def _find_failures(
         for position, place in zip(positions[at].tolist(), places[at].tolist(), strict=True):
             found[position] = failed[place]
     return found
+
+
+def first_failure(gathered: Gathered) -> str:
+    """Say which point is the first that failed, and why; empty where none has."""
+    if not gathered.failures:
+        return ""
+    position = min(gathered.failures)
+    failure = gathered.failures[position]
+    (params,) = gathered.experiment.space.parameters_at(np.array([position]), labels=True)
+    message = display.shortened(" ".join(failure.message.split()), _MOST_SAID)
+    return f"{display.parameters(params)}: {failure.type}: {message}".removesuffix(": ")
 
 
 def count_refused(experiment: Experiment, maker: KeyMaker, index: memo.Index) -> int:

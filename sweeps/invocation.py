@@ -64,6 +64,8 @@ class Report:
         What a user should know, though the run went on.
     state : str
         Of the results file, as `subject.STATE` in it says: another run may replace it at any time.
+    first_failure : str
+        The first point without values, and why it has none; empty where nobody can say.
     """
 
     experiment: str
@@ -78,6 +80,7 @@ class Report:
     is_interrupted: bool = False
     warnings: tuple[str, ...] = ()
     state: str = ""
+    first_failure: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

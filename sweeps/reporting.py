@@ -83,7 +83,7 @@ class FailedPoint:
     kind: str
     type: str
     message: str
-    traceback: str
+    traceback: str = dataclasses.field(repr=False)
     attempts: int
 
 
@@ -208,7 +208,41 @@ def statuses(
     return rows, problems
 
 
-def failures(made: subject.Subject) -> list[FailedPoint]:
+def failures(
+    experiment: str | Experiment,
+    *,
+    space: Space | None = None,
+    axes: Mapping[str, Any] | None = None,
+    only: str | None = None,
+    results: str | os.PathLike[str] | None = None,
+    experiments: str | os.PathLike[str] | None = None,
+) -> list[FailedPoint]:
+    """List the points that failed, each with its parameters, why, and a traceback.
+
+    Parameters
+    ----------
+    experiment, space, axes, only, results, experiments
+        As for `sweeps.run`.
+
+    Returns
+    -------
+    list of FailedPoint
+        In the order of the space. `params` of one holds the values of its parameters; `kind` is
+        "exception", "timeout", "died" or "output".
+
+    Examples
+    --------
+    >>> [(each.params["x"], each.message) for each in sweeps.failures("half")]  # doctest: +SKIP
+    [(1, 'odd: 1'), (3, 'odd: 3')]
+    """
+    return failures_of(
+        subject.resolve(
+            experiment, results=results, experiments=experiments, axes=axes, space=space, only=only
+        )
+    )
+
+
+def failures_of(made: subject.Subject) -> list[FailedPoint]:
     """List the failed points of a subject, in the order of its space."""
     gathered = gathering.gather(made.experiment, made.keys, memo.scan(made.memo))
     at = sorted(gathered.failures)

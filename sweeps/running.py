@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import sys
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sweeps import engines
 from sweeps.declaring import Experiment
+from sweeps.display import count
 from sweeps.errors import SweepsError
 from sweeps.importing import refuse_while_importing
 from sweeps.interrupting import Interrupted, interruptible
@@ -58,12 +60,13 @@ def run(
     Returns
     -------
     xarray.Dataset
-        Points that failed are missing in it; ``python -m sweeps failures NAME`` lists them.
+        Points that failed are missing in it; `sweeps.failures` lists them.
 
     Warns
     -----
     UserWarning
-        Of what went wrong though the run went on, such as a summary that raises.
+        Of points that failed, and of what else went wrong though the run went on, such as a
+        summary that raises.
 
     Raises
     ------
@@ -84,11 +87,32 @@ def run(
         report = execute(elsewhere(subject, output), Options(**options))
     except Interrupted:
         raise KeyboardInterrupt from None
-    for told in report.warnings:
-        warnings.warn(told, stacklevel=2)
+    for told in (*report.warnings, *_failed(report, experiment, axes)):
+        warnings.warn(told, stacklevel=_caller())
     if report.is_interrupted:
         raise KeyboardInterrupt
     return _results(subject, report)
+
+
+def _caller() -> int:
+    """How far up the user's line is, from where it is asked: `Experiment.run` calls `run` too."""
+    own, frame, level = os.path.dirname(__file__), sys._getframe(1), 1  # noqa: PTH120
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(own):
+        frame, level = frame.f_back, level + 1
+    return level
+
+
+def _failed(
+    report: Report, experiment: str | Experiment, axes: Mapping[str, Any] | None
+) -> Iterator[str]:
+    if report.n_failed:
+        first = f"; the first at {report.first_failure}" if report.first_failure else ""
+        asked = repr(experiment) if isinstance(experiment, str) else report.experiment
+        with_axes = ", axes=…" if axes else ""
+        yield (
+            f"{report.n_failed:,} of {count(report.n_points, 'point')} of {report.experiment!r} "
+            f"failed{first}; see all: sweeps.failures({asked}{with_axes})"
+        )
 
 
 def _results(subject: Subject, report: Report) -> xarray.Dataset:
@@ -149,6 +173,12 @@ def _landed_already(subject: Subject, options: Options) -> Report | None:
     counts = whole(subject)
     if counts is None or (counts.n_failed and options.retry):
         return None
+    why = ""
+    if counts.n_failed:
+        from sweeps import gathering, memo
+
+        index = memo.scan(subject.memo)
+        why = gathering.first_failure(gathering.gather(subject.experiment, subject.keys, index))
     return Report(
         subject.experiment.name,
         counts.n_points,
@@ -160,4 +190,5 @@ def _landed_already(subject: Subject, options: Options) -> Report | None:
         subject.landed,
         subject.fingerprint.digest,
         state=counts.state,
+        first_failure=why,
     )

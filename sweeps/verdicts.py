@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sweeps.answers import Answer, parameters
-from sweeps.display import count, duration, path, size, table
+from sweeps.answers import Answer
+from sweeps.display import count, duration, parameters, path, size, table
 
 if TYPE_CHECKING:
     from sweeps.block import Array, Failure

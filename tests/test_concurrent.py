@@ -269,7 +269,7 @@ def check_all_but(failed):
     alone = sweeps.run("alone", engine="serial").alone.values
     expected = np.where(np.isin(np.arange(40), list(failed)), np.nan, alone)
     np.testing.assert_array_equal(sweeps.load("served").served.values, expected)
-    said = {f.params["i"]: f for f in reporting.failures(resolve("served"))}
+    said = {f.params["i"]: f for f in reporting.failures_of(resolve("served"))}
     assert sorted(said) == sorted(failed)
     for i, what in failed.items():
         f = said[i]

@@ -90,7 +90,7 @@ def check(subject, n, deaths, attempts=1):
     expected = np.arange(n, dtype=float)
     expected[list(deaths)] = np.nan
     np.testing.assert_array_equal(data, expected)
-    failures = {f.params["i"]: f for f in reporting.failures(subject)}
+    failures = {f.params["i"]: f for f in reporting.failures_of(subject)}
     assert sorted(failures) == sorted(deaths)
     for i, death in deaths.items():
         kind, name, message = FAILURES[death]
@@ -178,7 +178,7 @@ def test_the_innocent_that_are_killed_beside_the_guilty_are_acquitted(
         patch.setattr(scheduling, "_FIRST_BLOCK", 2 * n_at_once)
         report = running.execute(subject, Options("scripted", n_workers=n_workers))
     assert (report.n_computed, report.n_failed) == (64 - len(guilty), len(guilty))
-    assert {f.params["i"] for f in reporting.failures(subject)} == guilty
+    assert {f.params["i"] for f in reporting.failures_of(subject)} == guilty
     assert len(losses) <= (2 + math.log2(64)) * len(guilty)
 
 
@@ -210,7 +210,7 @@ def test_a_value_that_kills_a_vectorized_function_is_found(project, death, why):
     assert (report.n_computed, report.n_failed) == (1999, 1)
     expected = np.where(np.arange(2000) == 777, np.nan, 2.0 * np.arange(2000))
     np.testing.assert_array_equal(sweeps.load("column").column.values, expected)
-    (failure,) = reporting.failures(resolve("column"))
+    (failure,) = reporting.failures_of(resolve("column"))
     assert (failure.params["i"], failure.kind, failure.message) == (777, *why)
 
 

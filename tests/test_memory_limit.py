@@ -69,7 +69,7 @@ def test_a_leak_of_earlier_points_is_the_fault_of_none(leaky):
 def test_the_point_that_takes_too_much_is_named(leaky, name, at):
     subject = resolve(name)
     running.execute(subject, Options(n_workers=2, memory_limit="512M"))
-    (failure,) = reporting.failures(subject)
+    (failure,) = reporting.failures_of(subject)
     assert (failure.kind, failure.params) == ("died", at)
     assert failure.message == "the worker died: beyond the memory limit of 512M"
     assert f"in {name}" in failure.traceback

@@ -60,7 +60,7 @@ def test_memo_and_results_go_on_under_the_new_name(renamed):
     assert (done.is_landed, done.left, done.warnings) == (True, (), ())
     status = package.status("new")
     assert (status.done, status.failed, status.missing, status.stale) == (2, 1, 0, 0)
-    (failure,) = package.reporting.failures(resolve("new"))
+    (failure,) = package.reporting.failures_of(resolve("new"))
     assert failure.message == "bad"
     assert not Path("results/old.h5").exists()
     assert not Path("results/.memo/old").exists()

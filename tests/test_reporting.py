@@ -51,7 +51,7 @@ def test_outputs_that_do_not_fit_each_other_count_as_failed(project):
     run(made, engine="serial")
     told = status(made)
     assert (told.done, told.failed) == (1, 1)
-    (failure,) = reporting.failures(resolve(made))
+    (failure,) = reporting.failures_of(resolve(made))
     assert failure.kind == "output"
     assert "(2, 2)" in failure.message
     assert "(3, 3)" in failure.message
@@ -59,7 +59,7 @@ def test_outputs_that_do_not_fit_each_other_count_as_failed(project):
 
 def test_failures_stand_in_the_order_of_the_space(project):
     run(odd_ones, engine="serial")
-    failed = reporting.failures(resolve(odd_ones))
+    failed = reporting.failures_of(resolve(odd_ones))
     assert [f.params["x"] for f in failed] == [0, 2, 4, 6, 8]
     assert [f.message for f in failed] == [f"{x} is even" for x in range(0, 10, 2)]
 

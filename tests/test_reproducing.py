@@ -208,7 +208,7 @@ def test_a_random_point_is_what_the_workers_stored_to_the_last_bit(kinds, monkey
 
 def test_a_failed_point_raises_the_same_with_the_same_message(kinds, monkeypatch):
     monkeypatch.chdir(kinds)
-    known = {name: package.reporting.failures(resolve(name)) for name in FAILING}
+    known = {name: package.reporting.failures_of(resolve(name)) for name in FAILING}
     wanted = {(name, f.position): f for name, failed in known.items() for f in failed}
     assert len(wanted) == 6 + 1 + 4 + 2 + 4
     chosen = {name: [f.position for f in failed] for name, failed in known.items()}

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 import types
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -113,7 +114,7 @@ def test_failed_points_are_kept_apart_and_computed_again_alone(square):
     (square / "fail-3").unlink()
     report = execute()
     assert (calls(), report.n_reused, report.n_computed, report.n_failed) == ([3, 7], 18, 1, 1)
-    (failure,) = sweeps.reporting.failures(resolve("square"))
+    (failure,) = sweeps.reporting.failures_of(resolve("square"))
     assert (failure.params, failure.attempts, failure.kind) == ({"x": 7}, 2, "exception")
     assert failure.message == "told to fail at 7"
 
@@ -484,3 +485,51 @@ def outer(y):
     )
     found = sweeps.run("outer", engine="threads", n_workers=3)
     assert found.outer.values.tolist() == [20 * y + 10 for y in range(6)]
+
+
+HALF = """
+from sweeps import experiment, grid
+
+@experiment(grid(x=[1, 2, 3, 4]))
+def half(x, shift=0):
+    if (x + shift) % 2:
+        raise ValueError(f"odd: {x}")
+    return {"y": x}
+"""
+
+
+@pytest.mark.parametrize("options", [{}, {"retry": False}, {"axes": {"shift": [1]}}])
+def test_failures_are_said_in_python(project, options):
+    (project / "experiments" / "half.py").write_text(HALF)
+    if "retry" in options:
+        with pytest.warns(UserWarning):
+            sweeps.run("half", engine="serial")
+    axes = {"axes": options["axes"]} if "axes" in options else {}
+    failed = [2, 4] if axes else [1, 3]
+    with pytest.warns(UserWarning) as told:
+        sweeps.run("half", engine="serial", **options)
+    (said,) = [str(each.message) for each in told]
+    assert f"2 of 4 points of 'half' failed; the first at x={failed[0]}: ValueError: odd: " in said
+    assert "sweeps.failures('half'" in said
+    assert told[0].filename == __file__
+    found = sweeps.failures("half", **axes)
+    assert [(each.params["x"], each.message) for each in found] == [
+        (x, f"odd: {x}") for x in failed
+    ]
+    assert "Traceback" in found[0].traceback
+    assert "Traceback" not in repr(found)
+
+
+def test_an_experiment_that_runs_itself_warns_where_it_was_asked(project):
+    made = experiment(grid(x=[0, 1]), name="inverse")(lambda x: 1 // x)
+    with pytest.warns(UserWarning, match=r"sweeps.failures\(inverse\)") as told:
+        made.run(engine="serial")
+    assert told[0].filename == __file__
+
+
+def test_a_run_without_failures_says_nothing(square):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(2):
+            sweeps.run("square", engine="serial")
+    assert sweeps.failures("square") == []

@@ -57,7 +57,7 @@ def failures(
     """
     from sweeps import reporting
 
-    failed = reporting.failures(common.subject(name, experiments, results, axes, only))
+    failed = reporting.failures_of(common.subject(name, experiments, results, axes, only))
     common.say(answers.failures(failed, rows), as_json)
     if failed and not as_json:
         one = next((each for each in failed if each.kind == "exception"), failed[0])

@@ -225,7 +225,7 @@ def write(project, n=200, timeout=1.0, options="", asynchronous=""):
 
 
 def check(name, n, deeds, expected=EXPECTED):
-    failures = {f.params["i"]: f for f in reporting.failures(resolve(name))}
+    failures = {f.params["i"]: f for f in reporting.failures_of(resolve(name))}
     failing = {i: expected[deed] for i, deed in deeds.items() if expected[deed] is not FINE}
     assert sorted(failures) == sorted(failing), {i: f.message[:300] for i, f in failures.items()}
     for i, (kind, type_, message) in failing.items():
