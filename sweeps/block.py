@@ -191,6 +191,8 @@ class Receipt:
         Seconds spent in the function.
     error : str
         Why the block could not be committed, else empty.
+    warnings : tuple of str
+        What is to be said of the values though they are kept.
     """
 
     number: int
@@ -199,6 +201,7 @@ class Receipt:
     n_left: int
     busy_s: float
     error: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -43,7 +43,7 @@ def task_here(
     if subject.location is not None:  # what ``__main__`` holds counts by its own content
         freezing.refuse_newer_data(frozen, subject)
     settings = _settings(subject, flights, frozen, clock_ns)
-    task = worker.Task(subject.experiment, settings, flight.Recorder(None))
+    task = worker.task(subject.experiment, settings, flight.Recorder(None))
     return task, dataclasses.replace(frozen.pins, scratch=flights / "scratch")
 
 

@@ -171,6 +171,7 @@ class Dispatch:
         self.tally.n_computed += receipt.n_done
         self.tally.n_failed += receipt.n_failed
         self.tally.busy_s += receipt.busy_s
+        self.tally.warnings += [w for w in receipt.warnings if w not in self.tally.warnings]
 
     def _give_up(self, error: str) -> None:
         self.tally.error = self.tally.error or error

@@ -10,6 +10,7 @@ from sweeps import display
 from sweeps.errors import OutputError
 from sweeps.interrupting import Interrupted
 
+_CALLERS = frozenset({"sweeps.calling", "sweeps.duplicating"})
 _MESSAGE, _TEXT = 4_000, 20_000
 """Characters kept of a message and of a traceback; some libraries put their data in messages."""
 
@@ -28,8 +29,8 @@ def timed_out(timeout_s: float, where: str) -> Why:
 
 
 def why(error: BaseException) -> Why:
-    """Kind, type, message and traceback, without the frames of this module; cut where long."""
-    frames = error.__traceback__.tb_next if error.__traceback__ is not None else None
+    """Kind, type, message and traceback, without frames of ours before it; cut where long."""
+    frames = frames_of(error)
     try:
         text, message = _traceback(error, frames), str(error)
     except Interrupted:
@@ -38,6 +39,14 @@ def why(error: BaseException) -> Why:
         text, message = f"{type(error).__name__}: (cannot be shown)", "(cannot be shown)"
     shortened = display.shortened
     return "exception", type(error).__name__, shortened(message, _MESSAGE), shortened(text, _TEXT)
+
+
+def frames_of(error: BaseException) -> TracebackType | None:
+    """Frames of an error, without that which caught it and those of ours that follow it."""
+    frames = error.__traceback__.tb_next if error.__traceback__ is not None else None
+    while frames is not None and frames.tb_frame.f_globals.get("__name__") in _CALLERS:
+        frames = frames.tb_next
+    return frames
 
 
 _STACKS: dict[object, str] = {}

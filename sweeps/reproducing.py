@@ -17,6 +17,7 @@ import numpy as np
 
 from sweeps import (
     calling,
+    duplicating,
     failing,
     flight,
     hosting,
@@ -134,8 +135,11 @@ def _call(case: Case, debug: Debug | None) -> tuple[Called, Why | None, tuple[st
     """Call the function through what a worker calls it through."""
     subject, experiment = case.subject, case.subject.experiment
     at = np.array([case.position], dtype=np.int64)
-    columns: dict[str, Any] = experiment.space.arguments_at(at, experiment.passed)
-    given = {
+    found = experiment.space.arguments_at(at, experiment.passed)
+    tables = {name: experiment.space.columns[name].table for name in found}
+    originals = duplicating.Originals(tables)
+    columns: dict[str, Any] = {name: originals.column(name, c) for name, c in found.items()}
+    constants = {
         name: values.unlabel(table.element(0))
         for name, table in experiment.constants.items()
         if name not in columns
@@ -144,7 +148,8 @@ def _call(case: Case, debug: Debug | None) -> tuple[Called, Why | None, tuple[st
     if streams is not None:
         columns[RNG] = Generators(experiment.seed, streams)
     limits = calling.Limits(math.inf, None, experiment.name, experiment.dims, experiment.taken)
-    watch = _Watch(experiment.function)
+    function, given = originals.function(experiment.function, constants)
+    watch = _Watch(function)
     watched = dataclasses.replace(experiment, function=watch.function)
     called: Called | None = None
     warnings: tuple[str, ...] = ()
@@ -194,7 +199,7 @@ class _Watch:
         self.function = call_async if signature.is_async(function) else call
 
     def _keep(self, error: BaseException) -> None:
-        frames = error.__traceback__.tb_next if error.__traceback__ is not None else None
+        frames = failing.frames_of(error)
         self.why = failing.why(error)
         if isinstance(error, Interrupted):  # the last frame is that of the signal's handler
             self.error, self.frames = KeyboardInterrupt(), _without_last(frames)

@@ -19,6 +19,7 @@ import numpy as np
 from sweeps import (
     calling,
     declaring,
+    duplicating,
     failing,
     fingerprint,
     flight,
@@ -131,14 +132,31 @@ class Task:
     experiment: declaring.Experiment
     settings: Settings
     recorder: flight.Recorder
+    originals: duplicating.Originals
     hosts: hosting.Hosts = dataclasses.field(default_factory=hosting.Hosts)
     surroundings: process.Surroundings | None = None
 
 
+def task(
+    experiment: declaring.Experiment,
+    settings: Settings,
+    recorder: flight.Recorder,
+    surroundings: process.Surroundings | None = None,
+) -> Task:
+    """Make a task, in which no point sees what another one did to the things that it is given."""
+    tables = {name: column.table for name, column in settings.keys.space.columns.items()}
+    originals = duplicating.Originals({n: t for n, t in tables.items() if n in settings.passed})
+    function, constants = originals.function(experiment.function, settings.constants)
+    if function is not experiment.function:
+        experiment = dataclasses.replace(experiment, function=function)
+        settings = dataclasses.replace(settings, constants=constants)
+    return Task(experiment, settings, recorder, originals, surroundings=surroundings)
+
+
 def work(job: Job, block: Block) -> Receipt:
     """Evaluate a block in a worker process, commit it to the memo, and say so."""
-    task = ready(job)
-    return task if isinstance(task, Receipt) else evaluate(task, block)
+    made = ready(job)
+    return made if isinstance(made, Receipt) else evaluate(made, block)
 
 
 def ready(job: Job) -> Task | Receipt:
@@ -181,7 +199,7 @@ def prepare(job: Job) -> Task:
     surroundings = process.Surroundings(settings.memory_bytes)
     # Without psutil loky collects garbage each second: 20 to 50 ms, nearly all of it in modules.
     gc.freeze()
-    return Task(experiment, settings, flight.Recorder(settings.flights), surroundings=surroundings)
+    return task(experiment, settings, flight.Recorder(settings.flights), surroundings)
 
 
 def _read(job: Job) -> io.BytesIO:
@@ -254,13 +272,15 @@ def _evaluate(task: Task, block: Block) -> Receipt:
         len(block) - n_begun,
         called.busy_s,
         error_text,
+        tuple(task.originals.shared),
     )
 
 
 def arguments(task: Task, positions: Positions) -> tuple[dict[str, Any], dict[str, Any]]:
     """What the function is given at all points, and the columns that it is given of each."""
     settings = task.settings
-    columns: dict[str, Any] = settings.keys.space.arguments_at(positions, settings.passed)
+    found = settings.keys.space.arguments_at(positions, settings.passed)
+    columns: dict[str, Any] = {n: task.originals.column(n, c) for n, c in found.items()}
     given = {name: value for name, value in settings.constants.items() if name not in columns}
     streams = settings.keys.streams(positions)
     if streams is not None:
