@@ -189,7 +189,7 @@ class Unwilling:
         self.n = 1
 
 
-@pytest.mark.parametrize("thing", [Path(__file__).open(), (i for i in [1]), Unwilling()])
+@pytest.mark.parametrize("thing", [Path(__file__).open(), (i for i in [1]), Unwilling()])  # noqa: SIM115
 def test_what_cannot_be_copied_is_shared_and_named(thing):
     name = type(thing).__name__
     originals = Originals({"source": accept("source", {"a": {"held": thing}})})
