@@ -52,7 +52,7 @@ def compute(
             stack.callback(others.close)
         if subject.is_only_copy:
             absorbing.adopt(subject)
-        index = memo.scan(subject.memo)
+        index = memo.scan(subject.memo, sets_aside=True)
         todo = plan(subject, index, recompute=options.recompute, retry=options.retry, keep=True)
         positions = _first(todo.todo, options.limit)
         n_todo = sum(map(len, positions))

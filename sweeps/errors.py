@@ -41,6 +41,10 @@ class UnfinishedError(StorageError):
     exit_code = 1
 
 
+class LaterFormatError(StorageError):
+    """A file that a later version of this package wrote, in a format that this one cannot know."""
+
+
 class HostileFileError(StorageError):
     """A file that asks for more than to be read."""
 

@@ -34,7 +34,8 @@ def load(path: Path, group: str | None = None) -> xarray.Dataset:
     xarray.Dataset
         In memory if it takes less than 1 GiB there, and then the file is closed. A larger one is
         read when used; it goes on showing the file as it was when opened, also when a later run
-        has replaced it. Integers and bools with missing points are floats with NaN, and strings
+        has replaced it. Pickled, it shows the same file, or raises `StorageError` where that was
+        replaced. Integers and bools with missing points are floats with NaN, and strings
         objects with NaN.
 
     Raises
@@ -49,20 +50,22 @@ def load(path: Path, group: str | None = None) -> xarray.Dataset:
 
     if not os.path.exists(path):  # noqa: PTH110 - Path's raises for what can be no path
         raise _missing(path)
-    if path.is_file() and sealing.is_damaged(path, sealing.RESULTS):
-        raise StorageError(f"{path} is damaged: python -m sweeps verify {path} sets it aside")
+    with opening.damaged(path):
+        if path.is_file() and sealing.is_damaged(path, sealing.RESULTS):
+            raise StorageError(_what_is_damaged(path))
     with opening.open_read(path) as file, opening.damaged(path):
         if group is not None and not _is_group(file.get(group)):
             raise _no_group(path, group, [n for n, item in file.items() if _is_group(item)])
     with opening.damaged(path):
-        # No lock for the same reason as in opening.open_own.
+        import h5netcdf  # noqa: F401 - where it is missing, xarray says that it knows no such engine
+
         dataset = xarray.open_dataset(
-            path,
+            _State(path),  # type: ignore[arg-type]
             engine="h5netcdf",
             group=group,
             decode_times=_decode_times(),
-            driver_kwds={"locking": False},
         )
+        dataset.encoding["source"] = os.path.abspath(path)  # noqa: PTH100 - follows no links
         if is_read_at_once(dataset):
             with dataset:
                 return dataset.load()
@@ -72,6 +75,45 @@ def load(path: Path, group: str | None = None) -> xarray.Dataset:
 def is_read_at_once(dataset: xarray.Dataset) -> bool:
     """Whether `load` reads all of a dataset, so that it does not need its file any more."""
     return dataset.nbytes < EAGER_BYTES
+
+
+class _State(opening.Source):
+    """A results file as it was when it was loaded, in other processes too."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, (os.path.abspath(self.path), self._identity())  # noqa: PTH100
+
+    def _identity(self) -> tuple[int, bytes | float]:
+        """Tell it from what may take its name: by its digest, or else its time."""
+        digest = sealing.held_by(self._descriptor, sealing.RESULTS)
+        return self.n_bytes, digest or os.fstat(self._descriptor).st_mtime
+
+
+def _again(path: str, identity: tuple[int, bytes | float]) -> _State:
+    """Open a results file that was loaded elsewhere.
+
+    Raises
+    ------
+    StorageError
+        Where it is not that file any more, or cannot be read.
+    """
+    with opening.damaged(path):
+        state = _State(Path(path))
+    if state._identity() != identity:
+        raise StorageError(
+            f"{path} was replaced since it was loaded: load it again, or .load() it before it is "
+            "sent to other processes or pickled"
+        )
+    return state
+
+
+def _what_is_damaged(path: Path) -> str:
+    if sealing.is_being_written(path):
+        return f"cannot read {path}: {opening.WRITTEN}"
+    return (
+        f"{path} is damaged: its content does not match its digest. Run {path.stem} again to land "
+        f"it anew; python -m sweeps verify {path} looks at what it is made from, too"
+    )
 
 
 def _missing(path: Path) -> StorageError:

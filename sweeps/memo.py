@@ -2,7 +2,7 @@
 
 A segment is an HDF5 file with a digest behind its end, written once and never changed. Any number
 of processes add segments to a folder at the same time; nobody needs a lock. Reading is listing the
-folder. A segment whose digest is wrong is set aside before HDF5 sees it.
+folder. A segment whose digest is wrong is passed over before HDF5 sees it, or set aside.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Index:
     segments : mapping of str to Segment
         By name, as `listing` says it.
     bad : tuple of Path
-        Damaged segments that this listing set aside.
+        Damaged segments that this listing met, where they are now.
     """
 
     folder: Path
@@ -161,30 +161,44 @@ def listing_of(place: Path) -> tuple[str, ...]:
 
 
 def _names(place: Path) -> tuple[str, ...]:
+    return _ending(place, segment.SUFFIX)
+
+
+def _ending(place: Path, suffix: str) -> tuple[str, ...]:
     try:
-        return tuple(sorted(n for n in disk.names(place) if n.endswith(segment.SUFFIX)))
+        return tuple(sorted(n for n in disk.names(place) if n.endswith(suffix)))
     except FileNotFoundError:
         return ()
     except OSError as error:
         raise StorageError(f"cannot read {place}: {os.strerror(error.errno or 0)}") from error
 
 
-def scan(place: Path, before: Index | None = None) -> Index:
+def scan(place: Path, before: Index | None = None, *, sets_aside: bool = False) -> Index:
     """Read the keys of all segments that count; those that `before` knows are not read again.
+
+    Parameters
+    ----------
+    place : Path
+    before : Index, optional
+    sets_aside : bool
+        Whether to set aside those that are damaged, which else are passed over: who only looks
+        changes nothing, and a segment may just be being copied to its place.
 
     Raises
     ------
     StorageError
-        Where a folder or a segment cannot be read; a damaged one is set aside.
+        Where a folder or a segment cannot be read.
     """
     known = dict(before.segments) if before is not None else {}
     bad: list[Path] = []
     segments: dict[str, Segment] = {}
     for rank, source in enumerate(acceptance.sources(place)):
-        segments |= _scan(source, rank, known, bad)
+        if sets_aside:
+            give_back(source.folder)
+        segments |= _scan(source, rank, known, bad, sets_aside=sets_aside)
     if before is not None and not bad and before.segments == segments:
         return before  # which has its keys sorted already
-    return Index(place, segments, tuple(bad))
+    return Index(place, segments, tuple(dict.fromkeys(bad)))
 
 
 def clock(index: Index) -> int:
@@ -226,7 +240,12 @@ def open_failures(index: Index, segments: Iterable[Segment]) -> list[Failure]:
 
 
 def _scan(
-    source: acceptance.Source, rank: int, known: dict[str, Segment], bad: list[Path]
+    source: acceptance.Source,
+    rank: int,
+    known: dict[str, Segment],
+    bad: list[Path],
+    *,
+    sets_aside: bool,
 ) -> dict[str, Segment]:
     """Read the segments of one folder, by the names of `listing`."""
     while True:
@@ -236,7 +255,7 @@ def _scan(
         new = [source.folder / n for n in listed if source.prefix + n not in known]
         for path, loaded in zip(new, _loaded(new), strict=True):
             if isinstance(loaded, segment.DamagedError):
-                bad.append(set_aside(path))
+                bad.append(set_aside(path) if sets_aside else path)
             elif isinstance(loaded, segment.MergedAwayError):
                 is_complete = False
             else:
@@ -282,6 +301,16 @@ def _are_large(paths: Sequence[Path]) -> bool:
 def set_aside(path: Path) -> Path:
     """Put a damaged segment where no listing sees it; return where."""
     return files.set_aside(path, path.with_suffix(BAD_SUFFIX))
+
+
+def give_back(place: Path) -> None:
+    """Give segments that were set aside their names again, if they are whole by now.
+
+    As one is that was set aside while somebody copied it to its place.
+    """
+    for path in _ending(place, BAD_SUFFIX):
+        with contextlib.suppress(OSError, StorageError, segment.DamagedError):
+            disk.replace(place / path, place / segment.name_of(segment.digest(place / path)))
 
 
 def commit(

@@ -18,14 +18,16 @@ import resource
 import signal
 import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any, NoReturn
 
 import h5py
 import numpy as np
 from h5py._objects import phil
 
-from sweeps import inspecting
+from sweeps import disk, inspecting, sealing
 from sweeps.errors import HostileFileError, StorageError
 
 _CPU_S, _MOST_CPU_S = 1, 30
@@ -35,7 +37,75 @@ _BYTES_A_SECOND = 10_000_000
 _SPARE_BYTES = 2**28
 _OVER_TIME = (signal.SIGPROF, signal.SIGXCPU, signal.SIGKILL)
 _MOST_SAID = 4096  # a pipe takes that at once
+WRITTEN = (
+    "it is open for writing, here or in another program, or that did not close it: close it there "
+    "first"
+)
 _HAS_CHILDREN = sys.platform == "linux"  # elsewhere a fork without exec is not safe
+
+
+class Source(io.RawIOBase):
+    """A file for HDF5 to read, as it was when it was opened, also when another takes its name.
+
+    HDF5 opens no file by its path that this process has open with other settings, such as those of
+    locks; nor does it later, with other settings, what is open here. It cannot tell which file is
+    behind a Python object, so that neither is in the way of the other. Nothing is locked, since
+    files are replaced, never changed; Lustre may refuse locks.
+
+    Raises
+    ------
+    OSError
+        Where it cannot be opened.
+    StorageError
+        For what is not a file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._descriptor = -1
+        self._at = 0
+        self.path = path
+        self._descriptor = disk.open_to_read(path)
+        found = os.fstat(self._descriptor)
+        if not S_ISREG(found.st_mode):  # a pipe would be waited for
+            self.close()
+            raise StorageError(f"cannot read {path}: not a file.")
+        self.n_bytes = found.st_size
+
+    def __repr__(self) -> str:  # which HDF5 takes for its name
+        return str(self.path)
+
+    def readable(self) -> bool:
+        """Say that it can be read."""
+        return True
+
+    def seekable(self) -> bool:
+        """Say that it can be read at any place."""
+        return True
+
+    def tell(self) -> int:
+        """Say where the next byte is read."""
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a place in it."""
+        before = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.n_bytes}
+        self._at = before[whence] + offset
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        """Read as many bytes as there are, and a buffer takes."""
+        # At a place, since a process that is forked off has the same descriptor.
+        n_read = os.preadv(self._descriptor, [buffer], self._at)
+        self._at += n_read
+        return n_read
+
+    def close(self) -> None:
+        """Close it."""
+        if self._descriptor >= 0:
+            disk.close(self._descriptor)
+            self._descriptor = -1
+        super().close()
 
 
 def open_read(path: Path) -> h5py.File:
@@ -57,7 +127,7 @@ def open_read(path: Path) -> h5py.File:
         return open_own(path)
     state = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
     _look_by_child(path, state)
-    return _open(path, str(path), locking=False)
+    return _open(path)
 
 
 def open_own(path: Path) -> h5py.File:
@@ -68,8 +138,7 @@ def open_own(path: Path) -> h5py.File:
     HostileFileError, StorageError
         As `open_read` does, save that HDF5 must come to an end with the file.
     """
-    # Files are replaced, never changed, so that readers need no lock, which Lustre may refuse.
-    return _inspected(_open(path, str(path), locking=False), str(path))
+    return _inspected(_open(path), str(path))
 
 
 def open_image(data: bytes | memoryview) -> h5py.File:
@@ -78,7 +147,7 @@ def open_image(data: bytes | memoryview) -> h5py.File:
     Through BytesIO: 48 MB are read in 16 ms, through the core driver in 62 ms.
     """
     name = "file in memory"
-    return _inspected(_open(io.BytesIO(data), name), name)
+    return _inspected(_opened(io.BytesIO(data), name), name)
 
 
 def read_attributes(path: Path) -> dict[str, Any]:
@@ -94,18 +163,29 @@ def read_attributes(path: Path) -> dict[str, Any]:
     return {name: value for name, value in found.items() if type(value) in (str, int, float)}
 
 
-def _open(source: Path | io.BytesIO, name: str, **options: Any) -> h5py.File:
-    if isinstance(source, Path) and source.exists() and not source.is_file():
-        raise StorageError(f"cannot read {name}: not a file.")  # a pipe would be waited for
+def _open(path: Path) -> h5py.File:
+    with _told(path):
+        source = Source(path)
+        if sealing.is_being_written(path):
+            source.close()
+            raise StorageError(f"cannot read {path}: {WRITTEN}.")
     try:
-        return h5py.File(source, "r", **options)
-    except (OSError, ValueError) as error:
-        number = getattr(error, "errno", None)
-        if number in (None, errno.EINVAL):
-            reason = f"not an HDF5 file, or a damaged one ({error})"
-        else:
-            reason = os.strerror(number)
-        raise StorageError(f"cannot read {name}: {reason}.") from error
+        return _opened(source, str(path))
+    except BaseException:
+        source.close()
+        raise
+
+
+def _opened(source: io.RawIOBase | io.BytesIO, name: str) -> h5py.File:
+    with _told(name):
+        try:
+            return h5py.File(source, "r")
+        except (OSError, RuntimeError, ValueError) as error:
+            if _is_machine(error):
+                raise
+            raise StorageError(
+                f"cannot read {name}: not an HDF5 file, or a damaged one ({error})."
+            ) from error
 
 
 def _inspected(file: h5py.File, name: str) -> h5py.File:
@@ -119,29 +199,56 @@ def _inspected(file: h5py.File, name: str) -> h5py.File:
 
 
 @contextlib.contextmanager
-def damaged(name: object) -> Any:
+def damaged(name: object) -> Iterator[None]:
     """Say that a file is damaged where reading it raises, with the reason in the library's words.
 
     h5py raises nine types of exceptions where metadata are damaged, h5netcdf and xarray others.
+    What the machine lacks is no damage, and said as it is.
     """
+    with _told(name):
+        try:
+            yield
+        except (StorageError, MemoryError, ImportError):
+            raise
+        except Exception as error:
+            if _is_machine(error):
+                raise
+            said = " ".join(f"{type(error).__name__}: {error}".split())
+            raise StorageError(
+                f"cannot read {name}: damaged, or no results file ({said}); if a run made it, "
+                "remove it and run again, which computes nothing anew"
+            ) from error
+
+
+@contextlib.contextmanager
+def _told(name: object) -> Iterator[None]:
+    """Say in one line what the machine lacks for reading a file."""
     try:
         yield
-    except StorageError:
-        raise
-    except Exception as error:
-        said = " ".join(f"{type(error).__name__}: {error}".split())
+    except MemoryError as error:
+        raise StorageError(f"cannot read {name}: there is not enough memory.") from error
+    except ImportError as error:
         raise StorageError(
-            f"cannot read {name}: damaged, or no results file ({said}); if a run made it, "
-            "remove it and run again, which computes nothing anew"
+            f"cannot read {name}: a package cannot be imported ({error}); install it."
         ) from error
+    except OSError as error:
+        if not _is_machine(error):
+            raise
+        raise StorageError(f"cannot read {name}: {os.strerror(error.errno or 0)}.") from error
+
+
+def _is_machine(error: BaseException) -> bool:
+    """Whether the system has refused something, and the file is not at fault."""
+    return isinstance(error, OSError) and error.errno not in (None, 0, errno.EINVAL)
 
 
 @functools.lru_cache(maxsize=64)
 def _look_by_child(path: Path, state: tuple[int, ...]) -> None:
     """Let a child read what there is of metadata and text in a file, and raise what it says."""
-    reader, writer = os.pipe()
+    with _told(path):
+        reader, writer = os.pipe()
     # A lock that another thread holds would be held for ever in the child.
-    with phil, warnings.catch_warnings():
+    with _told(path), phil, warnings.catch_warnings():
         # Of Python and of libraries with threads (JAX): the child starts none and needs none.
         warnings.simplefilter("ignore")
         child = os.fork()
@@ -177,7 +284,7 @@ def _look(path: Path, n_bytes: int, writer: int) -> NoReturn:
         _limit(resource.RLIMIT_CORE, 0)
         with contextlib.suppress(FileNotFoundError):  # without /proc nobody knows what it has
             _limit(resource.RLIMIT_AS, _mapped_bytes() + _SPARE_BYTES + 8 * n_bytes)
-        with _open(path, str(path), locking=False) as file, damaged(path):
+        with _open(path) as file, damaged(path):
             inspecting.exhaust(file, inspecting.inspect(file, str(path)), beat)
         said = "fine\n"
     except HostileFileError as error:

@@ -70,7 +70,7 @@ def refresh(
     known_bad, bad = set(before.bad), set[Path]()
     while True:
         try:
-            scanned = memo.scan(subject.memo, before)
+            scanned = memo.scan(subject.memo, before, sets_aside=True)
             bad |= set(scanned.bad) - known_bad
             index = before = merging.merge(scanned)
             gathered = gathering.gather(subject.experiment, subject.keys, index)

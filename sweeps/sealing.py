@@ -7,18 +7,29 @@ its own end: so a changed file is told from a damaged one.
 from __future__ import annotations
 
 import concurrent.futures
+import fcntl
 import hashlib
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from sweeps import disk
+from sweeps.errors import LaterFormatError
 
 RESULTS = b"sweeps-results-1"
 SEGMENT = b"sweeps-segment-1"
 VALUE = b"sweeps-cached-1"
-"""What ends a file, behind the digest: its kind, and the version of that."""
+"""What ends a file, behind the digest: its kind, and the number of its format."""
+
+FORMAT = 1
+"""The latest format that is known. A later one must end in its number, too."""
+
+_FORMATS = re.compile(
+    rb"sweeps-(?:results|segment)-([1-9]|[2-9][0-9]+)\Z"
+)  # not 1 and a stray byte
+_LONGEST = 24
 
 DIGEST_BYTES = 32
 QUICK_BYTES = 64 * 2**20
@@ -29,6 +40,12 @@ _LARGE_BYTES = 8 * 2**20
 _HEAD_BYTES = 64
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _ENDS = {0: 40, 1: 44, 2: 28, 3: 28}  # version of the superblock: where it has the file's end
+_FLAGS = {
+    0: 20,
+    1: 20,
+    2: 11,
+    3: 11,
+}  # and where its flags, of which the first says "being written"
 
 
 class Seal(NamedTuple):
@@ -85,7 +102,16 @@ def look(path: Path, magic: bytes) -> Seal:
 
 
 def is_damaged(path: Path, magic: bytes) -> bool:
-    """Whether an HDF5 file that is quick to check has something behind it that is no whole seal."""
+    """Whether an HDF5 file that is quick to check has something behind it that is no whole seal.
+
+    Raises
+    ------
+    LaterFormatError
+        For a file of a later format.
+    OSError
+        Where it cannot be read.
+    """
+    refuse_later(path)
     if path.stat().st_size > QUICK_BYTES:
         return False
     seen, end = look(path, magic), hdf5_end(path)
@@ -93,20 +119,86 @@ def is_damaged(path: Path, magic: bytes) -> bool:
     return is_sealed and not seen.is_whole(magic)
 
 
+def later_format(path: Path) -> int | None:
+    """Number of the format of a file, if it is later than any that is known.
+
+    Raises
+    ------
+    OSError
+        Where it cannot be read.
+    """
+    descriptor = disk.open_to_read(path)
+    try:
+        os.lseek(descriptor, max(0, os.fstat(descriptor).st_size - _LONGEST), os.SEEK_SET)
+        said = _FORMATS.search(disk.read(descriptor, _LONGEST))
+    finally:
+        disk.close(descriptor)
+    number = FORMAT if said is None else int(said[1])
+    return number if number > FORMAT else None
+
+
+def refuse_later(path: Path) -> None:
+    """Refuse a file of a later format: it is no damaged one.
+
+    Raises
+    ------
+    LaterFormatError, OSError
+    """
+    if (number := later_format(path)) is not None:
+        raise LaterFormatError(
+            f"cannot read {path}: it is of format {number}, and this version of sweeps knows "
+            f"formats up to {FORMAT}: use the version that wrote it, or a later one"
+        )
+
+
+def digest_of(path: Path) -> bytes:
+    """Make the digest of all that is in a file."""
+    descriptor = disk.open_to_read(path)
+    try:
+        return _digest(descriptor, os.fstat(descriptor).st_size)[0]
+    finally:
+        disk.close(descriptor)
+
+
 def hdf5_end(path: Path) -> int | None:
     """Where HDF5 says that its file ends: there a program that changes it cuts off the seal.
 
     The superblock says so: https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html
     """
+    head = _head(path)
+    at = _ENDS.get(head[len(_SIGNATURE)]) if head else None
+    return None if at is None else int.from_bytes(head[at : at + 8], "little")
+
+
+def _head(path: Path) -> bytes:
+    """Read the first bytes of an HDF5 file; none of what is no HDF5."""
     descriptor = disk.open_to_read(path)
     try:
         head = disk.read(descriptor, _HEAD_BYTES)
     finally:
         disk.close(descriptor)
-    at = _ENDS.get(head[len(_SIGNATURE)]) if len(head) == _HEAD_BYTES else None
-    if at is None or not head.startswith(_SIGNATURE):
-        return None
-    return int.from_bytes(head[at : at + 8], "little")
+    return head if len(head) == _HEAD_BYTES and head.startswith(_SIGNATURE) else b""
+
+
+def is_being_written(path: Path) -> bool:
+    """Whether some program has an HDF5 file open to change it, or died over that.
+
+    HDF5 notes it in the file, and locks the file where it is not told to leave that.
+    """
+    head = _head(path)
+    flags = _FLAGS.get(head[len(_SIGNATURE)]) if head else None
+    if flags is not None and head[flags] & 1:
+        return True
+    descriptor = disk.open_to_read(path)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # no locks here
+        return False
+    finally:
+        disk.close(descriptor)
+    return False
 
 
 def held(path: Path, magic: bytes) -> bytes | None:
@@ -119,11 +211,16 @@ def held(path: Path, magic: bytes) -> bytes | None:
     """
     descriptor = disk.open_to_read(path)
     try:
-        n_behind = DIGEST_BYTES + len(magic)
-        os.lseek(descriptor, max(0, os.fstat(descriptor).st_size - n_behind), os.SEEK_SET)
-        behind = disk.read(descriptor, n_behind)
+        return held_by(descriptor, magic)
     finally:
         disk.close(descriptor)
+
+
+def held_by(descriptor: int, magic: bytes) -> bytes | None:
+    """Read the digest that stands behind an open file, as `held` does."""
+    n_behind = DIGEST_BYTES + len(magic)
+    os.lseek(descriptor, max(0, os.fstat(descriptor).st_size - n_behind), os.SEEK_SET)
+    behind = disk.read(descriptor, n_behind)
     is_sealed = len(behind) == n_behind and behind.endswith(magic)
     return behind[:DIGEST_BYTES] if is_sealed else None
 

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from sweeps import h5, imaging, kept, opening, outline, packing, sealing
 from sweeps.block import Array, Failure, Header, Part, Variable
-from sweeps.errors import StorageError
+from sweeps.errors import LaterFormatError, StorageError
 from sweeps.keys import Factors, Keys, shifted, written
 
 SUFFIX = ".seg"
@@ -92,7 +92,7 @@ class MergedAwayError(StorageError):
 
 
 class DamagedError(Exception):
-    """A segment that is not what was written."""
+    """A segment that is not what was written: its digest is wrong."""
 
 
 def open_hdf5(path: Path) -> h5py.File:
@@ -152,12 +152,12 @@ def load(path: Path) -> Segment:
     """
     try:
         seal = _verified(path)
-        is_landed = seal.is_whole(sealing.RESULTS)
+        is_landed = seal.behind.endswith(sealing.RESULTS)
         if not is_landed and (known := outline.decode(seal.content)) is not None:
             parts = tuple(_outlined(path, i, each) for i, each in enumerate(known.parts))
             return Segment(path, seal.n_bytes, known.created_ns, parts, known.failures)
         with reading(path), open_hdf5(path) as file:
-            if is_landed:
+            if is_landed or kept.MEMO in file:
                 return _landed(path, seal.n_bytes, file)
             parts = tuple(_stored_part(path, file[g]) for g in file if g.startswith("part"))
             created_ns = int(file.attrs["created_ns"])
@@ -165,9 +165,12 @@ def load(path: Path) -> Segment:
     except (MergedAwayError, DamagedError):
         raise
     except (LookupError, OSError, RuntimeError, StorageError, TypeError, ValueError) as error:
-        if isinstance(error, StorageError) and getattr(error.__cause__, "errno", None):
+        if isinstance(error, LaterFormatError) or getattr(error.__cause__, "errno", None):
             raise  # the machine's fault, not the segment's
-        raise DamagedError from error  # whole, but written by something else
+        raise StorageError(
+            f"cannot read {path}: its digest is right, but it holds what this version of sweeps "
+            "does not know: use the version that wrote it, or move it away"
+        ) from error
 
 
 def verify(path: Path) -> int:
@@ -179,6 +182,17 @@ def verify(path: Path) -> int:
         As `load` does.
     """
     return _verified(path).n_bytes
+
+
+def digest(path: Path) -> bytes:
+    """Digest of a segment whatever its name, from which its right name follows.
+
+    Raises
+    ------
+    DamagedError, MergedAwayError, StorageError
+        As `load` does.
+    """
+    return _verified(path).digest
 
 
 def _verified(path: Path) -> sealing.Seal:
@@ -193,17 +207,31 @@ def _verified(path: Path) -> sealing.Seal:
         raise DamagedError from error
     except OSError as error:
         raise StorageError(f"cannot read {path}: {os.strerror(error.errno or 0)}") from error
-    is_whole = seal.is_whole(sealing.SEGMENT) or seal.is_whole(sealing.RESULTS)
-    if not is_whole or path.name != name_of(seal.digest):
-        raise DamagedError
+    if not (seal.is_whole(sealing.SEGMENT) or seal.is_whole(sealing.RESULTS)):
+        with reading(path):
+            _refuse(path)
     return seal
+
+
+def _refuse(path: Path) -> None:
+    """Say why a segment has no whole seal; nothing if that is all that it lacks.
+
+    A program that opens a file to change it, and changes nothing, cuts the seal off.
+    """
+    if not path.is_file():
+        raise DamagedError
+    sealing.refuse_later(path)
+    if sealing.is_being_written(path):
+        raise StorageError(f"cannot read {path}: {opening.WRITTEN}")
+    if path.name != name_of(sealing.digest_of(path)):
+        raise DamagedError
 
 
 def _landed(path: Path, n_bytes: int, file: h5py.File) -> Segment:
     """Read all but the values of a results file that the memo has no other copy of."""
     found = kept.load(file)
     if found.fingerprint != path.parent.name:  # the folders of the memo are named after the code
-        raise DamagedError
+        raise ValueError(found.fingerprint)
     parts = tuple(
         StoredPart(
             *(path, "/", each.keys, kept.elapsed(file, each.places)),

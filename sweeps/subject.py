@@ -29,7 +29,7 @@ from sweeps import (
     segment,
 )
 from sweeps.declaring import Experiment
-from sweeps.errors import DeclarationError, StorageError
+from sweeps.errors import DeclarationError, LaterFormatError, StorageError
 from sweeps.fingerprint import Fingerprint, edited_since
 from sweeps.keying import KeyMaker, key_maker
 from sweeps.locating import ModuleLocation, results_folder
@@ -176,11 +176,19 @@ def whole(subject: Subject) -> Counts | None:
 
 
 def held_attributes(path: Path) -> dict[str, Any]:
-    """Attributes of a results file; empty where there is none, or a damaged one."""
+    """Attributes of a results file; empty where there is none, or a damaged one.
+
+    Raises
+    ------
+    LaterFormatError
+        For one of a later format, which is not to be replaced.
+    """
     try:
         if sealing.is_damaged(path, sealing.RESULTS):
             return {}
         return opening.read_attributes(path)
+    except LaterFormatError:
+        raise
     except (OSError, StorageError):
         return {}
 

@@ -23,7 +23,9 @@ def beforehand(case: Case) -> list[str]:
     """What to say before the function is called."""
     before = case.stored.failure
     point = f"point {case.position}, {parameters(case.parameters)},"
-    said = [f"set aside the damaged segment {bad}" for bad in case.stored.bad]
+    said = [
+        f"passed over the damaged segment {bad}; a run sets it aside" for bad in case.stored.bad
+    ]
     if before is not None and before.kind == "died":
         said.append(f"{point} ended its worker, and may end this process ({before.message})")
     if before is not None and before.kind == "timeout":

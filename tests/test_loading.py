@@ -1,7 +1,9 @@
 """Loading: a results file is enough to get the labelled values back."""
 
+import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -9,9 +11,11 @@ import pytest
 import xarray as xr
 
 from sweeps import loading
-from sweeps.errors import HostileFileError, StorageError
+from sweeps.errors import HostileFileError, LaterFormatError, StorageError
 from sweeps.landing import Coordinate, Failures, Output, Sheet, land
 from sweeps.loading import load
+
+LATER = b"sweeps-results-2"
 
 
 def land_values(path, values, attrs=None):
@@ -108,3 +112,123 @@ def test_a_file_that_reaches_outside_is_refused(tmp_path):
 def test_importing_loading_does_not_import_xarray():
     code = "import sys, sweeps.loading; sys.exit('xarray' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+OPENERS = {
+    "default": h5py.File,
+    "locked": lambda path: h5py.File(path, locking=True),
+    "unlocked": lambda path: h5py.File(path, locking=False),
+    "best effort": lambda path: h5py.File(path, locking="best-effort"),
+    "stdio": lambda path: h5py.File(path, driver="stdio"),
+    "core": lambda path: h5py.File(path, driver="core"),
+    "latest": lambda path: h5py.File(path, libver="latest"),
+    "swmr": lambda path: h5py.File(path, swmr=True),
+    "h5netcdf": lambda path: xr.open_dataset(path, engine="h5netcdf"),
+    "netcdf4": lambda path: xr.open_dataset(path, engine="netcdf4"),
+}
+
+
+@pytest.mark.parametrize("eager_bytes", [0, 2**30], ids=["lazy", "eager"])
+@pytest.mark.parametrize("opener", OPENERS.values(), ids=OPENERS)
+def test_who_has_a_file_open_is_in_nobodys_way(tmp_path, monkeypatch, opener, eager_bytes):
+    """Neither the user in that of `load`, nor `load` in that of the user."""
+    monkeypatch.setattr(loading, "EAGER_BYTES", eager_bytes)
+    land_values(path := tmp_path / "e.h5", [1.0, 2.0])
+    with opener(path) as held:
+        dataset = load(path)
+        assert np.asarray(held["y"][:]).tolist() == dataset.y.values.tolist() == [1, 2]
+    first = load(path)
+    with opener(path) as held:
+        assert np.asarray(held["y"][:]).tolist() == first.y.values.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("locking", [True, False])
+def test_a_file_that_is_open_for_writing_is_not_called_damaged(tmp_path, locking):
+    land_values(path := tmp_path / "e.h5", [1.0, 2.0])
+    with (
+        h5py.File(path, "a", locking=locking) as held,
+        pytest.raises(StorageError, match="open for writing") as told,
+    ):
+        held["y"][0] = 3
+        held.flush()
+        load(path)
+    assert "damaged" not in str(told.value)
+    assert load(path).y.values.tolist() == [3, 2]
+
+
+def _refuse(error):
+    def refuse(*_args, **_options):
+        raise error
+
+    return refuse
+
+
+@pytest.mark.parametrize(
+    ("place", "error", "reason"),
+    [
+        ("os.open", PermissionError(13, "x"), "Permission denied"),
+        ("os.open", OSError(24, "x"), "Too many open files"),
+        ("os.read", OSError(5, "x"), "Input/output error"),
+        ("os.preadv", OSError(116, "x"), "Stale file handle"),
+        ("os.pipe", OSError(24, "x"), "Too many open files"),
+        ("os.fork", OSError(11, "x"), "Resource temporarily unavailable"),
+        ("h5py.File", MemoryError(), "not enough memory"),
+        ("xarray.open_dataset", MemoryError(), "not enough memory"),
+        ("xarray.open_dataset", ImportError("no h5netcdf"), "no h5netcdf"),
+    ],
+)
+def test_what_the_machine_lacks_is_said_as_it_is(tmp_path, monkeypatch, place, error, reason):
+    land_values(path := tmp_path / "e.h5", [1.0, 2.0])
+    monkeypatch.setattr(place, _refuse(error))
+    with pytest.raises(StorageError, match=reason) as told:
+        load(path)
+    monkeypatch.undo()
+    assert "damaged" not in str(told.value)
+
+
+def test_a_package_that_is_missing_is_said(tmp_path, monkeypatch):
+    land_values(path := tmp_path / "e.h5", [1.0, 2.0])
+    monkeypatch.setitem(sys.modules, "h5netcdf", None)
+    with pytest.raises(StorageError, match=r"package cannot be imported \(.*h5netcdf"):
+        load(path)
+
+
+def test_a_lazy_dataset_shows_one_state_whatever_becomes_of_the_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(loading, "EAGER_BYTES", 0)
+    land_values(path := tmp_path / "e.h5", [1.0, 2.0])
+    dataset = load(path)
+    with xr.set_options(file_cache_maxsize=1):
+        land_values(path, [3.0, 4.0, 5.0])
+        others = [load(path) for _ in range(3)]
+        assert all(other.y.values.tolist() == [3, 4, 5] for other in others)
+        assert dataset.x.values.tolist() == [0, 0.25]
+        assert dataset.y.values.tolist() == [1, 2]
+
+
+def test_a_lazy_dataset_is_the_same_in_other_processes_or_says_that_it_was_replaced(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(loading, "EAGER_BYTES", 0)
+    monkeypatch.chdir(tmp_path)
+    land_values(Path("e.h5"), [1.0, 2.0])
+    (tmp_path / "pickled").write_bytes(pickle.dumps(load(Path("e.h5"))))
+    program = "import pickle; print(pickle.load(open({!r}, 'rb')).y.values.tolist())"
+    program = program.format(str(tmp_path / "pickled"))
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, cwd="/")
+    assert found.stdout == b"[1.0, 2.0]\n"
+    land_values(Path("e.h5"), [1.0, 3.0])  # of the same length
+    with pytest.raises(StorageError, match="was replaced since it was loaded"):
+        pickle.loads((tmp_path / "pickled").read_bytes())
+    Path("e.h5").unlink()
+    with pytest.raises(StorageError, match="No such file"):
+        pickle.loads((tmp_path / "pickled").read_bytes())
+
+
+@pytest.mark.parametrize("n_kept", [None, -5000], ids=["whole", "cut"])
+def test_a_file_of_a_later_format_is_refused_with_that_reason(tmp_path, n_kept):
+    land_values(path := tmp_path / "e.h5", np.arange(10_000.0))
+    content = path.read_bytes()
+    path.write_bytes(content[:n_kept][:-1] + b"2" if n_kept is None else content[:n_kept] + LATER)
+    with pytest.raises(LaterFormatError, match=r"of format 2, .* up to 1") as told:
+        load(path)
+    assert "damaged" not in str(told.value)

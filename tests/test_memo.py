@@ -103,6 +103,9 @@ def test_a_damaged_segment_is_set_aside_and_the_others_serve(tmp_path):
     damaged.write_bytes(damaged.read_bytes()[:-1])
     index = memo.scan(tmp_path)
     assert content(index, [1, 2]) == [1, None]
+    assert index.bad == (damaged,)  # who only looks changes nothing
+    index = memo.scan(tmp_path, sets_aside=True)
+    assert content(index, [1, 2]) == [1, None]
     assert index.bad == (damaged.with_suffix(memo.BAD_SUFFIX),)
     assert index.bad[0].exists()
     assert not memo.scan(tmp_path).bad
@@ -114,7 +117,18 @@ def test_damage_that_came_since_is_told(tmp_path):
     commit(tmp_path, {1: 1.0})
     before = memo.scan(tmp_path)
     (tmp_path / "x.seg").write_bytes(b"")
-    assert memo.scan(tmp_path, before).bad == (tmp_path / "x.bad",)
+    assert memo.scan(tmp_path, before, sets_aside=True).bad == (tmp_path / "x.bad",)
+
+
+def test_a_segment_that_was_set_aside_while_it_was_copied_to_its_place_is_given_back(tmp_path):
+    path = commit(tmp_path, {1: 1.0})
+    whole = path.read_bytes()
+    path.write_bytes(whole[:100])
+    (aside,) = memo.scan(tmp_path, sets_aside=True).bad
+    aside.write_bytes(whole)  # the copy goes on
+    assert content(memo.scan(tmp_path), [1]) == [None]
+    assert content(memo.scan(tmp_path, sets_aside=True), [1]) == [1]
+    assert not list(tmp_path.glob("*.bad"))
 
 
 def test_a_memo_that_cannot_be_written_to_can_be_read(tmp_path, monkeypatch):
@@ -236,5 +250,5 @@ def test_processes_commit_at_once_and_a_kill_costs_nothing_committed(tmp_path):
 
 def test_a_pipe_in_the_place_of_a_segment_is_set_aside_and_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / f"{'0' * 32}.seg")
-    index = memo.scan(tmp_path)
+    index = memo.scan(tmp_path, sets_aside=True)
     assert [path.name for path in index.bad] == [f"{'0' * 32}.bad"]

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweeps import h5, imaging, inspecting, memo, opening, outline, segment
+from sweeps import h5, imaging, inspecting, memo, opening, outline, sealing, segment
 from sweeps.block import Failure, Part, Variable
-from sweeps.errors import StorageError
+from sweeps.errors import LaterFormatError, StorageError
 from sweeps.segment import DamagedError, MergedAwayError
 
 
@@ -114,7 +114,7 @@ def test_every_bit_counts(small, tmp_path):
         flipped = bytearray(content)
         flipped[place] ^= 1 << (place % 8)
         path.write_bytes(flipped)
-        with pytest.raises(DamagedError):
+        with pytest.raises((DamagedError, LaterFormatError)):
             segment.load(path)
     path.write_bytes(content)
     assert segment.load(path).n_bytes == len(content)
@@ -131,19 +131,32 @@ def test_any_damage_is_found(small, tmp_path_factory, data):
     path.write_bytes(damaged)
     if damaged == content:
         segment.load(path)
+    elif damaged == content[: -sealing.DIGEST_BYTES - len(sealing.SEGMENT)]:
+        assert segment.load(path).parts  # by its name it is known to be whole
     else:
-        with pytest.raises(DamagedError):
+        with pytest.raises((DamagedError, LaterFormatError)):
             segment.load(path)
 
 
-def test_another_name_is_damage(small, tmp_path):
+def test_whose_digest_is_right_is_whole_by_any_name_and_without_its_seal(small, tmp_path):
     path = tmp_path / f"{'0' * 32}.seg"
     shutil.copy(small, path)
-    with pytest.raises(DamagedError):
-        segment.load(path)
+    assert len(segment.load(path).parts) == len(segment.load(small).parts)
+    cut = tmp_path / small.name
+    cut.write_bytes(small.read_bytes()[: -sealing.DIGEST_BYTES - len(sealing.SEGMENT)])
+    assert len(segment.load(cut).parts) == len(segment.load(small).parts)
 
 
-def test_a_whole_segment_of_something_else_is_damage(tmp_path):
+@pytest.mark.parametrize("end", [b"sweeps-segment-2", b"sweeps-segment-25", b"sweeps-results-7"])
+def test_a_later_format_is_refused_with_that_reason(small, tmp_path, end):
+    path = tmp_path / small.name
+    path.write_bytes(small.read_bytes()[: -len(end)] + end)
+    for look in segment.load, segment.verify:
+        with pytest.raises(LaterFormatError, match=r"of format .* up to 1: use the version"):
+            look(path)
+
+
+def test_a_whole_segment_of_something_else_is_said_and_not_damage(tmp_path):
     for build in (
         lambda _file: None,
         lambda file: file.__setitem__("x", h5py.ExternalLink("a", "b")),
@@ -152,7 +165,7 @@ def test_a_whole_segment_of_something_else_is_damage(tmp_path):
             patch.setattr(segment, "_build", lambda file, *_, build=build: build(file))
             patch.setattr(outline, "encode", lambda *_: b"")
             path = memo.commit(tmp_path, [])
-        with pytest.raises(DamagedError):
+        with pytest.raises(StorageError, match="its digest is right, but"):
             segment.load(path)
 
 

@@ -308,7 +308,7 @@ def a_part_of_a_split_file(path, outside):
     path.with_name("z-m.h5").replace(path)
 
 
-@hostile("already open for write|consistency")
+@hostile("open for writing")
 def a_file_that_was_never_closed(path, outside):
     with fine(path, "w", libver="latest") as file:
         file.flush()

@@ -111,14 +111,16 @@ def test_no_payload_runs(project, sweeps, tmp_path_factory, form):
     for place in places:
         place.parent.mkdir(exist_ok=True)
         place.write_bytes(payload)
-    (memo / f"{digest.hex()[:32]}.seg").write_bytes(payload + digest + b"sweeps-segment-1")
-    for _ in ("with what stands for an acceptance", "without"):
+    sealed = memo / f"{digest.hex()[:32]}.seg"
+    sealed.write_bytes(payload + digest + b"sweeps-segment-1")
+    for _ in ("with what stands for an acceptance, and for a segment", "without"):
         for command in ("status", "plan", "failures", "show", "why", "clean", "run", "status"):
             more = ["--engine", "serial"] if command == "run" else []
             said = sweeps(command, "made", *more)
             assert said.code in (0, 2), said.err
             assert "Traceback" not in said.err
         (memo / "accepted" / "0123456789abcdef.json").unlink(missing_ok=True)
+        sealed.unlink(missing_ok=True)
     assert package.load("made").made.values.tolist() == [1.0, 2.0]
     assert not mark.exists()
 
