@@ -37,13 +37,15 @@ class Everything:
     ----------
     experiment : Experiment
         Over the space of these points.
-    n_known, n_shown : int
-        Points that the memo has values of, and those of them that the space has.
+    n_hidden : int
+        Points that the memo has values of and the space has not.
+    why : str
+        Why it has not.
     """
 
     experiment: Experiment
-    n_known: int
-    n_shown: int
+    n_hidden: int = 0
+    why: str = ""
 
 
 def everything(subject: Subject, index: memo.Index) -> Everything:
@@ -55,16 +57,18 @@ def everything(subject: Subject, index: memo.Index) -> Everything:
     made = subject.experiment
     n_declared = _n_known(subject.keys, index)
     if n_declared == index.n_known:
-        return Everything(made, index.n_known, n_declared)
+        return Everything(made)
     ours = Visited(made.space, made.constants)
-    every = _alike([ours, *_visited(subject)])
+    every, differing = _alike([ours, *_visited(subject)])
     swept = _swept(every)
     spaces = [_spread(each, made.constants, swept) for each in every]
     space = _grid(made, spaces, index) or _list(made, spaces, index)
-    if space is None:
-        return Everything(made, index.n_known, n_declared)
-    found = made.with_space(space)
-    return Everything(found, index.n_known, _n_known(key_maker(found), index))
+    found = made if space is None else made.with_space(space)
+    n_shown = n_declared if space is None else _n_known(key_maker(found), index)
+    why = "they were computed before spaces were kept, or a label of theirs is gone"
+    if differing:
+        why = f"their values of {differing} are of another type, as integers are beside floats"
+    return Everything(found, index.n_known - n_shown, why)
 
 
 def shrunk(held: Mapping[str, Any], subject: Subject, gathered: Gathered) -> str:
@@ -139,17 +143,19 @@ def _visited(subject: Subject) -> Iterator[Visited]:
                 yield found
 
 
-def _alike(every: Sequence[Visited]) -> list[Visited]:
-    """Leave out spaces whose values of a parameter are of another kind than they were first."""
+def _alike(every: Sequence[Visited]) -> tuple[list[Visited], str]:
+    """Leave out spaces with values of another kind than those of the first; name a parameter."""
     kinds: dict[str, str] = {}
-    kept = []
+    kept, differing = [], ""
     for each in every:
         tables = {**each.constants, **{n: c.table for n, c in each.space.columns.items()}}
         own = {name: table.kind for name, table in tables.items()}
-        if all(kinds.get(name, kind) == kind for name, kind in own.items()):
+        others = [name for name, kind in own.items() if kinds.get(name, kind) != kind]
+        if not others:
             kinds |= own
             kept.append(each)
-    return kept
+        differing = differing or "".join(map(repr, others[:1]))
+    return kept, differing
 
 
 def _swept(every: Sequence[Visited]) -> list[str]:

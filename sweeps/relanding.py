@@ -86,15 +86,14 @@ def land_subject(made: Subject, *, everything: bool = False) -> tuple[Subject, L
     if everything:
         found = known.everything(made, index)
         made = made.over(found.experiment)
-        if n_hidden := found.n_known - found.n_shown:
+        if found.n_hidden:
             told.append(
-                f"{count(n_hidden, 'known point')} cannot be shown with the others: nobody knows "
-                "their parameters any more, or these are of another kind (integers instead of "
-                "floats), or their label is gone; a run with these values lands them"
+                f"{count(found.n_hidden, 'known point')} cannot be shown with the others: "
+                f"{found.why}; a run with these values lands them"
             )
     refreshed = refreshing.refresh(made, index, started, is_last=True)
     gathered = refreshed.gathered
-    if said := known.shrunk(held, made, gathered):
+    if not everything and (said := known.shrunk(held, made, gathered)):
         told.append(said)
     return made, Landed(
         made.experiment.name,

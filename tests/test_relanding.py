@@ -187,6 +187,15 @@ def test_what_cannot_be_shown_is_counted(sweeps, wave, project):
     assert "1 known point cannot be shown with the others" in landed.err
 
 
+def test_integers_beside_floats_are_named(sweeps, wave):
+    wave(space="grid(x=[1, 2])")
+    sweeps("run", "wave", "--engine", "serial")
+    sweeps("run", "wave", "x=0.5,1,2", "--engine", "serial")
+    said = sweeps("land", "wave", "--all").err
+    assert "known point" in said
+    assert "their values of 'x' are of another type" in said
+
+
 def test_landing_elsewhere_leaves_the_usual_file_alone(sweeps, wave, project):
     sweeps("run", "wave", "--engine", "serial")
     before = (project / "results" / "wave.h5").read_bytes()
