@@ -75,7 +75,7 @@ def elsewhere(
     file.write_bytes(settings)
     job = worker.Job(
         experiment.name,
-        subject.fingerprint.digest,
+        subject.fingerprint.code,
         subject.location,
         subject.attribute,
         own,
@@ -124,6 +124,7 @@ def _settings(
         subject.results,
         memory_bytes,
         clock_ns,
+        subject.reads,
     )
 
 

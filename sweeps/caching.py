@@ -17,12 +17,20 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
-from sweeps import files, fingerprint, locating, options
+from sweeps import files, fingerprint, locating, options, reads
 from sweeps.errors import DeclarationError, unknown
 from sweeps.values import short
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+class _NotKeptError(Exception):
+    """Carries a value that a run of an experiment went into: only that would tell if it is so."""
+
+    def __init__(self, value: Any) -> None:
+        super().__init__()
+        self.value = value
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -67,7 +75,24 @@ class Cached(Generic[P, R]):
             return compute()
         from sweeps import store
 
-        found: R = store.value(self.place(), arguments.digest, compute)
+        place = self.place()
+        noted = reads.Recorder(reads.at_import(self._code[0]) if self.told is None else ())
+
+        def noting() -> R:
+            with reads.recorded(noted):
+                value = compute()
+            if any(read.kind == "run" for read in noted.reads):
+                raise _NotKeptError(value)
+            noted.keep(place)
+            return value
+
+        try:
+            found: R = store.value(place, arguments.digest, noting)
+        except _NotKeptError as error:
+            found = error.value
+        if reads.is_of_use():
+            for read in {**dict.fromkeys(reads.kept(place)), **noted.reads}:
+                reads.note(read)
         return found
 
     @property
@@ -101,7 +126,8 @@ class Cached(Generic[P, R]):
             base = locating.results_folder(results) / ".cached"
         else:
             base = Path(os.path.abspath(self._home / Path(self.folder).expanduser()))  # noqa: PTH100
-        return base / name / self.identity
+        looks = reads.Looks(locating.results_folder(results), lambda *_: "")
+        return base / name / reads.settled(self.identity, base / name, looks)
 
     def clear(self) -> None:
         """Forget the values that the present code has computed.

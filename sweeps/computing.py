@@ -27,7 +27,7 @@ from sweeps.errors import StorageError, SweepsError, UnfinishedError
 from sweeps.interrupting import Interruption
 from sweeps.invocation import Options, Progress, Report, Watch
 from sweeps.space import Positions
-from sweeps.subject import Subject, held_attributes, plan
+from sweeps.subject import Subject, changed_reads, held_attributes, plan
 
 LANDING_SHARE = 50
 """A long run lands what it has when this many times a landing's duration has passed: 2 %."""
@@ -229,6 +229,11 @@ def _warnings(subject: Subject, index: memo.Index, options: Options, n_todo: int
         yield (
             f"the timeout of {made.timeout:g} s was not enforced: --engine "
             f"{options.engine} computes in this process; --engine loky enforces it"
+        )
+    if changed := sorted(changed_reads(subject, subject.memo)) if n_todo else []:
+        yield (
+            f"{changed[0]} is not what it was when points of {made.name!r} read it: run it again, "
+            "since they are stale"
         )
     if n_todo and options.memory_limit is not None and engines.is_in_process(options.engine):
         yield (

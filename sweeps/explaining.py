@@ -16,7 +16,7 @@ from sweeps.fingerprint import Fingerprint
 from sweeps.history import Earlier
 from sweeps.source.memory import IN_MEMORY
 from sweeps.source.spoken import spoken
-from sweeps.subject import Subject
+from sweeps.subject import Subject, changed_reads
 
 _FUNCTION = "function"
 """The part of a fingerprint that says what the function carries with it, where that is anything."""
@@ -173,6 +173,7 @@ def explain(made: Subject, given: str | None = None) -> Why:
 
 def _since(made: Subject, then: Earlier, now: record.Code, declared: record.Declared) -> Since:
     code, kept = record.read_code(then.folder), record.read_declared(then.folder)
+    read = [Change("changed", r, at, "") for r, at in changed_reads(made, then.folder).items()]
     computed = datetime.datetime.fromtimestamp(then.computed_ns // 10**9, datetime.UTC)
     return Since(
         then.fingerprint,
@@ -180,7 +181,7 @@ def _since(made: Subject, then: Earlier, now: record.Code, declared: record.Decl
         then.n_points,
         then.is_accepted,
         code is not None,
-        () if code is None else tuple(changes(code, now, made.fingerprint)),
+        (*(() if code is None else changes(code, now, made.fingerprint)), *read),
         () if kept is None else tuple(_redeclared(kept, declared)),
         () if kept is None else tuple(sorted({*declared.arguments} - {*kept.arguments})),
         {} if code is None else dict(_packages(code.packages, now.packages)),

@@ -48,6 +48,10 @@ class Fingerprint:
         Project modules that were looked at, reached or not -> their file and its text.
     data
         Files and folders whose content went into it, each with the `state` that it was read in.
+    code
+        The digest of the code alone, where `digest` says too what was read of other results.
+    files_named
+        Paths that the code has as texts and that end in ``.h5``: they may be of results.
     """
 
     digest: str
@@ -57,6 +61,8 @@ class Fingerprint:
     whole_modules: Mapping[str, str]
     files: Mapping[str, tuple[Path, str]]
     data: Mapping[Path, State]
+    code: str
+    files_named: tuple[str, ...]
 
 
 def fingerprint(
@@ -134,14 +140,17 @@ def fingerprint(
     if own_part in parts:
         name = own_part.removeprefix(own) if reach.is_by_name else OWN_NAME
         lines.append(f":{name} {parts[own_part]}")
+    made = digest("sweeps fingerprint 2", *sorted(lines))
     return Fingerprint(
-        digest=digest("sweeps fingerprint 2", *sorted(lines)),
+        digest=made,
         parts=dict(sorted(parts.items())),
         modules=tuple(sorted(found.modules)),
         sources=dict(sorted(found.sources.items())),
         whole_modules=dict(sorted(found.whole.items())),
         files=reach.files,
         data=data,
+        code=made,
+        files_named=tuple(sorted(text for text in found.literals if text.endswith(".h5"))),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sweeps import aging, fingerprint, keys, pinning
+from sweeps import aging, fingerprint, keys, pinning, reads
 from sweeps.errors import DeclarationError, SweepsError
 from sweeps.keying import key_maker
 from sweeps.space import Space
@@ -165,6 +165,13 @@ def refuse_newer_data(frozen: Frozen, subject: Subject) -> None:
         Naming the file.
     """
     since_ns, module = subject.experiment.declared_ns, subject.experiment.module
+    outdated = reads.outdated(frozen.modules, subject.results)
+    if outdated is not None:
+        module, read = outdated
+        raise SweepsError(
+            f"{read} was changed since {module} was imported here, which has loaded it: "
+            "run it again by its name, start Python anew, or use the engine loky"
+        )
     path = aging.data_since(frozen.modules, frozen.data, since_ns)
     if path is not None:
         raise SweepsError(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sweeps import gathering, loading, locating, memo, options, subject
+from sweeps import gathering, loading, locating, memo, options, reads, subject
 from sweeps.declaring import Experiment
 from sweeps.errors import DeclarationError, SweepsError
 from sweeps.finding import Found, find_all
@@ -282,7 +282,12 @@ def load(
     StorageError
         Where there is no such file or group, or it cannot be read.
     """
-    return loading.load(results_path(experiment, results), group)
+    path = results_path(experiment, results)
+    if not reads.is_of_use() and not reads.is_of_script():
+        return loading.load(path, group)
+    from sweeps import watched
+
+    return watched.load(path, group)
 
 
 def results_path(

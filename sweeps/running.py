@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sweeps import engines
+from sweeps import engines, reads
 from sweeps.declaring import Experiment
 from sweeps.display import count
 from sweeps.errors import SweepsError
@@ -21,7 +21,7 @@ from sweeps.importing import refuse_while_importing
 from sweeps.interrupting import Interrupted, interruptible
 from sweeps.invocation import Options, Report, Watch
 from sweeps.space import Space
-from sweeps.subject import STATE, Subject, elsewhere, resolve, whole
+from sweeps.subject import STATE, Subject, elsewhere, given, resolve, whole
 
 if TYPE_CHECKING:
     import xarray
@@ -91,7 +91,31 @@ def run(
         warnings.warn(told, stacklevel=_caller())
     if report.is_interrupted:
         raise KeyboardInterrupt
-    return _results(subject, report)
+    dataset = _results(subject, report)
+    if not reads.is_of_use():
+        return dataset
+    if axes is None and space is None and only is None:
+        return _noted(subject, dataset, is_declared=True)
+    return _noted(resolve(experiment, results=results, experiments=experiments), dataset)
+
+
+def _noted(
+    declared: Subject, dataset: xarray.Dataset, *, is_declared: bool = False
+) -> xarray.Dataset:
+    """Note for the point that asked what code gave it values, and what of them it reads."""
+    from sweeps import watched
+
+    name = f"{declared.experiment.module}.{declared.experiment.name}"
+
+    def note(is_whole: bool) -> None:
+        said = given(declared, has_space=is_whole)
+        reads.note(reads.Read("run", name, "", "", "space" if is_whole else "", said))
+
+    note(not is_declared)
+    if not is_declared:
+        return dataset
+    place = reads.place(declared.landed, declared.results)
+    return watched.watch(dataset, place, also=note)
 
 
 def _caller() -> int:

@@ -25,11 +25,12 @@ from sweeps import (
     memo,
     opening,
     planning,
+    reads,
     sealing,
     segment,
 )
 from sweeps.declaring import Experiment
-from sweeps.errors import DeclarationError, LaterFormatError, StorageError
+from sweeps.errors import DeclarationError, LaterFormatError, StorageError, SweepsError
 from sweeps.fingerprint import Fingerprint, edited_since
 from sweeps.keying import KeyMaker, key_maker
 from sweeps.locating import ModuleLocation, results_folder
@@ -59,6 +60,8 @@ class Subject:
         inside a function.
     summary : Fingerprint or None
         Of the code of the experiment's summary.
+    reads : tuple of Read
+        What its modules have read of results when they were imported, and of files that they name.
     edited : str or None
         A file of that code which was edited since it was imported here.
     scratch : Path or None
@@ -77,6 +80,7 @@ class Subject:
     edited: str | None = None
     scratch: Path | None = None
     output: Path | None = None
+    reads: tuple[reads.Read, ...] = ()
 
     @property
     def memo(self) -> Path:
@@ -258,6 +262,8 @@ def _declared(
 
 def _is_of_older_data(found: Subject) -> bool:
     code = found.fingerprint
+    if reads.outdated(code.modules, found.results) is not None:
+        return True
     return aging.data_since(code.modules, code.data, found.experiment.declared_ns) is not None
 
 
@@ -280,17 +286,50 @@ def _resolve(
 
         experiment = restrict(experiment, only)
     _refuse_clash(results, experiment.name)
+    code = experiment.identify()
+    looks = reads.Looks(results, functools.partial(_given, results))
     summary, since_ns = experiment.identify_summary(), experiment.registered.declared_ns
+    folder = memo.folder(results, experiment.name, "")
+    identity = reads.settled(code.digest, folder, looks)
     return Subject(
         experiment,
         location if attribute else None,
         attribute,
-        experiment.identify(),
+        dataclasses.replace(code, digest=identity),
         key_maker(experiment),
         results,
         summary,
         edited_since(summary.modules, since_ns) if summary is not None else None,
+        reads=(*reads.at_import(code), *reads.named(code, results, experiment.name)),
     )
+
+
+def changed_reads(subject: Subject, folder: Path) -> dict[str, str]:
+    """Return what the points in a folder have read of results that is not so any more -> file."""
+    return reads.changes(
+        folder, reads.Looks(subject.results, functools.partial(_given, subject.results))
+    )
+
+
+def given(subject: Subject, *, has_space: bool) -> str:
+    """Return the identity of what a run of a subject gives; of its space where that counts."""
+    made, keys = subject.experiment, subject.keys
+    tables = [*(c.table for c in made.space.columns.values()), *made.constants.values()]
+    counts = has_space or any(table.objects for table in tables)  # there is code behind labels
+    said = keys.layout() if counts else keys.constant.tobytes()
+    return hashlib.blake2b(subject.fingerprint.digest.encode() + said, digest_size=16).hexdigest()
+
+
+def _given(results: Path, name: str, has_space: bool) -> str:
+    """Return what `given` says of an experiment as it is now; empty where it is not there."""
+    module, _, short = name.rpartition(".")
+    living = list(vars(sys.modules[module]).values()) if module in sys.modules else []
+    found = [each for each in living if type(each) is Experiment and each.name == short]
+    try:
+        made = found[0] if found else finding.find(name).experiment
+        return given(_resolve(made, None, results, None, None, None), has_space=has_space)
+    except SweepsError:
+        return ""
 
 
 def _refuse_clash(results: Path, name: str) -> None:

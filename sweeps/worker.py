@@ -30,6 +30,7 @@ from sweeps import (
     memory_limit,
     pinning,
     process,
+    reads,
     returning,
 )
 from sweeps.block import Array, Block, Failure, Part, Receipt, Variable
@@ -108,6 +109,8 @@ class Settings:
         Limit to the memory of a worker process.
     clock_ns : int
         For the ages of the values, as `memo.clock` says.
+    reads : tuple of Read
+        What modules have read of other results.
     """
 
     keys: KeyMaker
@@ -123,6 +126,7 @@ class Settings:
     results: Path | None = None
     memory_bytes: int | None = None
     clock_ns: int = 0
+    reads: tuple[reads.Read, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -133,6 +137,7 @@ class Task:
     settings: Settings
     recorder: flight.Recorder
     originals: duplicating.Originals
+    reads: reads.Recorder
     hosts: hosting.Hosts = dataclasses.field(default_factory=hosting.Hosts)
     surroundings: process.Surroundings | None = None
 
@@ -150,7 +155,8 @@ def task(
     if function is not experiment.function:
         experiment = dataclasses.replace(experiment, function=function)
         settings = dataclasses.replace(settings, constants=constants)
-    return Task(experiment, settings, recorder, originals, surroundings=surroundings)
+    noted = reads.Recorder(settings.reads)
+    return Task(experiment, settings, recorder, originals, noted, surroundings=surroundings)
 
 
 def work(job: Job, block: Block) -> Receipt:
@@ -191,8 +197,12 @@ def prepare(job: Job) -> Task:
     settings: Settings = pickle.load(settings_file)
     if changed := _changed_data(settings):
         raise SweepsError(changed)
-    if job.location is not None and experiment.identify().digest != job.fingerprint:
-        raise SweepsError(f"the code of {job.experiment!r} {_CHANGED}")
+    if job.location is not None:
+        code = experiment.identify()
+        if code.digest != job.fingerprint:
+            raise SweepsError(f"the code of {job.experiment!r} {_CHANGED}")
+        read = (*settings.reads, *reads.at_import(code))
+        settings = dataclasses.replace(settings, reads=read)
     if any(declaring.identity(thing) != digest for thing, digest in settings.behind_values):
         raise SweepsError(f"the code behind values of {job.experiment!r} {_CHANGED}")
     memory_limit.impose(settings.memory_bytes)
@@ -248,7 +258,7 @@ def _evaluate(task: Task, block: Block) -> Receipt:
     if flight.is_asked_to_stop(task.settings.flights):
         return Receipt(block.number, 0, 0, len(block), 0.0)
     try:
-        with locating.results_in(task.settings.results):
+        with locating.results_in(task.settings.results), reads.recorded(task.reads):
             called = call(task, block)
     except hosting.CannotOpenError as error:
         if flight.is_asked_to_stop(task.settings.flights):
@@ -259,6 +269,8 @@ def _evaluate(task: Task, block: Block) -> Receipt:
         return _refusal(changed)
     error_text = ""
     try:
+        if parts:
+            task.reads.keep(task.settings.memo)
         if parts or failures:
             created_ns = task.settings.clock_ns + time.monotonic_ns()
             memo.commit(task.settings.memo, parts, failures, created_ns)

@@ -34,7 +34,10 @@ def operator(reader: Reader, node: ast.AST, scopes: Scopes) -> None:
 
 def constant(reader: Reader, node: ast.Constant, scopes: Scopes) -> None:
     """Write a constant; its type shows."""
-    reader.written.append(_constant(node.value))
+    value = node.value
+    if value.__class__ is str and "." in value:
+        reader.literals.add(value)
+    reader.written.append(_constant(value))
 
 
 def importing(reader: Reader, node: ImportNode, scopes: Scopes) -> None:
@@ -112,6 +115,7 @@ def formatted(reader: Reader, node: ast.JoinedStr, scopes: Scopes) -> None:
     for part in node.values:
         if isinstance(part, ast.Constant):
             text += str(part.value)
+            reader.literals.add(str(part.value))
             continue
         reader.written.append(f"{text!r},")
         text = ""

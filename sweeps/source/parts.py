@@ -22,6 +22,8 @@ class Parts:
         Names of the modules taken whole -> why.
     data
         Files that cached functions depend on, relative to the folder of their module.
+    literals
+        Texts that may be paths of files.
     """
 
     texts: dict[str, set[str]] = field(default_factory=dict)
@@ -29,6 +31,7 @@ class Parts:
     modules: set[str] = field(default_factory=set)
     whole: dict[str, str] = field(default_factory=dict)
     data: set[tuple[Module, str]] = field(default_factory=set)
+    literals: set[str] = field(default_factory=set)
 
     def add(self, part: str, text: str, source: str) -> None:
         """Add a part; of several with one name all count."""

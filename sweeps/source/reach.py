@@ -242,6 +242,7 @@ class Reach:
             for beginning, line in reading.unknown_imports.items():
                 self._take_unknown(module, beginning, line)
             self.is_by_name |= reading.is_by_name
+            self.parts.literals |= reading.literals
             if "__subclasses__" in reading.text and not self._changers.counts_subclasses:
                 self._changers.counts_subclasses = True
                 self._take_all_changes()

@@ -48,6 +48,7 @@ class Reader:
         self.literal_imports: set[Chain] = set()
         self.is_by_name = False
         self.reads_annotations = False
+        self.literals: set[str] = set()
 
     def node(self, node: ast.AST, scopes: Scopes) -> None:
         """Write a node."""

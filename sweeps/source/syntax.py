@@ -29,6 +29,8 @@ class Reading:
         Whether it asks functions or classes for their names.
     reads_annotations
         Whether it asks for annotations.
+    literals
+        Texts in it that may be paths of files.
     """
 
     text: str
@@ -38,6 +40,7 @@ class Reading:
     literal_imports: frozenset[Chain] = frozenset()
     is_by_name: bool = False
     reads_annotations: bool = False
+    literals: frozenset[str] = frozenset()
 
 
 def read(
@@ -99,6 +102,7 @@ def read(
         frozenset(reader.literal_imports),
         reader.is_by_name,
         reader.reads_annotations,
+        frozenset(reader.literals),
     )
 
 
