@@ -102,6 +102,8 @@ def _forms(gathered: Gathered) -> list[_Form]:
     forms: dict[Hashable, _Form] = {}
     for number in gathered.parts:
         part = index.parts[number]
+        if number in gathered.left_out:
+            continue
         settled = [nameless.settled(h, gathered.experiment.name) for h in part.variables]
         agreed = [gathered.agreement.outputs[h.name] for h in settled]
         if is_own[number] and all(map(_is_exact, part.variables, agreed)):

@@ -193,6 +193,9 @@ class Receipt:
         Why the block could not be committed, else empty.
     warnings : tuple of str
         What is to be said of the values though they are kept.
+    forms : tuple of (int, headers, coordinates)
+        How outputs of points look that this worker has not met so before, with the position of
+        the first point.
     """
 
     number: int
@@ -202,6 +205,7 @@ class Receipt:
     busy_s: float
     error: str = ""
     warnings: tuple[str, ...] = ()
+    forms: tuple[tuple[int, tuple[Header, ...], tuple[Variable, ...]], ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

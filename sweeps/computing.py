@@ -98,7 +98,13 @@ def compute(
         subject.landed,
         subject.fingerprint.digest,
         interruption.is_asked,
-        (*_warnings(subject, index, options, n_todo), *tally.warnings, *told, *shrunk),
+        (
+            *_warnings(subject, index, options, n_todo),
+            *tally.warnings,
+            *gathered.told,
+            *told,
+            *shrunk,
+        ),
         state,
         gathering.first_failure(gathered),
     )
@@ -191,6 +197,7 @@ def _compute(
                 n_computed=tally.n_computed,
                 n_failed=tally.n_failed,
                 n_awaited=tally.n_awaited,
+                notes=tuple(tally.notes),
                 seconds=time.perf_counter() - start,
                 is_stopping=interruption.is_asked,
             )

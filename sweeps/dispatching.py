@@ -20,6 +20,7 @@ from sweeps import (
     hosting,
     memo,
     mustering,
+    noticing,
     planning,
     scheduling,
     suspicion,
@@ -50,6 +51,7 @@ class Tally:
     seconds: float = 0.0  # from then until the last outcome
     error: str = ""
     warnings: list[str] = dataclasses.field(default_factory=list)
+    notes: list[str] = dataclasses.field(default_factory=list)  # to be told at once
 
 
 Outcomes = Generator[None, None, list[Suspect]]
@@ -102,6 +104,7 @@ class Dispatch:
             raise
         self._n_barren = self._n_unexplained = self._n_outcomes = 0
         self._is_stopped = False
+        self._noticed = noticing.Noticed(subject.experiment)
         self.tally = Tally()
 
     def muster(self) -> None:
@@ -172,6 +175,7 @@ class Dispatch:
         self.tally.n_failed += receipt.n_failed
         self.tally.busy_s += receipt.busy_s
         self.tally.warnings += [w for w in receipt.warnings if w not in self.tally.warnings]
+        self.tally.notes += self._noticed.take(receipt.forms)
 
     def _give_up(self, error: str) -> None:
         self.tally.error = self.tally.error or error

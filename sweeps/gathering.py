@@ -5,15 +5,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from sweeps import copying, display, matching, memo, nameless, schema
+from sweeps import copying, display, matching, memo, nameless, noticing, schema
 from sweeps.block import Failure, Header
 from sweeps.declaring import Experiment
 from sweeps.kept import Kept
@@ -23,8 +22,10 @@ from sweeps.planning import STEP
 from sweeps.reading import Reader
 from sweeps.space import ABSENT
 
-_MAX_SHOWN = 200
 _MOST_SAID = 300
+_PADDED_BYTES = 2**30
+_MOST_PADDING = 100
+"""Arrays of different shapes are padded to so much, or else to so many times what they take."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -43,7 +44,11 @@ class Gathered:
     parts : tuple of int
         Numbers of the parts that fit, in the order of their first points.
     n_refused : int
-        Failed points that the memo has values of, which do not fit those of the others.
+        Failed points that the memo has values of, of which none fits those of the others.
+    left_out : mapping of int to collection of str
+        By number of the part, outputs that do not fit those of the others, beside some that do.
+    told : tuple of str
+        What a user should know of outputs that do not fit.
     """
 
     experiment: Experiment
@@ -54,6 +59,8 @@ class Gathered:
     agreement: schema.Agreement
     parts: tuple[int, ...]
     n_refused: int
+    left_out: Mapping[int, Collection[str]] = dataclasses.field(default_factory=dict)
+    told: tuple[str, ...] = ()
 
     def count(self, status: str) -> int:
         """Points of a status, as in `STATUS`."""
@@ -73,14 +80,64 @@ def gather(experiment: Experiment, maker: KeyMaker, index: memo.Index) -> Gather
     status[list(failures)] = STATUS["failed"]
     in_order = sorted(first, key=first.__getitem__)
     forms = _forms(experiment, index, in_order, entries)
-    agreement = schema.agree(forms, experiment.taken)
-    refused = _refuse(experiment, index, agreement, [(p, first[p]) for p in in_order], entries)
+    agreement = _agree(experiment, index, in_order, forms, entries)
+    first_of = [first[part] for part in in_order]
+    refused = _refuse(
+        experiment, index, agreement, list(zip(in_order, first_of, strict=True)), entries
+    )
     entries[list(refused)] = -1
     status[list(refused)] = STATUS["failed"]
     fitting = tuple(p for n, p in enumerate(in_order) if n not in agreement.refused)
+    left_out = {
+        in_order[number]: tuple(misfits)
+        for number, misfits in agreement.left_out.items()
+        if number not in agreement.refused
+    }
+    told = tuple(noticing.tell(experiment, agreement, first_of))
     return Gathered(
-        experiment, index, entries, status, failures | refused, agreement, fitting, len(refused)
+        *(experiment, index, entries, status, failures | refused, agreement, fitting),
+        len(refused),
+        left_out,
+        told,
     )
+
+
+def _agree(
+    experiment: Experiment,
+    index: memo.Index,
+    in_order: Sequence[int],
+    forms: Sequence[schema.PartForm],
+    entries: matching.Entries,
+) -> schema.Agreement:
+    """Find the form that outputs agree on, in which a few points make the file no giant.
+
+    Arrays of different shapes are padded; where that would take far more than all of them do, the
+    shape of the first one counts.
+    """
+    agreement = schema.agree(forms, experiment.taken)
+    ragged = _padded(agreement)
+    if not ragged:
+        return agreement
+    part_of = np.searchsorted(index.starts, entries[entries >= 0], side="right") - 1
+    n_points = np.bincount(part_of, minlength=len(index.parts))
+    used = dict.fromkeys(ragged, 0)
+    for part, (headers, _) in zip(in_order, forms, strict=True):
+        for h in headers:
+            if h.name in used:
+                used[h.name] += int(n_points[part]) * math.prod(h.shape) * h.dtype.itemsize
+    fixed = {
+        dim
+        for name, agreed in ragged.items()
+        for dim in agreed.dims
+        if len(entries) * math.prod(agreed.shape) * agreed.dtype.itemsize
+        > max(_PADDED_BYTES, _MOST_PADDING * used[name])
+    }
+    return schema.agree(forms, experiment.taken, fixed=fixed) if fixed else agreement
+
+
+def _padded(agreement: schema.Agreement) -> dict[str, schema.Agreed]:
+    """Arrays of different shapes."""
+    return {n: a for n, a in agreement.outputs.items() if a.is_ragged and len(a.dims) > 1}
 
 
 def _find_failures(
@@ -115,7 +172,8 @@ def count_refused(experiment: Experiment, maker: KeyMaker, index: memo.Index) ->
         ([nameless.settled(h, experiment.name) for h in p.variables], p.coordinates)
         for p in index.parts
     ]
-    if not schema.agree(every, experiment.taken).refused:
+    agreement = schema.agree(every, experiment.taken)
+    if not (agreement.left_out or _padded(agreement)):
         return 0
     return gather(experiment, maker, index).n_refused
 
@@ -158,7 +216,7 @@ def _refuse(
     if not agreement.refused:
         return {}
     reasons = {
-        parts[number][0]: _reason(experiment, misfit, [position for _, position in parts])
+        parts[number][0]: noticing.reason(experiment, misfit, [at for _, at in parts])
         for number, misfit in agreement.refused.items()
     }
     part_of = np.searchsorted(index.starts, entries, side="right") - 1
@@ -171,15 +229,6 @@ def _refuse(
     return failures
 
 
-def _reason(experiment: Experiment, misfit: schema.Misfit, positions: list[int]) -> str:
-    if misfit.reference is None:
-        return misfit.reason
-    at = np.array([positions[misfit.reference]], dtype=np.int64)
-    (point,) = experiment.space.parameters_at(at, labels=True)
-    shown = ", ".join(itertools.starmap("{}={!r}".format, point.items()))
-    return f"{misfit.reason} at the first point that has it, {shown:.{_MAX_SHOWN}}"
-
-
 @contextlib.contextmanager
 def sheet(
     gathered: Gathered, attributes: Mapping[str, Any], kept: Kept | None = None
@@ -190,7 +239,9 @@ def sheet(
     coordinates = list(_coordinates(gathered, units))
     with contextlib.ExitStack() as stack:
         name = gathered.experiment.name
-        reader = Reader(index, gathered.entries, gathered.parts, nameless=name)
+        reader = Reader(
+            index, gathered.entries, gathered.parts, nameless=name, left_out=gathered.left_out
+        )
         stack.callback(reader.close)
         outputs = [
             output
@@ -260,13 +311,14 @@ def _outputs(reader: Reader, agreed: schema.Agreed, units: Mapping[str, str]) ->
         lambda start, stop: reader.read(agreed, start, stop),
         functools.partial(copying.copy, extents) if extents else None,
     )
-    if agreed.count_name:
+    for axis, (name, dim) in enumerate(zip(agreed.count_names, agreed.dims, strict=False)):
+        along = f" along {dim}" if len(agreed.dims) > 1 else ""
         yield Output(
-            agreed.count_name,
+            name,
             np.dtype(np.int64),
             (),
             (),
-            {"long_name": f"number of values of {agreed.name}"},
+            {"long_name": f"number of values of {agreed.name}{along}"},
             holes,
-            lambda start, stop: reader.read_counts(agreed, start, stop),
+            functools.partial(reader.read_counts, agreed, axis),
         )

@@ -85,7 +85,13 @@ class Report:
 
 @dataclasses.dataclass(frozen=True)
 class Progress:
-    """How far a run is, in points and seconds; those awaited are under way in other runs."""
+    """How far a run is, in points and seconds; those awaited are under way in other runs.
+
+    Attributes
+    ----------
+    notes : tuple of str
+        What a user should know at once, all since the run began.
+    """
 
     n_todo: int
     n_computed: int
@@ -94,6 +100,7 @@ class Progress:
     seconds: float
     is_stopping: bool = False
     n_awaited: int = 0
+    notes: tuple[str, ...] = ()
 
 
 Watch = Callable[[Progress], None]

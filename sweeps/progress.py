@@ -21,6 +21,7 @@ class Watcher:
         self._name = name
         self._last = time.monotonic()
         self._was_stopping = False
+        self.told: list[str] = []
         self._bar: Any = None
         self._task: Any = None
 
@@ -33,12 +34,21 @@ class Watcher:
                 self._show_bar(progress)
             else:
                 self._print_line(progress)
+            for note in progress.notes[len(self.told) :]:
+                self.told.append(note)
+                self._tell(f"{self._name}: {note}")
 
     def close(self) -> None:
         """Leave the bar as it is."""
         if self._bar is not None:
             with contextlib.suppress(OSError):  # the terminal was closed
                 self._bar.stop()
+
+    def _tell(self, note: str) -> None:
+        if self._bar is not None:
+            self._bar.console.print(note, markup=False, highlight=False)
+        else:
+            print(note, file=sys.stderr, flush=True)
 
     def _print_line(self, progress: Progress) -> None:
         now = time.monotonic()

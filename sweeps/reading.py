@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,8 @@ class Reader:
         Numbers of the parts that hold these entries.
     nameless : str
         What a single nameless value is called.
+    left_out : mapping of int to collection of str
+        Outputs that a part has and its points do not land, by number of the part.
 
     It keeps files open; `close` it.
     """
@@ -59,8 +61,10 @@ class Reader:
         entries: npt.NDArray[np.integer[Any]],
         parts: Sequence[int],
         nameless: str,
+        left_out: Mapping[int, Collection[str]] | None = None,
     ) -> None:
         self._index = index
+        self._left_out = {id(index.parts[n]): own for n, own in (left_out or {}).items()}
         self._nameless = nameless
         self._entries = entries
         self._parts = [index.parts[number] for number in parts]
@@ -118,15 +122,15 @@ class Reader:
         values = self._rows(part, number, header, rows)
         return values if values.dtype == agreed.dtype else None
 
-    def read_counts(self, agreed: Agreed, start: int, stop: int) -> Slab:
-        """Read how many values a ragged output has at each point."""
+    def read_counts(self, agreed: Agreed, axis: int, start: int, stop: int) -> Slab:
+        """Read how many values a ragged output has along a dimension of its own."""
         made = np.zeros(stop - start, dtype=np.int64)
         missing = np.ones(stop - start, dtype=bool)
         for part, at, rows in self._pieces(start, stop):
             found = self._find(part, agreed.name)
             if found is not None:
                 _, header = found
-                made[at] = header.shape[0] if header.counts is None else header.counts[rows]
+                made[at] = header.shape[axis] if header.counts is None else header.counts[rows]
                 missing[at] = False
         return made, missing if missing.any() else None
 
@@ -197,6 +201,8 @@ class Reader:
 
     def _find(self, part: segment.StoredPart, name: str) -> tuple[int, Header] | None:
         """Number and header of an output in a part that has it."""
+        if self._left_out and name in self._left_out.get(id(part), ()):
+            return None
         names = (name, NAME) if name == self._nameless else (name,)
         return next(((i, h) for i, h in enumerate(part.variables) if h.name in names), None)
 

@@ -1,15 +1,15 @@
 """The one form that all points of an experiment land in, agreed between their parts.
 
-A part says *facts* about its outputs: this one has shape (3, 4), that dimension has 5 coordinates.
-The first point in the order of the space that says something is right; points that contradict it
-fail, since no dense array could hold both. So the outcome depends on the space alone, never on
-which worker finished first or which points were computed together.
+A part says *facts* about its outputs: this has two dimensions, that dimension has 5 coordinates.
+The first point in the order of the space that says something is right; an output that contradicts
+it is left out at this point, since no dense array could hold both. So the outcome depends on the
+space alone, never on which worker finished first or which points were computed together.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,10 +27,9 @@ class Agreed:
     shape : tuple of int
         Own shape; where lengths differ, the longest.
     is_ragged : bool
-        Whether points have 1-D values of different lengths.
-    count_name : str
-        Name of the variable with the lengths of a ragged output; empty where there is none, or
-        where the name is taken.
+        Whether points have values of different lengths.
+    count_names : tuple of str
+        Names of the variables with the lengths of a ragged output, one for each of its dimensions.
     """
 
     name: str
@@ -38,13 +37,13 @@ class Agreed:
     dims: tuple[str, ...]
     shape: tuple[int, ...]
     is_ragged: bool
-    count_name: str
+    count_names: tuple[str, ...]
     attrs: Mapping[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
 class Misfit:
-    """Why the points of a part fail.
+    """Why an output of a part is left out.
 
     Attributes
     ----------
@@ -66,12 +65,15 @@ class Agreement:
     ----------
     outputs : mapping of str to Agreed
     coordinates : mapping of str to Variable
+    left_out : mapping of int to mapping of str to Misfit
+        By number of the part, its outputs that do not fit.
     refused : mapping of int to Misfit
-        By number of the part.
+        By number of the part, those of which nothing fits: their points fail.
     """
 
     outputs: Mapping[str, Agreed]
     coordinates: Mapping[str, Variable]
+    left_out: Mapping[int, Mapping[str, Misfit]]
     refused: Mapping[int, Misfit]
 
 
@@ -79,7 +81,9 @@ PartForm = tuple[Sequence[Header], Sequence[Variable]]
 """Outputs and coordinates of a part."""
 
 
-def agree(parts: Sequence[PartForm], taken: Collection[str]) -> Agreement:
+def agree(
+    parts: Sequence[PartForm], taken: Collection[str], *, fixed: Collection[str] = ()
+) -> Agreement:
     """Find the form that the parts agree on.
 
     Parameters
@@ -88,30 +92,39 @@ def agree(parts: Sequence[PartForm], taken: Collection[str]) -> Agreement:
         In the order of the first point that each holds.
     taken : collection of str
         Names of the parameters and dimensions of the space.
+    fixed : collection of str
+        Dimensions of outputs that have one length at all points.
     """
     known: dict[tuple[str, str], tuple[_Fact, int]] = {}
     names: dict[str, int | None] = dict.fromkeys(taken)
     headers: dict[str, list[Header]] = {}
     coordinates: dict[str, Variable] = {}
-    refused: dict[int, Misfit] = {}
+    left_out: dict[int, dict[str, Misfit]] = {}
     for number, (own_headers, own_coordinates) in enumerate(parts):
-        facts = list(_facts(own_headers, own_coordinates))
-        own_names = [fact.name for fact in facts]
-        misfit = (
-            _ambiguity(own_headers, own_coordinates)
-            or _contradiction(facts, known)
-            or _clash(own_names, names, taken)
-        )
-        if misfit is not None:
-            refused[number] = misfit
-            continue
-        for fact in facts:
-            known.setdefault(fact.key, (fact, number))
-            names.setdefault(fact.name, number)
-        for header in own_headers:
+        labels = [(c, list(_facts_of_labels(c))) for c in own_coordinates]
+        labelled = {*fixed, *(dim for c in own_coordinates for dim in c.dims)}
+        ambiguity = _ambiguity(own_headers, own_coordinates)
+        made = [_facts_of_all(h, labels, labelled) for h in own_headers]
+        clash = _clash((fact.name for facts in made for fact in facts), names, taken)
+        for header, facts in zip(own_headers, made, strict=True):
+            misfit = ambiguity or _contradiction(facts, known)
+            if clash is not None and misfit is None:
+                misfit = _clash((fact.name for fact in facts), names, taken)
+            if misfit is not None:
+                left_out.setdefault(number, {})[header.name] = misfit
+                continue
+            for fact in facts:
+                known.setdefault(fact.key, (fact, number))
+                names.setdefault(fact.name, number)
             headers.setdefault(header.name, []).append(header)
-        coordinates = {c.name: c for c in own_coordinates} | coordinates
-    return Agreement(_outputs(headers, names), coordinates, refused)
+            for c, _ in _along(header, labels):
+                coordinates.setdefault(c.name, c)
+    refused = {
+        number: next(iter(misfits.values()))
+        for number, misfits in left_out.items()
+        if len(misfits) == len(parts[number][0])
+    }
+    return Agreement(_outputs(headers, names), coordinates, left_out, refused)
 
 
 class _Fact(NamedTuple):
@@ -138,31 +151,43 @@ class _Fact(NamedTuple):
         return self.name, self.aspect
 
 
-def _facts(headers: Sequence[Header], coordinates: Sequence[Variable]) -> Iterator[_Fact]:
-    """Say what a part needs to be so at all points; what can be told best comes first."""
-    # What nothing but 1-D values lie along may have another length at each point.
-    crossed = (h.dims for h in headers if len(h.dims) > 1)
-    fixed = {dim for dims in (*crossed, *(c.dims for c in coordinates)) for dim in dims}
-    for h in headers:
-        is_free = len(h.dims) == 1 and not fixed & set(h.dims)
-        shape = "any" if is_free else h.shape
-        shown = f"{h.shape} of any length" if is_free else h.shape
-        subject = f"output {h.name!r}"
-        yield _Fact(h.name, "role", "output", repr(h.name), "is an output")
-        if 0 not in h.shape:  # an empty list of strings looks like one of floats
-            yield _Fact(h.name, "class", class_of(h.dtype), subject, f"is {_type(h.dtype)}")
-        yield _Fact(h.name, "shape", shape, subject, f"has shape {shown}")
-        yield _Fact(h.name, "dims", h.dims, subject, f"has dims {h.dims}")
-        for dim, size in zip(h.dims, h.shape, strict=True):
-            yield from _dimension(dim, size, is_free)
-    for c in coordinates:
-        if c.dims != (c.name,):
-            yield _Fact(c.name, "role", "coordinate", repr(c.name), "is a coordinate")
-        for dim, size in zip(c.dims, c.values.shape, strict=True):
-            yield from _dimension(dim, size, is_free=False)
-        content = c.dims, digest(c.values)
-        verb = f"is {_short(c.values)} along {c.dims}"
-        yield _Fact(c.name, "values", content, f"coordinate {c.name!r}", verb)
+_Labels = Sequence[tuple[Variable, Sequence[_Fact]]]
+"""Coordinates of a part, and what is said of each."""
+
+
+def _along(h: Header, labels: _Labels) -> _Labels:
+    """Find the coordinates of an output."""
+    return [each for each in labels if {*each[0].dims} <= {*h.dims}]
+
+
+def _facts_of_all(h: Header, labels: _Labels, labelled: Collection[str]) -> list[_Fact]:
+    """Say all that an output and its coordinates need to be so at all points."""
+    return [*_facts(h, labelled), *(fact for _, own in _along(h, labels) for fact in own)]
+
+
+def _facts(h: Header, labelled: Collection[str]) -> Iterator[_Fact]:
+    """Say what an output needs to be so at all points; what can be told best comes first."""
+    # Where nothing labels the values, they may have another length at each point.
+    free = {dim for dim in h.dims if dim not in labelled}
+    subject = f"output {h.name!r}"
+    shown = f"{h.shape} of any length" if free else h.shape
+    yield _Fact(h.name, "role", "output", repr(h.name), "is an output")
+    if 0 not in h.shape:  # an empty list of strings looks like one of floats
+        yield _Fact(h.name, "class", class_of(h.dtype), subject, f"is {_type(h.dtype)}")
+    yield _Fact(h.name, "shape", len(h.dims), subject, f"has shape {shown}")
+    yield _Fact(h.name, "dims", h.dims, subject, f"has dims {h.dims}")
+    for dim, size in zip(h.dims, h.shape, strict=True):
+        yield from _dimension(dim, size, dim in free)
+
+
+def _facts_of_labels(c: Variable) -> Iterator[_Fact]:
+    """Say what a coordinate, and what lies along it, needs to be at all points."""
+    if c.dims != (c.name,):
+        yield _Fact(c.name, "role", "coordinate", repr(c.name), "is a coordinate")
+    for dim, size in zip(c.dims, c.values.shape, strict=True):
+        yield from _dimension(dim, size, is_free=False)
+    verb = f"is {_short(c.values)} along {c.dims}"
+    yield _Fact(c.name, "values", (c.dims, digest(c.values)), f"coordinate {c.name!r}", verb)
 
 
 def _dimension(name: str, size: int, is_free: bool) -> Iterator[_Fact]:
@@ -206,13 +231,14 @@ def _ambiguity(headers: Sequence[Header], coordinates: Sequence[Variable]) -> Mi
 
 
 def _clash(
-    own: Sequence[str], names: Mapping[str, int | None], taken: Collection[str]
+    listed: Iterable[str], names: Mapping[str, int | None], taken: Collection[str]
 ) -> Misfit | None:
     """Find names that some reader cannot tell apart."""
-    if found := sorted({*own} & {*taken}):
+    own = {*listed}
+    if found := sorted(own & {*taken}):
         reason = f"{found[0]!r} is the name of a parameter or dimension of the space: rename it"
         return Misfit(reason, None)
-    if own_new := {*own} - names.keys():
+    if own_new := own - names.keys():
         for clash in h5.clashing([*names, *sorted(own_new)]):
             reason = f"the names {clash[1]!r} and {clash[0]!r} differ only in case or form"
             return Misfit(reason, names.get(clash[0]))
@@ -235,12 +261,20 @@ def _outputs(headers: Mapping[str, Sequence[Header]], names: Collection[str]) ->
         first = same[0]
         shape = tuple(longest[dim] for dim in first.dims)
         is_ragged = any(h.shape != shape or _differ(h.counts) for h in same)
-        count_name = f"n_{name}" if is_ragged else ""
-        while count_name and h5.clashing([*names, count_name]):  # it has that name for another use
-            count_name += "_values"
+        counts = tuple(_count_names(name, first.dims, names)) if is_ragged else ()
         # All at once: numpy's promotion one after another depends on the order.
         dtypes = {h.dtype for h in same if 0 not in h.shape} or {first.dtype}
         agreed[name] = Agreed(
-            name, np.result_type(*dtypes), first.dims, shape, is_ragged, count_name, first.attrs
+            name, np.result_type(*dtypes), first.dims, shape, is_ragged, counts, first.attrs
         )
     return agreed
+
+
+def _count_names(name: str, dims: Sequence[str], names: Collection[str]) -> Iterator[str]:
+    """Name the lengths of an output along its dimensions, as ``n_x`` or ``n_image_row``."""
+    for dim in dims:
+        own = name if len(dims) == 1 else dim if dim.startswith(name) else f"{name}_{dim}"
+        counts = f"n_{own}"
+        while h5.clashing([*names, counts]):  # it has that name for another use
+            counts += "_values"
+        yield counts

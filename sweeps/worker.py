@@ -10,7 +10,7 @@ import io
 import pickle
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,11 @@ from sweeps import (
     flight,
     hosting,
     importing,
+    keys,
     locating,
     memo,
     memory_limit,
+    noticing,
     pinning,
     process,
     reads,
@@ -43,6 +45,7 @@ from sweeps.space import Positions
 from sweeps.streams import Generators
 
 _CHANGED = "is not what it was when the run began: run it again"
+_MOST_FORMS = 20  # that a worker tells of: one is usual, and two are news
 _MIN_PRODUCT = 4096  # points; fewer would make more parts than it is worth
 
 
@@ -140,6 +143,7 @@ class Task:
     reads: reads.Recorder
     hosts: hosting.Hosts = dataclasses.field(default_factory=hosting.Hosts)
     surroundings: process.Surroundings | None = None
+    met: set[Hashable] = dataclasses.field(default_factory=set)  # forms of outputs
 
 
 def task(
@@ -285,7 +289,21 @@ def _evaluate(task: Task, block: Block) -> Receipt:
         called.busy_s,
         error_text,
         tuple(task.originals.shared),
+        tuple(_new_forms(task, block, parts)),
     )
+
+
+def _new_forms(task: Task, block: Block, parts: Iterable[Part]) -> Iterator[noticing.Form]:
+    """Describe outputs that look as this worker has not met them before."""
+    for part in parts:
+        headers = tuple(map(noticing.header, part.variables))
+        kind = noticing.kind(headers, part.coordinates)
+        if kind in task.met or len(task.met) >= _MOST_FORMS:
+            continue
+        task.met.add(kind)
+        own = task.settings.keys(block.at)
+        first = int((own == keys.written(part.keys)[:1]).all(axis=1).argmax())
+        yield int(block.at[first]), headers, part.coordinates
 
 
 def arguments(task: Task, positions: Positions) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -209,22 +209,68 @@ def test_an_output_that_some_points_lack_is_missing_there(tmp_path):
     assert dataset.m.isnull().values.sum() == 8
 
 
-SHAPES = [np.zeros((2, 3)), np.zeros((2, 4))]
+SHAPES = [np.ones((2, 3)), np.full((4, 1), 2), np.zeros((0, 5)), np.full((3, 3), 7.0)]
 
 
-@pytest.mark.parametrize(("first", "second"), [SHAPES, SHAPES[::-1]])
+@pytest.mark.parametrize("kind", [float, int, bool, str])
+@pytest.mark.parametrize("blocks", [[[0, 1, 2, 3]], [[3], [1, 0], [2]]])
+def test_arrays_of_different_shapes_are_padded_and_counted(kind, blocks, tmp_path):
+    arrays = [shape.astype(kind) for shape in SHAPES]
+    gathered, dataset = landed(tmp_path, [{"a": a, "n": i} for i, a in enumerate(arrays)], blocks)
+    assert gathered.status.tolist() == [1, 1, 1, 1]
+    assert dataset.n.values.tolist() == [0, 1, 2, 3]
+    assert dataset.n_a_dim_0.values.tolist() == [2, 4, 0, 3]
+    assert dataset.n_a_dim_1.values.tolist() == [3, 1, 5, 3]
+    assert dataset.a.shape == (4, 4, 5)
+    for i, array in enumerate(arrays):
+        own = dataset.a.values[i, : array.shape[0], : array.shape[1]]
+        assert (own == array).all()
+        assert dataset.a.isnull().values[i].sum() == 20 - array.size
+
+
+SCALAR_OR_NOT = [{"a": np.zeros(2), "b": 1.0}, {"a": 3.0, "b": 2.0}]
+
+
+@pytest.mark.parametrize("returned", [SCALAR_OR_NOT, SCALAR_OR_NOT[::-1]])
 @pytest.mark.parametrize("blocks", [[[1], [0], [2]], [[0, 1, 2]], [[2], [1, 0]]])
-def test_the_first_point_in_the_order_of_the_space_says_the_shape(first, second, blocks, tmp_path):
+def test_another_shape_costs_the_output_and_not_the_point(returned, blocks, tmp_path):
+    first, second = returned
     gathered, dataset = landed(tmp_path, [first, second, second], blocks)
-    assert gathered.status.tolist() == [1, 2, 2]
-    assert gathered.n_refused == 2
-    assert dataset.f.shape == (3, *first.shape)
-    for position in 1, 2:
-        failure = gathered.failures[position]
-        assert failure.kind == "output"
-        assert str(first.shape) in failure.message
-        assert str(second.shape) in failure.message
-        assert "x=0" in failure.message
+    assert gathered.status.tolist() == [1, 1, 1]
+    assert dataset.b.values.tolist() == [first["b"], second["b"], second["b"]]
+    np.testing.assert_array_equal(dataset.a[0], first["a"])
+    assert dataset.a[1:].isnull().all()
+    (told,) = gathered.told
+    words = ["'a'", "missing", "x=1", "x=0", str(np.shape(first["a"])), str(np.shape(second["a"]))]
+    assert [word for word in words if word not in told] == []
+
+
+def test_a_giant_among_small_arrays_does_not_swell_the_file(tmp_path, monkeypatch):
+    monkeypatch.setattr("sweeps.gathering._PADDED_BYTES", 10_000)
+    returned = [{"a": np.full((2, 2), i), "n": i} for i in range(300)]
+    returned[7]["a"] = np.ones((50, 50))
+    gathered, dataset = landed(tmp_path, returned)
+    assert gathered.count("done") == 300
+    assert dataset.n.values.tolist() == list(range(300))
+    assert dataset.a.shape == (300, 2, 2)
+    assert np.flatnonzero(dataset.a.isnull().any(["a_dim_0", "a_dim_1"])).tolist() == [7]
+    assert "x=7" in gathered.told[0]
+
+
+def test_values_of_another_kind_cost_the_output_alone(tmp_path):
+    times = [0.0, 1.0], [0.0, 2.0]
+    labelled = [xr.DataArray([i, i], {"t": t}, ["t"]) for i, t in enumerate(times)]
+    returned = [
+        {"a": 1.0, "b": "text", "c": labelled[0], "d": 0},
+        {"a": "text", "b": "text", "c": labelled[1], "d": 1},
+    ]
+    gathered, dataset = landed(tmp_path, returned)
+    assert gathered.status.tolist() == [1, 1]
+    assert (dataset.b == "text").all()
+    assert dataset.d.values.tolist() == [0, 1]
+    assert dataset.t.values.tolist() == [0.0, 1.0]
+    assert [dataset[name][1].isnull().values.all() for name in "ac"] == [True, True]
+    assert ["str" in gathered.told[0], "'t'" in gathered.told[1]] == [True, True]
 
 
 @pytest.mark.parametrize(
@@ -233,7 +279,7 @@ def test_the_first_point_in_the_order_of_the_space_says_the_shape(first, second,
         (1.0, "text", ["str", "float64"]),
         (1.0, True, ["bool", "float64"]),
         ({"a": 1.0}, {"A": 1.0}, ["'a'", "'A'", "case"]),
-        ({"a": [1.0, 2.0], "b": 0}, {"a_dim_0": 1.0, "b": 0}, ["'a_dim_0'", "dimension", "output"]),
+        ({"a": [1.0, 2.0]}, {"a_dim_0": 1.0}, ["'a_dim_0'", "dimension", "output"]),
         (
             xr.DataArray([1.0, 2.0], {"t": [0, 1]}, ["t"]),
             xr.DataArray([1.0, 2.0], {"t": [0, 2]}, ["t"]),
@@ -242,7 +288,7 @@ def test_the_first_point_in_the_order_of_the_space_says_the_shape(first, second,
         (np.zeros(2), xr.DataArray(np.zeros(2), dims="t"), ["dims ('t',)", "('f_dim_0',)"]),
         (
             {"a": xr.DataArray(np.zeros(2), dims="t")},
-            {"b": xr.DataArray(np.zeros((3, 2)), dims=["t", "u"])},
+            {"b": xr.DataArray(np.zeros((3, 2)), {"t": [0, 1, 2]}, ["t", "u"])},
             ["dimension 't'", "length 3", "any length"],
         ),
     ],

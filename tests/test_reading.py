@@ -65,7 +65,7 @@ def test_a_slab_of_lengths_that_differ(run, order, cuts, slab, tmp_path_factory)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reading, "_RUN", run)
         made, missing = reader.read(agreed, *slab)
-        found, no_count = reader.read_counts(agreed, *slab)
+        found, no_count = reader.read_counts(agreed, 0, *slab)
     own = np.arange(agreed.shape[0]) < counts[slice(*slab), np.newaxis]
     np.testing.assert_array_equal(made[own], values[slice(*slab), : agreed.shape[0]][own])
     np.testing.assert_array_equal(np.zeros_like(own) if missing is None else missing, ~own)

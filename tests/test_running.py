@@ -533,3 +533,25 @@ def test_a_run_without_failures_says_nothing(square):
         for _ in range(2):
             sweeps.run("square", engine="serial")
     assert sweeps.failures("square") == []
+
+
+OTHER_SHAPE = """
+import time
+import numpy as np
+from sweeps import experiment, grid
+
+@experiment(grid(n=range(8)))
+def shapes(n):
+    time.sleep(0.15)
+    return {"n_is": n, "field": 0.0 if n == 5 else np.zeros((n, 2))}
+"""
+
+
+def test_another_shape_is_told_at_the_first_such_point(sweeps, project):
+    (project / "experiments" / "shapes.py").write_text(OTHER_SHAPE)
+    said = sweeps("run", "shapes", "--engine", "serial")
+    assert said.code == 0
+    assert said.err.count("output 'field' is missing in the results file at n=5") == 1
+    assert "warning" not in said.err  # since it was said before the run was over
+    stands = sweeps("status", "shapes", "--json").json
+    assert (stands["done"], stands["failed"]) == (8, 0)

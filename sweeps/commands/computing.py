@@ -107,7 +107,7 @@ def run(
         report = running.execute(subject, options, watcher, is_only_one=True)
     finally:
         watcher.close()
-    for warning in report.warnings:
+    for warning in (each for each in report.warnings if each not in watcher.told):
         common.warn(f"warning: {warning}")
     common.say(answers.ran(report), as_json)
     if report.n_failed:
