@@ -8,10 +8,13 @@ they cannot be written or locked, points may be computed twice, and are right.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import io
 import itertools
+import math
 import os
+import stat
 import threading
 import time
 import uuid
@@ -45,8 +48,10 @@ they. A run of positions among these: first and end. Keys: how many, then they.
 
 _MOST_SUMS = 2**16
 _MOST_HEARD = 2**25  # points; 8 bytes each are kept
+_MOST_BYTES = 16 * _MOST_HEARD
+_MOST_DIMENSIONS = 64
 _TROUBLE = (OSError, ValueError, IndexError)
-"""What ends the sharing: no locks here, a full disk, something else in place of claims."""
+"""What ends the sharing: no locks here, a full disk, something else in place of the lock."""
 
 Lanes = npt.NDArray[np.uint64]
 """First halves of keys: two that are equal by chance (1 in 2^64) wait for each other, no more."""
@@ -71,12 +76,14 @@ class Claims:
         self._folder = memo / FOLDER
         self._others: dict[str, _Other] = {}
         self._settled: set[str] = set()
+        self._refused: dict[str, str] = {}
         self._own: io.FileIO | None = None
         self._lock: io.FileIO | None = None
         self._is_over = threading.Event()
         try:
-            files.make_folder(self._folder)
-            self._lock = io.FileIO(self._folder / _LOCK, "a")
+            self._lock = self._open_lock()
+            if self._lock is None:
+                return
             with self._turn():  # or another run takes the file for that of a dead one
                 self._begin()
                 self._listen()
@@ -85,6 +92,14 @@ class Claims:
             self._give_up()
         else:
             threading.Thread(target=self._beat, daemon=True, name="sweeps-claims").start()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a user should know of files that are in the place of claims."""
+        return tuple(
+            f"{self._folder / name} is {reason}: it is ignored; remove it"
+            for name, reason in sorted(self._refused.items())
+        )
 
     def take(self, positions: Positions, n: int) -> tuple[Positions, Positions, Positions]:
         """Claim the first `n` of some points that no other run is at.
@@ -151,6 +166,16 @@ class Claims:
                         (self._folder / name).unlink(missing_ok=True)
         self._give_up()
 
+    def _open_lock(self) -> io.FileIO | None:
+        """Open the file that is locked by who claims; nothing where that is no file of ours."""
+        if self._folder.is_symlink():
+            self._refused[""] = "a link, which is not followed"
+            return None
+        files.make_folder(self._folder)
+        with self._refusing(_LOCK):
+            return _open(self._folder / _LOCK, os.O_RDWR | os.O_CREAT)
+        return None
+
     def _begin(self) -> None:
         self._path = self._folder / f"{uuid.uuid4().hex}{_SUFFIX}"
         self._own = io.FileIO(self._path, "a")
@@ -214,11 +239,23 @@ class Claims:
         """Hear what other runs claimed since, and which have ended."""
         with os.scandir(self._folder) as entries:
             names = {e.name for e in entries if e.name.endswith(_SUFFIX)}
-        for name in names - {self._path.name, *self._others, *self._settled}:
-            with contextlib.suppress(FileNotFoundError):
+        known = {self._path.name, *self._others, *self._settled, *self._refused}
+        for name in sorted(names - known):
+            with contextlib.suppress(FileNotFoundError), self._refusing(name):
                 self._others[name] = _Other(self._folder / name)
-        for other in self._others.values():
-            other.listen()
+        for name, other in list(self._others.items()):
+            with self._refusing(name):
+                other.listen()
+
+    @contextlib.contextmanager
+    def _refusing(self, name: str) -> Iterator[None]:
+        """Leave a file alone from now on that is no run's."""
+        try:
+            yield
+        except _RefusedError as error:
+            self._refused[name] = str(error)
+            if (other := self._others.pop(name, None)) is not None:
+                other.close()
 
     def _settle(self) -> None:
         """Forget what runs claimed that have ended: the memo is about to be looked into."""
@@ -233,17 +270,59 @@ def _sums(factors: keys.Factors) -> bytes:
     return np.concatenate([head, *sums]).astype("<u8").tobytes()
 
 
+class _RefusedError(Exception):
+    """What something is that stands in the place of claims."""
+
+
+def _open(path: Path, flags: int) -> io.FileIO:
+    """Open a file that is one; neither is a pipe waited for, nor a link followed."""
+    try:
+        descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            raise _RefusedError("no file") from error
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _RefusedError("no file")
+    return io.FileIO(descriptor)
+
+
+def are_live(memo: Path) -> bool:
+    """Whether a run is under way that commits to a folder of segments, as far as locks tell."""
+    try:
+        names = [n for n in os.listdir(memo / FOLDER) if n.endswith(_SUFFIX)]  # noqa: PTH208
+    except OSError:
+        return False
+    return any(_is_live(memo / FOLDER / name) for name in names)
+
+
+def _is_live(path: Path) -> bool:
+    with contextlib.suppress(_RefusedError, OSError), _open(path, os.O_RDONLY) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:  # no locks here
+            return time.time() - os.fstat(file.fileno()).st_mtime < _SILENT_S
+    return False
+
+
 class _Other:
     """Another run, as far as its file says."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("rb", buffering=0)
+        self._file = _open(path, os.O_RDONLY)
         self._factors: keys.Factors | None = None
         self._sorted: list[Lanes] = []
         self._beat_ns = 0
         self._heard_s = 0.0
         self.is_silent = False
         self.has_ended = False
+
+    def close(self) -> None:
+        """Hear it no more."""
+        self._file.close()
 
     def has(self, lanes: Lanes) -> npt.NDArray[np.bool_]:
         """Which of some points it has claimed, shape (n,)."""
@@ -257,7 +336,10 @@ class _Other:
         """Read what was appended since, which is whole, and whether the run goes on."""
         if self.has_ended:
             return
-        now, beat_ns = time.monotonic(), os.fstat(self._file.fileno()).st_mtime_ns
+        now, found = time.monotonic(), os.fstat(self._file.fileno())
+        beat_ns = found.st_mtime_ns
+        if found.st_size > _MOST_BYTES:
+            raise _RefusedError("no file of claims: it is too large")
         if beat_ns != self._beat_ns:  # clocks of machines differ: its own tells that it lives
             self._beat_ns, self._heard_s = beat_ns, now
         self.is_silent = now - self._heard_s > _SILENT_S
@@ -270,7 +352,7 @@ class _Other:
                 words = words[self._read(words) :]
         except (ValueError, IndexError):
             if not self.has_ended:  # else torn by a power cut: claims are not flushed
-                raise
+                raise _RefusedError("no file of claims: it is cut") from None
         if self.has_ended:
             self._file.close()
 
@@ -278,9 +360,13 @@ class _Other:
         """Read one record and return how long it is."""
         kind, n = int(words[0]), int(words[1])
         if kind == _SUMS:
-            if n > len(words) or words[2 : 2 + n].max(initial=0) > _MOST_SUMS:
-                raise ValueError("no sizes of dimensions")
+            if n > _MOST_DIMENSIONS or words[2 : 2 + n].max(initial=0) > _MOST_SUMS:
+                raise _RefusedError("no file of claims: it has impossible sizes of dimensions")
+            if not words[2 : 2 + n].all():
+                raise _RefusedError("no file of claims: it has dimensions without values")
             edges = np.cumsum([2 + n, *words[2 : 2 + n].tolist()]).astype(np.int64)
+            if edges[-1] > len(words):
+                raise ValueError("torn")
             lanes = [words[a:b] for a, b in itertools.pairwise(edges.tolist())]
             sums = tuple(np.stack([own, own], axis=1) for own in lanes)
             self._factors = keys.Factors(("",) * n, sums)
@@ -289,16 +375,23 @@ class _Other:
             self._add(words[2 : 2 + n])
             return 2 + n
         if kind != _RUN or self._factors is None:
-            raise ValueError(f"no record of claims begins with {kind}")
-        for box in keys.boxes(tuple(map(len, self._factors.sums)), n, int(words[2])):
+            raise _RefusedError(f"no file of claims: no record begins with {kind}")
+        sizes, stop = tuple(map(len, self._factors.sums)), int(words[2])
+        if not n <= stop <= math.prod(sizes):
+            raise _RefusedError("no file of claims: it claims points that there are not")
+        self._check(stop - n)
+        for box in keys.boxes(sizes, n, stop):
             self._add(self._factors.part(box).keys()[:, 0])
         return 3
 
+    def _check(self, n_more: int) -> None:
+        if sum(map(len, self._sorted)) + n_more > _MOST_HEARD:
+            raise _RefusedError("no file of claims, or one of more points than can be kept in mind")
+
     def _add(self, lanes: Lanes) -> None:
         """Keep sorted arrays of falling sizes: each claim is sorted anew only now and then."""
+        self._check(len(lanes))
         own = np.sort(lanes)
-        if sum(map(len, self._sorted)) + len(own) > _MOST_HEARD:
-            raise ValueError("too many claims to keep in mind")
         while self._sorted and len(self._sorted[-1]) < 2 * len(own):
             own = np.sort(np.concatenate([self._sorted.pop(), own]))
         if len(own):

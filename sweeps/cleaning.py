@@ -8,7 +8,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from sweeps import acceptance, caching, disk, files, memo
+from sweeps import acceptance, caching, claims, disk, files, memo, sealing, segment
+from sweeps.errors import StorageError
 from sweeps.subject import Subject
 
 
@@ -22,31 +23,75 @@ class Waste:
 
 
 def waste(subject: Subject) -> list[Waste]:
-    """Find what memo and cached functions hold of an experiment beside that of its present code."""
+    """Find what memo and cached functions hold of an experiment beside that of its present code.
+
+    What a later version wrote is none of it, nor what a run of earlier code is at, as `busy` says.
+    """
     cached = caching.places(subject.fingerprint.parts, subject.results)
-    needed = {source.folder for source in acceptance.sources(subject.memo)}
-    unneeded = [p for p in files.beside(subject.memo) if p not in needed]
-    found = [Waste(p, _size_bytes(p), "results of earlier code") for p in unneeded]
-    old = [p for place in cached for p in files.beside(place)]
-    found += [Waste(p, _size_bytes(p), "cached by earlier code") for p in old]
-    bad = sorted(subject.memo.glob(f"*{memo.BAD_SUFFIX}"))
+    unneeded, others = _unneeded(subject), busy(subject)
+    idle = [p for p in unneeded if p not in others and not _is_later(p)]
+    found = [Waste(p, _size_bytes(p), "results of earlier code") for p in idle]
+    if not others:  # which may use what it cached
+        old = [p for place in cached for p in files.beside(place)]
+        found += [Waste(p, _size_bytes(p), "cached by earlier code") for p in old]
+    bad = filter(_is_damaged, sorted(subject.memo.glob(f"*{memo.BAD_SUFFIX}")))
     found += [Waste(p, _size_bytes(p), "damaged segment") for p in bad]
-    if (landed := subject.landed.with_name(subject.landed.name + memo.BAD_SUFFIX)).exists():
+    landed = subject.landed.with_name(subject.landed.name + memo.BAD_SUFFIX)
+    if landed.exists() and sealing.later_format(landed) is None:
         found.append(Waste(landed, _size_bytes(landed), "damaged results file"))
     writable = [subject.memo, subject.results, *(p for place in cached for p in place.glob("**"))]
     left = [p for folder in writable for p in sorted(_abandoned(folder))]
     return found + [Waste(p, _size_bytes(p), "left by a killed run") for p in left]
 
 
+def busy(subject: Subject) -> list[Path]:
+    """List the folders of earlier code that a run under way commits to."""
+    return [p for p in _unneeded(subject) if claims.are_live(p)]
+
+
 def free(found: list[Waste]) -> int:
     """Remove what `waste` found; return how many bytes that freed."""
-    for each in found:
-        with files.told(each.path), contextlib.suppress(FileNotFoundError):  # somebody else did
-            if each.path.is_dir():
-                shutil.rmtree(each.path)
-            else:
-                disk.unlink(each.path)
-    return sum(each.n_bytes for each in found)
+    return sum(each.n_bytes for each in found if _remove(each.path))
+
+
+def _remove(path: Path) -> bool:
+    with files.told(path), contextlib.suppress(FileNotFoundError):  # somebody else did
+        if not path.is_dir():
+            disk.unlink(path)
+            return True
+        # By another name, a run that begins now makes a folder of its own.
+        hidden = path.with_name(files.temporary_name())
+        disk.replace(path, hidden)
+        if claims.are_live(hidden):  # it has begun since
+            disk.replace(hidden, path)
+            return False
+        shutil.rmtree(hidden)
+    return True
+
+
+def _unneeded(subject: Subject) -> list[Path]:
+    needed = {source.folder for source in acceptance.sources(subject.memo)}
+    return [p for p in files.beside(subject.memo) if p not in needed]
+
+
+def _is_later(folder: Path) -> bool:
+    """Whether a later version wrote some segment of a folder, set aside or not."""
+    names = [n for n in disk.names(folder) if n.endswith((segment.SUFFIX, memo.BAD_SUFFIX))]
+    return any(
+        (folder / name).is_file() and sealing.later_format(folder / name) is not None
+        for name in names
+    )
+
+
+def _is_damaged(path: Path) -> bool:
+    """Whether what was set aside is of no use; what is whole, or of a later version, may be."""
+    try:
+        segment.digest(path)
+    except segment.DamagedError:
+        return True
+    except StorageError:
+        return False
+    return False
 
 
 def _abandoned(folder: Path) -> Iterator[Path]:

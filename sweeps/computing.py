@@ -47,9 +47,10 @@ def compute(
     started, held = provenance.now(), held_attributes(subject.landed)
     with contextlib.ExitStack() as stack:
         # Before looking into the memo: what others finish from now on is known to be theirs.
-        others = None if options.recompute else claims.Claims(subject.memo, subject.keys)
-        if others is not None:
-            stack.callback(others.close)
+        # So does who claims nothing say that it lives: nobody is to clean up under it.
+        present = claims.Claims(subject.memo, subject.keys)
+        stack.callback(present.close)
+        others = None if options.recompute else present
         if subject.is_only_copy:
             absorbing.adopt(subject)
         index = memo.scan(subject.memo, sets_aside=True)
@@ -99,6 +100,7 @@ def compute(
         subject.fingerprint.digest,
         interruption.is_asked,
         (
+            *present.warnings,
             *_warnings(subject, index, options, n_todo),
             *tally.warnings,
             *gathered.told,

@@ -16,6 +16,7 @@ from sweeps.errors import HostileFileError
 
 MAX_LINKS = 20_000
 MAX_DEPTH = 16  # HDF5 2.0 goes down by recursion: 10^4 groups within each other end the process
+MAX_CHUNKS = 2**17  # HDF5 takes some microseconds for each, in C, where no signal ends it
 MAX_RATIO = 100
 LEAST_BYTES = 2**28
 """What a file may unpack to: so much, or so many times its own size."""
@@ -54,7 +55,7 @@ def _inspect(file: h5py.File, n_most: int) -> tuple[bytes, ...]:
     if file.userblock_size:
         raise _RefusedError(f"begins with {file.userblock_size} bytes that are not HDF5")
     n_links = _links(file, n_most)
-    n_unpacked = 0
+    n_unpacked = n_chunks = 0
     for path, n in n_links.items():
         thing = h5o.open(file.id, path)
         _check_attributes(path, thing, n_bytes)
@@ -62,6 +63,9 @@ def _inspect(file: h5py.File, n_most: int) -> tuple[bytes, ...]:
             n_unpacked += n * _check_dataset(path, thing, n_bytes)
             if n_unpacked > max(LEAST_BYTES, MAX_RATIO * n_bytes):
                 raise _refuse(path, f"and others declare {n_unpacked:,} bytes in {n_bytes:,}")
+            n_chunks += n * _n_chunks(thing)
+            if n_chunks > MAX_CHUNKS:
+                raise _refuse(path, f"and others are cut into {n_chunks:,} chunks")
         elif isinstance(thing, h5t.TypeID):
             _check_type(path, thing)
     return tuple(n_links)
@@ -133,6 +137,15 @@ def _check_dataset(path: bytes, dataset: h5d.DatasetID, n_bytes: int) -> int:
     if (start := dataset.get_offset()) is not None and start + n_declared > n_bytes:
         raise _refuse(path, f"declares {n_declared:,} bytes, which the file does not hold")
     return n_declared
+
+
+def _n_chunks(dataset: h5d.DatasetID) -> int:
+    """Pieces that a dataset is to be read in, stored or not."""
+    plan = dataset.get_create_plist()
+    if plan.get_layout() != h5d.CHUNKED:
+        return 1
+    sizes = zip(dataset.shape, plan.get_chunk(), strict=True)
+    return math.prod(-(-int(size) // int(chunk)) for size, chunk in sizes)
 
 
 def _check_attributes(path: bytes, thing: h5o.ObjectID, n_bytes: int) -> None:

@@ -1,7 +1,7 @@
 """Verifying: whether results file and memo hold, to the last bit, what was written.
 
-Names and digests are all it needs, not the experiment's code. What is damaged is set aside, as
-every reading of the memo does it, so that a next run makes up for it.
+Names and digests are all it needs, not the experiment's code. What is damaged is set aside, so that
+a next run makes up for it; never what is not ours.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from sweeps import acceptance, files, memo, sealing, segment
-from sweeps.errors import StorageError, unknown
+from sweeps import acceptance, files, locating, memo, opening, sealing, segment
+from sweeps.errors import LaterFormatError, StorageError, unknown
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +27,8 @@ class Damage:
     kind : str
         "results file", "segment" or "acceptance".
     state : str
-        "damaged"; "unsealed", by an earlier version or changed by another program; "unreadable".
+        "damaged"; "unsealed", by an earlier version or changed by another program; "unreadable";
+        "of a later format"; "open for writing"; "no results file".
     """
 
     path: Path
@@ -48,8 +49,20 @@ class Verified:
     damages: tuple[Damage, ...]
 
 
-def verify(path: Path) -> Verified:
+def is_in_place(path: Path, given: str, results: str | os.PathLike[str] | None = None) -> bool:
+    """Whether a results file is where runs land it, and was asked for in a way that says so."""
+    is_plain = not Path(given).is_absolute() and ".." not in Path(given).parts
+    return is_plain and Path(os.path.abspath(path)).parent == locating.results_folder(results)  # noqa: PTH100
+
+
+def verify(path: Path, *, sets_aside: bool = True) -> Verified:
     """Check a results file and the memo beside it, of all versions of the code.
+
+    Parameters
+    ----------
+    path : Path
+    sets_aside : bool
+        Whether damaged files get another name; else nothing is changed.
 
     Raises
     ------
@@ -61,9 +74,15 @@ def verify(path: Path) -> Verified:
     if not is_landed and not kept.is_dir():
         names = {each.stem for each in path.parent.glob("*.h5")}
         raise unknown("results of an experiment", path.stem, names, f"in {path.parent}")
-    found: list[int | Damage | None] = [_results(path)] if is_landed else []
+    found: list[int | Damage | None] = []
+    if is_landed:
+        found.append(_results(path, has_memo=kept.is_dir(), sets_aside=sets_aside))
     folders = sorted(p for p in kept.glob("*") if p.is_dir() and not p.is_symlink())
-    segments = [_segment(f / name, path) for f in folders for name in memo.listing_of(f)]
+    if sets_aside:
+        for folder in folders:
+            memo.give_back(folder)
+    paths = [folder / name for folder in folders for name in memo.listing_of(folder)]
+    segments = [_segment(each, path, sets_aside=sets_aside) for each in paths]
     found += segments + [each for folder in folders for each in _acceptances(folder)]
     return Verified(
         path.stem,
@@ -75,32 +94,41 @@ def verify(path: Path) -> Verified:
     )
 
 
-def _results(path: Path) -> int | Damage:
+def _results(path: Path, *, has_memo: bool, sets_aside: bool) -> int | Damage:
     """Size of a results file in bytes, if it is whole."""
     kind = "results file"
     try:
+        sealing.refuse_later(path)
         seal, end = sealing.look(path, sealing.RESULTS), sealing.hdf5_end(path)
+        is_being_written = sealing.is_being_written(path)
+    except LaterFormatError as error:
+        return Damage(path, kind, "of a later format", str(error))
     except OSError as error:
         return Damage(
             path, kind, "unreadable", f"{error.strerror}; see to the disk, or to the rights"
         )
     if seal.is_whole(sealing.RESULTS):
         return seal.n_bytes
+    if is_being_written:
+        return Damage(path, kind, "open for writing", opening.WRITTEN)
     if end == seal.n_bytes:
         reason = (
             "it has no digest: an earlier version landed it, or another program changed it since; "
             "move it away to have it landed anew"
         )
         return Damage(path, kind, "unsealed", reason)
-    aside = files.set_aside(path, path.with_name(path.name + memo.BAD_SUFFIX))
-    return _damaged(kind, path, aside)
+    if not (has_memo or seal.behind.endswith(sealing.RESULTS)) or not path.is_file():
+        return Damage(path, "file", "no results file", "as far as this tells; it stays as it is")
+    aside = path.with_name(path.name + memo.BAD_SUFFIX)
+    return _damaged(kind, path, files.set_aside(path, aside) if sets_aside else path)
 
 
-def _segment(path: Path, results: Path) -> int | Damage | None:
+def _segment(path: Path, results: Path, *, sets_aside: bool) -> int | Damage | None:
     """Size of a segment in bytes, if it is whole; None if another run has merged it away.
 
     The results file, where it is the memo's too, was looked at already.
     """
+    kind = "segment"
     with contextlib.suppress(OSError):
         if path.samefile(results):
             return 0
@@ -109,13 +137,15 @@ def _segment(path: Path, results: Path) -> int | Damage | None:
     except segment.MergedAwayError:
         return None
     except segment.DamagedError:
-        return _damaged("segment", path, memo.set_aside(path))
+        return _damaged(kind, path, memo.set_aside(path) if sets_aside else path)
+    except LaterFormatError as error:
+        return Damage(path, kind, "of a later format", str(error))
     except StorageError as error:
-        return Damage(path, "segment", "unreadable", str(error))
+        return Damage(path, kind, "unreadable", str(error))
 
 
 def _damaged(kind: str, path: Path, aside: Path) -> Damage:
-    moved = f"set aside, was {path.name}" if aside != path else "cannot be set aside: move it away"
+    moved = f"set aside, was {path.name}" if aside != path else "not set aside: move it away"
     return Damage(aside, kind, "damaged", f"its content does not match its digest; {moved}")
 
 

@@ -234,6 +234,67 @@ def test_where_nothing_can_be_claimed_everything_is_free(tmp_path, monkeypatch, 
     own.close()
 
 
+def words(*values):
+    return np.array(values, dtype="<u8").tobytes()
+
+
+IN_PLACE_OF_CLAIMS = {
+    "pipe": os.mkfifo,
+    "folder": os.mkdir,
+    "link to a file": lambda path: path.symlink_to(__file__),
+    "link to nowhere": lambda path: path.symlink_to("nowhere"),
+    "64 bytes: a dimension without values": lambda path: path.write_bytes(
+        words(0, 2, 0, 3, 1, 0, 5, 1)
+    ),
+    "48 kB: a product of long dimensions": lambda path: path.write_bytes(
+        words(0, 3, 2000, 2000, 1990, *range(5990), 1, 0, 2**33)
+    ),
+    "points that there are not": lambda path: path.write_bytes(words(0, 1, 1, 7, 1, 0, 2**62)),
+    "a point after itself": lambda path: path.write_bytes(words(0, 1, 1, 7, 1, 1, 0)),
+    "thousands of dimensions": lambda path: path.write_bytes(words(0, 5000, *[1] * 10_000)),
+    "an unknown record": lambda path: path.write_bytes(words(9, 9)),
+    "a terabyte of nothing": lambda path: (path.touch(), os.truncate(path, 2**40)),
+}
+
+
+@pytest.mark.parametrize("make", IN_PLACE_OF_CLAIMS.values(), ids=IN_PLACE_OF_CLAIMS)
+def test_what_is_no_file_of_claims_is_named_left_alone_and_ends_nothing(tmp_path, make):
+    mine = maker(SPACES["grid"])
+    with contextlib.closing(Claims(tmp_path, mine)) as first:
+        first.take(every(mine), 10)
+        make(path := tmp_path / FOLDER / "hostile.claims")
+        with contextlib.closing(Claims(tmp_path, mine)) as second:
+            taken, _, held = second.take(every(mine), 100)
+            assert (len(taken), len(held)) == (20, 10)  # others are heard all the same
+            (warning,) = second.warnings
+    assert str(path) in warning
+    assert os.path.lexists(path)
+
+
+@pytest.mark.parametrize("place", [FOLDER, f"{FOLDER}/lock"])
+def test_links_and_pipes_in_place_of_folder_and_lock_are_not_followed(tmp_path, place):
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    (memo := tmp_path / "memo").mkdir()
+    if place != FOLDER:
+        (memo / FOLDER).mkdir()
+    mine = maker(SPACES["grid"])
+    for make in (lambda path: path.symlink_to(elsewhere / "new"), os.mkfifo):
+        make(path := memo / place)
+        with contextlib.closing(Claims(memo, mine)) as own:
+            assert len(own.take(every(mine), 100)[0]) == 30
+            if path.is_symlink() or place != FOLDER:
+                assert str(path) in own.warnings[0]
+        assert not list(elsewhere.iterdir())
+        path.unlink()
+
+
+def test_a_folder_is_live_while_a_run_claims_or_says_only_that_it_is_there(tmp_path):
+    assert not claims.are_live(tmp_path)
+    with contextlib.closing(Claims(tmp_path, maker(SPACES["grid"]))):
+        assert claims.are_live(tmp_path)
+    assert not claims.are_live(tmp_path)
+
+
 def test_giving_up_closes_no_file_of_others(tmp_path):
     mine = maker(SPACES["grid"])
     own = Claims(tmp_path, mine)

@@ -1,9 +1,10 @@
+import contextlib
 import os
 import time
 
 import pytest
 
-from sweeps import cleaning, experiment, files, grid, memo, run
+from sweeps import claims, cleaning, experiment, files, grid, memo, run
 from sweeps.subject import resolve
 
 
@@ -110,3 +111,35 @@ def test_what_somebody_else_freed_meanwhile_is_no_trouble(subject):
 def test_before_any_run_there_is_nothing(project):
     assert cleaning.waste(resolve(wave)) == []
     assert not (project / "results").exists()
+
+
+def test_what_a_run_of_earlier_code_is_at_is_left_alone_and_named(subject):
+    place = earlier(subject)
+    with contextlib.closing(claims.Claims(place, subject.keys)):
+        assert cleaning.busy(subject) == [place]
+        assert not cleaning.waste(subject)
+    assert not cleaning.busy(subject)
+    found = cleaning.waste(subject)
+    assert [each.path for each in found] == [place]
+    with contextlib.closing(claims.Claims(place, subject.keys)):  # it has begun since
+        assert cleaning.free(found) == 0
+        assert (place / "a.seg").exists()
+    assert cleaning.free(found) > 0
+    assert not place.exists()
+    assert [p.name for p in subject.memo.parent.iterdir()] == [subject.memo.name]
+
+
+@pytest.mark.parametrize("name", ["a.seg", "a.bad"])
+def test_what_a_later_version_wrote_is_never_waste(subject, name):
+    place = earlier(subject)
+    (place / name).write_bytes(bytes(1000) + b"sweeps-segment-2")
+    (subject.memo / "a.bad").write_bytes(bytes(1000) + b"sweeps-segment-2")
+    landed = subject.landed.with_name(subject.landed.name + memo.BAD_SUFFIX)
+    landed.write_bytes(bytes(1000) + b"sweeps-results-3")
+    assert not cleaning.waste(subject)
+
+
+def test_a_segment_that_was_set_aside_and_is_whole_is_no_waste(subject):
+    path = min(subject.memo.glob("*.seg"))
+    path.rename(path.with_suffix(memo.BAD_SUFFIX))
+    assert not cleaning.waste(subject)

@@ -69,6 +69,26 @@ def test_other_names_of_datasets_and_common_filters_are_fine(tmp_path):
         assert file["a/hard"][:].tolist() == file["a/soft"][:].tolist() == [0, 1, 2]
 
 
+@pytest.mark.parametrize("shape", [(2**18,), (600, 600), (2**25,)])
+@pytest.mark.parametrize("is_filled", [True, False])
+def test_what_is_cut_into_too_many_pieces_is_refused(tmp_path, shape, is_filled):
+    """HDF5 is at each of them for some microseconds, in C, where no signal reaches it."""
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        made = file.create_dataset("a/b", shape, "i1", chunks=(1,) * len(shape))
+        if is_filled:
+            made[:10] = 1
+    with pytest.raises(HostileFileError, match=r"'a/b' and others are cut into .* chunks"):
+        opening.open_read(tmp_path / "a.h5")
+
+
+def test_chunks_as_programs_make_them_are_fine(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("a/b", (10_000,), "f8", chunks=(1,), maxshape=(None,))
+        file.create_dataset("a/c", (10_000, 100), "f8", chunks=True)
+    with opening.open_read(tmp_path / "a.h5") as file:
+        assert file["a/b"][9_999] == 0
+
+
 @pytest.mark.parametrize("content", [b"", b"not HDF5" * 100, None])
 def test_what_is_no_hdf5_file_is_said(tmp_path, content):
     if content is not None:

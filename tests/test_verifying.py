@@ -169,3 +169,82 @@ def test_a_flush_that_fails_beside_the_digest_fails_the_seal(tmp_path, monkeypat
     with pytest.raises(OSError, match="Input/output"):
         sealing.seal(descriptor, sealing.RESULTS)
     os.close(descriptor)
+
+
+def foreign(folder):
+    folder.mkdir(exist_ok=True)
+    made = {
+        "notes.h5": b"my notes\n" * 20,
+        "empty.h5": b"",
+        "matlab.h5": b"MATLAB 7.3 MAT-file" + bytes(493) + b"\x89HDF\r\n\x1a\n" + bytes(200),
+        "netcdf3.h5": b"CDF\x01" + bytes(100),
+        "cut.h5": b"\x89HDF\r\n\x1a\n" + bytes(100),
+        "source.py": b"print(1)\n",
+    }
+    for name, content in made.items():
+        (folder / name).write_bytes(content)
+    return {folder / name: content for name, content in made.items()}
+
+
+@pytest.mark.parametrize("place", ["results", "."])
+def test_what_is_no_results_file_stays_as_it_is(sweeps, project, place):
+    for path, content in foreign(project / place).items():
+        relative = str(path.relative_to(project))
+        for given in (relative, str(path), f"results/../{relative}", path.stem):
+            (project / "results").mkdir(exist_ok=True)
+            assert sweeps("verify", given).code in (1, 2)
+            assert path.read_bytes() == content
+    assert not list(project.rglob("*.bad"))
+
+
+@pytest.mark.parametrize(
+    "given", ["{}", "results/../results/square.h5", "../{0.parent.parent.name}/x"]
+)
+def test_only_a_name_and_a_plain_path_into_the_folder_of_results_set_aside(sweeps, landed, given):
+    flip(landed)
+    content = landed.read_bytes()
+    asked = given.format(landed).replace("/x", "/results/square.h5")
+    said = sweeps("verify", asked)
+    assert said.code == 1
+    assert "not set aside" in said.out
+    assert landed.read_bytes() == content
+    assert sweeps("verify", "results/square.h5").code == 1
+    assert not landed.exists()
+
+
+def test_outside_of_the_folder_of_results_nothing_is_set_aside(sweeps, landed, project):
+    flip(landed)
+    flip(segments(landed)[0])
+    (project / "results").rename(project / "other")
+    before = {path: path.read_bytes() for path in project.rglob("*") if path.is_file()}
+    assert sweeps("verify", "other/square.h5").code == 1
+    assert {path: path.read_bytes() for path in project.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("command", ["status", "plan", "why", "failures", "show", "list", "clean"])
+def test_a_command_that_looks_changes_nothing(sweeps, landed, project, command):
+    for path in segments(landed):
+        flip(path)
+    landed.unlink()
+    before = {path: path.read_bytes() for path in project.rglob("*") if path.is_file()}
+    sweeps(command, *([] if command == "list" else ["square"]))
+    now = {path: path.read_bytes() for path in project.rglob("*") if path.is_file()}
+    assert {p: c for p, c in now.items() if "__pycache__" not in str(p)} == {
+        p: c for p, c in before.items() if "__pycache__" not in str(p)
+    }
+
+
+@pytest.mark.parametrize("command", ["run", "status", "plan", "show", "verify", "clean"])
+@pytest.mark.parametrize("which", ["results file", "segment"])
+def test_files_of_a_later_format_are_refused_with_that_reason(sweeps, landed, command, which):
+    path = landed if which == "results file" else segments(landed)[0]
+    path.write_bytes(path.read_bytes()[:-1] + b"2")
+    if which == "segment":
+        landed.unlink()
+    content = path.read_bytes()
+    said = sweeps(command, "square", *(["--yes"] if command == "clean" else []))
+    assert path.read_bytes() == content
+    assert "damaged" not in said.out + said.err
+    if command != "clean" and (which, command) != ("segment", "show"):
+        assert said.code == (1 if command == "verify" else 2)
+        assert "format 2" in said.out + said.err

@@ -18,11 +18,14 @@ def clean(
     """Say what of NAME's memo nobody needs any more; free it with --yes.
 
     That are results of earlier code, damaged segments and what killed runs left behind. The
-    results of the present code stay.
+    results of the present code stay, and those of earlier code that a run is computing.
     """
     from sweeps import cleaning
 
-    found = cleaning.waste(common.subject(name, experiments, results))
+    subject = common.subject(name, experiments, results)
+    for folder in cleaning.busy(subject):
+        common.warn(f"left alone, since a run of earlier code is at it: {folder}")
+    found = cleaning.waste(subject)
     n_bytes = cleaning.free(found) if yes else sum(each.n_bytes for each in found)
     common.say(answers.cleaned(name, found, n_bytes, is_freed=yes), as_json)
 
@@ -56,13 +59,16 @@ def verify(name: str, experiments: str | None, results: str | None, as_json: boo
     """Check the digests of NAME's results file and of all that its memo holds.
 
     What is damaged is named and set aside; a run makes up for it. NAME may also be the path of a
-    results file. The code of the experiment is not needed.
+    results file; outside of the folder of results nothing is set aside. The code of the experiment
+    is not needed.
 
     Exit codes: 0 all is whole, 1 something is not, 2 a mistake in what was asked.
     """
     from sweeps import reporting, verifying
 
-    verified = verifying.verify(reporting.results_path(name, results))
+    path = reporting.results_path(name, results)
+    is_ours = verifying.is_in_place(path, name, results)
+    verified = verifying.verify(path, sets_aside=is_ours)
     common.say(verdicts.verified(verified), as_json)
     if verified.damages:
         again = common.command_line("run", name, experiments=experiments, results=results)
