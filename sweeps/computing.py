@@ -232,6 +232,7 @@ def _compute(
 def _warnings(subject: Subject, index: memo.Index, options: Options, n_todo: int) -> Iterator[str]:
     for path in index.bad:
         yield f"set aside the damaged segment {path}; its points are computed again"
+    yield from subject.unwatched
     made = subject.experiment
     is_unable = engines.is_in_process(options.engine) and not signature.is_async(made.function)
     if n_todo and made.timeout is not None and is_unable:

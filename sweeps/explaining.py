@@ -94,6 +94,8 @@ class Why:
         Modules that count as a whole, and why.
     accepted : tuple of Acceptance
         Earlier code whose results count.
+    unwatched : tuple of str
+        What can change without making anything stale, in words.
     """
 
     experiment: str
@@ -107,6 +109,7 @@ class Why:
     declared: tuple[Change, ...]
     whole_modules: Mapping[str, str]
     accepted: tuple[acceptance.Acceptance, ...]
+    unwatched: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return explanations.of_why(self)
@@ -168,6 +171,7 @@ def explain(made: Subject, given: str | None = None) -> Why:
         () if kept is None else tuple(_redeclared(kept, declared)),
         made.fingerprint.whole_modules,
         tuple(acceptance.accepted(made.memo)),
+        made.unwatched,
     )
 
 

@@ -28,6 +28,7 @@ def of_why(why: Why) -> str:
         f"{module} counts as a whole, since what is used of it cannot be seen: {reason}"
         for module, reason in why.whole_modules.items()
     ]
+    blocks += why.unwatched
     blocks += [_accepted(each) for each in why.accepted]
     if not (why.stale or why.missing):
         blocks.append("nothing is stale or missing")

@@ -14,6 +14,7 @@ from typing import Any
 
 from sweeps import aging, pinning
 from sweeps.errors import DeclarationError
+from sweeps.source import programs
 from sweeps.source.canonical import OpaqueError, digest
 from sweeps.source.carried import Carried, innermost
 from sweeps.source.module import Module
@@ -52,6 +53,8 @@ class Fingerprint:
         The digest of the code alone, where `digest` says too what was read of other results.
     files_named
         Paths that the code has as texts and that end in ``.h5``: they may be of results.
+    unwatched
+        What starts programs of which it cannot be told what they are -> where.
     """
 
     digest: str
@@ -63,6 +66,7 @@ class Fingerprint:
     data: Mapping[Path, State]
     code: str
     files_named: tuple[str, ...]
+    unwatched: Mapping[str, str]
 
 
 def fingerprint(
@@ -129,6 +133,12 @@ def fingerprint(
     named = {f"data:{Path(path).as_posix()}": _folder(home) / path for path in depends_on}
     for module, path in found.data:
         named[f"{module.name}:@cached(depends_on={path!r})"] = _folder(module) / path
+    unwatched: dict[str, str] = {}
+    if found.programs:
+        started = programs.files(found.literals, reach.looked_at)
+        named |= {f"program:{text}": path for text, path in started.items()}
+        if not (started or depends_on or version or programs.are_installed(found.literals)):
+            unwatched = found.programs
     data = {path: _settled(path) for path in named.values()}
     parts |= {part: content(path) for part, path in named.items()}
     # The function's own module goes by many names, as `__main__`: they do not count. Nor does the
@@ -150,6 +160,7 @@ def fingerprint(
         files=reach.files,
         data=data,
         code=made,
+        unwatched=unwatched,
         files_named=tuple(sorted(text for text in found.literals if text.endswith(".h5"))),
     )
 

@@ -33,7 +33,13 @@ class Listed:
 
 @dataclasses.dataclass(frozen=True)
 class Planned:
-    """What a run would do; the last four add up to `points`."""
+    """What a run would do; `reused` to `stale` add up to `points`.
+
+    Attributes
+    ----------
+    unwatched : tuple of str
+        What can change without making anything stale, in words.
+    """
 
     experiment: str
     points: int
@@ -41,6 +47,7 @@ class Planned:
     missing: int
     failed: int
     stale: int
+    unwatched: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,7 +144,7 @@ def planned(made: subject.Subject, *, recompute: bool = False) -> Planned:
 
 def _planned_of(made: subject.Subject, landed: subject.Counts) -> Planned:
     counts = landed.n_points, landed.n_done, 0, landed.n_failed, 0
-    return Planned(made.experiment.name, *counts)
+    return Planned(made.experiment.name, *counts, made.unwatched)
 
 
 def _planned(made: subject.Subject, index: memo.Index, recompute: bool = False) -> Planned:
@@ -150,6 +157,7 @@ def _planned(made: subject.Subject, index: memo.Index, recompute: bool = False) 
         todo.n_missing,
         todo.n_failed + n_refused,
         todo.n_stale,
+        made.unwatched,
     )
 
 

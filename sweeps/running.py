@@ -213,6 +213,7 @@ def _landed_already(subject: Subject, options: Options) -> Report | None:
         0.0,
         subject.landed,
         subject.fingerprint.digest,
+        warnings=subject.unwatched,
         state=counts.state,
         first_failure=why,
     )

@@ -90,6 +90,15 @@ class Subject:
         return memo.folder(self.results, self.experiment.name, self.fingerprint.digest)
 
     @property
+    def unwatched(self) -> tuple[str, ...]:
+        """What can change without making anything stale, in words."""
+        return tuple(
+            f"{self.experiment.name!r} starts a program by {starter} at {place}, which cannot be "
+            "told from the source and is not watched: name its files in depends_on"
+            for starter, place in sorted(self.fingerprint.unwatched.items())
+        )
+
+    @property
     def landed(self) -> Path:
         """The results file."""
         return self.output or self.results / f"{self.experiment.name}.h5"

@@ -26,7 +26,7 @@ def fragile(x):
         raise ValueError("two is not\\nallowed")
     return x / 2
 """
-PLAN_KEYS = {"experiment", "points", "reused", "missing", "failed", "stale"}
+PLAN_KEYS = {"experiment", "points", "reused", "missing", "failed", "stale", "unwatched"}
 RUN_KEYS = {
     *("experiment", "points", "reused", "computed", "failed", "excluded", "seconds", "results"),
     "fingerprint",

@@ -45,6 +45,8 @@ def plan(
     planned = reporting.planned(
         common.subject(name, experiments, results, axes, only), recompute=recompute
     )
+    for told in planned.unwatched:
+        common.warn(told)
     common.say(answers.planned(planned), as_json)
     common.advise_on_stale(planned.stale, name, experiments, results)
 

@@ -35,7 +35,7 @@ def operator(reader: Reader, node: ast.AST, scopes: Scopes) -> None:
 def constant(reader: Reader, node: ast.Constant, scopes: Scopes) -> None:
     """Write a constant; its type shows."""
     value = node.value
-    if value.__class__ is str and "." in value:
+    if value.__class__ is str:
         reader.literals.add(value)
     reader.written.append(_constant(value))
 
@@ -89,7 +89,30 @@ def call(reader: Reader, node: ast.Call, scopes: Scopes) -> None:
         return
     if chain and chain[-1] in ("import_module", "__import__"):
         _importing_call(reader, node, chain)
+    reader.literals.update(_joined(node.args))  # as of os.path.join
     reader.fields(node, scopes)
+
+
+def division(reader: Reader, node: ast.BinOp, scopes: Scopes) -> None:
+    """Write an operation; ``folder / "bin" / "solver"`` may be a path."""
+    if node.op.__class__ is ast.Div:
+        steps: list[ast.expr] = []
+        left: ast.expr = node
+        while isinstance(left, ast.BinOp) and left.op.__class__ is ast.Div:
+            steps.append(left.right)
+            left = left.left
+        reader.literals.update(_joined([left, *reversed(steps)]))
+    reader.fields(node, scopes)
+
+
+def _joined(parts: list[ast.expr]) -> list[str]:
+    """Return the path that the last of some parts make, if they are texts."""
+    texts: list[str] = []
+    for part in reversed(parts):
+        if not (isinstance(part, ast.Constant) and isinstance(part.value, str)):
+            break
+        texts.append(part.value)
+    return ["/".join(reversed(texts))] if len(texts) > 1 else []
 
 
 def _importing_call(reader: Reader, node: ast.Call, chain: Chain) -> None:

@@ -24,6 +24,8 @@ class Parts:
         Files that cached functions depend on, relative to the folder of their module.
     literals
         Texts that may be paths of files.
+    programs
+        What starts programs -> where it is asked to.
     """
 
     texts: dict[str, set[str]] = field(default_factory=dict)
@@ -32,6 +34,7 @@ class Parts:
     whole: dict[str, str] = field(default_factory=dict)
     data: set[tuple[Module, str]] = field(default_factory=set)
     literals: set[str] = field(default_factory=set)
+    programs: dict[str, str] = field(default_factory=dict)
 
     def add(self, part: str, text: str, source: str) -> None:
         """Add a part; of several with one name all count."""

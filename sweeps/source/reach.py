@@ -18,6 +18,7 @@ from sweeps.source.dynamic import DYNAMIC_BUILTINS, imports_by_name, is_dynamic,
 from sweeps.source.memory import IN_MEMORY, NOTHING, patched
 from sweeps.source.module import Module
 from sweeps.source.parts import Parts
+from sweeps.source.programs import starts_programs
 from sweeps.source.reader import OWN_NAME
 from sweeps.source.resolving import Resolver
 from sweeps.source.scopes import Chain, Function, ImportNode, Reference, is_summary_of
@@ -97,9 +98,14 @@ class Reach:
         return f"{self.own[0].name}:{self.own[1]}" if self.own else None
 
     @property
+    def looked_at(self) -> list[Module]:
+        """Modules of the project that were looked at."""
+        return [module for module in self._names.known.values() if module]
+
+    @property
     def files(self) -> dict[str, tuple[Path, str]]:
         """Modules that were looked at -> their file and its text."""
-        known = (module for module in self._names.known.values() if module)
+        known = self.looked_at
         return {m.name: (m.file, m.source.text) for m in known if m.file and m.source}
 
     def _enter(self, module: Module) -> None:
@@ -169,6 +175,8 @@ class Reach:
         if module is None:
             if is_dynamic(said):
                 self.take_whole(asking, f"{said} at {place(asking, line)}")
+            if starts_programs(said):
+                self.parts.programs.setdefault(said, place(asking, line))
         elif attributes[:1] in ((), ("__dict__",)):
             at = place(asking, line)
             self.take_whole(module, f"{name} is passed on as a value at {at}")

@@ -125,7 +125,7 @@ _WRITERS: dict[type, Writer] = {
     ast.Subscript: expressions.subscript,
     ast.AnnAssign: definitions.variable,
     ast.AugAssign: expressions.augmented,
-    ast.BinOp: Reader.fields,
+    ast.BinOp: expressions.division,
     ast.Compare: Reader.fields,
 }
 for _kind in (ast.operator, ast.unaryop, ast.cmpop, ast.boolop):
