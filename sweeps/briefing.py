@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import multiprocessing
 import os
 import pickle
 import sys
@@ -83,6 +84,7 @@ def elsewhere(
         hashlib.sha256(settings).hexdigest(),
         tuple(sys.path),
         os.getcwd(),  # noqa: PTH109
+        multiprocessing.get_start_method(allow_none=True),
     )
     return functools.partial(worker.work, job)
 

@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import functools
 import math
+import os
 import time
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -52,6 +53,8 @@ class Limits:
         As for `sweeps.outputs.outputs`.
     surroundings : Surroundings, optional
         Of the worker process, to be restored.
+    pid : int
+        Process that the points are computed in; in another one, a copy, nothing goes on.
     """
 
     block_s: float
@@ -60,6 +63,7 @@ class Limits:
     dims: Mapping[str, tuple[str, ...]]
     taken: frozenset[str]
     surroundings: process.Surroundings | None = None
+    pid: int = dataclasses.field(default_factory=os.getpid)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -253,17 +257,20 @@ def failure(error: BaseException, record: flight.Recorder, limits: Limits) -> Wh
     A copy of this process ends: it raised amid the function. Where memory is limited, want of it
     ends this process as well, since earlier points may have taken it.
     """
-    if limits.surroundings is not None:
-        limits.surroundings.end_copy()
-        if limits.surroundings.memory_bytes is not None and memory_limit.is_exceeded(error):
-            memory_limit.impose(None)  # there must be room to say so
-            shown = memory_limit.show(limits.surroundings.memory_bytes)
-            record.die(f"beyond the memory limit of {shown}", failing.why(error)[3])
+    if os.getpid() != limits.pid:
+        process.end_copy(error)
+    memory_bytes = None if limits.surroundings is None else limits.surroundings.memory_bytes
+    if memory_bytes is not None and memory_limit.is_exceeded(error):
+        memory_limit.impose(None)  # there must be room to say so
+        shown = memory_limit.show(memory_bytes)
+        record.die(f"beyond the memory limit of {shown}", failing.why(error)[3])
     return failing.why(error)
 
 
 def restore(record: flight.Recorder, limits: Limits) -> None:
-    """Undo what a point did to its process, or end that."""
+    """Undo what a point did to its process, or end that; a copy that it made ends here."""
+    if os.getpid() != limits.pid:
+        process.end_copy()
     if limits.surroundings is not None:
         try:
             limits.surroundings.restore()

@@ -88,6 +88,7 @@ class Recorder:
 
     def __init__(self, folder: Path | None) -> None:
         self._fault: IO[str] | None = None
+        self._pid = os.getpid()
         if folder is None:
             self._slots = memoryview(bytearray(_LAYOUT.size)).cast("q")
             self.at = self._slots[1:3]
@@ -137,8 +138,8 @@ class Recorder:
             faulthandler.dump_traceback_later(timeout_s, exit=True, file=self._fault)
 
     def disarm(self) -> None:
-        """Call off what `arm` has set."""
-        if self._fault is not None:
+        """Call off what `arm` has set; a copy of this process has not got it, and would hang."""
+        if self._fault is not None and os.getpid() == self._pid:
             faulthandler.cancel_dump_traceback_later()
 
 

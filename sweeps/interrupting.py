@@ -1,16 +1,33 @@
-"""Interrupting: what Ctrl-C, SIGTERM and SIGHUP mean to a run, the first time and the second."""
+"""Interrupting: what Ctrl-C, SIGTERM and SIGHUP mean to a run, the first time and the second.
+
+They mean it to the run alone. A copy of this process that a point makes (`os.fork`, a
+`multiprocessing.Pool`) has them as they were before, from its first instruction on.
+"""
 
 from __future__ import annotations
 
+import _thread
 import itertools
+import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """From a keyboard, a batch system, and a terminal that was closed."""
+
+Handler = Callable[[int, FrameType | None], Any]
+
+_handled: list[tuple[int, Handler, Any]] = []
+"""Signals that are handled for a run, the latest last: by what, and what handled them before."""
+
+_forking = threading.local()
+
+_MOMENT_S = 0.001
 
 
 class Interrupted(BaseException):
@@ -57,13 +74,8 @@ def interruptible() -> Iterator[Interruption]:
             raise Interrupted
         interruption.ask()
 
-    heard = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
-    before = {number: signal.signal(number, handle) for number in heard}
-    try:
+    with _handled_by(handle, heard()):
         yield interruption
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager
@@ -84,13 +96,62 @@ def interruptible_as_usual() -> Iterator[None]:
         yield
 
 
+def heard() -> list[int]:
+    """Those of the signals that are not ignored here, nor handled by another language's runtime."""
+    return [number for number in SIGNALS if signal.getsignal(number) not in (signal.SIG_IGN, None)]
+
+
+def handle_from_now_on(handle: Handler, numbers: Iterable[int]) -> None:
+    """Handle signals; copies of this process have them as they were."""
+    _handled.extend((number, handle, signal.signal(number, handle)) for number in numbers)
+
+
 @contextmanager
-def _handled_by(handle: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+def _handled_by(handle: Handler, numbers: Iterable[int] = (signal.SIGINT,)) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, handle)
+    n_before = len(_handled)
+    handle_from_now_on(handle, numbers)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, _, earlier in reversed(_handled[n_before:]):
+            signal.signal(number, earlier)
+        del _handled[n_before:]
+
+
+def _hold_back() -> None:
+    """Hold signals back while this process is copied: the copy must not handle them as we do."""
+    _forking.held = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS) if _handled else None
+
+
+def _let_through() -> None:
+    if _forking.held is not None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, _forking.held)
+
+
+def _forget_in_copy() -> None:
+    """Undo in a copy of this process what is handled for the run, unless the point did so."""
+    for number, handle, earlier in reversed(_handled):
+        if signal.getsignal(number) is handle:
+            signal.signal(number, earlier)
+    _handled.clear()
+    if _forking.held is not None:
+        _raise_later({number for number in SIGNALS if callable(signal.getsignal(number))})
+    _let_through()
+
+
+def _raise_later(numbers: set[int]) -> None:
+    """Have signals that wait for this copy handled in a moment: Python drops what is raised now."""
+    for number in numbers & signal.sigpending():
+        signal.sigwait({number})
+        _thread.start_new_thread(_send, (number,))
+
+
+def _send(number: int) -> None:
+    time.sleep(_MOMENT_S)
+    os.kill(os.getpid(), number)
+
+
+os.register_at_fork(before=_hold_back, after_in_parent=_let_through, after_in_child=_forget_in_copy)

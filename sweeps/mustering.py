@@ -14,13 +14,12 @@ from sweeps.block import Lost, Receipt
 _READY = ".ready"
 _LONGEST_S = 60.0  # who is not there by then has died, or is very slow to import
 _LOOK_S = 0.002
-_LEAST = 2  # joblib starts no fewer
 
 
 def muster(engine: engines.Engine, job: worker.Job, n_workers: int) -> str:
     """Have all workers ready; return why they cannot be, else an empty text."""
-    n = max(_LEAST, n_workers)
-    with contextlib.closing(engine(functools.partial(_meet, job, n), iter(range(n)), n)) as said:
+    meet = functools.partial(_meet, job, n_workers)
+    with contextlib.closing(engine(meet, iter(range(n_workers)), n_workers)) as said:
         for outcome in said:
             if isinstance(outcome, Lost):
                 cause = suspicion.exit_code(outcome.cause)

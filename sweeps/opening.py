@@ -277,6 +277,8 @@ def _look(path: Path, n_bytes: int, writer: int) -> NoReturn:
     try:
         faulthandler.disable()  # a crash is what we are here for
         signal.signal(signal.SIGPROF, signal.SIG_DFL)
+        held = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # of the group: our parent's matter
+        signal.pthread_sigmask(signal.SIG_BLOCK, held)
         more_s = n_bytes / _BYTES_A_SECOND
         beat = functools.partial(signal.setitimer, signal.ITIMER_PROF, _CPU_S + more_s)
         beat()

@@ -2,55 +2,86 @@
 
 from __future__ import annotations
 
+import contextlib
+import faulthandler
+import multiprocessing.util
 import os
 import resource
 import signal
 import sys
 import threading
-import time
 from collections.abc import Sequence
 from types import FrameType
+from typing import NoReturn
 
-from sweeps import importing
+from sweeps import guarding, importing, interrupting
 from sweeps.interrupting import SIGNALS
 
-_PARENT_CHECK_S = 0.5
 _HANDLED = (signal.SIGALRM, *SIGNALS)
 # Of those the others either do not hinder what comes later, or end the process.
 _LIMITS = (resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE, resource.RLIMIT_AS, resource.RLIMIT_DATA)
-_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+
+
+_MAX_ENDING_S = 60  # resources are closed meanwhile
+_FIRST = 1000  # of what multiprocessing does as a process ends
 
 
 class SpoiledError(Exception):
     """A process that no other point may be computed in."""
 
 
-def end_with(parent: int, is_lasting: bool) -> None:
-    """End this process soon after its parent, even if that was killed.
-
-    On Linux the kernel does it, also while C code holds the interpreter; but its signal follows
-    the thread that started us. Elsewhere, and where that thread is a passing one, a thread looks.
+def begin(parent: int) -> None:
+    """Begin to be a worker, before anything of a run is known.
 
     Parameters
     ----------
     parent : int
         Process that started this one.
-    is_lasting : bool
-        Whether the thread that did it is there for as long as its process.
     """
-    if sys.platform == "linux" and is_lasting:
-        import ctypes
+    guarding.put_below_guard(parent)
+    _leave_signals_to_parent()
+    # Processes that a point starts are those of a plain script: loky has made its own kind the
+    # usual one, and a process that is spawned would import loky's main module.
+    multiprocessing.set_start_method(None, force=True)
+    main = sys.modules["__main__"]
+    main.__spec__ = None
+    vars(main).pop("__file__", None)
+    os.register_at_fork(after_in_child=faulthandler.disable)  # their deaths are not the worker's
+    multiprocessing.util.Finalize(None, _end_for_sure, exitpriority=_FIRST)
 
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it ended before we could ask for that
-        os._exit(1)
 
-    def look() -> None:
-        while os.getppid() == parent:
-            time.sleep(_PARENT_CHECK_S)
-        os._exit(1)
+def _end_for_sure() -> None:
+    """Have this worker end, though children that a point has left are waited for, or threads."""
+    guarding.end_descendants()
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(_MAX_ENDING_S)
 
-    threading.Thread(target=look, daemon=True, name="sweeps-parent-watch").start()
+
+def end_copy(error: BaseException | None = None) -> NoReturn:
+    """End this process, a copy that a function made and came back from, as a script would end.
+
+    Parameters
+    ----------
+    error : BaseException, optional
+        What the function has raised in it.
+    """
+    code = 0
+    if isinstance(error, SystemExit) and (error.code is None or isinstance(error.code, int)):
+        code = error.code or 0
+    elif error is not None:
+        code = 1
+        with contextlib.suppress(BaseException):
+            if isinstance(error, SystemExit):
+                print(error.code, file=sys.stderr)
+            else:
+                sys.excepthook(type(error), error, error.__traceback__)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(BaseException):
+            stream.flush()
+    if isinstance(error, KeyboardInterrupt):
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    os._exit(code & 0xFF)
 
 
 class Surroundings:
@@ -64,17 +95,12 @@ class Surroundings:
 
     def __init__(self, memory_bytes: int | None = None) -> None:
         self.memory_bytes = memory_bytes
-        self._pid, self._folder, self._path = os.getpid(), os.getcwd(), list(sys.path)  # noqa: PTH109
+        self._folder, self._path = os.getcwd(), list(sys.path)  # noqa: PTH109
         self._depth = sys.getrecursionlimit()
         self._umask = os.umask(0)
         os.umask(self._umask)
         self._handlers = {number: signal.getsignal(number) for number in _HANDLED}
         self._limits = {which: resource.getrlimit(which) for which in _LIMITS}
-
-    def end_copy(self) -> None:
-        """End this process if it is a copy that the function made, and came back from."""
-        if os.getpid() != self._pid:
-            os._exit(0)
 
     def restore(self) -> None:
         """Undo what a point did to its process.
@@ -84,7 +110,6 @@ class Surroundings:
         SpoiledError
             Where it cannot be undone.
         """
-        self.end_copy()
         if sys.path != self._path:
             sys.path[:] = self._path
         if sys.getrecursionlimit() != self._depth:
@@ -122,26 +147,27 @@ def become_worker(folder: str, path: Sequence[str]) -> None:
     path : sequence of str
         ``sys.path``.
     """
-    _leave_signals_to_parent()
     os.dup2(2, 1)  # what a function prints must not get into an answer in JSON
     os.chdir(folder)
     sys.path[:] = path
     importing.forget_project_modules()
 
 
-def _leave_signals_to_parent() -> None:
-    """Finish what is under way when a terminal or a batch system signals the whole group.
+def start_processes_by(method: str | None) -> None:
+    """Start processes as the parent does, unless a module has said how."""
+    if method is not None and multiprocessing.get_start_method(allow_none=True) is None:
+        multiprocessing.set_start_method(method)
 
-    SIGINT is ignored, which programs that the function starts inherit, so that Ctrl-C does not
-    break them. The others are handled, which they do not inherit: the function may want to end
-    them; but what `nohup` has ignored stays ignored.
+
+def _leave_signals_to_parent() -> None:
+    """Finish what is under way when a batch system signals all processes of a run.
+
+    What the function starts is signalled as it would be in a plain script: a program does not
+    inherit what is handled, and a copy of this process gives it up. But what `nohup` has ignored
+    stays ignored.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    ends = {number for number in SIGNALS if number != signal.SIGINT}
-    for number in ends:
-        if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, _do_nothing)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, ends)
+    interrupting.handle_from_now_on(_do_nothing, interrupting.heard())
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
 def _do_nothing(number: int, frame: FrameType | None) -> None:

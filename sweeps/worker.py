@@ -67,6 +67,8 @@ class Job:
         objects of the project's modules.
     path, folder : tuple of str, str
         ``sys.path`` and working directory.
+    start_method : str, optional
+        How `multiprocessing` starts processes, where the parent or its modules have said so.
     """
 
     experiment: str
@@ -78,6 +80,7 @@ class Job:
     digest: str
     path: tuple[str, ...]
     folder: str
+    start_method: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -198,6 +201,7 @@ def prepare(job: Job) -> Task:
     scratch = Path(job.settings).parent / "scratch"
     pinning.pin(pinning.Pins(pickle.load(settings_file), scratch))
     experiment = _import(job)
+    process.start_processes_by(job.start_method)
     settings: Settings = pickle.load(settings_file)
     if changed := _changed_data(settings):
         raise SweepsError(changed)

@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
-from sweeps import process
+from sweeps import guarding, process
 from sweeps.block import Lost, Receipt
 from sweeps.engines import needs
 from sweeps.interrupting import SIGNALS
@@ -24,6 +24,7 @@ Work = Callable[[Any], Receipt]
 
 _POOLS: weakref.WeakSet[Any] = weakref.WeakSet()
 _LOW_PRIORITY = 19
+_MAX_IDLE_S = 300  # as joblib's own workers
 
 
 def serial(work: Work, blocks: Iterator[Any], n_workers: int) -> Generator[Receipt | Lost]:
@@ -51,14 +52,29 @@ def loky(work: Work, blocks: Iterator[Any], n_workers: int) -> Generator[Receipt
 
     # They must outlive the workers, but ignore only SIGINT and SIGTERM by themselves. The start of
     # one unblocks these two, so that workers are not started within the same bracket.
-    with _signals_held_back(), needs.told():
+    with _signals_held_back(), _quiet_trackers(), needs.told():
         for tracker in (resource_tracker, loky_resource_tracker):
             tracker.ensure_running()
     _let_pass(loky_resource_tracker)
     try:
-        yield from _parallel(_processes(), work, blocks, n_workers)
+        yield from _parallel(_processes(n_workers), work, blocks, n_workers)
     except BrokenProcessPool as error:  # TerminatedWorkerError is one; it names no task
         yield Lost(str(error))
+
+
+@contextlib.contextmanager
+def _quiet_trackers() -> Iterator[None]:
+    """Start trackers that clean up behind workers without a word: these are ended by force."""
+    before = os.environ.get("PYTHONWARNINGS")
+    quiet = "ignore:resource_tracker:UserWarning"
+    os.environ["PYTHONWARNINGS"] = f"{before},{quiet}" if before else quiet
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONWARNINGS"]
+        else:
+            os.environ["PYTHONWARNINGS"] = before
 
 
 def _let_pass(tracker: Any) -> None:
@@ -69,21 +85,43 @@ def _let_pass(tracker: Any) -> None:
             os.setpriority(os.PRIO_PROCESS, pid, _LOW_PRIORITY)
 
 
-def _processes() -> ParallelBackendBase:
+def _processes(n_workers: int) -> ParallelBackendBase:
     """Make a backend of processes that end with this one from their start on.
 
     One that waits for its first block would stay for minutes, and keep stdout and stderr open. A
     pool that has no initializer, such as those of others in this process, is another pool.
     """
-    from joblib._parallel_backends import LokyBackend  # `Parallel` takes initializers since 1.5
+    from joblib._parallel_backends import FallbackToBackend, LokyBackend, SequentialBackend
+    from joblib.executor import get_memmapping_executor
+    from joblib.externals.loky import process_executor
+
+    process_executor.kill_process_tree = guarding.end
 
     class Backend(LokyBackend):  # type: ignore[misc]
-        def configure(self, **options: Any) -> int:
-            is_lasting = threading.current_thread() is threading.main_thread()
-            watch = {"initializer": process.end_with, "initargs": (os.getpid(), is_lasting)}
-            n_workers: int = super().configure(**watch, **options)
+        def configure(
+            self,
+            n_jobs: int,
+            parallel: Any,
+            prefer: Any = None,
+            require: Any = None,
+            **options: Any,
+        ) -> int:
+            """Do what joblib does, for one worker too."""
+            n_jobs = self.effective_n_jobs(n_jobs)
+            if n_jobs == 1:  # there are no processes here
+                raise FallbackToBackend(SequentialBackend(nesting_level=self.nesting_level))
+            self._workers = get_memmapping_executor(
+                n_workers,
+                timeout=_MAX_IDLE_S,
+                initializer=process.begin,
+                initargs=(os.getpid(),),
+                env=self._prepare_worker_env(n_jobs=n_workers),
+                context_id=parallel._id,
+                **options,
+            )
+            self.parallel = parallel
             _POOLS.add(self._workers)
-            return n_workers
+            return n_jobs
 
     return Backend()
 
@@ -110,7 +148,7 @@ def _parallel(
     from joblib import Parallel, delayed
 
     # With n_jobs=1 joblib leaves the backend out and calls the function here, where a crash would
-    # be ours. Two workers that get one block at a time are one worker.
+    # be ours. Two threads that get one block at a time are one worker.
     parallel = Parallel(
         n_jobs=max(2, n_workers),
         backend=backend,
@@ -118,7 +156,8 @@ def _parallel(
         batch_size=1,
         pre_dispatch=1 if n_workers == 1 else 2 * n_workers,
     )
-    with _signals_held_back(), needs.told():
+    held_back = contextlib.nullcontext() if backend == "threading" else _signals_held_back()
+    with held_back, needs.told():
         outcomes = parallel(delayed(work)(block) for block in blocks)
     if _POOLS:
         _kill_at_exit()

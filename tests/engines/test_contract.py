@@ -3,6 +3,7 @@
 import itertools
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -13,8 +14,9 @@ import numpy as np
 import pytest
 
 from sweeps.block import Lost, Receipt
-from sweeps.engines import NAMES, get, is_in_process
+from sweeps.engines import NAMES, get, is_in_process, local
 from sweeps.errors import UnknownNameError
+from sweeps.interrupting import SIGNALS, interruptible
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import tests
 
@@ -118,6 +120,13 @@ def test_workers_are_as_many_as_asked(name):
     assert len(workers) == (1 if name == "serial" else 2)
 
 
+@pytest.mark.parametrize("n_workers", [1, 2, 1, 1])
+def test_processes_are_started_for_workers_only(n_workers):
+    assert len(list(get("loky")(work_slowly, iter(range(6)), n_workers))) == 6
+    (pool,) = {id(p): p for p in local._POOLS if p._processes}.values()
+    assert len(pool._processes) == n_workers
+
+
 @pytest.mark.parametrize("n_workers", [1, 2])
 def test_the_death_of_a_worker_is_an_outcome_and_the_last_one(n_workers):
     outcomes = list(get("loky")(work_or_die, iter(range(10)), n_workers))
@@ -138,16 +147,58 @@ def test_closing_ends_workers_that_would_never_end():
     assert len(list(get("loky")(work, iter(range(4)), 2))) == 4
 
 
-def test_workers_are_started_with_signals_of_the_group_held_back(engine):
-    def blocked(number):
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, [])
-        return Receipt(number, int(signal.SIGINT in mask), int(signal.SIGTERM in mask), 0, 0.0)
+def signal_a_copy(number):
+    """Say how a copy of the process ends that is signalled at once: `n_done`."""
+    pid = os.fork()
+    if pid == 0:
+        time.sleep(30)
+        os._exit(0)
+    os.kill(pid, number)
+    return Receipt(number, -os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 0, 0, 0.0)
 
-    if engine is get("serial"):
-        pytest.skip("the caller itself handles them")
-    (outcome,) = engine(blocked, iter([0]), 1)
-    assert (outcome.n_done, outcome.n_failed) == (1, 1)
-    assert not {signal.SIGINT, signal.SIGTERM} & signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+def signal_a_program(number):
+    with subprocess.Popen([sys.executable, "-c", "print(flush=True); input()"], **PIPES) as program:
+        program.stdout.readline()
+        program.send_signal(number)
+        return Receipt(number, -program.wait(), 0, 0, 0.0)
+
+
+PIPES = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+
+
+@pytest.mark.parametrize("signalled", [signal_a_copy, signal_a_program])
+def test_signals_end_what_a_block_starts_though_the_run_handles_them(engine, signalled):
+    with interruptible():
+        numbers = (signal.SIGTERM, signal.SIGHUP, signal.SIGTERM, signal.SIGHUP)
+        outcomes = list(engine(signalled, iter(numbers), 2))
+    assert sorted(o.n_done for o in outcomes) == sorted(numbers)
+
+
+def interrupt_a_copy(number):
+    pid = os.fork()
+    if pid == 0:
+        try:
+            time.sleep(30)
+        except KeyboardInterrupt:
+            os._exit(3)
+        os._exit(0)
+    os.kill(pid, signal.SIGINT)
+    return Receipt(number, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 0, 0, 0.0)
+
+
+def test_a_copy_is_interrupted_by_the_exception_that_it_expects(engine):
+    with interruptible():
+        assert [o.n_done for o in engine(interrupt_a_copy, iter(range(4)), 2)] == [3, 3, 3, 3]
+
+
+def test_signals_of_the_run_do_not_end_its_workers():
+    def bear(number):
+        for each in SIGNALS:
+            signal.raise_signal(each)
+        return work(number)
+
+    assert len(list(get("loky")(bear, iter(range(4)), 2))) == 4
 
 
 @pytest.mark.parametrize("name", ["loky", "threads"])

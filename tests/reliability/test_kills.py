@@ -12,7 +12,7 @@ import pytest
 
 import sweeps
 from sweeps import options, scheduling
-from tests.reliability.processes import left, workers
+from tests.reliability.processes import guards, left, marked, workers
 
 N_POINTS = 1000
 POINT_S = 0.004
@@ -32,11 +32,14 @@ def counted(i):
 """
 
 
-def kill(run, whom):
-    """Kill the parent, a worker or the whole group; say whether there was anyone."""
+def kill(run, mark, whom):
+    """Kill the parent, the whole group, a worker or its guard; say whether there was anyone."""
     if run.poll() is not None:
         return False
-    targets = {"parent": [run.pid], "worker": workers(run.pid)[:1], "group": [-run.pid]}[whom]
+    below = {"worker": workers, "guard": guards}
+    targets = (
+        below[whom](mark)[:1] if whom in below else [{"parent": 1, "group": -1}[whom] * run.pid]
+    )
     for pid in targets:
         try:
             os.kill(pid, signal.SIGKILL)
@@ -50,7 +53,7 @@ def work_s(calls):
 
 
 @pytest.mark.parametrize(
-    "n_kills", [3, pytest.param(100, marks=pytest.mark.campaign)], ids=["short", "campaign"]
+    "n_kills", [4, pytest.param(100, marks=pytest.mark.campaign)], ids=["short", "campaign"]
 )
 @pytest.mark.parametrize("keep", options.KEEP)
 def test_what_was_committed_is_never_lost(project, keep, n_kills):
@@ -63,26 +66,28 @@ def test_what_was_committed_is_never_lost(project, keep, n_kills):
     killed, lost, slowest_s, n_points, again_s, n_finished = 0, 0, 0.0, 0, 0.0, 0
     results = 0
     while killed < n_kills:
-        whom = ("parent", "worker", "group")[killed % 3]
+        whom = ("parent", "worker", "group", "guard")[killed % 4]
+        mark, env = marked()
         place = f"--results=r{results}"
         run = subprocess.Popen(
             [*command, place],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
+            env=env,
         )
         time.sleep(random.uniform(0.1, 2.5))
         done = sweeps.status("counted", results=f"r{results}").done
-        if not kill(run, whom):
+        if not kill(run, mark, whom):
             run.wait()
         else:
             killed += 1
-            if whom != "worker":
+            if whom in ("parent", "group"):
                 run.wait()
         begun = time.monotonic()
-        if whom != "worker":
-            while left(run.pid):
-                assert time.monotonic() - begun < 10, left(run.pid)
+        if whom in ("parent", "group"):
+            while left(mark):
+                assert time.monotonic() - begun < 10, left(mark)
                 time.sleep(0.02)
             slowest_s = max(slowest_s, time.monotonic() - begun)
         elif run.wait(timeout=60) != 0:

@@ -38,11 +38,16 @@ def resident_bytes(pid):
 
 
 def workers():
-    for stat in Path("/proc").glob("[0-9]*/stat"):
+    """Worker processes of this one, each of which is below a guard."""
+    for guard in children(os.getpid()):
+        yield from children(guard)
+
+
+def children(pid):
+    for told in Path(f"/proc/{pid}/task").glob("*/children"):
         try:
-            is_ours = int(stat.read_text().rpartition(")")[2].split()[1]) == os.getpid()
-            if is_ours and "LokyProcess" in (stat.parent / "cmdline").read_text():
-                yield int(stat.parent.name)
+            found = [Path(f"/proc/{child}") for child in told.read_text().split()]
+            yield from (int(p.name) for p in found if "LokyProcess" in (p / "cmdline").read_text())
         except OSError:
             continue
 

@@ -12,6 +12,7 @@ import sweeps
 from sweeps import dispatching, engines, reporting, running, scheduling
 from sweeps.invocation import Options
 from sweeps.subject import resolve
+from tests.reliability.processes import left, marked
 
 ENGINES = [name for name in engines.NAMES if not engines.is_in_process(name)]
 
@@ -67,14 +68,35 @@ class Hanging:
 def hanging(): return Hanging()
 def close_all(): os.closerange(0, 4096); return 1.0
 def kill_sibling():
+    import subprocess
     from pathlib import Path
-    parent = os.getppid()
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try: pid, told = int(stat.parent.name), stat.read_text().rpartition(")")[2].split()
-        except OSError: continue
-        is_worker = b"LokyProcess" in (stat.parent / "cmdline").read_bytes()
-        if int(told[1]) == parent and pid != os.getpid() and is_worker: os.kill(pid, 9)
+    guard = os.getppid()
+    run = Path(f"/proc/{guard}/stat").read_text().rpartition(")")[2].split()[1]
+    children = Path(f"/proc/{run}/task/{run}/children").read_text().split()
+    for pid in map(int, children):
+        is_guard = Path(f"/proc/{pid}/comm").read_text() == "sweeps-guard\\n"
+        if is_guard and pid != guard: os.kill(pid, 9)
     time.sleep(1)
+def kill_guard(): os.kill(os.getppid(), 9); time.sleep(1)
+def children_that_stay():
+    """Deaf children of all kinds, which hold every descriptor that they can."""
+    import multiprocessing, subprocess
+    multiprocessing.get_context("fork").Process(target=deaf).start()
+    multiprocessing.get_context("spawn").Process(target=deaf).start()
+    subprocess.Popen(["sh", "-c", "trap '' TERM INT HUP; sleep 1000"], start_new_session=True)
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0: os.execve("/bin/sleep", ["sleep", "1000"], {})
+        os._exit(0)
+    return 1.0
+def deaf():
+    for number in (2, 15, 1): signal.signal(number, signal.SIG_IGN)
+    time.sleep(1000)
+def stay_and_hang(): children_that_stay(); time.sleep(1000)
+def stay_and_crash(): children_that_stay(); segfault()
+def wait_for_pool():
+    import multiprocessing
+    with multiprocessing.Pool(2) as pool: pool.apply(deaf)
 def wander(): os.chdir("/"); return _noticed(1.0)
 def mask(): os.umask(0o777); return _noticed(1.0)
 def lose_path(): sys.path.clear(); return _noticed(1.0)
@@ -183,6 +205,11 @@ EXPECTED = {
     "hanging": TIMEOUT,
     "close_all": FINE,
     "kill_sibling": ("died", "WorkerDied", ""),
+    "kill_guard": ("died", "WorkerDied", r"SIGKILL\(-9\)"),
+    "children_that_stay": FINE,
+    "stay_and_hang": TIMEOUT,
+    "stay_and_crash": ("died", "WorkerDied", "Segmentation fault"),
+    "wait_for_pool": TIMEOUT,
     "wander": FINE,
     "mask": FINE,
     "lose_path": FINE,
@@ -215,7 +242,16 @@ EXPECTED_VECTORIZED = {
     "float16": FINE,
     **dict.fromkeys(("function", "lazy", "raising", "hanging", "close_all"), _RAISED),
 }
-SHORT = {"segfault", "quit_3", "backtrack", "fork", "wander", "unspeakable", "close_all"}
+SHORT = {
+    "segfault",
+    "quit_3",
+    "backtrack",
+    "fork",
+    "wander",
+    "unspeakable",
+    "close_all",
+    "stay_and_hang",
+}
 
 
 def write(project, n=200, timeout=1.0, options="", asynchronous=""):
@@ -267,8 +303,11 @@ def test_whatever_a_point_does_costs_itself_only(project, engine, form, deed):
     write(project, **options)
     (project / "deed-77").write_text(deed)
     command = [sys.executable, "-m", "sweeps", "run", name, "--engine", engine, "-j2"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
-    assert "Traceback" not in done.stderr.replace("x" * 2**20, "")[:10_000]
+    mark, env = marked()
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, env=env)
+    assert not left(mark)
+    if deed != "fork_and_raise":  # as in a plain script
+        assert "Traceback" not in done.stderr.replace("x" * 2**20, "")[:10_000]
     assert done.returncode == (expected[deed] is not FINE)
     check(name, 200, {77: deed}, expected)
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import sweeps
-from tests.reliability.processes import left, workers
+from tests.reliability.processes import guards, left, marked, workers
 
 N_POINTS = 600
 PATIENT = f"""
@@ -49,16 +49,19 @@ def patient(project):
     signal.signal(signal.SIGINT, before)
 
 
-def start(name="patient", **options):
-    """Start a run in a session of its own, by which everything that it starts is found."""
-    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-    command = [sys.executable, "-m", "sweeps", "run", name, "--json", "-j2"]
-    return subprocess.Popen(command, text=True, start_new_session=True, **options)
+def start(name="patient", engine="loky", **options):
+    """Start a run with a mark, by which everything that it starts is found."""
+    mark, env = marked()
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": env, **options}
+    command = [sys.executable, "-m", "sweeps", "run", name, "--json", "-j2", "--engine", engine]
+    run = subprocess.Popen(command, text=True, start_new_session=True, **options)
+    run.mark = mark
+    return run
 
 
-def seconds_until_nothing_is_left(session):
+def seconds_until_nothing_is_left(run):
     started = time.monotonic()
-    while processes := left(session):
+    while processes := left(run.mark):
         assert time.monotonic() - started < PATIENCE * ENDS_S, processes
         time.sleep(0.02)
     return time.monotonic() - started
@@ -71,13 +74,13 @@ def send(run, whom, number):
         elif whom == "group":
             os.killpg(run.pid, number)
         else:
-            for pid in workers(run.pid)[:1]:
+            for pid in (workers if whom == "worker" else guards)(run.mark)[:1]:
                 os.kill(pid, number)
     except ProcessLookupError:
         pass
 
 
-WHOM = ("parent", "group", "worker")
+WHOM = ("parent", "group", "worker", "guard")
 NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -91,12 +94,12 @@ def attack(whom, number, n_times, delay_s):
         send(run, whom, number)
         time.sleep(0.05)
     out, error = run.communicate(timeout=300)
-    gone_s = seconds_until_nothing_is_left(run.pid)
+    gone_s = seconds_until_nothing_is_left(run)
     assert "Traceback" not in error, error
     # A third signal meets Python's own exit, and the trackers clean up behind it, and say so.
     assert n_times > 2 or "leaked" not in error, error
     code = run.returncode
-    if whom == "worker":
+    if whom in ("worker", "guard"):
         assert code == 0, error
     elif code == -number or (code == 130 and not out.startswith("{")):
         pass  # before a run began, or at its end, or ended at once; then loky may say so on stdout
@@ -136,7 +139,7 @@ def test_at_any_instant(n_attacks, n_s):
 @pytest.mark.parametrize("number", [signal.SIGKILL, *NUMBERS])
 def test_workers_amid_c_code_that_never_returns_end_with_the_run(number):
     run = start("stubborn")
-    while len(workers(run.pid)) < 2:
+    while len(workers(run.mark)) < 2:
         time.sleep(0.01)
     time.sleep(1.0)
     run.send_signal(number)
@@ -145,7 +148,7 @@ def test_workers_amid_c_code_that_never_returns_end_with_the_run(number):
         run.send_signal(number)
     _, error = run.communicate(timeout=300)
     assert "Traceback" not in error
-    seconds_until_nothing_is_left(run.pid)
+    seconds_until_nothing_is_left(run)
 
 
 @pytest.mark.parametrize("number", [None, signal.SIGHUP])
@@ -158,7 +161,7 @@ def test_a_terminal_that_was_closed_is_no_error(number):
     if number:
         os.kill(run.pid, number)
     run.wait(timeout=300)
-    seconds_until_nothing_is_left(run.pid)
+    seconds_until_nothing_is_left(run)
     assert run.returncode in (2, 130 if number else 0)  # 2: the answer cannot be written
     known = sweeps.status("patient")
     assert known.done + known.missing == N_POINTS
