@@ -32,7 +32,8 @@ from sweeps.subject import Subject, changed_reads, held_attributes, plan
 LANDING_SHARE = 50
 """A long run lands what it has when this many times a landing's duration has passed: 2 %."""
 
-_FIRST_LANDING_S = 30.0
+_FIRST_LANDING_S = 3.0
+_PAUSE_S = 30.0
 
 
 def compute(
@@ -188,7 +189,8 @@ def _compute(
     """
     start = last = time.perf_counter()
     tally = dispatch.tally
-    pause = _FIRST_LANDING_S
+    # What is there is not replaced by less so soon.
+    pause = _PAUSE_S if subject.landed.exists() else _FIRST_LANDING_S
 
     def show() -> None:
         if watch is not None:
@@ -202,6 +204,7 @@ def _compute(
                 notes=tuple(tally.notes),
                 seconds=time.perf_counter() - start,
                 is_stopping=interruption.is_asked,
+                left_s=dispatch.left_s(),
             )
             watch(now)
 
@@ -220,7 +223,7 @@ def _compute(
                     with contextlib.suppress(SweepsError):  # the last landing will say it
                         index = refreshing.refresh(subject, index, started).gathered.index
                     last = time.perf_counter()
-                    pause = max(_FIRST_LANDING_S, LANDING_SHARE * (last - begun))
+                    pause = max(_PAUSE_S, LANDING_SHARE * (last - begun))
         tally.seconds = time.perf_counter() - start
         dispatch.end()
     finally:

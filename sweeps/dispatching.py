@@ -124,6 +124,10 @@ class Dispatch:
         self._scheduler.stop()
         flight.ask_to_stop(self._flights)
 
+    def left_s(self) -> float | None:
+        """Seconds until all is over; None where nobody can say."""
+        return self._scheduler.left_s()
+
     def end(self) -> None:
         """Have workers close their resources."""
         self.tally.warnings += hosting.end(self._flights)

@@ -91,6 +91,8 @@ class Progress:
     ----------
     notes : tuple of str
         What a user should know at once, all since the run began.
+    left_s : float or None
+        Until all is over; None where nobody can say.
     """
 
     n_todo: int
@@ -101,6 +103,7 @@ class Progress:
     is_stopping: bool = False
     n_awaited: int = 0
     notes: tuple[str, ...] = ()
+    left_s: float | None = None
 
 
 Watch = Callable[[Progress], None]

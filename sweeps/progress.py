@@ -80,7 +80,7 @@ def line(progress: Progress) -> str:
 
     Examples
     --------
-    >>> line(Progress(n_todo=600, n_computed=145, n_failed=5, n_reused=40, seconds=10.0))
+    >>> line(Progress(600, n_computed=145, n_failed=5, n_reused=40, seconds=10.0, left_s=30.0))
     '150/600 points, 5 failed, 40 reused, 15 points/s, 30.0 s left'
     """
     n_over = progress.n_computed + progress.n_failed
@@ -96,8 +96,8 @@ def line(progress: Progress) -> str:
     elif n_over and progress.seconds > 0:
         rate = n_over / progress.seconds
         said.append(f"{rate:,.3g} points/s")
-        if n_over < progress.n_todo and not progress.is_stopping:
-            said.append(f"{duration((progress.n_todo - n_over) / rate)} left")
+        if n_over < progress.n_todo and progress.left_s is not None and not progress.is_stopping:
+            said.append(f"{duration(progress.left_s)} left")
     return ", ".join(said)
 
 

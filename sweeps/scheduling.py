@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import collections
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
+from sweeps import forecast
 from sweeps.block import Block, Places, Receipt, written
 from sweeps.space import Positions
 
@@ -27,6 +28,7 @@ _CONCURRENT_SHARES = 2
 _MAX_COLUMNS = 2**21  # where the function takes columns, and stops in time by itself
 _ROUNDS = 3  # of concurrent points, at least: between blocks a worker has none under way
 _FINEST = 20  # towards the end, blocks get no smaller than this part of a full one
+_MOST_PIECES = 16  # of a space, from each of which one of the first blocks comes
 _GROWTH = 16  # a first guess may be wrong by far: the first points of a function warm it up
 
 
@@ -91,12 +93,48 @@ class Scheduler:
         first = _FIRST_BLOCK if concurrency == 1 and not is_vectorized else self._most
         self._shares = _SHARES if concurrency == 1 else _CONCURRENT_SHARES
         self._size = min(first, self._n_pending // ((self._shares + 1) * n_workers))
+        self._n_probes = 0
+        self._forecast = None
+        if self._n_pending and not is_cut:
+            # Concurrent points come in blocks as long as can be, or few are under way at once.
+            self._forecast = self._cut_in_pieces(is_probed=concurrency == 1)
         self._lock = threading.Lock()
         self._ready: collections.deque[tuple[Block, Positions]] = collections.deque()
         self._number = 0
         self._flying: dict[int, Positions] = {}
         self._round = 0
         self.is_stopped = False
+
+    def _cut_in_pieces(self, is_probed: bool) -> forecast.Forecast:
+        """Have one of the first blocks come from each piece, since they tell how long it takes."""
+        n_pieces = max(1, min(_MOST_PIECES, self._n_pending // max(1, self._size)))
+        pieces = list(_cut_at(self._pending, forecast.starts(self._n_pending, n_pieces)))
+        firsts = [int(own[0][0]) for own in pieces]
+        lasts = [int(own[-1][-1]) for own in pieces]
+        sizes = [sum(map(len, own)) for own in pieces]
+        if is_probed:
+            probes = [pieces[i][0] for i in forecast.spread(len(pieces))]
+            rest = [part for own in pieces for part in own[1:]]
+            self._pending = collections.deque([*probes, *rest])
+            self._n_probes = len(probes)
+        return forecast.Forecast(firsts, lasts, sizes, self._n_workers)
+
+    def _go_on_in_order(self) -> None:
+        """Put together what lies together."""
+        self._n_probes = 0
+        joined: list[Places] = []
+        for each in sorted(self._pending, key=lambda places: int(places[0])):
+            last = joined[-1] if joined else None
+            if isinstance(each, range) and isinstance(last, range) and last.stop == each.start:
+                joined[-1] = range(last.start, each.stop)
+            else:
+                joined.append(each)
+        self._pending = collections.deque(joined)
+
+    def left_s(self) -> float | None:
+        """Seconds until all is finished; None where nobody can say."""
+        with self._lock:
+            return None if self._forecast is None else self._forecast.left_s()
 
     def stop(self) -> None:
         """Give out no more blocks."""
@@ -147,14 +185,19 @@ class Scheduler:
 
     def _take(self) -> Positions:
         """Take what is due of the points that are free; those of other runs are set apart."""
-        n = n_looked_at = self._n_due()
+        n = n_looked_at = n_due = self._n_due()
         taken: list[Positions] = [np.empty(0, dtype=np.int64)]
         while n > 0 and self._pending:
+            is_probe = self._n_probes > 0
             own, left, held = self._claim(self._pop(n_looked_at), n)
             taken.append(own)
             self._put_back(left)
             self._held.append(held)
+            if self._forecast is not None:
+                self._forecast.drop(held)
             n -= len(own)
+            if len(own) and (is_probe or 2 * len(own) >= n_due):
+                break  # what follows may be elsewhere: points in a row are worth a smaller block
             n_looked_at = min(2 * n_looked_at, MAX_BLOCK) if len(held) else n
         positions = np.concatenate(taken)
         if (positions[1:] < positions[:-1]).any():  # what came back need not have come in order
@@ -173,8 +216,16 @@ class Scheduler:
             first = self._pending.popleft()
             popped.append(written(first[:n]))
             if len(first) > n:
-                self._pending.appendleft(first[n:])
+                put_back = self._pending.append if self._n_probes else self._pending.appendleft
+                put_back(first[n:])
             n -= len(popped[-1])
+            if self._n_probes:
+                self._n_probes -= 1
+                if not self._n_probes:
+                    self._go_on_in_order()
+                break
+            if len(popped[-1]) >= n:
+                break
         positions = np.concatenate(popped)
         self._n_pending -= len(positions)
         return positions
@@ -198,6 +249,8 @@ class Scheduler:
                 self._put_back(positions[-receipt.n_left :])
             n_begun = len(positions) - receipt.n_left
             if n_begun:
+                if self._forecast is not None:
+                    self._forecast.note(positions[:n_begun], receipt.busy_s)
                 point_s = max(receipt.busy_s / n_begun, 1e-9)
                 self._size = max(1, min(int(self._block_s / point_s), max(1, self._size) * _GROWTH))
 
@@ -223,5 +276,21 @@ class Scheduler:
 
     def _put_back(self, positions: Places) -> None:
         if len(positions):
-            self._pending.appendleft(positions)
+            put_back = self._pending.append if self._n_probes else self._pending.appendleft
+            put_back(positions)
             self._n_pending += len(positions)
+
+
+def _cut_at(pieces: Iterable[Places], starts: Sequence[int]) -> Iterator[list[Places]]:
+    """Cut pieces that follow each other anew, so that one begins at each of some points."""
+    n_before, ends = 0, [*starts[1:], sum(map(len, pieces))]
+    own: list[Places] = []
+    for each in pieces:
+        while len(each):
+            part = each[: ends[0] - n_before]
+            own.append(part)
+            each, n_before = each[len(part) :], n_before + len(part)
+            if n_before == ends[0]:
+                yield own
+                own = []
+                ends.pop(0)

@@ -77,7 +77,7 @@ def test_a_dumb_terminal_gets_lines(monkeypatch, clock):
     monkeypatch.setenv("TERM", "dumb")
     watch = progress.Watcher("wave")
     clock[0] += 60
-    watch(Progress(4, 2, 0, 0, 60.0))
+    watch(Progress(4, 2, 0, 0, 60.0, left_s=60.0))
     assert sys.stderr.getvalue() == "wave: 2/4 points, 0.0333 points/s, 1 min 0 s left\n"
 
 
@@ -96,7 +96,7 @@ counts = st.integers(0, 10**9)
 @given(counts, counts, counts, counts, st.floats(0, 1e9), st.booleans())
 def test_every_number_of_a_line_is_told(n_computed, n_failed, n_reused, n_left, seconds, stopping):
     n_over = n_computed + n_failed
-    made = Progress(n_over + n_left, n_computed, n_failed, n_reused, seconds, stopping)
+    made = Progress(n_over + n_left, n_computed, n_failed, n_reused, seconds, stopping, left_s=9.0)
     said = progress.line(made)
     assert f"{n_over:,}/{n_over + n_left:,} point" in said
     assert (f", {n_failed:,} failed" in said) == (n_failed > 0)
@@ -105,7 +105,9 @@ def test_every_number_of_a_line_is_told(n_computed, n_failed, n_reused, n_left, 
     assert (" left" in said) == bool(n_over and seconds > 0 and n_left and not stopping)
 
 
-def test_the_time_left_is_that_of_the_points_left():
+def test_the_time_left_is_told_where_it_is_known():
     waiting = progress.line(Progress(150, 149, 0, 7, 20.0, n_awaited=1))
     assert waiting.endswith("waiting for 1 point that another run is at")
-    assert re.search(r"2\.5 points/s, 40\.0 s left$", progress.line(Progress(150, 49, 1, 7, 20.0)))
+    for left_s, end in ((40.0, r", 40\.0 s left"), (None, "")):
+        said = progress.line(Progress(150, 49, 1, 7, 20.0, left_s=left_s))
+        assert re.search(rf"2\.5 points/s{end}$", said)

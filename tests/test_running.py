@@ -156,10 +156,14 @@ def test_recompute_computes_all_and_the_new_values_count(project):
 
 def check_ages(folder, keep, merges, runs):
     """In each run the clock shows another time, and the first points are computed again."""
-    calls, start_ns = itertools.count(), time.time_ns() - 10**16
-    made = experiment(grid(x=range(4)), name="moody", keep=keep, version=1)(lambda x: next(calls))
-    subject = resolve(made, results=folder)
-    known = dict.fromkeys(range(4))
+    calls, start_ns, last = itertools.count(), time.time_ns() - 10**16, dict.fromkeys(range(4))
+
+    @experiment(grid(x=range(4)), keep=keep, version=1)
+    def moody(x):
+        last[x] = next(calls)
+        return last[x]
+
+    subject = resolve(moody, results=folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(merging, "N_SMALL", 2 if merges else 32)
         for step_ns, n_points, lands_meanwhile in [(0, 4, False), *runs]:
@@ -167,12 +171,11 @@ def check_ages(folder, keep, merges, runs):
                 time_ns=lambda now_ns=start_ns + step_ns: now_ns, monotonic_ns=time.monotonic_ns
             )
             patch.setattr(memo, "time", clock)
-            patch.setattr(computing, "_FIRST_LANDING_S", 0 if lands_meanwhile else 100)
+            for name in ("_FIRST_LANDING_S", "_PAUSE_S"):
+                patch.setattr(computing, name, 0 if lands_meanwhile else 100)
             patch.setattr(scheduling, "MAX_BLOCK", 1 if lands_meanwhile else 100)
-            first = next(calls) + 1
             running.execute(subject, Options("serial", limit=n_points, recompute=True))
-            known |= {x: first + x for x in range(n_points)}
-            assert sweeps.load(subject.landed).moody.values.tolist() == list(known.values())
+            assert sweeps.load(subject.landed).moody.values.tolist() == list(last.values())
 
 
 @pytest.mark.parametrize("keep", options.KEEP)
@@ -220,7 +223,8 @@ def test_progress_begins_with_nothing_and_ends_with_everything(square):
 
 
 def test_what_is_finished_is_landed_while_a_run_goes_on(square, monkeypatch):
-    monkeypatch.setattr(computing, "_FIRST_LANDING_S", 0.0)
+    for name in ("_FIRST_LANDING_S", "_PAUSE_S"):
+        monkeypatch.setattr(computing, name, 0.0)
     monkeypatch.setattr(computing, "LANDING_SHARE", 0)
     monkeypatch.setattr(scheduling, "BLOCK_S", 0.0)
     landed = []
@@ -234,7 +238,8 @@ def test_what_is_finished_is_landed_while_a_run_goes_on(square, monkeypatch):
 
 
 def test_a_landing_that_fails_amid_a_run_does_not_end_it(square, monkeypatch):
-    monkeypatch.setattr(computing, "_FIRST_LANDING_S", 0.0)
+    for name in ("_FIRST_LANDING_S", "_PAUSE_S"):
+        monkeypatch.setattr(computing, name, 0.0)
     monkeypatch.setattr(computing, "LANDING_SHARE", 0)
     monkeypatch.setattr(scheduling, "BLOCK_S", 0.0)
     land, tries = landing.land, []

@@ -274,7 +274,8 @@ def test_copies_of_an_experiment_share_it_whenever_it_is_registered(project):
 
 
 def test_landings_amid_a_run_leave_it_out_and_the_last_one_has_it(project, monkeypatch):
-    monkeypatch.setattr(computing, "_FIRST_LANDING_S", 0.0)
+    for name in ("_FIRST_LANDING_S", "_PAUSE_S"):
+        monkeypatch.setattr(computing, name, 0.0)
     monkeypatch.setattr(computing, "LANDING_SHARE", 0)
     monkeypatch.setattr(scheduling, "BLOCK_S", 0.0)
     asked = []

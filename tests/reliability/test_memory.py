@@ -76,7 +76,8 @@ def observe(run):
 @pytest.mark.campaign
 def test_memory_does_not_grow_with_time(project, monkeypatch):
     # Landing and merging take place at once and often, so that what they load is there soon.
-    monkeypatch.setattr(computing, "_FIRST_LANDING_S", 3.0)
+    for name in ("_FIRST_LANDING_S", "_PAUSE_S"):
+        monkeypatch.setattr(computing, name, 3.0)
     subject = write(project, 16_000, 0.01)
     report, samples = observe(lambda: running.execute(subject, Options(n_workers=2)))
     settled = samples[len(samples) // 2 :]
