@@ -59,6 +59,10 @@ def square(project):
     return project
 
 
+SEEN = []
+"""What points of this process were called with: what they change of a module, others see."""
+
+
 def calls():
     """Points that were computed since this was last asked."""
     path = Path("calls.txt")
@@ -122,15 +126,15 @@ def test_failed_points_are_kept_apart_and_computed_again_alone(square):
 @settings(max_examples=8)
 @given(limits=st.lists(st.integers(0, 12), min_size=1, max_size=4))
 def test_limited_runs_add_up(tmp_path_factory, limits):
-    seen = []
-    made = experiment(grid(x=range(20)), name="seen")(lambda x: seen.append(x) or x)
+    SEEN.clear()
+    made = experiment(grid(x=range(20)), name="seen")(lambda x: SEEN.append(x) or x)
     made = resolve(made, results=tmp_path_factory.mktemp("results"))
     for limit in limits:
-        before = len(seen)
+        before = len(SEEN)
         report = running.execute(made, Options("serial", limit=limit))
-        assert report.n_computed == len(seen) - before == min(limit, 20 - before)
+        assert report.n_computed == len(SEEN) - before == min(limit, 20 - before)
         assert report.n_reused == before
-    assert sorted(set(seen)) == list(range(len(seen)))
+    assert sorted(SEEN) == list(range(len(SEEN)))
 
 
 def test_a_negative_limit_and_no_workers_are_refused(square):
@@ -156,17 +160,18 @@ def test_recompute_computes_all_and_the_new_values_count(project):
 
 def check_ages(folder, keep, merges, runs):
     """In each run the clock shows another time, and the first points are computed again."""
-    calls, start_ns, last = itertools.count(), time.time_ns() - 10**16, dict.fromkeys(range(4))
+    SEEN.clear()
+    start_ns, n_points = time.time_ns() - 10**16, 4
 
-    @experiment(grid(x=range(4)), keep=keep, version=1)
+    @experiment(grid(x=range(n_points)), keep=keep, version=1)
     def moody(x):
-        last[x] = next(calls)
-        return last[x]
+        SEEN.append(x)
+        return len(SEEN)
 
     subject = resolve(moody, results=folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(merging, "N_SMALL", 2 if merges else 32)
-        for step_ns, n_points, lands_meanwhile in [(0, 4, False), *runs]:
+        for step_ns, limit, lands_meanwhile in [(0, n_points, False), *runs]:
             clock = types.SimpleNamespace(
                 time_ns=lambda now_ns=start_ns + step_ns: now_ns, monotonic_ns=time.monotonic_ns
             )
@@ -174,8 +179,10 @@ def check_ages(folder, keep, merges, runs):
             for name in ("_FIRST_LANDING_S", "_PAUSE_S"):
                 patch.setattr(computing, name, 0 if lands_meanwhile else 100)
             patch.setattr(scheduling, "MAX_BLOCK", 1 if lands_meanwhile else 100)
-            running.execute(subject, Options("serial", limit=n_points, recompute=True))
-            assert sweeps.load(subject.landed).moody.values.tolist() == list(last.values())
+            running.execute(subject, Options("serial", limit=limit, recompute=True))
+            last = {x: number for number, x in enumerate(SEEN, start=1)}
+            found = sweeps.load(subject.landed).moody.values.tolist()
+            assert found == [last[x] for x in range(n_points)]
 
 
 @pytest.mark.parametrize("keep", options.KEEP)
