@@ -12,7 +12,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sweeps import flight, freezing, pinning, scheduling, values, worker
+from sweeps import (
+    fingerprint,
+    flight,
+    freezing,
+    pinning,
+    process,
+    scheduling,
+    undoing,
+    values,
+    worker,
+)
 from sweeps.block import Block, Receipt
 from sweeps.errors import SweepsError
 from sweeps.source.memory import IN_MEMORY
@@ -44,7 +54,8 @@ def task_here(
     if subject.location is not None:  # what ``__main__`` holds counts by its own content
         freezing.refuse_newer_data(frozen, subject)
     settings = _settings(subject, flights, frozen, clock_ns)
-    task = worker.task(subject.experiment, settings, flight.Recorder(None))
+    surroundings = process.Surroundings(is_worker=False, is_random=settings.is_random)
+    task = worker.task(subject.experiment, settings, flight.Recorder(None), surroundings)
     return task, dataclasses.replace(frozen.pins, scratch=flights / "scratch")
 
 
@@ -70,7 +81,7 @@ def elsewhere(
     freezing.refuse_older(frozen.carried, frozen, experiment.declared_ns, "start Python anew")
     with pinning.held(frozen.pins):  # cached helpers are sent with their identity
         told = _settings(subject, flights, frozen, clock_ns, memory_bytes)
-        settings = _pickle(dict(frozen.pins.files)) + _pickle(told)
+        settings = _pickle(dict(os.environ)) + _pickle(dict(frozen.pins.files)) + _pickle(told)
         own = b"" if subject.location is not None else _pickle(experiment.without_space())
     file = flights / "settings"
     file.write_bytes(settings)
@@ -127,7 +138,14 @@ def _settings(
         memory_bytes,
         clock_ns,
         subject.reads,
+        mentions_random(subject.fingerprint),
+        undoing.told(),
     )
+
+
+def mentions_random(code: fingerprint.Fingerprint) -> bool:
+    """Whether code mentions random numbers, and so may draw some."""
+    return any("random" in text for _, text in code.files.values())
 
 
 def _pickle(thing: Any) -> bytes:

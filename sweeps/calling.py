@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
+import itertools
 import math
 import os
 import time
@@ -27,8 +28,14 @@ BLOCK_BYTES = 64 * 2**20
 _TIMEOUT_SLACK = 0.01
 """A point gets so much more than its timeout: arming costs 30 us, too much for every point."""
 
-_NOTICEABLE_S = 100e-6
-"""Looking at what a point did to its process takes 5 us: too much after shorter ones."""
+_LOOK_S = 4e-3
+"""Looking at what points did to their process takes 10 to 20 us: not more often than this."""
+
+_LONG_S = 10e-3
+"""Seeding random numbers takes 15 us: before each point after one that took so long."""
+
+_FIRST_LOOKS = 32
+"""So many points are looked after one by one; most of what changes something does at once."""
 
 _FIRST_CHUNK = 16
 _LARGEST_CHUNK = 2**16  # numpy's own cost has vanished, and temporary arrays stay in the cache
@@ -52,7 +59,9 @@ class Limits:
     name, dims, taken
         As for `sweeps.outputs.outputs`.
     surroundings : Surroundings, optional
-        Of the worker process, to be restored.
+        Of the process, to be restored.
+    key : callable, optional
+        Gives the key of a point by its place in the block; of it are its random numbers.
     pid : int
         Process that the points are computed in; in another one, a copy, nothing goes on.
     """
@@ -63,6 +72,7 @@ class Limits:
     dims: Mapping[str, tuple[str, ...]]
     taken: frozenset[str]
     surroundings: process.Surroundings | None = None
+    key: Callable[[int], tuple[int, int]] | None = None
     pid: int = dataclasses.field(default_factory=os.getpid)
 
 
@@ -112,38 +122,117 @@ def call_each(
     """
     timeout = limits.timeout
     call, names = _by_position(function, given, columns)
+    own = {name: columns[name] for name in names}
     returned: list[Any] = []
     failures: list[tuple[int, Why]] = []
     start = last = rearm = time.perf_counter()
     end = start + limits.block_s
     times = [start]
+    looks = _Looks(record, limits, times, returned, failures)
     room_bytes = BLOCK_BYTES
     at, clock = record.at, time.perf_counter
     snapshot, scalars = returning.snapshot, returning.SCALARS
-    for i, row in enumerate(rows({name: columns[name] for name in names}, n_points)):
-        at[0] = i
-        if timeout and last >= rearm:
-            record.arm((1 + _TIMEOUT_SLACK) * timeout)
-            rearm = last + _TIMEOUT_SLACK * timeout
-        try:
-            value = call(*row)
-            if type(value) not in scalars:
-                value = snapshot(value)
-                room_bytes -= returning.size_bytes(value)
-            returned.append(value)
-        except Interrupted:
-            raise
-        except BaseException as error:  # SystemExit and KeyboardInterrupt are the point's too
-            failures.append((i, failure(error, record, limits)))
-        now = clock()
-        if now - last > _NOTICEABLE_S:
-            restore(record, limits)
-        times.append(now)
-        last = now
-        if now > end or room_bytes < 0:
+    next_look = min(end, looks.begin(0))
+    while True:
+        ahead = itertools.islice(rows(own, n_points), looks.first, None)
+        for i, row in enumerate(ahead, looks.first):
+            at[0] = i
+            if timeout and last >= rearm:
+                record.arm((1 + _TIMEOUT_SLACK) * timeout)
+                rearm = last + _TIMEOUT_SLACK * timeout
+            try:
+                value = call(*row)
+                if type(value) not in scalars:
+                    value = snapshot(value)
+                    room_bytes -= returning.size_bytes(value)
+                returned.append(value)
+            except Interrupted:
+                raise
+            except BaseException as error:  # SystemExit and KeyboardInterrupt are the point's too
+                failures.append((i, failure(error, record, limits)))
+            last = clock()
+            times.append(last)
+            if last >= next_look or room_bytes < 0:
+                if last >= end or room_bytes < 0 or i + 1 == n_points or looks.look():
+                    break
+                next_look = min(end, looks.begin(i + 1))
+        if not (looks.is_again or looks.look(is_last=True)):
             break
-    elapsed = np.diff(times).astype(np.float32)
-    return Called(elapsed, last - start, failures, returned)
+        next_look = min(end, looks.begin_again())
+    elapsed = np.diff(times)
+    for i, seconds in looks.seconds.items():
+        elapsed[i : i + 1] -= seconds
+    return Called(elapsed.astype(np.float32), float(elapsed.sum()), failures, returned)
+
+
+class _Looks:
+    """When to look at what points did to their process, and from where to begin again.
+
+    Points that are short are looked after together. Where something was changed, those that were
+    computed meanwhile are computed again, one by one, since they may have seen it.
+
+    Attributes
+    ----------
+    first : int
+        The first point since the last look.
+    is_again : bool
+        Whether the points from there on are to be computed again.
+    seconds : dict of int to float
+        What was spent before a point that is not its own.
+    """
+
+    def __init__(
+        self,
+        record: flight.Recorder,
+        limits: Limits,
+        times: list[float],
+        returned: list[Any],
+        failures: list[tuple[int, Why]],
+    ) -> None:
+        self.first, self.is_again, self.seconds = 0, False, dict[int, float]()
+        self._record, self._limits = record, limits
+        self._times, self._returned, self._failures = times, returned, failures
+        self._n_returned = self._n_failed = 0
+        self._is_seeded, self._next_whole = False, -math.inf
+
+    def begin(self, i: int) -> float:
+        """Make ready for a point, and say when to look."""
+        surroundings = self._limits.surroundings
+        if surroundings is None:
+            return math.inf
+        is_early = surroundings.n_looked < _FIRST_LOOKS
+        is_long = i > 0 and self._times[i] - self._times[i - 1] > _LONG_S
+        self._is_seeded = is_early or is_long or surroundings.random.is_used
+        if self._is_seeded:
+            seed(self._limits, i)
+        now = time.perf_counter()
+        self.seconds[i] = now - self._times[i]
+        return now if is_early or not surroundings.is_steady else now + _LOOK_S
+
+    def look(self, *, is_last: bool = False) -> bool:
+        """Undo what points did, and say whether they are to be computed again."""
+        surroundings = self._limits.surroundings
+        if surroundings is None:
+            return False
+        n_done = len(self._times) - 1
+        is_single = n_done - self.first <= 1
+        is_whole = is_last or is_single or self._times[-1] >= self._next_whole
+        is_new = restore(self._record, self._limits, is_quick=not is_whole)
+        self.is_again = is_new and not is_single
+        if surroundings.has_drawn():
+            self.is_again |= not (is_single and self._is_seeded)
+        if is_whole and not self.is_again:
+            self.first, self._next_whole = n_done, self._times[-1] + _LOOK_S
+            self._n_returned, self._n_failed = len(self._returned), len(self._failures)
+        return self.is_again
+
+    def begin_again(self) -> float:
+        """Forget the points since the last look, and make ready for the first of them."""
+        self.is_again = False
+        del self._times[self.first + 1 :]
+        del self._returned[self._n_returned :]
+        del self._failures[self._n_failed :]
+        return self.begin(self.first)
 
 
 def _by_position(
@@ -223,6 +312,7 @@ class _Chunks:
             self.record.arm(limits.timeout)
         # Copies: a function may write to its columns, and raise, and be called again.
         own = {name: copy.copy(column[start:stop]) for name, column in self.columns.items()}
+        seed(limits, start)
         try:
             variables = returning.columns(
                 self.function(**own),
@@ -267,12 +357,28 @@ def failure(error: BaseException, record: flight.Recorder, limits: Limits) -> Wh
     return failing.why(error)
 
 
-def restore(record: flight.Recorder, limits: Limits) -> None:
-    """Undo what a point did to its process, or end that; a copy that it made ends here."""
+def seed(limits: Limits, i: int) -> None:
+    """Have the random numbers that all of a process shares follow from the key of a point."""
+    surroundings = limits.surroundings
+    if surroundings is not None and limits.key is not None and not surroundings.is_shared:
+        surroundings.random.seed(limits.key(i))
+
+
+def restore(record: flight.Recorder, limits: Limits, *, is_quick: bool = False) -> bool:
+    """Undo what a point did to its process, or end that; say whether it is the first that did so.
+
+    A copy of the process that it made ends here.
+
+    Parameters
+    ----------
+    is_quick : bool
+        Look only at what earlier points had changed.
+    """
     if os.getpid() != limits.pid:
         process.end_copy()
     if limits.surroundings is not None:
         try:
-            limits.surroundings.restore()
+            return limits.surroundings.restore(is_quick=is_quick)
         except process.SpoiledError as error:
             record.die(str(error), "")
+    return False

@@ -54,7 +54,7 @@ async def call_concurrently(
 
     start = time.perf_counter()
     before = asyncio.all_tasks()
-    points = _Points(function, given, record, limits)
+    points = _Points(function, given, record, limits, concurrency)
     rows = _rows(columns, n_points)
 
     async def call_one_after_the_other() -> None:
@@ -89,8 +89,10 @@ class _Points:
         given: Mapping[str, Any],
         record: flight.Recorder,
         limits: Limits,
+        concurrency: int,
     ) -> None:
         self._function, self._given = function, given
+        self._is_single = concurrency == 1
         self._record, self._limits = record, limits
         self._end = time.perf_counter() + limits.block_s
         self._room_bytes = calling.BLOCK_BYTES
@@ -111,6 +113,8 @@ class _Points:
         import asyncio
 
         self._begin(i)
+        if self._is_single:
+            calling.seed(self._limits, i)
         begun, timeout_s = time.perf_counter(), self._limits.timeout
         task = asyncio.create_task(self._attempt(own))
         is_in_time = await _wait([task], timeout_s)

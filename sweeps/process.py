@@ -10,18 +10,18 @@ import resource
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from types import FrameType
 from typing import NoReturn
 
-from sweeps import guarding, importing, interrupting
+from sweeps import guarding, importing, interrupting, seeding, undoing
 from sweeps.interrupting import SIGNALS
 
 _HANDLED = (signal.SIGALRM, *SIGNALS)
 # Of those the others either do not hinder what comes later, or end the process.
 _LIMITS = (resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE, resource.RLIMIT_AS, resource.RLIMIT_DATA)
-
-
+_OF_JOBLIB = frozenset({"VECLIB_MAXIMUM_THREADS", "ENABLE_IPC"})
 _MAX_ENDING_S = 60  # resources are closed meanwhile
 _FIRST = 1000  # of what multiprocessing does as a process ends
 
@@ -87,54 +87,108 @@ def end_copy(error: BaseException | None = None) -> NoReturn:
 class Surroundings:
     """What a function may change of its process, as it is now; points are not to see it changed.
 
-    Attributes
+    Parameters
     ----------
     memory_bytes : int, optional
-        Its limit.
+        Limit to the memory of a worker process.
+    is_worker : bool
+        Whether the process is for points only, so that its signals, timers and limits are ours.
+    is_random : bool
+        Whether code mentions random numbers.
+
+    Attributes
+    ----------
+    random : GlobalRandom
+    n_looked : int
+        How often it was looked at what points did.
+    shared : set of str
+        What points changed while others were under way in the same process.
     """
 
-    def __init__(self, memory_bytes: int | None = None) -> None:
+    def __init__(
+        self, memory_bytes: int | None = None, *, is_worker: bool = True, is_random: bool = False
+    ) -> None:
         self.memory_bytes = memory_bytes
-        self._folder, self._path = os.getcwd(), list(sys.path)  # noqa: PTH109
-        self._depth = sys.getrecursionlimit()
-        self._umask = os.umask(0)
-        os.umask(self._umask)
+        self.random = seeding.GlobalRandom(is_expected=is_random)
+        self.n_looked = 0
+        self.shared: set[str] = set()
+        self._state = undoing.State()
+        self._is_worker = is_worker
         self._handlers = {number: signal.getsignal(number) for number in _HANDLED}
         self._limits = {which: resource.getrlimit(which) for which in _LIMITS}
+        self._lock, self._n_blocks = threading.Lock(), 0
 
-    def restore(self) -> None:
-        """Undo what a point did to its process.
+    @property
+    def is_shared(self) -> bool:
+        """Whether several blocks are under way in this process, as threads have them."""
+        return self._n_blocks > 1
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether points were found to change nothing, so far."""
+        return not (self._state.restless or self.random.is_used)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold on to what is the caller's while a block is under way."""
+        with self._lock:
+            self._n_blocks += 1
+            if self._n_blocks == 1 and not self._is_worker:
+                self._state.save_streams()  # a progress bar may have come meanwhile
+                self.random.save()
+            self.random.is_touched()  # by others than points
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._n_blocks -= 1
+                if self._n_blocks == 0 and not self._is_worker:
+                    self.random.restore()
+
+    def has_drawn(self) -> bool:
+        """Whether points were found to draw shared random numbers, or to seed them, only now."""
+        if self.random.is_used or not self.random.is_touched():
+            return False
+        if self.is_shared:
+            self.shared.add("random numbers")
+            return False
+        self.random.is_used = True
+        return True
+
+    def restore(self, *, is_quick: bool = False) -> bool:
+        """Undo what a point did to its process, and say whether it is the first that did so.
+
+        Parameters
+        ----------
+        is_quick : bool
+            Look only at settings that were found changed before.
 
         Raises
         ------
         SpoiledError
             Where it cannot be undone.
         """
-        if sys.path != self._path:
-            sys.path[:] = self._path
-        if sys.getrecursionlimit() != self._depth:
-            sys.setrecursionlimit(self._depth)
+        try:
+            if self._is_worker and not is_quick:
+                self._restore_own()
+            before = frozenset(self._state.restless)
+            changed = self._state.restore(is_quick=is_quick)
+        except (OSError, ValueError) as error:
+            raise SpoiledError(f"its process cannot go on: {error}") from error
+        self.n_looked += not is_quick
+        if self.is_shared:
+            self.shared |= changed
+        return not changed <= before
+
+    def _restore_own(self) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
         if threading.current_thread() is threading.main_thread():
             for number, handler in self._handlers.items():
                 if signal.getsignal(number) is not handler:
                     signal.signal(number, handler)
-        try:
-            for which, limit in self._limits.items():
-                if resource.getrlimit(which) != limit:
-                    resource.setrlimit(which, limit)
-            if _folder() != self._folder:
-                os.chdir(self._folder)
-        except (OSError, ValueError) as error:
-            raise SpoiledError(f"its process cannot go on: {error}") from error
-        os.umask(self._umask)
-
-
-def _folder() -> str | None:
-    try:
-        return os.getcwd()  # noqa: PTH109
-    except OSError:  # it was removed
-        return None
+        for which, limit in self._limits.items():
+            if resource.getrlimit(which) != limit:
+                resource.setrlimit(which, limit)
 
 
 def become_worker(folder: str, path: Sequence[str]) -> None:
@@ -157,6 +211,30 @@ def start_processes_by(method: str | None) -> None:
     """Start processes as the parent does, unless a module has said how."""
     if method is not None and multiprocessing.get_start_method(allow_none=True) is None:
         multiprocessing.set_start_method(method)
+
+
+def flags() -> dict[str, str]:
+    """Python's own options, as the environment gives them to processes that are started."""
+    given = {
+        "PYTHONOPTIMIZE": str(sys.flags.optimize or ""),
+        "PYTHONWARNINGS": ",".join(sys.warnoptions),
+        "PYTHONDEVMODE": "1" if sys.flags.dev_mode else "",
+        "PYTHONUTF8": "1" if sys.flags.utf8_mode else "",
+        "PYTHONDONTWRITEBYTECODE": "1" if sys.dont_write_bytecode else "",
+    }
+    return {name: value for name, value in given.items() if value}
+
+
+def take_environment(environment: Mapping[str, str]) -> None:
+    """Take over the environment that the parent has now, but for what joblib said of threads."""
+    for name in {*os.environ, *environment}:
+        is_ours = name.endswith("_NUM_THREADS") or name in _OF_JOBLIB
+        if not is_ours and os.environ.get(name) != environment.get(name):
+            if name in environment:
+                os.environ[name] = environment[name]
+            else:
+                del os.environ[name]
+    time.tzset()
 
 
 def _leave_signals_to_parent() -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from sweeps import (
+    briefing,
     calling,
     duplicating,
     failing,
@@ -23,8 +24,10 @@ from sweeps import (
     hosting,
     interrupting,
     nameless,
+    process,
     recalling,
     returning,
+    seeding,
     signature,
     values,
 )
@@ -147,7 +150,18 @@ def _call(case: Case, debug: Debug | None) -> tuple[Called, Why | None, tuple[st
     streams = subject.keys.streams(at)
     if streams is not None:
         columns[RNG] = Generators(experiment.seed, streams)
-    limits = calling.Limits(math.inf, None, experiment.name, experiment.dims, experiment.taken)
+    surroundings = process.Surroundings(
+        is_worker=False, is_random=briefing.mentions_random(subject.fingerprint)
+    )
+    limits = calling.Limits(
+        math.inf,
+        None,
+        experiment.name,
+        experiment.dims,
+        experiment.taken,
+        surroundings,
+        seeding.by_place(subject.keys, at),
+    )
     function, given = originals.function(experiment.function, constants)
     watch = _Watch(function)
     watched = dataclasses.replace(experiment, function=watch.function)
@@ -155,6 +169,7 @@ def _call(case: Case, debug: Debug | None) -> tuple[Called, Why | None, tuple[st
     warnings: tuple[str, ...] = ()
     try:
         with (
+            surroundings.held(),
             results_in(subject.results),
             interrupting.interruptible_at_once(),
             hosting.opened(watched) as call,

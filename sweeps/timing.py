@@ -62,8 +62,7 @@ def sequential(subject: Subject, positions: Positions) -> Timing:
     try:
         task, pins = briefing.task_here(subject, flights)
         settings = dataclasses.replace(task.settings, block_s=math.inf)
-        surroundings = process.Surroundings()
-        task = dataclasses.replace(task, settings=settings, surroundings=surroundings)
+        task = dataclasses.replace(task, settings=settings)
         time_block = _in_a_loop if is_plain(subject.experiment) else _as_a_worker
         busy_s, n_failed = 0.0, 0
         with pinning.held(pins), results_in(subject.results):
@@ -72,7 +71,7 @@ def sequential(subject: Subject, positions: Positions) -> Timing:
                 busy_s += seconds
                 n_failed += failed
                 with contextlib.suppress(process.SpoiledError):
-                    surroundings.restore()
+                    task.surroundings.restore()
         hosting.end(flights)
         return Timing(busy_s, 0.0, busy_s, n_failed)
     finally:

@@ -34,6 +34,8 @@ from sweeps import (
     process,
     reads,
     returning,
+    seeding,
+    undoing,
 )
 from sweeps.block import Array, Block, Failure, Part, Receipt, Variable
 from sweeps.calling import Called
@@ -46,6 +48,7 @@ from sweeps.streams import Generators
 
 _CHANGED = "is not what it was when the run began: run it again"
 _MOST_FORMS = 20  # that a worker tells of: one is usual, and two are news
+_ALONE = "use --engine loky"
 _MIN_PRODUCT = 4096  # points; fewer would make more parts than it is worth
 
 
@@ -117,6 +120,10 @@ class Settings:
         For the ages of the values, as `memo.clock` says.
     reads : tuple of Read
         What modules have read of other results.
+    is_random : bool
+        Whether the code mentions random numbers.
+    state : mapping of str to object
+        Settings of the parent that a worker process starts with, and the filters of `warnings`.
     """
 
     keys: KeyMaker
@@ -133,6 +140,8 @@ class Settings:
     memory_bytes: int | None = None
     clock_ns: int = 0
     reads: tuple[reads.Read, ...] = ()
+    is_random: bool = False
+    state: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -144,16 +153,25 @@ class Task:
     recorder: flight.Recorder
     originals: duplicating.Originals
     reads: reads.Recorder
+    surroundings: process.Surroundings
     hosts: hosting.Hosts = dataclasses.field(default_factory=hosting.Hosts)
-    surroundings: process.Surroundings | None = None
     met: set[Hashable] = dataclasses.field(default_factory=set)  # forms of outputs
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is to be said of the values though they are kept."""
+        shared = sorted(self.surroundings.shared)
+        said = (
+            f"points change what they share with others under way ({', '.join(shared)}): {_ALONE}"
+        )
+        return (*self.originals.shared, said) if shared else tuple(self.originals.shared)
 
 
 def task(
     experiment: declaring.Experiment,
     settings: Settings,
     recorder: flight.Recorder,
-    surroundings: process.Surroundings | None = None,
+    surroundings: process.Surroundings,
 ) -> Task:
     """Make a task, in which no point sees what another one did to the things that it is given."""
     tables = {name: column.table for name, column in settings.keys.space.columns.items()}
@@ -163,7 +181,7 @@ def task(
         experiment = dataclasses.replace(experiment, function=function)
         settings = dataclasses.replace(settings, constants=constants)
     noted = reads.Recorder(settings.reads)
-    return Task(experiment, settings, recorder, originals, noted, surroundings=surroundings)
+    return Task(experiment, settings, recorder, originals, noted, surroundings)
 
 
 def work(job: Job, block: Block) -> Receipt:
@@ -199,6 +217,7 @@ def prepare(job: Job) -> Task:
     process.become_worker(job.folder, job.path)
     settings_file = _read(job)
     scratch = Path(job.settings).parent / "scratch"
+    process.take_environment(pickle.load(settings_file))
     pinning.pin(pinning.Pins(pickle.load(settings_file), scratch))
     experiment = _import(job)
     process.start_processes_by(job.start_method)
@@ -214,7 +233,8 @@ def prepare(job: Job) -> Task:
     if any(declaring.identity(thing) != digest for thing, digest in settings.behind_values):
         raise SweepsError(f"the code behind values of {job.experiment!r} {_CHANGED}")
     memory_limit.impose(settings.memory_bytes)
-    surroundings = process.Surroundings(settings.memory_bytes)
+    undoing.adopt(settings.state)
+    surroundings = process.Surroundings(settings.memory_bytes, is_random=settings.is_random)
     # Without psutil loky collects garbage each second: 20 to 50 ms, nearly all of it in modules.
     gc.freeze()
     return task(experiment, settings, flight.Recorder(settings.flights), surroundings)
@@ -292,7 +312,7 @@ def _evaluate(task: Task, block: Block) -> Receipt:
         len(block) - n_begun,
         called.busy_s,
         error_text,
-        tuple(task.originals.shared),
+        task.warnings,
         tuple(_new_forms(task, block, parts)),
     )
 
@@ -333,15 +353,17 @@ def call(task: Task, block: Block) -> Called:
         experiment.dims,
         settings.taken,
         task.surroundings,
+        seeding.by_place(settings.keys, block.at),
     )
-    with task.hosts.caller(experiment, settings.flights) as caller:
+    with task.surroundings.held(), task.hosts.caller(experiment, settings.flights) as caller:
+        calling.restore(task.recorder, limits)  # what came in between, as of a thread left behind
         task.recorder.begin(block.number)
         try:
             called = caller(given, columns, len(block), task.recorder, limits)
+            task.recorder.suspect_all(len(called.elapsed))
         finally:
             task.recorder.disarm()
-    task.recorder.suspect_all(len(called.elapsed))
-    calling.restore(task.recorder, limits)
+            calling.restore(task.recorder, limits)
     return called
 
 

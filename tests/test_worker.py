@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweeps import calling, experiment, flight, grid, memo, points, worker, zipped
+from sweeps import calling, experiment, flight, grid, memo, points, process, worker, zipped
 from sweeps.block import Block
 from sweeps.interrupting import Interrupted
 from sweeps.keying import key_maker
@@ -68,7 +68,9 @@ def task(folder, function, space, block_s=60.0, recorder=None, constants=(), **o
         folder,
         block_s,
     )
-    return worker.task(made, how, recorder or flight.Recorder(None))
+    return worker.task(
+        made, how, recorder or flight.Recorder(None), process.Surroundings(is_worker=False)
+    )
 
 
 def block(n, attempts=None):
@@ -234,7 +236,7 @@ def test_a_call_for_many_points_is_sized_so_that_it_ends_in_time(tmp_path):
 def test_whatever_goes_wrong_before_a_block_is_said_in_the_receipt(tmp_path):
     # In a process of its own: it becomes a worker.
     settings = tmp_path / "settings"
-    settings.write_bytes(pickle.dumps({}))
+    settings.write_bytes(2 * pickle.dumps({}))
     path, digest = tuple(sys.path), hashlib.sha256(settings.read_bytes()).hexdigest()
     job = worker.Job("y", "", None, "", b"not a pickle", str(settings), digest, path, "/")
     code = f"""

@@ -123,6 +123,10 @@ def _processes(n_workers: int) -> ParallelBackendBase:
             _POOLS.add(self._workers)
             return n_jobs
 
+        def _prepare_worker_env(self, n_jobs: int) -> dict[str, str]:
+            of_threads: dict[str, str] = super()._prepare_worker_env(n_jobs)
+            return {**of_threads, **process.flags()}
+
     return Backend()
 
 
