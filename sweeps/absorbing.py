@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sweeps import disk, files, memo, nameless, sealing, segment
+from sweeps import disk, files, memo, nameless, quantities, sealing, segment
 from sweeps.block import Failure, Header, Variable, form
 from sweeps.errors import StorageError
 from sweeps.gathering import Gathered
@@ -116,6 +116,8 @@ def _forms(gathered: Gathered) -> list[_Form]:
 def _is_exact(header: Header, agreed: Agreed) -> bool:
     """Whether values can be had back as they are from the dtype that all points land in."""
     own, wide = header.dtype, agreed.dtype
+    if quantities.factors(header.attrs, agreed.attrs) is not None:
+        return False
     if 0 in header.shape:
         return True
     if own.kind in "OM":

@@ -56,7 +56,7 @@ class Limits:
         Seconds after which nothing more is begun.
     timeout : float or None
         Seconds for a call.
-    name, dims, taken
+    name, dims, taken, units
         As for `sweeps.outputs.outputs`.
     surroundings : Surroundings, optional
         Of the process, to be restored.
@@ -74,6 +74,7 @@ class Limits:
     surroundings: process.Surroundings | None = None
     key: Callable[[int], tuple[int, int]] | None = None
     pid: int = dataclasses.field(default_factory=os.getpid)
+    units: Mapping[str, str] | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -320,6 +321,7 @@ class _Chunks:
                 name=limits.name,
                 dims=limits.dims,
                 taken=limits.taken,
+                units=limits.units,
             )
             self.pieces.append((slice(start, stop), variables))
             restore(self.record, limits)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sweeps import copying, display, matching, memo, nameless, noticing, schema
+from sweeps import copying, display, matching, memo, nameless, noticing, quantities, schema
 from sweeps.block import Failure, Header
 from sweeps.declaring import Experiment
 from sweeps.kept import Kept
@@ -81,6 +81,7 @@ def gather(experiment: Experiment, maker: KeyMaker, index: memo.Index) -> Gather
     in_order = sorted(first, key=first.__getitem__)
     forms = _forms(experiment, index, in_order, entries)
     agreement = _agree(experiment, index, in_order, forms, entries)
+    agreement = _converted(experiment, index, in_order, agreement)
     first_of = [first[part] for part in in_order]
     refused = _refuse(
         experiment, index, agreement, list(zip(in_order, first_of, strict=True)), entries
@@ -114,7 +115,8 @@ def _agree(
     Arrays of different shapes are padded; where that would take far more than all of them do, the
     shape of the first one counts.
     """
-    agreement = schema.agree(forms, experiment.taken)
+    units = experiment.units
+    agreement = schema.agree(forms, experiment.taken, units=units)
     ragged = _padded(agreement)
     if not ragged:
         return agreement
@@ -132,7 +134,28 @@ def _agree(
         if len(entries) * math.prod(agreed.shape) * agreed.dtype.itemsize
         > max(_PADDED_BYTES, _MOST_PADDING * used[name])
     }
-    return schema.agree(forms, experiment.taken, fixed=fixed) if fixed else agreement
+    if not fixed:
+        return agreement
+    return schema.agree(forms, experiment.taken, fixed=fixed, units=units)
+
+
+def _converted(
+    experiment: Experiment, index: memo.Index, in_order: Sequence[int], agreement: schema.Agreement
+) -> schema.Agreement:
+    """Have quantities converted whose unit is declared otherwise since they were computed."""
+    made = dict(agreement.outputs)
+    for name in made.keys() & experiment.units.keys():
+        unit = experiment.units[name]
+        for part in in_order:
+            for h in index.parts[part].variables:
+                is_own = nameless.shown(h.name, experiment.name) == name
+                library = h.attrs.get(quantities.LIBRARY) if is_own else None
+                if library is None or h.attrs[quantities.UNITS] == unit:
+                    continue
+                if (wanted := quantities.declared(unit, library)) is not None:
+                    dtype = np.result_type(made[name].dtype, np.float64)
+                    made[name] = dataclasses.replace(made[name], dtype=dtype, attrs=wanted.attrs)
+    return dataclasses.replace(agreement, outputs=made)
 
 
 def _padded(agreement: schema.Agreement) -> dict[str, schema.Agreed]:
@@ -169,10 +192,9 @@ def first_failure(gathered: Gathered) -> str:
 def count_refused(experiment: Experiment, maker: KeyMaker, index: memo.Index) -> int:
     """Count the points that have values which do not fit those of the others."""
     every = [
-        ([nameless.settled(h, experiment.name) for h in p.variables], p.coordinates)
-        for p in index.parts
+        ([noticing.settled(h, experiment) for h in p.variables], p.coordinates) for p in index.parts
     ]
-    agreement = schema.agree(every, experiment.taken)
+    agreement = schema.agree(every, experiment.taken, units=experiment.units)
     if not (agreement.left_out or _padded(agreement)):
         return 0
     return gather(experiment, maker, index).n_refused
@@ -182,7 +204,6 @@ def _forms(
     experiment: Experiment, index: memo.Index, parts: list[int], entries: matching.Entries
 ) -> list[schema.PartForm]:
     """Outputs and coordinates of parts, with the lengths that points of the space have."""
-    declared = experiment.dims
 
     @functools.cache
     def is_used() -> npt.NDArray[np.bool_]:
@@ -191,10 +212,7 @@ def _forms(
         return found
 
     def used(part: int, header: Header) -> Header:
-        header = nameless.settled(header, experiment.name)
-        named = declared.get(header.name, header.dims)
-        if len(named) == len(header.dims):  # dims may be declared otherwise since it was computed
-            header = dataclasses.replace(header, dims=named)
+        header = noticing.settled(header, experiment)
         if header.counts is None:
             return header
         counts = header.counts[is_used()[index.starts[part] : index.starts[part + 1]]]
@@ -277,7 +295,7 @@ def _coordinates(gathered: Gathered, units: Mapping[str, str]) -> Iterator[Coord
             value = np.asarray(table.coordinate()).reshape(())
             yield Coordinate(name, (), value, None, _attrs(units, name))
     for name, variable in gathered.agreement.coordinates.items():
-        attrs = {**variable.attrs, **_attrs(units, name)}
+        attrs = {**quantities.public(variable.attrs), **_attrs(units, name)}
         yield Coordinate(name, variable.dims, variable.values, None, attrs)
 
 
@@ -306,7 +324,7 @@ def _outputs(reader: Reader, agreed: schema.Agreed, units: Mapping[str, str]) ->
         agreed.dtype,
         agreed.dims,
         agreed.shape,
-        {**agreed.attrs, **_attrs(units, agreed.name)},
+        {**quantities.public(agreed.attrs), **_attrs(units, agreed.name)},
         holes or agreed.is_ragged,
         lambda start, stop: reader.read(agreed, start, stop),
         functools.partial(copying.copy, extents) if extents else None,

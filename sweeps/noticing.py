@@ -8,7 +8,7 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from sweeps import nameless, outline, schema
+from sweeps import nameless, outline, quantities, schema
 from sweeps.block import Header, Variable, class_of, digest
 from sweeps.declaring import Experiment
 
@@ -26,11 +26,26 @@ def header(variable: Variable) -> Header:
     return dataclasses.replace(found, shape=(int(found.counts.max()),), counts=None)
 
 
+def settled(found: Header, experiment: Experiment) -> Header:
+    """See an output of the memo as it is declared by now: its name, dimensions and unit."""
+    found = nameless.settled(found, experiment.name)
+    dims = experiment.dims.get(found.name, found.dims)
+    if len(dims) == len(found.dims):
+        found = dataclasses.replace(found, dims=dims)
+    unit = experiment.units.get(found.name)
+    if unit is None or not quantities.is_convertible(found.attrs, unit):
+        return found
+    return dataclasses.replace(found, attrs={**quantities.public(found.attrs), "units": unit})
+
+
 def kind(headers: Iterable[Header], coordinates: Iterable[Variable]) -> Hashable:
     """Say of outputs what must be the same at all points; lengths need not."""
     return (
-        tuple((h.name, "" if 0 in h.shape else class_of(h.dtype), h.dims) for h in headers),
-        tuple((c.name, c.dims, digest(c.values)) for c in coordinates),
+        tuple(
+            (h.name, "" if 0 in h.shape else class_of(h.dtype), h.dims, h.attrs.get("units"))
+            for h in headers
+        ),
+        tuple((c.name, c.dims, digest(c.values), c.attrs.get("units")) for c in coordinates),
     )
 
 
@@ -46,12 +61,14 @@ class Noticed:
         """Take in how outputs look, and say of those that do not fit what was not said before."""
         n_known = len(self._known)
         for position, headers, coordinates in forms:
-            own = tuple(nameless.settled(h, self._experiment.name) for h in headers)
+            own = tuple(settled(h, self._experiment) for h in headers)
             self._known.setdefault(kind(own, coordinates), (position, own, coordinates))
         if len(self._known) in (n_known, 1):
             return []
         listed = sorted(self._known.values(), key=lambda form: form[0])
-        agreement = schema.agree([form[1:] for form in listed], self._experiment.taken)
+        pairs = [(form[1], form[2]) for form in listed]
+        units = self._experiment.units
+        agreement = schema.agree(pairs, self._experiment.taken, units=units)
         told = []
         for name, misfit, at in _first(agreement, [form[0] for form in listed]):
             if name not in self._told:

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sweeps import h5
+from sweeps import h5, quantities
 from sweeps.block import Array, digest
 from sweeps.errors import OutputError
-from sweeps.snapshots import PLAIN_ARRAYS, fields, is_table, is_xarray
+from sweeps.snapshots import PLAIN_ARRAYS, fields, has_unit, is_table, is_xarray
 
 ALLOWED = (
     "allowed are numbers, strings, booleans, complex numbers, dates, arrays of them, xarray "
@@ -49,7 +49,11 @@ class Outputs(NamedTuple):
 
 
 def outputs(
-    value: Any, name: str, dims: Mapping[str, Sequence[str]], taken: frozenset[str]
+    value: Any,
+    name: str,
+    dims: Mapping[str, Sequence[str]],
+    taken: frozenset[str],
+    units: Mapping[str, str] | None = None,
 ) -> Outputs:
     """Name and label every value of one point.
 
@@ -63,6 +67,8 @@ def outputs(
         Names of the outputs' own dimensions, where declared.
     taken : frozenset of str
         Names that outputs cannot have: those of parameters and dimensions of the space.
+    units : mapping of str to str, optional
+        What to convert quantities to, where declared.
 
     Raises
     ------
@@ -72,9 +78,9 @@ def outputs(
     labelled: dict[str, Any] = {}
     values: dict[str, Value] = {}
     for key, item in named(value, name).items():
-        values[key] = _value(key, item, dims.get(key))
+        values[key] = _value(key, item, dims.get(key), (units or {}).get(key))
         if hasattr(item, "coords"):
-            _collect(labelled, key, item.coords, taken)
+            _collect(labelled, key, item.coords, taken, units or {})
     # A coordinate without dimensions, such as .sel() leaves, may differ from point to point.
     coordinates = {key: c for key, c in labelled.items() if c.dims}
     for key in labelled.keys() - coordinates.keys():
@@ -103,7 +109,7 @@ def named(value: Any, name: str) -> dict[Any, Any]:
     return found
 
 
-def _value(name: Any, value: Any, declared: Sequence[str] | None) -> Value:
+def _value(name: Any, value: Any, declared: Sequence[str] | None, unit: str | None = None) -> Value:
     shown = f"output {name!r}"
     if isinstance(value, Mapping):
         raise OutputError(
@@ -111,18 +117,32 @@ def _value(name: Any, value: Any, declared: Sequence[str] | None) -> Value:
             f"of its own; {ALLOWED}"
         )
     if is_xarray(value):
-        array, dims = array_of(shown, value.values), tuple(map(str, value.dims))
+        (array, attrs), dims = _labelled(shown, value, unit), tuple(map(str, value.dims))
         if declared is not None and dims != tuple(declared):
             raise OutputError(f"{shown} has dims {dims}, but {tuple(declared)} are declared")
-        return Value(array, dims, _attrs(value.attrs))
-    array = array_of(shown, value)
+        return Value(array, dims, attrs)
+    array, attrs = measured(shown, value, unit)
     dims = tuple(declared or default_dims(name, array.ndim))
     if len(dims) != array.ndim:
         raise OutputError(
             f"{shown} has shape {array.shape} but the declared dims {dims}: "
             "give one name for each dimension"
         )
-    return Value(array, dims)
+    return Value(array, dims, attrs)
+
+
+def measured(shown: str, value: Any, unit: str | None = None) -> tuple[Array, dict[str, Any]]:
+    """Make an array as `array_of` does, of quantities too; with the unit of these as attributes."""
+    if quantities.is_quantity(value) or quantities.holds_quantity(value):
+        value, attrs = quantities.number(shown, value, unit)
+        return array_of(shown, value), attrs
+    return array_of(shown, value), {}
+
+
+def _labelled(shown: str, value: Any, unit: str | None) -> tuple[Array, dict[str, Any]]:
+    data = value.data if quantities.is_quantity(value.data) else value.values
+    array, attrs = measured(shown, data, unit)
+    return array, {**_attrs(value.attrs), **attrs}
 
 
 def default_dims(name: str, n_dims: int) -> tuple[str, ...]:
@@ -131,7 +151,11 @@ def default_dims(name: str, n_dims: int) -> tuple[str, ...]:
 
 
 def _collect(
-    labelled: dict[str, Value], output: str, coords: Mapping[Any, Any], taken: frozenset[str]
+    labelled: dict[str, Value],
+    output: str,
+    coords: Mapping[Any, Any],
+    taken: frozenset[str],
+    units: Mapping[str, str],
 ) -> None:
     """Add the coordinates of an output to those of the point, but not its parameters."""
     for key, c in coords.items():
@@ -139,7 +163,8 @@ def _collect(
         if name in taken and dims != (name,):
             continue
         shown = f"coordinate {name!r} of output {output!r}"
-        made = Value(array_of(shown, c.values), dims, _attrs(c.attrs))
+        array, attrs = _labelled(shown, c, units.get(name))
+        made = Value(array, dims, attrs)
         other = labelled.setdefault(name, made)
         if (other.dims, digest(other.array)) != (made.dims, digest(made.array)):
             raise OutputError(f"{shown} differs from that of another output: rename one")
@@ -180,7 +205,8 @@ def array_of(shown: str, value: Any) -> Array:
             f"{shown} is an integer of {value.bit_length()} bits, beyond 64 bits with a sign: "
             "return a float or a string"
         )
-    if isinstance(value, np.ndarray) and type(value) not in PLAIN_ARRAYS:
+    is_subclass = isinstance(value, np.ndarray) and type(value) not in PLAIN_ARRAYS
+    if is_subclass or has_unit(value):
         raise OutputError(
             f"{shown} is a {type(value).__name__}, whose mask or units would be lost: "
             "return a plain array"

@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from sweeps import copying, memo, segment
+from sweeps import copying, memo, quantities, segment
 from sweeps.block import Array, Header
 from sweeps.copying import Extent
 from sweeps.nameless import NAME
@@ -90,14 +90,15 @@ class Reader:
             if found is None:
                 continue
             number, header = found
+            change = quantities.factors(header.attrs, agreed.attrs)
             if header.counts is None:
                 where = (at, *map(slice, header.shape)) if agreed.is_ragged else at
                 if 0 not in header.shape:
-                    made[where] = self._rows(part, number, header, rows)
+                    made[where] = _changed(self._rows(part, number, header, rows), change)
                 missing[where] = False
             else:
                 counts = header.counts[rows]
-                flat = self._flat(part, number, header.counts, rows)
+                flat = _changed(self._flat(part, number, header.counts, rows), change)
                 if not agreed.is_ragged:
                     made[at], missing[at] = flat.reshape(-1, *agreed.shape), False
                     continue
@@ -118,6 +119,8 @@ class Reader:
         number, header = found
         is_same = header.counts is None and header.shape == agreed.shape
         if not is_same or 0 in header.shape or at != slice(0, n_points):
+            return None
+        if quantities.factors(header.attrs, agreed.attrs) is not None:
             return None
         values = self._rows(part, number, header, rows)
         return values if values.dtype == agreed.dtype else None
@@ -162,6 +165,8 @@ class Reader:
                 if header is None or header.counts is not None:
                     return
                 if (header.shape, header.dtype) != (agreed.shape, agreed.dtype):
+                    return
+                if quantities.factors(header.attrs, agreed.attrs) is not None:
                     return
                 yield from copying.extents(part, number, self._file(part.path), rows)
 
@@ -238,6 +243,14 @@ class Reader:
             self._open.popitem(last=False)[1].close()
         self._open[path] = segment.open_hdf5(path)
         return self._open[path]
+
+
+def _changed(values: Array, change: tuple[float, float] | None) -> Array:
+    """Convert values to another unit."""
+    if change is None:
+        return values
+    factor, offset = change
+    return np.asarray(values * factor + offset if offset else values * factor)
 
 
 def _breaks(entries: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.int64]:

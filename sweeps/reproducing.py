@@ -161,6 +161,7 @@ def _call(case: Case, debug: Debug | None) -> tuple[Called, Why | None, tuple[st
         experiment.taken,
         surroundings,
         seeding.by_place(subject.keys, at),
+        units=experiment.units,
     )
     function, given = originals.function(experiment.function, constants)
     watch = _Watch(function)
@@ -256,6 +257,7 @@ def _outputs(case: Case, called: Called) -> tuple[dict[str, Array], Why | None]:
             name=made.name,
             dims=made.dims,
             taken=made.taken,
+            units=made.units,
         )
         if refused:
             return {}, ("output", OutputError.__name__, str(refused[0][1]), "")

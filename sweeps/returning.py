@@ -6,6 +6,7 @@ results file can hold costs its own point only.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,7 +17,7 @@ import numpy.typing as npt
 from sweeps import h5, nameless
 from sweeps.block import Array, Part, Variable, digest
 from sweeps.errors import OutputError
-from sweeps.outputs import Outputs, Value, array_of, named, outputs
+from sweeps.outputs import Outputs, Value, measured, named, outputs
 from sweeps.snapshots import SCALARS, is_xarray, size_bytes, snapshot
 
 __all__ = ["SCALARS", "columns", "joined", "size_bytes", "snapshot", "tabulate", "uniform"]
@@ -42,6 +43,7 @@ def tabulate(
     name: str,
     dims: Mapping[str, Sequence[str]],
     taken: frozenset[str],
+    units: Mapping[str, str] | None = None,
 ) -> tuple[list[Part], list[tuple[int, OutputError]]]:
     """Turn the returned values of some points into parts.
 
@@ -53,7 +55,7 @@ def tabulate(
         Shape (n, 2).
     elapsed : numpy.ndarray
         Shape (n,).
-    name, dims, taken
+    name, dims, taken, units
         As for `outputs`.
 
     Returns
@@ -67,7 +69,7 @@ def tabulate(
     refused = []
     for index, value in enumerate(returned):
         try:
-            made = nameless.stored(value, outputs(value, name, dims, taken), name)
+            made = nameless.stored(value, outputs(value, name, dims, taken, units), name)
             groups.setdefault(_signature(made), []).append((index, made))
         except OutputError as error:
             refused.append((index, error))
@@ -78,7 +80,12 @@ def tabulate(
 
 
 def uniform(
-    returned: Sequence[Any], *, name: str, dims: Mapping[str, Sequence[str]], taken: frozenset[str]
+    returned: Sequence[Any],
+    *,
+    name: str,
+    dims: Mapping[str, Sequence[str]],
+    taken: frozenset[str],
+    units: Mapping[str, str] | None = None,
 ) -> tuple[Variable, ...] | None:
     """Make the variables of points that all returned the same plain things, column by column.
 
@@ -115,6 +122,7 @@ def columns(
     name: str,
     dims: Mapping[str, Sequence[str]],
     taken: frozenset[str],
+    units: Mapping[str, str] | None = None,
 ) -> tuple[Variable, ...]:
     """Make the variables of what a vectorized function returned for `n_points` points.
 
@@ -127,28 +135,34 @@ def columns(
     """
     if is_xarray(returned):
         raise OutputError(f"a vectorized function returned a {type(returned).__name__}: {_WANTED}")
-    arrays = {key: array_of(f"output {key!r}", v) for key, v in named(returned, name).items()}
-    for key, array in arrays.items():
+    columns = {
+        key: measured(f"output {key!r}", value, (units or {}).get(key))
+        for key, value in named(returned, name).items()
+    }
+    for key, (array, _) in columns.items():
         if array.shape[:1] != (n_points,):
             has = f"has {len(array)} values" if array.ndim else "is a single value"
             raise LengthError(f"output {key!r} {has} for {n_points} points: {_WANTED}")
-    made = outputs({key: array[0] for key, array in arrays.items()}, name, dims, taken)
+    made = outputs({key: array[0] for key, (array, _) in columns.items()}, name, dims, taken)
     form = nameless.stored(returned, made, name).values
     # A copy: the function may use its array again, or have returned a column that it was given.
     return tuple(
-        Variable(key, array.copy(), value.dims)
-        for (key, value), array in zip(form.items(), arrays.values(), strict=True)
+        Variable(key, array.copy(), value.dims, attrs=attrs)
+        for (key, value), (array, attrs) in zip(form.items(), columns.values(), strict=True)
     )
 
 
 def joined(pieces: Sequence[Sequence[Variable]]) -> tuple[Variable, ...] | None:
     """Put the variables of points one behind the other; None where they are not alike."""
-    forms = {tuple((v.name, v.dims, v.values.shape[1:], v.values.dtype) for v in p) for p in pieces}
+    forms = {
+        tuple((v.name, v.dims, v.values.shape[1:], v.values.dtype, repr(v.attrs)) for v in p)
+        for p in pieces
+    }
     if len(forms) != 1:
         return None
     same = zip(*pieces, strict=True)
     return tuple(
-        Variable(vs[0].name, np.concatenate([v.values for v in vs]), vs[0].dims) for vs in same
+        dataclasses.replace(vs[0], values=np.concatenate([v.values for v in vs])) for vs in same
     )
 
 

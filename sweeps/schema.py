@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sweeps import h5
+from sweeps import h5, quantities
 from sweeps.block import Header, Variable, class_of, digest
 
 
@@ -82,7 +82,11 @@ PartForm = tuple[Sequence[Header], Sequence[Variable]]
 
 
 def agree(
-    parts: Sequence[PartForm], taken: Collection[str], *, fixed: Collection[str] = ()
+    parts: Sequence[PartForm],
+    taken: Collection[str],
+    *,
+    fixed: Collection[str] = (),
+    units: Mapping[str, str] | None = None,
 ) -> Agreement:
     """Find the form that the parts agree on.
 
@@ -94,8 +98,13 @@ def agree(
         Names of the parameters and dimensions of the space.
     fixed : collection of str
         Dimensions of outputs that have one length at all points.
+    units : mapping of str to str, optional
+        Units of outputs, where declared.
     """
-    known: dict[tuple[str, str], tuple[_Fact, int]] = {}
+    known: dict[tuple[str, str], tuple[_Fact, int | None]] = {}
+    for name, text in (units or {}).items():
+        fact = _Fact(name, "units", ("text", text), name, f"{text!r} is declared: compute it again")
+        known[fact.key] = fact, None
     names: dict[str, int | None] = dict.fromkeys(taken)
     headers: dict[str, list[Header]] = {}
     coordinates: dict[str, Variable] = {}
@@ -174,10 +183,23 @@ def _facts(h: Header, labelled: Collection[str]) -> Iterator[_Fact]:
     yield _Fact(h.name, "role", "output", repr(h.name), "is an output")
     if 0 not in h.shape:  # an empty list of strings looks like one of floats
         yield _Fact(h.name, "class", class_of(h.dtype), subject, f"is {_type(h.dtype)}")
+    yield from _units(h, subject)
     yield _Fact(h.name, "shape", len(h.dims), subject, f"has shape {shown}")
     yield _Fact(h.name, "dims", h.dims, subject, f"has dims {h.dims}")
     for dim, size in zip(h.dims, h.shape, strict=True):
         yield from _dimension(dim, size, dim in free)
+
+
+def _units(h: Header, subject: str) -> Iterator[_Fact]:
+    """Say what a quantity is of, so that its unit can be converted; or its unit, if not."""
+    text, base = h.attrs.get(quantities.UNITS), h.attrs.get(quantities.BASE)
+    if text is None:  # an array whose unit got lost has that of others, but no quantity has
+        yield _Fact(h.name, "measure", False, subject, "has no unit")
+        return
+    value = ("base", base) if base else ("text", text)
+    yield _Fact(h.name, "units", value, subject, f"is in {text!r}")
+    if base is not None:
+        yield _Fact(h.name, "measure", True, subject, f"is in {text!r}")
 
 
 def _facts_of_labels(c: Variable) -> Iterator[_Fact]:
@@ -187,7 +209,10 @@ def _facts_of_labels(c: Variable) -> Iterator[_Fact]:
     for dim, size in zip(c.dims, c.values.shape, strict=True):
         yield from _dimension(dim, size, is_free=False)
     verb = f"is {_short(c.values)} along {c.dims}"
-    yield _Fact(c.name, "values", (c.dims, digest(c.values)), f"coordinate {c.name!r}", verb)
+    unit = c.attrs.get(quantities.UNITS)
+    verb += f" in {unit!r}" if unit else ""
+    content = c.dims, digest(c.values), unit
+    yield _Fact(c.name, "values", content, f"coordinate {c.name!r}", verb)
 
 
 def _dimension(name: str, size: int, is_free: bool) -> Iterator[_Fact]:
@@ -205,7 +230,7 @@ def _short(values: np.ndarray[Any, Any]) -> str:
 
 
 def _contradiction(
-    facts: Sequence[_Fact], known: Mapping[tuple[str, str], tuple[_Fact, int]]
+    facts: Sequence[_Fact], known: Mapping[tuple[str, str], tuple[_Fact, int | None]]
 ) -> Misfit | None:
     for fact in facts:
         other, number = known.get(fact.key, (fact, 0))
@@ -264,8 +289,17 @@ def _outputs(headers: Mapping[str, Sequence[Header]], names: Collection[str]) ->
         counts = tuple(_count_names(name, first.dims, names)) if is_ragged else ()
         # All at once: numpy's promotion one after another depends on the order.
         dtypes = {h.dtype for h in same if 0 not in h.shape} or {first.dtype}
+        attrs = next((h.attrs for h in same if quantities.UNITS in h.attrs), first.attrs)
+        if any(quantities.factors(h.attrs, attrs) for h in same):
+            dtypes |= {np.dtype(np.float64)}
         agreed[name] = Agreed(
-            name, np.result_type(*dtypes), first.dims, shape, is_ragged, counts, first.attrs
+            name,
+            np.result_type(*dtypes),
+            first.dims,
+            shape,
+            is_ragged,
+            counts,
+            {**first.attrs, **attrs},
         )
     return agreed
 

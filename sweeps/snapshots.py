@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from sweeps import quantities
+
 SCALARS = frozenset({float, int, bool, complex, str, np.float64, np.bool_, np.int64})
 """Types of values that nobody can change after they were returned, the usual ones."""
 
@@ -24,8 +26,10 @@ def snapshot(value: Any) -> Any:
     """Keep a returned value as it is now; the function may use its arrays and buffers again."""
     if type(value) in SCALARS or isinstance(value, (np.generic, str, bytes, range)):
         return value
-    if isinstance(value, np.ndarray):
-        return np.array(value) if type(value) in PLAIN_ARRAYS else copy.copy(value)
+    if isinstance(value, np.ndarray) and type(value) in PLAIN_ARRAYS:
+        return copy.deepcopy(value) if quantities.holds_quantity(value) else np.array(value)
+    if isinstance(value, np.ndarray) or quantities.is_quantity(value):
+        return copy.copy(value)
     named = fields(value)
     if named is not None:
         return {name: snapshot(item) for name, item in named.items()}
@@ -33,7 +37,7 @@ def snapshot(value: Any) -> Any:
         return [snapshot(item) for item in value]
     if is_xarray(value):
         return value.copy(deep=True).load()
-    if is_table(value):
+    if is_table(value) or has_unit(value):
         return value
     if _is_array(value):
         return np.array(value)
@@ -42,6 +46,12 @@ def snapshot(value: Any) -> Any:
     if isinstance(value, Sequence):  # a deque, a UserList
         return [snapshot(item) for item in value]
     return _numbered(value) if hasattr(value, "__getitem__") else value
+
+
+def has_unit(value: Any) -> bool:
+    """Whether an array has a unit that numpy would drop, of a library that we do not know."""
+    unit = getattr(value, "units", None) or getattr(value, "unit", None)
+    return hasattr(value, "__array__") and unit is not None and not isinstance(unit, str)
 
 
 def _is_array(value: Any) -> bool:

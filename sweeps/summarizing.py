@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sweeps import display, loading, outputs, snapshots
+from sweeps import display, loading, outputs, quantities, snapshots
 from sweeps.errors import OutputError, SummaryError
 from sweeps.interrupting import Interrupted
 from sweeps.sheet import Array, Arrays, Coordinate, as_output
@@ -91,7 +91,9 @@ def _arrays(named: dict[Any, Any], name: str) -> Arrays:
     scalars = {str(key) for item in named.values() for key in _scalars(item)}
 
     def label(key: str, value: outputs.Value) -> Coordinate:
-        return Coordinate(key, value.dims, value.array, gaps.get(key), value.attrs)
+        return Coordinate(
+            key, value.dims, value.array, gaps.get(key), quantities.public(value.attrs)
+        )
 
     labels = {k: v for k, v in made.values.items() if k in scalars} | dict(made.coordinates)
     values = {k: v for k, v in made.values.items() if k not in scalars}

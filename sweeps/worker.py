@@ -354,6 +354,7 @@ def call(task: Task, block: Block) -> Called:
         settings.taken,
         task.surroundings,
         seeding.by_place(settings.keys, block.at),
+        units=experiment.units,
     )
     with task.surroundings.held(), task.hosts.caller(experiment, settings.flights) as caller:
         calling.restore(task.recorder, limits)  # what came in between, as of a thread left behind
@@ -370,7 +371,12 @@ def call(task: Task, block: Block) -> Called:
 def _tabulate(task: Task, block: Block, called: Called) -> tuple[list[Part], list[Failure]]:
     """Make parts of what the points returned, and failures of what no results file can hold."""
     made, settings = task.experiment, task.settings
-    naming: dict[str, Any] = {"name": made.name, "dims": made.dims, "taken": settings.taken}
+    naming: dict[str, Any] = {
+        "name": made.name,
+        "dims": made.dims,
+        "taken": settings.taken,
+        "units": made.units,
+    }
     elapsed = called.elapsed
     failures = list(called.failures)
     is_done = np.ones(len(elapsed), dtype=bool)
