@@ -179,12 +179,11 @@ def _facts(h: Header, labelled: Collection[str]) -> Iterator[_Fact]:
     # Where nothing labels the values, they may have another length at each point.
     free = {dim for dim in h.dims if dim not in labelled}
     subject = f"output {h.name!r}"
-    shown = f"{h.shape} of any length" if free else h.shape
     yield _Fact(h.name, "role", "output", repr(h.name), "is an output")
     if 0 not in h.shape:  # an empty list of strings looks like one of floats
         yield _Fact(h.name, "class", class_of(h.dtype), subject, f"is {_type(h.dtype)}")
     yield from _units(h, subject)
-    yield _Fact(h.name, "shape", len(h.dims), subject, f"has shape {shown}")
+    yield _Fact(h.name, "shape", len(h.dims), subject, f"has shape {h.shape}")
     yield _Fact(h.name, "dims", h.dims, subject, f"has dims {h.dims}")
     for dim, size in zip(h.dims, h.shape, strict=True):
         yield from _dimension(dim, size, dim in free)
