@@ -40,12 +40,15 @@ def is_older(module: types.ModuleType, since_ns: int) -> bool:
     knows files by the second of their time, and by their size.
     """
     file = getattr(module, "__dict__", {}).get("__file__")
-    if not isinstance(file, str) or not os.path.isfile(file):  # noqa: PTH113
+    if not isinstance(file, str):
+        return False
+    place = pinning.archive_of(file) or file
+    if not os.path.isfile(place):  # noqa: PTH113
         return False
     kept = pinning.text_of(module)
     if kept is not None:
         return pinning.current_text(file) != kept
-    status, started_ns, now_ns = os.stat(file), began_ns(), time.time_ns()  # noqa: PTH116
+    status, started_ns, now_ns = os.stat(place), began_ns(), time.time_ns()  # noqa: PTH116
     if module is sys.modules.get("__main__"):
         since_ns = min(since_ns, started_ns)
     times_ns = (status.st_mtime_ns, status.st_ctime_ns)

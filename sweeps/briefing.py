@@ -5,10 +5,15 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import io
+import linecache
 import multiprocessing
 import os
 import pickle
 import sys
+import types
+from collections import ChainMap
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -81,8 +86,12 @@ def elsewhere(
     freezing.refuse_older(frozen.carried, frozen, experiment.declared_ns, "start Python anew")
     with pinning.held(frozen.pins):  # cached helpers are sent with their identity
         told = _settings(subject, flights, frozen, clock_ns, memory_bytes)
-        settings = _pickle(dict(os.environ)) + _pickle(dict(frozen.pins.files)) + _pickle(told)
-        own = b"" if subject.location is not None else _pickle(experiment.without_space())
+        by_value = set[str]()
+        said = _pickle(told, by_value)
+        is_imported = subject.location is not None
+        own = b"" if is_imported else _pickle(experiment.without_space(), by_value)
+        settings = _pickle(dict(os.environ))
+        settings += _pickle({**frozen.pins.files, **_cells(by_value)}) + said
     file = flights / "settings"
     file.write_bytes(settings)
     job = worker.Job(
@@ -148,15 +157,43 @@ def mentions_random(code: fingerprint.Fingerprint) -> bool:
     return any("random" in text for _, text in code.files.values())
 
 
-def _pickle(thing: Any) -> bytes:
-    """Pickle for a worker, what is defined in ``__main__`` by value."""
+def _cells(files: Iterable[str]) -> pinning.Files:
+    """Return the texts of code that no file holds, as of notebooks: tracebacks show its lines."""
+    cells = {file: "".join(linecache.getlines(file)) for file in files if not Path(file).exists()}
+    return {file: (Path(file), text) for file, text in cells.items() if text}
+
+
+def _pickle(thing: Any, by_value: set[str] | None = None) -> bytes:
+    """Pickle for a worker, what is defined in ``__main__`` by value.
+
+    Parameters
+    ----------
+    by_value : set of str, optional
+        Gets the files that code which is pickled by value is from.
+    """
     import cloudpickle
 
+    files = set[str]() if by_value is None else by_value
+
+    def reduced(code: types.CodeType) -> tuple[Any, ...]:
+        files.add(code.co_filename)
+        make, given, *_ = cloudpickle.Pickler.dispatch_table[types.CodeType](code)
+        return _code_of_file, (make, given, code.co_filename)
+
+    base = cloudpickle.Pickler  # looks for the table once, at its class
+    table = ChainMap({types.CodeType: reduced}, base.dispatch_table)
+    pickler = type("Pickler", (base,), {"dispatch_table": table})
+    packed = io.BytesIO()
     try:
-        packed: bytes = cloudpickle.dumps(thing, protocol=pickle.HIGHEST_PROTOCOL)
+        pickler(packed, pickle.HIGHEST_PROTOCOL).dump(thing)
     except Exception as error:
         raise SweepsError(
             f"cannot send {type(thing).__name__} to a worker process: {error}; "
             "use --engine serial or threads, or objects that can be pickled"
         ) from error
-    return packed
+    return packed.getvalue()
+
+
+def _code_of_file(make: Callable[..., types.CodeType], given: Any, file: str) -> types.CodeType:
+    """Make code that knows its file, which cloudpickle leaves out: tracebacks show its lines."""
+    return make(*given).replace(co_filename=file)

@@ -11,6 +11,7 @@ import importlib
 import importlib.util
 import os
 import sys
+import zipimport
 from collections.abc import Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
@@ -98,6 +99,7 @@ def forget_changed_modules() -> bool:
 
 def forget_loaded_modules() -> None:
     """Make the next `import_location` load all anew that it or pins loaded."""
+    importlib.invalidate_caches()  # of archives, whose listings Python keeps
     for name in _loaded():
         _drop(name)
 
@@ -210,12 +212,12 @@ class _TextKeeper:
         finders = (each for each in list(sys.meta_path) if type(each) is not _TextKeeper)
         found = (find(name, path, target) for find in map(_find_spec_of, finders) if find)
         spec: ModuleSpec | None = next(filter(None, found), None)
-        if spec is None or type(spec.loader) is not SourceFileLoader:
-            return spec
-        if not is_project_file(spec.origin):
+        if spec is None or type(spec.loader) not in (SourceFileLoader, zipimport.zipimporter):
             return spec
         file = str(spec.origin)
-        return pinning.spec_of(name, file, Path(file).read_bytes())
+        if not (is_project_file(file) and file.endswith(".py")):
+            return spec
+        return pinning.spec_of(name, file, pinning.content(file))
 
 
 @contextlib.contextmanager

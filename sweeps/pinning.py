@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import functools
 import importlib.util
 import io
@@ -17,6 +18,8 @@ import sys
 import threading
 import time
 import tokenize
+import zipfile
+import zipimport
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
@@ -80,11 +83,18 @@ class TextLoader(SourceFileLoader):
         """Return the text."""
         return self.text
 
+    def get_resource_reader(self, name: str | None = None) -> Any:
+        """Return what reads the data files of a package, in an archive too."""
+        if archive_of(self.path) is None:
+            return super().get_resource_reader(name)
+        folder = Path(self.path).parent.parent
+        return zipimport.zipimporter(str(folder)).get_resource_reader(name or self.name)
+
     def get_data(self, path: str) -> bytes:
         """Return the text for the module's file, and the bytes of all others."""
         if path == self.path:
             return self._raw
-        data = super().get_data(path)
+        data = content(path)
         if path == _bytecode_of(self.path) and not data.startswith(self._stamp):
             raise OSError(f"{path} is of another text")
         return data
@@ -179,9 +189,36 @@ def current_text(file: str | os.PathLike[str], *, on_disk: bool = False) -> str 
     if text is not None and not on_disk:
         return text
     try:
-        return importlib.util.decode_source(Path(file).read_bytes())
+        return importlib.util.decode_source(content(file))
     except (OSError, SyntaxError, UnicodeDecodeError):
         return None
+
+
+def content(file: str | os.PathLike[str]) -> bytes:
+    """Return the bytes of a file, or of a member of a zip archive.
+
+    Raises
+    ------
+    OSError
+        Where it is not there.
+    """
+    archive = archive_of(file)
+    if archive is None:
+        return Path(file).read_bytes()
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            return opened.read(Path(file).relative_to(archive).as_posix())
+    except (KeyError, zipfile.BadZipFile) as error:
+        raise FileNotFoundError(errno.ENOENT, f"not in {archive}", str(file)) from error
+
+
+def archive_of(file: str | os.PathLike[str]) -> Path | None:
+    """Return the zip archive in which a path leads on, as Python writes those of its modules."""
+    if os.path.exists(file):  # noqa: PTH110 - asked for each module
+        return None
+    parents = (parent for parent in Path(file).parents if parent.is_file())
+    found = next(parents, None)
+    return found if found is not None and zipfile.is_zipfile(found) else None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

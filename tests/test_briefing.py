@@ -1,6 +1,8 @@
 """Laws of briefing: no worker computes with other code than the run was planned for."""
 
 import dataclasses
+import subprocess
+import sys
 
 import h5py
 import pytest
@@ -96,3 +98,38 @@ def in_a_process_of_its_own(work):
         return executor.submit(work, Block(0, range(1))).result(timeout=60)
     finally:
         executor.shutdown(kill_workers=True)
+
+
+SCRIPT = """
+import warnings
+import sweeps
+from sweeps import experiment, grid
+
+def halved(x):
+    return 1 / (x - 2)  # the line of a helper
+
+@experiment(grid(x=[1, 2], by={"lambda": lambda x: 1 / (x - 1)}))
+def trial(x, by):
+    return halved(x) + by(x)
+"""
+RUN = """
+warnings.simplefilter("ignore")
+trial.run(n_workers=1)
+print(*(each.traceback for each in sweeps.failures(trial)))
+"""
+IN_A_NOTEBOOK = """
+import linecache, sys, types
+cell, name = open("script.py").read(), "/nowhere/ipykernel_1/123.py"
+linecache.cache[name] = len(cell), None, cell.splitlines(keepends=True), name
+main = sys.modules["__main__"] = types.ModuleType("__main__")
+exec(compile(cell, name, "exec"), vars(main))
+"""
+
+
+@pytest.mark.parametrize("code", ["script.py", "notebook.py"])
+def test_tracebacks_from_workers_show_lines_of_scripts_and_notebooks(project, code):
+    (project / "script.py").write_text(SCRIPT + RUN)
+    (project / "notebook.py").write_text(IN_A_NOTEBOOK)
+    said = subprocess.run([sys.executable, code], capture_output=True, text=True, check=True).stdout
+    for line in ("return halved(x) + by(x)", "# the line of a helper", "lambda x: 1 / (x - 1)"):
+        assert line in said, said

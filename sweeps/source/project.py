@@ -69,7 +69,8 @@ def project_file(name: str) -> Path | None:
     path = file or next(iter(folders or ()), None)
     if path is None or _is_installed(path) or (file and not file.endswith(".py")):
         return None
-    return Path(path) if os.path.exists(path) else None  # noqa: PTH110
+    is_there = os.path.exists(path) or pinning.archive_of(path) is not None  # noqa: PTH110
+    return Path(path) if is_there else None
 
 
 def siblings(file: Path | None, package: str) -> list[str]:
@@ -123,7 +124,7 @@ def read_source(path: Path) -> Source:
     """
     if (pinned := pinning.pinned_text(path)) is not None:
         return parse(pinned, str(path))
-    raw = path.read_bytes()
+    raw = pinning.content(path)
     if b"coding" in b"".join(raw.split(b"\n", 2)[:2]):
         from importlib.util import decode_source
 
