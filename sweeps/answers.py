@@ -99,7 +99,8 @@ def landed(landed: Landed) -> Answer:
 
 def status(row: Status) -> Answer:
     """Answer `status NAME`."""
-    return Answer(statuses([row]).text, vars(row))
+    text, (data,) = statuses([row])
+    return Answer(text, data)
 
 
 def statuses(rows: Sequence[Status]) -> Answer:
@@ -107,7 +108,9 @@ def statuses(rows: Sequence[Status]) -> Answer:
     columns = ["experiment", "points", "done", "missing", "failed", "stale", "known", "landed"]
     header = [*columns, "results"]
     shown = [(*(getattr(r, each) for each in columns), _place(Path(r.results))) for r in rows]
-    return Answer(table(header, shown), list(map(vars, rows)))
+    going_on = [f"{r.experiment}: {each}" for r in rows for each in r.running]
+    data = [{**vars(r), "running": [each.data() for each in r.running]} for r in rows]
+    return Answer("\n".join([table(header, shown), *going_on]), data)
 
 
 def _place(results: Path) -> str:

@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import pickle
 import sys
+import threading
 import types
 from collections import ChainMap
 from collections.abc import Callable, Iterable
@@ -38,7 +39,7 @@ Work = functools.partial[Receipt]
 
 def here(subject: Subject, flights: Path, clock_ns: int = 0) -> Work:
     """Brief workers that share this process; raises what `task_here` does."""
-    return functools.partial(_work_here, *task_here(subject, flights, clock_ns))
+    return functools.partial(_work_here, *task_here(subject, flights, clock_ns), threading.local())
 
 
 def task_here(
@@ -64,10 +65,18 @@ def task_here(
     return task, dataclasses.replace(frozen.pins, scratch=flights / "scratch")
 
 
-def _work_here(task: worker.Task, pins: pinning.Pins, block: Block) -> Receipt:
-    """Evaluate a block; what it is the first to import is as the run began."""
+def _work_here(
+    task: worker.Task, pins: pinning.Pins, own: threading.local, block: Block
+) -> Receipt:
+    """Evaluate a block; what it is the first to import is as the run began.
+
+    Each thread has a record of its own.
+    """
+    if not hasattr(own, "task"):
+        recorder = flight.Recorder(task.settings.flights, is_process=False)
+        own.task = dataclasses.replace(task, recorder=recorder)
     with pinning.held(pins):
-        return worker.evaluate(task, block)
+        return worker.evaluate(own.task, block)
 
 
 def elsewhere(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import threading
 import time
 from collections.abc import Iterable, Iterator
 
@@ -19,19 +20,21 @@ from sweeps import (
     record,
     refreshing,
     signature,
+    underway,
     visited,
 )
 from sweeps.block import Places
 from sweeps.display import count
 from sweeps.errors import StorageError, SweepsError, UnfinishedError
 from sweeps.interrupting import Interruption
-from sweeps.invocation import Options, Progress, Report, Watch
+from sweeps.invocation import Options, Progress, Report, Slow, Watch
 from sweeps.space import Positions
 from sweeps.subject import Subject, changed_reads, held_attributes, plan
 
 LANDING_SHARE = 50
 """A long run lands what it has when this many times a landing's duration has passed: 2 %."""
 
+_TICK_S = 1.0
 _FIRST_LANDING_S = 3.0
 _PAUSE_S = 30.0
 
@@ -192,29 +195,49 @@ def _compute(
     # What is there is not replaced by less so soon.
     pause = _PAUSE_S if subject.landed.exists() else _FIRST_LANDING_S
 
+    under_way: tuple[Slow, ...] = ()
+    showing, is_over = threading.RLock(), threading.Event()  # a signal may come amid `show`
+
+    def now() -> Progress:
+        return dataclasses.replace(
+            progress,
+            n_todo=progress.n_todo - tally.n_elsewhere,
+            n_reused=progress.n_reused + tally.n_elsewhere,
+            n_computed=tally.n_computed,
+            n_failed=tally.n_failed,
+            n_awaited=tally.n_awaited,
+            notes=tuple(tally.notes),
+            seconds=time.perf_counter() - start,
+            is_stopping=interruption.is_asked,
+            left_s=dispatch.left_s(),
+            under_way=under_way,
+        )
+
     def show() -> None:
         if watch is not None:
-            now = dataclasses.replace(
-                progress,
-                n_todo=progress.n_todo - tally.n_elsewhere,
-                n_reused=progress.n_reused + tally.n_elsewhere,
-                n_computed=tally.n_computed,
-                n_failed=tally.n_failed,
-                n_awaited=tally.n_awaited,
-                notes=tuple(tally.notes),
-                seconds=time.perf_counter() - start,
-                is_stopping=interruption.is_asked,
-                left_s=dispatch.left_s(),
-            )
-            watch(now)
+            with showing:
+                watch(now())
+
+    def tell() -> None:
+        """Show points that take a while, and tell other processes; quick runs are over before."""
+        nonlocal under_way
+        while not is_over.wait(_TICK_S):
+            with contextlib.suppress(Exception):  # the run matters more
+                under_way = dispatch.under_way()
+                notice.say(now())
+                show()
 
     def stop() -> None:
         dispatch.stop()
         show()
 
+    notice = underway.Notice(subject.memo)
+    teller = threading.Thread(target=tell, daemon=True, name="sweeps-progress")
     try:
         show()
         interruption.tell(stop)
+        if started is not None:
+            teller.start()
         with contextlib.closing(dispatch.receipts()) as receipts:
             for _ in receipts:
                 show()
@@ -227,6 +250,10 @@ def _compute(
         tally.seconds = time.perf_counter() - start
         dispatch.end()
     finally:
+        is_over.set()
+        if teller.ident is not None:
+            teller.join(_TICK_S)
+        notice.close()
         interruption.tell(lambda: None)  # there is nobody left to be stopped
         dispatch.close()
     return tally

@@ -15,6 +15,7 @@ import numpy as np
 from sweeps import (
     briefing,
     claims,
+    display,
     engines,
     flight,
     hosting,
@@ -27,6 +28,7 @@ from sweeps import (
 )
 from sweeps.block import Block, Failure, Lost, Places, Receipt
 from sweeps.errors import StorageError
+from sweeps.invocation import Slow
 from sweeps.space import Positions
 from sweeps.subject import Subject
 from sweeps.suspicion import Suspect
@@ -34,6 +36,8 @@ from sweeps.suspicion import Suspect
 _MAX_BARREN_LOSSES = 3
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 1.0
+_SLOW_S = 2.0
+_MOST_SAID = 100
 _MAX_WAITING = 8  # blocks of a worker; an engine takes two ahead
 
 
@@ -127,6 +131,20 @@ class Dispatch:
     def left_s(self) -> float | None:
         """Seconds until all is over; None where nobody can say."""
         return self._scheduler.left_s()
+
+    def under_way(self) -> tuple[Slow, ...]:
+        """Say which points take a while, the longest first."""
+        found = []
+        for each in sorted(flight.aloft(self._flights), key=lambda aloft: -aloft.seconds):
+            positions = self._scheduler.given(each.block)
+            if each.seconds > _SLOW_S and positions is not None and each.point < len(positions):
+                space = self._subject.experiment.space
+                (params,) = space.parameters_at(positions[[each.point]], labels=True)
+                point = display.shortened(display.parameters(params), _MOST_SAID)
+                others = min(each.n_points, len(positions) - each.point) - 1
+                more = f" and {display.count(others, 'other')}" if others else ""
+                found.append(Slow(f"{point}{more}", each.seconds))
+        return tuple(found)
 
     def end(self) -> None:
         """Have workers close their resources."""

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+_MOST_UNDER_WAY = 3
 _DIVERTING = threading.Lock()
 _diverted: tuple[Any, ...] = ()
 """Where stdout goes once nobody diverts it any more, as often as somebody does."""
@@ -211,3 +212,17 @@ def parameters(params: Mapping[str, Any]) -> str:
     from sweeps.values import label
 
     return ", ".join(f"{name}={label(value)}" for name, value in params.items()) or "the only point"
+
+
+def under_way(points: Sequence[tuple[str, float]]) -> str:
+    """Say which points are under way, and for how many seconds; empty where none is.
+
+    Examples
+    --------
+    >>> under_way([("x=3", 12.0), ("x=5", 11.0)])
+    '; under way: x=3 for 12.0 s, x=5 for 11.0 s'
+    """
+    said = [f"{point} for {duration(seconds)}" for point, seconds in points[:_MOST_UNDER_WAY]]
+    if len(points) > _MOST_UNDER_WAY:
+        said.append(f"and {len(points) - _MOST_UNDER_WAY:,} more")
+    return f"; under way: {', '.join(said)}" if said else ""

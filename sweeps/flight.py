@@ -12,14 +12,15 @@ import faulthandler
 import mmap
 import os
 import struct
+import threading
 import time
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 _IDLE = -1
 _SUFFIX = ".flight"
 _FAULT_SUFFIX = ".fault"
-_LAYOUT = struct.Struct("=qqqq")
+_LAYOUT = struct.Struct("=qqqqq")
 _TIMEOUT_MARK = "Timeout ("
 _FATAL_MARK = "Fatal Python error: "
 _DYING_MARK = "Dying: "
@@ -78,6 +79,12 @@ class Flight:
 class Recorder:
     """The record of one worker process; of no effect where `folder` is None.
 
+    Parameters
+    ----------
+    folder : Path or None
+    is_process : bool
+        Whether the process is the worker's own, and not that of the run, which is not to die.
+
     Attributes
     ----------
     at : memoryview
@@ -86,18 +93,21 @@ class Recorder:
 
     _has_begun = False
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, *, is_process: bool = True) -> None:
         self._fault: IO[str] | None = None
         self._pid = os.getpid()
         if folder is None:
             self._slots = memoryview(bytearray(_LAYOUT.size)).cast("q")
             self.at = self._slots[1:3]
             return
-        path = folder / f"{os.getpid()}{_SUFFIX}"
-        path.write_bytes(_LAYOUT.pack(_IDLE, _IDLE, 1, 0))
+        own = os.getpid() if is_process else threading.get_native_id()
+        path = folder / f"{own}{_SUFFIX}"
+        path.write_bytes(_LAYOUT.pack(_IDLE, _IDLE, 1, 0, 0))
         with path.open("r+b") as file:
             self._slots = memoryview(mmap.mmap(file.fileno(), _LAYOUT.size)).cast("q")
         self.at = self._slots[1:3]
+        if not is_process:
+            return
         self._fault = path.with_suffix(_FAULT_SUFFIX).open("w", errors="backslashreplace")
         faulthandler.enable(self._fault, all_threads=False)
 
@@ -106,6 +116,7 @@ class Recorder:
         self.at[0], self.at[1] = _IDLE, 1
         self._slots[3] = not Recorder._has_begun
         Recorder._has_begun = True  # the process may have recorded elsewhere before
+        self._slots[4] = time.monotonic_ns()
         self._slots[0] = block
         if self._fault is not None and not faulthandler.is_enabled():  # a function may do that
             faulthandler.enable(self._fault, all_threads=False)
@@ -158,9 +169,7 @@ def read(folder: Path) -> list[Flight]:
     flights = []
     for path in sorted(folder.glob(f"*{_SUFFIX}")):
         _wait_for_end(int(path.stem))
-        block, point, n_points, is_first = _LAYOUT.unpack(
-            path.read_bytes()[: _LAYOUT.size].ljust(_LAYOUT.size)
-        )
+        block, point, n_points, is_first, _ = _unpacked(path)
         fault = path.with_suffix(_FAULT_SUFFIX)
         said = fault.read_text(errors="replace") if fault.exists() else ""
         if block != _IDLE and point != _IDLE:
@@ -175,6 +184,33 @@ def read(folder: Path) -> list[Flight]:
         path.unlink(missing_ok=True)
         fault.unlink(missing_ok=True)
     return flights
+
+
+class Aloft(NamedTuple):
+    """What a worker is at: some points of a block, which it began some time ago."""
+
+    block: int
+    point: int
+    n_points: int
+    seconds: float
+
+
+def aloft(folder: Path) -> list[Aloft]:
+    """Say what the workers that record in a folder are at.
+
+    A point is as old as its block, or nearly: no point begins once the block's time is over.
+    """
+    now_ns, found = time.monotonic_ns(), []
+    for path in folder.glob(f"*{_SUFFIX}"):
+        with contextlib.suppress(OSError):
+            block, point, n_points, _, begun_ns = _unpacked(path)
+            if block != _IDLE and point != _IDLE:
+                found.append(Aloft(block, point, n_points, (now_ns - begun_ns) / 1e9))
+    return found
+
+
+def _unpacked(path: Path) -> tuple[int, ...]:
+    return _LAYOUT.unpack(path.read_bytes()[: _LAYOUT.size].ljust(_LAYOUT.size))
 
 
 def _wait_for_end(pid: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from sweeps import memory_limit
 from sweeps.errors import SweepsError
@@ -83,6 +84,13 @@ class Report:
     first_failure: str = ""
 
 
+class Slow(NamedTuple):
+    """A point that is under way, by its parameters as text, and since when."""
+
+    point: str
+    seconds: float
+
+
 @dataclasses.dataclass(frozen=True)
 class Progress:
     """How far a run is, in points and seconds; those awaited are under way in other runs.
@@ -93,6 +101,8 @@ class Progress:
         What a user should know at once, all since the run began.
     left_s : float or None
         Until all is over; None where nobody can say.
+    under_way : tuple of Slow
+        Points that take a while, the longest first.
     """
 
     n_todo: int
@@ -104,6 +114,7 @@ class Progress:
     n_awaited: int = 0
     notes: tuple[str, ...] = ()
     left_s: float | None = None
+    under_way: tuple[Slow, ...] = ()
 
 
 Watch = Callable[[Progress], None]

@@ -103,6 +103,11 @@ def results_in(folder: Path | None) -> Iterator[None]:
         _results.reset(before)
 
 
+def is_in_point() -> bool:
+    """Whether a point of a run asks, whose results folder that is."""
+    return _results.get() is not None
+
+
 def source_file(location: ModuleLocation) -> Path | None:
     """Python source of a module, None if it has none; imports nothing."""
     if location.package:

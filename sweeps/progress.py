@@ -5,13 +5,20 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
+from sweeps import display, locating
 from sweeps.display import count, duration
-from sweeps.invocation import Progress
+from sweeps.invocation import Progress, Watch
 
 _LINE_EVERY_S = 5.0
+_SLOW_S = 10.0
+_PATIENCE_S = 2.0
+_NOTEBOOK_S = 0.5
+_showing = threading.Lock()
 
 
 class Watcher:
@@ -75,6 +82,64 @@ class Watcher:
         self._bar.update(self._task, completed=n_over, line=line(progress))
 
 
+@contextlib.contextmanager
+def in_python(name: str) -> Iterator[Watch | None]:
+    """Show the progress of a run that Python code asked for, on a terminal and in a notebook.
+
+    What is over in 2 s is not shown, nor runs within points and beside one that is shown.
+    """
+    made = Notebook(name) if _is_notebook() else Watcher(name) if _is_terminal() else None
+    if made is None or locating.is_in_point() or not _showing.acquire(blocking=False):
+        yield None
+        return
+    start, watcher = time.monotonic(), made
+
+    def watch(progress: Progress) -> None:
+        if time.monotonic() - start > _PATIENCE_S:
+            watcher(progress)
+
+    try:
+        yield watch
+    finally:
+        watcher.close()
+        _showing.release()
+
+
+class Notebook:
+    """Shows the progress of a run below a cell, in one line."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._last = -_LINE_EVERY_S
+        self._handle: Any = None
+
+    def __call__(self, progress: Progress) -> None:
+        """Show how far a run is."""
+        if time.monotonic() - self._last > _NOTEBOOK_S or progress.is_stopping:
+            self._last = time.monotonic()
+            self._show(f"{self._name}: {line(progress)}")
+
+    def _show(self, text: str) -> None:
+        from IPython.display import display as show
+
+        shown = {"text/plain": text}
+        if self._handle is None:
+            self._handle = show(shown, raw=True, display_id=True)
+        else:
+            self._handle.update(shown, raw=True)
+
+    def close(self) -> None:
+        """Take the line away: what is over is said by the results."""
+        if self._handle is not None:
+            self._show("")
+
+
+def _is_notebook() -> bool:
+    """Whether this is a kernel of Jupyter; IPython on a terminal is a terminal."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return getattr(shell, "kernel", None) is not None
+
+
 def line(progress: Progress) -> str:
     """Say how far a run is.
 
@@ -98,7 +163,8 @@ def line(progress: Progress) -> str:
         said.append(f"{rate:,.3g} points/s")
         if n_over < progress.n_todo and progress.left_s is not None and not progress.is_stopping:
             said.append(f"{duration(progress.left_s)} left")
-    return ", ".join(said)
+    stuck = [each for each in progress.under_way if each.seconds > _SLOW_S]
+    return f"{', '.join(said)}{display.under_way(stuck)}"
 
 
 def _is_terminal() -> bool:

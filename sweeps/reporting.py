@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sweeps import gathering, loading, locating, memo, options, reads, subject
+from sweeps import gathering, loading, locating, memo, options, reads, subject, underway
 from sweeps.declaring import Experiment
-from sweeps.errors import DeclarationError, SweepsError
+from sweeps.errors import DeclarationError, StorageError, SweepsError
 from sweeps.finding import Found, find_all
 from sweeps.space import Space
 
@@ -61,6 +62,8 @@ class Status:
         ``land NAME --all`` lands.
     landed : int
         Points with values in the results file, of whatever space and code it is.
+    running : tuple of Running
+        Runs that go on, of whatever space and code.
     """
 
     experiment: str
@@ -73,6 +76,7 @@ class Status:
     landed: int
     results: str
     fingerprint: str
+    running: tuple[underway.Running, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -190,7 +194,8 @@ def status_of(made: subject.Subject) -> Status:
         n_landed = held if isinstance(held, int) else 0
     counts = todo.points, todo.reused, todo.missing, todo.failed, todo.stale
     places = str(made.landed), made.fingerprint.digest
-    return Status(made.experiment.name, *counts, n_known, n_landed, *places)
+    going_on = tuple(underway.look(made.results, made.experiment.name))
+    return Status(made.experiment.name, *counts, n_known, n_landed, *places, going_on)
 
 
 def statuses(
@@ -289,13 +294,44 @@ def load(
     ------
     StorageError
         Where there is no such file or group, or it cannot be read.
+
+    Warns
+    -----
+    UserWarning
+        Where a run goes on, with how far it is: the file has what was landed last.
     """
     path = results_path(experiment, results)
+    _tell_running(path)
     if not reads.is_of_use() and not reads.is_of_script():
         return loading.load(path, group)
     from sweeps import watched
 
     return watched.load(path, group)
+
+
+def _tell_running(path: Path) -> None:
+    """Warn of a run that goes on, or say so in place of the results if there are none yet."""
+    refuse_unlanded(path)
+    for each in () if locating.is_in_point() else running(path):
+        told = f"{each}; the results of {path.stem!r} are those that were landed last"
+        warnings.warn(told, stacklevel=3)
+
+
+def refuse_unlanded(path: Path) -> None:
+    """Say that a run goes on which has landed nothing yet.
+
+    Raises
+    ------
+    StorageError
+    """
+    if not path.exists():
+        for each in running(path):
+            raise StorageError(f"no results file {path} yet: {each}")
+
+
+def running(path: Path) -> tuple[underway.Running, ...]:
+    """List the runs that go on which will land in a results file, of whatever code."""
+    return tuple(underway.look(path.parent, path.stem))
 
 
 def results_path(

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sweeps import engines, reads
+from sweeps import engines, progress, reads
 from sweeps.declaring import Experiment
 from sweeps.display import count
 from sweeps.errors import SweepsError
@@ -84,7 +84,8 @@ def run(
         experiment, results=results, experiments=experiments, axes=axes, space=space, only=only
     )
     try:
-        report = execute(elsewhere(subject, output), Options(**options))
+        with progress.in_python(subject.experiment.name) as watch:
+            report = execute(elsewhere(subject, output), Options(**options), watch)
     except Interrupted:
         raise KeyboardInterrupt from None
     for told in (*report.warnings, *_failed(report, experiment, axes)):

@@ -131,6 +131,11 @@ class Scheduler:
                 joined.append(each)
         self._pending = collections.deque(joined)
 
+    def given(self, number: int) -> Positions | None:
+        """Positions of a block that is out; None where it is not."""
+        with self._lock:
+            return self._flying.get(number)
+
     def left_s(self) -> float | None:
         """Seconds until all is finished; None where nobody can say."""
         with self._lock:

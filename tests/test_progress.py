@@ -1,13 +1,14 @@
 import io
 import re
 import sys
+import types
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeps import progress
-from sweeps.invocation import Progress
+from sweeps import locating, progress
+from sweeps.invocation import Progress, Slow
 
 
 class Terminal(io.StringIO):
@@ -111,3 +112,58 @@ def test_the_time_left_is_told_where_it_is_known():
     for left_s, end in ((40.0, r", 40\.0 s left"), (None, "")):
         said = progress.line(Progress(150, 49, 1, 7, 20.0, left_s=left_s))
         assert re.search(rf"2\.5 points/s{end}$", said)
+
+
+@pytest.fixture
+def patient(monkeypatch):
+    monkeypatch.setattr(progress, "_PATIENCE_S", -1.0)
+    monkeypatch.setenv("TERM", "xterm")
+
+
+def test_in_python_a_terminal_shows_a_bar_once_a_run_takes_a_while(monkeypatch, patient):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with progress.in_python("wave") as watch, progress.in_python("inner") as inner:
+        watch(Progress(4, 2, 0, 0, 1.0))
+        assert inner is None  # one is shown already
+    assert "2/4 points" in sys.stderr.getvalue()
+    monkeypatch.setattr(progress, "_PATIENCE_S", 60.0)
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with progress.in_python("wave") as watch:
+        watch(Progress(4, 2, 0, 0, 1.0))
+    assert sys.stderr.getvalue() == ""
+
+
+def test_in_python_nothing_is_shown_elsewhere(monkeypatch, patient, tmp_path):
+    with progress.in_python("wave") as watch:
+        assert watch is None  # stderr is a file
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with locating.results_in(tmp_path), progress.in_python("wave") as watch:
+        assert watch is None  # a point asks
+
+
+def test_a_notebook_shows_one_line(monkeypatch, patient):
+    shown = []
+    handle = types.SimpleNamespace(update=lambda said, raw: shown.append(said["text/plain"]))
+
+    def show(said, raw, display_id):
+        shown.append(said["text/plain"])
+        return handle
+
+    shell = types.SimpleNamespace(kernel=object())
+    ipython = types.ModuleType("IPython")
+    ipython.get_ipython = lambda: shell
+    ipython.display = types.ModuleType("IPython.display")
+    ipython.display.display = show
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    monkeypatch.setitem(sys.modules, "IPython.display", ipython.display)
+    monkeypatch.setattr(progress, "_NOTEBOOK_S", -1.0)
+    with progress.in_python("wave") as watch:
+        for n in (1, 2):
+            watch(Progress(4, n, 0, 0, 1.0))
+    assert [text.partition(" points")[0] for text in shown] == ["wave: 1/4", "wave: 2/4", ""]
+
+
+@pytest.mark.parametrize("seconds", [5.0, 12.0])
+def test_a_line_names_points_that_take_longer_than_ten_seconds(seconds):
+    said = progress.line(Progress(4, 2, 0, 0, 20.0, under_way=(Slow("x=3", seconds),)))
+    assert ("under way: x=3 for 12.0 s" in said) == (seconds > 10)

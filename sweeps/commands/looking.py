@@ -76,8 +76,12 @@ def show(name: str, rows: int, experiments: str | None, results: str | None, as_
     """
     from sweeps import reporting, showing
 
-    view = showing.view(reporting.results_path(name, results), rows)
+    path = reporting.results_path(name, results)
+    reporting.refuse_unlanded(path)
+    view = showing.view(path, rows)
     common.say(answers.shown(name, view), as_json)
+    for each in reporting.running(path):
+        common.warn(f"{each}; what is shown was landed last")
 
 
 COMMANDS = (list_, status, failures, show)
