@@ -76,7 +76,8 @@ class Cached(Generic[P, R]):
         from sweeps import store
 
         place = self.place()
-        noted = reads.Recorder(reads.at_import(self._code[0]) if self.told is None else ())
+        results = locating.results_folder()
+        noted = reads.Recorder(reads.at_import(self._code[0], results) if not self.told else ())
 
         def noting() -> R:
             with reads.recorded(noted):

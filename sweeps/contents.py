@@ -21,13 +21,16 @@ Labels = Mapping[str, Any]
 class Content:
     """What results hold, looked at piece by piece."""
 
-    def __init__(self, dataset: xarray.Dataset) -> None:
+    def __init__(self, dataset: xarray.Dataset, seal: str = "") -> None:
         self.dataset = dataset
+        self.seal = seal
         self._arrays: dict[Any, Any] = {}
 
     def digest(self, variable: str, labels: Labels) -> str:
         """Return the digest of what stands at some labels; empty where there is nothing."""
         dataset = self.dataset
+        if self.seal and not labels and dataset.nbytes >= loading.EAGER_BYTES:
+            return self.seal  # of the file: to read it all would take longer than the point
         if variable and variable not in dataset.data_vars:
             return ""
         try:
@@ -72,17 +75,17 @@ def opened(path: Path, group: str, seal: str) -> Content | None:
 
     Those with a seal are opened once in a process.
     """
-    return _sealed(path, group, seal) if seal else _content(path, group)
+    return _sealed(path, group, seal) if seal else _content(path, group, seal)
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=2)
 def _sealed(path: Path, group: str, seal: str) -> Content | None:
-    return _content(path, group)
+    return _content(path, group, seal)
 
 
-def _content(path: Path, group: str) -> Content | None:
+def _content(path: Path, group: str, seal: str) -> Content | None:
     try:
-        return Content(loading.load(path, group or None))
+        return Content(loading.load(path, group or None), seal)
     except StorageError:
         return None
 

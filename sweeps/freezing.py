@@ -165,7 +165,7 @@ def refuse_newer_data(frozen: Frozen, subject: Subject) -> None:
         Naming the file.
     """
     since_ns, module = subject.experiment.declared_ns, subject.experiment.module
-    outdated = reads.outdated(frozen.modules, subject.results)
+    outdated = reads.outdated(subject.fingerprint, subject.results, is_counting=True)
     if outdated is not None:
         module, read = outdated
         raise SweepsError(

@@ -22,6 +22,7 @@ from sweeps.fingerprint import Fingerprint
 from sweeps.source.canonical import digest
 
 FOLDER = ".reads"
+_DEFINITIONS = ("def ", "async def ", "class ")
 _LOADED = "__sweeps_loaded__"
 _AT_IMPORT = "__sweeps_reads__"
 
@@ -128,7 +129,7 @@ def note(read: Read) -> None:
         recorder.reads[read] = None
     if not _recorders:
         for variables, line in (*_importing(), *_of_script()):
-            variables.setdefault(_AT_IMPORT, {})[read] = line
+            variables.setdefault(_AT_IMPORT, {})[read, line] = ""
 
 
 def _importing() -> Iterator[tuple[dict[str, Any], str]]:
@@ -158,28 +159,53 @@ def _statements() -> Iterator[tuple[dict[str, Any], str]]:
 
 def note_loaded(name: str, seal: str) -> None:
     """Note on modules that are being imported which file they have loaded."""
-    for variables, _ in _importing():
-        variables.setdefault(_LOADED, {})[name] = seal
+    for variables, line in _importing():
+        variables.setdefault(_LOADED, {})[name, line] = seal
 
 
-def outdated(modules: Iterable[str], results: Path) -> tuple[str, Path] | None:
-    """Find a module in memory that has loaded results which are others by now, and their file."""
-    for name in sorted(modules):
-        loaded = getattr(sys.modules.get(name), "__dict__", {}).get(_LOADED, {})
-        for path, seal in loaded.items():
-            if seal_of(results / path) != seal:
-                return name, results / path
+def outdated(
+    code: Fingerprint, results: Path, *, is_counting: bool = False
+) -> tuple[str, Path] | None:
+    """Find a module in memory that has loaded results which are others by now, and their file.
+
+    With `is_counting`, only statements that count for the code: a space is none of it.
+    """
+    for module in code.modules:
+        for (name, line), seal in _noted(module, _LOADED).items():
+            counts = not is_counting or _counts(code, module, line)
+            if counts and seal_of(results / name) != seal:
+                return module, results / name
     return None
 
 
-def at_import(code: Fingerprint) -> list[Read]:
+def at_import(code: Fingerprint, results: Path) -> list[Read]:
     """Return what statements that count for some code have read when they were imported."""
-    found = dict[Read, None]()
-    for name in code.modules:
-        noted = getattr(sys.modules.get(name), "__dict__", {}).get(_AT_IMPORT, {})
-        own = [text for part, text in code.sources.items() if part.startswith(f"{name}:")]
-        found |= {read: None for read, line in noted.items() if any(line in text for text in own)}
-    return list(found)
+    noted = [(module, *each) for module in code.modules for each in _noted(module, _AT_IMPORT)]
+    found = dict.fromkeys(read for module, read, line in noted if _counts(code, module, line))
+    looks = Looks(results, lambda *_: "")
+    return [looks.completed(read) for read in found]
+
+
+def _noted(module: str, attribute: str) -> dict[tuple[Any, str], str]:
+    """Return what is noted on a module, by the line of it that did so."""
+    noted: dict[tuple[Any, str], str] = getattr(sys.modules.get(module), "__dict__", {}).get(
+        attribute, {}
+    )
+    return noted
+
+
+def _counts(code: Fingerprint, module: str, line: str) -> bool:
+    """Say whether a line of a module is one of those that count, and no decorator."""
+    own = (text for part, text in code.sources.items() if part.startswith(f"{module}:"))
+    return any(line in _undecorated(text) for text in own)
+
+
+def _undecorated(text: str) -> str:
+    lines = text.split("\n")
+    if not lines[0].lstrip().startswith("@"):
+        return text
+    starts = (i for i, each in enumerate(lines) if each.lstrip().startswith(_DEFINITIONS))
+    return "\n".join(lines[next(starts, 0) :])
 
 
 def named(code: Fingerprint, results: Path, own: str) -> list[Read]:
@@ -191,8 +217,8 @@ def named(code: Fingerprint, results: Path, own: str) -> list[Read]:
                 if path.name != f"{own}.h5" and sealing.held(path, sealing.RESULTS) is not None:
                     found[path.absolute()] = None
     looks = Looks(results, lambda *_: "")
-    empty = [Read("file", place(path, results), "", "", "{}", "") for path in found]
-    return [dataclasses.replace(r, digest=looks.now(r), seal=looks.seal(r)) for r in empty]
+    names = [place(path, results) for path in found]
+    return [looks.completed(Read("file", n, "", "", "{}", "", seal_of(results / n))) for n in names]
 
 
 def place(path: Path, results: Path | None = None) -> str:
@@ -233,6 +259,13 @@ class Looks:
         if read.kind == "file" and read.seal and self.seal(read) == read.seal:
             return True
         return self.now(read) == read.digest
+
+    def completed(self, read: Read) -> Read:
+        """Look up the digest of a read of which only the file is noted."""
+        if read.digest or not read.seal:
+            return read
+        is_as_then = self.seal(read) == read.seal
+        return dataclasses.replace(read, digest=self.now(read) if is_as_then else "changed since")
 
     def seal(self, read: Read) -> str:
         """Return what tells a file from all others; empty where nothing does."""

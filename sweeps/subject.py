@@ -271,7 +271,7 @@ def _declared(
 
 def _is_of_older_data(found: Subject) -> bool:
     code = found.fingerprint
-    if reads.outdated(code.modules, found.results) is not None:
+    if reads.outdated(code, found.results) is not None:
         return True
     return aging.data_since(code.modules, code.data, found.experiment.declared_ns) is not None
 
@@ -309,7 +309,7 @@ def _resolve(
         results,
         summary,
         edited_since(summary.modules, since_ns) if summary is not None else None,
-        reads=(*reads.at_import(code), *reads.named(code, results, experiment.name)),
+        reads=(*reads.at_import(code, results), *reads.named(code, results, experiment.name)),
     )
 
 

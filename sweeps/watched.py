@@ -37,8 +37,7 @@ def load(path: Path, group: str | None) -> xarray.Dataset:
         raise
     seal = seal if reads.seal_of(path) == seal else ""
     if reads.is_of_script():
-        whole = Content(dataset).digest("", {})
-        reads.note(reads.Read("file", name, group or "", "", "{}", whole, seal))
+        reads.note(reads.Read("file", name, group or "", "", "{}", "", seal))
         return dataset
     reads.note_loaded(name, seal)
     return watch(dataset, name, group or "", seal)
@@ -52,31 +51,31 @@ def watch(
     also: Callable[[bool], None] | None = None,
 ) -> xarray.Dataset:
     """Have results tell what is read of them."""
-    whole = Content(dataset)
+    content = Content(dataset, seal)
+    wholes = set[str]()
 
     @functools.cache  # as it was before the point changes it
     def read(variable: str, labels: str) -> reads.Read:
-        said = whole.digest(variable, json.loads(labels))
+        said = content.digest(variable, json.loads(labels))
         return reads.Read("file", name, group, variable, labels, said, seal)
 
     def told(variable: str, labels: Labels) -> None:
-        reads.note(read(variable, json.dumps(labels)))
+        whole = next((each for each in ("", variable) if each in wholes), None)
+        if whole is None:
+            reads.note(read(variable, json.dumps(labels)))
+            wholes.update([] if labels else [variable])
+        else:  # its parts may have been changed since
+            reads.note(read(whole, "{}"))
         if also is not None:
             also(not labels)
 
-    own = dataset.copy(deep=dataset.nbytes < loading.EAGER_BYTES)
-    made: xarray.Dataset = _made(_Dataset, own, told, "", {})
+    made: xarray.Dataset = _made(_Dataset, dataset.copy(), told, "", {})
     return made
 
 
 def _made(kind: Any, plain: Any, told: Any, variable: str, labels: Labels) -> Any:
     made = object.__new__(kind)
-    for name, value in (
-        ("_plain", plain),
-        ("_told", told),
-        ("_variable", variable),
-        ("_labels", labels),
-    ):
+    for name, value in zip(_SLOTS, (plain, told, variable, labels), strict=True):
         object.__setattr__(made, name, value)
     return made
 

@@ -228,7 +228,7 @@ def prepare(job: Job) -> Task:
         code = experiment.identify()
         if code.digest != job.fingerprint:
             raise SweepsError(f"the code of {job.experiment!r} {_CHANGED}")
-        read = (*settings.reads, *reads.at_import(code))
+        read = (*settings.reads, *reads.at_import(code, settings.results or Path()))
         settings = dataclasses.replace(settings, reads=read)
     if any(declaring.identity(thing) != digest for thing, digest in settings.behind_values):
         raise SweepsError(f"the code behind values of {job.experiment!r} {_CHANGED}")

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -251,3 +253,61 @@ def test_datasets_in_points_are_what_they_are_elsewhere(project, chain):
     results = sweeps.run("load", engine="serial")
     assert (results.y.item(), results.field.values.tolist()) == (2.0, [[2.0, 4.0, 6.0]])
     assert n_reused(["load"]) == {"load": 1}
+
+
+def test_a_space_made_of_results_makes_nothing_stale(project, chain):
+    text = declare({"grown": "T + 1"}).replace("[1.0, 2.0, 3.0]", "sweeps.load('first').T.values")
+    (project / "experiments" / "seconds.py").write_text(text)
+    assert values(["grown"]) == {"grown": [2.0, 3.0, 4.0]}
+    chain(T=[1.0, 2.0, 3.0, 4.0])
+    planned = sweeps.plan("grown")
+    assert (planned.reused, planned.missing, planned.stale) == (3, 1, 0)
+
+
+def test_values_changed_in_place_are_noted_as_they_were(project, chain):
+    (project / "experiments" / "seconds.py").write_text(
+        HEAD + "@experiment(grid(T=[1.0, 2.0]))\n"
+        "def load(T):\n"
+        "    a = sweeps.load('first')\n"
+        "    a.state.values[:] *= 10\n"
+        "    return {'y': a.state.sel(T=T).item() + a.state.sel(T=T).item()}\n"
+    )
+    assert values(["load"]) == {"load": [40.0, 80.0]}
+    assert n_reused(["load"]) == {"load": 2}
+
+
+SCRIPT = """
+import sys, warnings
+import sweeps
+from sweeps import experiment, grid
+
+warnings.simplefilter("ignore")
+
+@experiment(grid(T=[1.0, 2.0, 3.0]))
+def first(T, factor=float(sys.argv[1])):
+    return {"state": factor * T}
+
+first.run(engine="serial")
+data = sweeps.load("first")
+looked_at = sweeps.load("first").state.sum()
+
+@experiment(grid(T=[1.0, 2.0, 3.0]))
+def second(T):
+    return {"y": float(data.state.sel(T=T))}
+
+print(sweeps.plan(second).reused, second.run(engine="serial").y.values.tolist())
+"""
+
+
+def test_what_a_script_has_loaded_for_its_points_counts(project):
+    (project / "script.py").write_text(SCRIPT)
+
+    def said(factor):
+        command = [sys.executable, "script.py", factor]
+        return subprocess.run(command, capture_output=True, check=True).stdout.decode().strip()
+
+    assert [said(factor) for factor in ("2", "2", "5")] == [
+        "0 [2.0, 4.0, 6.0]",
+        "3 [2.0, 4.0, 6.0]",
+        "0 [5.0, 10.0, 15.0]",
+    ]
