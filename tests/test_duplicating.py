@@ -107,7 +107,7 @@ CONSTANT = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("thing", CONSTANT, ids=repr)
+@pytest.mark.parametrize("thing", CONSTANT, ids=lambda thing: type(thing).__name__)
 def test_what_cannot_change_is_shared_and_costs_nothing(thing):
     assert not can_change(thing)
     originals = Originals({"p": accept("p", {"a": thing})})
