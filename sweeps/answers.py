@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sweeps.cleaning import Waste
     from sweeps.invocation import Report
     from sweeps.relanding import Landed
-    from sweeps.reporting import FailedPoint, Listed, Planned, Status
+    from sweeps.reporting import FailedPoint, Listed, Planned, PrintedPoint, Status
     from sweeps.showing import Statistics, Summary, View
     from sweeps.vouching import Vouched
 
@@ -144,6 +144,18 @@ def _failures_at_one_place(alike: Sequence[FailedPoint], n_rows: int) -> str:
     if first.traceback:
         lines += ["", "  the first one:", *(f"    {x}" for x in first.traceback.splitlines())]
     return "\n".join(lines)
+
+
+def printed(found: Sequence[PrintedPoint]) -> Answer:
+    """Answer `printed`: each line with its point in front."""
+    from sweeps.printed import lines as lines_of
+
+    lines = []
+    for each in found:
+        prefix = parameters(each.params)
+        own = "\n".join(": ".join(text.rpartition("\n")[::-2]) for text in each.warnings)
+        lines += [f"{prefix}: {line}" for text in (each.printed, own) for line in lines_of(text)]
+    return Answer("\n".join(lines) or "no point has printed anything", list(map(vars, found)))
 
 
 def shown(name: str, view: View) -> Answer:

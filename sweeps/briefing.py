@@ -23,6 +23,7 @@ from sweeps import (
     flight,
     freezing,
     pinning,
+    printing,
     process,
     scheduling,
     undoing,
@@ -37,9 +38,15 @@ from sweeps.subject import Subject
 Work = functools.partial[Receipt]
 
 
-def here(subject: Subject, flights: Path, clock_ns: int = 0) -> Work:
-    """Brief workers that share this process; raises what `task_here` does."""
-    return functools.partial(_work_here, *task_here(subject, flights, clock_ns), threading.local())
+def here(
+    subject: Subject, flights: Path, clock_ns: int = 0, take: printing.Take | None = None
+) -> Work:
+    """Brief workers that share this process, of which `take` gets what points print.
+
+    Raises what `task_here` does.
+    """
+    task, pins = task_here(subject, flights, clock_ns)
+    return functools.partial(_work_here, task, pins, take, threading.local())
 
 
 def task_here(
@@ -66,14 +73,18 @@ def task_here(
 
 
 def _work_here(
-    task: worker.Task, pins: pinning.Pins, own: threading.local, block: Block
+    task: worker.Task,
+    pins: pinning.Pins,
+    take: printing.Take | None,
+    own: threading.local,
+    block: Block,
 ) -> Receipt:
     """Evaluate a block; what it is the first to import is as the run began.
 
     Each thread has a record of its own.
     """
     if not hasattr(own, "task"):
-        recorder = flight.Recorder(task.settings.flights, is_process=False)
+        recorder = flight.Recorder(task.settings.flights, is_process=False, take=take)
         own.task = dataclasses.replace(task, recorder=recorder)
     with pinning.held(pins):
         return worker.evaluate(own.task, block)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sweeps import failing, flight, memory_limit, process, returning
+from sweeps import failing, flight, memory_limit, printing, process, returning
 from sweeps.block import Variable
 from sweeps.errors import OutputError
 from sweeps.failing import Why
@@ -24,6 +24,9 @@ from sweeps.interrupting import Interrupted
 
 BLOCK_BYTES = 64 * 2**20
 """Values held in memory before a block is committed, however little time it took."""
+
+_NOTICEABLE_S = 100e-6
+"""What points printed past Python is asked for after those that take longer: it costs 0.5 us."""
 
 _TIMEOUT_SLACK = 0.01
 """A point gets so much more than its timeout: arming costs 30 us, too much for every point."""
@@ -134,6 +137,7 @@ def call_each(
     at, clock = record.at, time.perf_counter
     snapshot, scalars = returning.snapshot, returning.SCALARS
     next_look = min(end, looks.begin(0))
+    next_note = min(next_look, start + _NOTICEABLE_S)
     while True:
         ahead = itertools.islice(rows(own, n_points), looks.first, None)
         for i, row in enumerate(ahead, looks.first):
@@ -153,13 +157,16 @@ def call_each(
                 failures.append((i, failure(error, record, limits)))
             last = clock()
             times.append(last)
-            if last >= next_look or room_bytes < 0:
-                if last >= end or room_bytes < 0 or i + 1 == n_points or looks.look():
-                    break
-                next_look = min(end, looks.begin(i + 1))
+            if last >= next_note or room_bytes < 0:
+                printing.over()
+                if last >= next_look or room_bytes < 0:
+                    if last >= end or room_bytes < 0 or i + 1 == n_points or looks.look():
+                        break
+                    next_look = min(end, looks.begin(i + 1))
+                next_note = min(next_look, last + _NOTICEABLE_S)
         if not (looks.is_again or looks.look(is_last=True)):
             break
-        next_look = min(end, looks.begin_again())
+        next_look = next_note = min(end, looks.begin_again())
     elapsed = np.diff(times)
     for i, seconds in looks.seconds.items():
         elapsed[i : i + 1] -= seconds
@@ -369,7 +376,7 @@ def seed(limits: Limits, i: int) -> None:
 def restore(record: flight.Recorder, limits: Limits, *, is_quick: bool = False) -> bool:
     """Undo what a point did to its process, or end that; say whether it is the first that did so.
 
-    A copy of the process that it made ends here.
+    What it printed is taken note of before. A copy of the process that it made ends here.
 
     Parameters
     ----------
@@ -378,6 +385,8 @@ def restore(record: flight.Recorder, limits: Limits, *, is_quick: bool = False) 
     """
     if os.getpid() != limits.pid:
         process.end_copy()
+    if not is_quick:
+        printing.over()
     if limits.surroundings is not None:
         try:
             return limits.surroundings.restore(is_quick=is_quick)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sweeps import calling, failing, flight, returning
+from sweeps import calling, failing, flight, printing, returning
 from sweeps.calling import Called, Limits
 from sweeps.failing import Why
 from sweeps.interrupting import Interrupted
@@ -52,6 +52,7 @@ async def call_concurrently(
     """
     import asyncio
 
+    printing.RECORD.set(record)
     start = time.perf_counter()
     before = asyncio.all_tasks()
     points = _Points(function, given, record, limits, concurrency)
@@ -116,7 +117,7 @@ class _Points:
         if self._is_single:
             calling.seed(self._limits, i)
         begun, timeout_s = time.perf_counter(), self._limits.timeout
-        task = asyncio.create_task(self._attempt(own))
+        task = asyncio.create_task(self._attempt(i, own))
         is_in_time = await _wait([task], timeout_s)
         self._elapsed[i] = time.perf_counter() - begun
         if not is_in_time:
@@ -131,7 +132,8 @@ class _Points:
             self._returned[i] = value
         self._finish(i)
 
-    async def _attempt(self, own: Mapping[str, Any]) -> tuple[Any, Why | None]:
+    async def _attempt(self, i: int, own: Mapping[str, Any]) -> tuple[Any, Why | None]:
+        printing.ONE.set(i)  # of this task and all that it starts
         try:
             value = await self._function(**self._given, **own)
             if type(value) not in returning.SCALARS:

@@ -23,6 +23,7 @@ from sweeps import (
     mustering,
     noticing,
     planning,
+    printed,
     scheduling,
     suspicion,
 )
@@ -96,10 +97,20 @@ class Dispatch:
             claim=scheduling.claim_all if others is None else others.take,
         )
         self._flights = Path(tempfile.mkdtemp(prefix="sweeps-"))
+        self._printed = printed.Collector(
+            self._flights,
+            subject.memo,
+            lambda at: subject.experiment.space.parameters_at(at, labels=True),
+            subject.keys,
+        )
+        self._is_in_process = engines.is_in_process(engine)
         self._is_limited = memory_bytes is not None
+        self.tally = Tally()
         try:
-            if engines.is_in_process(engine):
-                self._work = briefing.here(subject, self._flights, memo.clock(index))
+            if self._is_in_process:
+                self._work = briefing.here(
+                    subject, self._flights, memo.clock(index), self._printed.take
+                )
             else:
                 limits = memory_bytes, memo.clock(index)
                 self._work = briefing.elsewhere(subject, self._flights, *limits)
@@ -109,7 +120,6 @@ class Dispatch:
         self._n_barren = self._n_unexplained = self._n_outcomes = 0
         self._is_stopped = False
         self._noticed = noticing.Noticed(subject.experiment)
-        self.tally = Tally()
 
     def muster(self) -> None:
         """Start the worker processes, and wait until all of them are ready for blocks."""
@@ -151,11 +161,16 @@ class Dispatch:
         self.tally.warnings += hosting.end(self._flights)
 
     def close(self) -> None:
-        """Remove what only this run needed."""
+        """Show and keep the rest of what points printed, and remove what only this run needed."""
+        self.tally.warnings += self._printed.close()
         shutil.rmtree(self._flights, ignore_errors=True)
 
     def receipts(self) -> Generator[None]:
         """Compute everything, coming back after every outcome; closing it ends the workers."""
+        with self._printed.capturing(is_in_process=self._is_in_process):
+            yield from self._rounds()
+
+    def _rounds(self) -> Generator[None]:
         while (self._scheduler.n_left or self._scheduler.n_held) and not self._is_stopped:
             if self._scheduler.n_left:
                 suspects = yield from self._round(self._scheduler, self._n_workers)
@@ -167,6 +182,7 @@ class Dispatch:
     def _round(self, scheduler: scheduling.Scheduler, n_workers: int) -> Outcomes:
         """Compute what a scheduler gives out; return the suspects if workers died."""
         suspects = []
+        self._printed.begin_round()
         carried = self._engine(self._work, self._blocks(scheduler, n_workers), n_workers)
         with contextlib.closing(carried) as outcomes:
             for outcome in outcomes:
@@ -182,6 +198,7 @@ class Dispatch:
         """Give out blocks, but end the round where many outcomes wait: whoever watches is slow."""
         before = self._n_outcomes
         for n, block in enumerate(scheduler.blocks(), start=1):
+            self._printed.give_out(block)
             yield block
             if n - (self._n_outcomes - before) >= _MAX_WAITING * n_workers:
                 return
@@ -192,6 +209,7 @@ class Dispatch:
             self._give_up(receipt.error)
             return
         scheduler.settle(receipt)
+        self._printed.settle(receipt.number)
         self._n_barren = 0
         self.tally.n_computed += receipt.n_done
         self.tally.n_failed += receipt.n_failed
@@ -206,6 +224,7 @@ class Dispatch:
     def _recover(self, scheduler: scheduling.Scheduler, lost: Lost) -> list[Suspect]:
         """Find out what the memo has of the lost blocks, and what the workers were at."""
         flights = {f.block: f for f in flight.read(self._flights)}
+        self._printed.bury(list(flights.values()))
         self._index = memo.scan(self._subject.memo, self._index)
         self._tries = _tries(self._index)
         suspects = []

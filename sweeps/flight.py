@@ -14,6 +14,7 @@ import os
 import struct
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -35,6 +36,8 @@ class Flight:
 
     Attributes
     ----------
+    pid : int
+        The worker.
     block, point, n_points : int
         Number of the block, and which of its points were under way: so many from `point` on.
     is_fresh : bool
@@ -50,6 +53,7 @@ class Flight:
         Where in the function it was; empty where nobody could say.
     """
 
+    pid: int
     block: int
     point: int
     n_points: int
@@ -87,17 +91,26 @@ class Recorder:
 
     Attributes
     ----------
+    take : callable, optional
+        Takes what points print, where the worker is this process; as `sweeps.printing.Take`.
     at : memoryview
         Two slots to write to: the first of the points that are under way, and how many there are.
     """
 
     _has_begun = False
 
-    def __init__(self, folder: Path | None, *, is_process: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path | None,
+        *,
+        is_process: bool = True,
+        take: Callable[..., None] | None = None,
+    ) -> None:
+        self.take = take
         self._fault: IO[str] | None = None
         self._pid = os.getpid()
         if folder is None:
-            self._slots = memoryview(bytearray(_LAYOUT.size)).cast("q")
+            self._slots = memoryview(bytearray(_LAYOUT.pack(_IDLE, _IDLE, 1, 0, 0))).cast("q")
             self.at = self._slots[1:3]
             return
         own = os.getpid() if is_process else threading.get_native_id()
@@ -120,6 +133,11 @@ class Recorder:
         self._slots[0] = block
         if self._fault is not None and not faulthandler.is_enabled():  # a function may do that
             faulthandler.enable(self._fault, all_threads=False)
+
+    def under_way(self) -> tuple[int, int, int] | None:
+        """Block, first and number of the points that are under way, if any are."""
+        block, point, n_points = self._slots[:3].tolist()
+        return None if block == _IDLE or point == _IDLE else (block, point, n_points)
 
     def suspect_all(self, n_points: int) -> None:
         """Say that whatever happens now may be the fault of any point of the block so far."""
@@ -179,8 +197,8 @@ def read(folder: Path) -> list[Flight]:
             is_told = is_fault or first.startswith(_DYING_MARK)
             cause = first.removeprefix(_FATAL_MARK).removeprefix(_DYING_MARK) if is_told else ""
             is_fresh = bool(is_first) and point == 0
-            flight = Flight(block, point, n_points, is_fresh, kind, is_fault, cause, said.strip())
-            flights.append(flight)
+            at = block, point, n_points, is_fresh
+            flights.append(Flight(int(path.stem), *at, kind, is_fault, cause, said.strip()))
         path.unlink(missing_ok=True)
         fault.unlink(missing_ok=True)
     return flights
@@ -211,6 +229,15 @@ def aloft(folder: Path) -> list[Aloft]:
 
 def _unpacked(path: Path) -> tuple[int, ...]:
     return _LAYOUT.unpack(path.read_bytes()[: _LAYOUT.size].ljust(_LAYOUT.size))
+
+
+def under_way(folder: Path, pid: int) -> tuple[int, ...] | None:
+    """Say which points a worker is at: block, first and number of them."""
+    try:
+        now = _unpacked(folder / f"{pid}{_SUFFIX}")[:3]
+    except OSError:
+        return None
+    return None if _IDLE in now[:2] else now
 
 
 def _wait_for_end(pid: int) -> None:

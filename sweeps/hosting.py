@@ -19,7 +19,7 @@ from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sweeps import calling, concurrent, flight, signature
+from sweeps import calling, concurrent, flight, printing, signature
 from sweeps.calling import Called
 from sweeps.declaring import Experiment
 from sweeps.errors import SweepsError
@@ -138,7 +138,8 @@ class Host:
                 called, arguments = job
                 self._is_busy = True
                 try:
-                    called.set_result(call(*arguments))
+                    with printing.at(arguments[3]):
+                        called.set_result(call(*arguments))
                 except BaseException as error:
                     called.set_exception(error)
                 self._is_busy = False

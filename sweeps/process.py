@@ -201,7 +201,6 @@ def become_worker(folder: str, path: Sequence[str]) -> None:
     path : sequence of str
         ``sys.path``.
     """
-    os.dup2(2, 1)  # what a function prints must not get into an answer in JSON
     os.chdir(folder)
     sys.path[:] = path
     importing.forget_project_modules()

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sweeps import gathering, loading, locating, memo, options, reads, subject, underway
+from sweeps import gathering, loading, locating, memo, options, planning, reads, subject, underway
+from sweeps import printed as texts
 from sweeps.declaring import Experiment
 from sweeps.errors import DeclarationError, StorageError, SweepsError
 from sweeps.finding import Found, find_all
@@ -77,6 +78,16 @@ class Status:
     results: str
     fingerprint: str
     running: tuple[underway.Running, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class PrintedPoint:
+    """What a point printed, and what it warned of: category and message, then where."""
+
+    position: int
+    params: Mapping[str, Any]
+    printed: str
+    warnings: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -265,6 +276,19 @@ def failures_of(made: subject.Subject) -> list[FailedPoint]:
         for position, params in zip(at, points, strict=True)
         for f in [gathered.failures[position]]
     ]
+
+
+def printed(made: subject.Subject) -> list[PrintedPoint]:
+    """List the points of a subject that printed or warned of something, in its order."""
+    known, found = texts.read(made.memo), []
+    space = made.experiment.space
+    for start in range(0, len(space) if known else 0, planning.STEP):
+        positions = space.positions(start, min(start + planning.STEP, len(space)))
+        own = texts.find(known, made.keys(positions))
+        at = positions[list(own)] if own else positions[:0]
+        rows = zip(at.tolist(), space.parameters_at(at, labels=True), own.values(), strict=True)
+        found += [PrintedPoint(n, params, t.printed, t.warnings) for n, params, t in rows]
+    return found
 
 
 def load(

@@ -307,9 +307,10 @@ class State:
         self._saved = [(setting, setting.save()) for setting in _settings()]
 
     def save_streams(self) -> None:
-        """Take the standard streams that there are now for those that there are to be."""
+        """Take the standard streams, and what shows warnings, for those that there are to be."""
+        names = _STREAMS_NAME, _Warnings.name
         self._saved = [
-            (setting, setting.save() if setting.name == _STREAMS_NAME else saved)
+            (setting, setting.save() if setting.name in names else saved)
             for setting, saved in self._saved
         ]
 

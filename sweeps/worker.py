@@ -31,6 +31,7 @@ from sweeps import (
     memory_limit,
     noticing,
     pinning,
+    printing,
     process,
     reads,
     returning,
@@ -216,7 +217,9 @@ def prepare(job: Job) -> Task:
     prepare.cache_clear()  # what was ready for another job is not any more, even if this one fails
     process.become_worker(job.folder, job.path)
     settings_file = _read(job)
-    scratch = Path(job.settings).parent / "scratch"
+    flights = Path(job.settings).parent
+    recorder, scratch = flight.Recorder(flights), flights / "scratch"
+    printing.redirect(flights, recorder)
     process.take_environment(pickle.load(settings_file))
     pinning.pin(pinning.Pins(pickle.load(settings_file), scratch))
     experiment = _import(job)
@@ -234,10 +237,11 @@ def prepare(job: Job) -> Task:
         raise SweepsError(f"the code behind values of {job.experiment!r} {_CHANGED}")
     memory_limit.impose(settings.memory_bytes)
     undoing.adopt(settings.state)
+    printing.hear_warnings()
     surroundings = process.Surroundings(settings.memory_bytes, is_random=settings.is_random)
     # Without psutil loky collects garbage each second: 20 to 50 ms, nearly all of it in modules.
     gc.freeze()
-    return task(experiment, settings, flight.Recorder(settings.flights), surroundings)
+    return task(experiment, settings, recorder, surroundings)
 
 
 def _read(job: Job) -> io.BytesIO:
@@ -356,7 +360,8 @@ def call(task: Task, block: Block) -> Called:
         seeding.by_place(settings.keys, block.at),
         units=experiment.units,
     )
-    with task.surroundings.held(), task.hosts.caller(experiment, settings.flights) as caller:
+    host = task.hosts.caller(experiment, settings.flights)
+    with task.surroundings.held(), printing.at(task.recorder), host as caller:
         calling.restore(task.recorder, limits)  # what came in between, as of a thread left behind
         task.recorder.begin(block.number)
         try:

@@ -34,11 +34,12 @@ RUN_KEYS = {
 STATUS_KEYS = PLAN_KEYS - {"reused"} | {"done", "known", "landed", "results", "fingerprint"}
 FAILURE_KEYS = {"position", "params", "kind", "type", "message", "traceback", "attempts"}
 COMMANDS = (
-    *("list", "new", "plan", "run", "land", "status", "failures", "show"),
+    *("list", "new", "plan", "run", "land", "status", "failures", "printed", "show"),
     *("why", "accept", "diff", "reproduce", "bench", "clean", "rename", "verify"),
 )
 OF_ONE = (
-    *("plan", "run", "land", "status", "failures", "why", "accept", "diff", "reproduce", "bench"),
+    *("plan", "run", "land", "status", "failures", "printed", "why", "accept", "diff"),
+    *("reproduce", "bench"),
     "clean",
 )
 

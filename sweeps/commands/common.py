@@ -10,7 +10,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +20,8 @@ from sweeps.errors import StorageError
 if TYPE_CHECKING:
     from sweeps.subject import Subject
 
+_ANSWERS = "sweeps.answers"
+
 INTERRUPTED = 130
 """Exit code."""
 
@@ -27,7 +29,8 @@ Command = Callable[..., int | None]
 
 
 def options(command: Command) -> Command:
-    """Give a command the options that all have."""
+    """Give a command the options that all have; with --json nothing but its answer is on stdout."""
+    command = _alone_on_stdout(command)
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Answer in JSON."),
         click.option(
@@ -41,6 +44,15 @@ def options(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+def _alone_on_stdout(command: Command) -> Command:
+    @functools.wraps(command)
+    def answer(**given: Any) -> int | None:
+        with printing_to_stderr(given["as_json"]):
+            return command(**given)
+
+    return answer
 
 
 name = click.argument("name")
@@ -105,20 +117,22 @@ def command_line(*words: str, **options: str | None) -> str:
 def say(answer: answers.Answer, as_json: bool) -> None:
     """Print an answer."""
     text = display.as_json(answer.data) if as_json else display.printable(answer.text)
+    meta = click.get_current_context().meta
     try:
-        click.echo(text)
+        click.echo(text, file=meta.get(_ANSWERS))
     except ValueError as error:  # a function closed it
-        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
+        sys.stdout = meta[_ANSWERS] = open(os.devnull, "w")  # noqa: PTH123, SIM115
         raise StorageError("cannot write the answer: stdout was closed") from error
     except OSError as error:
-        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - or it is flushed again at exit
+        # or it is flushed again at exit
+        sys.stdout = meta[_ANSWERS] = open(os.devnull, "w")  # noqa: PTH123, SIM115
         if not isinstance(error, BrokenPipeError):  # `| head` had enough, which is no mistake
             raise StorageError(f"cannot write the answer: {error.strerror}") from error
 
 
 @contextlib.contextmanager
 def printing_to_stderr(is_asked: bool) -> Iterator[None]:
-    """Have all that is printed, from C code and other programs too, go to stderr.
+    """Have all that is printed, from C code and other programs too, go to stderr, but answers.
 
     C code may print when the process ends, so stdout is moved for good: what Python prints
     afterwards goes to where it was.
@@ -132,8 +146,12 @@ def printing_to_stderr(is_asked: bool) -> Iterator[None]:
             encoding, errors = sys.stdout.encoding, sys.stdout.errors
             sys.stdout = os.fdopen(os.dup(1), "w", encoding=encoding, errors=errors)
             os.dup2(2, 1)
-    with contextlib.redirect_stdout(sys.stderr):
+    meta = click.get_current_context().meta
+    meta[_ANSWERS], sys.stdout = sys.stdout, sys.stderr
+    try:
         yield
+    finally:
+        sys.stdout = meta[_ANSWERS]
 
 
 def warn(text: str) -> None:

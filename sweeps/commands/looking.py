@@ -65,6 +65,29 @@ def failures(
         common.warn(f"debug one: {common.command_line('reproduce', name, *axes, **places)} --pdb")
 
 
+@click.command(short_help="Show what points printed and warned of.")
+@common.name
+@common.axes
+@common.only
+@common.options
+def printed(
+    name: str,
+    axes: tuple[str, ...],
+    only: str | None,
+    experiments: str | None,
+    results: str | None,
+    as_json: bool,
+) -> None:
+    """Show what the points of NAME printed and warned of when they were computed.
+
+    Each line has the parameters of its point in front.
+    """
+    from sweeps import reporting
+
+    found = reporting.printed(common.subject(name, experiments, results, axes, only))
+    common.say(answers.printed(found), as_json)
+
+
 @click.command(short_help="Show the results as tables.")
 @common.name
 @common.rows
@@ -84,4 +107,4 @@ def show(name: str, rows: int, experiments: str | None, results: str | None, as_
         common.warn(f"{each}; what is shown was landed last")
 
 
-COMMANDS = (list_, status, failures, show)
+COMMANDS = (list_, status, failures, printed, show)

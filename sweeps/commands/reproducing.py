@@ -53,7 +53,7 @@ def reproduce(
     case = reproducing.case(subject.resolve(experiment, results=results), position)
     for warning in verdicts.beforehand(case):
         common.warn(f"warning: {warning}")
-    with _crashes_shown(), common.printing_to_stderr(as_json):
+    with _crashes_shown():
         came = reproducing.reproduce(case, _debug if pdb else None)
     for warning in came.warnings:
         common.warn(f"warning: {warning}")
