@@ -85,7 +85,7 @@ def _sealed(path: Path, group: str, seal: str) -> Content | None:
 
 def _content(path: Path, group: str, seal: str) -> Content | None:
     try:
-        return Content(loading.load(path, group or None), seal)
+        return Content(loading.read(path, group or None).dataset, seal)
     except StorageError:
         return None
 

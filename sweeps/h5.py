@@ -22,13 +22,11 @@ ALLOWED = (
     "bool, int8 to int64, uint8 to uint64, float32, float64, complex64, complex128, "
     "str and datetime64 of whole microseconds"
 )
-# Compound types of these names are complex numbers to netCDF-C from 4.9.3 on, and to xarray's
-# netcdf4 engine with auto_complex=True (without, it shows fields r and i); h5py needs no name.
-COMPLEX_NAMES = {8: "_PFNC_FLOAT_COMPLEX_TYPE", 16: "_PFNC_DOUBLE_COMPLEX_TYPE"}
 # 1.10 is the oldest HDF5 still met on clusters, and what netCDF-C itself writes.
 LIBVER = ("earliest", "v110")
 _NUMERIC = frozenset(["i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8", "c8", "c16"])
 _TIME_UNITS = {"D": "days", "us": "microseconds", "ns": "nanoseconds"}
+_MOST_FIXED_BYTES = 60_000
 _TIME_ATTRIBUTE = re.compile(r"(days|microseconds|nanoseconds) since 1970-01-01 00:00:00")
 
 
@@ -144,23 +142,23 @@ def decode(dataset: h5py.Dataset, selection: Any = ()) -> np.ndarray[Any, Any]:
     stored: np.ndarray[Any, Any] = np.asarray(dataset[selection])
     if stored.dtype.kind != "i":
         return stored
-    if dataset.attrs.get("dtype") == "bool":
+    if plain(dataset.attrs.get("dtype")) == "bool":
         return stored.astype(bool)
-    match = _TIME_ATTRIBUTE.fullmatch(str(dataset.attrs.get("units", "")))
+    match = _time(dataset)
     if match is None:
         return stored
     resolution = next(unit for unit, name in _TIME_UNITS.items() if name == match[1])
     return stored.astype(f"M8[{resolution}]")
 
 
-def committed(file: h5py.File, stored: np.dtype[Any]) -> np.dtype[Any] | h5py.Datatype:
-    """Give a complex dtype the name that netCDF needs to see it; others stay as they are."""
-    if stored.kind != "c":
-        return stored
-    name = COMPLEX_NAMES[stored.itemsize]
-    if name not in file:
-        file[name] = stored
-    return file[name]
+def is_time(dataset: h5py.Dataset) -> bool:
+    """Whether `encode` made what is stored of datetime64."""
+    is_own = plain(dataset.attrs.get("calendar")) == "proleptic_gregorian"
+    return dataset.dtype == np.int64 and is_own and _time(dataset) is not None
+
+
+def _time(dataset: h5py.Dataset) -> re.Match[str] | None:
+    return _TIME_ATTRIBUTE.fullmatch(str(plain(dataset.attrs.get("units", ""))))
 
 
 def write(
@@ -173,12 +171,31 @@ def write(
     stored, own = encode(values)
     dtype = STRING if stored.dtype.kind == "O" else stored.dtype
     dataset = group.create_dataset(name, data=stored, dtype=dtype, track_order=True)
-    dataset.attrs.update({**(attributes or {}), **own})
+    for key, value in {**(attributes or {}), **own}.items():
+        dataset.attrs[key] = fixed(value) if isinstance(value, str) else value
     return dataset
 
 
+def fixed(string: str) -> Any:
+    """Make the value of an attribute of text: of a fixed length, as netCDF-C writes it.
+
+    Octave's ncinfo and NCO before 5.1.8 fail with those of a variable length. HDF5 1.10 has no
+    room for more than 64 KiB in an attribute, save in one of a variable length.
+    """
+    raw = text(string).encode()
+    if len(raw) > _MOST_FIXED_BYTES:
+        return raw.decode()
+    return np.array(raw, dtype=h5py.string_dtype("utf-8", max(len(raw), 1)))
+
+
+def plain(value: Any) -> Any:
+    """See the value of an attribute as one of Python's own, where it is a number or text."""
+    own = value.item() if isinstance(value, np.generic) else value
+    return own.decode("utf-8", "backslashreplace") if isinstance(own, bytes) else own
+
+
 def reserve(
-    group: h5py.Group, name: str, shape: tuple[int, ...], dtype: np.dtype[Any] | h5py.Datatype
+    group: h5py.Group, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]
 ) -> h5py.Dataset:
     """Have HDF5 keep a place for values, contiguous and uncompressed, and write nothing there."""
     properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
@@ -187,18 +204,20 @@ def reserve(
     return group.create_dataset(name, shape, dtype, dcpl=properties, track_order=True)
 
 
-def write_texts(group: h5py.Group, columns: Mapping[str, Iterable[str]]) -> h5py.Dataset:
+def write_texts(group: h5py.Group, columns: Mapping[str, Iterable[str]]) -> None:
     """Write columns of text as numbers, and the distinct texts that these count, each once.
 
-    Returns
-    -------
-    h5py.Dataset
-        The texts. What HDF5 cannot hold of them is escaped.
+    What HDF5 cannot hold of the texts is escaped.
     """
+    write(group, TEXTS, np.array(count_texts(group, columns), dtype=object))
+
+
+def count_texts(group: h5py.Group, columns: Mapping[str, Iterable[str]]) -> list[str]:
+    """Write columns of text as numbers, and return the texts that these count, escaped."""
     numbers: dict[str, int] = {}
     for name, column in columns.items():
         group[name] = np.array([numbers.setdefault(s, len(numbers)) for s in column], np.int32)
-    return write(group, TEXTS, np.array([text(string) for string in numbers], dtype=object))
+    return [text(string) for string in numbers]
 
 
 def read_texts(group: h5py.Group, names: Iterable[str]) -> list[list[str]]:

@@ -84,6 +84,10 @@ def write(file: h5py.File, put: Put, kept: Kept) -> None:
         packing.write(own, put, part.keys, part.variables, part.coordinates)
         own.attrs["datasets"] = json.dumps(part.places.datasets)
         put(own, "runs", part.places.runs)
+    for each in (group, *group.values()):
+        for name, value in each.attrs.items():
+            if isinstance(value, str):
+                each.attrs[name] = h5.fixed(value)
 
 
 def load(file: h5py.File) -> Kept:
@@ -97,7 +101,7 @@ def load(file: h5py.File) -> Kept:
     group = file[MEMO]
     sizes = tuple(map(int, file[GROUP]["status"].shape))
     parts = tuple(_part(group[name], sizes) for name in group)
-    return Kept(str(group.attrs["fingerprint"]), int(group.attrs["created_ns"]), parts)
+    return Kept(str(h5.plain(group.attrs["fingerprint"])), int(group.attrs["created_ns"]), parts)
 
 
 def _part(group: h5py.Group, sizes: tuple[int, ...]) -> KeptPart:

@@ -19,6 +19,9 @@ from sweeps.sheet import (
     GROUP,
     STATUS,
     SUMMARY,
+    SUMMARY_SOURCE,
+    TEXT_END,
+    TEXTS,
     Arrays,
     Coordinate,
     Failures,
@@ -101,7 +104,8 @@ def _told(error: Exception) -> SummaryError:
 
 def _write(new: files.New, sheet: Sheet) -> None:
     with creating.create(new.descriptor) as file:
-        writing.attributes(file, {"Conventions": "CF-1.11", **sheet.attributes})
+        short = {name: value for name, value in sheet.attributes.items() if name not in TEXTS}
+        writing.attributes(file, {"Conventions": "CF-1.11", **short})
         scales, left_out = writing.write(file, sheet)
         _bookkeeping(file, sheet, scales)
     for copy, offset in left_out:
@@ -113,7 +117,9 @@ def _add(new: files.New, arrays: Arrays, summary: Summary) -> None:
         group = file.create_group(SUMMARY, track_order=True)
         writing.attributes(group, summary.attributes)
         writing.write(group, arrays)
-        file.attrs.update(summary.root_attributes)
+        writing.characters(file[GROUP], SUMMARY_SOURCE, h5.text(summary.source))
+        for name, value in summary.root_attributes.items():
+            file.attrs[name] = h5.fixed(value)
 
 
 def _bookkeeping(file: h5py.File, sheet: Sheet, scales: Mapping[str, h5py.Dataset]) -> None:
@@ -125,7 +131,11 @@ def _bookkeeping(file: h5py.File, sheet: Sheet, scales: Mapping[str, h5py.Datase
         "flag_values": np.array(list(STATUS.values()), dtype=np.int8),
         "flag_meanings": " ".join(STATUS),
     }
-    elapsed = {"long_name": "time taken by the point", "units": "s"}
+    elapsed = {
+        "_FillValue": np.float32(np.nan),
+        "long_name": "time taken by the point",
+        "units": "s",
+    }
     stands = sheet.status.astype(np.int8, copy=False).reshape(shape)
     writing.label(h5.write(group, "status", stands), tuple(sheet.sizes), scales, status)
     taken = Output(
@@ -133,6 +143,9 @@ def _bookkeeping(file: h5py.File, sheet: Sheet, scales: Mapping[str, h5py.Datase
         read=lambda start, stop: (sheet.elapsed(start, stop), None),
     )
     writing.label(writing.variable(group, taken, shape), tuple(sheet.sizes), scales, elapsed)
+    for name in TEXTS:
+        if name in sheet.attributes:
+            writing.characters(group, name, h5.text(sheet.attributes[name]))
     if len(sheet.failures.positions):
         _failures(group.create_group("failures", track_order=True), sheet.failures)
     if sheet.kept is not None:
@@ -150,12 +163,16 @@ def _failures(group: h5py.Group, failures: Failures) -> None:
     """Write the table of failures, one row per failed point, and each distinct text once."""
     row = writing.bare_dimension(group, "failure", len(failures.positions))
     said = {name: getattr(failures, name) for name in ("kind", "type", "message", "traceback")}
-    texts = h5.write_texts(group, said)
-    texts.dims[0].attach_scale(writing.bare_dimension(group, "text", len(texts)))
+    texts = h5.count_texts(group, said)
+    writing.characters(group, h5.TEXTS, "".join(texts))
+    ends = np.cumsum([len(text.encode()) for text in texts])
+    h5.write(group, TEXT_END, ends, {"long_name": f"where each of the {h5.TEXTS} ends, in bytes"})
+    group[TEXT_END].dims[0].attach_scale(writing.bare_dimension(group, "text", len(texts)))
     h5.write(group, "position", failures.positions.astype(np.int64))
     h5.write(group, "attempts", failures.attempts.astype(np.int64))
     for name in ("position", *said, "attempts"):
         group[name].dims[0].attach_scale(row)
     for name in said:
-        group[name].attrs["long_name"] = f"number of the {name} among {h5.TEXTS}"
-    group["position"].attrs["long_name"] = "flat index of the point in the space, in C order"
+        group[name].attrs["long_name"] = h5.fixed(f"number of the {name} among {h5.TEXTS}")
+    where = "flat index of the point in the space, in C order"
+    group["position"].attrs["long_name"] = h5.fixed(where)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import warnings
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import h5py
+import numpy as np
 
-from sweeps import opening, sealing
+from sweeps import calendars, h5, opening, sealing
 from sweeps.errors import StorageError, nearest
-from sweeps.sheet import SUMMARY
+from sweeps.sheet import GROUP, SUMMARY, SUMMARY_SOURCE, TEXT_END, TEXTS
 
 if TYPE_CHECKING:
     import xarray
@@ -19,7 +23,7 @@ if TYPE_CHECKING:
 EAGER_BYTES = 2**30
 
 
-def load(path: Path, group: str | None = None) -> xarray.Dataset:
+def load(path: Path, group: str | None = None, *, masked: bool = True) -> xarray.Dataset:
     """Open a results file as a labelled dataset.
 
     Parameters
@@ -28,6 +32,9 @@ def load(path: Path, group: str | None = None) -> xarray.Dataset:
         Of a results file.
     group : str, optional
         Group of the file to open instead of its root: ``summary``, ``_sweeps``.
+    masked : bool
+        Whether integers and bools with missing points become floats with NaN. If not, they stay
+        the integers that they are, and the attribute ``_FillValue`` says which one is missing.
 
     Returns
     -------
@@ -35,8 +42,13 @@ def load(path: Path, group: str | None = None) -> xarray.Dataset:
         In memory if it takes less than 1 GiB there, and then the file is closed. A larger one is
         read when used; it goes on showing the file as it was when opened, also when a later run
         has replaced it. Pickled, it shows the same file, or raises `StorageError` where that was
-        replaced. Integers and bools with missing points are floats with NaN, and strings
-        objects with NaN.
+        replaced. Strings with missing points are objects with NaN.
+
+    Warns
+    -----
+    UserWarning
+        Where integers beyond 2^53 are rounded, since floats do not have them, or where they may
+        be, since the file is not read yet.
 
     Raises
     ------
@@ -46,8 +58,21 @@ def load(path: Path, group: str | None = None) -> xarray.Dataset:
     HostileFileError
         For a file that asks for more than to be read, as `opening.open_read` says.
     """
-    import xarray
+    found = read(path, group, masked=masked)
+    for told in found.warnings:
+        warnings.warn(told, stacklevel=3)
+    return found.dataset
 
+
+class Read(NamedTuple):
+    """A dataset, and what a user should know of it."""
+
+    dataset: xarray.Dataset
+    warnings: tuple[str, ...]
+
+
+def read(path: Path, group: str | None = None, *, masked: bool = True) -> Read:
+    """Do as `load` does, without a warning."""
     if not os.path.exists(path):  # noqa: PTH110 - Path's raises for what can be no path
         raise _missing(path)
     with opening.damaged(path):
@@ -56,20 +81,155 @@ def load(path: Path, group: str | None = None) -> xarray.Dataset:
     with opening.open_read(path) as file, opening.damaged(path):
         if group is not None and not _is_group(file.get(group)):
             raise _no_group(path, group, [n for n, item in file.items() if _is_group(item)])
+    told = []
     with opening.damaged(path):
-        import h5netcdf  # noqa: F401 - where it is missing, xarray says that it knows no such engine
-
-        dataset = xarray.open_dataset(
-            _State(path),  # type: ignore[arg-type]
-            engine="h5netcdf",
-            group=group,
-            decode_times=_decode_times(),
-        )
+        state = _State(path)
+        with h5py.File(state, "r") as file:
+            attributes = _long_attributes(file, group)
+            forms = _forms(file if group is None else file[group])
+            texts = _texts_of_failures(file if group is None else file[group])
+        dataset = _open(state, group, forms, masked=masked)
         dataset.encoding["source"] = os.path.abspath(path)  # noqa: PTH100 - follows no links
         if is_read_at_once(dataset):
             with dataset:
-                return dataset.load()
-    return dataset
+                dataset = dataset.load()
+            rounded = _mask(dataset, forms.integers) if masked else []
+            dataset, undated = _date(dataset, forms.dates)
+            if masked:
+                _mask(dataset, [name for name in undated if "_FillValue" in dataset[name].attrs])
+        else:  # only reading them would tell
+            rounded = list(forms.integers) if masked else []
+            undated = list(forms.odd_dates)
+    if rounded:
+        told.append(
+            f"integers beyond 2^53 are rounded in {_listed(rounded)}, where missing points make "
+            "floats of them: load(..., masked=False) gives all as they are"
+        )
+    if undated:
+        told.append(
+            f"{_listed(undated)} stays in numbers, as its units say: xarray makes no dates of them"
+        )
+    if texts is not None:
+        dataset[h5.TEXTS] = ("text", np.array(texts, dtype=object))
+    dataset.attrs |= attributes
+    return Read(dataset, tuple(told))
+
+
+class _Forms(NamedTuple):
+    """Names of variables that are not left to xarray.
+
+    Attributes
+    ----------
+    names : of all.
+    integers : of 8 bytes, some of which are missing.
+    fillable : integers of any size, some of which are missing.
+    dates : numbers that count from a date, as a function returned them.
+    odd_dates : those of calendars that numpy does not have.
+    """
+
+    names: tuple[str, ...]
+    integers: tuple[str, ...]
+    fillable: tuple[str, ...]
+    dates: tuple[str, ...]
+    odd_dates: tuple[str, ...]
+
+
+def _open(state: _State, group: str | None, forms: _Forms, *, masked: bool) -> xarray.Dataset:
+    """Open a file; what is read at once, and what xarray does not decode right, is as stored."""
+    import h5netcdf  # noqa: F401 - where it is missing, xarray says that it knows no such engine
+    import xarray
+
+    coder = _decode_times()
+
+    def opened(kept: Iterable[str], undated: Iterable[str]) -> xarray.Dataset:
+        return xarray.open_dataset(
+            state,  # type: ignore[arg-type]
+            engine="h5netcdf",
+            group=group,
+            mask_and_scale=dict.fromkeys(kept, False),
+            decode_times=dict.fromkeys(forms.names, coder) | dict.fromkeys(undated, False),
+        )
+
+    kept = forms.integers if masked else forms.fillable
+    dataset = opened((*kept, *forms.dates), forms.dates)
+    if is_read_at_once(dataset):
+        return dataset
+    dataset.close()
+    return opened(() if masked else kept, forms.odd_dates)
+
+
+def _forms(group: h5py.Group) -> _Forms:
+    """Look at how the variables of a group are stored."""
+    found = {n: d for n, d in group.items() if isinstance(d, h5py.Dataset)}
+    own = {n for n, d in found.items() if calendars.is_date(d.attrs) and not h5.is_time(d)}
+    fillable = [
+        name
+        for name, dataset in found.items()
+        if dataset.dtype.kind in "iu"
+        and "_FillValue" in dataset.attrs
+        and not calendars.is_date(dataset.attrs)
+    ]
+    return _Forms(
+        tuple(found),
+        tuple(name for name in fillable if found[name].dtype.itemsize == 8),
+        tuple(fillable),
+        tuple(sorted(own)),
+        tuple(sorted(n for n in own if not calendars.is_numpys(found[n].attrs))),
+    )
+
+
+def _date(dataset: xarray.Dataset, names: Iterable[str]) -> tuple[xarray.Dataset, list[str]]:
+    """Make dates of numbers that count from one, and name those that are none."""
+    coder, undated = _decode_times(), []
+    for name in names:
+        change = dataset.assign_coords if name in dataset.coords else dataset.assign
+        try:
+            dataset = change({name: calendars.decoded(dataset[name].variable, coder)})
+        except (ValueError, OverflowError, ImportError):
+            undated.append(name)
+    return dataset, undated
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(map(repr, names))
+
+
+def _long_attributes(file: h5py.File, group: str | None) -> dict[str, str]:
+    """Read the long attributes of a group, which are datasets elsewhere."""
+    names = {None: {n: n for n in TEXTS}, SUMMARY: {"source": SUMMARY_SOURCE}}.get(group, {})
+    found = {name: file.get(f"{GROUP}/{stored}") for name, stored in names.items()}
+    return {n: _bytes(d).decode() for n, d in found.items() if isinstance(d, h5py.Dataset)}
+
+
+def _bytes(dataset: h5py.Dataset) -> bytes:
+    """Read what `writing.characters` wrote."""
+    return bytes(np.asarray(dataset[()], "S1").tobytes().rstrip(b"\0"))
+
+
+def _texts_of_failures(group: h5py.Group) -> list[str] | None:
+    """Read the texts of a table of failures; None where they are no characters, or no such."""
+    if TEXT_END not in group:
+        return None
+    raw, ends = _bytes(group[h5.TEXTS]), [0, *group[TEXT_END][()].tolist()]
+    return [raw[start:stop].decode() for start, stop in itertools.pairwise(ends)]
+
+
+def _mask(dataset: xarray.Dataset, names: Iterable[str]) -> list[str]:
+    """Make floats of integers with missing points, as xarray does; name those that are rounded."""
+    rounded = []
+    for name in names:
+        stored = dataset[name].variable
+        fill = stored.attrs.pop("_FillValue")
+        stored.attrs.pop("missing_value", None)
+        is_missing = stored.values == fill
+        floats = np.where(is_missing, np.nan, stored.values)
+        with np.errstate(invalid="ignore"):  # 2^63 is a float, and no int64
+            back = floats[~is_missing].astype(stored.dtype)
+        if (stored.values[~is_missing] != back).any():
+            rounded.append(name)
+        dataset[name] = stored.copy(data=floats)
+        dataset[name].encoding |= {"_FillValue": fill, "dtype": stored.dtype}
+    return rounded
 
 
 def is_read_at_once(dataset: xarray.Dataset) -> bool:

@@ -24,10 +24,9 @@ from stat import S_ISREG
 from typing import Any, NoReturn
 
 import h5py
-import numpy as np
 from h5py._objects import phil
 
-from sweeps import disk, inspecting, sealing
+from sweeps import disk, h5, inspecting, sealing
 from sweeps.errors import HostileFileError, StorageError
 
 _CPU_S, _MOST_CPU_S = 1, 30
@@ -159,7 +158,7 @@ def read_attributes(path: Path) -> dict[str, Any]:
         For a path that cannot be read or is no HDF5 file.
     """
     with open_read(path) as file, damaged(path):
-        found = {n: v.item() if isinstance(v, np.generic) else v for n, v in file.attrs.items()}
+        found = {name: h5.plain(value) for name, value in file.attrs.items()}
     return {name: value for name, value in found.items() if type(value) in (str, int, float)}
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sweeps import h5, quantities
+from sweeps import calendars, h5, quantities
 from sweeps.block import Array, digest
 from sweeps.errors import OutputError
 from sweeps.snapshots import PLAIN_ARRAYS, fields, has_unit, is_table, is_xarray
@@ -27,7 +27,7 @@ _NO_VALUES = {"NoneType": "None", "NAType": "NA", "NaTType": "NaT"}
 # Attributes that tell readers how values are stored, or HDF5 what a dataset is for.
 _STORAGE_ATTRS = frozenset(
     {
-        *("missing_value", "scale_factor", "add_offset", "dtype", "coordinates", "calendar"),
+        *("missing_value", "scale_factor", "add_offset", "dtype", "coordinates"),
         *("CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST"),
     }
 )
@@ -77,7 +77,8 @@ def outputs(
     """
     labelled: dict[str, Any] = {}
     values: dict[str, Value] = {}
-    for key, item in named(value, name).items():
+    for key, each in named(value, name).items():
+        item = calendars.unpacked(each) if hasattr(each, "coords") else each
         values[key] = _value(key, item, dims.get(key), (units or {}).get(key))
         if hasattr(item, "coords"):
             _collect(labelled, key, item.coords, taken, units or {})
@@ -132,11 +133,12 @@ def _value(name: Any, value: Any, declared: Sequence[str] | None, unit: str | No
 
 
 def measured(shown: str, value: Any, unit: str | None = None) -> tuple[Array, dict[str, Any]]:
-    """Make an array as `array_of` does, of quantities too; with the unit of these as attributes."""
+    """Make an array as `array_of` does, also of quantities and dates that need attributes."""
     if quantities.is_quantity(value) or quantities.holds_quantity(value):
         value, attrs = quantities.number(shown, value, unit)
         return array_of(shown, value), attrs
-    return array_of(shown, value), {}
+    value, said = calendars.encoded(shown, value)
+    return array_of(shown, value), said
 
 
 def _labelled(shown: str, value: Any, unit: str | None) -> tuple[Array, dict[str, Any]]:

@@ -19,6 +19,7 @@ from sweeps.errors import DeclarationError
 from sweeps.keying import MAX_POINTS, KeyMaker, too_many
 from sweeps.space import ABSENT, Positions, Space
 
+MAX_DIMENSIONS = 32  # of HDF5
 STEP = 2**18
 """Points that are looked at together: bounds the memory, 16 bytes a key."""
 
@@ -51,7 +52,7 @@ class Plan:
 
 
 def check(experiment: Experiment) -> None:
-    """Refuse a space of no points, and one of more than `MAX_POINTS`.
+    """Refuse a space of no points, of more than `MAX_POINTS`, or of more than `MAX_DIMENSIONS`.
 
     Raises
     ------
@@ -63,6 +64,13 @@ def check(experiment: Experiment) -> None:
         raise DeclarationError(f"{experiment.name!r} has no points: .where() excludes all of them")
     if n_points > MAX_POINTS:
         raise too_many(n_points)
+    n_dimensions = len(experiment.space.sizes)
+    if n_dimensions > MAX_DIMENSIONS:
+        raise DeclarationError(
+            f"{experiment.name!r} has {n_dimensions} dimensions, and HDF5 has room for "
+            f"{MAX_DIMENSIONS}: let axes vary together, by zipped() or points(), or leave those of "
+            "one value to defaults"
+        )
 
 
 def plan(

@@ -196,8 +196,8 @@ def _summary(subject: Subject, state: str) -> landing.Summary | None:
         return summarizing.summarize(path, function, subject.experiment.name)
 
     code = subject.summary
-    said = {"fingerprint": code.digest, "source": "\n".join(code.sources.values())}
-    return landing.Summary(arrays, said, {STATE: state})
+    source = "\n".join(code.sources.values())
+    return landing.Summary(arrays, {"fingerprint": code.digest}, source, {STATE: state})
 
 
 def _provenance(

@@ -296,6 +296,7 @@ def load(
     *,
     group: str | None = None,
     results: str | os.PathLike[str] | None = None,
+    masked: bool = True,
 ) -> xarray.Dataset:
     """Load the results of an experiment.
 
@@ -308,11 +309,19 @@ def load(
         summary made of them.
     results : path, optional
         Folder of results; by default SWEEPS_RESULTS, else ``results``.
+    masked : bool
+        Whether integers and bools with missing points become floats with NaN. If not, they stay
+        the integers that they are, and the attribute ``_FillValue`` says which one is missing.
 
     Returns
     -------
     xarray.Dataset
         Dimensions and coordinates as the space has them; missing points are NaN.
+
+    Warns
+    -----
+    UserWarning
+        Where integers beyond 2^53 are rounded, since floats do not have them.
 
     Raises
     ------
@@ -327,10 +336,10 @@ def load(
     path = results_path(experiment, results)
     _tell_running(path)
     if not reads.is_of_use() and not reads.is_of_script():
-        return loading.load(path, group)
+        return loading.load(path, group, masked=masked)
     from sweeps import watched
 
-    return watched.load(path, group)
+    return watched.load(path, group, masked=masked)
 
 
 def _tell_running(path: Path) -> None:

@@ -28,6 +28,9 @@ _WANTED = (
 )
 _INTEGERS = frozenset({int, np.int64})
 _REALS = frozenset({float, np.float64}) | _INTEGERS
+_MOST_EXACT = 2**53
+"""Floats have all integers up to it."""
+
 _BOOLS = frozenset({bool, np.bool_})
 
 
@@ -190,7 +193,11 @@ def _reals(column: Sequence[Any]) -> Array | None:
         integers = np.array([v for v in column if type(v) in _INTEGERS], dtype=np.int64)
     except OverflowError:
         return None
-    return integers if len(integers) == len(column) else np.array(column, dtype=np.float64)
+    if len(integers) == len(column):
+        return integers
+    if ((integers > _MOST_EXACT) | (integers < -_MOST_EXACT)).any():
+        return None  # the memo keeps them as they are
+    return np.array(column, dtype=np.float64)
 
 
 def _texts(column: Sequence[str]) -> Array | None:

@@ -23,6 +23,12 @@ Copy = Callable[[int, int], None]
 
 GROUP = "_sweeps"
 SUMMARY = "summary"
+TEXTS = ("source", "source_files", "data_files", "git_patch", "packages", "accepted")
+"""Long attributes of a sheet, which are datasets of the group `GROUP`."""
+
+SUMMARY_SOURCE = "summary_source"
+FAILURES = "failures"
+TEXT_END = "text_end"
 STATUS = {"missing": 0, "done": 1, "failed": 2, "excluded": 3}
 
 
@@ -123,7 +129,7 @@ class Sheet(Arrays):
         float32; NaN for points that are not done.
     failures : Failures
     attributes : mapping of str to str, int or float
-        The provenance, as attributes of the root.
+        The provenance, as attributes of the root, or datasets of `GROUP` where it is long.
     kept : Kept or None
         What of it the memo has no other copy of.
     """
@@ -146,13 +152,16 @@ class Summary:
         where there is nothing to add.
     attributes : mapping
         Of the group.
+    source : str
+        Of the code that makes it.
     root_attributes : mapping
         In the place of those of the sheet, once the group is there.
     """
 
     arrays: Callable[[Path], Arrays]
     attributes: Mapping[str, Any]
-    root_attributes: Mapping[str, Any]
+    source: str
+    root_attributes: Mapping[str, str]
 
 
 def as_output(coordinate: Coordinate) -> Output:
@@ -221,7 +230,7 @@ def check_names(arrays: Arrays, groups: Collection[str] = ()) -> None:
     for name in auxiliary:
         if " " in name:
             raise OutputError(f"cannot name a coordinate {name!r}: CF lists them between blanks.")
-    for group in h5.clashing([*names, *groups, *h5.COMPLEX_NAMES.values()]):
+    for group in h5.clashing([*names, *groups]):
         listed = " and ".join(map(repr, group))
         raise OutputError(f"the names {listed} are one to some readers; rename one.")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
+import numpy.typing as npt
 
 from sweeps import loading, opening
 from sweeps.sheet import GROUP, SUMMARY
@@ -35,9 +36,9 @@ class Statistics:
     dtype: str
     count: int
     missing: int
-    min: float | None = None
+    min: float | int | None = None
     mean: float | None = None
-    max: float | None = None
+    max: float | int | None = None
     std: float | None = None
 
 
@@ -93,7 +94,7 @@ def view(path: Path, n_rows: int = 10) -> View:
     StorageError
         Where there is no such file, or it cannot be read.
     """
-    dataset = loading.load(path)
+    dataset = loading.read(path, masked=False).dataset
     with opening.damaged(path):
         return _view(path, dataset, n_rows)
 
@@ -110,7 +111,11 @@ def _view(path: Path, dataset: xarray.Dataset, n_rows: int) -> View:
     rows = _rows(dataset, dims, names, n_rows)
     with opening.open_read(path) as file:
         has_summary = isinstance(file.get(SUMMARY), h5py.Group)
-    summary = summarized(loading.load(path, SUMMARY), n_rows) if has_summary else None
+    summary = (
+        summarized(loading.read(path, SUMMARY, masked=False).dataset, n_rows)
+        if has_summary
+        else None
+    )
     return View(sizes, outputs, names, rows, summary)
 
 
@@ -120,7 +125,7 @@ def summarized(dataset: xarray.Dataset, n_rows: int) -> Summary:
     for name, array in dataset.data_vars.items():
         alike.setdefault(tuple(map(str, array.dims)), []).append(str(name))
     scalars = [
-        [name, _scalar(dataset[name].values), str(dataset[name].attrs.get("units", ""))]
+        [name, _scalar(dataset[name]), str(dataset[name].attrs.get("units", ""))]
         for name in alike.pop((), ())
     ]
     tables = []
@@ -135,10 +140,14 @@ def summarized(dataset: xarray.Dataset, n_rows: int) -> Summary:
 def statistics(name: str, array: xarray.DataArray) -> Statistics:
     """Describe one output."""
     content = array.values
-    missing = array.isnull().values
-    numbers: tuple[float, ...] = ()
+    missing = _is_missing(array)
+    numbers: tuple[Any, ...] = ()
     present = content[~missing]
-    if present.size and present.dtype.kind in "biuf":
+    if present.size and present.dtype.kind in "iu":
+        low, high = int(present.min()), int(present.max())
+        above = present.astype(np.uint64) - np.uint64(low % 2**64)  # exact beyond 2^53 too
+        numbers = (low, low + float(above.mean(dtype=float)), high, float(above.std(dtype=float)))
+    elif present.size and present.dtype.kind in "bf":
         with np.errstate(all="ignore"):  # of infinities there is no mean
             numbers = (
                 float(present.min()),
@@ -150,11 +159,23 @@ def statistics(name: str, array: xarray.DataArray) -> Statistics:
         name,
         str(array.attrs.get("units", "")),
         tuple(map(str, array.dims)),
-        "str" if content.dtype.kind in "OUT" else str(content.dtype),
+        _kind(present) if content.dtype.kind in "OUT" else str(content.dtype),
         int(present.size),
         int(np.count_nonzero(missing)),
         *numbers,
     )
+
+
+def _kind(objects: Any) -> str:
+    """Name what objects are: strings, or dates of cftime."""
+    return type(objects.flat[0]).__name__ if objects.size else "str"
+
+
+def _is_missing(array: xarray.DataArray) -> npt.NDArray[np.bool_]:
+    """Find what is missing, of integers by their fill value."""
+    if "_FillValue" in array.attrs:
+        return np.asarray(array.values == array.attrs["_FillValue"])
+    return np.asarray(array.isnull().values)
 
 
 def _rows(
@@ -166,16 +187,21 @@ def _rows(
     for flat in range(min(n_rows, math.prod(shape))):
         at = dict(zip(dims, map(int, np.unravel_index(flat, shape)), strict=True))
         own = (dataset[name] for name in names)
-        rows.append([_scalar(a.isel({d: at[d] for d in map(str, a.dims)}).values) for a in own])
+        rows.append([_scalar(a.isel({d: at[d] for d in map(str, a.dims)})) for a in own])
     return rows
 
 
-def _scalar(value: Any) -> Any:
-    """Python's own value; None for a missing string or time."""
+def _scalar(array: xarray.DataArray) -> Any:
+    """Python's own value; NaN for a missing number, None for a missing string or time."""
+    value = array.values
+    if value.dtype.kind in "iu" and _is_missing(array):
+        return math.nan
     if value.dtype.kind == "M":
         return value.astype("datetime64[us]").item()  # of nanoseconds, item() makes an int
     content = value.item()
-    return None if value.dtype.kind == "O" and content != content else content
+    if value.dtype.kind == "O":
+        return None if content != content else str(content)
+    return content
 
 
 def _point_dims(path: Path, dataset: xarray.Dataset) -> tuple[str, ...]:

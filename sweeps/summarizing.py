@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import traceback
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,12 +38,22 @@ def summarize(path: Path, function: Callable[[xarray.Dataset], Any], name: str) 
     """
     try:
         # What it prints is not the answer of a command, which others may parse.
-        with display.printed_to_stderr(), loading.load(path) as results:
+        results, told = loading.read(path)
+        _warn(told, function)
+        with display.printed_to_stderr(), results:
             return _arrays(_named(snapshots.snapshot(function(results)), name), name)
     except (Interrupted, OutputError):
         raise
     except BaseException as error:  # SystemExit is no reason to lose the results either
         raise SummaryError(_why(error, function)) from error
+
+
+def _warn(told: Iterable[str], function: Callable[..., Any]) -> None:
+    """Warn of what a function gets, at its place."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    place = ("summary", 0) if code is None else (code.co_filename, code.co_firstlineno)
+    for each in told:
+        warnings.warn_explicit(f"a summary is given what load() gives: {each}", UserWarning, *place)
 
 
 def _why(error: BaseException, function: Callable[..., Any]) -> str:

@@ -26,12 +26,12 @@ _SLOTS = ("_plain", "_told", "_variable", "_labels")
 _PLAIN = (bool, int, float, str)
 
 
-def load(path: Path, group: str | None) -> xarray.Dataset:
-    """Load results, and note what is read of them."""
+def load(path: Path, group: str | None, *, masked: bool = True) -> xarray.Dataset:
+    """Load results, and note what is read of them: all, where integers stay as they are."""
     name = reads.place(path)
     try:
         seal = reads.seal_of(path)
-        dataset = loading.load(path, group)
+        dataset = loading.load(path, group, masked=masked)
     except StorageError:
         reads.note(reads.Read("file", name, group or "", "", "{}", ""))
         raise
@@ -40,6 +40,10 @@ def load(path: Path, group: str | None) -> xarray.Dataset:
         reads.note(reads.Read("file", name, group or "", "", "{}", "", seal))
         return dataset
     reads.note_loaded(name, seal)
+    if not masked:
+        whole = Content(loading.read(path, group).dataset, seal).digest("", {})
+        reads.note(reads.Read("file", name, group or "", "", "{}", whole, seal))
+        return dataset
     return watch(dataset, name, group or "", seal)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -10,7 +11,6 @@ import h5py
 import numpy as np
 
 from sweeps import h5
-from sweeps.errors import OutputError
 from sweeps.sheet import Array, Arrays, Copy, Output, all_sizes, as_output, auxiliary_names
 
 # Slabs bound the memory. Small ones use the same memory again and again, which is twice as fast as
@@ -29,8 +29,10 @@ _SYMBOLS = {
     "microseconds": "us",
     "nanoseconds": "ns",
 }
-# netCDF-C's own fill values, by bytes.
-_INTEGER_FILL = {1: -127, 2: -(2**15) + 1, 4: -(2**31) + 1, 8: -(2**63) + 2}
+# By bytes: netCDF-C's own fill values, save that of 8 bytes, which no double is exactly. The double
+# before, -2^63, Octave 7.3 does not find in int64.
+_INTEGER_FILL = {1: -127, 2: -(2**15) + 1, 4: -(2**31) + 1, 8: -(2**63) + 1024}
+_MANY = 2**12
 
 
 class Written(NamedTuple):
@@ -49,13 +51,7 @@ class Written(NamedTuple):
 
 
 def write(group: h5py.Group, arrays: Arrays) -> Written:
-    """Write dimensions, coordinates and outputs into a group.
-
-    Raises
-    ------
-    OutputError
-        For an output whose missing points cannot be marked.
-    """
+    """Write dimensions, coordinates and outputs into a group."""
     scales, left_out = _scales(group, arrays), list[tuple[Copy, int]]()
     for coordinate in arrays.coordinates:
         if not coordinate.is_axis:
@@ -70,6 +66,8 @@ def write(group: h5py.Group, arrays: Arrays) -> Written:
         else:
             dataset = _reserve(group, output, tuple(arrays.sizes.values()))
             left_out.append((output.copy, dataset.id.get_offset()))
+        if dataset.dtype.kind == "f":  # without it GDAL shows 0 for NaN, and CDO counts it
+            attrs = {"_FillValue": dataset.dtype.type(np.nan), **attrs}
         label(dataset, dims, scales, attrs)
     return Written(scales, left_out)
 
@@ -96,26 +94,33 @@ def bare_dimension(group: h5py.Group, name: str, size: int) -> h5py.Dataset:
     return scale
 
 
+def characters(group: h5py.Group, name: str, text: str) -> h5py.Dataset:
+    """Write a long text as netCDF's characters: Octave's ncinfo fails with strings."""
+    raw = np.frombuffer(text.encode(), "S1") if text else np.array(b"", "S1")
+    dataset = group.create_dataset(name, data=raw, track_order=True)
+    attributes(dataset, {"_Encoding": "utf-8"})
+    if raw.ndim:
+        dataset.dims[0].attach_scale(bare_dimension(group, f"{name}_bytes", len(raw)))
+    return dataset
+
+
 def variable(group: h5py.Group, output: Output, sizes: tuple[int, ...]) -> h5py.Dataset:
     """Make the dataset of an output and fill it, contiguous and uncompressed."""
-    dtype, fills = _fills(output.dtype) if output.has_missing else (output.dtype, [None])
+    dtype, fills = _fills(output.dtype) if output.has_missing else (output.dtype, iter([None]))
     stored, attrs = h5.storage(dtype)
     dataset = group.create_dataset(
-        output.name,
-        shape=(*sizes, *output.shape),
-        dtype=h5.committed(group.file, stored),
-        track_order=True,
+        output.name, shape=(*sizes, *output.shape), dtype=stored, track_order=True
     )
-    fill = next((fill for fill in fills if _gather(dataset, output, sizes, dtype, fill)), ...)
-    if fill is ...:
-        raise OutputError(
-            f"{output.name!r} has missing points and holds every value that could mark them "
-            f"({', '.join(map(str, fills))}); return floats instead."
-        )
+    fill = next(fills)
+    if not _gather(dataset, output, sizes, dtype, fill):
+        fill = _untaken(output, sizes, dtype, fills)
+        _gather(dataset, output, sizes, dtype, fill)
     if dtype.kind == "M":
         fill = np.datetime64("NaT", "us")  # a point that is there may return NaT as well
     if fill is not None and dtype.kind not in "fc":
         dataset.attrs["_FillValue"] = h5.encode(np.asarray(fill))[0][()]
+        if dtype.kind in "iu" and dtype.itemsize == 8:  # the only one that CDO looks for there
+            dataset.attrs["missing_value"] = float(fill)
     attributes(dataset, attrs)
     return dataset
 
@@ -123,49 +128,72 @@ def variable(group: h5py.Group, output: Output, sizes: tuple[int, ...]) -> h5py.
 def _reserve(group: h5py.Group, output: Output, sizes: tuple[int, ...]) -> h5py.Dataset:
     """Make the dataset of an output as `variable` does, and leave it to be filled."""
     stored, attrs = h5.storage(output.dtype)
-    dtype = h5.committed(group.file, stored)
-    dataset = h5.reserve(group, output.name, (*sizes, *output.shape), dtype)
+    dataset = h5.reserve(group, output.name, (*sizes, *output.shape), stored)
     attributes(dataset, attrs)
     return dataset
 
 
-def _fills(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], list[Any]]:
+def _fills(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], Iterator[Any]]:
     """Decide the dtype in which missing values can be told, and what tells them, by preference.
 
     Integers of less than 8 bytes get the next wider dtype, so that no value of theirs can be the
     fill value: an image uses all 256 values of a byte, a saturated camera the 65535 that is
     netCDF's own choice for uint16. xarray makes floats of integers with a fill value anyhow.
+    For integers of 8 bytes and strings there are more than a file can have values. Those of
+    integers are doubles exactly: Octave makes doubles of both, and then looks for it.
     A bool with a fill value loses its ``dtype="bool"``: missing would read as True.
     """
     if dtype.kind in "fc":
-        return dtype, [dtype.type(np.nan) * dtype.type(1j if dtype.kind == "c" else 1)]
+        return dtype, iter([dtype.type(np.nan) * dtype.type(1j if dtype.kind == "c" else 1)])
     if dtype.kind == "M":
-        return dtype, [np.datetime64("NaT")]
+        return dtype, iter([np.datetime64("NaT")])
     if dtype.kind == "b":
-        return np.dtype(np.int8), [np.int8(_INTEGER_FILL[1])]
+        return np.dtype(np.int8), iter([np.int8(_INTEGER_FILL[1])])
     if dtype.kind in "iu" and dtype.itemsize < 8:
         wider = np.dtype(f"i{2 * dtype.itemsize}")
-        return wider, [wider.type(_INTEGER_FILL[wider.itemsize])]
+        return wider, iter([wider.type(_INTEGER_FILL[wider.itemsize])])
     if dtype.kind == "i":
-        return dtype, [np.int64(value) for value in (_INTEGER_FILL[8], 2**63 - 1)]
+        return dtype, map(np.int64, range(_INTEGER_FILL[8], 0, 1024))
     if dtype.kind == "u":
-        return dtype, [np.uint64(value) for value in (2**64 - 2, 2**63)]
-    return np.dtype(object), ["", "missing", "<missing>"]
+        return dtype, map(np.uint64, range(2**64 - 2048, 2**63, -2048))
+    numbered = map("<missing {}>".format, itertools.count(2))
+    return np.dtype(object), itertools.chain(["", "missing", "<missing>"], numbered)
+
+
+def _untaken(
+    output: Output, sizes: tuple[int, ...], dtype: np.dtype[Any], fills: Iterator[Any]
+) -> Any:
+    """Find the first fill value that no value equals."""
+    while True:
+        some = list(itertools.islice(fills, _MANY))
+        wanted = {_as_read(np.asarray(fill)).item(): fill for fill in some}
+        for start, stop, _ in _pieces(output, sizes, dtype):
+            values, _ = output.read(start, stop)
+            for taken in wanted.keys() & {*_as_read(values).ravel().tolist()}:
+                del wanted[taken]
+        if wanted:
+            return next(iter(wanted.values()))
+
+
+def _pieces(
+    output: Output, sizes: tuple[int, ...], dtype: np.dtype[Any]
+) -> Iterator[tuple[int, int, tuple[slice, ...]]]:
+    point_bytes = max(1, math.prod(output.shape)) * max(1, dtype.itemsize)
+    return _slabs(sizes, max(1, SLAB_BYTES // point_bytes))
 
 
 def _gather(
     dataset: h5py.Dataset, output: Output, sizes: tuple[int, ...], dtype: np.dtype[Any], fill: Any
 ) -> bool:
     """Write slab by slab, one write each; False if a value that is there equals the fill value."""
-    point_bytes = max(1, math.prod(output.shape)) * max(1, dtype.itemsize)
-    for start, stop, box in _slabs(sizes, max(1, SLAB_BYTES // point_bytes)):
+    for start, stop, box in _pieces(output, sizes, dtype):
         values, missing = output.read(start, stop)
         mask = np.zeros(len(values), bool) if missing is None else missing
         mask = mask.reshape(mask.shape + (1,) * (values.ndim - mask.ndim))
         if fill is None and mask.any():
             raise ValueError(f"{output.name!r} has missing values, but has_missing is False")
         if fill is not None:
-            if np.any(_alike(values, fill) & ~mask):
+            if np.any((_as_read(values) == _as_read(np.asarray(fill))) & ~mask):
                 return False
             values = np.where(mask, fill, values.astype(dtype, copy=False))
         stored, _ = h5.encode(values.astype(dtype, copy=False))
@@ -174,12 +202,9 @@ def _gather(
     return True
 
 
-def _alike(values: Array, fill: Any) -> Array:
-    """Find what a reader takes for the fill value; xarray makes floats of integers, then looks."""
-    if values.dtype.kind in "iu":
-        values, fill = values.astype(float), float(fill)
-    alike: Array = values == fill
-    return alike
+def _as_read(values: Array) -> Array:
+    """See what a reader compares with the fill value: of integers xarray makes floats first."""
+    return values.astype(float) if values.dtype.kind in "iu" else values
 
 
 def _slabs(sizes: Sequence[int], n_most: int) -> Iterator[tuple[int, int, tuple[slice, ...]]]:
@@ -235,11 +260,11 @@ def attributes(target: h5py.Group | h5py.Dataset, attrs: Mapping[str, Any]) -> N
         if name in target.attrs:
             continue
         if isinstance(value, str):
-            text = h5.text(value)
-            target.attrs[name] = _SYMBOLS.get(text, text) if name == "units" else text
+            text = _SYMBOLS.get(value, value) if name == "units" else value
+            target.attrs[name] = h5.fixed(text)
         elif isinstance(value, bool):
             target.attrs[name] = int(value)  # h5py's bool is an enum, which netCDF4 refuses
         elif isinstance(value, int) and not -(2**63) <= value < 2**63:
-            target.attrs[name] = str(value)  # a seed may have 128 bits
+            target.attrs[name] = h5.fixed(str(value))  # a seed may have 128 bits
         else:
             target.attrs[name] = value

@@ -3,7 +3,6 @@
 import json
 import re
 
-import h5py
 import numpy as np
 import pytest
 
@@ -622,9 +621,8 @@ def test_a_results_file_has_all_that_it_takes_to_build_its_code_anew(
     sweeps, project, run, tmp_path_factory, monkeypatch
 ):
     run()
-    with h5py.File(project / "results" / "wave.h5") as file:
-        attributes = dict(file.attrs)
     values = package.load("wave")
+    attributes = values.attrs
     assert set(json.loads(attributes["data_files"])) == {
         "table.csv", "experiments.wave:@cached(depends_on='levels.txt')"
     }  # fmt: skip

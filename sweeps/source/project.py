@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeps import pinning
+from sweeps.errors import SweepsError
 from sweeps.source.namespace import Namespace, namespace
 from sweeps.source.scopes import Definer
 
@@ -121,7 +122,19 @@ def read_source(path: Path) -> Source:
     ------
     SyntaxError
         If it is not Python.
+    SweepsError
+        If it is no text in the encoding that it says, or else UTF-8.
     """
+    try:
+        return _read(path)
+    except UnicodeDecodeError as error:
+        raise SweepsError(
+            f"{path} is not {error.encoding.upper()} at byte {error.start}: save it as UTF-8, or "
+            "say its encoding in its first line, # coding: latin-1"
+        ) from error
+
+
+def _read(path: Path) -> Source:
     if (pinned := pinning.pinned_text(path)) is not None:
         return parse(pinned, str(path))
     raw = pinning.content(path)
