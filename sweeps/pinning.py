@@ -18,7 +18,6 @@ import sys
 import threading
 import time
 import tokenize
-import zipfile
 import zipimport
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.machinery import ModuleSpec, SourceFileLoader
@@ -205,6 +204,8 @@ def content(file: str | os.PathLike[str]) -> bytes:
     archive = archive_of(file)
     if archive is None:
         return Path(file).read_bytes()
+    import zipfile
+
     try:
         with zipfile.ZipFile(archive) as opened:
             return opened.read(Path(file).relative_to(archive).as_posix())
@@ -216,9 +217,12 @@ def archive_of(file: str | os.PathLike[str]) -> Path | None:
     """Return the zip archive in which a path leads on, as Python writes those of its modules."""
     if os.path.exists(file):  # noqa: PTH110 - asked for each module
         return None
-    parents = (parent for parent in Path(file).parents if parent.is_file())
-    found = next(parents, None)
-    return found if found is not None and zipfile.is_zipfile(found) else None
+    found = next((parent for parent in Path(file).parents if parent.is_file()), None)
+    if found is None:
+        return None
+    import zipfile
+
+    return found if zipfile.is_zipfile(found) else None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

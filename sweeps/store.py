@@ -22,6 +22,7 @@ from joblib.memory import FileSystemStoreBackend
 from sweeps import files, sealing
 from sweeps.errors import OutputError, StorageError
 
+_VALUE = "output.pkl"  # as joblib names it
 _OURS: ContextVar[frozenset[Path]] = ContextVar("ours", default=frozenset())
 """Turns that are taken further up the stack: to wait for one of these would be for ever."""
 
@@ -31,7 +32,7 @@ class _Files(FileSystemStoreBackend):  # type: ignore[misc]
 
     def dump_item(self, call_id: tuple[str, ...], item: Any, verbose: int = 1) -> None:
         """Keep a value; a disk that does not take it costs no more than to compute it again."""
-        path = Path(self.location, *call_id, "output.pkl")
+        path = Path(self.location, *call_id, _VALUE)
         try:
             files.make_folder(path.parent)
             with files.replacing(path) as new:
@@ -47,7 +48,7 @@ class _Files(FileSystemStoreBackend):  # type: ignore[misc]
 
     def load_item(self, call_id: tuple[str, ...], *_: Any, **__: Any) -> Any:
         """Read a value; joblib computes it again where this raises."""
-        path = Path(self.location, *call_id, "output.pkl")
+        path = Path(self.location, *call_id, _VALUE)
         seal = sealing.look(path, sealing.VALUE)
         is_whole = seal.is_whole(sealing.VALUE)
         if not is_whole and seal.behind.endswith(sealing.VALUE):
@@ -67,6 +68,15 @@ class _Files(FileSystemStoreBackend):  # type: ignore[misc]
     def get_cached_func_code(self, call_id: list[str]) -> str:
         """Say that none was written, which joblib asks once in a process."""
         raise FileNotFoundError
+
+
+def damaged(folder: Path) -> Iterator[Path]:
+    """Find the files below a folder whose values are not what was kept."""
+    for path in sorted(folder.rglob(_VALUE)):
+        with contextlib.suppress(OSError):  # somebody else removed it
+            seal = sealing.look(path, sealing.VALUE)
+            if seal.behind.endswith(sealing.VALUE) and not seal.is_whole(sealing.VALUE):
+                yield path
 
 
 def value(folder: Path, key: str, compute: Callable[[], Any]) -> Any:

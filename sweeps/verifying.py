@@ -9,10 +9,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from sweeps import acceptance, files, locating, memo, opening, sealing, segment
+from sweeps import acceptance, files, locating, memo, opening, record, sealing, segment, store
 from sweeps.errors import LaterFormatError, StorageError, unknown
 
 
@@ -25,7 +25,7 @@ class Damage:
     path : Path
         Where it is now.
     kind : str
-        "results file", "segment" or "acceptance".
+        "results file", "segment", "acceptance" or "cached value".
     state : str
         "damaged"; "unsealed", by an earlier version or changed by another program; "unreadable";
         "of a later format"; "open for writing"; "no results file".
@@ -84,6 +84,7 @@ def verify(path: Path, *, sets_aside: bool = True) -> Verified:
     paths = [folder / name for folder in folders for name in memo.listing_of(folder)]
     segments = [_segment(each, path, sets_aside=sets_aside) for each in paths]
     found += segments + [each for folder in folders for each in _acceptances(folder)]
+    found += _cached(folders, path.parent)
     return Verified(
         path.stem,
         path,
@@ -147,6 +148,16 @@ def _segment(path: Path, results: Path, *, sets_aside: bool) -> int | Damage | N
 def _damaged(kind: str, path: Path, aside: Path) -> Damage:
     moved = f"set aside, was {path.name}" if aside != path else "not set aside: move it away"
     return Damage(aside, kind, "damaged", f"its content does not match its digest; {moved}")
+
+
+def _cached(folders: Iterable[Path], results: Path) -> Iterator[Damage]:
+    """Look at the values of the cached functions that the code of a memo's folders has called."""
+    codes = filter(None, map(record.read_code, folders))
+    names = {part.replace(":", ".") for code in codes for part in code.parts}
+    reason = "its content does not match its digest; it is computed again when it is asked for"
+    for name in sorted(names):
+        for path in store.damaged(results / ".cached" / name):
+            yield Damage(path, "cached value", "damaged", reason)
 
 
 def _acceptances(folder: Path) -> Iterator[Damage]:

@@ -219,6 +219,23 @@ def test_clean_frees_what_earlier_code_has_computed(sweeps, wave):
     assert wave.n_computed == 2
 
 
+def test_verify_names_a_damaged_value_which_is_computed_again(sweeps, wave):
+    run(sweeps, "--engine", "serial")
+    assert sweeps("verify", "wave", "--json").json["whole"]
+    kept, *_ = sorted((wave.folders()[0]).rglob("output.pkl"))
+    content = bytearray(kept.read_bytes())
+    content[len(content) // 3] ^= 4
+    kept.write_bytes(content)
+    said = sweeps("verify", "wave", "--json").json
+    assert [(each["kind"], each["path"]) for each in said["damages"]] == [
+        ("cached value", str(kept))
+    ]
+    before = wave.n_computed
+    run(sweeps, "--engine", "serial", "--recompute")
+    assert wave.n_computed == before + 1
+    assert sweeps("verify", "wave", "--json").json["whole"]
+
+
 def test_clean_frees_what_a_killed_process_left(sweeps, wave):
     run(sweeps, "--engine", "serial")
     (kept,) = (wave.folders()[0]).rglob("output.pkl")
