@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import shutil
-import tempfile
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -30,6 +27,7 @@ from sweeps import (
 from sweeps.block import Block, Failure, Lost, Places, Receipt
 from sweeps.errors import StorageError
 from sweeps.invocation import Slow
+from sweeps.scratch import Scratch
 from sweeps.space import Positions
 from sweeps.subject import Subject
 from sweeps.suspicion import Suspect
@@ -96,7 +94,8 @@ class Dispatch:
             is_vectorized=subject.experiment.vectorized,
             claim=scheduling.claim_all if others is None else others.take,
         )
-        self._flights = Path(tempfile.mkdtemp(prefix="sweeps-"))
+        self._scratch = Scratch()
+        self._flights = self._scratch.path
         self._printed = printed.Collector(
             self._flights,
             subject.memo,
@@ -163,7 +162,7 @@ class Dispatch:
     def close(self) -> None:
         """Show and keep the rest of what points printed, and remove what only this run needed."""
         self.tally.warnings += self._printed.close()
-        shutil.rmtree(self._flights, ignore_errors=True)
+        self._scratch.remove()
 
     def receipts(self) -> Generator[None]:
         """Compute everything, coming back after every outcome; closing it ends the workers."""

@@ -8,8 +8,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -35,6 +33,7 @@ from sweeps.errors import SweepsError
 from sweeps.interrupting import Interrupted, Interruption
 from sweeps.invocation import Options
 from sweeps.locating import results_in
+from sweeps.scratch import Scratch
 from sweeps.space import Positions
 from sweeps.subject import Subject
 
@@ -58,7 +57,8 @@ def sequential(subject: Subject, positions: Positions) -> Timing:
     SweepsError
         Where a resource cannot be opened, or code was edited since it was imported.
     """
-    flights = Path(tempfile.mkdtemp(prefix="sweeps-"))
+    own = Scratch()
+    flights = own.path
     try:
         task, pins = briefing.task_here(subject, flights)
         settings = dataclasses.replace(task.settings, block_s=math.inf)
@@ -75,7 +75,7 @@ def sequential(subject: Subject, positions: Positions) -> Timing:
         hosting.end(flights)
         return Timing(busy_s, 0.0, busy_s, n_failed)
     finally:
-        shutil.rmtree(flights, ignore_errors=True)
+        own.remove()
 
 
 def _blocks(subject: Subject, positions: Positions) -> Iterator[Block]:
