@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sweeps.errors import DeclarationError, unknown
+from sweeps import quantities
+from sweeps.errors import DeclarationError, OutputError, unknown
 from sweeps.values import Labelled, Values, encode, is_frozen, label, short
 
 ALLOWED = (
@@ -51,6 +52,8 @@ def accept(name: str, raw: Any) -> Values:
         return Values("int", raw)
     if isinstance(raw, Mapping):
         return _from_elements(name, [_labelled(name, *item) for item in raw.items()])
+    if quantities.is_quantity(raw) or quantities.holds_quantity(raw):
+        return _quantities(name, raw)
     is_subclass = isinstance(raw, np.ndarray) and type(raw) is not np.ndarray
     if is_subclass and np.ma.getmaskarray(raw).any():  # importing numpy.ma takes 5 ms
         raise DeclarationError(f"axis {name!r} has masked values: give it without, .compressed()")
@@ -69,6 +72,8 @@ def accept(name: str, raw: Any) -> Values:
     if isinstance(raw, (set, frozenset)):
         raise DeclarationError(f"axis {name!r} is a set, which has no order: give a list")
     elements = list(raw)
+    if quantities.holds_quantity(elements):
+        return _quantities(name, elements)
     if not _are_numbers(set(map(type, elements))):
         elements = [_plain(name, element) for element in elements]
     return _from_elements(name, elements)
@@ -93,7 +98,11 @@ def accept_like(like: Values | None, name: str, raw: Any) -> Values:
         For a string that is none of the labels.
     """
     single = isinstance(raw, (str, bytes)) or not hasattr(raw, "__iter__")
+    single |= quantities.is_quantity(raw) and np.ndim(quantities.plain(raw)) == 0
     table = accept(name, [raw] if single else raw)
+    if like is not None and like.kind == "quantity" and table.kind in ("int", "float"):
+        numbers = table.coordinate().astype(float).tolist()
+        return accept(name, quantities.each(like.element(0), numbers))
     if like is None or (like.kind == table.kind and like.objects is None):
         return table
     named = dict(_named(like))
@@ -125,6 +134,24 @@ def _fitted(name: str, element: Any, types: set[type], named: Mapping[str, Any])
     if kind is datetime.date and kind not in types and datetime.datetime in types:
         return datetime.datetime.combine(element, datetime.time())
     return element
+
+
+def _quantities(name: str, raw: Any) -> Values:
+    """Make a table of quantities, all in the unit of the first one."""
+    try:
+        numbers, _ = quantities.number(f"axis {name!r}", raw)
+    except OutputError as error:
+        raise DeclarationError(str(error)) from error
+    array = np.asarray(numbers)
+    if array.ndim != 1 or array.dtype.kind not in "iuf":
+        raise DeclarationError(
+            f"axis {name!r} is {short(raw)}: give a one-dimensional array, or a list, of real "
+            "quantities"
+        )
+    table = _from_array(name, array.astype(float))
+    like = raw if quantities.is_quantity(raw) else raw[0]
+    made = quantities.each(like, table.coordinate().tolist())
+    return Values("quantity", table.coordinate(), tuple(made))
 
 
 def _are_numbers(types: set[type]) -> bool:
@@ -224,6 +251,11 @@ def _refuse_unwritable(name: str, text: str) -> None:
 
 def _plain(name: str, value: Any) -> Any:
     """Python's own value for numpy's and pandas'; refuse what is no value."""
+    if quantities.is_quantity(value):
+        raise DeclarationError(
+            f"axis {name!r}: the quantity {short(value)} stands inside of something, or beside "
+            "other values: give a list of quantities"
+        )
     if isinstance(value, (np.ndarray, np.generic)) and value.ndim == 0:
         value = _from_numpy(name, value)
     elif isinstance(value, datetime.datetime) and hasattr(value, "to_pydatetime"):

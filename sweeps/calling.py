@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sweeps import failing, flight, memory_limit, printing, process, returning
+from sweeps import failing, flight, memory_limit, printing, process, quantities, returning
 from sweeps.block import Variable
 from sweeps.errors import OutputError
 from sweeps.failing import Why
@@ -281,6 +281,7 @@ def call_columns(
 
     Where it raises, halves of the points are tried, until those that it raises at stand alone.
     """
+    columns = {name: quantities.joined(column) for name, column in columns.items()}
     chunks = _Chunks(functools.partial(function, **given), columns, record, limits)
     start, size = 0, _FIRST_CHUNK if limits.timeout is None else 1
     begun = first = time.perf_counter()

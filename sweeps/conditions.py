@@ -203,7 +203,7 @@ def _side(operand: Operand, places: Places) -> Side:
     if isinstance(operand, Value):
         return [operand.value]
     table, codes = places.tables[operand.name], places.codes[operand.name]
-    if table.kind in ("int", "float"):
+    if table.kind in ("int", "float", "quantity"):
         array = table.coordinate(codes)
         return array if array.dtype in (np.int64, np.float64) else array.tolist()
     return [comparable(table.element(code)) for code in codes.tolist()]

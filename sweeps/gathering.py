@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sweeps import copying, display, matching, memo, nameless, noticing, quantities, schema
-from sweeps.block import Failure, Header
+from sweeps.block import Array, Failure, Header
 from sweeps.declaring import Experiment
 from sweeps.kept import Kept
 from sweeps.keying import KeyMaker
@@ -21,6 +21,7 @@ from sweeps.landing import STATUS, Coordinate, Failures, Output, Sheet
 from sweeps.planning import STEP
 from sweeps.reading import Reader
 from sweeps.space import ABSENT
+from sweeps.values import Values
 
 _MOST_SAID = 300
 _PADDED_BYTES = 2**30
@@ -289,14 +290,28 @@ def _coordinates(gathered: Gathered, units: Mapping[str, str]) -> Iterator[Coord
         if missing.all():  # a derived one that no point has
             continue
         shown = column.table.coordinate(np.maximum(codes, 0)).reshape(shape)
-        yield Coordinate(name, dims, shown, missing if missing.any() else None, _attrs(units, name))
+        shown, attrs = _in_unit(column.table, shown, units.get(name))
+        yield Coordinate(name, dims, shown, missing if missing.any() else None, attrs)
     for name, table in experiment.constants.items():
         if name not in space.parameters:
             value = np.asarray(table.coordinate()).reshape(())
-            yield Coordinate(name, (), value, None, _attrs(units, name))
+            value, attrs = _in_unit(table, value, units.get(name))
+            yield Coordinate(name, (), value, None, attrs)
     for name, variable in gathered.agreement.coordinates.items():
         attrs = {**quantities.public(variable.attrs), **_attrs(units, name)}
         yield Coordinate(name, variable.dims, variable.values, None, attrs)
+
+
+def _in_unit(table: Values, shown: Array, unit: str | None) -> tuple[Array, dict[str, Any]]:
+    """Give values of a parameter their unit; quantities are converted to one that is declared."""
+    if table.kind != "quantity":
+        return shown, {} if unit is None else {"units": unit}
+    own = quantities.unit_of(table.element(0))
+    wanted = quantities.declared(unit or own.text, own.library) or own
+    if unit is None or not quantities.is_convertible(own.attrs, unit):
+        return shown, {"units": own.text}
+    factor, offset = quantities.factors(own.attrs, wanted.attrs) or (1.0, 0.0)
+    return shown * factor + offset, {"units": unit}
 
 
 def _attrs(units: Mapping[str, str], name: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sweeps import quantities
 from sweeps.axes import ABSENT, Codes, Column, Dimension
 from sweeps.values import Labelled, Values
 
@@ -146,7 +147,10 @@ class Product:
             if labels and table.objects is not None:
                 elements = [table.objects[code] for code in codes.tolist()]
                 pairs = zip(elements, given, strict=True)
-                given = [e.label if isinstance(e, Labelled) else value for e, value in pairs]
+                given = [
+                    e.label if isinstance(e, Labelled) else quantities.plain(value)
+                    for e, value in pairs
+                ]
             for parameters, value, code in zip(points, given, codes.tolist(), strict=True):
                 if code != ABSENT:
                     parameters[name] = value

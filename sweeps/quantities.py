@@ -271,3 +271,44 @@ def factors(own: Mapping[str, Any], wanted: Mapping[str, Any]) -> tuple[float, f
 def public(attrs: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out what tells nobody anything but landing."""
     return {name: value for name, value in attrs.items() if not name.startswith("_")}
+
+
+def plain(value: Any) -> Any:
+    """The number of a quantity, in its own unit; other values as they are."""
+    if not is_quantity(value):
+        return value
+    found = value.magnitude if _is_pint(value) else value.value
+    return found.item() if isinstance(found, (np.ndarray, np.generic)) else found
+
+
+def each(like: Any, numbers: Iterable[float]) -> list[Any]:
+    """Make quantities of numbers, in the unit of another one."""
+    if _is_pint(like):
+        return [like._REGISTRY.Quantity(number, like.units) for number in numbers]
+    return [sys.modules["astropy.units"].Quantity(number, like.unit) for number in numbers]
+
+
+def joined(column: Any) -> Any:
+    """Make one quantity of a column of them in one unit; other columns stay as they are."""
+    if isinstance(column, np.ndarray) or not any(map(is_quantity, column[:1])):
+        return column
+    (like,), numbers = column[:1], np.array([plain(value) for value in column])
+    if _is_pint(like):
+        return like._REGISTRY.Quantity(numbers, like.units)
+    return sys.modules["astropy.units"].Quantity(numbers, like.unit)
+
+
+@contextlib.contextmanager
+def registry_of(values: Iterable[Any]) -> Iterator[None]:
+    """Have pint unpickle quantities into the registry of others, with which alone they mix."""
+    pint: Any = sys.modules.get("pint")
+    registries = [value._REGISTRY for value in values if _is_pint(value)] if pint else []
+    if not registries:
+        yield
+        return
+    before = pint.application_registry.get()
+    pint.set_application_registry(registries[0])
+    try:
+        yield
+    finally:
+        pint.set_application_registry(before)

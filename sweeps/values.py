@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sweeps import quantities
 from sweeps.errors import DeclarationError
 
 NUMERIC = ("bool", "int", "float", "complex")
@@ -38,13 +39,14 @@ class Values:
 
     Attributes
     ----------
-    kind : {"bool", "int", "float", "complex", "str", "time", "label"}
-        "time" are dates, "label" is everything whose coordinate is its label.
+    kind : {"bool", "int", "float", "complex", "str", "time", "quantity", "label"}
+        "time" are dates, "quantity" are numbers with one unit, "label" is everything whose
+        coordinate is its label.
     array : numpy.ndarray or range
         What the coordinate shows: numbers, strings (object), datetime64 or labels (object).
         A long ``range`` stays one.
     objects : tuple or None
-        What the function gets, for "time" and "label"; `Labelled` for labelled objects.
+        What the function gets, for "time", "quantity" and "label"; `Labelled` for labelled objects.
     """
 
     kind: str
@@ -106,6 +108,8 @@ def label(element: Any) -> str:
         return element.name or repr(element)  # an empty Flag has no name
     if isinstance(element, (datetime.date, datetime.datetime)):
         return element.isoformat()
+    if quantities.is_quantity(element):
+        return f"{quantities.plain(element)!r} {quantities.text_of(element)}"
     return element if isinstance(element, str) else repr(element)
 
 
@@ -144,6 +148,10 @@ def encode(element: Any) -> bytes:
         return b"l" + element.label.encode()
     if isinstance(element, enum.Enum):
         return b"e" + f"{type(element).__qualname__}.{label(element)}".encode()
+    if quantities.is_quantity(element):
+        unit = quantities.unit_of(element)
+        number = encode(quantities.plain(element) + 0.0)
+        return f"q{unit.library} {unit.text}\0".encode() + number
     if isinstance(element, np.generic):  # in a dataclass; elsewhere they are Python's by now
         return encode(element.item())
     if is_frozen(element):

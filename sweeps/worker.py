@@ -33,6 +33,7 @@ from sweeps import (
     pinning,
     printing,
     process,
+    quantities,
     reads,
     returning,
     seeding,
@@ -224,7 +225,8 @@ def prepare(job: Job) -> Task:
     pinning.pin(pinning.Pins(pickle.load(settings_file), scratch))
     experiment = _import(job)
     process.start_processes_by(job.start_method)
-    settings: Settings = pickle.load(settings_file)
+    with quantities.registry_of(_declared(experiment)):
+        settings: Settings = pickle.load(settings_file)
     if changed := _changed_data(settings):
         raise SweepsError(changed)
     if job.location is not None:
@@ -242,6 +244,13 @@ def prepare(job: Job) -> Task:
     # Without psutil loky collects garbage each second: 20 to 50 ms, nearly all of it in modules.
     gc.freeze()
     return task(experiment, settings, recorder, surroundings)
+
+
+def _declared(experiment: declaring.Experiment) -> Iterator[Any]:
+    """Objects among the values that an experiment was declared with."""
+    tables = [column.table for d in experiment.space.dimensions for column in d.columns]
+    for table in (*tables, *experiment.constants.values()):
+        yield from (table.objects or ())[:1]
 
 
 def _read(job: Job) -> io.BytesIO:

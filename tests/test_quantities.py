@@ -8,9 +8,11 @@ import pytest
 import xarray as xr
 
 from sweeps import quantities
-from sweeps.errors import OutputError
+from sweeps.accepting import accept, accept_like
+from sweeps.errors import DeclarationError, OutputError
 from sweeps.outputs import outputs
 from sweeps.snapshots import snapshot
+from sweeps.values import encode, label
 
 pint = pytest.importorskip("pint", reason="pint is not installed")
 astropy = pytest.importorskip("astropy.units", reason="astropy is not installed")
@@ -166,3 +168,91 @@ def test_neither_library_is_imported_unless_values_are_of_it():
     program += "\nsnapshot([1, numpy.ones(2)]); print({'pint', 'astropy'} & sys.modules.keys())"
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert said.stdout == "set()\n"
+
+
+AXES = """
+import numpy as np
+import {library} as library
+from sweeps import experiment, grid
+
+{setup}
+SPACE = grid(length=Q(np.array([1.0, 4.0]), "m"), mass=[Q(3.0, "kg"), Q(300.0, "g")])
+SPACE = SPACE.where(lambda length: length > Q(50.0, "cm")).derive(twice=lambda length: 2 * length)
+
+@experiment(SPACE, units={{"twice": "cm"}})
+def swing(length, mass, twice, g=Q(9.81, "m/s^2")):
+    return {{"squared": length / g, "weight": (mass * g).to("N"), "sum": twice + Q(1.0, "m")}}
+
+@experiment(grid(length=Q(np.array([1.0, 4.0]), "m")), vectorized=True)
+def area(length):
+    return {{"area": length**2 + Q(1.0, "m^2")}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("library", "engine"), [("pint", "loky"), ("pint", "serial"), ("astropy.units", "serial")]
+)
+def test_axes_and_constants_are_quantities_for_the_function_too(sweeps, project, library, engine):
+    text = AXES.format(library=library, setup=SETUP[library])
+    (project / "experiments" / "swing.py").write_text(text)
+
+    def run(name, *axes):
+        said = sweeps("run", name, *axes, "--engine", engine, "-j", "2", "--json")
+        assert said.code == 0, said.err
+        with xr.open_dataset(project / "results" / f"{name}.h5", decode_times=False) as found:
+            return said.json["computed"], found.load()
+
+    computed, found = run("swing")
+    assert computed == 4
+    shown = {name: variable.attrs.get("units") for name, variable in found.variables.items()}
+    assert shown == {
+        "length": "m",
+        "mass": "kg",
+        "twice": "cm",
+        "g": "m s-2",
+        "squared": "s2",
+        "weight": "N",
+        "sum": "m",
+    }
+    assert found.length.values.tolist() == [1.0, 4.0]
+    assert found.mass.values.tolist() == [3.0, 0.3]
+    assert found.twice.values.tolist() == [200.0, 800.0]
+    np.testing.assert_allclose(found.squared[:, 0], [1 / 9.81, 4 / 9.81])
+    np.testing.assert_allclose(found.weight[0], [3 * 9.81, 0.3 * 9.81])
+    np.testing.assert_allclose(found["sum"][:, 0], [3, 9])
+    computed, found = run("swing", "length=1,2")
+    assert (computed, found.length.attrs["units"], found["sum"].values[1, 0]) == (2, "m", 5.0)
+    computed, found = run("area")
+    assert (found.area.values.tolist(), found.area.attrs["units"]) == ([2.0, 17.0], "m2")
+
+
+def test_values_in_other_units_are_other_points(make):
+    metre, again, centimetre = (make(*q) for q in [(1.0, "m"), (1.0, "m"), (1.0, "cm")])
+    assert encode(metre) == encode(again)
+    others = [encode(centimetre), encode(make(1.0, "s")), encode(make(2.0, "m")), encode(1.0)]
+    assert len({encode(metre), *others}) == 5
+    assert label(metre) == "1.0 m"
+
+
+def test_axes_of_quantities_are_in_one_unit(make):
+    table = accept("x", [make(3.0, "m"), make(20.0, "cm")])
+    assert table.coordinate().tolist() == [3.0, 0.2]
+    assert {quantities.text_of(element) for element in table.elements()} == {"m"}
+    assert accept_like(table, "x", (1, 2)).coordinate().tolist() == [1.0, 2.0]
+    assert accept_like(table, "x", 5).kind == "quantity"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        lambda q: [q(1.0, "m"), q(1.0, "s")],
+        lambda q: [q(1.0, "m"), 2.0],
+        lambda q: [(q(1.0, "m"), 2.0)],
+        lambda q: q(np.ones((2, 2)), "m"),
+        lambda q: q(1.0, "m"),
+        lambda q: [q(np.nan, "m")],
+    ],
+)
+def test_axes_that_are_no_quantities_of_one_kind_are_refused(make, raw):
+    with pytest.raises(DeclarationError, match="axis 'x"):
+        accept("x", raw(make))
