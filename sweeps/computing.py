@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Iterator
 
 from sweeps import (
-    absorbing,
+    adopting,
     claims,
     dispatching,
     engines,
@@ -49,14 +49,13 @@ def compute(
 ) -> Report:
     """Compute the points that the memo lacks, and land the whole space."""
     started, held = provenance.now(), held_attributes(subject.landed)
+    adopting.adopt(subject)
     with contextlib.ExitStack() as stack:
         # Before looking into the memo: what others finish from now on is known to be theirs.
         # So does who claims nothing say that it lives: nobody is to clean up under it.
         present = claims.Claims(subject.memo, subject.keys)
         stack.callback(present.close)
         others = None if options.recompute else present
-        if subject.is_only_copy:
-            absorbing.adopt(subject)
         index = memo.scan(subject.memo, sets_aside=True)
         todo = plan(subject, index, recompute=options.recompute, retry=options.retry, keep=True)
         positions = _first(todo.todo, options.limit)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sweeps import acceptance, explanations, history, memo, provenance, record, subject
+from sweeps import acceptance, adopting, explanations, history, memo, provenance, record, subject
 from sweeps.declaring import Experiment
 from sweeps.fingerprint import Fingerprint
 from sweeps.history import Earlier
@@ -149,7 +149,7 @@ def why(
 
 def explain(made: Subject, given: str | None = None) -> Why:
     """Say why points of a subject are stale or missing."""
-    counts = subject.plan(made, memo.scan(made.memo))
+    counts = subject.plan(made, adopting.scan(made))
     found = history.listed(made)
     if given is not None:
         chosen = [history.choose(made, found, given)]

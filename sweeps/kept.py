@@ -1,7 +1,8 @@
-"""Kept: the points of a results file that the memo has in it, and in no other copy.
+"""Kept: what a results file says of its points as a segment does, so that it can be one.
 
-The file has a second name among the segments then. What a segment says of its parts is in a group
-of it; their values are those of the results.
+It is one where the memo has no other copy of them, and has a second name among the segments then;
+or where its memo is gone. What a segment says of its parts is in a group of it; their values are
+those of the results.
 """
 
 from __future__ import annotations
@@ -67,11 +68,18 @@ class Kept:
         Of the code that computed the values: keys do not tell.
     created_ns : int
         Age of the values, by which the newest of a key count.
+    n_others : int
+        Points of the file that are in none of the parts: it does not hold them bit for bit, or they
+        are of earlier code.
+    segments : tuple of str
+        Names of the segments that have all of its points; none where it is to be one itself.
     """
 
     fingerprint: str
     created_ns: int
     parts: tuple[KeptPart, ...]
+    n_others: int = 0
+    segments: tuple[str, ...] = ()
 
 
 def write(file: h5py.File, put: Put, kept: Kept) -> None:
@@ -79,6 +87,8 @@ def write(file: h5py.File, put: Put, kept: Kept) -> None:
     group = file.create_group(MEMO, track_order=True)
     group.attrs["fingerprint"] = kept.fingerprint
     group.attrs["created_ns"] = kept.created_ns
+    group.attrs["n_others"] = kept.n_others
+    group.attrs["segments"] = json.dumps(kept.segments)
     for number, part in enumerate(kept.parts):
         own = group.create_group(f"part{number}", track_order=True)
         packing.write(own, put, part.keys, part.variables, part.coordinates)
@@ -101,7 +111,21 @@ def load(file: h5py.File) -> Kept:
     group = file[MEMO]
     sizes = tuple(map(int, file[GROUP]["status"].shape))
     parts = tuple(_part(group[name], sizes) for name in group)
-    return Kept(str(h5.plain(group.attrs["fingerprint"])), int(group.attrs["created_ns"]), parts)
+    fingerprint = str(h5.plain(group.attrs["fingerprint"]))
+    created_ns = int(group.attrs["created_ns"])
+    return Kept(fingerprint, created_ns, parts, *origin(file))
+
+
+def origin(file: h5py.File) -> tuple[int, tuple[str, ...]]:
+    """Read how many points are in none of the parts, and which segments have all.
+
+    Raises
+    ------
+    LookupError
+        Where the file says nothing.
+    """
+    said = file[MEMO].attrs
+    return int(said.get("n_others", 0)), tuple(json.loads(h5.plain(said.get("segments", "[]"))))
 
 
 def _part(group: h5py.Group, sizes: tuple[int, ...]) -> KeptPart:

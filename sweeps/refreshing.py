@@ -151,7 +151,10 @@ def _land(
     if taken is not None:
         attributes[absorbing.KEEP] = absorbing.RESULTS
     summary = _summary(subject, full) if is_last else None
-    kept, place = (None, None) if taken is None else (taken.kept, subject.memo)
+    if taken is None:
+        kept, place = absorbing.described(gathered, subject.keys), None
+    else:
+        kept, place = taken.kept, subject.memo
     with gathering.sheet(gathered, attributes, kept) as sheet:
         landed = landing.land(subject.landed, sheet, summary, place)
     if taken is not None:

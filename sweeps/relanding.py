@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sweeps import known, loading, memo, provenance, refreshing, subject
+from sweeps import adopting, known, loading, memo, provenance, refreshing, subject
 from sweeps.declaring import Experiment
 from sweeps.display import count
 from sweeps.errors import StorageError
@@ -75,6 +75,7 @@ def land(
 def land_subject(made: Subject, *, everything: bool = False) -> tuple[Subject, Landed]:
     """Land what is known of a subject, or of its experiment in any space; return what landed."""
     started, held = provenance.now(), subject.held_attributes(made.landed)
+    adopting.adopt(made)
     index = memo.scan(made.memo)
     if not index.n_known and not index.failures:
         name = made.experiment.name

@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sweeps import gathering, loading, locating, memo, options, planning, reads, subject, underway
+from sweeps import (
+    adopting,
+    gathering,
+    loading,
+    locating,
+    memo,
+    options,
+    planning,
+    reads,
+    subject,
+    underway,
+)
 from sweeps import printed as texts
 from sweeps.declaring import Experiment
 from sweeps.errors import DeclarationError, StorageError, SweepsError
@@ -154,7 +165,7 @@ def planned(made: subject.Subject, *, recompute: bool = False) -> Planned:
     landed = None if recompute else subject.whole(made)  # 10^6 points are looked up in 0.4 s
     if landed is not None:
         return _planned_of(made, landed)
-    return _planned(made, memo.scan(made.memo), recompute)
+    return _planned(made, adopting.scan(made), recompute)
 
 
 def _planned_of(made: subject.Subject, landed: subject.Counts) -> Planned:
@@ -199,7 +210,7 @@ def status_of(made: subject.Subject) -> Status:
     if landed is not None:
         todo, n_known, n_landed = _planned_of(made, landed), landed.n_known, landed.n_done
     else:
-        index = memo.scan(made.memo)
+        index = adopting.scan(made)
         held = subject.held_attributes(made.landed).get("n_done")
         todo, n_known = _planned(made, index), index.n_known
         n_landed = held if isinstance(held, int) else 0
@@ -268,7 +279,7 @@ def failures(
 
 def failures_of(made: subject.Subject) -> list[FailedPoint]:
     """List the failed points of a subject, in the order of its space."""
-    gathered = gathering.gather(made.experiment, made.keys, memo.scan(made.memo))
+    gathered = gathering.gather(made.experiment, made.keys, adopting.scan(made))
     at = sorted(gathered.failures)
     points = made.experiment.space.parameters_at(np.array(at, dtype=np.int64), labels=True)
     return [

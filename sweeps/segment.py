@@ -158,7 +158,8 @@ def load(path: Path) -> Segment:
             return Segment(path, seal.n_bytes, known.created_ns, parts, known.failures)
         with reading(path), open_hdf5(path) as file:
             if is_landed or kept.MEMO in file:
-                return _landed(path, seal.n_bytes, file)
+                # the folders of the memo are named after the code
+                return _landed(path, seal.n_bytes, file, path.parent.name)
             parts = tuple(_stored_part(path, file[g]) for g in file if g.startswith("part"))
             created_ns = int(file.attrs["created_ns"])
             return Segment(path, seal.n_bytes, created_ns, parts, _failures(file))
@@ -227,10 +228,19 @@ def _refuse(path: Path) -> None:
         raise DamagedError
 
 
-def _landed(path: Path, n_bytes: int, file: h5py.File) -> Segment:
-    """Read all but the values of a results file that the memo has no other copy of."""
+def of_results(path: Path, fingerprint: str) -> Segment | None:
+    """Read all but the values of a results file where it is; None if its digest is wrong."""
+    with opening.damaged(path):
+        if not sealing.look(path, sealing.RESULTS).is_whole(sealing.RESULTS):
+            return None
+    with opening.open_read(path) as file, opening.damaged(path):
+        return _landed(path, path.stat().st_size, file, fingerprint)
+
+
+def _landed(path: Path, n_bytes: int, file: h5py.File, fingerprint: str) -> Segment:
+    """Read all but the values of a results file that can be a segment."""
     found = kept.load(file)
-    if found.fingerprint != path.parent.name:  # the folders of the memo are named after the code
+    if found.fingerprint != fingerprint:
         raise ValueError(found.fingerprint)
     parts = tuple(
         StoredPart(

@@ -1,0 +1,131 @@
+"""Adopting: the points of a results file whose memo is gone, before the file is replaced.
+
+As where somebody has copied the file alone from elsewhere, or removed the memo. The file says of
+its points what a segment says, so it becomes one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from sweeps import disk, files, kept, memo, opening, sealing, segment
+from sweeps.display import count
+from sweeps.display import path as shown
+from sweeps.errors import StorageError
+from sweeps.segment import Segment
+from sweeps.subject import Subject, held_attributes
+
+_CHUNK_BYTES = 2**20
+
+
+class _Orphan(NamedTuple):
+    """A results file with points that the memo has not.
+
+    Attributes
+    ----------
+    folder : Path
+        Where the segments of its code are, or would be.
+    segment : Segment or None
+        What it is as a segment, if that has all of its points.
+    """
+
+    path: Path
+    folder: Path
+    n_done: int
+    segment: Segment | None
+
+
+def scan(subject: Subject) -> memo.Index:
+    """Read what the memo has, and what a run would adopt."""
+    index = memo.scan(subject.memo)
+    for orphan in _orphans(subject):
+        if orphan.segment is not None and orphan.folder == subject.memo:
+            name = _name(orphan.path)
+            segments = {**index.segments, name: orphan.segment}
+            index = memo.Index(index.folder, segments, index.bad)
+    return index
+
+
+def adopt(subject: Subject) -> None:
+    """Make segments of results files that a landing may replace and whose points are nowhere else.
+
+    Raises
+    ------
+    StorageError
+        For one that cannot be a segment: its points would be lost.
+    """
+    orphans = _orphans(subject)
+    for each in orphans:
+        if each.segment is None and each.path == subject.landed:
+            raise StorageError(
+                f"{shown(each.path)} holds {count(each.n_done, 'finished point')} that "
+                f"{shown(each.folder)} does not have, and would be replaced: copy the folder .memo/"
+                f"{subject.experiment.name} too from where the file is from; or move the file "
+                "away, or land elsewhere with --output or --results, to compute its points anew"
+            )
+    for each in orphans:
+        if each.segment is not None:
+            files.make_folder(each.folder)
+            _name_as_segment(each)
+
+
+def _name_as_segment(orphan: _Orphan) -> None:
+    with contextlib.suppress(OSError), files.linked(orphan.path, orphan.folder) as new:
+        # Who reads the segment checks its digest; others may have replaced the file meanwhile.
+        disk.replace(new, orphan.folder / _name(new))
+        disk.flush_folder(orphan.folder)
+        return
+    files.commit(orphan.folder / _name(orphan.path), _content(orphan.path))  # no links here
+
+
+def _content(path: Path) -> Iterator[bytes]:
+    descriptor = disk.open_to_read(path)
+    try:
+        while chunk := disk.read(descriptor, _CHUNK_BYTES):
+            yield chunk
+    finally:
+        disk.close(descriptor)
+
+
+def _name(path: Path) -> str:
+    return segment.name_of(sealing.held(path, sealing.RESULTS) or b"")
+
+
+def _orphans(subject: Subject) -> list[_Orphan]:
+    usual = subject.results / f"{subject.experiment.name}.h5"
+    found = (_orphan(subject, path) for path in dict.fromkeys((subject.landed, usual)))
+    return [each for each in found if each is not None]
+
+
+def _orphan(subject: Subject, path: Path) -> _Orphan | None:
+    """Look whether a results file has points that the memo has not; a few times at little cost."""
+    held, name = held_attributes(path), subject.experiment.name
+    code, n_done = held.get("fingerprint"), held.get("n_done")
+    if held.get("experiment") != name or type(n_done) is not int or not n_done:
+        return None
+    if type(code) is not str or not code.isalnum():  # it becomes the name of a folder
+        return None
+    folder = memo.folder(subject.results, name, code)
+    if code != subject.fingerprint.digest and folder.parent.is_dir() and not folder.is_dir():
+        return None  # `clean` has removed what earlier code computed
+    names, digest = set(memo.listing_of(folder)), sealing.held(path, sealing.RESULTS)
+    if digest is not None and segment.name_of(digest) in names:
+        return None
+    with opening.open_read(path) as file, opening.damaged(path):
+        says = kept.MEMO in file
+        n_others, segments = kept.origin(file) if says else (n_done, ())
+    if (segments and names.issuperset(segments)) or (names and not says):
+        return None
+    if not says:  # of an earlier version
+        return _Orphan(path, folder, n_done, None)
+    whole = None if digest is None else segment.of_results(path, code)
+    if whole is None:  # a program has changed it
+        return None if names else _Orphan(path, folder, n_done, None)
+    index = memo.scan(folder)
+    is_known = all((index.find(part.keys) >= 0).all() for part in whole.parts)
+    if is_known and (names or not n_others):
+        return None
+    return _Orphan(path, folder, n_done, None if n_others else whole)
