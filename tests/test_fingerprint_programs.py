@@ -46,6 +46,7 @@ UNTOLD = {
 NONE = {
     "nothing": "return x",
     "its errors": "try: return x\n    except subprocess.SubprocessError: return 'solver.sh'",
+    "installed": "return subprocess.call(['/bin/ls', '/bin/sh'])",
     "no start": "return os.path.basename('solver.sh')",
 }
 

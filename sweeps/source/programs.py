@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -29,6 +30,10 @@ _LAUNCHERS = frozenset({
     "perl", "python", "python3", "rscript", "ruby", "sh", "srun", "taskset", "time", "timeout",
     "zsh",
 })  # fmt: skip
+_SYSTEM = (
+    *("/bin/", "/lib", "/nix/", "/opt/", "/sbin/", "/snap/", "/usr/"),
+    *(f"{prefix}{os.sep}" for prefix in (sys.prefix, sys.base_prefix)),
+)
 _LONGEST = 1000
 
 
@@ -45,7 +50,8 @@ def files(literals: Iterable[str], modules: Iterable[Module]) -> dict[str, Path]
     """
     folders = dict.fromkeys(folder for module in modules for folder in _folders(module))
     found = {}
-    for word in sorted({word for text in literals for word in _words(text)}):
+    words = {word for text in literals for word in _words(text)}
+    for word in sorted(word for word in words if not word.startswith(_SYSTEM)):
         for folder in (*folders, Path()):
             path = folder / word
             if _is_program(path):
@@ -57,7 +63,8 @@ def files(literals: Iterable[str], modules: Iterable[Module]) -> dict[str, Path]
 def are_installed(literals: Iterable[str]) -> bool:
     """Say whether texts name a program that is installed, and does not just start another one."""
     words = {word for text in literals for word in _words(text)[:1]}
-    return any(w.lower() not in _LAUNCHERS and shutil.which(w) for w in words if "/" not in w)
+    named = (word for word in words if "/" not in word or word.startswith(_SYSTEM))
+    return any(Path(w).name.lower() not in _LAUNCHERS and shutil.which(w) for w in named)
 
 
 def _words(text: str) -> list[str]:
