@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import click
 
-from sweeps import __version__
+from sweeps import __version__, guarding
 from sweeps.commands import (
     benchmarking,
     common,
@@ -46,7 +46,7 @@ def main() -> NoReturn:
         sys.stderr.flush()
     except OSError:  # or Python tries again at exit, and exits with 120
         sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
-    sys.exit(code)
+    guarding.exit_(code)
 
 
 def _exit_code() -> int:

@@ -9,6 +9,7 @@ it. The death of the run reaches the guard by the kernel's parent-death signal.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import faulthandler
 import os
@@ -18,16 +19,26 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
+
+from sweeps.interrupting import Interrupted
 
 _PARENT_CHECK_S = 0.5
 _MAX_ENDING_S = 2.0  # who cannot be killed is another user's, or waits for a disk
 _PAUSE_S = 0.002
 _END = signal.SIGUSR1
+_INTERRUPTED = 130  # exit code
 _PR_SET_PDEATHSIG, _PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 1, 15, 36  # <linux/prctl.h>
 _NAME = b"sweeps-guard"
+_TRACKERS = (
+    "multiprocessing.resource_tracker",
+    "joblib.externals.loky.backend.resource_tracker",
+)
+
+_left: list[threading.Thread] = []
+"""Threads of points that a run in this process has ended without."""
 
 
 def put_below_guard(parent: int) -> None:
@@ -86,14 +97,15 @@ def _control(option: int, value: int | bytes) -> None:
 
 def _kept_trackers() -> Iterator[tuple[Any, int]]:
     """Trackers of resources with a second descriptor each, since a fork closes the first one."""
-    from multiprocessing import resource_tracker
-
-    from joblib.externals.loky.backend import resource_tracker as loky_resource_tracker
-
-    for module in (resource_tracker, loky_resource_tracker):
-        tracker: Any = getattr(module, "_resource_tracker", None)
+    for tracker in _trackers():
         if isinstance(getattr(tracker, "_fd", None), int):
             yield tracker, os.dup(tracker._fd)
+
+
+def _trackers() -> Iterator[Any]:
+    """Trackers of resources, those of this process or its parent's: they clean up behind others."""
+    for name in _TRACKERS:
+        yield getattr(sys.modules.get(name), "_resource_tracker", None)
 
 
 class _Numbered:
@@ -107,9 +119,9 @@ class _Numbered:
 
 def _go_by_number_of_guard() -> None:
     """Have the worker say the guard's number where loky asks who is about to end."""
-    from joblib.externals.loky import process_executor
-
-    process_executor.os = _Numbered()
+    loop: Any = sys.modules.get("joblib.externals.loky.process_executor")
+    if loop is not None:
+        loop.os = _Numbered()
 
 
 def _guard(worker: int, parent: int) -> NoReturn:
@@ -159,23 +171,75 @@ def _end_as(status: int) -> None:
     os.kill(os.getpid(), number)
 
 
-def end_descendants(*spared: int) -> None:
+def end_descendants(spared: Collection[int | None] = ()) -> None:
     """Kill what this process has started, and what that has, except those to be spared."""
     deadline = time.monotonic() + _MAX_ENDING_S
-    while (left := {*_descendants(os.getpid())} - {*spared}) and time.monotonic() < deadline:
+    while (left := descendants().difference(spared)) and time.monotonic() < deadline:
         for pid in left:
             with contextlib.suppress(OSError):
-                os.kill(pid, signal.SIGKILL)
+                os.kill(pid, _END if _is_guard(pid) else signal.SIGKILL)
         time.sleep(_PAUSE_S)
         _reap()
 
 
-def _descendants(pid: int) -> Iterator[int]:
+def descendants() -> set[int]:
+    """Processes that this one has started, and those that they have."""
+    return {*_below(os.getpid())}
+
+
+def _below(pid: int) -> Iterator[int]:
     for told in Path(f"/proc/{pid}/task").glob("*/children"):
         with contextlib.suppress(OSError):  # it has ended meanwhile
             for child in map(int, told.read_text().split()):
                 yield child
-                yield from _descendants(child)
+                yield from _below(child)
+
+
+def _is_guard(pid: int) -> bool:
+    return Path(f"/proc/{pid}/comm").read_bytes().strip() == _NAME
+
+
+def end_process() -> NoReturn:
+    """End this process, which was interrupted, and what it has started."""
+    _flush()
+    with contextlib.suppress(BaseException):
+        end_descendants()
+    os._exit(_INTERRUPTED)
+
+
+@contextlib.contextmanager
+def nothing_left(is_asked: bool) -> Iterator[None]:
+    """End in the end, if that is asked, what this process has started meanwhile, daemons too."""
+    if not is_asked:
+        yield
+        return
+    if sys.platform == "linux":
+        _control(_PR_SET_CHILD_SUBREAPER, 1)
+    before, threads = descendants(), {*threading.enumerate()}
+    try:
+        yield
+    except Interrupted:
+        # Threads may be amid points. If they went on now, Python's own exit would wait for locks of
+        # theirs, so that all ends at one time, when the rest has been said.
+        atexit.register(end_process)
+        raise
+    end_descendants(before | {getattr(tracker, "_pid", None) for tracker in _trackers()})
+    _left.extend(t for t in threading.enumerate() if t not in threads and not t.daemon)
+
+
+def exit_(code: int) -> NoReturn:
+    """Exit, but do not wait for threads that points have left."""
+    if any(thread.is_alive() for thread in _left):
+        _flush()
+        atexit._run_exitfuncs()
+        os._exit(code)
+    sys.exit(code)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(BaseException):
+            stream.flush()
 
 
 def end(process: Any) -> None:

@@ -20,6 +20,12 @@ from typing import Any
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """From a keyboard, a batch system, and a terminal that was closed."""
 
+PATIENCE_S = 20.0
+"""For what is under way after SIGTERM or SIGHUP: 30 s after them batch systems kill."""
+
+LAST_S = 3.0
+"""From the second signal until a process that does not come to its end is ended."""
+
 Handler = Callable[[int, FrameType | None], Any]
 
 _handled: list[tuple[int, Handler, Any]] = []
@@ -55,27 +61,52 @@ class Interruption:
 
 
 @contextmanager
-def interruptible() -> Iterator[Interruption]:
+def interruptible(at_last: Callable[[], object] | None = None) -> Iterator[Interruption]:
     """Let the first signal ask to end, and raise `Interrupted` at the second.
 
+    A first one that is not from a keyboard counts as the second, too, when `PATIENCE_S` are over.
     One that is ignored stays ignored: `nohup` does that, and a shell to what it starts with `&`.
     Outside the main thread, where Python handles no signals, nothing changes.
+
+    Parameters
+    ----------
+    at_last : callable, optional
+        Called if this process is there still `LAST_S` after the second signal: a point may handle
+        `Interrupted`, or leave behind what Python waits for when it exits.
     """
     interruption = Interruption()
     if threading.current_thread() is not threading.main_thread():
         yield interruption
         return
 
-    n_before = itertools.count()
+    n_before, over = itertools.count(), threading.Event()
 
     def handle(number: int, frame: FrameType | None) -> None:
         # Counted in one step: a handler may be called while that of another signal is at its start.
-        if next(n_before):
+        n = next(n_before)
+        if n == 1 and at_last is not None:
+            _thread.start_new_thread(_call_later, (at_last,))
+        if n:
             raise Interrupted
+        if number != signal.SIGINT:
+            _thread.start_new_thread(_insist, (number, over))
         interruption.ask()
 
     with _handled_by(handle, heard()):
-        yield interruption
+        try:
+            yield interruption
+        finally:
+            over.set()
+
+
+def _insist(number: int, over: threading.Event) -> None:
+    if not over.wait(PATIENCE_S):
+        os.kill(os.getpid(), number)
+
+
+def _call_later(at_last: Callable[[], object]) -> None:
+    time.sleep(LAST_S)
+    at_last()
 
 
 @contextmanager

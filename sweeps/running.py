@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sweeps import engines, progress, reads
+from sweeps import engines, guarding, progress, reads
 from sweeps.declaring import Experiment
 from sweeps.display import count
 from sweeps.errors import SweepsError
@@ -186,7 +186,9 @@ def execute(
     # All that computes and lands is imported only now: a run with nothing to do ends before.
     from sweeps import computing
 
-    with interruptible() as interruption:
+    at_last = guarding.end_process if is_only_one else None
+    is_here = is_only_one and engines.is_in_process(options.engine)
+    with guarding.nothing_left(is_here), interruptible(at_last) as interruption:
         report = computing.compute(
             subject, options, watch, interruption, keeps_workers=not is_only_one
         )

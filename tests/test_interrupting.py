@@ -1,5 +1,6 @@
 """Laws of interrupting: whoever stops a run, and how, what is finished is kept, and landed."""
 
+import contextlib
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 import sweeps
+from sweeps import interrupting
 from sweeps.engines import NAMES
 from sweeps.interrupting import SIGNALS, Interrupted, interruptible
 
@@ -47,6 +49,32 @@ def test_the_first_signal_asks_and_the_second_one_raises(number):
         signal.raise_signal(number)
     assert asked == [True]
     assert [signal.getsignal(each) for each in SIGNALS] == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_what_no_key_has_sent_counts_twice_when_patience_is_over(monkeypatch, number):
+    monkeypatch.setattr(interrupting, "PATIENCE_S", 0.05)
+    with pytest.raises(Interrupted), interruptible():
+        signal.raise_signal(number)
+        time.sleep(10)
+
+
+def test_a_keyboard_is_waited_for(monkeypatch):
+    monkeypatch.setattr(interrupting, "PATIENCE_S", 0.01)
+    with interruptible():
+        signal.raise_signal(signal.SIGINT)
+        time.sleep(0.1)
+
+
+def test_what_goes_on_after_the_second_signal_is_ended(monkeypatch):
+    monkeypatch.setattr(interrupting, "LAST_S", 0.05)
+    ended = threading.Event()
+    with pytest.raises(Interrupted), interruptible(ended.set):
+        signal.raise_signal(signal.SIGTERM)
+        with contextlib.suppress(Interrupted):
+            signal.raise_signal(signal.SIGTERM)
+        assert ended.wait(10)
+        raise Interrupted
 
 
 def test_a_signal_that_is_ignored_stays_ignored():

@@ -92,7 +92,7 @@ def run(
     'sample=halton(500, seed=3)'.
 
     Interrupted by Ctrl-C, a run finishes and lands what is under way; a second Ctrl-C stops it at
-    once. What is finished is kept. SIGTERM and SIGHUP do the same as Ctrl-C.
+    once. What is finished is kept. SIGTERM and SIGHUP do the same, and count twice after 20 s.
 
     A point that takes more memory than the limit, kills its process or exceeds the experiment's
     timeout is a failed point; all others are computed.
