@@ -92,6 +92,7 @@ class Dispatch:
             n_workers,
             concurrency=subject.experiment.concurrency,
             is_vectorized=subject.experiment.vectorized,
+            is_in_order=engine == "serial",  # for who looks at what points print
             claim=scheduling.claim_all if others is None else others.take,
         )
         self._scratch = Scratch()

@@ -10,6 +10,8 @@ import numpy.typing as npt
 from sweeps.space import Positions
 
 _GOLDEN = 0.6180339887498949
+_LATE = 4  # pieces
+_MOST = 4  # times what the slowest piece so far took
 
 
 def starts(n_points: int, n_pieces: int) -> list[int]:
@@ -98,7 +100,12 @@ class Forecast:
         # Where those that are over and those that are left are, on average.
         over_at = self._firsts[known] + self._over_at[known] / n_over
         left_at = self._firsts + self._left_at / n_left
-        each = np.interp(left_at, over_at, self._busy_s[known] / n_over)
+        took = self._busy_s[known] / n_over
+        each = np.interp(left_at, over_at, took)
+        if len(known) > 2 and known[-1] + 1 < len(left_at):  # in order: it goes on as of late
+            slope, start = np.polyfit(over_at[-_LATE:], took[-_LATE:], 1)
+            beyond = left_at > over_at[-1]
+            each[beyond] = np.clip(start + slope * left_at[beyond], 0, _MOST * took.max())
         busy_s, left_s = float(self._busy_s.sum()), float(np.maximum(self._n_left, 0) @ each)
         under_way_s = min(left_s, self._n_workers * busy_s / self._n_blocks) / 2
         passed_s = time.perf_counter() - self._began

@@ -63,6 +63,8 @@ class Scheduler:
         Whether the function takes columns.
     is_cut : bool
         Whether `todo` is cut already, into what is to be given out together.
+    is_in_order : bool
+        Whether points are to be begun in the order of the space, from the first block on.
     claim : callable
         Takes the first so many of some points that other runs leave free, and says which it took,
         which others are free, and which are not; as `sweeps.claims.Claims.take` does.
@@ -77,6 +79,7 @@ class Scheduler:
         concurrency: int = 1,
         is_vectorized: bool = False,
         is_cut: bool = False,
+        is_in_order: bool = False,
         claim: Claim = claim_all,
     ) -> None:
         self._pending = collections.deque[Places](todo)
@@ -97,7 +100,8 @@ class Scheduler:
         self._forecast = None
         if self._n_pending and not is_cut:
             # Concurrent points come in blocks as long as can be, or few are under way at once.
-            self._forecast = self._cut_in_pieces(is_probed=concurrency == 1)
+            is_probed = concurrency == 1 and not is_in_order
+            self._forecast = self._cut_in_pieces(is_probed=is_probed)
         self._lock = threading.Lock()
         self._ready: collections.deque[tuple[Block, Positions]] = collections.deque()
         self._number = 0

@@ -31,7 +31,8 @@ RUN_KEYS = {
     *("experiment", "points", "reused", "computed", "failed", "excluded", "seconds", "results"),
     "fingerprint",
 }
-STATUS_KEYS = PLAN_KEYS - {"reused"} | {"done", "known", "landed", "results", "fingerprint"}
+STATUS_KEYS = PLAN_KEYS - {"reused", "unwatched"} | {"done", "known", "landed", "running"}
+STATUS_KEYS |= {"results", "fingerprint"}
 FAILURE_KEYS = {"position", "params", "kind", "type", "message", "traceback", "attempts"}
 COMMANDS = (
     *("list", "new", "plan", "run", "land", "status", "failures", "printed", "show"),

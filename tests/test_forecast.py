@@ -35,9 +35,20 @@ def test_the_time_left_is_told_from_a_fifth_of_it_on(monkeypatch, cost, n_worker
         assert (total - now) / 1.5 < left < (total - now) * 1.5
 
 
-def simulate(cost, n_workers, clock, start_s=0.5, sending_s=0.001):
+@pytest.mark.parametrize("name", ["grows along the first axis", "grows, few points", "the same"])
+def test_the_time_left_follows_the_trend_where_points_come_in_order(monkeypatch, name):
+    clock = types.SimpleNamespace(now=0.0, perf_counter=lambda: clock.now)
+    monkeypatch.setattr(forecast, "time", clock)
+    said = list(simulate(COSTS[name], 1, clock, is_in_order=True))
+    total = said[-1][0]
+    now, left = next((now, left) for now, left in said if now > total / 4)
+    assert (total - now) / 1.5 < left < (total - now) * 1.5
+
+
+def simulate(cost, n_workers, clock, start_s=0.5, sending_s=0.001, **options):
     """Compute points whose costs are known: after each block the time, and what is said left."""
-    scheduler = scheduling.Scheduler([range(len(cost))], lambda at, n: [Block(n, at)], n_workers)
+    todo = [range(len(cost))]
+    scheduler = scheduling.Scheduler(todo, lambda at, n: [Block(n, at)], n_workers, **options)
     ends = [(start_s, number, None) for number in range(n_workers)]
     while ends:
         clock.now, worker, receipt = heapq.heappop(ends)

@@ -222,4 +222,4 @@ def test_every_run_returns_what_it_was_asked(versions):
 @pytest.mark.campaign
 @pytest.mark.parametrize("seed", range(4))
 def test_campaign_of_what_is_returned(versions, seed):
-    check_what_is_returned(4, 20, 100 * seed)
+    check_what_is_returned(4, 6, 100 * seed)
