@@ -98,6 +98,7 @@ class Dispatch:
         self._scratch = Scratch()
         self._flights = self._scratch.path
         self._printed = printed.Collector(
+            subject.experiment.name,
             self._flights,
             subject.memo,
             lambda at: subject.experiment.space.parameters_at(at, labels=True),

@@ -23,7 +23,7 @@ import numpy as np
 
 from sweeps import flight, printing
 from sweeps.block import Block, written
-from sweeps.display import count, parameters, printable, shortened
+from sweeps.display import count, parameters, printable, shortened, size
 from sweeps.keys import Keys, match
 from sweeps.printing import Point
 from sweeps.space import Positions
@@ -32,6 +32,7 @@ FILE, EARLIER = "printed.jsonl", "printed-earlier.jsonl"
 """In the folder of the memo; the second one is what the first one was when it got too large."""
 
 _KEPT_BYTES = 32 * 2**20
+_SIZE = size(2 * _KEPT_BYTES)
 _POINT_CHARACTERS = 64 * 1024
 _MOST_SHOWN, _SHOWN_AGAIN = 1000, 20  # lines at once, and so many more each time it is looked
 _LONGEST_SHOWN = 1000  # characters of a line
@@ -56,6 +57,8 @@ class Collector:
 
     Parameters
     ----------
+    name : str
+        Of the experiment.
     folder : Path
         Of the run, for the files of workers.
     kept : Path
@@ -67,8 +70,14 @@ class Collector:
     """
 
     def __init__(
-        self, folder: Path, kept: Path, describe: Describe, keys: Callable[[Positions], Keys]
+        self,
+        name: str,
+        folder: Path,
+        kept: Path,
+        describe: Describe,
+        keys: Callable[[Positions], Keys],
     ) -> None:
+        self._name = name
         self._folder, self._kept, self._describe, self._keys = folder, kept, describe, keys
         self._blocks: dict[int, Block] = {}
         self._settled: list[Block] = []
@@ -79,7 +88,7 @@ class Collector:
         self._run = f"{time.time_ns():x}"
         self._room = _MOST_SHOWN
         self._n_unshown = 0
-        self._trouble = ""
+        self._dropped = self._trouble = ""
         self._lock = threading.Lock()
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True, name="sweeps-printed")
@@ -137,8 +146,11 @@ class Collector:
         if len(told) > _MOST_TOLD:
             told[_MOST_TOLD:] = [f"{count(len(told) - _MOST_TOLD, 'other warning')} of points"]
         if self._n_unshown:
-            told.append(f"{count(self._n_unshown, 'line')} that points printed were not shown")
-        return [*told, self._trouble] if self._trouble else told
+            told.append(
+                f"{count(self._n_unshown, 'line')} that points printed were not shown; see all: "
+                f"python -m sweeps printed {self._name}"
+            )
+        return [*told, *filter(None, (self._dropped, self._trouble))]
 
     def _watch(self) -> None:
         while not self._is_over.wait(_LOOK_S):
@@ -238,9 +250,12 @@ class Collector:
             self._kept.mkdir(parents=True, exist_ok=True)
             with path.open("a", encoding="ascii") as file:
                 file.write("".join(kept))
-                size = file.tell()
-            if size > _KEPT_BYTES:
-                path.replace(path.with_name(EARLIER))
+                n_bytes = file.tell()
+            if n_bytes > _KEPT_BYTES:
+                earlier = path.with_name(EARLIER)
+                if earlier.exists():
+                    self._dropped = f"more than {_SIZE} was printed: what came first is not kept"
+                path.replace(earlier)
         except OSError as error:
             self._trouble = f"what points print is not kept: {error}"
 

@@ -194,7 +194,7 @@ def test_a_warning_of_many_points_is_one_line_and_counted(project, capsys):
 
 def test_many_lines_are_kept_and_not_all_shown(project, capsys):
     made = experiment(grid(n=range(3000)), name="wordy")(lambda n: print("word", n) or n)
-    with pytest.warns(UserWarning, match="lines that points printed were not shown"):
+    with pytest.warns(UserWarning, match="not shown; see all: python -m sweeps printed wordy"):
         package.run(made, engine="serial")
     assert 1000 <= capsys.readouterr().err.count("word") < 3000
     assert len(reporting.printed(resolve(made))) == 3000
@@ -203,8 +203,9 @@ def test_many_lines_are_kept_and_not_all_shown(project, capsys):
 def test_a_file_that_grew_too_large_gives_way_once(project, monkeypatch):
     monkeypatch.setattr(printed, "_KEPT_BYTES", 1000)
     made = experiment(grid(n=range(4)), name="grown")(lambda n: print(str(n) * 600) or n)
-    for n in range(4):
-        package.run(made, engine="serial", axes={"n": [n]})
+    with pytest.warns(UserWarning, match="what came first is not kept"):
+        for n in range(4):
+            package.run(made, engine="serial", axes={"n": [n]})
     memo = resolve(made).memo
     assert sum(path.stat().st_size for path in memo.glob("printed*")) < 4000
     assert reporting.printed(resolve(made, axes={"n": [3]}))[0].printed == "3" * 600 + "\n"
