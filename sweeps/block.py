@@ -196,6 +196,8 @@ class Receipt:
     forms : tuple of (int, headers, coordinates)
         How outputs of points look that this worker has not met so before, with the position of
         the first point.
+    traces : tuple of str
+        Globals that points have changed.
     """
 
     number: int
@@ -206,6 +208,7 @@ class Receipt:
     error: str = ""
     warnings: tuple[str, ...] = ()
     forms: tuple[tuple[int, tuple[Header, ...], tuple[Variable, ...]], ...] = ()
+    traces: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -169,6 +169,7 @@ def _settings(
         subject.reads,
         mentions_random(subject.fingerprint),
         undoing.told(),
+        subject.fingerprint.modules,
     )
 
 

@@ -8,6 +8,8 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 
+import numpy as np
+
 from sweeps import (
     adopting,
     claims,
@@ -15,6 +17,7 @@ from sweeps import (
     engines,
     gathering,
     known,
+    leaking,
     memo,
     provenance,
     record,
@@ -83,6 +86,10 @@ def compute(
             "set aside as damaged, removed or renamed, while the run was going: run again to go on",
             tally,
         )
+    leak = ""
+    if tally.traces and not interruption.is_asked:
+        n_begun = tally.n_computed + tally.n_failed
+        leak = leaking.warning(subject, _joined(positions), tally.busy_s, n_begun, tally.traces)
     # values that do not fit those of the first point are neither reused nor computed, but failed
     shrunk = filter(None, [known.shrunk(held, subject, gathered)])
     refused_now = min(gathered.n_refused, tally.n_computed)
@@ -106,6 +113,7 @@ def compute(
             *present.warnings,
             *_warnings(subject, index, options, n_todo),
             *tally.warnings,
+            *([leak] if leak else []),
             *gathered.told,
             *told,
             *shrunk,
@@ -164,6 +172,10 @@ def _unfinished(reason: str, tally: dispatching.Tally) -> SweepsError:
     if not tally.n_computed + tally.n_failed + tally.n_uncommitted:
         return StorageError(reason)
     return UnfinishedError(f"{reason} (finished in this run and kept: {tally.n_computed} points)")
+
+
+def _joined(pieces: list[Places]) -> Positions:
+    return np.concatenate([np.asarray(piece, dtype=np.int64) for piece in pieces])
 
 
 def _first(pieces: Iterable[Places], limit: int | None) -> list[Places]:

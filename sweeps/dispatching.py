@@ -54,6 +54,7 @@ class Tally:
     seconds: float = 0.0  # from then until the last outcome
     error: str = ""
     warnings: list[str] = dataclasses.field(default_factory=list)
+    traces: set[str] = dataclasses.field(default_factory=set)  # what points changed that lasts
     notes: list[str] = dataclasses.field(default_factory=list)  # to be told at once
 
 
@@ -215,6 +216,7 @@ class Dispatch:
         self.tally.n_computed += receipt.n_done
         self.tally.n_failed += receipt.n_failed
         self.tally.busy_s += receipt.busy_s
+        self.tally.traces.update(receipt.traces)
         self.tally.warnings += [w for w in receipt.warnings if w not in self.tally.warnings]
         self.tally.notes += self._noticed.take(receipt.forms)
 

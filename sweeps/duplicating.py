@@ -37,7 +37,7 @@ _PLAIN = frozenset({
     slice, object, datetime.date, datetime.datetime, datetime.time, datetime.timedelta,
     datetime.timezone, types.CodeType,
 })  # fmt: skip
-_NAMED = (
+CONSTANT_BY_NAME = (
     type, types.ModuleType, Enum, np.generic, np.dtype, np.ufunc, weakref.ReferenceType,
     types.WrapperDescriptorType, types.MethodDescriptorType, types.ClassMethodDescriptorType,
     types.GetSetDescriptorType, types.MemberDescriptorType, types.GenericAlias,
@@ -68,7 +68,7 @@ def can_change(thing: Any) -> bool:
 
 def _can_change(thing: Any, seen: set[int]) -> bool:
     kind = type(thing)
-    if kind in _PLAIN or isinstance(thing, _NAMED) or id(thing) in seen:
+    if kind in _PLAIN or isinstance(thing, CONSTANT_BY_NAME) or id(thing) in seen:
         return False
     if kind in _CONTAINERS:
         return True
@@ -267,7 +267,7 @@ def copier(thing: Any) -> tuple[Make, list[str]]:
     ({'seen': []}, {'seen': []})
     """
     file = io.BytesIO()
-    pickler = _Pickler(file)
+    pickler = Pickler(file)
     try:
         pickler.dump(thing)
     except Exception:  # of someone else's: whatever it says when it is taken apart
@@ -290,14 +290,14 @@ class _Unpickler(pickle.Unpickler):
         self.persistent_load = table.__getitem__  # type: ignore[method-assign]
 
 
-class _Same:
+class Same:
     """Stands for a thing that the copy shares with the original."""
 
     def __init__(self, thing: Any) -> None:
         self.thing = thing
 
 
-class _Pickler(pickle.Pickler):
+class Pickler(pickle.Pickler):
     """Takes things apart; what cannot change goes to a table, by which copies share it.
 
     With protocol 4, since arrays of the next one do not own their memory.
@@ -309,8 +309,9 @@ class _Pickler(pickle.Pickler):
         self.shared: list[str] = []
 
     def persistent_id(self, item: Any) -> int | None:
+        """Place in the table of what is shared; None for what is copied."""
         kind = type(item)
-        if kind is _Same:
+        if kind is Same:
             item = item.thing
         elif kind in _PLAIN:
             is_long = kind in (str, bytes) and len(item) > _LARGE_TEXT
@@ -321,6 +322,7 @@ class _Pickler(pickle.Pickler):
         return self.table.setdefault(id(item), (item, len(self.table)))[1]
 
     def reducer_override(self, item: Any) -> Any:
+        """How to take a thing apart."""
         kind = type(item)
         if kind is types.FunctionType:
             return self._function(item)
@@ -333,21 +335,21 @@ class _Pickler(pickle.Pickler):
         if kind is np.ndarray:
             return NotImplemented
         if hasattr(kind, "__deepcopy__"):
-            return copy.deepcopy, (_Same(item),)
+            return copy.deepcopy, (Same(item),)
         reduce = copyreg.dispatch_table.get(kind)
         try:
             reduced = reduce(item) if reduce else item.__reduce_ex__(4)
         except Exception:  # a file, a generator
             self.shared.append(kind.__name__)
-            return operator.itemgetter(0), ((_Same(item),),)
+            return operator.itemgetter(0), ((Same(item),),)
         if isinstance(reduced, str):  # the name of a global
-            return operator.itemgetter(0), ((_Same(item),),)
+            return operator.itemgetter(0), ((Same(item),),)
         return reduced
 
     @staticmethod
     def _function(item: types.FunctionType) -> Any:
         cells = item.__closure__ or ()
-        own = (_Same(item.__code__), _Same(item.__globals__), item.__name__, cells)
+        own = (Same(item.__code__), Same(item.__globals__), item.__name__, cells)
         state = (
             tuple(_contents(item)),
             item.__defaults__,

@@ -37,6 +37,7 @@ from sweeps import (
     reads,
     returning,
     seeding,
+    traces,
     undoing,
 )
 from sweeps.block import Array, Block, Failure, Part, Receipt, Variable
@@ -126,6 +127,8 @@ class Settings:
         Whether the code mentions random numbers.
     state : mapping of str to object
         Settings of the parent that a worker process starts with, and the filters of `warnings`.
+    modules : tuple of str
+        Those of the project that the function reaches.
     """
 
     keys: KeyMaker
@@ -144,6 +147,7 @@ class Settings:
     reads: tuple[reads.Read, ...] = ()
     is_random: bool = False
     state: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    modules: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -156,6 +160,7 @@ class Task:
     originals: duplicating.Originals
     reads: reads.Recorder
     surroundings: process.Surroundings
+    traces: traces.Traces
     hosts: hosting.Hosts = dataclasses.field(default_factory=hosting.Hosts)
     met: set[Hashable] = dataclasses.field(default_factory=set)  # forms of outputs
 
@@ -183,7 +188,8 @@ def task(
         experiment = dataclasses.replace(experiment, function=function)
         settings = dataclasses.replace(settings, constants=constants)
     noted = reads.Recorder(settings.reads)
-    return Task(experiment, settings, recorder, originals, noted, surroundings)
+    left = traces.Traces(settings.modules, experiment.function)
+    return Task(experiment, settings, recorder, originals, noted, surroundings, left)
 
 
 def work(job: Job, block: Block) -> Receipt:
@@ -327,7 +333,14 @@ def _evaluate(task: Task, block: Block) -> Receipt:
         error_text,
         task.warnings,
         tuple(_new_forms(task, block, parts)),
+        task.traces.found(),
     )
+
+
+def values(task: Task, block: Block) -> tuple[list[Part], list[Failure]]:
+    """Evaluate a block, whatever its time, and commit nothing."""
+    with locating.results_in(task.settings.results), reads.recorded(task.reads):
+        return _tabulate(task, block, call(task, block))
 
 
 def _new_forms(task: Task, block: Block, parts: Iterable[Part]) -> Iterator[noticing.Form]:

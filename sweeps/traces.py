@@ -1,0 +1,125 @@
+"""Traces: what points leave behind in the globals of a project's modules.
+
+Whether a value depends on it is another question: a cache of a module's own changes, too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import sys
+import types
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from sweeps.duplicating import CONSTANT_BY_NAME, Pickler, Same
+from sweeps.importing import is_project_file
+from sweeps.source.carried import innermost
+
+_MOST_BYTES = 2**16  # of an array; of larger ones some elements are looked at
+_BY_IDENTITY = (*CONSTANT_BY_NAME, types.BuiltinFunctionType)
+_OWN = __name__.partition(".")[0]
+
+
+class Traces:
+    """The globals of some modules, as they were.
+
+    Parameters
+    ----------
+    modules : iterable of str
+        Names of the modules.
+    function : callable
+        Of globals that belong to no such module, those that it names count too.
+    """
+
+    def __init__(self, modules: Iterable[str], function: Callable[..., Any]) -> None:
+        self._modules = tuple(modules)
+        self._function = innermost(function)
+        self._n_looks, self._next = 0, 1
+        self._before = self._look()
+
+    def found(self) -> tuple[str, ...]:
+        """Look after the first block, the second, the fourth, ..., and say what was changed."""
+        self._n_looks += 1
+        if self._n_looks < self._next:
+            return ()
+        self._next *= 2
+        now = self._look()
+        changed = tuple(name for name, own in now.items() if own != self._before.get(name, own))
+        self._before = {**now, **self._before}
+        return changed
+
+    def _look(self) -> dict[str, bytes]:
+        return {
+            f"{name} of {module}": _digest(value)
+            for module, names in self._namespaces()
+            for name, value in list(names.items())
+            if not name.startswith("__") and not _is_ours(value)
+        }
+
+    def _namespaces(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        for name in self._modules:
+            if name in sys.modules:
+                yield name, vars(sys.modules[name])
+        names = getattr(self._function, "__globals__", {})
+        home = names.get("__name__", "")
+        if names and home not in self._modules:
+            used = _names(self._function.__code__)
+            yield home, {name: names[name] for name in used & names.keys()}
+
+
+def _names(code: types.CodeType) -> set[str]:
+    inner = (own for own in code.co_consts if isinstance(own, types.CodeType))
+    return set(code.co_names).union(*map(_names, inner))
+
+
+def _is_ours(value: Any) -> bool:
+    return type(value).__module__.partition(".")[0] == _OWN or isinstance(value, types.ModuleType)
+
+
+def _digest(value: Any) -> bytes:
+    if isinstance(value, type) and is_project_file(_file(value)):
+        value = {n: own for n, own in vars(value).items() if not n.startswith("__")}
+    elif isinstance(value, types.FunctionType):
+        value = [value.__defaults__, value.__kwdefaults__, vars(value), value.__closure__]
+    file = io.BytesIO()
+    try:
+        _Digester(file).dump(value)
+    except Exception:  # of someone else's: nobody can tell
+        return b""
+    return hashlib.blake2b(file.getbuffer(), digest_size=16).digest()
+
+
+def _file(kind: type) -> str | None:
+    return getattr(sys.modules.get(kind.__module__), "__file__", None)
+
+
+class _Digester(Pickler):
+    """Writes what an object holds; things that cannot change by their content too."""
+
+    def persistent_id(self, item: Any) -> int | None:
+        if type(item) is Same:
+            item = item.thing
+        elif not (isinstance(item, _BY_IDENTITY) or type(item) is object):
+            return None
+        return id(item)
+
+    def reducer_override(self, item: Any) -> Any:
+        if isinstance(item, types.FunctionType):
+            return id, (id(item),)
+        if isinstance(item, types.CellType):
+            return id, tuple(_content(item))
+        if isinstance(item, types.GeneratorType):
+            return id, (item.gi_frame and item.gi_frame.f_lasti,)
+        if type(item) is np.ndarray and item.nbytes > _MOST_BYTES and not item.dtype.hasobject:
+            some = item.flat[:: 1 + item.size * item.itemsize // _MOST_BYTES]
+            return id, (item.shape, item.dtype.str, some.tobytes())
+        return super().reducer_override(item)
+
+
+def _content(cell: types.CellType) -> Iterator[Any]:
+    with contextlib.suppress(ValueError):
+        yield cell.cell_contents

@@ -1,0 +1,183 @@
+"""Laws of leaking: values that depend on the points before are told, and no others."""
+
+import contextlib
+
+import numpy as np
+import pytest
+
+from sweeps import engines, experiment, grid, leaking, traces
+from sweeps.subject import resolve
+
+GLOBALS = """
+import functools, itertools, random, time
+import numpy as np
+from sweeps import experiment, grid
+
+total = 0
+SEEN, CACHE, FLAG = {}, {}, []
+RNG, UNSEEDED = np.random.default_rng(0), np.random.default_rng()
+IDS = itertools.count()
+TABLE = np.zeros(100_000)
+
+class Model:
+    n_fits = 0
+    def __init__(self): self.coef = 0
+    def fit(self, x): self.coef += x; return self.coef
+MODEL = Model()
+
+def ticks():
+    n = 0
+    while True:
+        n += 1
+        yield n
+TICKS = ticks()
+
+def helper(x, seen=[]):
+    seen.append(x)
+    return sum(seen)
+
+@functools.lru_cache
+def squared(x): return x * x
+
+def add(x):
+    global total
+    total += x
+    return {"total": total, "square": x * x}
+
+def attribute(x):
+    Model.n_fits += 1
+    return Model.n_fits
+
+def own(x):
+    counted.n = getattr(counted, "n", 0) + 1
+    return counted.n
+def counted(): pass
+
+def failing(x):
+    SEEN[x] = 1
+    if len(SEEN) > 1: raise ValueError("seen")
+    return 1.0
+
+def flagged(x):
+    if x == 2: FLAG.append(x)
+    return len(FLAG) > 0
+
+def table(x):
+    global TABLE
+    TABLE += x
+    return TABLE.sum()
+
+def memo(x):
+    if x not in CACHE: CACHE[x] = x * 2
+    return CACHE[x]
+
+def timed(x):
+    CACHE[x] = 1
+    return {"time": time.time(), "drawn": UNSEEDED.random(), "noise": time.perf_counter()}
+
+LEAKS = {
+    "add": add, "model": lambda x: MODEL.fit(x), "attribute": attribute, "own": own,
+    "generator": lambda x: RNG.random(), "ids": lambda x: next(IDS), "ticks": lambda x: next(TICKS),
+    "helper": lambda x: helper(x), "failing": failing, "flagged": flagged, "table": table,
+}
+OTHERS = {"memo": memo, "timed": timed, "squared": lambda x: squared(x), "pure": lambda x: x}
+"""
+LEAKS = (
+    "add", "model", "attribute", "own", "generator", "ids", "ticks", "helper", "failing",
+    "flagged", "table",
+)  # fmt: skip
+OTHERS = ("memo", "timed", "squared", "pure")
+XS = [1, 2, 3, 4]
+
+
+@pytest.fixture
+def functions(project):
+    name = "globals_of_test"
+    namespace = {"__name__": name}
+    exec(compile(GLOBALS, name, "exec"), namespace)
+    return namespace
+
+
+@pytest.mark.parametrize("name", LEAKS)
+def test_what_points_leave_behind_is_noticed(functions, name):
+    function = functions["LEAKS"][name]
+    left = traces.Traces((), function)
+    for x in XS:
+        with contextlib.suppress(ValueError):
+            function(x)
+    watched = {"helper": "helper", "ids": "IDS"}
+    found = left.found()
+    assert found or name in ("attribute",), found
+    assert watched.get(name, "") in "".join(found)
+
+
+@pytest.mark.parametrize("name", ["squared", "pure"])
+def test_what_leaves_nothing_is_not_noticed(functions, name):
+    function = functions["OTHERS"][name]
+    left = traces.Traces((), function)
+    assert [function(x) for x in XS] and not left.found()
+
+
+def write(project, names):
+    text = GLOBALS + "".join(f"experiment(grid(x={XS}), name={name!r})\n" for name in ())
+    for name in names:
+        text += (
+            f"{name}_ = experiment(grid(x={XS}), name={name!r})({{**LEAKS, **OTHERS}}[{name!r}])\n"
+        )
+    (project / "experiments" / "leaks.py").write_text(text)
+
+
+@pytest.mark.parametrize("engine", engines.NAMES)
+def test_a_run_says_that_values_depend_on_the_points_before(sweeps, project, engine):
+    write(project, ["add"])
+    said = sweeps("run", "add", "--engine", engine, "-j2").err
+    assert "add: results depend on what was computed before: total differs; points" in said
+    assert "change total of experiments.leaks" in said
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("name", LEAKS + OTHERS)
+def test_each_leak_is_told_and_nothing_else(sweeps, project, name):
+    write(project, [name])
+    said = sweeps("run", name, "--engine", "serial").err
+    assert ("depend on what was computed before" in said) == (name in LEAKS), said
+
+
+def test_a_cache_is_no_leak_and_is_checked_once(sweeps, project, monkeypatch):
+    write(project, ["memo"])
+    assert "depend" not in sweeps("run", "memo", "--engine", "serial").err
+    monkeypatch.setattr(leaking, "_computed_twice", lambda *_: pytest.fail("checked again"))
+    assert "depend" not in sweeps("run", "memo", "--engine", "serial", "--recompute").err
+
+
+FORTH = [{"y": "1", "z": "0"}, {"y": "2", "z": "0"}]
+TIMED = [{"y": "5", "z": "0"}, {"y": "6", "z": "0"}]
+MIXED = [{"y": "1", "z": "7"}, {"y": "2", "z": "8"}]
+BACK = [{"y": "3", "z": "0"}, {"y": "4", "z": "0"}]
+
+
+@pytest.mark.parametrize(
+    ("twice", "said"),
+    [
+        ([FORTH + BACK] * 2, "y differs"),
+        ([FORTH + FORTH[::-1]] * 2, ""),
+        ([FORTH + TIMED, FORTH + BACK], ""),
+        ([MIXED + TIMED, MIXED + TIMED[::-1]], "z differs"),
+        ([FORTH + BACK, FORTH + FORTH[::-1]], ""),  # what is different in the two is random
+        (None, ""),  # they could not be computed
+    ],
+)
+def test_what_differs_between_two_processes_is_no_leak(tmp_path, monkeypatch, twice, said):
+    subject = resolve(experiment(grid(x=XS), name="y")(lambda x: x), results=tmp_path)
+    monkeypatch.setattr(leaking, "_computed_twice", lambda *_: twice)
+    found = leaking.warning(subject, np.arange(2), 1e-3, 4, {"SEEN of it"})
+    assert said in found
+    assert bool(found) == bool(said)
+
+
+def test_points_that_take_long_are_not_computed_again(tmp_path):
+    subject = resolve(experiment(grid(x=XS), name="slow")(lambda x: x), results=tmp_path)
+    found = leaking.warning(subject, np.arange(4), 400.0, 4, {"SEEN of it"})
+    assert "was not checked, since points take long" in found
+    assert not len(leaking._some(np.arange(4), 400.0, 100.0))
+    assert len(leaking._some(np.arange(10**6), 1.0, 1e-6)) == leaking.MAX_POINTS
