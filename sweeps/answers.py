@@ -50,7 +50,8 @@ def planned(plan: Planned) -> Answer:
     """Answer `plan`."""
     return Answer(
         f"{plan.experiment}: {count(plan.points, 'point')}: {plan.reused:,} reused, "
-        f"{plan.missing:,} missing, {plan.failed:,} failed, {plan.stale:,} stale",
+        f"{plan.missing:,} missing, {plan.failed:,} failed, {plan.stale:,} stale"
+        + "".join(f"\nnote: {note}" for note in plan.notes),
         vars(plan),
     )
 

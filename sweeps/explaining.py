@@ -10,7 +10,17 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sweeps import acceptance, adopting, explanations, history, memo, provenance, record, subject
+from sweeps import (
+    acceptance,
+    adopting,
+    explanations,
+    history,
+    memo,
+    provenance,
+    record,
+    retyped,
+    subject,
+)
 from sweeps.declaring import Experiment
 from sweeps.fingerprint import Fingerprint
 from sweeps.history import Earlier
@@ -96,6 +106,8 @@ class Why:
         Earlier code whose results count.
     unwatched : tuple of str
         What can change without making anything stale, in words.
+    retyped : tuple of str
+        Along which axes missing points are known with integers in place of floats, or so.
     """
 
     experiment: str
@@ -110,6 +122,7 @@ class Why:
     whole_modules: Mapping[str, str]
     accepted: tuple[acceptance.Acceptance, ...]
     unwatched: tuple[str, ...] = ()
+    retyped: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return explanations.of_why(self)
@@ -149,7 +162,8 @@ def why(
 
 def explain(made: Subject, given: str | None = None) -> Why:
     """Say why points of a subject are stale or missing."""
-    counts = subject.plan(made, adopting.scan(made))
+    index = adopting.scan(made)
+    counts = subject.plan(made, index)
     found = history.listed(made)
     if given is not None:
         chosen = [history.choose(made, found, given)]
@@ -172,6 +186,7 @@ def explain(made: Subject, given: str | None = None) -> Why:
         made.fingerprint.whole_modules,
         tuple(acceptance.accepted(made.memo)),
         made.unwatched,
+        tuple(retyped.told(made.keys, index)) if counts.n_missing else (),
     )
 
 

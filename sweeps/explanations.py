@@ -29,6 +29,7 @@ def of_why(why: Why) -> str:
         for module, reason in why.whole_modules.items()
     ]
     blocks += why.unwatched
+    blocks += why.retyped
     blocks += [_accepted(each) for each in why.accepted]
     if not (why.stale or why.missing):
         blocks.append("nothing is stale or missing")

@@ -20,6 +20,7 @@ from sweeps import (
     options,
     planning,
     reads,
+    retyped,
     subject,
     underway,
 )
@@ -52,6 +53,8 @@ class Planned:
     ----------
     unwatched : tuple of str
         What can change without making anything stale, in words.
+    notes : tuple of str
+        Known points that would be computed again, and how to avoid it.
     """
 
     experiment: str
@@ -61,6 +64,7 @@ class Planned:
     failed: int
     stale: int
     unwatched: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -184,6 +188,7 @@ def _planned(made: subject.Subject, index: memo.Index, recompute: bool = False) 
         todo.n_failed + n_refused,
         todo.n_stale,
         made.unwatched,
+        tuple(retyped.told(made.keys, index)) if todo.n_missing and not recompute else (),
     )
 
 

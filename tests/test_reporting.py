@@ -18,7 +18,7 @@ def odd_ones(x):
 
 
 def shapeless(x):
-    return np.zeros((x, x))
+    return np.zeros((2,) * x)
 
 
 def test_before_a_run_all_is_missing(project):
@@ -54,7 +54,7 @@ def test_outputs_that_do_not_fit_each_other_count_as_failed(project):
     (failure,) = reporting.failures_of(resolve(made))
     assert failure.kind == "output"
     assert "(2, 2)" in failure.message
-    assert "(3, 3)" in failure.message
+    assert "(2, 2, 2)" in failure.message
 
 
 def test_failures_stand_in_the_order_of_the_space(project):
