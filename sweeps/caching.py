@@ -73,6 +73,10 @@ class Cached(Generic[P, R]):
         arguments = self._identify(args, kwargs)
         if not self.identity or self._is_edited(arguments.modules):
             return compute()
+        return self._stored(arguments.digest, compute)
+
+    def _stored(self, key: str, compute: Callable[[], R]) -> R:
+        """Get a value from disk, or compute it, and note what it has read of other results."""
         from sweeps import store
 
         place = self.place()
@@ -88,12 +92,13 @@ class Cached(Generic[P, R]):
             return value
 
         try:
-            found: R = store.value(place, arguments.digest, noting)
+            found: R = store.value(place, key, noting)
         except _NotKeptError as error:
             found = error.value
-        if reads.is_of_use():
-            for read in {**dict.fromkeys(reads.kept(place)), **noted.reads}:
-                reads.note(read)
+        finally:  # whoever calls may go on though it raised
+            if reads.is_of_use():
+                for read in {**dict.fromkeys(reads.kept(place)), **noted.reads}:
+                    reads.note(read)
         return found
 
     @property
