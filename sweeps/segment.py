@@ -150,8 +150,8 @@ def load(path: Path) -> Segment:
     StorageError
         Where it cannot be read.
     """
+    seal = _verified(path)
     try:
-        seal = _verified(path)
         is_landed = seal.behind.endswith(sealing.RESULTS)
         if not is_landed and (known := outline.decode(seal.content)) is not None:
             parts = tuple(_outlined(path, i, each) for i, each in enumerate(known.parts))

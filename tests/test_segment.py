@@ -147,6 +147,20 @@ def test_whose_digest_is_right_is_whole_by_any_name_and_without_its_seal(small, 
     assert len(segment.load(cut).parts) == len(segment.load(small).parts)
 
 
+@pytest.mark.parametrize("locking", [True, False])
+def test_a_segment_that_is_open_for_writing_is_neither_damaged_nor_unknown(
+    small, tmp_path, locking
+):
+    path = tmp_path / small.name
+    shutil.copy(small, path)
+    with h5py.File(path, "a", locking=locking) as held:
+        for look in segment.load, segment.verify:
+            with pytest.raises(StorageError, match="open for writing"):
+                look(path)
+        held.close()
+    assert len(segment.load(path).parts) == len(segment.load(small).parts)
+
+
 @pytest.mark.parametrize("end", [b"sweeps-segment-2", b"sweeps-segment-25", b"sweeps-results-7"])
 def test_a_later_format_is_refused_with_that_reason(small, tmp_path, end):
     path = tmp_path / small.name
