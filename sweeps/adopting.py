@@ -75,8 +75,9 @@ def adopt(subject: Subject) -> None:
 def _name_as_segment(orphan: _Orphan) -> None:
     with contextlib.suppress(OSError), files.linked(orphan.path, orphan.folder) as new:
         # Who reads the segment checks its digest; others may have replaced the file meanwhile.
-        disk.replace(new, orphan.folder / _name(new))
-        disk.flush_folder(orphan.folder)
+        if held_attributes(new).get("fingerprint") == orphan.folder.name:
+            disk.replace(new, orphan.folder / _name(new))
+            disk.flush_folder(orphan.folder)
         return
     files.commit(orphan.folder / _name(orphan.path), _content(orphan.path))  # no links here
 
@@ -126,6 +127,6 @@ def _orphan(subject: Subject, path: Path) -> _Orphan | None:
         return None if names else _Orphan(path, folder, n_done, None)
     index = memo.scan(folder)
     is_known = all((index.find(part.keys) >= 0).all() for part in whole.parts)
-    if is_known and (names or not n_others):
+    if is_known and (index.segments or not n_others):
         return None
     return _Orphan(path, folder, n_done, None if n_others else whole)

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sweeps import (
+    claims,
     computing,
     dispatching,
     explanations,
@@ -208,7 +209,9 @@ def _compute(
 ) -> dispatching.Tally:
     if not len(todo):
         return dispatching.Tally()
-    with interruptible() as interruption:
+    # It claims nothing, and says by it that it lives: nobody is to clean up under it.
+    present = claims.Claims(subject.memo, subject.keys)
+    with contextlib.closing(present), interruptible() as interruption:
         return computing.compute_points(subject, todo, options or Options(), watch, interruption)
 
 

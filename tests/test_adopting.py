@@ -198,6 +198,16 @@ def test_a_memo_that_has_all_of_a_file_is_asked_for_names_only(subject, monkeypa
     assert execute(over(subject, grid(x=[3, 9], y=[1])), SERIAL).n_computed == 1
 
 
+def test_a_file_of_other_code_that_takes_its_place_meanwhile_is_not_linked(subject):
+    execute(subject, SERIAL)
+    alone(subject)
+    (orphan,) = adopting._orphans(subject)
+    other = orphan._replace(folder=orphan.folder.with_name("0" * 32))
+    other.folder.mkdir(parents=True)
+    adopting._name_as_segment(other)
+    assert not list(other.folder.iterdir())
+
+
 def test_equal_points_of_a_sample_are_adopted_once(tmp_path):
     space = sample.sobol(8, seed=1, x=range(3), y=range(2))
     made = experiment(space, name="drawn")(lambda x, y: x + y)
