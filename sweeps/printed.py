@@ -96,7 +96,8 @@ class Collector:
     @contextlib.contextmanager
     def capturing(self, *, is_in_process: bool) -> Iterator[None]:
         """Collect until the end of the context; points of this process print to here, too."""
-        self._thread.start()
+        with contextlib.suppress(RuntimeError):  # of a limit to threads: it is shown at the end
+            self._thread.start()
         with printing.captured() if is_in_process else contextlib.nullcontext():
             yield
 

@@ -57,7 +57,8 @@ def loky(work: Work, blocks: Iterator[Any], n_workers: int) -> Generator[Receipt
             tracker.ensure_running()
     _let_pass(loky_resource_tracker)
     try:
-        yield from _parallel(_processes(n_workers), work, blocks, n_workers)
+        with needs.told(is_start=False):
+            yield from _parallel(_processes(n_workers), work, blocks, n_workers)
     except BrokenProcessPool as error:  # TerminatedWorkerError is one; it names no task
         yield Lost(str(error))
 

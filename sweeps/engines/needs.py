@@ -13,7 +13,7 @@ _INSTEAD = (
     "or compute in this process with --engine serial, where no time or memory limit holds, and a "
     "crash ends the run"
 )
-_THREADS = "can't start new thread"
+_THREADS = ("can't start new thread", "unable to start watchdog thread")
 
 
 def check(*, processes: bool) -> None:
@@ -52,20 +52,37 @@ def check(*, processes: bool) -> None:
 
 
 @contextlib.contextmanager
-def told() -> Iterator[None]:
-    """Say which of its needs a start of processes lacks."""
+def told(*, is_start: bool = True) -> Iterator[None]:
+    """Say which of its needs a start of processes lacks.
+
+    Parameters
+    ----------
+    is_start : bool
+        Whether nothing else goes on, so that what is missing may be semaphores, too.
+    """
     try:
         yield
-    except RuntimeError as error:
-        if _THREADS not in str(error):
+    except (OSError, RuntimeError) as error:
+        number = next(filter(None, map(_limit, _chain(error))), 0)
+        if number:
+            raise _beyond_limit(number) from error
+        if not is_start or not isinstance(error, OSError) or error.filename is not None:
             raise
-        raise _beyond_limit(errno.EAGAIN) from error
-    except OSError as error:
-        if error.filename is not None:
-            raise
-        if error.errno in _LIMITS:
-            raise _beyond_limit(error.errno) from error
         raise _without_semaphores(error) from error
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and those that it came from."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _limit(error: BaseException) -> int:
+    """Which limit an error is of, as an errno, or 0."""
+    if isinstance(error, OSError):
+        return error.errno if error.errno in _LIMITS and error.filename is None else 0
+    return errno.EAGAIN if any(text in str(error) for text in _THREADS) else 0
 
 
 _LIMITS = {
