@@ -276,6 +276,7 @@ def sheet(
             failures=_failures(gathered.failures),
             attributes=attributes,
             kept=kept,
+            rounded=reader.rounded,
         )
 
 

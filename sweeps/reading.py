@@ -15,7 +15,6 @@ import numpy.typing as npt
 from sweeps import copying, memo, quantities, segment
 from sweeps.block import Array, Header
 from sweeps.copying import Extent
-from sweeps.nameless import NAME
 from sweeps.schema import Agreed
 
 _MAX_OPEN = 64
@@ -52,7 +51,7 @@ class Reader:
     left_out : mapping of int to collection of str
         Outputs that a part has and its points do not land, by number of the part.
 
-    It keeps files open; `close` it.
+    It keeps files open; `close` it. `rounded` names outputs some of whose integers it has rounded.
     """
 
     def __init__(
@@ -70,6 +69,8 @@ class Reader:
         self._parts = [index.parts[number] for number in parts]
         self._open: OrderedDict[Path, h5py.File] = OrderedDict()
         self._are_all_done = bool((entries >= 0).all())
+        self._places: dict[segment.StoredPart, dict[str, tuple[int, Header]]] = {}
+        self.rounded: set[str] = set()
 
     def has_holes(self, name: str) -> bool:
         """Whether some point has no value of an output."""
@@ -94,11 +95,15 @@ class Reader:
             if header.counts is None:
                 where = (at, *map(slice, header.shape)) if agreed.is_ragged else at
                 if 0 not in header.shape:
-                    made[where] = _changed(self._rows(part, number, header, rows), change)
+                    stored = self._rows(part, number, header, rows)
+                    self._note_rounded(agreed, stored)
+                    made[where] = _changed(stored, change)
                 missing[where] = False
             else:
                 counts = header.counts[rows]
-                flat = _changed(self._flat(part, number, header.counts, rows), change)
+                stored = self._flat(part, number, header.counts, rows)
+                self._note_rounded(agreed, stored)
+                flat = _changed(stored, change)
                 if not agreed.is_ragged:
                     made[at], missing[at] = flat.reshape(-1, *agreed.shape), False
                     continue
@@ -206,10 +211,19 @@ class Reader:
 
     def _find(self, part: segment.StoredPart, name: str) -> tuple[int, Header] | None:
         """Number and header of an output in a part that has it."""
-        if self._left_out and name in self._left_out.get(id(part), ()):
-            return None
-        names = (name, NAME) if name == self._nameless else (name,)
-        return next(((i, h) for i, h in enumerate(part.variables) if h.name in names), None)
+        places = self._places.get(part)
+        if places is None:  # of a part with thousands of outputs, looking through takes long
+            named = [(h.name or self._nameless, i, h) for i, h in enumerate(part.variables)]
+            places = self._places[part] = {own: (i, h) for own, i, h in reversed(named)}
+        return places.get(name)
+
+    def _note_rounded(self, agreed: Agreed, found: Array) -> None:
+        """Note an output whose integers become floats that are others."""
+        if found.dtype.kind in "iu" and found.dtype.itemsize == 8 and agreed.dtype.kind in "fc":
+            with np.errstate(invalid="ignore"):  # 2^63 is a float, and no int64
+                back = found.astype(agreed.dtype).real.astype(found.dtype)
+            if (back != found).any():
+                self.rounded.add(agreed.name)
 
     def _rows(self, part: segment.StoredPart, number: int, header: Header, rows: Rows) -> Array:
         """Values at some rows of a part."""

@@ -157,6 +157,12 @@ def _land(
         kept, place = taken.kept, subject.memo
     with gathering.sheet(gathered, attributes, kept) as sheet:
         landed = landing.land(subject.landed, sheet, summary, place)
+    if sheet.rounded:
+        told += (
+            f"integers beyond 2^53 are rounded in {', '.join(map(repr, sorted(sheet.rounded)))} of "
+            f"{subject.experiment.name!r}, since other points returned floats or unsigned integers "
+            "there: return one type at all points; the memo has them exactly",
+        )
     if taken is not None:
         names.append(landed.segment)
         absorbing.let_go(subject.memo, taken, landed.segment)

@@ -132,6 +132,8 @@ class Sheet(Arrays):
         The provenance, as attributes of the root, or datasets of `GROUP` where it is long.
     kept : Kept or None
         What of it the memo has no other copy of.
+    rounded : collection of str
+        Outputs some of whose integers are floats here, and others; known once all are read.
     """
 
     status: Array
@@ -139,6 +141,7 @@ class Sheet(Arrays):
     failures: Failures
     attributes: Mapping[str, Any]
     kept: Kept | None = None
+    rounded: Collection[str] = ()
 
 
 @dataclass(frozen=True)

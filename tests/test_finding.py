@@ -293,3 +293,18 @@ def test_workers_refuse_a_module_that_a_script_imports_and_that_runs_then(write,
     done = subprocess.run(script, capture_output=True, timeout=60)
     assert done.returncode == 1
     assert b"put the call under `if __name__" in done.stderr
+
+
+@pytest.mark.parametrize("module", ["latin", "helper"])
+def test_a_module_that_is_no_utf_8_is_named(sweeps, module):
+    own = "from sweeps import experiment, grid\nimport experiments.helper as helper\n"
+    own += "@experiment(grid(x=[1]))\ndef latin(x):\n    return helper.one()\n"
+    texts = {"latin": own, "helper": "def one():\n    return 1\n"}
+    for name, text in texts.items():
+        raw = text.encode() + (b"# caf\xe9\n" if name == module else b"")
+        Path("experiments", f"{name}.py").write_bytes(raw)
+    said = sweeps("run", "latin", "--engine", "serial")
+    assert said.code == 2
+    assert f"{module}.py" in said.err
+    assert "Traceback" not in said.err
+    assert "utf-8" in said.err.lower()

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from sweeps import loading
+import sweeps as package
+from sweeps import experiment, grid, loading, showing
 from sweeps.errors import HostileFileError, LaterFormatError, StorageError
 from sweeps.landing import Coordinate, Failures, Output, Sheet, land
 from sweeps.loading import load
@@ -232,3 +233,49 @@ def test_a_file_of_a_later_format_is_refused_with_that_reason(tmp_path, n_kept):
     with pytest.raises(LaterFormatError, match=r"of format 2, .* up to 1") as told:
         load(path)
     assert "damaged" not in str(told.value)
+
+
+IDS = [2**60 + 1, 2**60 + 2, -(2**63), 2**63 - 1]
+
+
+@pytest.mark.parametrize("offset", [0, 2**63], ids=["signed", "unsigned"])
+def test_integers_that_missing_points_round_are_named_and_can_be_had_exactly(project, offset):
+    def ids(i):
+        if i == len(IDS):
+            raise RuntimeError("no id")
+        return {"id": np.uint64(IDS[i] + offset) if offset else IDS[i], "small": i}
+
+    made = experiment(grid(i=range(len(IDS) + 1)), name="ids")(ids)
+    with pytest.warns(UserWarning, match="rounded in 'id', where"):
+        made.run(engine="serial")
+    with pytest.warns(UserWarning, match="masked=False"):
+        package.load("ids")
+    found = package.load("ids", masked=False).id
+    assert found.values[:-1].tolist() == [each + offset for each in IDS]
+    assert found.values[-1] == found.attrs["_FillValue"]
+    seen = showing.view(Path("results/ids.h5"))
+    assert [row[1] for row in seen.rows[:-1]] == [each + offset for each in IDS]
+    assert (seen.outputs[0].min, seen.outputs[0].max) == (min(IDS) + offset, max(IDS) + offset)
+
+
+@pytest.mark.filterwarnings("error:integers", "ignore:1 of 3 points")
+def test_integers_that_floats_have_are_no_reason_to_warn(project):
+    made = experiment(grid(i=[0, 1, 2]), name="ids")(lambda i: 2**60 // i)
+    assert made.run(engine="serial").ids.values[1:].tolist() == [2.0**60, 2.0**59]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[2**60 + 1, 0.5], [0.5, 2**60 + 1], [np.uint64(2**63 + 1), -1], [[2**60 + 1], [0.5]]],
+    ids=str,
+)
+def test_integers_beside_floats_or_unsigned_ones_are_not_rounded_silently(project, values):
+    made = experiment(grid(i=[0, 1]), name="mixed")(lambda i: values[i])
+    with pytest.warns(UserWarning, match="rounded in 'mixed' of 'mixed', since other points"):
+        made.run(engine="serial")
+
+
+def test_small_integers_beside_floats_are_what_they_were(project, recwarn):
+    made = experiment(grid(i=[0, 1]), name="mixed")(lambda i: [1, 0.5][i])
+    assert made.run(engine="serial").mixed.values.tolist() == [1.0, 0.5]
+    assert not recwarn.list

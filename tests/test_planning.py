@@ -130,3 +130,12 @@ def test_equal_points_of_a_sample_are_computed_once():
     assert (plan.n_points, plan.n_missing, len(todo)) == (50, 50, 6)
     computed = [tuple(point.values()) for point in drawn.parameters_at(todo)]
     assert len(set(computed)) == 6
+
+
+def test_more_dimensions_than_hdf5_has_are_refused_before_a_point_is_computed():
+    names = [f"p{i}" for i in range(33)]
+    space = grid(**{name: [0] for name in names})
+    made = experiment(space, name="wide")(lambda **parameters: 0.0)
+    with pytest.raises(DeclarationError, match="33 dimensions, and HDF5 has room for 32"):
+        planning.check(made)
+    planning.check(planned(grid(a=[0, 1])))
