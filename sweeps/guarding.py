@@ -196,7 +196,10 @@ def _below(pid: int) -> Iterator[int]:
 
 
 def _is_guard(pid: int) -> bool:
-    return Path(f"/proc/{pid}/comm").read_bytes().strip() == _NAME
+    try:
+        return Path(f"/proc/{pid}/comm").read_bytes().strip() == _NAME
+    except OSError:  # without /proc all are told to end
+        return True
 
 
 def end_process() -> NoReturn:
@@ -224,6 +227,8 @@ def nothing_left(is_asked: bool) -> Iterator[None]:
         atexit.register(end_process)
         raise
     end_descendants(before | {getattr(tracker, "_pid", None) for tracker in _trackers()})
+    if sys.platform == "linux":
+        _control(_PR_SET_CHILD_SUBREAPER, 0)
     _left.extend(t for t in threading.enumerate() if t not in threads and not t.daemon)
 
 
@@ -245,22 +250,25 @@ def _flush() -> None:
 def end(process: Any) -> None:
     """End a worker and all that it has started, by means that are always there.
 
-    loky's own way needs psutil or the program `pgrep`.
+    loky's own way needs psutil or the program `pgrep`. Pools of others end in this way too.
 
     Parameters
     ----------
     process
         What loky knows as the worker.
     """
-    with contextlib.suppress(OSError):
-        if sys.platform == "linux":
-            os.kill(process.pid, _END)
-        else:
-            os.killpg(process.pid, signal.SIGKILL)
+    pid = process.pid
+    is_guard = sys.platform == "linux" and _is_guard(pid)
+    for each in [pid] if is_guard else [*_below(pid), pid]:
+        with contextlib.suppress(OSError):
+            os.kill(each, _END if is_guard else signal.SIGKILL)
+    if sys.platform != "linux":
+        with contextlib.suppress(OSError):
+            os.killpg(pid, signal.SIGKILL)
     process.join(2 * _MAX_ENDING_S)
     if process.exitcode is None:
         with contextlib.suppress(OSError):
-            os.kill(process.pid, signal.SIGKILL)
+            os.kill(pid, signal.SIGKILL)
         process.join(_MAX_ENDING_S)
 
 

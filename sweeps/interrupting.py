@@ -33,7 +33,7 @@ _handled: list[tuple[int, Handler, Any]] = []
 
 _forking = threading.local()
 
-_MOMENT_S = 0.001
+_MOMENT_S = 0.005
 
 
 class Interrupted(BaseException):
@@ -181,6 +181,9 @@ def _raise_later(numbers: set[int]) -> None:
 
 
 def _send(number: int) -> None:
+    # Twice: from the first one this thread may come back just as the other one is about to wait
+    # for something, and a signal before it waits would not wake it.
+    time.sleep(_MOMENT_S)
     time.sleep(_MOMENT_S)
     os.kill(os.getpid(), number)
 

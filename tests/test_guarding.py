@@ -93,3 +93,25 @@ def test_what_was_there_before_stays():
     finally:
         before.kill()
         before.wait()
+
+
+def test_pools_of_others_are_ended_with_what_they_started():
+    program = ["sh", "-c", "sleep 1000 & echo; wait"]
+    with subprocess.Popen(program, stdout=subprocess.PIPE) as other:
+        other.stdout.readline()
+        guarding.end(Known(other))
+        assert other.stdout.read() == b""  # and nobody holds the pipe
+
+
+class Known:
+    """What loky would know it as."""
+
+    def __init__(self, process):
+        self.process, self.pid = process, process.pid
+
+    def join(self, timeout_s):
+        self.process.wait(timeout_s)
+
+    @property
+    def exitcode(self):
+        return self.process.poll()
