@@ -24,6 +24,7 @@ from enum import Enum
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from sweeps.importing import is_project_file
 from sweeps.signature import is_async
@@ -50,6 +51,7 @@ _LOCKS: dict[type, Callable[[], Any]] = {
 }
 _WRITES = frozenset({"STORE_DEREF", "DELETE_DEREF"})
 _LARGE_TEXT = 64
+_NONE: Mapping[int, int] = types.MappingProxyType({})
 
 
 def can_change(thing: Any) -> bool:
@@ -266,9 +268,10 @@ def copier(thing: Any) -> tuple[Make, list[str]]:
     >>> make(), original
     ({'seen': []}, {'seen': []})
     """
-    file = io.BytesIO()
-    pickler = Pickler(file)
+    file, first = io.BytesIO(), Pickler(io.BytesIO())
+    pickler = Pickler(file, first.n_arrays)
     try:
+        first.dump(thing)
         pickler.dump(thing)
     except Exception:  # of someone else's: whatever it says when it is taken apart
         return lambda: thing, [type(thing).__name__]
@@ -278,10 +281,10 @@ def copier(thing: Any) -> tuple[Make, list[str]]:
         return _Unpickler(io.BytesIO(taken_apart), table).load()
 
     try:
-        make()
+        is_copied = make() is not thing  # or its class makes one object only
     except Exception:
-        return lambda: thing, [type(thing).__name__]
-    return make, pickler.shared
+        is_copied = False
+    return (make, pickler.shared) if is_copied else (lambda: thing, [type(thing).__name__])
 
 
 class _Unpickler(pickle.Unpickler):
@@ -301,10 +304,18 @@ class Pickler(pickle.Pickler):
     """Takes things apart; what cannot change goes to a table, by which copies share it.
 
     With protocol 4, since arrays of the next one do not own their memory.
+
+    Attributes
+    ----------
+    n_arrays : dict of int to int
+        How many arrays were met that have the same memory, by the id of its owner. Where a first
+        pickler has met several, they have the same memory in the copy, too.
     """
 
-    def __init__(self, file: io.BytesIO) -> None:
+    def __init__(self, file: io.BytesIO, n_arrays: Mapping[int, int] = _NONE) -> None:
         super().__init__(file, protocol=4)
+        self.n_arrays: dict[int, int] = {}
+        self._n_arrays = n_arrays
         self.table: dict[int, tuple[Any, int]] = {}
         self.shared: list[str] = []
 
@@ -333,10 +344,12 @@ class Pickler(pickle.Pickler):
         if kind in _LOCKS:  # none of a point that never releases its own
             return _LOCKS[kind], ()
         if kind is np.ndarray:
-            return NotImplemented
+            return self._array(item)
         if hasattr(kind, "__deepcopy__"):
             return copy.deepcopy, (Same(item),)
         reduce = copyreg.dispatch_table.get(kind)
+        if reduce is None and _keeps_less(kind):
+            return copyreg.__newobj__, (kind,), vars(item)  # type: ignore[attr-defined]
         try:
             reduced = reduce(item) if reduce else item.__reduce_ex__(4)
         except Exception:  # a file, a generator
@@ -345,6 +358,16 @@ class Pickler(pickle.Pickler):
         if isinstance(reduced, str):  # the name of a global
             return operator.itemgetter(0), ((Same(item),),)
         return reduced
+
+    def _array(self, item: npt.NDArray[Any]) -> Any:
+        base = item.base
+        owner = base if type(base) is np.ndarray and base.base is None else item
+        self.n_arrays[id(owner)] = self.n_arrays.get(id(owner), 0) + 1
+        is_whole = owner.flags.c_contiguous or owner.flags.f_contiguous
+        if owner is item or not is_whole or not item.size or self._n_arrays.get(id(owner), 1) < 2:
+            return NotImplemented
+        offset = item.__array_interface__["data"][0] - owner.__array_interface__["data"][0]
+        return _view, (owner, item.shape, item.dtype, offset, item.strides)
 
     @staticmethod
     def _function(item: types.FunctionType) -> Any:
@@ -360,6 +383,23 @@ class Pickler(pickle.Pickler):
             item.__doc__,
         )
         return _new_function, own, state, None, None, _fill_function
+
+
+def _keeps_less(kind: Any) -> bool:
+    """Whether a class leaves something out where it is pickled, and nothing puts it back."""
+    return (
+        kind.__getstate__ is not object.__getstate__
+        and not any(hasattr(kind, own) for own in ("__setstate__", "__slots__", "__getnewargs__"))
+        and not hasattr(kind, "__getnewargs_ex__")
+        and kind.__reduce_ex__ is object.__reduce_ex__
+        and kind.__reduce__ is object.__reduce__
+        and kind.__dictoffset__ != 0
+    )
+
+
+def _view(owner: npt.NDArray[Any], shape: Any, dtype: Any, offset: int, strides: Any) -> Any:
+    memory: Any = owner if owner.flags.c_contiguous else owner.T
+    return np.ndarray(shape, dtype, memory, offset, strides)
 
 
 def _new_function(

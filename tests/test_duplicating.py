@@ -167,6 +167,54 @@ def test_a_copy_shares_what_it_is_made_by_and_holds_its_parts_as_often():
     assert made["b"][1:] == [Method.RK4, Meter, pure]
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_arrays_that_share_their_memory_do_so_in_a_copy(order):
+    whole = np.zeros((3, 4), order=order)
+    thing = {"whole": whole, "part": whole[1:, ::-2], "row": whole[0], "other": np.ones(2)[:1]}
+    make, shared = copier(thing)
+    for _ in range(2):
+        made = make()
+        made["part"] += 1
+        made["row"][:] = 5
+        assert made["whole"].tolist() == [[5, 5, 5, 5], [0, 1, 0, 1], [0, 1, 0, 1]]
+        assert made["other"].tolist() == [1]
+    assert not shared and not whole.any()
+
+
+def test_a_small_view_of_a_large_array_is_copied_alone():
+    made = copier([np.zeros(10**6)[:2]])[0]()
+    assert made[0].base is None
+
+
+class Dropping:
+    def __init__(self):
+        self.cache, self.n = {}, 0
+
+    def __getstate__(self):
+        return {"n": self.n}
+
+
+def test_what_a_class_leaves_out_of_pickles_is_in_a_copy():
+    thing = Dropping()
+    made = copier(thing)[0]()
+    made.cache["a"] = 1
+    assert (made.n, thing.cache) == (0, {})
+
+
+class Only:
+    _made = None
+
+    def __new__(cls):
+        cls._made = cls._made or super().__new__(cls)
+        return cls._made
+
+
+def test_an_object_of_a_class_that_makes_one_is_shared_and_named():
+    only = Only()
+    make, shared = copier(only)
+    assert (make(), shared) == (only, ["Only"])
+
+
 class OfOneKind:
     def __init__(self, registry):
         self.registry = registry
