@@ -24,11 +24,13 @@ _ARRAY_PROTOCOLS = ("__array__", "__array_interface__", "__array_struct__")
 
 def snapshot(value: Any) -> Any:
     """Keep a returned value as it is now; the function may use its arrays and buffers again."""
+    if type(value) is dict:  # by far the most
+        return {k: v if type(v) in SCALARS else snapshot(v) for k, v in value.items()}
     if type(value) in SCALARS or isinstance(value, (np.generic, str, bytes, range)):
         return value
     if isinstance(value, np.ndarray) and type(value) in PLAIN_ARRAYS:
         return copy.deepcopy(value) if quantities.holds_quantity(value) else np.array(value)
-    if isinstance(value, np.ndarray) or quantities.is_quantity(value):
+    if isinstance(value, np.ndarray):
         return copy.copy(value)
     named = fields(value)
     if named is not None:
@@ -37,6 +39,8 @@ def snapshot(value: Any) -> Any:
         return [snapshot(item) for item in value]
     if is_xarray(value):
         return value.copy(deep=True).load()
+    if quantities.is_quantity(value):
+        return copy.copy(value)
     if is_table(value) or has_unit(value):
         return value
     if _is_array(value):
@@ -50,8 +54,10 @@ def snapshot(value: Any) -> Any:
 
 def has_unit(value: Any) -> bool:
     """Whether an array has a unit that numpy would drop, of a library that we do not know."""
-    unit = getattr(value, "units", None) or getattr(value, "unit", None)
-    return hasattr(value, "__array__") and unit is not None and not isinstance(unit, str)
+    if isinstance(value, np.generic) or not hasattr(value, "__array__"):
+        return False
+    unit = getattr(value, "units", getattr(value, "unit", None))
+    return unit is not None and not isinstance(unit, str)
 
 
 def _is_array(value: Any) -> bool:
