@@ -89,6 +89,8 @@ def write(file: h5py.File, put: Put, kept: Kept) -> None:
     group.attrs["created_ns"] = kept.created_ns
     group.attrs["n_others"] = kept.n_others
     group.attrs["segments"] = json.dumps(kept.segments)
+    # Octave's ncinfo fails with groups beside each other of which one has no variable.
+    put(group, "n_parts", np.array(len(kept.parts)))
     for number, part in enumerate(kept.parts):
         own = group.create_group(f"part{number}", track_order=True)
         packing.write(own, put, part.keys, part.variables, part.coordinates)
@@ -110,7 +112,7 @@ def load(file: h5py.File) -> Kept:
     """
     group = file[MEMO]
     sizes = tuple(map(int, file[GROUP]["status"].shape))
-    parts = tuple(_part(group[name], sizes) for name in group)
+    parts = tuple(_part(group[name], sizes) for name in group if name.startswith("part"))
     fingerprint = str(h5.plain(group.attrs["fingerprint"]))
     created_ns = int(group.attrs["created_ns"])
     return Kept(fingerprint, created_ns, parts, *origin(file))
