@@ -70,13 +70,20 @@ def test_a_damaged_file_is_not_loaded_and_the_next_run_lands_it_anew(sweeps, lan
     assert package.load(landed).drop_attrs().identical(before.drop_attrs())
 
 
-def test_a_damaged_segment_is_set_aside_and_its_points_are_computed_again(sweeps, landed):
+@pytest.mark.parametrize(
+    ("is_shown", "expected"), [(True, "0 computed, 3 reused"), (False, "1 computed, 2 reused")]
+)
+def test_points_of_a_damaged_segment_are_those_of_the_results_file_or_computed_again(
+    sweeps, landed, is_shown, expected
+):
     flip(segments(landed)[1])
     data = sweeps("verify", "square", "--json").json
     ((damage,), n) = data["damages"], len(segments(landed))
     assert (damage["kind"], damage["state"], n) == ("segment", "damaged", 2)
     assert damage["path"].endswith(memo.BAD_SUFFIX)
-    assert "1 computed, 2 reused" in sweeps("run", "square", "x=range(0,3)").out
+    if not is_shown:
+        landed.unlink()
+    assert expected in sweeps("run", "square", "x=range(0,3)").out
     assert sweeps("verify", "square").code == 0
 
 
