@@ -201,7 +201,7 @@ def test_signals_to_a_run_end_what_its_points_wait_for(project, engine, numbers)
         for number in numbers:
             going.send_signal(number)
             if number != numbers[-1]:
-                going.stdout.readline()  # that what is under way is finished
+                assert any(b"finishing" in line for line in going.stdout)
         going.communicate(timeout=60)  # and nobody holds the pipe
     assert going.returncode == (-signal.SIGKILL if signal.SIGKILL in numbers else 130)
     assert not left(mark)
