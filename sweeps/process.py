@@ -172,7 +172,8 @@ class Surroundings:
             if self._is_worker and not is_quick:
                 self._restore_own()
             before = frozenset(self._state.restless)
-            changed = self._state.restore(is_quick=is_quick)
+            is_ours = self._is_worker or self._n_blocks > 0  # else they may be diverted
+            changed = self._state.restore(is_quick=is_quick, with_streams=is_ours)
         except (OSError, ValueError) as error:
             raise SpoiledError(f"its process cannot go on: {error}") from error
         self.n_looked += not is_quick

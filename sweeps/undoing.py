@@ -133,19 +133,19 @@ def _set_environment(now: Mapping[bytes, bytes], wanted: Mapping[bytes, bytes]) 
 
 
 class _Warnings:
-    """Filters of `warnings`, and what shows them."""
+    """Filters of `warnings`."""
 
     name, is_told = "warnings filters", False
 
     def save(self) -> Any:
-        return warnings.filters, list(warnings.filters), warnings.showwarning
+        return warnings.filters, list(warnings.filters)
 
     def is_same(self, saved: Any) -> bool:
-        filters, held, show = saved
-        return warnings.filters is filters and filters == held and warnings.showwarning is show
+        filters, held = saved
+        return warnings.filters is filters and bool(filters == held)
 
     def restore(self, saved: Any) -> None:
-        filters, held, warnings.showwarning = saved
+        filters, held = saved
         warnings.filters = filters
         filter_warnings(held)
 
@@ -237,8 +237,13 @@ def _set_path(path: Iterable[str]) -> None:
 
 
 def _set_streams(streams: Iterable[Any]) -> None:
-    for name, stream in zip(_STREAMS, streams, strict=True):
+    *own, warnings.showwarning = streams
+    for name, stream in zip(_STREAMS, own, strict=True):
         setattr(sys, name, stream)
+
+
+def _streams() -> list[Any]:
+    return [*(getattr(sys, name) for name in _STREAMS), warnings.showwarning]
 
 
 def _set_collecting(how: tuple[bool, tuple[int, int, int]]) -> None:
@@ -259,8 +264,7 @@ def _always() -> list[Setting]:
         _Warnings(),
         _Value("switch interval", sys.getswitchinterval, sys.setswitchinterval),
         _Value("digits of integers", sys.get_int_max_str_digits, sys.set_int_max_str_digits),
-        _Value(_STREAMS_NAME, lambda: [getattr(sys, name) for name in _STREAMS], _set_streams,
-               is_told=False),
+        _Value(_STREAMS_NAME, _streams, _set_streams, is_told=False),
         _Value("garbage collection", lambda: (gc.isenabled(), gc.get_threshold()), _set_collecting,
                is_told=False),
         _Names("builtins", vars(builtins)),
@@ -314,7 +318,7 @@ class State:
             for setting, saved in self._saved
         ]
 
-    def restore(self, *, is_quick: bool = False) -> set[str]:
+    def restore(self, *, is_quick: bool = False, with_streams: bool = True) -> set[str]:
         """Undo what was changed, and say what that was; or look only at what was changed before.
 
         Raises
@@ -326,6 +330,8 @@ class State:
         failed: Exception | None = None
         for setting, saved in self._saved:
             if is_quick and setting.name not in self.restless:
+                continue
+            if not with_streams and setting.name == _STREAMS_NAME:
                 continue
             try:
                 if not setting.is_same(saved):
