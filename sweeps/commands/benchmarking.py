@@ -80,16 +80,15 @@ def bench(
         found = benchmarking.last(subject)
     else:
         try:
-            with common.printing_to_stderr(as_json):
-                found = benchmarking.measure(
-                    subject,
-                    points,
-                    workers,
-                    rounds or benchmarking.N_ROUNDS,
-                    axes=dict(word.split("=", 1) for word in axes),
-                    only=only,
-                    tell=lambda text: common.warn(f"bench {name}: {text}"),
-                )
+            found = benchmarking.measure(
+                subject,
+                points,
+                workers,
+                rounds or benchmarking.N_ROUNDS,
+                axes=dict(word.split("=", 1) for word in axes),
+                only=only,
+                tell=lambda text: common.warn(f"bench {name}: {text}"),
+            )
         except (Interrupted, KeyboardInterrupt):
             common.warn("interrupted: nothing is kept of a benchmark that is not finished")
             return common.INTERRUPTED
