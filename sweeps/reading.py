@@ -214,7 +214,9 @@ class Reader:
         places = self._places.get(part)
         if places is None:  # of a part with thousands of outputs, looking through takes long
             named = [(h.name or self._nameless, i, h) for i, h in enumerate(part.variables)]
-            places = self._places[part] = {own: (i, h) for own, i, h in reversed(named)}
+            gone = self._left_out.get(id(part), ())
+            places = {own: (i, h) for own, i, h in reversed(named) if own not in gone}
+            self._places[part] = places
         return places.get(name)
 
     def _note_rounded(self, agreed: Agreed, found: Array) -> None:

@@ -26,13 +26,14 @@ def fragile(x):
         raise ValueError("two is not\\nallowed")
     return x / 2
 """
-PLAN_KEYS = {"experiment", "points", "reused", "missing", "failed", "stale", "unwatched"}
+COUNTS = {"points", "missing", "failed", "stale"}
+PLAN_KEYS = COUNTS | {"experiment", "reused", "unwatched", "notes"}
 RUN_KEYS = {
     *("experiment", "points", "reused", "computed", "failed", "excluded", "seconds", "results"),
     "fingerprint",
 }
-STATUS_KEYS = PLAN_KEYS - {"reused", "unwatched"} | {"done", "known", "landed", "running"}
-STATUS_KEYS |= {"results", "fingerprint"}
+STATUS_KEYS = COUNTS | {"experiment", "done", "known", "landed", "running", "results"}
+STATUS_KEYS |= {"fingerprint"}
 FAILURE_KEYS = {"position", "params", "kind", "type", "message", "traceback", "attempts"}
 COMMANDS = (
     *("list", "new", "plan", "run", "land", "status", "failures", "printed", "show"),

@@ -61,7 +61,7 @@ def test_failures_are_small_and_cost_what_points_cost(project, sweeps, message, 
     with h5py.File(project / "results" / "fails.h5") as file:
         table = file["_sweeps/failures"]
         assert table["position"].shape == (n,)
-        assert len(table["texts"]) <= 10 + (n if "{" in message else 0)
+        assert len(table["text_end"]) <= 10 + (n if "{" in message else 0)
     print(f"\n{message} {options or 'plain'}: {n:,} points; seconds of success, of failure:")
     for command in commands:
         print(f"  {command:15} {took['works', command]:6.2f} {took['fails', command]:6.2f}")

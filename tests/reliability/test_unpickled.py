@@ -21,7 +21,7 @@ DANGEROUS = re.compile(
 ALLOWED = {
     ("worker.py", "pickle.load"): "settings of a run, whose SHA-256 came by a pipe",
     ("worker.py", "pickle.loads"): "an experiment without a module, which came by a pipe",
-    ("briefing.py", "cloudpickle.dumps"): "writes; `worker` checks what it reads",
+    ("briefing.py", "cloudpickle.Pickler"): "writes; `worker` checks what it reads",
     ("provenance.py", "subprocess"): "git, asked for commit and patch",
     ("briefing.py", "pickle.HIGHEST_PROTOCOL"): "a number",
     ("duplicating.py", "pickle.Pickler"): "takes objects of this process apart",
@@ -39,6 +39,7 @@ ALLOWED = {
     ("engines/local.py", "joblib.externals"): "imports",
     ("engines/local.py", "joblib._parallel_backends"): "an import",
     ("engines/local.py", "joblib.parallel"): "an import",
+    ("engines/local.py", "joblib.executor"): "an import",
     ("commands/reproducing.py", "__import__"): "the debugger that PYTHONBREAKPOINT names",
 }
 
