@@ -116,8 +116,8 @@ def _agree(
     Arrays of different shapes are padded; where that would take far more than all of them do, the
     shape of the first one counts.
     """
-    units = experiment.units
-    agreement = schema.agree(forms, experiment.taken, units=units)
+    agree = functools.partial(noticing.agree, experiment)
+    agreement = agree(forms)
     ragged = _padded(agreement)
     if not ragged:
         return agreement
@@ -137,7 +137,7 @@ def _agree(
     }
     if not fixed:
         return agreement
-    return schema.agree(forms, experiment.taken, fixed=fixed, units=units)
+    return agree(forms, fixed=fixed)
 
 
 def _converted(
@@ -195,7 +195,7 @@ def count_refused(experiment: Experiment, maker: KeyMaker, index: memo.Index) ->
     every = [
         ([noticing.settled(h, experiment) for h in p.variables], p.coordinates) for p in index.parts
     ]
-    agreement = schema.agree(every, experiment.taken, units=experiment.units)
+    agreement = noticing.agree(experiment, every)
     if not (agreement.left_out or _padded(agreement)):
         return 0
     return gather(experiment, maker, index).n_refused

@@ -18,6 +18,7 @@ from sweeps.errors import OutputError
 
 STRING = h5py.string_dtype()
 TEXTS = "texts"
+MAX_DIMENSIONS = 32  # numpy 2 has 64
 ALLOWED = (
     "bool, int8 to int64, uint8 to uint64, float32, float64, complex64, complex128, "
     "str and datetime64 of whole microseconds"
@@ -255,6 +256,11 @@ def check_name(name: str) -> None:
     raise OutputError(f"cannot name a variable {name!r:.80}: {reason}.")
 
 
+def folded(name: str) -> str:
+    """See a name as where neither case nor Unicode form is told apart."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
 def clashing(names: Iterable[str]) -> list[tuple[str, ...]]:
     """Find the names that become one where case or Unicode form is not told apart.
 
@@ -265,6 +271,5 @@ def clashing(names: Iterable[str]) -> list[tuple[str, ...]]:
     """
     alike: dict[str, list[str]] = {}
     for name in names:
-        folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
-        alike.setdefault(folded, []).append(name)
+        alike.setdefault(folded(name), []).append(name)
     return [tuple(group) for group in alike.values() if len(group) > 1]

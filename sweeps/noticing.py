@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -49,6 +49,14 @@ def kind(headers: Iterable[Header], coordinates: Iterable[Variable]) -> Hashable
     )
 
 
+def agree(
+    experiment: Experiment, forms: Sequence[schema.PartForm], fixed: Collection[str] = ()
+) -> schema.Agreement:
+    """Find the form of all outputs of an experiment, as `schema.agree` does."""
+    n_dims = len(experiment.space.sizes)
+    return schema.agree(forms, experiment.taken, n_dims=n_dims, fixed=fixed, units=experiment.units)
+
+
 class Noticed:
     """Outputs that do not fit those of other points, as far as is known amid a run."""
 
@@ -67,8 +75,7 @@ class Noticed:
             return []
         listed = sorted(self._known.values(), key=lambda form: form[0])
         pairs = [(form[1], form[2]) for form in listed]
-        units = self._experiment.units
-        agreement = schema.agree(pairs, self._experiment.taken, units=units)
+        agreement = agree(self._experiment, pairs)
         told = []
         for name, misfit, at in _first(agreement, [form[0] for form in listed]):
             if name not in self._told:

@@ -33,6 +33,9 @@ _STORAGE_ATTRS = frozenset(
 )
 
 
+_FEWER = "return an array with fewer dimensions, or several arrays"
+
+
 class Value(NamedTuple):
     """One named value of one point."""
 
@@ -88,7 +91,7 @@ def outputs(
         if key in values:
             raise OutputError(f"{key!r} is an output and a coordinate of another: rename one")
         values[key] = labelled[key]
-    _check_sizes([*values.items(), *coordinates.items()])
+    _check_shapes([*values.items(), *coordinates.items()])
     own_dims = dict.fromkeys(d for v in (*values.values(), *coordinates.values()) for d in v.dims)
     auxiliary = tuple(key for key, c in coordinates.items() if c.dims != (key,))
     _check_names(tuple(values), tuple(own_dims), auxiliary, taken)
@@ -290,9 +293,14 @@ def _microseconds(shown: str, array: Array) -> Array:
     return made
 
 
-def _check_sizes(values: Iterable[tuple[str, Value]]) -> None:
+def _check_shapes(values: Iterable[tuple[str, Value]]) -> None:
     sizes: dict[str, int] = {}
     for key, value in values:
+        if len(value.dims) >= h5.MAX_DIMENSIONS:
+            raise OutputError(
+                f"output {key!r} has {len(value.dims)} dimensions, and HDF5 has room for "
+                f"{h5.MAX_DIMENSIONS - 1} beside that of the points: {_FEWER}"
+            )
         if len(set(value.dims)) < len(value.dims):
             raise OutputError(f"output {key!r} has a dimension twice in its dims {value.dims}")
         for dim, size in zip(value.dims, value.array.shape, strict=True):

@@ -12,14 +12,13 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from sweeps import keys
+from sweeps import h5, keys
 from sweeps.block import Block, Places, shortened
 from sweeps.declaring import Experiment
 from sweeps.errors import DeclarationError
 from sweeps.keying import MAX_POINTS, KeyMaker, too_many
 from sweeps.space import ABSENT, Positions, Space
 
-MAX_DIMENSIONS = 32  # of HDF5
 STEP = 2**18
 """Points that are looked at together: bounds the memory, 16 bytes a key."""
 
@@ -52,7 +51,7 @@ class Plan:
 
 
 def check(experiment: Experiment) -> None:
-    """Refuse a space of no points, of more than `MAX_POINTS`, or of more than `MAX_DIMENSIONS`.
+    """Refuse a space of no points, of more than `MAX_POINTS`, or of more than `h5.MAX_DIMENSIONS`.
 
     Raises
     ------
@@ -65,11 +64,11 @@ def check(experiment: Experiment) -> None:
     if n_points > MAX_POINTS:
         raise too_many(n_points)
     n_dimensions = len(experiment.space.sizes)
-    if n_dimensions > MAX_DIMENSIONS:
+    if n_dimensions > h5.MAX_DIMENSIONS:
         raise DeclarationError(
             f"{experiment.name!r} has {n_dimensions} dimensions, and HDF5 has room for "
-            f"{MAX_DIMENSIONS}: let axes vary together, by zipped() or points(), or leave those of "
-            "one value to defaults"
+            f"{h5.MAX_DIMENSIONS}: let axes vary together, by zipped() or points(), or leave those "
+            "of one value to defaults"
         )
 
 

@@ -85,6 +85,7 @@ def agree(
     parts: Sequence[PartForm],
     taken: Collection[str],
     *,
+    n_dims: int = 0,
     fixed: Collection[str] = (),
     units: Mapping[str, str] | None = None,
 ) -> Agreement:
@@ -96,6 +97,8 @@ def agree(
         In the order of the first point that each holds.
     taken : collection of str
         Names of the parameters and dimensions of the space.
+    n_dims : int
+        How many dimensions the space has, which all outputs have beside their own.
     fixed : collection of str
         Dimensions of outputs that have one length at all points.
     units : mapping of str to str, optional
@@ -116,7 +119,7 @@ def agree(
         made = [_facts_of_all(h, labels, labelled) for h in own_headers]
         clash = _clash((fact.name for facts in made for fact in facts), names, taken)
         for header, facts in zip(own_headers, made, strict=True):
-            misfit = ambiguity or _contradiction(facts, known)
+            misfit = ambiguity or _excess(header, n_dims) or _contradiction(facts, known)
             if clash is not None and misfit is None:
                 misfit = _clash((fact.name for fact in facts), names, taken)
             if misfit is not None:
@@ -238,6 +241,18 @@ def _contradiction(
     return None
 
 
+def _excess(h: Header, n_dims: int) -> Misfit | None:
+    """Find an output that no file has room for in this space."""
+    if n_dims + len(h.dims) <= h5.MAX_DIMENSIONS:
+        return None
+    reason = (
+        f"output {h.name!r} has {len(h.dims)} dimensions and the space {n_dims}, and HDF5 has room "
+        f"for {h5.MAX_DIMENSIONS} together: return an array with fewer dimensions, or let axes "
+        "vary together, by zipped() or points()"
+    )
+    return Misfit(reason, None)
+
+
 def _ambiguity(headers: Sequence[Header], coordinates: Sequence[Variable]) -> Misfit | None:
     """Find what one point cannot have, and gets where an experiment is renamed."""
     outputs = [h.name for h in headers]
@@ -277,6 +292,7 @@ def _differ(counts: np.ndarray[Any, Any] | None) -> bool:
 def _outputs(headers: Mapping[str, Sequence[Header]], names: Collection[str]) -> dict[str, Agreed]:
     """Make the form of each output that holds all of its parts."""
     longest: dict[str, int] = {}
+    in_use = {h5.folded(name) for name in names}
     for header in (h for same in headers.values() for h in same):
         for dim, size in zip(header.dims, header.shape, strict=True):
             longest[dim] = max(size, longest.get(dim, 0))
@@ -285,7 +301,7 @@ def _outputs(headers: Mapping[str, Sequence[Header]], names: Collection[str]) ->
         first = same[0]
         shape = tuple(longest[dim] for dim in first.dims)
         is_ragged = any(h.shape != shape or _differ(h.counts) for h in same)
-        counts = tuple(_count_names(name, first.dims, names)) if is_ragged else ()
+        counts = tuple(_count_names(name, first.dims, in_use)) if is_ragged else ()
         # All at once: numpy's promotion one after another depends on the order.
         dtypes = {h.dtype for h in same if 0 not in h.shape} or {first.dtype}
         attrs = next((h.attrs for h in same if quantities.UNITS in h.attrs), first.attrs)
@@ -303,11 +319,11 @@ def _outputs(headers: Mapping[str, Sequence[Header]], names: Collection[str]) ->
     return agreed
 
 
-def _count_names(name: str, dims: Sequence[str], names: Collection[str]) -> Iterator[str]:
+def _count_names(name: str, dims: Sequence[str], in_use: Collection[str]) -> Iterator[str]:
     """Name the lengths of an output along its dimensions, as ``n_x`` or ``n_image_row``."""
     for dim in dims:
         own = name if len(dims) == 1 else dim if dim.startswith(name) else f"{name}_{dim}"
         counts = f"n_{own}"
-        while h5.clashing([*names, counts]):  # it has that name for another use
+        while h5.folded(counts) in in_use:  # it has that name for another use
             counts += "_values"
         yield counts

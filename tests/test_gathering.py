@@ -19,6 +19,38 @@ from sweeps.loading import load
 from sweeps.merging import merge
 from sweeps.returning import snapshot, tabulate
 
+DEEP = np.ones((1,) * 30)
+
+
+@pytest.mark.parametrize("n_blocks", [1, 3])
+@pytest.mark.parametrize(
+    ("returned", "is_refused"),
+    [
+        ([{"y": 0.0}, {"y": DEEP}, {"y": 2.0}], True),
+        ([{"y": DEEP}, {"y": 1.0}, {"y": 2.0}], True),
+        ([{"z": 0.0}, {"y": DEEP, "z": 1.0}, {"z": 2.0}], False),
+        ([{"y": 0.0}, {"y": DEEP[..., None, None]}, {"y": 2.0}], True),
+        ([{"y": DEEP[..., 0, 0]}, {"y": DEEP[..., 0, 0]}, {"y": DEEP}], True),
+    ],
+)
+def test_dimensions_that_no_file_has_room_for_cost_the_output(
+    tmp_path, returned, is_refused, n_blocks
+):
+    space = grid(x=range(3), a=[1], b=[2], c=[3])
+    made = swept(space)
+    for block in np.array_split(range(3), n_blocks):
+        commit(tmp_path, made, returned, block.tolist())
+    gathered, dataset = land(tmp_path, made)
+    assert len(gathered.failures) == is_refused
+    assert all("HDF5 has room for 3" in failure.message for failure in gathered.failures.values())
+    assert max(array.ndim for array in dataset.values()) <= 32
+    for at, values in enumerate(returned):
+        for name, value in values.items():
+            if np.ndim(value) <= 28:
+                assert np.array_equal(dataset[name].values[at].ravel(), np.ravel(value))
+            elif name in dataset:
+                assert np.isnan(dataset[name].values[at]).all()
+
 
 def swept(space, **options):
     @experiment(space, name="f", **options)
