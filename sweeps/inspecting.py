@@ -15,6 +15,8 @@ from h5py import h5a, h5d, h5l, h5o, h5t, h5z
 from sweeps.errors import HostileFileError
 
 MAX_LINKS = 20_000
+LEAST_BYTES_OF_OBJECT = 256
+"""A file may hold so many links, or one for so many of its bytes: what we write takes more."""
 MAX_DEPTH = 16  # HDF5 2.0 goes down by recursion: 10^4 groups within each other end the process
 MAX_CHUNKS = 2**17  # HDF5 takes some microseconds for each, in C, where no signal ends it
 MAX_RATIO = 100
@@ -36,7 +38,7 @@ def inspect(file: h5py.File, name: str, n_most: int | None = None) -> tuple[byte
         Naming the file by `name`, and what is wrong with it.
     """
     try:
-        return _inspect(file, MAX_LINKS if n_most is None else n_most)
+        return _inspect(file, n_most)
     except _RefusedError as error:
         raise HostileFileError(f"{name}: {error}.") from None
 
@@ -50,8 +52,10 @@ def _refuse(path: bytes, what: str) -> _RefusedError:
     return _RefusedError(f"{shown if len(shown) < 200 else shown[:200] + '…'!r} {what}")
 
 
-def _inspect(file: h5py.File, n_most: int) -> tuple[bytes, ...]:
+def _inspect(file: h5py.File, n_most: int | None) -> tuple[bytes, ...]:
     n_bytes = file.id.get_filesize()
+    if n_most is None:
+        n_most = max(MAX_LINKS, n_bytes // LEAST_BYTES_OF_OBJECT)
     if file.userblock_size:
         raise _RefusedError(f"begins with {file.userblock_size} bytes that are not HDF5")
     n_links = _links(file, n_most)

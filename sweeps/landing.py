@@ -108,6 +108,7 @@ def _write(new: files.New, sheet: Sheet) -> None:
         writing.attributes(file, {"Conventions": "CF-1.11", **short})
         scales, left_out = writing.write(file, sheet)
         _bookkeeping(file, sheet, scales)
+        writing.refer_back(scales)
     for copy, offset in left_out:
         copy(new.descriptor, offset)
 
@@ -116,13 +117,13 @@ def _add(new: files.New, arrays: Arrays, summary: Summary) -> None:
     with creating.extend(new.descriptor) as file:
         group = file.create_group(SUMMARY, track_order=True)
         writing.attributes(group, summary.attributes)
-        writing.write(group, arrays)
+        writing.refer_back(writing.write(group, arrays).scales)
         writing.characters(file[GROUP], SUMMARY_SOURCE, h5.text(summary.source))
         for name, value in summary.root_attributes.items():
             file.attrs[name] = h5.fixed(value)
 
 
-def _bookkeeping(file: h5py.File, sheet: Sheet, scales: Mapping[str, h5py.Dataset]) -> None:
+def _bookkeeping(file: h5py.File, sheet: Sheet, scales: Mapping[str, writing.Scale]) -> None:
     """Write status, elapsed time and failures of points, apart from what belongs to the user."""
     group = file.create_group(GROUP, track_order=True)
     shape = tuple(sheet.sizes.values())

@@ -101,13 +101,14 @@ def view(path: Path, n_rows: int = 10) -> View:
 
 def _view(path: Path, dataset: xarray.Dataset, n_rows: int) -> View:
     dims = _point_dims(path, dataset)
+    stored = dataset.variables  # dataset[name] looks for coordinates among all of them
     names = tuple(
         str(name)
         for name in (*dataset.coords, *dataset.data_vars)
-        if set(dataset[name].dims) <= set(dims) and (dataset[name].dims or not dims)
+        if set(stored[name].dims) <= set(dims) and (stored[name].dims or not dims)
     )
     sizes = {str(dim): size for dim, size in dataset.sizes.items()}
-    outputs = [statistics(str(name), array) for name, array in dataset.data_vars.items()]
+    outputs = [statistics(str(name), stored[name]) for name in dataset.data_vars]
     rows = _rows(dataset, dims, names, n_rows)
     with opening.open_read(path) as file:
         has_summary = isinstance(file.get(SUMMARY), h5py.Group)
@@ -122,22 +123,25 @@ def _view(path: Path, dataset: xarray.Dataset, n_rows: int) -> View:
 def summarized(dataset: xarray.Dataset, n_rows: int) -> Summary:
     """Look at a summary."""
     alike: dict[tuple[str, ...], list[str]] = {}
-    for name, array in dataset.data_vars.items():
-        alike.setdefault(tuple(map(str, array.dims)), []).append(str(name))
+    stored = dataset.variables
+    for name in dataset.data_vars:
+        alike.setdefault(tuple(map(str, stored[name].dims)), []).append(str(name))
     scalars = [
-        [name, _scalar(dataset[name]), str(dataset[name].attrs.get("units", ""))]
+        [name, _scalar(stored[name]), str(stored[name].attrs.get("units", ""))]
         for name in alike.pop((), ())
     ]
     tables = []
     for dims, names in alike.items():
-        along = [str(n) for n, c in dataset.coords.items() if c.dims and {*c.dims} <= {*dims}]
+        own = {name: {*stored[name].dims} for name in dataset.coords}
+        along = [str(name) for name, its in own.items() if its and its <= {*dims}]
         header = (*along, *names)
         tables.append(Table(header, _rows(dataset, dims, header, n_rows)))
-    many = [statistics(str(n), a) for n, a in dataset.data_vars.items() if a.size > max(n_rows, 1)]
+    big = [name for name in dataset.data_vars if stored[name].size > max(n_rows, 1)]
+    many = [statistics(str(name), stored[name]) for name in big]
     return Summary(Table(("name", "value", "units"), scalars), tables, many)
 
 
-def statistics(name: str, array: xarray.DataArray) -> Statistics:
+def statistics(name: str, array: xarray.DataArray | xarray.Variable) -> Statistics:
     """Describe one output."""
     content = array.values
     missing = _is_missing(array)
@@ -171,7 +175,7 @@ def _kind(objects: Any) -> str:
     return type(objects.flat[0]).__name__ if objects.size else "str"
 
 
-def _is_missing(array: xarray.DataArray) -> npt.NDArray[np.bool_]:
+def _is_missing(array: xarray.DataArray | xarray.Variable) -> npt.NDArray[np.bool_]:
     """Find what is missing, of integers by their fill value."""
     if "_FillValue" in array.attrs:
         return np.asarray(array.values == array.attrs["_FillValue"])
@@ -186,12 +190,12 @@ def _rows(
     rows = []
     for flat in range(min(n_rows, math.prod(shape))):
         at = dict(zip(dims, map(int, np.unravel_index(flat, shape)), strict=True))
-        own = (dataset[name] for name in names)
+        own = (dataset.variables[name] for name in names)
         rows.append([_scalar(a.isel({d: at[d] for d in map(str, a.dims)})) for a in own])
     return rows
 
 
-def _scalar(array: xarray.DataArray) -> Any:
+def _scalar(array: xarray.DataArray | xarray.Variable) -> Any:
     """Python's own value; NaN for a missing number, None for a missing string or time."""
     value = array.values
     if value.dtype.kind in "iu" and _is_missing(array):
@@ -215,6 +219,6 @@ def _point_dims(path: Path, dataset: xarray.Dataset) -> tuple[str, ...]:
             dims = tuple(dim[0].name.rpartition("/")[2] for dim in status.dims)
             if set(dims) <= set(dataset.sizes):
                 return dims
-    shared = [set(map(str, array.dims)) for array in dataset.data_vars.values()]
+    shared = [set(map(str, dataset.variables[name].dims)) for name in dataset.data_vars]
     common = set.intersection(*shared) if shared else set()
     return tuple(dim for dim in map(str, dataset.sizes) if dim in common)

@@ -33,6 +33,8 @@ _SYMBOLS = {
 # before, -2^63, Octave 7.3 does not find in int64.
 _INTEGER_FILL = {1: -127, 2: -(2**15) + 1, 4: -(2**31) + 1, 8: -(2**63) + 1024}
 _MANY = 2**12
+# As HDF5 declares it.
+_USER = np.dtype([("dataset", h5py.ref_dtype), ("dimension", np.intc)], align=True)
 
 
 class Written(NamedTuple):
@@ -40,14 +42,21 @@ class Written(NamedTuple):
 
     Attributes
     ----------
-    scales : dict of str to h5py.Dataset
-        The dimension scales, by name.
+    scales : dict of str to Scale
+        The dimension scales, by name; `refer_back` when all that has them is written.
     left_out : list of (Copy, int)
         What is still to copy values, and to which place of the file, once HDF5 has closed it.
     """
 
-    scales: dict[str, h5py.Dataset]
+    scales: dict[str, Scale]
     left_out: list[tuple[Copy, int]]
+
+
+class Scale(NamedTuple):
+    """A dimension scale, and the datasets and axes that have it."""
+
+    dataset: h5py.Dataset
+    users: list[tuple[h5py.Reference, int]]
 
 
 def write(group: h5py.Group, arrays: Arrays) -> Written:
@@ -72,7 +81,7 @@ def write(group: h5py.Group, arrays: Arrays) -> Written:
     return Written(scales, left_out)
 
 
-def _scales(group: h5py.Group, arrays: Arrays) -> dict[str, h5py.Dataset]:
+def _scales(group: h5py.Group, arrays: Arrays) -> dict[str, Scale]:
     """Make every dimension: its axis where there is one, else netCDF's bare dimension."""
     axes = {c.name: c for c in arrays.coordinates if c.is_axis}
     scales = {}
@@ -83,7 +92,7 @@ def _scales(group: h5py.Group, arrays: Arrays) -> dict[str, h5py.Dataset]:
             attributes(scale, axes[dim].attrs)
         else:
             scale = bare_dimension(group, dim, size)
-        scales[dim] = scale
+        scales[dim] = Scale(scale, [])
     return scales
 
 
@@ -245,13 +254,29 @@ def _slabs(sizes: Sequence[int], n_most: int) -> Iterator[tuple[int, int, tuple[
 def label(
     dataset: h5py.Dataset,
     dims: Sequence[str],
-    scales: Mapping[str, h5py.Dataset],
+    scales: Mapping[str, Scale],
     attrs: Mapping[str, Any],
 ) -> None:
     """Give a dataset its dimensions and attributes."""
-    for dimension, dim in zip(dataset.dims, dims, strict=True):
-        dimension.attach_scale(scales[dim])
+    if dims:
+        reference = dataset.ref
+        lists = np.empty(len(dims), object)
+        for axis, dim in enumerate(dims):
+            lists[axis] = np.array([scales[dim].dataset.ref], h5py.ref_dtype)
+            scales[dim].users.append((reference, axis))
+        dataset.attrs.create("DIMENSION_LIST", lists, dtype=h5py.vlen_dtype(h5py.ref_dtype))
     attributes(dataset, attrs)
+
+
+def refer_back(scales: Mapping[str, Scale]) -> None:
+    """Tell each scale what has it.
+
+    HDF5's own function writes the whole list anew for each dataset: of 8,000 outputs, 500 MB.
+    """
+    for scale in scales.values():
+        if scale.users:
+            users = np.array(scale.users, _USER)
+            scale.dataset.attrs.create("REFERENCE_LIST", users, dtype=_USER)
 
 
 def attributes(target: h5py.Group | h5py.Dataset, attrs: Mapping[str, Any]) -> None:

@@ -291,6 +291,28 @@ def test_plain_h5py_sees_labelled_axes(tmp_path):
         assert set(file) == {"x", "y", "z", "_sweeps"}
 
 
+def wide(path, n_outputs):
+    """Land many outputs, some of which have a dimension of their own."""
+    values = np.arange(6.0).reshape(3, 2)
+    x = Coordinate("x", ("x",), np.arange(3), None, {})
+    flat = [output(f"y{i}", values[:, 0] + i, (3,)) for i in range(n_outputs)]
+    land(path, sheet({"x": 3}, [x], [*flat, output("z", values, (3,))]))
+    return path
+
+
+def test_datasets_and_dimensions_refer_to_each_other(tmp_path):
+    with h5py.File(wide(tmp_path / "a.h5", 3), "r") as file:
+        for name in "y0", "y1", "y2", "z", "_sweeps/status", "_sweeps/elapsed":
+            assert h5py.h5ds.is_attached(file[name].id, file["x"].id, 0)
+        assert h5py.h5ds.is_attached(file["z"].id, file["z_0"].id, 1)
+        assert not h5py.h5ds.is_attached(file["z"].id, file["x"].id, 1)
+
+
+def test_a_file_grows_in_proportion_to_its_outputs(tmp_path):
+    few, many = (wide(tmp_path / f"{n}.h5", n).stat().st_size for n in (200, 800))
+    assert many < 5 * few
+
+
 def _no_variable(size):
     """What netCDF-C writes: DIM_WITHOUT_VARIABLE of nc4internal.h, and the size in 10 places."""
     return f"This is a netCDF dimension but not a netCDF variable.{size:10d}"

@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import h5py
@@ -11,7 +12,7 @@ import pytest
 import xarray as xr
 
 import sweeps as package
-from sweeps import experiment, grid, loading, showing
+from sweeps import experiment, grid, inspecting, loading, showing, writing
 from sweeps.errors import HostileFileError, LaterFormatError, StorageError
 from sweeps.landing import Coordinate, Failures, Output, Sheet, land
 from sweeps.loading import load
@@ -28,6 +29,33 @@ def land_values(path, values, attrs=None):
     said = {"experiment": "e"}
     at_once = lambda start, stop: np.zeros(stop - start, np.float32)  # noqa: E731
     land(path, Sheet({"x": n}, [x], [y], np.ones(n), at_once, nobody, said))
+
+
+def test_many_outputs_are_looked_at_in_proportion(tmp_path, monkeypatch):
+    """Opening a dataset again and again, or looking for its coordinates, took minutes."""
+    n, path, calls = 150, tmp_path / "wide.h5", Counter()
+    with h5py.File(path, "w", track_order=True) as file:
+        for i in range(n):
+            scale = writing.bare_dimension(file, f"x{i}", 2)
+            file.create_dataset(f"y{i}", data=[i, i]).dims[0].attach_scale(scale)
+
+    def count(owner, name):
+        true = getattr(owner, name)
+
+        def counted(self, *given):
+            calls[name] += isinstance(self, (h5py.File, xr.Dataset))
+            return true(self, *given)
+
+        monkeypatch.setattr(owner, name, counted)
+
+    count(h5py.Group, "__getitem__")
+    count(xr.Dataset, "_construct_dataarray")
+    monkeypatch.setattr(inspecting, "MAX_LINKS", n)  # a file may have more that is as large
+    dataset = loading.read(path).dataset
+    assert [dataset.variables[f"y{i}"].dims for i in range(n)] == [(f"x{i}",) for i in range(n)]
+    assert len(showing.view(path).outputs) == n
+    assert calls["__getitem__"] < 8 * 2 * n
+    assert calls["_construct_dataarray"] < n / 10
 
 
 @pytest.mark.parametrize(
