@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 import h5py
-from h5py import h5a, h5d, h5l, h5o, h5t, h5z
+from h5py import h5a, h5d, h5l, h5o, h5p, h5t, h5z
 
 from sweeps.errors import HostileFileError
 
@@ -64,10 +64,11 @@ def _inspect(file: h5py.File, n_most: int | None) -> tuple[bytes, ...]:
         thing = h5o.open(file.id, path)
         _check_attributes(path, thing, n_bytes)
         if isinstance(thing, h5d.DatasetID):
-            n_unpacked += n * _check_dataset(path, thing, n_bytes)
+            plan = thing.get_create_plist()
+            n_unpacked += n * _check_dataset(path, thing, plan, n_bytes)
             if n_unpacked > max(LEAST_BYTES, MAX_RATIO * n_bytes):
                 raise _refuse(path, f"and others declare {n_unpacked:,} bytes in {n_bytes:,}")
-            n_chunks += n * _n_chunks(thing)
+            n_chunks += n * _n_chunks(thing, plan)
             if n_chunks > MAX_CHUNKS:
                 raise _refuse(path, f"and others are cut into {n_chunks:,} chunks")
         elif isinstance(thing, h5t.TypeID):
@@ -120,9 +121,8 @@ def _target(file: h5py.File, path: bytes) -> int:
     return int(info.addr)
 
 
-def _check_dataset(path: bytes, dataset: h5d.DatasetID, n_bytes: int) -> int:
+def _check_dataset(path: bytes, dataset: h5d.DatasetID, plan: h5p.PropDCID, n_bytes: int) -> int:
     """Check how a dataset is stored; return the bytes that it takes when read."""
-    plan = dataset.get_create_plist()
     filters = {plan.get_filter(i)[0] for i in range(plan.get_nfilters())}
     if plan.get_external_count():
         raise _refuse(path, "keeps its data in another file")
@@ -143,9 +143,8 @@ def _check_dataset(path: bytes, dataset: h5d.DatasetID, n_bytes: int) -> int:
     return n_declared
 
 
-def _n_chunks(dataset: h5d.DatasetID) -> int:
+def _n_chunks(dataset: h5d.DatasetID, plan: h5p.PropDCID) -> int:
     """Pieces that a dataset is to be read in, stored or not."""
-    plan = dataset.get_create_plist()
     if plan.get_layout() != h5d.CHUNKED:
         return 1
     sizes = zip(dataset.shape, plan.get_chunk(), strict=True)

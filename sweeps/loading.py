@@ -164,7 +164,7 @@ class _Once(h5py.File):  # type: ignore[misc]
     """A file to read that opens each object once, and finds the names of all at once.
 
     h5netcdf opens a variable 36 times, and asks HDF5 for the name of each of its dimensions, which
-    goes through all names of the file: 2,000 variables took half a minute, and 8,000 ten.
+    goes through all names of the file: 2,000 variables take 17 s so, and 2 s here.
     """
 
     def __init__(self, *given: Any) -> None:

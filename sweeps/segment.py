@@ -284,7 +284,7 @@ def dataset(part: StoredPart, number: int, file: h5py.File) -> h5py.Dataset:
     """Get the dataset that has the values of the variable `number` of a part."""
     if part.places is not None:
         return file[part.places.datasets[number]]
-    return file[part.group][f"values/{number}"]
+    return file[f"{part.group}/values/{number}"]
 
 
 def _failures(file: h5py.File) -> tuple[Failure, ...]:
@@ -337,8 +337,10 @@ def _build(
         # Points of a vectorized function took the same time: it is stored once.
         is_same = len(part) > 1 and part.elapsed.strides == (0,)
         put(group, "elapsed", np.asarray(part.elapsed[0]) if is_same else part.elapsed)
-        for i, variable in enumerate(part.variables):
-            put(group.require_group("values"), str(i), variable.values)
+        if part.variables:
+            values = group.create_group("values")
+            for i, variable in enumerate(part.variables):
+                put(values, str(i), variable.values)
     if failures:
         group = file.create_group("failures")
         group["keys"] = np.array([f.key for f in failures], dtype=np.uint64)
