@@ -29,8 +29,15 @@ _NUMBERS = frozenset({h5t.INTEGER, h5t.FLOAT})
 _REFERRING = frozenset({b"DIMENSION_LIST", b"REFERENCE_LIST"})
 
 
-def inspect(file: h5py.File, name: str, n_most: int | None = None) -> tuple[bytes, ...]:
+def inspect(
+    file: h5py.File,
+    name: str,
+    n_most: int | None = None,
+    beat: Callable[[], object] = lambda: None,
+) -> tuple[bytes, ...]:
     """Refuse what a results file never has; return the paths of its objects.
+
+    As in `exhaust`, `beat` is called before each object.
 
     Raises
     ------
@@ -38,7 +45,7 @@ def inspect(file: h5py.File, name: str, n_most: int | None = None) -> tuple[byte
         Naming the file by `name`, and what is wrong with it.
     """
     try:
-        return _inspect(file, n_most)
+        return _inspect(file, n_most, beat)
     except _RefusedError as error:
         raise HostileFileError(f"{name}: {error}.") from None
 
@@ -52,7 +59,7 @@ def _refuse(path: bytes, what: str) -> _RefusedError:
     return _RefusedError(f"{shown if len(shown) < 200 else shown[:200] + '…'!r} {what}")
 
 
-def _inspect(file: h5py.File, n_most: int | None) -> tuple[bytes, ...]:
+def _inspect(file: h5py.File, n_most: int | None, beat: Callable[[], object]) -> tuple[bytes, ...]:
     n_bytes = file.id.get_filesize()
     if n_most is None:
         n_most = max(MAX_LINKS, n_bytes // LEAST_BYTES_OF_OBJECT)
@@ -61,6 +68,7 @@ def _inspect(file: h5py.File, n_most: int | None) -> tuple[bytes, ...]:
     n_links = _links(file, n_most)
     n_unpacked = n_chunks = 0
     for path, n in n_links.items():
+        beat()
         thing = h5o.open(file.id, path)
         _check_attributes(path, thing, n_bytes)
         if isinstance(thing, h5d.DatasetID):

@@ -286,7 +286,7 @@ def _look(path: Path, n_bytes: int, writer: int) -> NoReturn:
         with contextlib.suppress(FileNotFoundError):  # without /proc nobody knows what it has
             _limit(resource.RLIMIT_AS, _mapped_bytes() + _SPARE_BYTES + 8 * n_bytes)
         with _open(path) as file, damaged(path):
-            inspecting.exhaust(file, inspecting.inspect(file, str(path)), beat)
+            inspecting.exhaust(file, inspecting.inspect(file, str(path), beat=beat), beat)
         said = "fine\n"
     except HostileFileError as error:
         said = f"hostile\n{error}"
