@@ -88,7 +88,8 @@ def absorb(gathered: Gathered, maker: KeyMaker) -> Absorbed | None:
     names = tuple(each.path.name for each in gone)
     failures = tuple(memo.open_failures(gathered.index, gone))
     others = tuple(name for name in gathered.index.segments if name not in names)
-    kept = Kept(gathered.index.folder.name, created_ns, parts, n_others)
+    accepted = _accepted(gathered)
+    kept = Kept(gathered.index.folder.name, created_ns, parts, n_others, accepted=accepted)
     return Absorbed(kept, names, others, failures)
 
 
@@ -104,7 +105,14 @@ def described(gathered: Gathered, maker: KeyMaker) -> Kept | None:
     own = [each for each in gathered.index.segments.values() if not each.rank]
     names = tuple(sorted(each.path.name for each in own)) if len(own) < _MOST_NAMES else ()
     created_ns = max((each.created_ns for each in own), default=0)
-    return Kept(gathered.index.folder.name, created_ns, parts, n_others, names)
+    accepted = _accepted(gathered)
+    return Kept(gathered.index.folder.name, created_ns, parts, n_others, names, accepted)
+
+
+def _accepted(gathered: Gathered) -> tuple[str, ...]:
+    """Fingerprints of earlier code whose segments count."""
+    others = (each.path.parent.name for each in gathered.index.segments.values() if each.rank)
+    return tuple(sorted({*others}))
 
 
 def _form_of(gathered: Gathered, forms: Sequence[_Form]) -> npt.NDArray[np.int16]:

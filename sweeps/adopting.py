@@ -91,6 +91,11 @@ def _content(path: Path) -> Iterator[bytes]:
         disk.close(descriptor)
 
 
+def _has_any(folder: Path, code: str) -> bool:
+    """Whether the memo has results of some code, which a file names."""
+    return code.isalnum() and bool(memo.listing_of(folder / code))
+
+
 def _name(path: Path) -> str:
     return segment.name_of(sealing.held(path, sealing.RESULTS) or b"")
 
@@ -117,7 +122,9 @@ def _orphan(subject: Subject, path: Path) -> _Orphan | None:
         return None
     with opening.open_read(path) as file, opening.damaged(path):
         says = kept.MEMO in file
-        n_others, segments = kept.origin(file) if says else (n_done, ())
+        n_others, segments, accepted = kept.origin(file) if says else (n_done, (), ())
+    if accepted and all(_has_any(folder.parent, code) for code in accepted):
+        n_others = 0  # these are where they were accepted from
     if (segments and names.issuperset(segments)) or (names and not says):
         return None
     if not says:  # of an earlier version

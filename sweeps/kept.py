@@ -73,6 +73,8 @@ class Kept:
         are of earlier code.
     segments : tuple of str
         Names of the segments that have all of its points; none where it is to be one itself.
+    accepted : tuple of str
+        Fingerprints of the earlier code that others may be of.
     """
 
     fingerprint: str
@@ -80,6 +82,7 @@ class Kept:
     parts: tuple[KeptPart, ...]
     n_others: int = 0
     segments: tuple[str, ...] = ()
+    accepted: tuple[str, ...] = ()
 
 
 def write(file: h5py.File, put: Put, kept: Kept) -> None:
@@ -89,6 +92,7 @@ def write(file: h5py.File, put: Put, kept: Kept) -> None:
     group.attrs["created_ns"] = kept.created_ns
     group.attrs["n_others"] = kept.n_others
     group.attrs["segments"] = json.dumps(kept.segments)
+    group.attrs["accepted"] = json.dumps(kept.accepted)
     # Octave's ncinfo fails with groups beside each other of which one has no variable.
     put(group, "n_parts", np.array(len(kept.parts)))
     for number, part in enumerate(kept.parts):
@@ -118,8 +122,8 @@ def load(file: h5py.File) -> Kept:
     return Kept(fingerprint, created_ns, parts, *origin(file))
 
 
-def origin(file: h5py.File) -> tuple[int, tuple[str, ...]]:
-    """Read how many points are in none of the parts, and which segments have all.
+def origin(file: h5py.File) -> tuple[int, tuple[str, ...], tuple[str, ...]]:
+    """Read `n_others`, `segments` and `accepted` of a `Kept`.
 
     Raises
     ------
@@ -127,7 +131,8 @@ def origin(file: h5py.File) -> tuple[int, tuple[str, ...]]:
         Where the file says nothing.
     """
     said = file[MEMO].attrs
-    return int(said.get("n_others", 0)), tuple(json.loads(h5.plain(said.get("segments", "[]"))))
+    names = (tuple(json.loads(h5.plain(said.get(name, "[]")))) for name in ("segments", "accepted"))
+    return int(said.get("n_others", 0)), *names  # type: ignore[return-value]
 
 
 def _part(group: h5py.Group, sizes: tuple[int, ...]) -> KeptPart:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -57,7 +58,7 @@ def sequential(subject: Subject, positions: Positions) -> Timing:
     SweepsError
         Where a resource cannot be opened, or code was edited since it was imported.
     """
-    own = Scratch()
+    own, here = Scratch(), os.getpid()
     flights = own.path
     try:
         task, pins = briefing.task_here(subject, flights)
@@ -68,6 +69,8 @@ def sequential(subject: Subject, positions: Positions) -> Timing:
         with pinning.held(pins), results_in(subject.results):
             for block in _blocks(subject, positions):
                 seconds, failed = time_block(task, block)
+                if os.getpid() != here:  # a copy that a point has made, and came back from
+                    process.end_copy()
                 busy_s += seconds
                 n_failed += failed
                 with contextlib.suppress(process.SpoiledError):

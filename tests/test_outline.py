@@ -5,6 +5,7 @@ import pytest
 
 from sweeps import memo, outline, segment
 from sweeps.block import Failure, Part, Variable
+from sweeps.errors import StorageError
 from sweeps.keys import Factors
 
 
@@ -86,9 +87,10 @@ def test_one_that_would_be_long_is_left_out():
 @pytest.mark.parametrize(
     "text", ["", "{}", "[]", "1", '{"created_ns": 1, "parts": [["0g", "", "[]"]]}', "[" * 60_000]
 )
-def test_nonsense_is_a_damaged_segment(text, tmp_path, monkeypatch):
+def test_nonsense_of_a_right_digest_is_refused_and_left_in_its_place(text, tmp_path, monkeypatch):
     made = text.encode() + len(text).to_bytes(4, "little") + b"sweeps-outline-1"
     monkeypatch.setattr(outline, "encode", lambda *_: made)
     path = memo.commit(tmp_path, [part_of(1)])
-    with pytest.raises(segment.DamagedError):
-        segment.load(path)
+    with pytest.raises(StorageError, match="its digest is right"):
+        memo.scan(tmp_path)
+    assert path.exists()
