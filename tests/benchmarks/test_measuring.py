@@ -47,5 +47,6 @@ def test_the_median_goes_field_by_field():
 
 
 def test_what_is_touched_before_is_no_memory_of_the_run(tmp_path):
-    run = measuring.run(python("pass"), tmp_path, touched_bytes=2**28)
-    assert run.peak_bytes < 2**28
+    # A child of a fork begins with the largest size of its parent, which the suite makes large.
+    run = measuring.run(python("pass"), tmp_path, touched_bytes=2**30)
+    assert run.peak_bytes < 2**30
