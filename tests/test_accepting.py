@@ -4,7 +4,6 @@ import dataclasses
 import datetime
 import decimal
 import enum
-import pickle
 
 import numpy as np
 import pytest
@@ -131,6 +130,14 @@ ONE_VALUE = [  # what a function could tell apart, and what it gets instead
 ]
 
 
+def kinds(value):
+    """The types of a value and of all that it holds."""
+    held = value if isinstance(value, tuple) else ()
+    if dataclasses.is_dataclass(value):
+        held = [getattr(value, field.name) for field in dataclasses.fields(value)]
+    return [type(value), *map(kinds, held)]
+
+
 @pytest.mark.parametrize("inside", [Mesh, Slotted, lambda v: Mesh(Mesh(v)), lambda v: (1, Mesh(v))])
 @pytest.mark.parametrize(("given", "plain"), ONE_VALUE, ids=repr)
 def test_what_has_one_key_is_made_one_value_before_it_is_passed(given, plain, inside):
@@ -138,7 +145,7 @@ def test_what_has_one_key_is_made_one_value_before_it_is_passed(given, plain, in
     for raw in ([made], [None, made]):
         *_, passed = accept("x", raw).elements()
         assert repr(passed) == repr(inside(plain))
-        assert pickle.dumps(passed) == pickle.dumps(inside(plain))
+        assert kinds(passed) == kinds(inside(plain))
     assert repr(made) == repr(inside(given))  # the user's own stays as it is
 
 
