@@ -117,6 +117,9 @@ def _entry(key: str, compute: Callable[[], Any]) -> Any:
     return compute()
 
 
+_entry.__module__ = "sweeps.store"  # joblib's path to the values, wherever this module stands
+
+
 @contextlib.contextmanager
 def _turn(path: Path) -> Iterator[None]:
     """Wait until no other thread or process has its turn.

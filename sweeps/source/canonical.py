@@ -22,6 +22,37 @@ _OF_NO_MEANING = frozenset({
 
 Definition = types.FunctionType | type | types.ModuleType
 
+# Definitions of ours that functions may carry, by the modules that fingerprints name for them,
+# wherever they stand now: results stay valid when our own modules change their places.
+_HOMES = {
+    name: f"sweeps.{module}"
+    for module, names in {
+        "algebra": "Space",
+        "axes": "Column Dimension",
+        "benchmark": "Benchmark Timing Variant",
+        "benchmarking": "bench",
+        "caching": "Cached cached",
+        "comparing": "Compared diff",
+        "declaring": "Experiment Registered experiment",
+        "evaluating": "Evaluation",
+        "explaining": "Change Since Why why",
+        "predicate": "Derivation Predicate",
+        "product": "Deferred Derived Product",
+        "quantities": "Unit",
+        "reductions": "mean over_replicates quantiles standard_error",
+        "relanding": "Landed land",
+        "reporting": "FailedPoint Listed Planned PrintedPoint Status failures load plan status",
+        "running": "run",
+        "sample": "Sampling halton latin_hypercube saltelli sobol uniform",
+        "sensitivity": "sobol_indices",
+        "space": "grid points replicates zipped",
+        "subject": "Counts",
+        "values": "Labelled Values",
+        "vouching": "Vouched accept",
+    }.items()
+    for name in names.split()
+}
+
 
 class OpaqueError(TypeError):
     """A value without a canonical form; its text names where it was found."""
@@ -121,7 +152,7 @@ class Canonical:
                 return f"{self(type(value))}.{value.name}"
         wrapped = getattr(value, "__wrapped__", None)
         data = ""
-        if type(value).__module__.partition(".")[0] == "sweeps":
+        if _is_ours(type(value).__module__):
             wrapped = wrapped or getattr(value, "function", None)
             depends_on = getattr(value, "data", None)  # of what is cached
             data = f" with {self(depends_on)}" if depends_on else ""
@@ -158,7 +189,28 @@ class Canonical:
 
 
 def _name(kind: type) -> str:
-    return f"{kind.__module__}.{kind.__qualname__}"
+    return address(kind.__module__, kind.__qualname__)
+
+
+def address(module: str, name: str) -> str:
+    """Return the text of where a definition is; of one of ours, it tells nothing of its place.
+
+    Examples
+    --------
+    >>> address("scipy.stats", "norm"), address("sweeps.anywhere", "Cached")
+    ('scipy.stats.norm', 'sweeps.caching.Cached')
+    """
+    home = _HOMES.get(name.partition(".")[0]) if _is_ours(module) else None
+    return f"{home or module_name(module)}.{name}"
+
+
+def module_name(module: str) -> str:
+    """Return the name of a module; of one of ours, without the packages that it is in."""
+    return f"sweeps.{module.rpartition('.')[2]}" if module.startswith("sweeps.") else module
+
+
+def _is_ours(module: str) -> bool:
+    return module.partition(".")[0] == "sweeps"
 
 
 def digest(*texts: str) -> str:

@@ -10,7 +10,7 @@ import types
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from sweeps.source.canonical import Canonical, Definition, OpaqueError, digest
+from sweeps.source.canonical import Canonical, Definition, OpaqueError, address, digest, module_name
 from sweeps.source.module import Module
 from sweeps.source.namespace import NOTHING
 from sweeps.source.project import cell_source, find_code
@@ -61,11 +61,11 @@ class Carried:
             return self._class_(item)
         if module := self.reach.module(item.__name__):
             self.reach.take_whole(module, f"{item.__name__} is carried along as a value")
-        return f"module {item.__name__}"
+        return f"module {module_name(item.__name__)}"
 
     def _class_(self, item: type) -> str:
         if self._is_installed(item.__module__):
-            return f"{item.__module__}.{item.__qualname__}"
+            return address(item.__module__, item.__qualname__)
         module = self.reach.module(item.__module__)
         name, *inner = item.__qualname__.split(".")
         if module and "<locals>" not in inner and module.provides(name):
@@ -79,7 +79,7 @@ class Carried:
         if module is None:
             wrapped = getattr(item, "__wrapped__", None)
             inside = self._write(wrapped) if wrapped else self._values(item)
-            return f"{item.__globals__['__name__']}.{name} {inside}"
+            return f"{address(item.__globals__['__name__'], name)} {inside}"
         path = self._locate(item)
         if not path:
             return f"{self._compiled(module, item)} {self._values(item)}"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.source.annotating import looks_at_annotations
+from sweeps.source.canonical import module_name
 from sweeps.source.changers import Changers
 from sweeps.source.decorators import declared, names_in_sweeps
 from sweeps.source.dynamic import DYNAMIC_BUILTINS, imports_by_name, is_dynamic, modules_beginning
@@ -214,7 +215,7 @@ class Reach:
         if not isinstance(value, types.ModuleType):
             self.take(module, name, self.write_value(name, value))
         elif self._once("living", module, name):
-            self.take(module, name, f"import {value.__name__}")
+            self.take(module, name, f"import {module_name(value.__name__)}")
         if isinstance(value, types.ModuleType):
             self._follow(module, value.__name__, chain[1:], 0)
         return True
