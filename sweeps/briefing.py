@@ -110,7 +110,7 @@ def elsewhere(
         said = _pickle(told, by_value)
         is_imported = subject.location is not None
         own = b"" if is_imported else _pickle(experiment.without_space(), by_value)
-        settings = _pickle(dict(os.environ))
+        settings = _pickle(undoing.environment())
         settings += _pickle({**frozen.pins.files, **_cells(by_value)}) + said
     file = flights / "settings"
     file.write_bytes(settings)

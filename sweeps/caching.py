@@ -292,7 +292,7 @@ def places(parts: Iterable[str], results: Path) -> list[Path]:
     Only those with the results: a folder elsewhere may be shared with others.
     """
     names = (part.partition(":") for part in parts)
-    found = [vars(sys.modules[m]).get(name) for m, _, name in names if m in sys.modules]
+    found = [vars(sys.modules.get(m, types)).get(name) for m, _, name in names]
     ours = (each for each in found if type(each) is Cached and each.folder is None)
     return sorted({each.place(results) for each in ours if each.identity})
 

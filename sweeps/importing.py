@@ -91,7 +91,7 @@ def forget_changed_modules() -> bool:
     them, is not what it was, all of them are dropped from ``sys.modules``: any may have taken
     something from it. Modules that were imported otherwise stay.
     """
-    has_changed = any(_has_changed(sys.modules[name]) for name in _loaded())
+    has_changed = any(map(_has_changed, _loaded().values()))
     if has_changed:
         forget_loaded_modules()
     return has_changed
@@ -104,12 +104,20 @@ def forget_loaded_modules() -> None:
         _drop(name)
 
 
-def _loaded() -> list[str]:
-    return [
-        name
-        for name, module in list(sys.modules.items())
+def _loaded() -> dict[str, ModuleType]:
+    return {
+        name: module
+        for name, module in _modules().items()
         if _STAMP in _variables(module) or pinning.text_of(module) is not None
-    ]
+    }
+
+
+def _modules() -> dict[str, ModuleType]:
+    """Modules as they are now, to go through while other threads import.
+
+    `copy` is done at once. `list` of its items may collect garbage amid them, which runs code.
+    """
+    return sys.modules.copy()
 
 
 def forget_project_modules() -> None:
@@ -119,7 +127,7 @@ def forget_project_modules() -> None:
     """
     ours = [  # all of them first: a namespace package asks its parent for its own places
         name
-        for name, module in list(sys.modules.items())
+        for name, module in _modules().items()
         if name != "__main__" and is_project_file(next(iter(_places(module)), None))
     ]
     for name in ours:
@@ -143,7 +151,7 @@ def _enter_root(root: str) -> None:
         return
     before = {
         name: _places(module)
-        for name, module in list(sys.modules.items())
+        for name, module in _modules().items()
         if "." not in name and is_project_file(next(iter(_places(module)), None))
     }
     sys.path[:] = [root, *(place for place in sys.path if place != root)]

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sweeps import block, briefing, nameless, process, signature, worker
+from sweeps import block, briefing, nameless, process, signature, undoing, worker
 from sweeps.block import Block
 from sweeps.errors import SweepsError
 from sweeps.space import Positions
@@ -147,7 +147,7 @@ def _start(answer: Path) -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, **process.flags()},
+        env={**undoing.environment(), **process.flags()},
     )
 
 

@@ -332,7 +332,7 @@ def given(subject: Subject, *, has_space: bool) -> str:
 def _given(results: Path, name: str, has_space: bool) -> str:
     """Return what `given` says of an experiment as it is now; empty where it is not there."""
     module, _, short = name.rpartition(".")
-    living = list(vars(sys.modules[module]).values()) if module in sys.modules else []
+    living = getattr(sys.modules.get(module), "__dict__", {}).copy().values()
     found = [each for each in living if type(each) is Experiment and each.name == short]
     try:
         made = found[0] if found else finding.find(name).experiment
@@ -378,7 +378,7 @@ def _attribute_of(experiment: Experiment) -> str:
     """Name under which an experiment's module has it; empty where it has not."""
     module = sys.modules.get(experiment.module)
     variables = vars(module) if module is not None else {}
-    return next((name for name, value in variables.items() if value is experiment), "")
+    return next((name for name, value in variables.copy().items() if value is experiment), "")
 
 
 def plan(

@@ -56,15 +56,15 @@ class Traces:
         return {
             f"{name} of {module}": _digest(value)
             for module, names in self._namespaces()
-            for name, value in list(names.items())
+            for name, value in names.items()
             if not name.startswith("__") and not _is_ours(value)
         }
 
     def _namespaces(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
         for name in self._modules:
-            if name in sys.modules:
-                yield name, vars(sys.modules[name])
-        names = getattr(self._function, "__globals__", {})
+            if (module := sys.modules.get(name)) is not None:
+                yield name, vars(module).copy()
+        names = getattr(self._function, "__globals__", {}).copy()
         home = names.get("__name__", "")
         if names and home not in self._modules:
             used = _names(self._function.__code__)
@@ -82,7 +82,7 @@ def _is_ours(value: Any) -> bool:
 
 def _digest(value: Any) -> bytes:
     if isinstance(value, type) and is_project_file(_file(value)):
-        value = {n: own for n, own in vars(value).items() if not n.startswith("__")}
+        value = {n: own for n, own in vars(value).copy().items() if not n.startswith("__")}
     elif isinstance(value, types.FunctionType):
         value = [value.__defaults__, value.__kwdefaults__, vars(value), value.__closure__]
     file = io.BytesIO()

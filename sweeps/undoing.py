@@ -118,6 +118,11 @@ class _Environment:
         return found
 
 
+def environment() -> dict[str, str]:
+    """Copy what ``os.environ`` holds, whatever other threads change of it meanwhile."""
+    return {os.fsdecode(name): os.fsdecode(v) for name, v in _held(os.environ).copy().items()}
+
+
 def _held(environment: Any) -> dict[bytes, bytes]:
     """What ``os.environ`` holds, which can be compared in 0.5 us: itself it decodes all of it."""
     held: dict[bytes, bytes] = environment._data

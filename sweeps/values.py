@@ -169,7 +169,7 @@ def _hidden(element: Any) -> Iterator[tuple[str, Any]]:
     own = {field.name for field in dataclasses.fields(element)}
     if len(own) == len(type(element).__dataclass_fields__):
         return
-    for name, value in sorted(getattr(element, "__dict__", {}).items()):
+    for name, value in sorted(getattr(element, "__dict__", {}).copy().items()):
         is_cached = isinstance(getattr(type(element), name, None), functools.cached_property)
         if name not in own and not is_cached:
             yield name, value

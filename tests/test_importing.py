@@ -1,11 +1,14 @@
 """Laws of importing: the file that was named is the file that runs, here and in a worker."""
 
+import gc
 import importlib
+import itertools
 import os
 import pickle
 import py_compile
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -301,6 +304,36 @@ def test_all_that_was_loaded_can_be_forgotten(write):
     again = import_location(locate()[0])
     assert again is not first
     assert again.helper is not first.helper
+
+
+@pytest.mark.parametrize(
+    "look",
+    [forget_changed_modules, forget_loaded_modules, forget_project_modules, import_location],
+    ids=lambda look: look.__name__,
+)
+def test_modules_are_gone_through_while_others_import(write, monkeypatch, look):
+    # Collecting garbage runs code, which stands for that of another thread here.
+    write({"experiments/a.py": "x = 1"})
+    (location,) = locate()
+    import_location(location)
+    names, n_before = (f"imported_meanwhile_{n}" for n in itertools.count()), gc.get_threshold()
+
+    def import_one(phase, info):
+        monkeypatch.setitem(sys.modules, next(names), types.ModuleType("another"))
+
+    def add_root():
+        sys.path.insert(0, "elsewhere")
+        import_location(location)
+
+    used = [(n, n) for n in range(10_000)]  # pairs that are made of what is free collect nothing
+    gc.callbacks.append(import_one)
+    gc.set_threshold(20)
+    try:
+        add_root() if look is import_location else look()
+    finally:
+        gc.set_threshold(*n_before)
+        gc.callbacks.remove(import_one)
+    assert used and next(names) != "imported_meanwhile_0"
 
 
 @pytest.mark.parametrize("edited", ["x = 2", "x = 1 ", None])

@@ -177,7 +177,9 @@ class Canonical:
 
     def class_body(self, owner: type) -> str:
         """Write a class of which there is no source, by all that it holds."""
-        body = {name: item for name, item in vars(owner).items() if name not in _OF_NO_MEANING}
+        body = {
+            name: item for name, item in vars(owner).copy().items() if name not in _OF_NO_MEANING
+        }
         fields = [*getattr(owner, "__annotations__", ())]
         return f"class {owner.__qualname__} {self((owner.__bases__, fields, body))}"
 

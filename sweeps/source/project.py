@@ -209,7 +209,7 @@ def _is_installed(path: str) -> bool:
 
 def _of_living(name: str, attribute: str) -> Any:
     # Not by getattr: a module's own ``__getattr__`` may answer anything.
-    return getattr(sys.modules[name], "__dict__", {}).get(attribute)
+    return getattr(sys.modules.get(name), "__dict__", {}).get(attribute)
 
 
 def _find_spec(name: str) -> importlib.machinery.ModuleSpec | None:
