@@ -1,0 +1,95 @@
+"""What the pages say is true: Python runs, commands exist, links lead somewhere.
+
+Examples with ``>>>`` are doctests, which pytest collects by itself; here are all others.
+"""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from sweeps.cli import cli
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "benchmarks/README.md"])
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+COMMAND = re.compile(r"^[ >$]*(?:\S*python -m )?sweeps ((?:[a-z]+ .*)|[a-z]+)$")
+
+BEFORE = """
+import sweeps
+sweeps.run("pendulum", axes={"length": [1.0], "amplitude": [0.5, 4.0]}, engine="serial")
+sweeps.run("ising", axes={"temperature": [2.0], "size": 4, "n_sweeps": 5}, engine="serial")
+"""
+"""Makes the results that examples read, a failed point among them."""
+
+
+def python(page):
+    blocks = [text for kind, text in BLOCK.findall(page.read_text()) if kind == "python"]
+    return "\n".join(block for block in blocks if ">>>" not in block)
+
+
+def commands(page):
+    """Commands that a page shows, without what stands for something else."""
+    text = page.read_text()
+    lines = [line for _, block in BLOCK.findall(text) for line in block.splitlines()]
+    lines += [line for line in text.splitlines() if line.startswith("    ")]
+    lines += re.findall(r"`(python -m sweeps [^`]*)`", text.replace("\n", " "))
+    found = [COMMAND.match(line.strip()) for line in lines if "python -m sweeps" in line]
+    return [m[1] for m in found if m and not re.search(r"[…\[]|COMMAND", m[1])]
+
+
+def filled(part):
+    """Pages that have such a part."""
+    return [pytest.param(page, id=page.name) for page in PAGES if part(page)]
+
+
+def anchors(page):
+    """The anchors that GitHub gives a page's headings."""
+    heads = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("page", filled(python))
+def test_python_runs(page, tmp_path):
+    text = python(page)
+    (tmp_path / "levels.csv").touch()
+    (tmp_path / "page.py").write_text((BEFORE if "results/" in text else "") + text)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "page.py"],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "SWEEPS_EXPERIMENTS": str(ROOT / "experiments"),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert not done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("page", filled(commands))
+def test_commands_exist_with_their_arguments(page):
+    for line in commands(page):
+        name, *arguments = shlex.split(re.sub(r"&&.*| > .*|\|.*", "", line), comments=True)
+        command = cli.get_command(click.Context(cli), name)
+        assert command is not None, line
+        command.make_context(name, arguments)  # which raises for options that there are not
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    text = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(), flags=re.DOTALL)
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        path, _, anchor = link.partition("#")
+        if "://" in link:
+            continue
+        target = (page.parent / path) if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
