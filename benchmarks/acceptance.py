@@ -48,7 +48,9 @@ def demands(found: Found) -> list[Demand]:
         *_arrays(found.get("B4", ())),
         *_rest(found),
         *(
-            Demand(name, "steepest growth of our wall between two sizes, as a power", power, 1.1)
+            Demand(
+                name, "steepest growth of our wall time between two sizes, an exponent", power, 1.1
+            )
             for name in ("B1", "B2", "B3", "B7", "B8", "B9", "B10")
             if name in found and not math.isnan(power := _growth(found[name]))
         ),
@@ -59,21 +61,23 @@ def _scalars(found: Found) -> Iterator[Demand]:
     fresh, again = found.get("B1", ()), found.get("B2", ())
     ours = find(fresh, SWEEPS.name, 10**6, "wall_s")
     pool = find(fresh, POOL.name, 10**6, "wall_s")
-    yield Demand("B1", "wall at 10⁶ points over that of Pool.map + h5py", over(ours, pool), 2)
+    yield Demand("B1", "wall time at 10⁶ points / that of Pool.map + h5py", over(ours, pool), 2)
     per_point = marginal_s(fresh, SWEEPS.name)
     for peer in PEERS:
         times = over(marginal_s(fresh, peer.name), per_point)
         bound = 100 if peer.package == "joblib" else 10
-        yield Demand("B1", f"cost of a point of {peer.name} over ours", times, bound, True)
+        yield Demand("B1", f"cost of a point of {peer.name} / ours", times, bound, True)
     most = find(fresh, SWEEPS.name, 10**7, "wall_s")
     most = over(most, 10 * ours)
-    yield Demand("B1", "cost of a point at 10⁷ over that at 10⁶", most, 1.1)
+    yield Demand("B1", "cost of a point at 10⁷ / that at 10⁶", most, 1.1)
     peak = find(fresh, SWEEPS.name, 10**7, "peak_bytes") / 1e9
     yield Demand("B1", "peak memory at 10⁷ points, in GB", peak, 1)
-    yield Demand("B2", "wall at 10⁶ points, in s", find(again, SWEEPS.name, 10**6, "wall_s"), 1)
+    yield Demand(
+        "B2", "wall time at 10⁶ points, in s", find(again, SWEEPS.name, 10**6, "wall_s"), 1
+    )
     ours, imports = (find(again, name, 10**4, "wall_s") for name in (SWEEPS.name, IMPORTS.name))
     small = over(ours, imports)
-    yield Demand("B2", "wall at 10⁴ points over import numpy, h5py", small, 2)
+    yield Demand("B2", "wall time at 10⁴ points / import numpy, h5py", small, 2)
 
 
 def _arrays(rows: Sequence[Row]) -> Iterator[Demand]:
@@ -84,19 +88,17 @@ def _arrays(rows: Sequence[Row]) -> Iterator[Demand]:
 
         what = f"arrays of {size} MiB"
         flushed = over(speed(SWEEPS.name), speed(FSYNCED.name))
-        yield Demand("B4", f"{what}: MB/s over plain h5py's, both flushed", flushed, 0.5, True)
+        yield Demand("B4", f"{what}: MB/s / plain h5py's, both flushed", flushed, 0.5, True)
         by_hand = over(speed(SWEEPS.name), speed(PROMISED.name))
-        yield Demand(
-            "B4", f"{what}: MB/s over that of the same promises, by hand", by_hand, 0.7, True
-        )
+        yield Demand("B4", f"{what}: MB/s / that of the same promises, by hand", by_hand, 0.7, True)
         for peer in PEERS:
             if peer.package in ("signac", "diskcache", "joblib"):
                 ratio = over(speed(UNFLUSHED.name), speed(peer.name))
-                yield Demand("B4", f"{what}: MB/s over {peer.name}'s, unflushed", ratio, 1, True)
+                yield Demand("B4", f"{what}: MB/s / {peer.name}'s, unflushed", ratio, 1, True)
         disk = find(rows, SWEEPS.name, size, "disk_over_data")
-        yield Demand("B4", f"{what}: disk over data", disk, 2.1)
+        yield Demand("B4", f"{what}: disk / data", disk, 2.1)
         disk = find(rows, ONE_COPY.name, size, "disk_over_data")
-        yield Demand("B4", f"{what}: disk over data, keep='results'", disk, 1.1)
+        yield Demand("B4", f"{what}: disk / data, keep='results'", disk, 1.1)
 
 
 def _rest(found: Found) -> Iterator[Demand]:
@@ -111,8 +113,8 @@ def _rest(found: Found) -> Iterator[Demand]:
         find(rows, name, 10**6, "wall_s")
         for name in ("python -c pass", "sweeps --help", "sweeps status scalar")
     )
-    yield Demand("B6", "--help over bare Python, in s", helped - bare, 0.1)
-    yield Demand("B6", "status of 10⁶ landed points, in s", status, 0.4)
+    yield Demand("B6", "--help minus bare Python, in s", helped - bare, 0.1)
+    yield Demand("B6", "status of 10⁶ points in a results file, in s", status, 0.4)
     rows = found.get("B7", ())
     per_point = find(rows, SWEEPS.name, 10**8, "wall_s") / 10**8 * 1e6
     yield Demand("B7", "µs a point at 10⁸", per_point, 0.1)

@@ -1,4 +1,4 @@
-"""Log-log plots of walls against sizes, where matplotlib is there."""
+"""Log-log plots of wall times against sizes, if matplotlib is installed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmarks.rows import Case, Row
 
 
 def plot(case: Case, rows: Sequence[Row], folder: Path) -> str:
-    """Draw a case that has several sizes; return the file's name, or nothing if there is none."""
+    """Draw a case that has several sizes; return the file's name, or "" without a plot."""
     lines = {
         name: line
         for name in dict.fromkeys(row.contender for row in rows)
@@ -38,7 +38,9 @@ def plot(case: Case, rows: Sequence[Row], folder: Path) -> str:
             linestyle="--" if ours and name != next(iter(lines)) else "-",
             color="black" if ours else None,
         )
-    axes.set(xscale="log", yscale="log", xlabel=case.size, ylabel="wall in s", title=case.title)
+    axes.set(
+        xscale="log", yscale="log", xlabel=case.size, ylabel="wall time in s", title=case.title
+    )
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8, bbox_to_anchor=(1.01, 1), loc="upper left")
     name = f"benchmarks-{case.name}.svg"

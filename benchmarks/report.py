@@ -1,4 +1,4 @@
-"""docs/benchmarks.md: what was found, ratios first."""
+"""docs/benchmarks.md: the figures, ratios first."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from benchmarks.rows import Case, Row, find
 
 PACKAGES = ("numpy", "h5py", "xarray", *(peer.package for peer in PEERS))
 HEADERS = {
-    "wall_s": "wall",
-    "with_imports_s": "with imports",
+    "wall_s": "wall time",
+    "with_imports_s": "imports included",
     "peak_bytes": "peak memory",
     "disk_bytes": "disk",
     "n_files": "files",
@@ -30,12 +30,16 @@ HEAD = """# Benchmarks
     pip install -e '.[bench]'
     python -m benchmarks
 
-Overhead is what a framework adds to a function. Here it is beside what one would use instead: the
-floors (no framework, nothing kept before the end) and six peers, each as its own documentation
-recommends ([benchmarks/peers](../benchmarks/peers)). Every run is a process of its own in a fresh
-folder; contenders take turns, {rounds}, and medians are given. Memory is that of all processes
-together (what they share counts once), disk is what is allocated. Peers are taken to ten times as
-many points while that should end within a minute; their cost a point is a fit over what they did.
+Overhead is the time that a framework adds to the calls of your function. This page compares it
+with what you would use instead: the floors (simple programs without a framework, which store
+nothing before the end) and six peers (other packages). Each peer is used as its own documentation
+recommends ([benchmarks/peers](../benchmarks/peers)).
+
+Every run is a separate process in a fresh folder. The contenders take turns, {rounds}; the tables
+show medians. "Ours" is `sweeps`. A wall time is the time from the start to the end of the
+process. Memory is the peak of all processes together (shared memory counts once). Disk is the
+allocated space. A peer gets ten times as many points while this is expected to take less than a
+minute. The cost of a point is a fit over all sizes that were measured.
 """
 
 
@@ -56,11 +60,11 @@ def text(record: Mapping[str, Mapping[str, object]], plots: Mapping[str, str]) -
     found: dict[str, list[Row]] = {name: list(each["rows"]) for name, each in record.items()}  # type: ignore[call-overload]
     machines = {str(each["machine"]): [] for each in record.values()}  # type: ignore[var-annotated]
     for name, each in record.items():
-        machines[str(each["machine"])].append(f"{name} in {each['rounds']} rounds")
+        machines[str(each["machine"])].append(f"{name} ({each['rounds']} rounds)")
     rounds = sorted({str(each["rounds"]) for each in record.values()})
     parts = [HEAD.format(rounds=f"{' or '.join(rounds)} rounds")]
     parts += [f"Measured on {name}: {', '.join(cases)}.\n" for name, cases in machines.items()]
-    parts += ["## What must hold\n", _demands(found)]
+    parts += ["## Requirements\n", _demands(found)]
     for case in CASES.values():
         if case.name in found:
             parts += _case(case, found[case.name], plots.get(case.name, ""))
@@ -78,19 +82,19 @@ def _demands(found: Mapping[str, Sequence[Row]]) -> str:
         )
         for each in acceptance.demands(found)
     ]
-    return table(("case", "what", "found", "bound", "holds"), rows)
+    return table(("case", "requirement", "measured", "bound", "met"), rows)
 
 
 def _case(case: Case, rows: Sequence[Row], plot: str) -> Iterator[str]:
     yield f"## {case.name}: {case.title}\n"
     yield f"{case.text}\n"
     if plot:
-        yield f"![Wall against {case.size}]({plot})\n"
+        yield f"![Wall time against {case.size}]({plot})\n"
     if case.name == "B1":
         yield _costs(rows)
     columns = [name for name in HEADERS if any(name in row.numbers for row in rows)]
     per_point = case.size.startswith("points")
-    headers = [case.size, "who", "wall / ours", *(HEADERS[name] for name in columns)]
+    headers = [case.size, "who", "wall time / ours", *(HEADERS[name] for name in columns)]
     body = []
     for size in sorted({row.size for row in rows if row.numbers}):
         here = [row for row in rows if row.size == size and row.numbers]
@@ -119,7 +123,7 @@ def _costs(rows: Sequence[Row]) -> str:
         body.append(
             (name, _number(acceptance.over(marginal, ours)), cost, f"{_number(fixed)} s", most)
         )
-    return table(("who", "a point / ours", "a point", "fixed", "up to points"), body)
+    return table(("who", "a point / ours", "cost of a point", "fixed cost", "largest size"), body)
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

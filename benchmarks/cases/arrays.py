@@ -70,11 +70,12 @@ CASES = (
         "B4",
         "Arrays",
         "MiB an array",
-        "300 arrays of 1 MiB and 100 of 8 MiB, random, made at the speed of memory. sweeps flushes "
-        "all that it commits; of the peers none does, so that both are measured. By hand is what "
-        "it takes to keep batches safe, to check them and to land one file with joblib, numpy and "
-        "h5py, for this job alone. The whole wall, starting Python included. Before each run "
-        "memory is touched, so that none waits for what the host of a virtual machine took back.",
+        "There are 300 random arrays of 1 MiB and 100 of 8 MiB, made at the speed of memory. "
+        "sweeps flushes everything that it commits; none of the peers does, so sweeps is measured "
+        "with and without flushing. By hand means a program for this job alone, with joblib, "
+        "numpy and h5py, that stores batches safely, checks them and writes one file. The wall "
+        "time includes the start of Python. Memory is touched before each run, so that no run "
+        "waits for memory that the host of a virtual machine took back.",
         _measure,
     ),
 )

@@ -29,10 +29,11 @@ def _measure(options: Options) -> list[Row]:
 CASES = (
     Case(
         "B7",
-        "Vectorised",
+        "Vectorized functions",
         "points",
-        "`a * np.sin(b) + c` of whole columns. The floor writes slabs of what numpy broadcasts, in "
-        "one process, and keeps neither a memo nor a status. Peers were not measured here.",
+        "`a * np.sin(b) + c` of whole columns. The floor writes slabs that numpy broadcasts, in "
+        "one process, and stores neither single points nor a status. Peers were not measured "
+        "here.",
         _measure,
     ),
 )

@@ -44,10 +44,11 @@ def _grown(job: str, arguments: Mapping[str, float], size: float, options: Optio
 CASES = (
     Case(
         "B10",
-        "One point more",
+        "One more point",
         "points before",
-        "A single axis that has been run and landed gets one more value: a point is computed, and "
-        "the results file must hold one more. The floor writes all of it anew by h5py.",
+        "A sweep over a single axis is complete and gets one more value. One point is computed, "
+        "and the results file must hold one more. The floor writes the whole file again with "
+        "h5py.",
         _measure,
     ),
 )

@@ -57,9 +57,9 @@ def _measure(options: Options) -> list[Row]:
 CASES = (
     Case(
         "B9",
-        "Loading to xarray",
+        "Loading into xarray",
         "bytes",
-        "The whole file into memory, imports apart; h5py reads the values only.",
+        "The whole file is read into memory, imports not included. h5py reads only the values.",
         _measure,
     ),
 )

@@ -51,8 +51,8 @@ CASES = (
         "B8",
         "Huge spaces",
         "points",
-        "A plan of a grid without results, and a grid made, counted and indexed within Python "
-        "(imports apart).",
+        "A plan of a grid without results; and a grid that is made, counted and indexed in Python "
+        "(imports not included).",
         _measure,
     ),
 )

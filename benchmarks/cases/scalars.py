@@ -67,24 +67,25 @@ SCALAR = "`a * math.sin(b) + c` on a grid"
 CASES = (
     Case(
         "B1",
-        "Scalars from nothing to a landed file",
+        "Scalars, from nothing to a results file",
         "points",
-        f"{SCALAR}. The whole wall, starting Python included.",
+        f"{SCALAR}. The wall time includes the start of Python.",
         lambda options: _measured(options)[FRESH],
     ),
     Case(
         "B2",
-        "The same again, all reused",
+        "The same again, all points reused",
         "points",
-        "The same command in the same folder.",
+        "The same command runs again in the same folder.",
         lambda options: _measured(options)[AGAIN],
     ),
     Case(
         "B3",
         "One more value on one axis",
         "points before",
-        "One more value of `a`, which is 100 points of 1,000 and 10,000 of 10⁶ and more. "
-        "The floors compute everything again, since they know nothing of earlier results.",
+        "`a` gets one more value. This adds 100 points to a sweep of 1,000, and 10,000 points to "
+        "sweeps of 10⁶ and more. The floors compute everything again, since they know nothing of "
+        "earlier results.",
         lambda options: _measured(options)[EXTENDED],
     ),
 )

@@ -42,9 +42,10 @@ def _measure(options: Options) -> list[Row]:
 CASES = (
     Case(
         "B6",
-        "Starting",
-        "landed points",
-        "Every command on a landed experiment with nothing to do, beside Python and imports alone.",
+        "Start",
+        "stored points",
+        "Each command runs on a complete results file and has nothing to do. For comparison: "
+        "Python and imports alone.",
         _measure,
     ),
 )

@@ -96,12 +96,12 @@ CASES = (
         "B5",
         "Uneven work",
         "tasks",
-        f"Lognormal durations (σ = {work.SPREAD:g}), {TOTAL_S:g} s in all, {N_WORKERS} workers. "
-        "Efficiency is the time in tasks over workers times the time from the first start to the "
-        "last end, so that starting the workers does not count; the tail is the time from when the "
-        "first worker has nothing to do any more to the end, in median tasks. Tasks sleep, since "
-        "what is measured is who waits for whom: computing ones would take cores from each other. "
-        "Handed out one by one in this order, at no cost, "
+        f"Durations are lognormal (σ = {work.SPREAD:g}), {TOTAL_S:g} s in all, with {N_WORKERS} "
+        "workers. Efficiency is the time in tasks divided by the number of workers and by the time "
+        "from the first start to the last end, so the start of the workers does not count. The "
+        "tail is the time from when the first worker becomes idle to the end, in median tasks. "
+        "Tasks sleep, since the case measures who waits for whom; computing tasks would take cores "
+        "from each other. Handed out one by one in this order, at no cost, "
         f"{' and '.join(map(str, SIZES))} tasks would leave tails of {_least_tails()}.",
         _measure,
     ),
