@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sweeps import adopting, known, loading, memo, provenance, refreshing, subject
+from sweeps import adopting, delivering, known, memo, provenance, refreshing, subject
 from sweeps.declaring import Experiment
 from sweeps.display import count
 from sweeps.errors import StorageError
@@ -65,11 +65,7 @@ def land(
     made, landed = land_subject(subject.elsewhere(made, output), everything=everything)
     for told in landed.warnings:
         warnings.warn(told, stacklevel=2)
-    dataset = loading.load(made.landed)
-    if dataset.attrs.get(subject.STATE) == landed.state:
-        return dataset
-    dataset.close()  # another run has put its file in the place of this one
-    return refreshing.load_apart(made)
+    return delivering.deliver(made, landed.state)
 
 
 def land_subject(made: Subject, *, everything: bool = False) -> tuple[Subject, Landed]:

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sweeps import engines, guarding, progress, reads
+from sweeps import delivering, engines, guarding, progress, reads
 from sweeps.declaring import Experiment
 from sweeps.display import count
 from sweeps.errors import SweepsError
@@ -21,7 +21,7 @@ from sweeps.importing import refuse_while_importing
 from sweeps.interrupting import Interrupted, interruptible
 from sweeps.invocation import Options, Report, Watch
 from sweeps.space import Space
-from sweeps.subject import STATE, Subject, elsewhere, given, resolve, whole
+from sweeps.subject import Subject, elsewhere, given, resolve, whole
 
 if TYPE_CHECKING:
     import xarray
@@ -83,16 +83,17 @@ def run(
     subject = resolve(
         experiment, results=results, experiments=experiments, axes=axes, space=space, only=only
     )
+    landing = elsewhere(subject, output)
     try:
         with progress.in_python(subject.experiment.name) as watch:
-            report = execute(elsewhere(subject, output), Options(**options), watch)
+            report = execute(landing, Options(**options), watch)
     except Interrupted:
         raise KeyboardInterrupt from None
     for told in (*report.warnings, *_failed(report, experiment, axes)):
         warnings.warn(told, stacklevel=_caller())
     if report.is_interrupted:
         raise KeyboardInterrupt
-    dataset = _results(subject, report)
+    dataset = delivering.deliver(landing, report.state)
     if not reads.is_of_use():
         return dataset
     if axes is None and space is None and only is None:
@@ -138,23 +139,6 @@ def _failed(
             f"{report.n_failed:,} of {count(report.n_points, 'point')} of {report.experiment!r} "
             f"failed{first}; see all: sweeps.failures({asked}{with_axes})"
         )
-
-
-def _results(subject: Subject, report: Report) -> xarray.Dataset:
-    """Load what a run has landed, and nothing that another one has put in its place since.
-
-    That may be of another space, or of other code.
-    """
-    from sweeps import loading
-
-    if report.results.exists():
-        dataset = loading.load(report.results)  # values and attributes are of one file
-        if dataset.attrs.get(STATE) == report.state:
-            return dataset
-        dataset.close()
-    from sweeps import refreshing
-
-    return refreshing.load_apart(subject)
 
 
 def execute(

@@ -2,12 +2,13 @@
 
 import shutil
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import sweeps as product
-from sweeps import grid, points
+from sweeps import grid, points, relanding
 
 WAVE = """
 from sweeps import experiment, grid, points
@@ -51,6 +52,24 @@ def test_each_run_says_what_a_file_held_that_shows_less_now(sweeps, wave):
     np.testing.assert_array_equal(held().z, held().x ** 2)
     status = sweeps("status", "wave", "--json").json
     assert [status[k] for k in ("done", "known", "landed")] == [3, 7, 7]
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_landing_returns_what_it_landed_whatever_becomes_of_the_file(wave, monkeypatch, is_there):
+    product.run("wave", engine="serial")
+    land = relanding.land_subject
+
+    def then_another_one(*args, **options):
+        landed = land(*args, **options)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            product.run("wave", axes={"x": [9.0]}, engine="serial")
+        if not is_there:
+            Path("results/wave.h5").unlink()
+        return landed
+
+    monkeypatch.setattr(relanding, "land_subject", then_another_one)
+    assert product.land("wave").z.values.tolist() == [1, 4, 9]
 
 
 GROWN = {

@@ -28,6 +28,7 @@ from sweeps import (
     options,
     planning,
     points,
+    refreshing,
     running,
     scheduling,
 )
@@ -444,6 +445,13 @@ def test_a_run_returns_what_it_was_asked_whatever_lands_meanwhile(
     found = ask()
     assert found.x.values.tolist() == found.line.values.tolist() == [1, 2]
     assert sweeps.load("line").line.values.tolist() == [factor * x for x in xs]
+
+
+def test_a_run_that_lands_elsewhere_loads_that_file(project, monkeypatch):
+    monkeypatch.setattr(refreshing, "load_apart", None)
+    found = sweeps.run(line_of(3), engine="serial", output="there.h5")
+    assert found.line.values.tolist() == [0]
+    assert Path(found.encoding["source"]) == Path("there.h5").absolute()
 
 
 def test_a_run_returns_its_values_though_the_file_is_gone(project, monkeypatch):
