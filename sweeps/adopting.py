@@ -7,11 +7,11 @@ its points what a segment says, so it becomes one.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sweeps import disk, files, kept, memo, opening, sealing, segment
+from sweeps import disk, files, h5, kept, memo, opening, sealing, segment
 from sweeps.display import count
 from sweeps.display import path as shown
 from sweeps.errors import StorageError
@@ -38,10 +38,10 @@ class _Orphan(NamedTuple):
     segment: Segment | None
 
 
-def scan(subject: Subject) -> memo.Index:
-    """Read what the memo has, and what a run would adopt."""
+def scan(subject: Subject, held: Mapping[str, Any]) -> memo.Index:
+    """Read what the memo has, and what a run would adopt; `held` is as for `adopt`."""
     index = memo.scan(subject.memo)
-    for orphan in _orphans(subject):
+    for orphan in _orphans(subject, held):
         if orphan.segment is not None and orphan.folder == subject.memo:
             name = _name(orphan.path)
             segments = {**index.segments, name: orphan.segment}
@@ -49,15 +49,20 @@ def scan(subject: Subject) -> memo.Index:
     return index
 
 
-def adopt(subject: Subject) -> None:
+def adopt(subject: Subject, held: Mapping[str, Any]) -> None:
     """Make segments of results files that a landing may replace and whose points are nowhere else.
+
+    Parameters
+    ----------
+    held : mapping
+        Attributes of the one where the subject lands.
 
     Raises
     ------
     StorageError
         For one that cannot be a segment: its points would be lost.
     """
-    orphans = _orphans(subject)
+    orphans = _orphans(subject, held)
     for each in orphans:
         if each.segment is None and each.path == subject.landed:
             raise StorageError(
@@ -100,16 +105,18 @@ def _name(path: Path) -> str:
     return segment.name_of(sealing.held(path, sealing.RESULTS) or b"")
 
 
-def _orphans(subject: Subject) -> list[_Orphan]:
+def _orphans(subject: Subject, held: Mapping[str, Any]) -> list[_Orphan]:
     usual = subject.results / f"{subject.experiment.name}.h5"
-    found = (_orphan(subject, path) for path in dict.fromkeys((subject.landed, usual)))
+    seen = {subject.landed: held}
+    if usual != subject.landed:
+        seen[usual] = held_attributes(usual)
+    found = (_orphan(subject, path, says) for path, says in seen.items())
     return [each for each in found if each is not None]
 
 
-def _orphan(subject: Subject, path: Path) -> _Orphan | None:
+def _orphan(subject: Subject, path: Path, held: Mapping[str, Any]) -> _Orphan | None:
     """Look whether a results file has points that the memo has not; a few times at little cost."""
-    held, name = held_attributes(path), subject.experiment.name
-    code, n_done = held.get("fingerprint"), held.get("n_done")
+    name, code, n_done = subject.experiment.name, held.get("fingerprint"), held.get("n_done")
     if held.get("experiment") != name or type(n_done) is not int or not n_done:
         return None
     if type(code) is not str or not code.isalnum():  # it becomes the name of a folder
@@ -121,6 +128,10 @@ def _orphan(subject: Subject, path: Path) -> _Orphan | None:
     if digest is not None and segment.name_of(digest) in names:
         return None
     with opening.open_read(path) as file, opening.damaged(path):
+        if (
+            h5.plain(file.attrs.get("fingerprint")) != code
+        ):  # another run has landed since, of its own memo
+            return None
         says = kept.MEMO in file
         n_others, segments, accepted = kept.origin(file) if says else (n_done, (), ())
     if accepted and all(_has_any(folder.parent, code) for code in accepted):

@@ -6,7 +6,8 @@ import contextlib
 import dataclasses
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -32,7 +33,7 @@ from sweeps.errors import StorageError, SweepsError, UnfinishedError
 from sweeps.interrupting import Interruption
 from sweeps.invocation import Options, Progress, Report, Slow, Watch
 from sweeps.space import Positions
-from sweeps.subject import Subject, changed_reads, held_attributes, plan
+from sweeps.subject import Subject, changed_reads, plan
 
 LANDING_SHARE = 50
 """A long run lands what it has when this many times a landing's duration has passed: 2 %."""
@@ -44,15 +45,22 @@ _PAUSE_S = 30.0
 
 def compute(
     subject: Subject,
+    held: Mapping[str, Any],
     options: Options,
     watch: Watch | None,
     interruption: Interruption,
     *,
     keeps_workers: bool = True,
 ) -> Report:
-    """Compute the points that the memo lacks, and land the whole space."""
-    started, held = provenance.now(), held_attributes(subject.landed)
-    adopting.adopt(subject)
+    """Compute the points that the memo lacks, and land the whole space.
+
+    Parameters
+    ----------
+    held : mapping
+        Attributes of the results file as it was when the run began.
+    """
+    started = provenance.now()
+    adopting.adopt(subject, held)
     with contextlib.ExitStack() as stack:
         # Before looking into the memo: what others finish from now on is known to be theirs.
         # So does who claims nothing say that it lives: nobody is to clean up under it.

@@ -162,7 +162,7 @@ def why(
 
 def explain(made: Subject, given: str | None = None) -> Why:
     """Say why points of a subject are stale or missing."""
-    index = adopting.scan(made)
+    index = adopting.scan(made, subject.held_attributes(made.landed))
     counts = subject.plan(made, index)
     found = history.listed(made)
     if given is not None:

@@ -71,7 +71,7 @@ def land(
 def land_subject(made: Subject, *, everything: bool = False) -> tuple[Subject, Landed]:
     """Land what is known of a subject, or of its experiment in any space; return what landed."""
     started, held = provenance.now(), subject.held_attributes(made.landed)
-    adopting.adopt(made)
+    adopting.adopt(made, held)
     index = memo.scan(made.memo)
     if not index.n_known and not index.failures:
         name = made.experiment.name

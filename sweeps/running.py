@@ -21,7 +21,7 @@ from sweeps.importing import refuse_while_importing
 from sweeps.interrupting import Interrupted, interruptible
 from sweeps.invocation import Options, Report, Watch
 from sweeps.space import Space
-from sweeps.subject import Subject, elsewhere, given, resolve, whole
+from sweeps.subject import Subject, elsewhere, given, held_attributes, resolve, whole
 
 if TYPE_CHECKING:
     import xarray
@@ -164,7 +164,8 @@ def execute(
     """
     start = time.perf_counter()
     engines.get(options.engine)
-    landed = None if options.recompute else _landed_already(subject, options)
+    held = held_attributes(subject.landed)
+    landed = None if options.recompute else _landed_already(subject, held, options)
     if landed is not None:
         return dataclasses.replace(landed, seconds=time.perf_counter() - start)
     # All that computes and lands is imported only now: a run with nothing to do ends before.
@@ -174,14 +175,14 @@ def execute(
     is_here = is_only_one and engines.is_in_process(options.engine)
     with guarding.nothing_left(is_here), interruptible(at_last) as interruption:
         report = computing.compute(
-            subject, options, watch, interruption, keeps_workers=not is_only_one
+            subject, held, options, watch, interruption, keeps_workers=not is_only_one
         )
     return dataclasses.replace(report, seconds=time.perf_counter() - start)
 
 
-def _landed_already(subject: Subject, options: Options) -> Report | None:
+def _landed_already(subject: Subject, held: Mapping[str, Any], options: Options) -> Report | None:
     """Say what the results file holds if it is up to date and nothing is left to do."""
-    counts = whole(subject)
+    counts = whole(subject, held)
     if counts is None or (counts.n_failed and options.retry):
         return None
     why = ""

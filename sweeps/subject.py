@@ -138,13 +138,12 @@ class Subject:
         return digest.hexdigest()
 
 
-def fresh_attributes(subject: Subject) -> dict[str, Any] | None:
-    """Attributes of the results file if it shows all that the memo has, else None."""
-    held = held_attributes(subject.landed)
+def is_fresh(subject: Subject, held: Mapping[str, Any]) -> bool:
+    """Whether a results file shows all that the memo has; `held` are its attributes."""
     if not all(isinstance(held.get(name), int) for name in COUNTS):
-        return None  # not ours, or damaged
+        return False  # not ours, or damaged
     names = beside(subject, memo.listing(subject.memo))
-    return held if held.get(STATE) == subject.state(names) else None
+    return bool(held.get(STATE) == subject.state(names))
 
 
 def beside(subject: Subject, names: Iterable[str]) -> list[str]:
@@ -176,10 +175,15 @@ class Counts(NamedTuple):
     state: str
 
 
-def whole(subject: Subject) -> Counts | None:
-    """Say what the results file has if it shows all that the memo has, and no point is missing."""
-    held = fresh_attributes(subject)
-    if held is None:
+def whole(subject: Subject, held: Mapping[str, Any]) -> Counts | None:
+    """Say what the results file has if it shows all that the memo has, and no point is missing.
+
+    Parameters
+    ----------
+    held : mapping
+        Its `held_attributes`, which take a while to read: all that follows is of one look.
+    """
+    if not is_fresh(subject, held):
         return None
     numbers = [n if type(n := held[name]) is int else -1 for name in COUNTS]
     n_points, n_done, n_failed, n_excluded, n_known = numbers

@@ -9,11 +9,23 @@ import numpy as np
 import pytest
 
 import sweeps
-from sweeps import adopting, experiment, grid, kept, relanding, reporting, run, sample
+from sweeps import (
+    adopting,
+    experiment,
+    grid,
+    kept,
+    memo,
+    opening,
+    refreshing,
+    relanding,
+    reporting,
+    run,
+    sample,
+)
 from sweeps.errors import StorageError
 from sweeps.invocation import Options
 from sweeps.running import execute
-from sweeps.subject import resolve
+from sweeps.subject import held_attributes, resolve
 
 SERIAL = Options("serial")
 
@@ -201,11 +213,41 @@ def test_a_memo_that_has_all_of_a_file_is_asked_for_names_only(subject, monkeypa
 def test_a_file_of_other_code_that_takes_its_place_meanwhile_is_not_linked(subject):
     execute(subject, SERIAL)
     alone(subject)
-    (orphan,) = adopting._orphans(subject)
+    (orphan,) = adopting._orphans(subject, held_attributes(subject.landed))
     other = orphan._replace(folder=orphan.folder.with_name("0" * 32))
     other.folder.mkdir(parents=True)
     adopting._name_as_segment(other)
     assert not list(other.folder.iterdir())
+
+
+def test_a_file_of_other_code_that_takes_its_place_is_let_be(subject):
+    execute(subject, SERIAL)
+    held = held_attributes(subject.landed)
+    other = dataclasses.replace(
+        subject, fingerprint=dataclasses.replace(subject.fingerprint, digest="0" * 32)
+    )
+    execute(other, SERIAL)
+    before = contents(subject.landed)
+    adopting.adopt(subject, held)
+    assert contents(subject.landed) == before
+    assert adopting.scan(subject, held).segments.keys() == memo.scan(subject.memo).segments.keys()
+
+
+@pytest.mark.parametrize("options", [SERIAL, Options("serial", recompute=True)])
+@pytest.mark.parametrize("is_known", [False, True])
+def test_a_run_looks_once_at_what_is_there(subject, monkeypatch, options, is_known):
+    execute(subject if is_known else over(subject, grid(x=[7], y=[1])), SERIAL)
+    n_looks, read = [0], opening.read_attributes
+
+    def counted(path):
+        n_looks[0] += 1
+        return read(path)
+
+    monkeypatch.setattr(opening, "read_attributes", counted)
+    # what refreshing looks at is the file that it is about to replace
+    monkeypatch.setattr(refreshing, "held_attributes", lambda path: {})
+    execute(subject, options)
+    assert n_looks == [1]
 
 
 def test_equal_points_of_a_sample_are_adopted_once(tmp_path):

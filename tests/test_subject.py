@@ -4,7 +4,7 @@ import pytest
 
 import sweeps
 from sweeps import experiment, grid, zipped
-from sweeps.subject import fresh_attributes, resolve
+from sweeps.subject import held_attributes, is_fresh, resolve
 
 
 def made(space, **options):
@@ -52,10 +52,15 @@ def test_another_memo_is_another_state(project):
 
 def test_a_file_is_fresh_until_something_changes(project):
     function = experiment(grid(x=[1, 2]), name="made")(lambda x: [1.0, 2.0])
-    assert fresh_attributes(resolve(function)) is None
+
+    def is_as_asked(**asked):
+        subject = resolve(function, **asked)
+        return is_fresh(subject, held_attributes(subject.landed))
+
+    assert not is_as_asked()
     sweeps.run(function, engine="serial")
-    assert fresh_attributes(resolve(function))["n_done"] == 2
-    assert fresh_attributes(resolve(function, axes={"x": [1]})) is None
+    assert is_as_asked()
+    assert not is_as_asked(axes={"x": [1]})
 
 
 CALLS = []
