@@ -93,3 +93,9 @@ def test_links_lead_somewhere(page):
         target = (page.parent / path) if path else page
         assert target.exists(), link
         assert not anchor or anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_that_pages_name_are_there(page):
+    for name in re.findall(r"(?<![\w/.])(?:tests|sweeps|benchmarks)/[\w/]+\.py", page.read_text()):
+        assert (ROOT / name).exists(), name
