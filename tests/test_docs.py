@@ -99,3 +99,8 @@ def test_links_lead_somewhere(page):
 def test_files_that_pages_name_are_there(page):
     for name in re.findall(r"(?<![\w/.])(?:tests|sweeps|benchmarks)/[\w/]+\.py", page.read_text()):
         assert (ROOT / name).exists(), name
+
+
+def test_every_command_has_a_row():
+    text = (ROOT / "docs/commands.md").read_text()
+    assert set(re.findall(r"^\| `([a-z]+)[ `]", text, re.MULTILINE)) == set(cli.commands)
