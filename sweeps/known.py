@@ -106,8 +106,11 @@ def _n_known(maker: KeyMaker, index: memo.Index) -> int:
 
 
 def _is_within(layout: Any, subject: Subject) -> bool:
-    """Whether the space has all points of an earlier one, as far as that is cheap to tell."""
-    if layout == subject.layout:
+    """Whether the space has all points of an earlier one, as far as that is cheap to tell.
+
+    Files of early versions do not name their layout; they are taken to be of this space.
+    """
+    if layout in (None, subject.layout):
         return True
     made = subject.experiment
     swept = visited.read(subject.memo, str(layout), _elements(made))
