@@ -15,12 +15,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import FrameType
 from typing import NoReturn
 
-from sweeps import guarding, importing, interrupting, seeding, undoing
+from sweeps import guarding, importing, interrupting, seeding, signalling, undoing
 from sweeps.interrupting import SIGNALS
 
-_HANDLED = (signal.SIGALRM, *SIGNALS)
-# Of those the others either do not hinder what comes later, or end the process.
-_LIMITS = (resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE, resource.RLIMIT_AS, resource.RLIMIT_DATA)
+# The others do not hinder what comes later.
+_LIMITS = (
+    *(resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE, resource.RLIMIT_AS, resource.RLIMIT_DATA),
+    *(resource.RLIMIT_STACK, resource.RLIMIT_CORE, resource.RLIMIT_CPU, resource.RLIMIT_NPROC),
+)
 _OF_JOBLIB = frozenset({"VECLIB_MAXIMUM_THREADS", "ENABLE_IPC"})
 _MAX_ENDING_S = 60  # resources are closed meanwhile
 _FIRST = 1000  # of what multiprocessing does as a process ends
@@ -92,7 +94,7 @@ class Surroundings:
     memory_bytes : int, optional
         Limit to the memory of a worker process.
     is_worker : bool
-        Whether the process is for points only, so that its signals, timers and limits are ours.
+        Whether the process is for points only, so that its limits are ours.
     is_random : bool
         Whether code mentions random numbers.
 
@@ -112,9 +114,8 @@ class Surroundings:
         self.random = seeding.GlobalRandom(is_expected=is_random)
         self.n_looked = 0
         self.shared: set[str] = set()
-        self._state = undoing.State()
+        self._state = undoing.State(signalling.Signals(() if is_worker else SIGNALS))
         self._is_worker = is_worker
-        self._handlers = {number: signal.getsignal(number) for number in _HANDLED}
         self._limits = {which: resource.getrlimit(which) for which in _LIMITS}
         self._lock, self._n_blocks = threading.Lock(), 0
 
@@ -170,7 +171,7 @@ class Surroundings:
         """
         try:
             if self._is_worker and not is_quick:
-                self._restore_own()
+                self._restore_limits()
             before = frozenset(self._state.restless)
             is_ours = self._is_worker or self._n_blocks > 0  # else they may be diverted
             changed = self._state.restore(is_quick=is_quick, with_streams=is_ours)
@@ -181,12 +182,7 @@ class Surroundings:
             self.shared |= changed
         return not changed <= before
 
-    def _restore_own(self) -> None:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        if threading.current_thread() is threading.main_thread():
-            for number, handler in self._handlers.items():
-                if signal.getsignal(number) is not handler:
-                    signal.signal(number, handler)
+    def _restore_limits(self) -> None:
         for which, limit in self._limits.items():
             if resource.getrlimit(which) != limit:
                 resource.setrlimit(which, limit)

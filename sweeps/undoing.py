@@ -11,6 +11,8 @@ import ctypes
 import gc
 import os
 import sys
+import tempfile
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
@@ -257,6 +259,14 @@ def _set_collecting(how: tuple[bool, tuple[int, int, int]]) -> None:
     (gc.enable if is_enabled else gc.disable)()
 
 
+def _set_thread_hook(hook: Any) -> None:
+    threading.excepthook = hook
+
+
+def _set_temporary(folder: str | None) -> None:
+    tempfile.tempdir = folder
+
+
 def _always() -> list[Setting]:
     return [
         _Value("working directory", _folder, os.chdir, is_told=False),
@@ -273,7 +283,11 @@ def _always() -> list[Setting]:
         _Value("garbage collection", lambda: (gc.isenabled(), gc.get_threshold()), _set_collecting,
                is_told=False),
         _Names("builtins", vars(builtins)),
+        _Value("threading.excepthook", lambda: threading.excepthook, _set_thread_hook,
+               is_told=False),
+        _Value("tempfile.tempdir", lambda: tempfile.tempdir, _set_temporary, is_told=False),
         _Value("numpy.seterr", np.geterr, lambda how: np.seterr(**how)),
+        _Value("numpy.setbufsize", np.getbufsize, np.setbufsize),
         _Value("numpy.seterrcall", np.geterrcall, np.seterrcall, is_told=False),
         _Value("numpy.set_printoptions", np.get_printoptions, _set_print_options),
     ]  # fmt: skip
@@ -305,15 +319,20 @@ def _settings() -> list[Setting]:
 class State:
     """The settings of this process, as they were, and which of them points were found to change.
 
+    Parameters
+    ----------
+    *more : Setting
+        Settings beside those that are always looked at.
+
     Attributes
     ----------
     restless : set of str
         Names of settings that were found changed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *more: Setting) -> None:
         self.restless: set[str] = set()
-        self._saved = [(setting, setting.save()) for setting in _settings()]
+        self._saved = [(setting, setting.save()) for setting in (*more, *_settings())]
 
     def save_streams(self) -> None:
         """Take the standard streams, and what shows warnings, for those that there are to be."""

@@ -12,12 +12,33 @@ import sweeps as api
 from sweeps import calling, engines, undoing
 
 STATE = """
-import builtins, decimal, gc, locale, logging, os, random, socket, sys, time, warnings
-import ctypes
+import builtins, decimal, gc, locale, logging, os, random, signal, socket, subprocess, sys
+import ctypes, tempfile, threading, time, warnings
 import numpy as np
 from sweeps import experiment, grid
 
+def in_main(do):
+    if threading.current_thread() is threading.main_thread():  # others can set no handler
+        do()
+
+def wait_behind_a_mask():
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+    signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+
 DEEDS = {
+    "children": (lambda: in_main(lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN)),
+                 lambda: subprocess.call(["sh", "-c", "exit 3"])),
+    "handler": (lambda: in_main(lambda: signal.signal(signal.SIGUSR2, print)),
+                lambda: signal.getsignal(signal.SIGUSR2)),
+    "waiting": (lambda: in_main(wait_behind_a_mask),
+                lambda: signal.pthread_sigmask(signal.SIG_BLOCK, [])),
+    "alarm": (lambda: in_main(lambda: signal.alarm(1000)),
+              lambda: signal.getitimer(signal.ITIMER_REAL)),
+    "profile timer": (lambda: in_main(lambda: signal.setitimer(signal.ITIMER_PROF, 1000)),
+                      lambda: signal.getitimer(signal.ITIMER_PROF)),
+    "thread hook": (lambda: setattr(threading, "excepthook", print), lambda: threading.excepthook),
+    "temporary": (lambda: setattr(tempfile, "tempdir", "/x"), tempfile.gettempdir),
+    "buffer": (lambda: np.setbufsize(16384), np.getbufsize),
     "environment": (lambda: os.environ.update(SOLVER="strict"), lambda: os.environ.get("SOLVER")),
     "removed": (lambda: os.environ.pop("PATH"), lambda: "PATH" in os.environ),
     "cleared": (lambda: os.environ.clear(), lambda: len(os.environ) > 3),
