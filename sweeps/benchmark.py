@@ -15,7 +15,7 @@ from typing import Any
 
 from sweeps import disk, files
 from sweeps.display import as_json, brief, count, table
-from sweeps.errors import StorageError
+from sweeps.errors import LaterFormatError, StorageError
 
 FILE = "benchmark.json"
 
@@ -257,11 +257,14 @@ def read(folder: Path, experiment: str) -> Benchmark | None:
     Raises
     ------
     StorageError
-        Where it cannot be read, or is damaged.
+        Where it cannot be read, is damaged, or of a later format.
     """
     path = folder / FILE
     try:
-        return _made(json.loads(disk.content(path)), experiment)
+        said = json.loads(disk.content(path))
+        if isinstance(said["format"], int) and said["format"] > _FORMAT:
+            raise LaterFormatError.of(path, said["format"], _FORMAT)
+        return _made(said, experiment)
     except FileNotFoundError:
         return None
     except OSError as error:

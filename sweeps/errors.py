@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
+from typing import Self
 
 
 class SweepsError(Exception):
@@ -43,6 +45,14 @@ class UnfinishedError(StorageError):
 
 class LaterFormatError(StorageError):
     """A file that a later version of this package wrote, in a format that this one cannot know."""
+
+    @classmethod
+    def of(cls, path: Path, number: int, known: int) -> Self:
+        """Say which format a file has, and which ones are known."""
+        return cls(
+            f"cannot read {path}: it is of format {number}, and this version of sweeps knows "
+            f"formats up to {known}: use the version that wrote it, or a later one"
+        )
 
 
 class HostileFileError(StorageError):

@@ -145,10 +145,7 @@ def refuse_later(path: Path) -> None:
     LaterFormatError, OSError
     """
     if (number := later_format(path)) is not None:
-        raise LaterFormatError(
-            f"cannot read {path}: it is of format {number}, and this version of sweeps knows "
-            f"formats up to {FORMAT}: use the version that wrote it, or a later one"
-        )
+        raise LaterFormatError.of(path, number, FORMAT)
 
 
 def digest_of(path: Path) -> bytes:

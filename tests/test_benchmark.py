@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweeps.benchmark import FILE, Benchmark, Timing, Variant, keep, read
-from sweeps.errors import StorageError
+from sweeps.errors import LaterFormatError, StorageError
 
 seconds = st.floats(1e-6, 1e6)
 timings = st.builds(
@@ -91,11 +91,17 @@ def test_where_there_is_none_none_is_read(tmp_path):
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"nonsense", b"[]", b"{}", b"[" * 10**5, b'{"format": 2}'],
+    [b"", b"nonsense", b"[]", b"{}", b"[" * 10**5, b'{"format": "2"}'],
 )
 def test_a_damaged_one_is_told(tmp_path, content):
     (tmp_path / FILE).write_bytes(content)
     with pytest.raises(StorageError, match="damaged: measure anew"):
+        read(tmp_path, "wave")
+
+
+def test_one_of_a_later_format_is_refused_with_that_reason(tmp_path):
+    (tmp_path / FILE).write_bytes(b'{"format": 2}')
+    with pytest.raises(LaterFormatError, match=r"is of format 2, and .* up to 1: use the"):
         read(tmp_path, "wave")
 
 
