@@ -54,6 +54,7 @@ def test_the_newest_value_of_a_key_counts(commits, tmp_path_factory):
     keys = range(12)
     expected = [None if key not in known else float(known[key]) for key in keys]
     assert content(memo.scan(folder), keys) == expected
+    assert memo.scan(folder).n_known == len(known)
 
 
 def test_now_is_newer_than_before(tmp_path):
