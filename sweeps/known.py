@@ -83,19 +83,24 @@ def shrunk(held: Mapping[str, Any], subject: Subject, gathered: Gathered) -> str
     n_before, n_now = held.get("n_done"), gathered.count("done")
     if type(n_before) is not int or not n_before or held.get("experiment") != name:
         return ""
-    is_of_this_code = held.get("fingerprint") == subject.fingerprint.digest
+    code = str(held.get("fingerprint"))
+    is_of_this_code = code == subject.fingerprint.digest
     if n_now >= n_before and (not is_of_this_code or _is_within(held.get(LAYOUT), subject)):
         return ""
     of = "" if is_of_this_code else " of earlier code"
     others = "" if n_now < n_before else ", not all the same"
-    advice = (
-        f"land all of them together: python -m sweeps land {name} --all"
-        if is_of_this_code
-        else f"see what changed: python -m sweeps why {name}"
-    )
+    if not (code.isalnum() and memo.listing_of(memo.folder(subject.results, name, code))):
+        now = "the memo does not have those of earlier code any more"
+    elif is_of_this_code:
+        now = (
+            "all are kept in the memo; land all of them together: "
+            f"python -m sweeps land {name} --all"
+        )
+    else:
+        now = f"all are kept in the memo; see what changed: python -m sweeps why {name}"
     return (
         f"{path(subject.landed)} held {count(n_before, 'point')}{of} and holds {n_now:,} "
-        f"now{others}; all are kept in the memo; {advice}"
+        f"now{others}; {now}"
     )
 
 

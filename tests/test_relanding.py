@@ -112,6 +112,19 @@ def test_a_file_of_earlier_code_is_replaced_with_a_word_where_it_showed_more(swe
     assert sweeps("run", "wave", "--engine", "serial").err == ""
 
 
+@pytest.mark.parametrize("is_kept", [False, True])
+def test_what_the_memo_has_of_earlier_code_is_said_as_it_is(sweeps, wave, is_kept):
+    sweeps("run", "wave", "--engine", "serial")
+    (folder,) = Path("results/.memo/wave").iterdir()
+    wave(value="x**3")
+    if not is_kept:
+        shutil.rmtree(folder)
+    said = sweeps("run", "wave", "x=2.0", "--engine", "serial").err
+    assert "held 3 points of earlier code and holds 1 now" in said
+    assert ("all are kept in the memo; see what changed" in said) == is_kept
+    assert ("does not have those of earlier code any more" in said) != is_kept
+
+
 # (declared, what is computed beside it, dimensions and points of all that is known)
 KNOWN = {
     "gaps of a grid": ({}, [{"x": [2.0, 7.0]}], {"x": 4}, 4),
