@@ -7,11 +7,12 @@ its own end: so a changed file is told from a damaged one.
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import fcntl
 import hashlib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -91,14 +92,11 @@ def look(path: Path, magic: bytes) -> Seal:
     OSError
         Where it cannot be read.
     """
-    descriptor = disk.open_to_read(path)
-    try:
+    with _opened(path) as descriptor:
         n_bytes = os.fstat(descriptor).st_size
         n_behind = min(n_bytes, DIGEST_BYTES + len(magic))
         digest, last = _digest(descriptor, n_bytes - n_behind)
         return Seal(n_bytes, digest, disk.read(descriptor, n_behind + 1), last)
-    finally:
-        disk.close(descriptor)
 
 
 def is_damaged(path: Path, magic: bytes) -> bool:
@@ -127,12 +125,8 @@ def later_format(path: Path) -> int | None:
     OSError
         Where it cannot be read.
     """
-    descriptor = disk.open_to_read(path)
-    try:
-        os.lseek(descriptor, max(0, os.fstat(descriptor).st_size - _LONGEST), os.SEEK_SET)
-        said = _FORMATS.search(disk.read(descriptor, _LONGEST))
-    finally:
-        disk.close(descriptor)
+    with _opened(path) as descriptor:
+        said = _FORMATS.search(_last(descriptor, _LONGEST))
     number = FORMAT if said is None else int(said[1])
     return number if number > FORMAT else None
 
@@ -150,11 +144,8 @@ def refuse_later(path: Path) -> None:
 
 def digest_of(path: Path) -> bytes:
     """Make the digest of all that is in a file."""
-    descriptor = disk.open_to_read(path)
-    try:
+    with _opened(path) as descriptor:
         return _digest(descriptor, os.fstat(descriptor).st_size)[0]
-    finally:
-        disk.close(descriptor)
 
 
 def hdf5_end(path: Path) -> int | None:
@@ -169,11 +160,8 @@ def hdf5_end(path: Path) -> int | None:
 
 def _head(path: Path) -> bytes:
     """Read the first bytes of an HDF5 file; none of what is no HDF5."""
-    descriptor = disk.open_to_read(path)
-    try:
+    with _opened(path) as descriptor:
         head = disk.read(descriptor, _HEAD_BYTES)
-    finally:
-        disk.close(descriptor)
     return head if len(head) == _HEAD_BYTES and head.startswith(_SIGNATURE) else b""
 
 
@@ -186,15 +174,13 @@ def is_being_written(path: Path) -> bool:
     flags = _FLAGS.get(head[len(_SIGNATURE)]) if head else None
     if flags is not None and head[flags] & 1:
         return True
-    descriptor = disk.open_to_read(path)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:  # no locks here
-        return False
-    finally:
-        disk.close(descriptor)
+    with _opened(path) as descriptor:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:  # no locks here
+            return False
     return False
 
 
@@ -206,18 +192,14 @@ def held(path: Path, magic: bytes) -> bytes | None:
     OSError
         Where it cannot be read.
     """
-    descriptor = disk.open_to_read(path)
-    try:
+    with _opened(path) as descriptor:
         return held_by(descriptor, magic)
-    finally:
-        disk.close(descriptor)
 
 
 def held_by(descriptor: int, magic: bytes) -> bytes | None:
     """Read the digest that stands behind an open file, as `held` does."""
     n_behind = DIGEST_BYTES + len(magic)
-    os.lseek(descriptor, max(0, os.fstat(descriptor).st_size - n_behind), os.SEEK_SET)
-    behind = disk.read(descriptor, n_behind)
+    behind = _last(descriptor, n_behind)
     is_sealed = len(behind) == n_behind and behind.endswith(magic)
     return behind[:DIGEST_BYTES] if is_sealed else None
 
@@ -236,6 +218,22 @@ def seal(descriptor: int, magic: bytes) -> bytes:
         flushing.result()
     disk.write_all(descriptor, digest + magic)
     return digest
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    """Open a file to read, and close it."""
+    descriptor = disk.open_to_read(path)
+    try:
+        yield descriptor
+    finally:
+        disk.close(descriptor)
+
+
+def _last(descriptor: int, n_bytes: int) -> bytes:
+    """Read the last bytes of an open file, or all that it has."""
+    os.lseek(descriptor, max(0, os.fstat(descriptor).st_size - n_bytes), os.SEEK_SET)
+    return disk.read(descriptor, n_bytes)
 
 
 def _digest(descriptor: int, n_bytes: int) -> tuple[bytes, bytes]:
