@@ -220,7 +220,7 @@ def array_of(shown: str, value: Any) -> Array:
         array = np.asarray(value, dtype="M8[us]" if isinstance(value, datetime.date) else None)
     except ValueError as error:
         raise OutputError(f"{shown} is no regular array: {error}; {ALLOWED}") from error
-    if array.dtype.kind in "OU":
+    if array.dtype.kind in "OUT":
         array = _objects(shown, value)
     elif array.dtype.kind == "M":
         array = _microseconds(shown, array)

@@ -21,6 +21,10 @@ def of(value, dims=None):
     return outputs(snapshot(value), "f", dims or {}, TAKEN)
 
 
+# Texts of any length, which numpy has from its version 2 on.
+STRINGS = np.dtypes.StringDType() if hasattr(np.dtypes, "StringDType") else np.dtype(object)
+
+
 class Solver(enum.Enum):
     RK4 = 1
 
@@ -55,6 +59,8 @@ class Quantity(np.ndarray):
         (range(3), "i8"),
         ([1, 2.5], "f8"),
         (np.array(["a", "b"]), "O"),
+        (np.array(["a", "b" * 99], STRINGS), "O"),
+        (np.array("a", STRINGS), "O"),
         (np.arange(3, dtype=">i4"), "i4"),
         (datetime.date(2020, 1, 1), "M8[us]"),
         ([datetime.date(2020, 1, 1)], "M8[us]"),
@@ -67,6 +73,13 @@ def test_allowed(value, dtype):
     assert only.array.dtype == np.dtype(dtype)
     assert only.array.dtype.isnative
     assert only.array.shape == np.shape(value)
+
+
+def test_texts_of_any_length_that_lack_a_value_are_refused():
+    if STRINGS.kind != "T":
+        pytest.skip("numpy has no StringDType")
+    with pytest.raises(OutputError, match="None, which is not a value"):
+        of(np.array(["a", None], np.dtypes.StringDType(na_object=None)))
 
 
 def test_names_of_enums_and_universal_time_are_kept():
