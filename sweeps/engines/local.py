@@ -120,6 +120,7 @@ def _processes(n_workers: int) -> ParallelBackendBase:
                 context_id=parallel._id,
                 **options,
             )
+            _start_feeding(self._workers)
             self.parallel = parallel
             _POOLS.add(self._workers)
             return n_jobs
@@ -129,6 +130,18 @@ def _processes(n_workers: int) -> ParallelBackendBase:
             return {**of_threads, **process.flags()}
 
     return Backend()
+
+
+def _start_feeding(pool: Any) -> None:
+    """Start the thread that feeds the workers of a pool here, where it is heard if it cannot.
+
+    loky starts it with the first block, in another thread, which dies of that: joblib would wait
+    for ever.
+    """
+    queue = pool._call_queue
+    with queue._notempty:
+        if queue._thread is None:
+            queue._start_thread()
 
 
 @functools.cache

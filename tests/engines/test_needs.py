@@ -73,6 +73,7 @@ def test_a_worker_of_a_pool_refuses_processes_and_computes_in_itself(counted, sw
     [
         "joblib.externals.loky.backend.resource_tracker.ensure_running",
         "joblib.externals.loky.process_executor.ProcessPoolExecutor.submit",
+        "joblib.externals.loky.backend.queues.Queue._start_thread",
     ],
 )
 @pytest.mark.parametrize(
