@@ -2,6 +2,8 @@
 # ruff: noqa: E501  (an edit is a line)
 
 import subprocess
+import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -219,6 +221,21 @@ def test_another_function_of_the_same_code_is_the_same(make_project):  # noqa: F
     text = "G = 1\n\n\ndef one(x):\n    return G * x\n\n\ndef two(x):\n    return G * x\n"
     project = make_project({"main.py": text})
     assert project.fingerprint("one").digest == project.fingerprint("two").digest
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["return sys.modules['__main__']", "import __main__\n    return __main__", "from __main__ import X\n    return X"],
+)  # fmt: skip
+def test_what_started_python_does_not_count(make_project, monkeypatch, body):  # noqa: F811
+    digests = set()
+    for file in ("start.py", "main.py"):
+        project = make_project({"main.py": f"import sys\n\n\ndef f(x):\n    {body}\n", "start.py": "X = 1\n"})
+        started = types.ModuleType("__main__")
+        started.__file__ = str(project.root / project.package / file)
+        monkeypatch.setitem(sys.modules, "__main__", started)
+        digests.add(project.fingerprint("f").digest)
+    assert len(digests) == 1
 
 
 # ---- notebooks

@@ -66,7 +66,7 @@ class Carried:
     def _class_(self, item: type) -> str:
         if self._is_installed(item.__module__):
             return address(item.__module__, item.__qualname__)
-        module = self.reach.module(item.__module__)
+        module = self.reach.home(item.__module__)
         name, *inner = item.__qualname__.split(".")
         if module and "<locals>" not in inner and module.provides(name):
             self.reach.refer(module, (None, (name,)))
@@ -156,7 +156,7 @@ class Carried:
         """Return the module whose globals a function sees; None if an installed one."""
         name = item.__globals__.get("__name__") or "<no module>"
         file = _file_of(item)
-        module = self.reach.module(name)
+        module = self.reach.home(name)
         if module and module.file and os.path.realpath(file) == os.path.realpath(module.file):
             return module
         if self._is_installed(name) and vars(sys.modules[name]) is item.__globals__:

@@ -93,6 +93,10 @@ class Reach:
         """Return a module of the project; None if it is another's or not there."""
         return self._names.module(name)
 
+    def home(self, name: str) -> Module | None:
+        """Return the project's module that something lives in; None if that is another's."""
+        return self._names.home(name)
+
     @property
     def own_part(self) -> str | None:
         """The part that is the experiment's own function."""

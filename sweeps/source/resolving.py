@@ -34,7 +34,17 @@ class Resolver:
     known: dict[str, Module | None] = field(default_factory=dict)
 
     def module(self, name: str) -> Module | None:
-        """Return a module of the project; None if it is another's or not there."""
+        """Return a module of the project; None if it is another's or not there.
+
+        So is `__main__`, unless something that was looked at lives there: it is another one for
+        each way to start Python, and in each worker.
+        """
+        if name == "__main__" and name not in self.known:
+            return None
+        return self.home(name)
+
+    def home(self, name: str) -> Module | None:
+        """Return the module that something lives in, be it `__main__`."""
         if name not in self.known:
             self.known[name] = load(name)
         return self.known[name]
