@@ -6,9 +6,12 @@ Whether a value depends on it is another question: a cache of a module's own cha
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import hashlib
 import io
+import os
 import sys
+import threading
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -114,10 +117,24 @@ class _Digester(Pickler):
             return id, tuple(_content(item))
         if isinstance(item, types.GeneratorType):
             return id, (item.gi_frame and item.gi_frame.f_lasti,)
+        if isinstance(item, threading.local):
+            return id, (vars(item).copy(),)
+        if isinstance(item, contextvars.ContextVar):
+            return id, (item.get(None),)
+        if isinstance(item, io.IOBase):
+            return id, (_position(item),)
         if type(item) is np.ndarray and item.nbytes > _MOST_BYTES and not item.dtype.hasobject:
             some = item.flat[:: 1 + item.size * item.itemsize // _MOST_BYTES]
             return id, (item.shape, item.dtype.str, some.tobytes())
         return super().reducer_override(item)
+
+
+def _position(file: io.IOBase) -> int | None:
+    with contextlib.suppress(OSError, ValueError):  # a pipe, or closed
+        return os.lseek(file.fileno(), 0, os.SEEK_CUR)  # text that is iterated over has no tell()
+    with contextlib.suppress(OSError, ValueError):
+        return file.tell()
+    return None
 
 
 def _content(cell: types.CellType) -> Iterator[Any]:

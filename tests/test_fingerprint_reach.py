@@ -230,7 +230,9 @@ def test_another_function_of_the_same_code_is_the_same(make_project):  # noqa: F
 def test_what_started_python_does_not_count(make_project, monkeypatch, body):  # noqa: F811
     digests = set()
     for file in ("start.py", "main.py"):
-        project = make_project({"main.py": f"import sys\n\n\ndef f(x):\n    {body}\n", "start.py": "X = 1\n"})
+        project = make_project(
+            {"main.py": f"import sys\n\n\ndef f(x):\n    {body}\n", "start.py": "X = 1\n"}
+        )
         started = types.ModuleType("__main__")
         started.__file__ = str(project.root / project.package / file)
         monkeypatch.setitem(sys.modules, "__main__", started)

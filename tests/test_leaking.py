@@ -9,7 +9,7 @@ from sweeps import engines, experiment, grid, leaking, traces
 from sweeps.subject import resolve
 
 GLOBALS = """
-import functools, itertools, random, time
+import contextvars, functools, io, itertools, random, tempfile, threading, time
 import numpy as np
 from sweeps import experiment, grid
 
@@ -31,6 +31,21 @@ def ticks():
         n += 1
         yield n
 TICKS = ticks()
+
+OWN, CONTEXT = threading.local(), contextvars.ContextVar("context", default=0)
+TEXT, FILE = io.StringIO("a\\n" * 99), tempfile.TemporaryFile("w+", buffering=1)
+
+def context(x):
+    CONTEXT.set(CONTEXT.get() + x)
+    return CONTEXT.get()
+
+def local(x):
+    return vars(OWN).setdefault("x", x)
+
+def written(x):
+    FILE.write("a" * x)
+    FILE.flush()
+    return FILE.tell()
 
 def helper(x, seen=[]):
     seen.append(x)
@@ -79,12 +94,14 @@ LEAKS = {
     "add": add, "model": lambda x: MODEL.fit(x), "attribute": attribute, "own": own,
     "generator": lambda x: RNG.random(), "ids": lambda x: next(IDS), "ticks": lambda x: next(TICKS),
     "helper": lambda x: helper(x), "failing": failing, "flagged": flagged, "table": table,
+    "context": context, "local": local, "written": written,
+    "read": lambda x: len(TEXT.readline()) * TEXT.tell(),
 }
 OTHERS = {"memo": memo, "timed": timed, "squared": lambda x: squared(x), "pure": lambda x: x}
 """
 LEAKS = (
     "add", "model", "attribute", "own", "generator", "ids", "ticks", "helper", "failing",
-    "flagged", "table",
+    "flagged", "table", "context", "local", "written", "read",
 )  # fmt: skip
 OTHERS = ("memo", "timed", "squared", "pure")
 XS = [1, 2, 3, 4]
