@@ -107,7 +107,11 @@ def elsewhere(
     with pinning.held(frozen.pins):  # cached helpers are sent with their identity
         told = _settings(subject, flights, frozen, clock_ns, memory_bytes)
         by_value = set[str]()
-        said = _pickle(told, by_value)
+        try:
+            said = _pickle(told, by_value)
+        except SweepsError:
+            _refuse_given(told)
+            raise
         is_imported = subject.location is not None
         own = b"" if is_imported else _pickle(experiment.without_space(), by_value)
         settings = _pickle(undoing.environment())
@@ -127,6 +131,14 @@ def elsewhere(
         multiprocessing.get_start_method(allow_none=True),
     )
     return functools.partial(worker.work, job)
+
+
+def _refuse_given(told: worker.Settings) -> None:
+    """Name what points are given that cannot be pickled."""
+    tables = {name: column.table for name, column in told.keys.space.columns.items()}
+    labelled = [(name, each) for name, table in tables.items() for each in table.objects or ()]
+    for name, thing in [*told.constants.items(), *labelled]:
+        _pickle(values.unlabel(thing), what=f"{name!r} (a {type(values.unlabel(thing)).__name__})")
 
 
 def _refuse_patched(subject: Subject) -> None:
@@ -184,13 +196,15 @@ def _cells(files: Iterable[str]) -> pinning.Files:
     return {file: (Path(file), text) for file, text in cells.items() if text}
 
 
-def _pickle(thing: Any, by_value: set[str] | None = None) -> bytes:
+def _pickle(thing: Any, by_value: set[str] | None = None, what: str = "") -> bytes:
     """Pickle for a worker, what is defined in ``__main__`` by value.
 
     Parameters
     ----------
     by_value : set of str, optional
         Gets the files that code which is pickled by value is from.
+    what : str, optional
+        What to call the thing where it cannot be pickled.
     """
     import cloudpickle
 
@@ -209,7 +223,7 @@ def _pickle(thing: Any, by_value: set[str] | None = None) -> bytes:
         pickler(packed, pickle.HIGHEST_PROTOCOL).dump(thing)
     except Exception as error:
         raise SweepsError(
-            f"cannot send {type(thing).__name__} to a worker process: {error}; "
+            f"cannot send {what or type(thing).__name__} to a worker process: {error}; "
             "use --engine serial or threads, or objects that can be pickled"
         ) from error
     return packed.getvalue()

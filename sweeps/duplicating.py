@@ -49,9 +49,9 @@ _LOCKS: dict[type, Callable[[], Any]] = {
     type(threading.Lock()): threading.Lock,
     type(threading.RLock()): threading.RLock,
 }
+_WEAK = frozenset({weakref.WeakSet, weakref.WeakKeyDictionary, weakref.WeakValueDictionary})
 _WRITES = frozenset({"STORE_DEREF", "DELETE_DEREF"})
 _LARGE_TEXT = 64
-_NONE: Mapping[int, int] = types.MappingProxyType({})
 
 
 def can_change(thing: Any) -> bool:
@@ -269,9 +269,9 @@ def copier(thing: Any) -> tuple[Make, list[str]]:
     ({'seen': []}, {'seen': []})
     """
     file, first = io.BytesIO(), Pickler(io.BytesIO())
-    pickler = Pickler(file, first.n_arrays)
     try:
         first.dump(thing)
+        pickler = Pickler(file, first)
         pickler.dump(thing)
     except Exception:  # of someone else's: whatever it says when it is taken apart
         return lambda: thing, [type(thing).__name__]
@@ -305,17 +305,24 @@ class Pickler(pickle.Pickler):
 
     With protocol 4, since arrays of the next one do not own their memory.
 
+    Parameters
+    ----------
+    file : io.BytesIO
+    first : Pickler, optional
+        One that has taken the same thing apart. Arrays that it has met with the same memory have
+        the same memory in the copy, and weak references to what it has met lead to its copy.
+
     Attributes
     ----------
     n_arrays : dict of int to int
-        How many arrays were met that have the same memory, by the id of its owner. Where a first
-        pickler has met several, they have the same memory in the copy, too.
+        How many arrays were met that have the same memory, by the id of its owner.
     """
 
-    def __init__(self, file: io.BytesIO, n_arrays: Mapping[int, int] = _NONE) -> None:
+    def __init__(self, file: io.BytesIO, first: Pickler | None = None) -> None:
         super().__init__(file, protocol=4)
         self.n_arrays: dict[int, int] = {}
-        self._n_arrays = n_arrays
+        self._n_arrays = first.n_arrays if first else {}
+        self._inside = frozenset(first.memo.copy() if first else ())
         self.table: dict[int, tuple[Any, int]] = {}
         self.shared: list[str] = []
 
@@ -329,6 +336,8 @@ class Pickler(pickle.Pickler):
             if not is_long and kind not in (object, types.CodeType):
                 return None
         elif kind in _CONTAINERS or kind is tuple or can_change(item) or kind is types.CellType:
+            return None
+        elif kind is weakref.ref and id(item()) in self._inside:
             return None
         return self.table.setdefault(id(item), (item, len(self.table)))[1]
 
@@ -345,6 +354,10 @@ class Pickler(pickle.Pickler):
             return _LOCKS[kind], ()
         if kind is np.ndarray:
             return self._array(item)
+        if kind is weakref.ref:
+            return kind, (item(), item.__callback__)
+        if kind in _WEAK:
+            return self._weak(item)
         if hasattr(kind, "__deepcopy__"):
             return copy.deepcopy, (Same(item),)
         reduce = copyreg.dispatch_table.get(kind)
@@ -368,6 +381,18 @@ class Pickler(pickle.Pickler):
             return NotImplemented
         offset = item.__array_interface__["data"][0] - owner.__array_interface__["data"][0]
         return _view, (owner, item.shape, item.dtype, offset, item.strides)
+
+    def _weak(self, item: Any) -> Any:
+        """What it refers to is copied where something else in the copy holds it, else shared."""
+        kind = type(item)
+        if kind is weakref.WeakSet:
+            return kind, ([*map(self._held, item)],)
+        if kind is weakref.WeakKeyDictionary:
+            return kind, ({self._held(key): value for key, value in item.items()},)
+        return kind, ({key: self._held(value) for key, value in item.items()},)
+
+    def _held(self, thing: Any) -> Any:
+        return thing if id(thing) in self._inside else Same(thing)
 
     @staticmethod
     def _function(item: types.FunctionType) -> Any:

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import functools
+import gc
 import hashlib
 import io
+import itertools
 import os
 import sys
 import threading
@@ -18,11 +21,12 @@ from typing import Any
 
 import numpy as np
 
-from sweeps.duplicating import CONSTANT_BY_NAME, Pickler, Same
+from sweeps.duplicating import CONSTANT_BY_NAME, Pickler, Same, can_change
 from sweeps.importing import is_project_file
 from sweeps.source.carried import innermost
 
 _MOST_BYTES = 2**16  # of an array; of larger ones some elements are looked at
+_MOST_CACHED = 1000  # values of a cache
 _BY_IDENTITY = (*CONSTANT_BY_NAME, types.BuiltinFunctionType)
 _OWN = __name__.partition(".")[0]
 
@@ -51,16 +55,17 @@ class Traces:
             return ()
         self._next *= 2
         now = self._look()
-        changed = tuple(name for name, own in now.items() if own != self._before.get(name, own))
+        changed = (key[0] for key, own in now.items() if own != self._before.get(key, own))
         self._before = {**now, **self._before}
-        return changed
+        return tuple(dict.fromkeys(changed))
 
-    def _look(self) -> dict[str, bytes]:
+    def _look(self) -> dict[tuple[str, int], bytes]:
         return {
-            f"{name} of {module}": _digest(value)
+            (f"{name} of {module}", number): _digest(part)
             for module, names in self._namespaces()
             for name, value in names.items()
             if not name.startswith("__") and not _is_ours(value)
+            for number, part in [(0, value), *_cached(value)]
         }
 
     def _namespaces(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -81,6 +86,20 @@ def _names(code: types.CodeType) -> set[str]:
 
 def _is_ours(value: Any) -> bool:
     return type(value).__module__.partition(".")[0] == _OWN or isinstance(value, types.ModuleType)
+
+
+def _cached(value: Any) -> Iterator[tuple[int, Any]]:
+    """What `functools.lru_cache` has kept of a function and gives to all: a list, an array.
+
+    A new one is nothing that a later point would see.
+    """
+    if isinstance(value, functools._lru_cache_wrapper):
+        own = gc.get_referents(value)
+        inner = (each.values() for each in own if type(each) is dict)
+        kept = itertools.chain((each for each in own if type(each) is not dict), *inner)
+        for each in itertools.islice(kept, _MOST_CACHED):
+            if can_change(each):
+                yield id(each), each
 
 
 def _digest(value: Any) -> bytes:

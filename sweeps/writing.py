@@ -127,9 +127,9 @@ def variable(group: h5py.Group, output: Output, sizes: tuple[int, ...]) -> h5py.
     if dtype.kind == "M":
         fill = np.datetime64("NaT", "us")  # a point that is there may return NaT as well
     if fill is not None and dtype.kind not in "fc":
-        dataset.attrs["_FillValue"] = h5.encode(np.asarray(fill))[0][()]
-        if dtype.kind in "iu" and dtype.itemsize == 8:  # the only one that CDO looks for there
-            dataset.attrs["missing_value"] = float(fill)
+        stored_fill = dataset.attrs["_FillValue"] = h5.encode(np.asarray(fill))[0][()]
+        if dtype.kind in "iuM" and stored.itemsize == 8:  # the only one that CDO looks for there
+            dataset.attrs["missing_value"] = float(stored_fill)
     attributes(dataset, attrs)
     return dataset
 

@@ -5,10 +5,12 @@ import datetime
 import decimal
 import enum
 import functools
+import gc
 import io
 import queue
 import random
 import threading
+import weakref
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -184,6 +186,48 @@ def test_arrays_that_share_their_memory_do_so_in_a_copy(order):
 def test_a_small_view_of_a_large_array_is_copied_alone():
     made = copier([np.zeros(10**6)[:2]])[0]()
     assert made[0].base is None
+
+
+class Watched:
+    """Known to those that watch it, which hold it weakly, as observers do."""
+
+    def __init__(self):
+        self.n, self.watchers, self.by_name = 0, [], weakref.WeakValueDictionary()
+        self.all, self.labels = weakref.WeakSet([self]), weakref.WeakKeyDictionary({self: ["a"]})
+
+
+class Watcher:
+    def __init__(self, watched):
+        self.watched = weakref.ref(watched)
+        watched.watchers.append(self)
+        watched.by_name["first"] = self
+
+
+def test_weak_references_within_a_copy_stay_within_it():
+    thing = Watched()
+    Watcher(thing)
+    make, shared = copier({"watchers": thing.watchers, "it": thing})
+    made = make()["it"]
+    (watcher,) = made.watchers
+    assert watcher.watched() is made is not thing
+    assert made.by_name["first"] is watcher
+    assert [*made.all] == [made] == [*made.labels]
+    made.labels[made].append("b")
+    assert thing.labels[thing] == ["a"] and not shared
+
+
+def test_weak_references_out_of_a_copy_lead_to_what_they_led_to():
+    outside = Meter()
+    thing = {
+        "set": weakref.WeakSet([outside]), "ref": [weakref.ref(outside)],
+        "values": weakref.WeakValueDictionary(a=outside),
+        "keys": weakref.WeakKeyDictionary({outside: 1}),
+    }  # fmt: skip
+    made = copier(thing)[0]()
+    gc.collect()
+    assert [*made["set"], made["ref"][0](), made["values"]["a"], *made["keys"]] == [outside] * 4
+    made["values"]["b"] = outside
+    assert [*thing["values"]] == ["a"]
 
 
 class Dropping:

@@ -394,7 +394,7 @@ def test_labels_for_functions_and_lambdas_reach_the_workers(project):
     assert sweeps.run("steps").steps.sel(step="triple").values.tolist() == [3, 6]
     lock = threading.Lock()
     made = experiment(grid(thing={"lock": lock}), name="locked")(lambda thing: 1)
-    with pytest.raises(SweepsError, match="cannot send Settings to a worker process: "):
+    with pytest.raises(SweepsError, match=r"cannot send 'thing' \(a lock\) to a worker process: "):
         sweeps.run(made)
     assert sweeps.run(made, engine="threads").locked.values.tolist() == [1]
 
