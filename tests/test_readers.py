@@ -12,6 +12,7 @@ import warnings
 import h5py
 import numpy as np
 import pytest
+import xarray as xr
 
 import sweeps as package
 from sweeps import experiment, grid
@@ -21,6 +22,7 @@ netCDF4 = pytest.importorskip("netCDF4")
 ABSENT = math.nan
 FLOATS = [[1.0, 2.0, 3.0], [2.0, ABSENT, 6.0], [3.0, 6.0, 9.0]]
 INTEGERS = [[2, 3, 4], [3, ABSENT, 5], [4, 5, 6]]
+DAY_US = 86_400_000_000
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +40,7 @@ def landed(tmp_path_factory):
             "flag": a > b,
             "profile": np.array([a, b, a * b]),
             "z": complex(a, b),
+            "day": np.datetime64("1970-01-01") + int(a + b),
         }
 
     results = tmp_path_factory.mktemp("readers")
@@ -91,6 +94,19 @@ def test_fill_values_are_those_that_every_reader_knows(landed):
         fill = file["i"].attrs["_FillValue"]
         assert int(float(fill)) == fill
         assert not any("_FillValue" in file[name].attrs for name in "ab")
+
+
+@pytest.mark.parametrize("engine", ["h5netcdf", "netcdf4"])
+def test_xarray_reads_missing_dates(landed, engine):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        opened = xr.open_dataset(landed, engine=engine, drop_variables="z")
+    with opened as ds:
+        days = ds["day"].values.astype("M8[D]")
+    expected = np.ravel(np.nan_to_num(INTEGERS)).astype(int).astype("M8[D]")
+    expected[4] = np.datetime64("NaT")
+    np.testing.assert_array_equal(days.ravel(), expected)
+    np.testing.assert_array_equal(package.load(str(landed))["day"].values.ravel(), expected)
 
 
 def test_ncdump_fits_a_screen(landed):
@@ -150,9 +166,9 @@ def test_nco(landed):
 
 
 def test_cdo(landed):
-    said = said_by("cdo", "-s", "infon", "-selname,f,i", landed)
+    said = said_by("cdo", "-s", "infon", "-selname,f,i,day", landed)
     rows = {line.split()[-1]: line.split() for line in said.splitlines()[1:]}
-    for name, least, most in (("f", 1, 9), ("i", 2, 6)):
+    for name, least, most in (("f", 1, 9), ("i", 2, 6), ("day", 2 * DAY_US, 6 * DAY_US)):
         missing, minimum, maximum = (float(rows[name][k]) for k in (6, 8, 10))
         assert (missing, minimum, maximum) == (1, least, most)
 
