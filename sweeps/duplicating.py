@@ -335,9 +335,10 @@ class Pickler(pickle.Pickler):
             is_long = kind in (str, bytes) and len(item) > _LARGE_TEXT
             if not is_long and kind not in (object, types.CodeType):
                 return None
+        elif kind is weakref.ref:
+            if id(item()) in self._inside:
+                return None
         elif kind in _CONTAINERS or kind is tuple or can_change(item) or kind is types.CellType:
-            return None
-        elif kind is weakref.ref and id(item()) in self._inside:
             return None
         return self.table.setdefault(id(item), (item, len(self.table)))[1]
 

@@ -109,7 +109,10 @@ LEAKS = {
     "read": lambda x: len(TEXT.readline()) * TEXT.tell(),
     "kept": kept,
 }
-OTHERS = {"table_kept": lambda x: shared_by_all(5)[0] + shared(x)[0], "memo": memo, "timed": timed, "squared": lambda x: squared(x), "pure": lambda x: x}
+OTHERS = {
+    "table_kept": lambda x: shared_by_all(5)[0] + shared(x)[0], "memo": memo, "timed": timed,
+    "squared": lambda x: squared(x), "pure": lambda x: x,
+}
 """
 LEAKS = (
     "add", "model", "attribute", "own", "generator", "ids", "ticks", "helper", "failing",
