@@ -95,7 +95,7 @@ def _cached(value: Any) -> Iterator[tuple[int, Any]]:
     """
     if isinstance(value, functools._lru_cache_wrapper):
         own = gc.get_referents(value)
-        inner = (each.values() for each in own if type(each) is dict)
+        inner = (list(each.values()) for each in own if type(each) is dict)  # of other threads, too
         kept = itertools.chain((each for each in own if type(each) is not dict), *inner)
         for each in itertools.islice(kept, _MOST_CACHED):
             if can_change(each):
