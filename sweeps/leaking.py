@@ -1,8 +1,9 @@
 """Leaking: whether values depend on the points that were computed before.
 
 Where points leave something behind in a module's globals, some are computed once more in a new
-process, forth and back, and all of that in another new process. An output that is the same in both,
-and that points had otherwise forth than back, depends on what was computed before.
+process, forth and back, all of that in another new process, and in a third one back and forth. An
+output that is the same in the first two, and that points had otherwise at another time, depends on
+what was computed before. What the first point leaves for all others is seen in the third alone.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def warning(
             f"{name}: {said}; whether results depend on it was not checked, since points take "
             f"long: compare one by python -m sweeps reproduce {name} AXIS=VALUE"
         )
-    found = _computed_twice(subject, some)
+    found = _computed_again(subject, some)
     if found is None:
         return ""
     different = _different(*found)
@@ -89,7 +90,7 @@ def _listed(traces: Collection[str]) -> str:
 def _some(positions: Positions, busy_s: float, point_s: float) -> Positions:
     """Choose points: the first ones, and others evenly; as many as their time allows."""
     allowed_s = min(max(_MIN_S, _SHARE * busy_s), _MAX_S)
-    n = int(min(len(positions), MAX_POINTS, allowed_s / max(4 * point_s, 1e-9)))
+    n = int(min(len(positions), MAX_POINTS, allowed_s / max(6 * point_s, 1e-9)))
     if n < min(_MIN_POINTS, len(positions)):
         return positions[:0]
     first = np.arange((n + 1) // 2)
@@ -98,31 +99,39 @@ def _some(positions: Positions, busy_s: float, point_s: float) -> Positions:
     return chosen
 
 
-def _different(first: Sequence[Values], second: Sequence[Values]) -> list[str]:
-    """Outputs that are the same in both processes, and that a point had otherwise forth than back.
+def _different(
+    first: Sequence[Values], second: Sequence[Values], reverse: Sequence[Values]
+) -> list[str]:
+    """Outputs that are the same in two processes, and that a point had otherwise at another time.
 
     Others are random, of their time, or fetched.
     """
+    half = len(reverse) // 2
+    turned = [*reverse[half:], *reverse[:half]]  # forth and back, as the first ones
     names = dict.fromkeys(name for values in first for name in values)
     columns = {name: [values.get(name) for values in first] for name in names}
     again = {name: [values.get(name) for values in second] for name in names}
-    leaking = [n for n, own in columns.items() if own == again[n] and own != own[::-1]]
+    other = {name: [values.get(name) for values in turned] for name in names}
+    leaking = [
+        name
+        for name, own in columns.items()
+        if own == again[name] and not own == own[::-1] == other[name]
+    ]
     # An output that is missing where the point fails says nothing more.
     return [_FAILURE] if _FAILURE in leaking else leaking
 
 
-def _computed_twice(subject: Subject, some: Positions) -> list[list[Values]] | None:
-    """Compute points forth and back, in each of two new processes; None where that fails."""
+def _computed_again(subject: Subject, some: Positions) -> list[list[Values]] | None:
+    """Compute points in three new processes, the last one back first; None where that fails."""
     flights = Path(tempfile.mkdtemp(prefix="sweeps-"))
     started: list[subprocess.Popen[bytes]] = []
     try:
         (job,) = briefing.elsewhere(subject, flights).args
-        answers = [flights / f"{n}.values" for n in range(2)]
+        answers = [flights / f"{n}.values" for n in range(3)]
         started.extend(map(_start, answers))
-        told = pickle.dumps((job, some))
-        for each in started:
+        for each, order in zip(started, (some, some, some[::-1]), strict=True):
             if each.stdin is not None:
-                each.stdin.write(told)
+                each.stdin.write(pickle.dumps((job, order)))
                 each.stdin.close()
         deadline = time.monotonic() + _MAX_S
         for each in started:
