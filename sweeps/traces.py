@@ -122,6 +122,10 @@ def _file(kind: type) -> str | None:
 class _Digester(Pickler):
     """Writes what an object holds; things that cannot change by their content too."""
 
+    def __init__(self, file: io.BytesIO) -> None:
+        super().__init__(file)
+        self._functions: set[int] = set()
+
     def persistent_id(self, item: Any) -> int | None:
         if type(item) is Same:
             item = item.thing
@@ -131,7 +135,11 @@ class _Digester(Pickler):
 
     def reducer_override(self, item: Any) -> Any:
         if isinstance(item, types.FunctionType):
-            return id, (id(item),)
+            return id, self._function_state(item)
+        if isinstance(item, (staticmethod, classmethod)):
+            return id, (item.__func__,)
+        if isinstance(item, property):
+            return id, (item.fget, item.fset, item.fdel)
         if isinstance(item, types.CellType):
             return id, tuple(_content(item))
         if isinstance(item, types.GeneratorType):
@@ -146,6 +154,13 @@ class _Digester(Pickler):
             some = item.flat[:: 1 + item.size * item.itemsize // _MOST_BYTES]
             return id, (item.shape, item.dtype.str, some.tobytes())
         return super().reducer_override(item)
+
+    def _function_state(self, item: types.FunctionType) -> tuple[Any, ...]:
+        """What a function of the project keeps, once: its closure may lead back to it."""
+        if id(item) in self._functions or not is_project_file(item.__code__.co_filename):
+            return (id(item),)
+        self._functions.add(id(item))
+        return id(item), item.__defaults__, item.__kwdefaults__, vars(item), item.__closure__
 
 
 def _position(file: io.IOBase) -> int | None:

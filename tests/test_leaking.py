@@ -1,6 +1,8 @@
 """Laws of leaking: values that depend on the points before are told, and no others."""
 
 import contextlib
+import importlib
+import sys
 
 import numpy as np
 import pytest
@@ -224,3 +226,54 @@ def test_points_that_take_long_are_not_computed_again(tmp_path):
     assert "was not checked, since points take long" in found
     assert not len(leaking._some(np.arange(4), 400.0, 100.0))
     assert len(leaking._some(np.arange(10**6), 1.0, 1e-6)) == leaking.MAX_POINTS
+
+
+METHODS = """
+from sweeps import experiment, grid
+
+class Meter:
+    def method(self, x, seen=[]): seen.append(x); return sum(seen)
+    @staticmethod
+    def static(x, seen=[]): seen.append(x); return sum(seen)
+    @classmethod
+    def of_class(cls, x, *, seen={}): seen[x] = 1; return len(seen)
+    @property
+    def count(self, seen=[]): seen.append(1); return len(seen)
+
+def counting():
+    n = 0
+    def count(x):
+        nonlocal n
+        n += x
+        return n if n else count(x)
+    return count
+
+STEPS = {"count": [counting()]}
+"""
+
+
+@pytest.fixture
+def meters(tmp_path, monkeypatch):
+    (tmp_path / "meters_of_test.py").write_text(METHODS)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield importlib.import_module("meters_of_test")
+    del sys.modules["meters_of_test"]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "Meter().method(x)",
+        "Meter.static(x)",
+        "Meter.of_class(x)",
+        "Meter().count",
+        "STEPS['count'][0](x)",
+    ],
+)
+def test_what_functions_keep_is_noticed_wherever_they_are(meters, call):
+    function = eval(f"lambda x: {call}", vars(meters))
+    left = traces.Traces((), function)
+    assert not left.found()
+    function(1)
+    function(2)
+    assert left.found()
