@@ -1,6 +1,8 @@
 """Edits far away that change what a function gives, and the name of the function, which does not."""
 # ruff: noqa: E501  (an edit is a line)
 
+import copy
+import pickle
 import subprocess
 import sys
 import types
@@ -251,6 +253,18 @@ def test_the_space_of_an_experiment_in_a_notebook_does_not_count():
         cell(f"@experiment(grid(x={values}))\ndef f(x: float):\n    return x", namespace)
         digests.add(namespace["f"].identify().digest)
     assert len(digests) == 1
+
+
+@pytest.mark.parametrize("use", [copy.copy, pickle.dumps])
+def test_what_copying_an_object_notes_in_its_class_does_not_count(use, monkeypatch):
+    started = types.ModuleType("__main__")
+    monkeypatch.setitem(sys.modules, "__main__", started)
+    exec("class Setting:\n    n = 1\n\ndef make(s):\n    return lambda: s().n", vars(started))
+    function = started.make(started.Setting)
+    before = fingerprinting.fingerprint(function).digest
+    use(started.Setting())
+    assert "__slotnames__" in vars(started.Setting)
+    assert fingerprinting.fingerprint(function).digest == before
 
 
 # ---- other Pythons

@@ -17,7 +17,7 @@ _SAID_BY_REPR = frozenset({"datetime", "decimal", "fractions", "pathlib", "uuid"
 _OF_NO_MEANING = frozenset({
     "__module__", "__qualname__", "__doc__", "__dict__", "__weakref__", "__annotations__",
     "__firstlineno__", "__static_attributes__", "__annotate__", "__annotate_func__",
-    "__annotations_cache__", "_abc_impl",
+    "__annotations_cache__", "_abc_impl", "__slotnames__",
 })  # fmt: skip
 
 Definition = types.FunctionType | type | types.ModuleType
