@@ -17,6 +17,7 @@ import sys
 import threading
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -104,7 +105,7 @@ def _cached(value: Any) -> Iterator[tuple[int, Any]]:
 
 def _digest(value: Any) -> bytes:
     if isinstance(value, type) and is_project_file(_file(value)):
-        value = {n: own for n, own in vars(value).copy().items() if not n.startswith("__")}
+        value = _held_by(value)
     elif isinstance(value, types.FunctionType):
         value = [value.__defaults__, value.__kwdefaults__, vars(value), value.__closure__]
     file = io.BytesIO()
@@ -113,6 +114,18 @@ def _digest(value: Any) -> bytes:
     except Exception:  # of someone else's: nobody can tell
         return b""
     return hashlib.blake2b(file.getbuffer(), digest_size=16).digest()
+
+
+def _held_by(kind: type) -> dict[str, Any]:
+    """What a class, the classes within it and the members of an enum hold."""
+    held = {
+        name: _held_by(own)
+        if isinstance(own, type) and own.__qualname__ == f"{kind.__qualname__}.{name}"
+        else own
+        for name, own in vars(kind).copy().items()
+        if not name.startswith("__")
+    }
+    return {**held, "": [vars(member) for member in kind]} if issubclass(kind, Enum) else held
 
 
 def _file(kind: type) -> str | None:

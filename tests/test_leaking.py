@@ -229,9 +229,15 @@ def test_points_that_take_long_are_not_computed_again(tmp_path):
 
 
 METHODS = """
-from sweeps import experiment, grid
+import enum
+
+class Scheme(enum.Enum):
+    EULER = 1
+Scheme.EULER.seen = []
 
 class Meter:
+    class Settings:
+        seen = []
     def method(self, x, seen=[]): seen.append(x); return sum(seen)
     @staticmethod
     def static(x, seen=[]): seen.append(x); return sum(seen)
@@ -268,6 +274,8 @@ def meters(tmp_path, monkeypatch):
         "Meter.of_class(x)",
         "Meter().count",
         "STEPS['count'][0](x)",
+        "Meter.Settings.seen.append(x)",
+        "Scheme.EULER.seen.append(x)",
     ],
 )
 def test_what_functions_keep_is_noticed_wherever_they_are(meters, call):
