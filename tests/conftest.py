@@ -8,7 +8,7 @@ import sys
 from typing import NamedTuple
 
 import pytest
-from hypothesis import settings
+from hypothesis import is_hypothesis_test, settings
 
 from sweeps import reading
 from sweeps.cli import main
@@ -19,8 +19,24 @@ for _number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         _is_interrupt = _number == signal.SIGINT
         signal.signal(_number, signal.default_int_handler if _is_interrupt else signal.SIG_DFL)
 
-settings.register_profile("sweeps", deadline=None)
-settings.load_profile("sweeps")
+settings.register_profile("sweeps", deadline=None, max_examples=25)
+settings.register_profile("campaign", deadline=None, max_examples=100)
+
+
+def _is_campaign(config):
+    return config.option.markexpr != "not campaign"  # as it is by default
+
+
+def pytest_configure(config):
+    settings.load_profile("campaign" if _is_campaign(config) else "sweeps")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    """Laws that draw examples are in campaigns, too, with more of them."""
+    for item in items if _is_campaign(config) else ():
+        if is_hypothesis_test(getattr(item, "obj", None)):
+            item.add_marker("campaign")
 
 
 @pytest.fixture(autouse=True, scope="session")

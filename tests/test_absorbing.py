@@ -12,7 +12,7 @@ import warnings
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sweeps import (
@@ -36,6 +36,7 @@ from sweeps.errors import DeclarationError
 from sweeps.invocation import Options
 from sweeps.loading import load
 from sweeps.subject import resolve
+from tests.sizes import examples
 
 SPACES = {
     "grid": grid(x=[0, 1, 2, 5], y=[0, 1, 2]),
@@ -161,7 +162,7 @@ def test_both_ways_hold_the_same(tmp_path, request, function, space):
     assert not verifying.verify(once.landed).damages
 
 
-@settings(max_examples=6)
+@examples(6)
 @given(
     function=st.sampled_from(FUNCTIONS),
     steps=st.lists(

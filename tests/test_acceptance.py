@@ -4,13 +4,14 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sweeps import acceptance, keys, memo
 from sweeps.acceptance import Acceptance, Source
 from sweeps.block import Failure, Part, Variable
 from sweeps.errors import StorageError
+from tests.sizes import examples
 
 LANE = st.integers(0, 2**64 - 1)
 SHIFT = st.tuples(LANE, LANE)
@@ -107,7 +108,7 @@ def test_a_shift_is_added_to_keys_and_to_products_of_hashes_alike(own, shift):
 
 
 @given(first=SHIFT, second=SHIFT)
-@settings(max_examples=20)
+@examples(20)
 def test_a_listing_tells_every_acceptance_from_every_other(first, second, tmp_path_factory):
     a, b = (tmp_path_factory.mktemp("memo") / name for name in "ab")
     b = a.with_name("b")

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from sweeps import claims, experiment, grid, points, zipped
 from sweeps.claims import FOLDER, Claims
 from sweeps.keying import key_maker
+from tests.sizes import examples
 
 SPACES = {
     "grid": grid(x=range(6), y=range(5)),
@@ -45,7 +46,7 @@ def every(make_keys):
 
 
 @given(data=st.data(), names=st.lists(st.sampled_from(sorted(SPACES)), min_size=2, max_size=4))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whoever_asks_in_whatever_order_every_point_is_taken_once(tmp_path_factory, data, names):
     memo = tmp_path_factory.mktemp("memo")
     makers = [maker(SPACES[name]) for name in names]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import sweeps
@@ -23,6 +23,7 @@ from sweeps.engines import NAMES
 from sweeps.interrupting import Interrupted
 from sweeps.invocation import Options
 from sweeps.subject import resolve
+from tests.sizes import examples
 
 
 def call(function, n, concurrency=1, *, block_s=60.0, timeout=None, recorder=None, **options):
@@ -38,7 +39,7 @@ def call(function, n, concurrency=1, *, block_s=60.0, timeout=None, recorder=Non
         loop.close()
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(
     waits=st.lists(st.sampled_from([None, 0, 1, 2, 5]), min_size=1, max_size=12),
     concurrency=st.integers(1, 14),
@@ -183,7 +184,7 @@ def test_points_get_given_and_own_arguments():
     assert call(add, 3, 2, z=5, columns={}).returned == [5, 5, 5]
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(waits=st.lists(st.integers(0, 4), min_size=1, max_size=12), concurrency=st.integers(1, 6))
 def test_whoever_is_under_way_is_on_record(waits, concurrency):
     recorder = flight.Recorder(None)

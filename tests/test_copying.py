@@ -5,12 +5,13 @@ import os
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sweeps import copying, disk, segment
 from sweeps.copying import Extent
 from sweeps.errors import StorageError
+from tests.sizes import examples
 
 CONTENTS = {"a": np.random.default_rng(0).bytes(300), "b": np.random.default_rng(1).bytes(40)}
 
@@ -36,7 +37,7 @@ def copied(extents, target, offset=0):
     offset=st.integers(0, 9),
     chunk=st.sampled_from([1, 7, 2**20]),
 )
-@settings(max_examples=60)
+@examples(60)
 def test_bytes_are_copied_one_extent_after_another(folder, pieces, offset, chunk):
     ranges = [(name, min(a, b), max(a, b)) for name, a, b in pieces]
     extents = [Extent(folder / name, start, stop - start) for name, start, stop in ranges]

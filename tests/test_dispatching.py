@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import sweeps
@@ -35,6 +35,7 @@ from sweeps.block import Lost
 from sweeps.errors import SweepsError
 from sweeps.invocation import Options
 from sweeps.subject import resolve
+from tests.sizes import examples
 
 DEADLY = """
 import ctypes, os, pathlib, signal, sys, time
@@ -133,7 +134,7 @@ def test_points_that_kill_all_workers_at_once_are_told_apart(deadly, n_workers):
     check(subject, 5, deaths)
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(
     guilty=st.frozensets(st.integers(0, 63), max_size=6),
     n_workers=st.sampled_from([1, 2, 8, 16]),

@@ -8,7 +8,7 @@ import hypothesis.extra.numpy as npst
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sweeps import experiment, grid, landing, memo, points, zipped
@@ -18,6 +18,7 @@ from sweeps.keying import key_maker
 from sweeps.loading import load
 from sweeps.merging import merge
 from sweeps.returning import snapshot, tabulate
+from tests.sizes import examples
 
 DEEP = np.ones((1,) * 30)
 
@@ -127,7 +128,7 @@ def kinds_of_value(draw):
 
 
 @given(data=st.data())
-@settings(max_examples=40)
+@examples(40)
 def test_what_is_returned_comes_back(data, tmp_path_factory):
     kinds = data.draw(st.lists(kinds_of_value(), min_size=1, max_size=3))
     rows = data.draw(
@@ -179,7 +180,7 @@ def sweeps_of_odd_points(draw):
 
 
 @given(sweep=sweeps_of_odd_points(), is_merged=st.booleans())
-@settings(max_examples=30)
+@examples(30)
 def test_blocks_and_their_order_make_no_difference(sweep, is_merged, tmp_path_factory):
     returned, blocks = sweep
     _, expected = landed(tmp_path_factory.mktemp("memo"), returned)

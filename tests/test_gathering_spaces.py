@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from hypothesis import given, settings
+from hypothesis import given
 
 import sweeps
 from sweeps import experiment, grid, points, zipped
 from sweeps.values import label
+from tests.sizes import examples
 from tests.strategies import said, samples, spaces
 
 
@@ -55,7 +56,7 @@ def check(space, dataset):
 
 
 @given(spaces())
-@settings(max_examples=25)
+@examples(25)
 def test_a_landed_space_is_the_space(tmp_path_factory, made):
     space, expected = made
     if expected:
@@ -63,7 +64,7 @@ def test_a_landed_space_is_the_space(tmp_path_factory, made):
 
 
 @given(spaces(leaves=(samples,)))
-@settings(max_examples=10)
+@examples(10)
 def test_repeated_rows_land_where_they_stand(tmp_path_factory, made):
     space, expected = made
     if expected:

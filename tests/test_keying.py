@@ -3,10 +3,11 @@
 import enum
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 
 from sweeps import experiment, grid, points
 from sweeps.keying import key_maker
+from tests.sizes import examples
 from tests.strategies import first_of_each, spaces
 
 
@@ -27,7 +28,7 @@ def keys(space, function=with_all):
 
 
 @given(spaces())
-@settings(max_examples=50)
+@examples(50)
 def test_a_point_has_the_same_key_in_whatever_space_it_is_reached(made):
     space, expected = made
     for point, key in zip(expected, keys(space, with_defaults), strict=True):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sweeps import Space, experiment, grid, matching, memo, zipped
@@ -10,6 +10,7 @@ from sweeps.axes import together
 from sweeps.block import Part, Variable
 from sweeps.keying import key_maker
 from sweeps.keys import Factors, boxes
+from tests.sizes import examples
 
 SPACES = [
     grid(x=range(6), y=range(5)),
@@ -39,7 +40,7 @@ def commit(folder, maker, start, stop, *, as_products, created_ns):
     memo.commit(folder, parts, (), created_ns)
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(
     computed=st.sampled_from(SPACES[:6] + SPACES[-1:]),
     wanted=st.sampled_from(SPACES),

@@ -6,12 +6,13 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sweeps import files, memo, segment
 from sweeps.block import Failure, Part, Variable
 from sweeps.errors import StorageError
+from tests.sizes import examples
 
 
 def rows(keys):
@@ -45,7 +46,7 @@ def content(index, keys):
 
 
 @given(commits=st.lists(st.dictionaries(st.integers(0, 9), st.integers(), max_size=5), max_size=4))
-@settings(max_examples=40)
+@examples(40)
 def test_the_newest_value_of_a_key_counts(commits, tmp_path_factory):
     folder, known = tmp_path_factory.mktemp("memo"), {}
     for age, values in enumerate(commits):

@@ -4,12 +4,13 @@ import contextlib
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sweeps import memo, merging, segment
 from sweeps.block import Failure, Part, Variable
 from sweeps.errors import StorageError
+from tests.sizes import examples
 
 PATCH = pytest.MonkeyPatch
 
@@ -74,7 +75,7 @@ FAILED = st.lists(st.tuples(st.integers(0, 8), st.integers(1, 3)), max_size=2)
 HISTORIES = st.lists(st.tuples(KINDS, VALUES, FAILED), min_size=3, max_size=6)
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(history=HISTORIES, batch_bytes=st.sampled_from([1, 20_000, 10**9]))
 def test_merging_changes_nothing_that_can_be_seen(history, batch_bytes, tmp_path_factory):
     folder = tmp_path_factory.mktemp("memo")
@@ -94,7 +95,7 @@ class Killed(BaseException):
     pass
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(history=HISTORIES, n_removed=st.integers(0, 6))
 def test_a_kill_while_merging_changes_nothing_that_can_be_seen(
     history, n_removed, tmp_path_factory

@@ -4,12 +4,13 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sweeps import memo, reading, schema
 from sweeps.block import Part, Variable
 from sweeps.reading import Reader, grouped
+from tests.sizes import examples
 
 N = 12
 
@@ -40,7 +41,7 @@ RUNS = pytest.mark.parametrize("run", [1, N + 1], ids=["read as runs", "read by 
 
 @RUNS
 @given(order=ORDERS, cuts=CUTS, slab=SLABS, waste=st.sampled_from([0, 10**6]))
-@settings(max_examples=60)
+@examples(60)
 def test_a_slab_is_a_slab(run, order, cuts, slab, waste, tmp_path_factory):
     values = np.random.default_rng(1).random((N, 3))
     with pytest.MonkeyPatch.context() as patch:
@@ -57,7 +58,7 @@ def test_a_slab_is_a_slab(run, order, cuts, slab, waste, tmp_path_factory):
 
 @RUNS
 @given(order=ORDERS, cuts=CUTS, slab=SLABS)
-@settings(max_examples=60)
+@examples(60)
 def test_a_slab_of_lengths_that_differ(run, order, cuts, slab, tmp_path_factory):
     generator = np.random.default_rng(2)
     values, counts = generator.random((N, 4)), generator.integers(0, 5, N)
@@ -77,7 +78,7 @@ def test_a_slab_of_lengths_that_differ(run, order, cuts, slab, tmp_path_factory)
 @RUNS
 @given(order=ORDERS, cuts=CUTS, slab=SLABS, holes=st.sets(st.integers(0, N - 1)))
 @example(order=np.roll(np.arange(N), -3), cuts=set(), slab=[0, N], holes={2})
-@settings(max_examples=60)
+@examples(60)
 def test_points_that_are_not_there_are_missing(run, order, cuts, slab, holes, tmp_path_factory):
     values = np.arange(float(N))
     reader, agreed = reader_of(tmp_path_factory.mktemp("memo"), order, cuts, values)
@@ -105,7 +106,7 @@ def test_at_most_so_many_files_are_open(tmp_path, monkeypatch):
 
 
 @given(order=ORDERS, cuts=CUTS, dtype=st.sampled_from(["f8", "i2", "?", "c8"]))
-@settings(max_examples=60)
+@examples(60)
 def test_extents_are_what_landing_would_write(order, cuts, dtype, tmp_path_factory):
     values = np.random.default_rng(3).integers(0, 2, (N, 3)).astype(dtype)
     with pytest.MonkeyPatch.context() as patch:

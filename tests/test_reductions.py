@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import scipy.stats
 import xarray as xr
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 import sweeps
 from sweeps import reductions
 from sweeps.errors import SweepsError, UnknownNameError
+from tests.sizes import examples
 
 REDUCTIONS = [
     reductions.mean,
@@ -57,7 +58,7 @@ def test_the_numbers_are_those_of_numpy_and_scipy(values):
     np.testing.assert_allclose(reduced.y_quantile, np.moveaxis(quantile, 0, -1), **close)
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(with_gaps, st.randoms(use_true_random=False))
 def test_the_order_of_the_replicates_does_not_matter(values, random):
     order = list(range(values.shape[-1]))
@@ -66,7 +67,7 @@ def test_the_order_of_the_replicates_does_not_matter(values, random):
     xr.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-6)
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(with_gaps)
 def test_missing_replicates_are_as_if_they_had_not_been(values):
     whole = np.concatenate([values, np.full_like(values, np.nan)], axis=-1)

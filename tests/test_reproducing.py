@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import sweeps as package
 from sweeps import experiment, grid, memo, merging, recalling, replicates, reproducing
 from sweeps.hosting import CannotOpenError
 from sweeps.subject import resolve
+from tests.sizes import examples
 
 KINDS = """
 import asyncio, contextlib, dataclasses, datetime, enum, math
@@ -249,7 +250,7 @@ def attempt(made, position, results, debug=None):
 
 
 @given(seed=st.integers(0, 2**70), position=st.integers(0, 11))
-@settings(max_examples=15)
+@examples(15)
 def test_any_seed_and_point_draws_what_a_run_drew(seed, position, tmp_path_factory):
     def walk(x, rng):
         return rng.normal(x, size=3)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import sweeps
@@ -36,6 +36,7 @@ from sweeps.block import Part, Variable
 from sweeps.errors import DeclarationError, StorageError, SweepsError, UnfinishedError
 from sweeps.invocation import Options
 from sweeps.subject import resolve
+from tests.sizes import examples
 
 COUNTED = """
 import pathlib
@@ -124,7 +125,7 @@ def test_failed_points_are_kept_apart_and_computed_again_alone(square):
     assert failure.message == "told to fail at 7"
 
 
-@settings(max_examples=8)
+@examples(8)
 @given(limits=st.lists(st.integers(0, 12), min_size=1, max_size=4))
 def test_limited_runs_add_up(tmp_path_factory, limits):
     SEEN.clear()
@@ -195,7 +196,7 @@ def test_what_was_computed_last_counts_though_the_clock_steps_back(tmp_path, kee
 @pytest.mark.campaign
 @pytest.mark.parametrize("keep", options.KEEP)
 @pytest.mark.parametrize("merges", [False, True])
-@settings(max_examples=30)
+@examples(30)
 @given(
     runs=st.lists(
         st.tuples(st.integers(-(10**12), 10**12), st.integers(1, 4), st.booleans()), max_size=6

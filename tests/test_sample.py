@@ -8,7 +8,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from scipy.stats import qmc
@@ -19,6 +19,7 @@ from sweeps.errors import DeclarationError, UnknownNameError
 from sweeps.invocation import Options
 from sweeps.sample import Sampling
 from sweeps.subject import resolve
+from tests.sizes import examples
 
 METHODS = ["sobol", "halton", "latin_hypercube", "uniform", "saltelli"]
 GROWING = ["sobol", "halton", "uniform", "saltelli"]
@@ -149,7 +150,7 @@ for method in {METHODS}:
 
 
 @pytest.mark.parametrize("method", ["sobol", "halton"])
-@settings(max_examples=20)
+@examples(20)
 @given(seed=seeds)
 def test_sequences_fill_the_square_better_than_random_points(method, seed):
     square = {"x": (0, 1), "y": (0, 1)}

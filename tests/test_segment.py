@@ -9,13 +9,14 @@ import shutil
 import h5py
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sweeps import h5, imaging, inspecting, memo, opening, outline, sealing, segment
 from sweeps.block import Failure, Part, Variable
 from sweeps.errors import LaterFormatError, StorageError
 from sweeps.segment import DamagedError, MergedAwayError
+from tests.sizes import examples
 
 
 def part_of(keys, values, **options):
@@ -121,7 +122,7 @@ def test_every_bit_counts(small, tmp_path):
 
 
 @given(data=st.data())
-@settings(max_examples=200)
+@examples(200)
 def test_any_damage_is_found(small, tmp_path_factory, data):
     content = small.read_bytes()
     start = data.draw(st.integers(0, len(content)))

@@ -7,10 +7,11 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from sweeps import experiment, grid, sample, visited, zipped
 from sweeps.keying import key_maker
+from tests.sizes import examples
 from tests.strategies import spaces
 
 
@@ -41,7 +42,7 @@ def again(folder, space, now=None):
 
 
 @given(spaces())
-@settings(max_examples=60)
+@examples(60)
 def test_a_space_that_is_read_again_has_the_same_points(tmp_path_factory, made):
     space, _ = made
     found = again(tmp_path_factory.mktemp("memo"), space)

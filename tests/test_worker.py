@@ -10,13 +10,14 @@ import time
 import h5py
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sweeps import calling, experiment, flight, grid, memo, points, process, worker, zipped
 from sweeps.block import Block
 from sweeps.interrupting import Interrupted
 from sweeps.keying import key_maker
+from tests.sizes import examples
 
 
 class CannotBeShownError(Exception):
@@ -87,7 +88,7 @@ def values(folder):
     return found
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(whats=st.lists(st.sampled_from(["fine", "fine", *FAILURES]), min_size=1, max_size=12))
 def test_a_failed_point_costs_itself_only(tmp_path_factory, whats):
     folder = tmp_path_factory.mktemp("worker")

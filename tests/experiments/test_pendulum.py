@@ -2,11 +2,12 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import ellipk
 
 from experiments.pendulum import pendulum
+from tests.sizes import examples
 
 AMPLITUDES = np.linspace(0.1, 3.0, 30).tolist()
 
@@ -42,14 +43,14 @@ def test_small_swings_follow_the_power_series():
     assert period == pytest.approx(2 * math.pi * math.sqrt(1 / 9.81) * series, rel=2e-8)
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(lengths, amplitudes)
 def test_a_pendulum_four_times_as_long_swings_half_as_fast(length, amplitude):
     short, long = (pendulum(length=x, amplitude=amplitude)["period"] for x in (length, 4 * length))
     assert long == pytest.approx(2 * short, rel=1e-8)
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(lengths, amplitudes)
 def test_only_length_over_gravity_matters(length, amplitude):
     on_earth = pendulum(length=length, amplitude=amplitude, g=9.81)["period"]
@@ -57,7 +58,7 @@ def test_only_length_over_gravity_matters(length, amplitude):
     assert elsewhere == pytest.approx(on_earth, rel=1e-8)
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(lengths, amplitudes)
 def test_energy_is_kept(length, amplitude):
     assert abs(pendulum(length=length, amplitude=amplitude)["energy_drift"]) < 1e-8

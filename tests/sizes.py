@@ -1,0 +1,17 @@
+"""How large tests are: small by default, larger with ``-m campaign``."""
+
+import pytest
+from hypothesis import settings
+
+from sweeps import options
+
+# keep="results" does all that keep="both" does, and more.
+KEEPS = [
+    pytest.param(keep, marks=[] if keep == "results" else pytest.mark.campaign)
+    for keep in options.KEEP
+]
+
+
+def examples(n):
+    """Try `n` examples in a campaign, and as small a share of them as of all others else."""
+    return settings(max_examples=max(1, n * settings().max_examples // 100))
