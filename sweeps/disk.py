@@ -11,6 +11,9 @@ import errno
 import os
 from pathlib import Path
 
+MOST_BYTES = 2**29
+"""Of a file that is read whole: what names the points of a list of 16 million takes as much."""
+
 
 def create(path: Path) -> int:
     """Open a new file to write and read; its mode is what the umask leaves of 0666."""
@@ -105,10 +108,19 @@ def names(folder: Path) -> list[str]:
     return os.listdir(folder)  # noqa: PTH208 - 10^5 Path objects take 0.1 s
 
 
-def content(path: Path) -> bytes:
-    """Read a small file."""
+def content(path: Path, most: int = MOST_BYTES) -> bytes:
+    """Read a file that is small enough to be read whole.
+
+    Raises
+    ------
+    ValueError
+        For a larger one, which is none of ours: 20 GB of nothing take no place on a disk.
+    """
     descriptor = open_to_read(path)
     try:
-        return read(descriptor, os.fstat(descriptor).st_size)
+        n_bytes = os.fstat(descriptor).st_size
+        if n_bytes > most:
+            raise ValueError(f"{path} has {n_bytes} bytes: more than {most}")
+        return read(descriptor, n_bytes)
     finally:
         close(descriptor)

@@ -74,8 +74,8 @@ def once(shape: tuple[int, int], settings: tuple[Any, ...], draw: Callable[[], F
 def _read(path: Path, said: bytes, shape: tuple[int, int]) -> Floats | None:
     """Read what was kept; None where nothing was, or is not as it was written."""
     try:
-        content = disk.content(path)
-    except OSError:
+        content = disk.content(path, _DIGEST_BYTES + MAX_BYTES)
+    except (OSError, ValueError):
         return None
     data = content[_DIGEST_BYTES:]
     if len(data) != 8 * shape[0] * shape[1] or content[:_DIGEST_BYTES] != _digest(said, data):

@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import re
 import sys
 import threading
 import time
@@ -21,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from sweeps import flight, printing
+from sweeps import disk, flight, printing
 from sweeps.block import Block, written
 from sweeps.display import count, parameters, printable, shortened, size
 from sweeps.keys import Keys, match
@@ -361,12 +362,23 @@ def find(known: Mapping[str, Text], keys: Keys) -> dict[int, Text]:
 
 def _records(folder: Path) -> Iterator[dict[str, Any]]:
     for name in (EARLIER, FILE):
-        with contextlib.suppress(FileNotFoundError), (folder / name).open("rb") as file:
-            for line in file:
-                with contextlib.suppress(ValueError):  # torn by a power cut or a full disk
-                    record = json.loads(line)
-                    if isinstance(record, dict) and record.keys() >= _FIELDS:
-                        yield record
+        content = b""
+        with contextlib.suppress(OSError, ValueError):  # not there, or too large to be ours
+            content = disk.content(folder / name)
+        for line in content.splitlines():
+            with contextlib.suppress(ValueError, RecursionError):  # torn by a full disk
+                record = json.loads(line)
+                if _is_record(record):
+                    yield record
 
 
-_FIELDS = {"run", "kind", "key", "text"}
+def _is_record(said: Any) -> bool:
+    return (
+        isinstance(said, dict)
+        and all(isinstance(said.get(name), kind) for name, kind in _FIELDS.items())
+        and _KEY.fullmatch(said["key"]) is not None
+    )
+
+
+_FIELDS = {"run": str, "kind": int, "key": str, "text": str}
+_KEY = re.compile(r"[0-9a-f]{32}")

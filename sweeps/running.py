@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sweeps import delivering, engines, guarding, progress, reads
 from sweeps.declaring import Experiment
 from sweeps.display import count
-from sweeps.errors import SweepsError
+from sweeps.errors import StorageError, SweepsError
 from sweeps.importing import refuse_while_importing
 from sweeps.interrupting import Interrupted, interruptible
 from sweeps.invocation import Options, Report, Watch
@@ -164,6 +164,11 @@ def execute(
     """
     start = time.perf_counter()
     engines.get(options.engine)
+    if subject.landed.is_dir() and not subject.landed.is_symlink():  # which alone is not replaced
+        raise StorageError(
+            f"cannot write {subject.landed}: a folder stands where the results file goes: move it "
+            "away, or land elsewhere with --output or --results"
+        )
     held = held_attributes(subject.landed)
     landed = None if options.recompute else _landed_already(subject, held, options)
     if landed is not None:

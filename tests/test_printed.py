@@ -223,6 +223,7 @@ def test_what_cannot_be_kept_costs_the_text_only(project, monkeypatch, capsys):
 def test_torn_and_foreign_lines_are_passed_over(tmp_path):
     record = {"run": "1", "kind": 0, "key": "0" * 31 + "1", "text": "whole"}
     lines = [json.dumps(record), "[1]", '{"run": "1"}', json.dumps(record)[:20], "\x00\xff"]
+    lines += [json.dumps(record | each) for each in ({"key": "no"}, {"key": 1}, {"text": None})]
     (tmp_path / printed.FILE).write_text("\n".join(lines))
     assert [text.printed for text in printed.read(tmp_path).values()] == ["whole"]
     assert printed.read(tmp_path / "nowhere") == {}

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import sweeps as package
-from sweeps import showing
+from sweeps import disk, showing
 from sweeps.errors import StorageError, SweepsError
 from tests.reliability import corpus
 
@@ -101,6 +101,46 @@ def test_hostile_files_are_refused_with_their_reason(sweeps, results, outside, w
         assert (said.code, said.out) == (2, "")
         assert "Traceback" not in said.err
     assert time.process_time() - begun < 5
+
+
+NAMES = (
+    "*.seg", "code.json", "declared.json", "space-*.json", "benchmark.json", "accepted/other.json",
+    "printed.jsonl", ".reads/other.json", ".running/other.json", ".claims/other", ".claims/lock",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_of_20_gb_of_nothing_in_the_memo_no_command_reads_much(sweeps, results, monkeypatch, name):
+    (memo,) = (results.parent / ".memo" / "made").iterdir()
+    path = next(memo.glob(name), memo / name)
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)
+    path.touch()
+    os.truncate(path, 20 * 2**30)
+    sizes, read = [], disk.read
+
+    def counted(descriptor, n_bytes):
+        sizes.append(len(data := read(descriptor, n_bytes)))
+        return data
+
+    monkeypatch.setattr(disk, "read", counted)
+    for command in ("status", "plan", "why", "failures", "verify", "run", "clean"):
+        said = sweeps(command, "made", *(["--engine", "serial"] if command == "run" else []))
+        assert said.code in (0, 1) or str(path) in said.err
+    assert sum(sizes) < 2**20
+    assert package.load("made").y.values[[0, 2]].tolist() == [2.0, 6.0]
+
+
+def test_a_folder_in_the_place_of_the_results_is_told_before_anything_is_computed(
+    sweeps, results, tmp_path
+):
+    shutil.rmtree(results.parent)
+    results.mkdir(parents=True)
+    for chosen in ([], ["--output", str(tmp_path)]):
+        said = sweeps("run", "made", "--engine", "serial", *chosen)
+        assert (said.code, said.out) == (2, "")
+        assert "a folder stands where the results file goes" in said.err
+        assert not (results.parent / ".memo").exists()
 
 
 ALWAYS = {"an external link", "a bomb of gzip", "a text without end", "deep nesting", "a pipe"}
