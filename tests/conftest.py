@@ -47,6 +47,14 @@ def _own_cache(tmp_path_factory):
         yield
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _no_waiting_for_disks():
+    """Flush nothing from this process: power cuts are made in ``reliability/disks.py``."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", os.fstat)  # which refuses what is no descriptor, too
+        yield
+
+
 @pytest.fixture
 def copied(monkeypatch):
     """Copy numbers from segments to results files however few they are."""

@@ -13,5 +13,5 @@ KEEPS = [
 
 
 def examples(n):
-    """Try `n` examples in a campaign, and as small a share of them as of all others else."""
-    return settings(max_examples=max(1, n * settings().max_examples // 100))
+    """Try `n` examples in a campaign, and as small a share of them else as of all others, but 3."""
+    return settings(max_examples=max(3, n * settings().max_examples // 100))

@@ -8,6 +8,7 @@ filesystems have it.
 
 import contextlib
 import dataclasses
+import functools
 import itertools
 import os
 import random
@@ -243,15 +244,16 @@ class Power:
             names.put(path, node)
 
     def _cut(self):
+        @functools.cache
+        def contents(inode):
+            return self._inodes[inode].contents(self._rng, self._n_random)
+
         for subset in self._subsets(self._pending):
             names = self._kept.copy()
             for change in subset:
                 self._apply(names, change)
             files = dict(names.files())
-            choices = [
-                [None] if i is None else self._inodes[i].contents(self._rng, self._n_random)
-                for i in files.values()
-            ]
+            choices = [[None] if i is None else contents(i) for i in files.values()]
             # one file after the other: that two unflushed ones are damaged adds nothing
             base = [each[-1] for each in choices]
             yield dict(zip(files, base, strict=True))

@@ -16,7 +16,6 @@ from sweeps import (
     grid,
     memo,
     merging,
-    options,
     provenance,
     renaming,
     verifying,
@@ -27,6 +26,7 @@ from sweeps.loading import load
 from sweeps.running import execute
 from sweeps.subject import resolve
 from tests.reliability.disks import Power, Recorder, materialize
+from tests.sizes import KEEPS
 
 OPTIONS = Options(engine="serial")
 
@@ -196,7 +196,7 @@ class Changes(Scene):
         self.recorder.promise("landed")
 
 
-KEEPS = pytest.mark.parametrize("keep", options.KEEP)
+KEPT = pytest.mark.parametrize("keep", KEEPS)
 SCENES = [Commits, Merges, Accepts, Renames, Changes]
 
 
@@ -218,16 +218,16 @@ def count(scene, tmp_path, n_most=None, n_random=2, seed=0):
     return len(operations), power.n_outcomes, number
 
 
-@KEEPS
+@KEPT
 @pytest.mark.parametrize("scene", SCENES, ids=lambda s: s.__name__)
 def test_a_power_cut_costs_nothing_that_was_promised(scene, keep, tmp_path):
     short = scene(tmp_path / "disk", keep, n_commits=2)
-    n_operations, _, n_states = count(short, tmp_path, n_most=12)
+    n_operations, _, n_states = count(short, tmp_path, n_most=8)
     assert n_operations > 50
     assert n_states > 5
 
 
-@KEEPS
+@KEPT
 @pytest.mark.parametrize("scene", [Commits, Merges], ids=lambda s: s.__name__)
 @pytest.mark.parametrize("forgotten", ["flush", "flush_folder"])
 def test_without_a_flush_this_test_fails(scene, forgotten, keep, tmp_path):
@@ -241,7 +241,7 @@ def test_without_a_flush_this_test_fails(scene, forgotten, keep, tmp_path):
 
 
 @pytest.mark.campaign
-@KEEPS
+@KEPT
 @pytest.mark.parametrize("scene", SCENES, ids=lambda s: s.__name__)
 def test_every_state_after_a_power_cut(scene, keep, tmp_path):
     n_operations, n_outcomes, n_states = count(

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 import sweeps
-from sweeps import options, scheduling
+from sweeps import scheduling
 from tests.reliability.processes import guards, left, marked, workers
+from tests.sizes import KEEPS
 
-N_POINTS = 1000
 POINT_S = 0.004
 N_WORKERS = 2
 COUNTED = f"""
@@ -23,7 +23,7 @@ from sweeps import experiment, grid
 
 calls = os.open("calls", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
-@experiment(grid(i=range({N_POINTS})), keep="KEEP")
+@experiment(grid(i=range(N_POINTS)), keep="KEEP")
 def counted(i):
     begun = time.perf_counter()
     time.sleep({POINT_S})
@@ -48,19 +48,32 @@ def kill(run, mark, whom):
     return bool(targets)
 
 
+def n_bytes(path):
+    return path.stat().st_size if path.exists() else 0
+
+
+def wait_for_points(run):
+    """Wait until a run computes."""
+    n_before = n_bytes(Path("calls"))
+    while n_bytes(Path("calls")) == n_before and run.poll() is None:
+        time.sleep(0.02)
+
+
 def work_s(calls):
     return sum(float(line.split()[1]) for line in calls if line.endswith("\n"))
 
 
 @pytest.mark.parametrize(
-    "n_kills", [4, pytest.param(100, marks=pytest.mark.campaign)], ids=["short", "campaign"]
+    ("n_kills", "n"),
+    [(4, 300), pytest.param(100, 1000, marks=pytest.mark.campaign)],
+    ids=["short", "campaign"],
 )
-@pytest.mark.parametrize("keep", options.KEEP)
-def test_what_was_committed_is_never_lost(project, keep, n_kills):
-    (project / "experiments" / "counted.py").write_text(COUNTED.replace("KEEP", keep))
+@pytest.mark.parametrize("keep", KEEPS)
+def test_what_was_committed_is_never_lost(project, keep, n_kills, n):
+    text = COUNTED.replace("KEEP", keep).replace("N_POINTS", f"{n}")
+    (project / "experiments" / "counted.py").write_text(text)
     command = [sys.executable, "-m", "sweeps", "run", "counted", f"-j{N_WORKERS}"]
-    subprocess.run([*command, "--results=whole"], check=True, capture_output=True)
-    whole = sweeps.load("counted", results="whole")
+    whole = sweeps.run("counted", results="whole", engine="serial")
     Path("calls").unlink()
 
     killed, lost, slowest_s, n_points, again_s, n_finished = 0, 0, 0.0, 0, 0.0, 0
@@ -76,7 +89,9 @@ def test_what_was_committed_is_never_lost(project, keep, n_kills):
             start_new_session=True,
             env=env,
         )
-        time.sleep(random.uniform(0.1, 2.5))
+        if whom in ("worker", "guard"):
+            wait_for_points(run)
+        time.sleep(random.uniform(0.1, n * POINT_S / N_WORKERS))
         done = sweeps.status("counted", results=f"r{results}").done
         if not kill(run, mark, whom):
             run.wait()
@@ -94,12 +109,11 @@ def test_what_was_committed_is_never_lost(project, keep, n_kills):
             raise AssertionError("a run whose worker was killed did not go on")
         kept = sweeps.status("counted", results=f"r{results}").done
         lost += max(0, done - kept)
-        if kept == N_POINTS:
-            subprocess.run([*command, place], check=True, capture_output=True)
-            made = sweeps.load("counted", results=f"r{results}")
+        if kept == n:
+            made = sweeps.run("counted", results=f"r{results}", engine="serial")
             assert made.counted.identical(whole.counted)
             calls = Path("calls").read_text().splitlines(keepends=True)
-            again_s += work_s(calls) - work_s(calls) * N_POINTS / len(calls)
+            again_s += work_s(calls) - work_s(calls) * n / len(calls)
             n_points += len(calls)
             n_finished += 1
             Path("calls").unlink()

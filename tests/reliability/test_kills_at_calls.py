@@ -7,10 +7,11 @@ import collections
 
 import pytest
 
-from sweeps import memo, options
+from sweeps import memo
 from sweeps.loading import load
 from sweeps.scheduling import block_s
 from tests.reliability.tracing import CHANGES, N_POINTS, SLEEP_S, Traced
+from tests.sizes import KEEPS
 
 N_WORKERS = {"serial": 1, "loky": 2}
 
@@ -38,7 +39,7 @@ def kill(traced, touch):
     return next((each for each in touches if each.was_hit), None), n_lost
 
 
-@pytest.mark.parametrize("keep", options.KEEP)
+@pytest.mark.parametrize("keep", KEEPS)
 def test_a_kill_at_a_call_costs_no_committed_point(tmp_path, keep):
     traced = Traced(tmp_path, "serial", keep, *CHANGES)
     touches = traced.touches()
@@ -50,7 +51,7 @@ def test_a_kill_at_a_call_costs_no_committed_point(tmp_path, keep):
 
 
 @pytest.mark.campaign
-@pytest.mark.parametrize("keep", options.KEEP)
+@pytest.mark.parametrize("keep", KEEPS)
 @pytest.mark.parametrize("engine", ["serial", "loky"])
 def test_a_kill_at_every_call_costs_no_committed_point(tmp_path, engine, keep):
     traced = Traced(tmp_path, engine, keep, *CHANGES)

@@ -121,9 +121,9 @@ def test_a_slow_consumer_throttles_the_run(project, monkeypatch, engine):
     monkeypatch.setattr(scheduling.Scheduler, "_next", next_)
     monkeypatch.setattr(scheduling, "_FIRST_BLOCK", 1)
     monkeypatch.setattr(scheduling, "BLOCK_S", 1e-3)
-    subject = write(project, 300, 0.001)
+    subject = write(project, 100, 0.001)
     options = Options(engine=engine, n_workers=2)
     report = running.execute(subject, options, lambda progress: time.sleep(0.02))
     print(f"\n{engine}: {max(most)} blocks out at most, of {next(n_out)}")
-    assert report.n_computed == 300
+    assert report.n_computed == 100
     assert max(most) <= 16

@@ -136,12 +136,19 @@ def test_at_any_instant(n_attacks, n_s):
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, *NUMBERS])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGKILL,
+        signal.SIGINT,
+        *(pytest.param(number, marks=pytest.mark.campaign) for number in NUMBERS[1:]),
+    ],
+)
 def test_workers_amid_c_code_that_never_returns_end_with_the_run(number):
     run = start("stubborn")
     while len(workers(run.mark)) < 2:
         time.sleep(0.01)
-    time.sleep(1.0)
+    time.sleep(0.5)
     run.send_signal(number)
     if number != signal.SIGKILL:
         time.sleep(0.3)

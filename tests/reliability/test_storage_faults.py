@@ -12,7 +12,7 @@ import random
 
 import pytest
 
-from sweeps import experiment, files, grid, memo, merging, options, provenance, verifying
+from sweeps import experiment, files, grid, memo, merging, provenance, verifying
 from sweeps.errors import StorageError
 from sweeps.invocation import Options
 from sweeps.loading import load
@@ -20,6 +20,7 @@ from sweeps.running import execute
 from sweeps.subject import resolve
 from tests.reliability.disks import FailingDisk
 from tests.reliability.tracing import CHANGES, READS, Traced
+from tests.sizes import KEEPS
 
 CODES = ["ENOSPC", "EIO", "EDQUOT", "EFBIG", "EROFS", "ESTALE"]
 OPTIONS = Options(engine="serial")
@@ -36,7 +37,7 @@ def _copied(copied):
     """Numbers are copied past HDF5, as large ones are; text goes by way of it."""
 
 
-@pytest.fixture(params=options.KEEP)
+@pytest.fixture(params=KEEPS)
 def subject(tmp_path, monkeypatch, request):
     """Two segments are there already, so that the run under test also merges."""
     monkeypatch.setattr(merging, "N_SMALL", 3)
@@ -166,7 +167,7 @@ def assert_loads_whole(traced):
     assert bool((dataset.cube == dataset.x**3).all())
 
 
-@pytest.mark.parametrize("keep", options.KEEP)
+@pytest.mark.parametrize("keep", KEEPS)
 def test_a_system_call_that_fails_is_told_and_made_up_for(tmp_path, keep):
     traced = Traced(tmp_path, "serial", keep, *CHANGES)
     touches = traced.touches()
@@ -181,7 +182,7 @@ def test_a_system_call_that_fails_is_told_and_made_up_for(tmp_path, keep):
 
 
 @pytest.mark.campaign
-@pytest.mark.parametrize("keep", options.KEEP)
+@pytest.mark.parametrize("keep", KEEPS)
 @pytest.mark.parametrize("calls", [CHANGES, READS], ids=["changes", "reads"])
 def test_every_system_call_fails(tmp_path, calls, keep):
     traced = Traced(tmp_path, "serial", keep, *calls)
