@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeps import files, store
+from sweeps import files, sealing, store
 from sweeps.errors import OutputError
 
 
@@ -132,11 +132,14 @@ def test_a_torn_file_is_computed_again(tmp_path_factory, share, value):
     folder, log = tmp_path / "m.table" / "abc", Log(tmp_path / "log")
     store.value(folder, "k", log.computing(value))
     content = kept(folder).read_bytes()
-    kept(folder).write_bytes(content[: int(share * len(content))])
+    n_bytes = int(share * len(content))
+    kept(folder).write_bytes(content[:n_bytes])
     for _ in range(2):
         np.testing.assert_equal(store.value(folder, "k", log.computing(value)), value)
-    assert len(log) == 2
-    assert kept(folder).read_bytes() == content
+    # Cut where the digest begins, it is a whole file of an early version, which had none.
+    is_whole = n_bytes == len(content) - sealing.DIGEST_BYTES - len(sealing.VALUE)
+    assert len(log) == (1 if is_whole else 2)
+    assert kept(folder).read_bytes() == (content[:n_bytes] if is_whole else content)
 
 
 @given(where=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))

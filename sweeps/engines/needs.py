@@ -31,6 +31,11 @@ def check(*, processes: bool) -> None:
     """
     if os.environ.get("JOBLIB_MULTIPROCESSING", "1").strip() == "0":
         raise SweepsError(f"JOBLIB_MULTIPROCESSING=0 forbids workers: unset it, {_INSTEAD}")
+    if not processes:
+        # They set KMP_* in the environment when they are imported, which is no point's doing.
+        import joblib  # noqa: F401
+        import threadpoolctl  # noqa: F401
+
     import multiprocessing
 
     if processes and multiprocessing.current_process().daemon:
