@@ -36,6 +36,7 @@ from sweeps.errors import DeclarationError
 from sweeps.invocation import Options
 from sweeps.loading import load
 from sweeps.subject import resolve
+from tests.reliability.disks import copy_tree
 from tests.sizes import examples
 
 SPACES = {
@@ -146,8 +147,16 @@ def is_alone(subject):
     return [p.samefile(subject.landed) for p in segments(subject)] == [True]
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
-@pytest.mark.parametrize("space", SPACES)
+SOME = set(zip(SPACES, itertools.cycle(FUNCTIONS), strict=False))  # each at least once
+
+
+@pytest.mark.parametrize(
+    ("space", "function"),
+    [
+        pytest.param(*each, marks=[] if each in SOME else pytest.mark.campaign)
+        for each in itertools.product(SPACES, FUNCTIONS)
+    ],
+)
 def test_both_ways_hold_the_same(tmp_path, request, function, space):
     twice = declared(function, space, tmp_path / "twice", keep="both")
     once = declared(function, space, tmp_path / "once")
@@ -219,18 +228,26 @@ def run_disturbed(monkeypatch, subject, other, instant):
 
 
 @pytest.mark.parametrize(
-    ("space", "function"), zip(OTHERS, itertools.cycle([scalars, failing]), strict=False)
+    ("space", "function"),
+    [
+        pytest.param("apart", scalars, marks=pytest.mark.campaign),
+        ("across", failing),
+        pytest.param("within", scalars, marks=pytest.mark.campaign),
+        pytest.param("around", failing, marks=pytest.mark.campaign),
+    ],
 )
 def test_another_run_at_any_instant_loses_nothing(tmp_path, monkeypatch, function, space):
     def refuse(file, operation):
         raise OSError(errno.ENOLCK, "no locks here")  # so that neither waits for the other
 
     monkeypatch.setattr(fcntl, "flock", refuse)
+    begun = tmp_path / "begun"
+    run(declared(function, "grid", begun), limit=4)
     for instant in itertools.count():
         results = tmp_path / f"{instant}"
+        copy_tree(begun, results)
         subject = declared(function, "grid", results)
         other = declared(function, OTHERS[space], results)
-        run(subject, limit=4)
         is_over = not run_disturbed(monkeypatch, subject, other, instant)
         if is_over:
             run(other)

@@ -26,6 +26,7 @@ from sweeps.errors import StorageError
 from sweeps.invocation import Options
 from sweeps.running import execute
 from sweeps.subject import held_attributes, resolve
+from tests.sizes import KEEPS
 
 SERIAL = Options("serial")
 
@@ -53,7 +54,7 @@ SPACES = {
 }
 
 
-@pytest.fixture(params=["both", "results"])
+@pytest.fixture(params=KEEPS)
 def subject(request, tmp_path):
     """Landed, once in a run and once more in a larger space."""
     made = experiment(SPACES["grid"], name="several", keep=request.param)(several)

@@ -165,7 +165,7 @@ def run_while_edited(trial, engine, how, n_runs):
     assert sum(assert_all_are_of_their_code()) >= 20
 
 
-@pytest.mark.parametrize("how", ["in place", "replaced"])
+@pytest.mark.parametrize("how", ["in place", pytest.param("replaced", marks=pytest.mark.campaign)])
 @pytest.mark.parametrize("engine", engines.NAMES)
 def test_files_that_change_all_the_time(trial, engine, how):
     run_while_edited(trial, engine, how, 4)
@@ -227,7 +227,13 @@ def test_a_worker_that_starts_late_has_the_version_that_the_run_began_with(trial
     assert not Path("kill").exists()
 
 
-@pytest.mark.parametrize("in_copies", [True, False], ids=["two copies", "one edited"])
+@pytest.mark.parametrize(
+    "in_copies",
+    [
+        pytest.param(True, id="two copies", marks=pytest.mark.campaign),
+        pytest.param(False, id="one edited"),
+    ],
+)
 def test_two_processes_with_two_versions_share_a_memo(tmp_path, in_copies):
     roots = [tmp_path / "old", tmp_path / ("new" if in_copies else "old")]
     projects = [Project(root, 10_000, 0.0001) for root in dict.fromkeys(roots)]
@@ -339,7 +345,7 @@ for version in itertools.count(1001):
 """
     editor = subprocess.Popen([sys.executable, "-c", program])
     try:
-        for _ in range(6):
+        for _ in range(3):
             with contextlib.suppress(SweepsError):
                 execute(engine, n_workers=2)
     finally:
@@ -489,7 +495,9 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("command", [["script.py"], ["-m", "script"]])
+@pytest.mark.parametrize(
+    "command", [pytest.param(["script.py"], marks=pytest.mark.campaign), ["-m", "script"]]
+)
 def test_a_script_that_was_edited_after_it_began(project, command):
     Project(project)
     (project / "lib" / "method.py").write_text("def one():\n    return 1000\n")

@@ -97,11 +97,11 @@ def check_log(names):
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(("engine", "n_workers"), [("loky", 2), ("serial", 1), ("threads", 2)])
 def test_opened_once_in_a_worker_and_closed_when_the_run_is_over(resources, way, engine, n_workers):
-    resources(200)
+    resources(100)
     report = running.execute(resolve(way), Options(engine, n_workers=n_workers))
-    assert (report.n_computed, report.n_failed, report.warnings) == (200, 0, ())
+    assert (report.n_computed, report.n_failed, report.warnings) == (100, 0, ())
     assert 1 <= check_log(WAYS[way]) <= n_workers
-    assert sweeps.load(way)[way].values.tolist() == [2 * i for i in range(200)]
+    assert sweeps.load(way)[way].values.tolist() == [2 * i for i in range(100)]
 
 
 def test_workers_that_outlive_a_run_open_again_for_the_next(resources):
@@ -184,8 +184,15 @@ async def waiting(i, a):
 """
 
 
-@pytest.mark.parametrize("way", ["plain", "waiting"])
-@pytest.mark.parametrize("where", ["point", "closing"])
+@pytest.mark.parametrize(
+    ("way", "where"),
+    [
+        ("plain", "point"),
+        ("waiting", "closing"),
+        pytest.param("plain", "closing", marks=pytest.mark.campaign),
+        pytest.param("waiting", "point", marks=pytest.mark.campaign),
+    ],
+)
 @pytest.mark.parametrize("engine", NAMES)
 def test_the_second_interrupt_waits_for_nothing(project, way, where, engine):
     text = ENDLESS.replace("WHERE", repr(where))
@@ -195,9 +202,9 @@ def test_the_second_interrupt_waits_for_nothing(project, way, where, engine):
     deadline = time.monotonic() + 60
     while not Path("begun").exists() and time.monotonic() < deadline:
         time.sleep(0.01)
-    time.sleep(0.3)
+    time.sleep(0.1)
     run.send_signal(signal.SIGINT)
-    time.sleep(0.3)
+    time.sleep(0.2)
     run.send_signal(signal.SIGINT)
     _, error = run.communicate(timeout=60)
     assert run.returncode == 130

@@ -80,7 +80,13 @@ def facts(dataset):
 
 
 @pytest.mark.parametrize(("function", "is_vectorized"), CASES)
-@pytest.mark.parametrize("dims", [{}, {"new": ("step",)}], ids=["default dims", "declared dims"])
+@pytest.mark.parametrize(
+    "dims",
+    [
+        pytest.param({}, id="default dims", marks=pytest.mark.campaign),
+        pytest.param({"new": ("step",)}, id="declared dims"),
+    ],
+)
 def test_a_moved_memo_lands_as_if_it_was_computed_under_the_new_name(
     function, is_vectorized, dims, tmp_path
 ):

@@ -25,7 +25,6 @@ from sweeps import (
     loading,
     memo,
     merging,
-    options,
     planning,
     points,
     refreshing,
@@ -36,7 +35,7 @@ from sweeps.block import Part, Variable
 from sweeps.errors import DeclarationError, StorageError, SweepsError, UnfinishedError
 from sweeps.invocation import Options
 from sweeps.subject import resolve
-from tests.sizes import examples
+from tests.sizes import KEEPS, examples
 
 COUNTED = """
 import pathlib
@@ -187,14 +186,14 @@ def check_ages(folder, keep, merges, runs):
             assert found == [last[x] for x in range(n_points)]
 
 
-@pytest.mark.parametrize("keep", options.KEEP)
+@pytest.mark.parametrize("keep", KEEPS)
 @pytest.mark.parametrize("merges", [False, True])
 def test_what_was_computed_last_counts_though_the_clock_steps_back(tmp_path, keep, merges):
     check_ages(tmp_path, keep, merges, [(-(10**13), 2, True), (-(10**14), 1, False)])
 
 
 @pytest.mark.campaign
-@pytest.mark.parametrize("keep", options.KEEP)
+@pytest.mark.parametrize("keep", KEEPS)
 @pytest.mark.parametrize("merges", [False, True])
 @examples(30)
 @given(
@@ -348,7 +347,7 @@ print(scaled.run(axes={"x": [3, 4]}).scaled.values.tolist())
 """
 
 
-@pytest.mark.parametrize("how", [["script.py"], ["-"]])
+@pytest.mark.parametrize("how", [pytest.param(["script.py"], marks=pytest.mark.campaign), ["-"]])
 def test_a_script_needs_no_guard_and_finds_the_modules_beside_it(project, how):
     (project / "helper.py").write_text("def scale(x, factor):\n    return x * factor\n")
     (project / "script.py").write_text(SCRIPT)
@@ -424,7 +423,7 @@ def line_of(factor, keep="both"):
     return line
 
 
-@pytest.mark.parametrize("keep", options.KEEP)
+@pytest.mark.parametrize("keep", KEEPS)
 @pytest.mark.parametrize("eager_bytes", [0, 2**30], ids=["lazy", "eager"])
 @pytest.mark.parametrize("other", [(1, [7]), (5, [1, 2])], ids=["space", "code"])
 @pytest.mark.parametrize("is_known", [False, True])
@@ -474,7 +473,7 @@ def test_threads_that_run_at_once_get_what_each_asked(square, engine):
     wrong, given, stdout = [], [], sys.stdout
 
     def ask(number):
-        for i in range(4):
+        for i in range(2):
             xs = [number, number + 3 * i + 3]
             found = sweeps.run("square", axes={"x": xs}, engine=engine)
             given.append(xs)
@@ -486,7 +485,7 @@ def test_threads_that_run_at_once_get_what_each_asked(square, engine):
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(given) == 12
+    assert len(given) == 6
     assert not wrong
     assert sys.stdout is stdout
 

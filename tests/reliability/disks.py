@@ -12,6 +12,7 @@ import functools
 import itertools
 import os
 import random
+import shutil
 from pathlib import Path
 
 import pytest
@@ -284,6 +285,20 @@ def materialize(state, folder):
             (folder / path).mkdir(parents=True, exist_ok=True)
         else:
             (folder / path).write_bytes(content)
+
+
+def copy_tree(source, target):
+    """Copy a folder; files of two names have two names in the copy."""
+    copies = {}
+
+    def copied(path, to):
+        inode = os.stat(path).st_ino  # noqa: PTH116
+        if inode in copies:
+            os.link(copies[inode], to)
+        else:
+            copies[inode] = shutil.copy2(path, to)
+
+    shutil.copytree(source, target, copy_function=copied)
 
 
 class FailingDisk:
