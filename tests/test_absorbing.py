@@ -228,22 +228,23 @@ def run_disturbed(monkeypatch, subject, other, instant):
 
 
 @pytest.mark.parametrize(
-    ("space", "function"),
+    ("space", "function", "step"),
     [
-        pytest.param("apart", scalars, marks=pytest.mark.campaign),
-        ("across", failing),
-        pytest.param("within", scalars, marks=pytest.mark.campaign),
-        pytest.param("around", failing, marks=pytest.mark.campaign),
+        ("across", failing, 3),
+        *(
+            pytest.param(*each, 1, marks=pytest.mark.campaign)
+            for each in zip(OTHERS, itertools.cycle([scalars, failing]), strict=False)
+        ),
     ],
 )
-def test_another_run_at_any_instant_loses_nothing(tmp_path, monkeypatch, function, space):
+def test_another_run_at_any_instant_loses_nothing(tmp_path, monkeypatch, function, space, step):
     def refuse(file, operation):
         raise OSError(errno.ENOLCK, "no locks here")  # so that neither waits for the other
 
     monkeypatch.setattr(fcntl, "flock", refuse)
     begun = tmp_path / "begun"
     run(declared(function, "grid", begun), limit=4)
-    for instant in itertools.count():
+    for instant in itertools.count(0, step):
         results = tmp_path / f"{instant}"
         copy_tree(begun, results)
         subject = declared(function, "grid", results)

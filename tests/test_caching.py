@@ -93,8 +93,17 @@ def run(sweeps, *options):
 # ---- in a run
 
 
-@pytest.mark.parametrize("engine", ["loky", "threads", "serial"])
-@pytest.mark.parametrize("options", [(), ("--results", "elsewhere")])
+@pytest.mark.parametrize(
+    ("engine", "options"),
+    [
+        ("loky", ("--results", "elsewhere")),
+        ("threads", ()),
+        ("serial", ()),
+        pytest.param("loky", (), marks=pytest.mark.campaign),
+        pytest.param("threads", ("--results", "elsewhere"), marks=pytest.mark.campaign),
+        pytest.param("serial", ("--results", "elsewhere"), marks=pytest.mark.campaign),
+    ],
+)
 def test_all_workers_share_one_computation(sweeps, wave, engine, options):
     run(sweeps, "--engine", engine, "-j", "2", *options)
     assert wave.n_computed == 1

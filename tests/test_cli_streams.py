@@ -80,7 +80,7 @@ def test_a_working_directory_that_is_gone():
     assert (said.returncode, said.stderr) == (2, b"error: the working directory is gone\n")
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+@pytest.mark.parametrize("encoding", ["ascii", pytest.param("latin-1", marks=pytest.mark.campaign)])
 def test_no_encoding_stops_an_answer(odd, encoding):
     commands = ("run odd --engine serial || true", "show odd", "failures odd --json")
     line = " && ".join(f"sweeps {command}" for command in commands)

@@ -9,7 +9,7 @@ HELPERS = (
     "SCALE = 1\nCALLS = 0\n\n\ndef f(x):\n    global CALLS\n    CALLS += 1\n    return x * SCALE\n"
 )
 SCRIPT = """
-import sys
+import os, sys
 import helpers
 from sweeps import SweepsError, experiment, grid
 
@@ -24,7 +24,13 @@ def other(x):
     return helpers.f(x)
 
 if __name__ == "__main__":
-    what, engine = sys.argv[1:]
+    *whats, engine = sys.argv[1:]
+    for what in whats[:-1]:  # each in a copy of this process, as it was when it began
+        if os.fork() == 0:
+            break
+        os.wait()
+    else:
+        what = whats[-1]
     exec(what)
     for each in (own, other):
         try:
@@ -41,8 +47,8 @@ def script(project):
     (project / "helpers.py").write_text(HELPERS)
     (project / "script.py").write_text(SCRIPT)
 
-    def run(what, engine="serial"):
-        command = [sys.executable, "script.py", what, engine]
+    def run(*whats, engine="serial"):
+        command = [sys.executable, "script.py", *whats, engine]
         done = subprocess.run(command, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         return done.stdout.splitlines()
@@ -51,20 +57,21 @@ def script(project):
 
 
 def test_each_value_in_memory_has_results_of_its_own(script):
-    for what, own, other in (
+    asked = (
         ("", [1.0, 2.0], [1.0, 2.0]),
         ("FACTOR = 10.0", [10.0, 20.0], [1.0, 2.0]),
         ("FACTOR = 20.0", [20.0, 40.0], [1.0, 2.0]),
         ("helpers.SCALE = 3", [1.0, 2.0], [3.0, 6.0]),
         ("helpers.f = lambda x: 7.0", [1.0, 2.0], [7.0, 7.0]),
         ("", [1.0, 2.0], [1.0, 2.0]),
-    ):
-        assert script(what) == [str(own), str(other)]
+    )
+    said = script(*(what for what, _, _ in asked))
+    assert said == [str(values) for _, *both in asked for values in both]
 
 
 def test_workers_do_not_see_it_and_are_not_asked(script):
     """What stands in the script itself goes to the workers as it is in memory."""
-    own, other = script("FACTOR = 10.0; helpers.SCALE = 3", "loky")
+    own, other = script("FACTOR = 10.0; helpers.SCALE = 3", engine="loky")
     assert own == "[10.0, 20.0]"
     assert "helpers.SCALE was set in the memory of this process" in other
     assert "use the engine serial or threads" in other

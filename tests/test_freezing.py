@@ -537,7 +537,9 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("command", [["script.py"], ["-m", "script"]])
+@pytest.mark.parametrize(
+    "command", [["script.py"], pytest.param(["-m", "script"], marks=pytest.mark.campaign)]
+)
 def test_functions_of_a_script_may_be_values(project, command):
     Project(project)
     (project / "lib" / "method.py").write_text("def one():\n    return 1000\n")

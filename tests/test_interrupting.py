@@ -166,10 +166,10 @@ def check_rest(project):
 @pytest.mark.parametrize(
     ("send", "number"),
     [
-        (os.kill, signal.SIGINT),
+        (os.kill, signal.SIGTERM),
         (os.killpg, signal.SIGINT),
-        (os.killpg, signal.SIGTERM),
-        (os.killpg, signal.SIGHUP),
+        pytest.param(os.killpg, signal.SIGTERM, marks=pytest.mark.campaign),
+        pytest.param(os.killpg, signal.SIGHUP, marks=pytest.mark.campaign),
     ],
 )
 def test_once_finishes_and_lands_what_is_under_way(project, start, number, send):
