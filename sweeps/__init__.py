@@ -9,45 +9,49 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sweeps import reductions, sample
-    from sweeps.benchmarking import bench
-    from sweeps.caching import cached
-    from sweeps.comparing import diff
-    from sweeps.declaring import Experiment, experiment
+    from sweeps.analysis import reductions
+    from sweeps.analysis.sobol import sobol_indices
+    from sweeps.declaration.cached import cached
+    from sweeps.declaration.experiment import Experiment, experiment
     from sweeps.errors import SweepsError
-    from sweeps.explaining import why
-    from sweeps.relanding import land
-    from sweeps.reporting import failures, load, plan, status
-    from sweeps.running import run
-    from sweeps.sensitivity import sobol_indices
-    from sweeps.space import Space, grid, points, replicates, zipped
-    from sweeps.vouching import accept
+    from sweeps.operations.accept import accept
+    from sweeps.operations.bench import bench
+    from sweeps.operations.diff import diff
+    from sweeps.operations.failures import failures
+    from sweeps.operations.land import land
+    from sweeps.operations.load import load
+    from sweeps.operations.run import run
+    from sweeps.operations.status import plan, status
+    from sweeps.operations.why import why
+    from sweeps.spaces import sample
+    from sweeps.spaces.build import grid, points, replicates, zipped
+    from sweeps.spaces.space import Space
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Experiment": "declaring",
-    "Space": "space",
+    "Experiment": "declaration.experiment",
+    "Space": "spaces.space",
     "SweepsError": "errors",
-    "accept": "vouching",
-    "bench": "benchmarking",
-    "cached": "caching",
-    "diff": "comparing",
-    "experiment": "declaring",
-    "failures": "reporting",
-    "grid": "space",
-    "land": "relanding",
-    "load": "reporting",
-    "plan": "reporting",
-    "points": "space",
-    "reductions": "reductions",
-    "replicates": "space",
-    "run": "running",
-    "sample": "sample",
-    "sobol_indices": "sensitivity",
-    "status": "reporting",
-    "why": "explaining",
-    "zipped": "space",
+    "accept": "operations.accept",
+    "bench": "operations.bench",
+    "cached": "declaration.cached",
+    "diff": "operations.diff",
+    "experiment": "declaration.experiment",
+    "failures": "operations.failures",
+    "grid": "spaces.build",
+    "land": "operations.land",
+    "load": "operations.load",
+    "plan": "operations.status",
+    "points": "spaces.build",
+    "reductions": "analysis.reductions",
+    "replicates": "spaces.build",
+    "run": "operations.run",
+    "sample": "spaces.sample",
+    "sobol_indices": "analysis.sobol",
+    "status": "operations.status",
+    "why": "operations.why",
+    "zipped": "spaces.build",
 }
 
 __all__ = [
@@ -80,7 +84,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'sweeps' has no attribute {name!r}")
     home = importlib.import_module(f"sweeps.{_HOMES[name]}")
-    value = home if name == _HOMES[name] else getattr(home, name)  # some are modules
+    value = getattr(home, name, home)  # some are modules
     globals()[name] = value
     return value
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import pytest
 from hypothesis import is_hypothesis_test, settings
 
-from sweeps import reading
-from sweeps.cli import main
+from sweeps.cli.main import main
+from sweeps.memo import reader
 
 # What is ignored here, as in the background of a script, would be ignored by runs that are started.
 for _number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -58,8 +58,8 @@ def _no_waiting_for_disks():
 @pytest.fixture
 def copied(monkeypatch):
     """Copy numbers from segments to results files however few they are."""
-    monkeypatch.setattr(reading, "_COPIED_BYTES", 1)
-    monkeypatch.setattr(reading, "_EXTENT_BYTES", 1)
+    monkeypatch.setattr(reader, "_COPIED_BYTES", 1)
+    monkeypatch.setattr(reader, "_EXTENT_BYTES", 1)
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import settings
 
-from sweeps import options
+from sweeps.declaration import options
 
 # keep="results" does all that keep="both" does, and more.
 KEEPS = [

@@ -5,8 +5,9 @@ import zlib
 
 from hypothesis import strategies as st
 
-from sweeps.axes import together
-from sweeps.space import Space, grid, points, zipped
+from sweeps.spaces.axes import together
+from sweeps.spaces.build import grid, points, zipped
+from sweeps.spaces.space import Space
 
 POOLS = {
     "i": [-3, 0, 1, 2, 7],

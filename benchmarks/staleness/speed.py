@@ -19,7 +19,7 @@ import ast, json, sys, time
 from pathlib import Path
 sys.path.insert(0, {root!r})
 import numpy
-from sweeps.fingerprint import fingerprint
+from sweeps.code.fingerprint import fingerprint
 from experiments import main
 
 start = time.process_time()

@@ -25,8 +25,9 @@ from typing import Any
 import numpy as np
 
 import sweeps
-from sweeps import finding, reporting, subject
-from sweeps.declaring import Experiment
+from sweeps.declaration.experiment import Experiment
+from sweeps.operations import status as operations_status
+from sweeps.project import discovery, sweep
 
 Values = list[Any]
 """What each point gives: a dict of outputs, or the text of what it raises."""
@@ -78,7 +79,7 @@ def experiments_of(root: Path) -> dict[str, Experiment]:
     sys.dont_write_bytecode = True
     os.chdir(root)
     sys.path.append(str(root / "editable"))  # as an editable install does by a .pth file
-    found, _ = finding.find_all(root / "experiments")
+    found, _ = discovery.find_all(root / "experiments")
     return {each.experiment.name: each.experiment for each in found} | _notebook(root)
 
 
@@ -185,9 +186,9 @@ def identities(root: Path, results: Path) -> dict[str, Identity]:
     os.environ["SWEEPS_RESULTS"] = str(results)
     found = {}
     for name, each in experiments_of(root).items():
-        made = subject.resolve(each, results=results)
+        made = sweep.resolve(each, results=results)
         keys = made.keys(np.arange(each.space.n_positions)).tobytes()
-        planned = reporting.planned(made)
+        planned = operations_status.planned(made)
         whole = frozenset(made.fingerprint.whole_modules)
         found[name] = Identity(made.fingerprint.digest, keys, whole, planned.points, planned.reused)
     return found

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from typing import Any, Protocol
 
-from sweeps.block import Lost, Receipt
+from sweeps.engines.messages import Lost, Receipt
 from sweeps.errors import unknown
 
 NAMES = ("loky", "serial", "threads")

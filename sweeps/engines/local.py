@@ -12,18 +12,20 @@ import weakref
 from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
-from sweeps import guarding, process
-from sweeps.block import Lost, Receipt
-from sweeps.engines import needs
-from sweeps.interrupting import SIGNALS
+from sweeps.engines import guard, needs, start
+from sweeps.engines.messages import Lost, Receipt
+from sweeps.signals import SIGNALS
 
 if TYPE_CHECKING:
     from joblib.parallel import ParallelBackendBase
 
+
 Work = Callable[[Any], Receipt]
 
 _POOLS: weakref.WeakSet[Any] = weakref.WeakSet()
+
 _LOW_PRIORITY = 19
+
 _MAX_IDLE_S = 300  # as joblib's own workers
 
 
@@ -96,7 +98,7 @@ def _processes(n_workers: int) -> ParallelBackendBase:
     from joblib.executor import get_memmapping_executor
     from joblib.externals.loky import process_executor
 
-    process_executor.kill_process_tree = guarding.end
+    process_executor.kill_process_tree = guard.end
 
     class Backend(LokyBackend):  # type: ignore[misc]
         def configure(
@@ -114,7 +116,7 @@ def _processes(n_workers: int) -> ParallelBackendBase:
             self._workers = get_memmapping_executor(
                 n_workers,
                 timeout=_MAX_IDLE_S,
-                initializer=process.begin,
+                initializer=start.begin,
                 initargs=(os.getpid(),),
                 env=self._prepare_worker_env(n_jobs=n_workers),
                 context_id=parallel._id,
@@ -127,7 +129,7 @@ def _processes(n_workers: int) -> ParallelBackendBase:
 
         def _prepare_worker_env(self, n_jobs: int) -> dict[str, str]:
             of_threads: dict[str, str] = super()._prepare_worker_env(n_jobs)
-            return {**of_threads, **process.flags()}
+            return {**of_threads, **start.flags()}
 
     return Backend()
 

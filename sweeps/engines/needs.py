@@ -13,6 +13,7 @@ _INSTEAD = (
     "or compute in this process with --engine serial, where no time or memory limit holds, and a "
     "crash ends the run"
 )
+
 _THREADS = ("can't start new thread", "unable to start watchdog thread")
 
 

@@ -13,10 +13,10 @@ import joblib
 import numpy as np
 import pytest
 
-from sweeps.block import Lost, Receipt
 from sweeps.engines import NAMES, get, is_in_process, local
+from sweeps.engines.messages import Lost, Receipt
 from sweeps.errors import UnknownNameError
-from sweeps.interrupting import SIGNALS, interruptible
+from sweeps.signals import SIGNALS, interruptible
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import tests
 

@@ -182,7 +182,7 @@ def test_pages_are_named_on_the_command_line(server, sweeps):
 WITHOUT = """
 import sys
 sys.modules["{library}"] = None  # as if it were not installed
-from sweeps.cli import main
+from sweeps.cli.main import main
 sys.argv = ["sweeps", *{arguments}]
 main()
 """

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.ishigami import exact_indices, indices, ishigami
-from sweeps import grid, running, sample
-from sweeps.invocation import Options
-from sweeps.subject import resolve
+from sweeps import grid, sample
+from sweeps.execution.options import Options
+from sweeps.operations import run
+from sweeps.project.sweep import resolve
 
 CUBE = dict.fromkeys(["x1", "x2", "x3"], (-math.pi, math.pi))
 
@@ -61,7 +62,7 @@ def test_the_exact_indices_are_the_variances_of_conditional_means(a, b):
 
 def test_a_sobol_sequence_of_twice_the_points_computes_the_new_ones_only(tmp_path):
     ran = [
-        running.execute(
+        run.execute(
             resolve(ishigami, results=tmp_path, space=sample.sobol(n, **CUBE)),
             Options(engine="serial"),
         )

@@ -1,4 +1,4 @@
-"""Disks that lose power, and disks that fail, put in the place of `sweeps.disk`.
+"""Disks that lose power, and disks that fail, put in the place of `sweeps.storage.disk`.
 
 A power cut leaves, of all that was done to a disk, what was flushed, and of the rest anything: any
 of the bytes written to a file since its flush, any of the changes of names since the flush of their
@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from sweeps import disk
-from sweeps.files import TEMPORARY_PREFIX
+from sweeps.storage import disk
+from sweeps.storage.files import TEMPORARY_PREFIX
 
 CALLS = ("create", "open_to_read", "close", "read", "write", "truncate", "flush", "flush_folder")
 CALLS += ("protect", "replace", "link", "unlink", "make_folder", "remove_folder", "names")

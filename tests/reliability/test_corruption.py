@@ -13,12 +13,18 @@ import threading
 
 import pytest
 
-from sweeps import experiment, grid, memo, provenance, refreshing, sealing, segment, verifying
+from sweeps import experiment, grid
+from sweeps.code import provenance
 from sweeps.errors import StorageError
-from sweeps.invocation import Options
-from sweeps.loading import load
-from sweeps.running import execute
-from sweeps.subject import resolve
+from sweeps.execution.options import Options
+from sweeps.memo import index as memo
+from sweeps.memo import listing, segment
+from sweeps.operations import verify
+from sweeps.operations.run import execute
+from sweeps.project.sweep import resolve
+from sweeps.results import update
+from sweeps.storage import seal
+from sweeps.storage.dataset import load
 
 OPTIONS = Options(engine="serial")
 
@@ -114,14 +120,14 @@ def test_a_spoiled_segment_is_set_aside_named_and_its_points_are_computed_again(
         report = execute(subject, OPTIONS)
         assert report.n_computed == n_points
         (warning,) = report.warnings
-        assert str(path.with_suffix(memo.BAD_SUFFIX)) in warning
+        assert str(path.with_suffix(listing.BAD_SUFFIX)) in warning
         assert_right(load(subject.landed))
 
 
 def test_a_segment_that_is_spoiled_while_a_run_goes_on_is_told(subject, monkeypatch):
     """Its points were taken for finished, so that they are not computed in this run."""
     subject.landed.unlink()
-    land = refreshing.refresh
+    land = update.refresh
     path = segments(subject)[0]
     before = memo.scan(subject.memo)
 
@@ -131,7 +137,7 @@ def test_a_segment_that_is_spoiled_while_a_run_goes_on_is_told(subject, monkeypa
         return land(made, dataclasses.replace(before, segments=known), *arguments, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(refreshing, "refresh", spoil)
+        patch.setattr(update, "refresh", spoil)
         with pytest.raises(StorageError, match=f"{path.stem}.*run again"):
             execute(subject, OPTIONS)
     assert load(subject.landed).cube.isnull().any()  # and the rest is landed
@@ -169,7 +175,7 @@ def spoiled(content, rng):
 def spoil_results(subject, n, seed):
     """Spoil a results file in many ways; count what `verify` and `load` make of it."""
     content, rng = subject.landed.read_bytes(), random.Random(seed)
-    aside = subject.landed.with_name(subject.landed.name + memo.BAD_SUFFIX)
+    aside = subject.landed.with_name(subject.landed.name + listing.BAD_SUFFIX)
     counts = collections.Counter()
     while counts.total() < n:
         kind, now = spoiled(content, rng)
@@ -178,10 +184,10 @@ def spoil_results(subject, n, seed):
         subject.landed.write_bytes(now)
         try:
             load(subject.landed)
-            is_loaded = now[: -sealing.DIGEST_BYTES] != content[: -sealing.DIGEST_BYTES]
+            is_loaded = now[: -seal.DIGEST_BYTES] != content[: -seal.DIGEST_BYTES]
         except StorageError:
             is_loaded = False
-        (damage,) = verifying.verify(subject.landed).damages
+        (damage,) = verify.verify(subject.landed).damages
         assert (damage.path == aside) == (damage.state == "damaged")
         counts[kind, damage.state, "loaded" if is_loaded else "not loaded"] += 1
         aside.unlink(missing_ok=True)
@@ -206,7 +212,7 @@ def test_a_run_lands_a_spoiled_results_file_anew(subject, spoil):
         subject.landed.write_bytes(now)
         assert execute(subject, OPTIONS).n_computed == 0
         assert_right(load(subject.landed))
-        assert not verifying.verify(subject.landed).damages
+        assert not verify.verify(subject.landed).damages
 
 
 @pytest.mark.parametrize("mask", [0o027, 0o002, 0o077])
@@ -229,7 +235,7 @@ def test_readers_see_a_whole_file_while_it_is_landed_again_and_again(subject):
     def read():
         while not over.is_set():
             dataset = load(subject.landed)
-            assert not verifying.verify(subject.landed).damages
+            assert not verify.verify(subject.landed).damages
             assert_right(dataset)
             seen.append(dataset.attrs["ended"])
 

@@ -10,21 +10,16 @@ import shutil
 import numpy as np
 import pytest
 
-from sweeps import (
-    acceptance,
-    experiment,
-    grid,
-    memo,
-    merging,
-    provenance,
-    renaming,
-    verifying,
-)
-from sweeps.acceptance import Acceptance
-from sweeps.invocation import Options
-from sweeps.loading import load
-from sweeps.running import execute
-from sweeps.subject import resolve
+from sweeps import experiment, grid
+from sweeps.code import provenance
+from sweeps.execution.options import Options
+from sweeps.memo import acceptance, merge
+from sweeps.memo import index as memo
+from sweeps.memo.acceptance import Acceptance
+from sweeps.operations import rename, verify
+from sweeps.operations.run import execute
+from sweeps.project.sweep import resolve
+from sweeps.storage.dataset import load
 from tests.reliability.disks import Power, Recorder, materialize
 from tests.sizes import KEEPS
 
@@ -96,7 +91,7 @@ class Scene:
         found = index.find(np.array(sorted(keys), dtype=np.uint64).reshape(-1, 2))
         assert (found >= 0).all(), f"{(found < 0).sum()} promised points are lost"
         if subject.landed.exists() or subject.memo.exists():
-            verified = verifying.verify(subject.landed)
+            verified = verify.verify(subject.landed)
             assert not verified.damages, f"given a name though not whole: {verified.damages}"
 
     def check_values(self, dataset, *, is_whole):
@@ -127,11 +122,11 @@ class Merges(Scene):
 
     def play(self):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(merging, "N_SMALL", 3)
-            patch.setattr(merging, "SETTLED_S", 0.0)
+            patch.setattr(merge, "N_SMALL", 3)
+            patch.setattr(merge, "SETTLED_S", 0.0)
             for limit in [1] * (2 * self.n_commits - 2) + [None]:
                 execute(self.subject, dataclasses.replace(OPTIONS, limit=limit))
-            merging.merge(memo.scan(self.subject.memo))
+            merge.merge(memo.scan(self.subject.memo))
         self.recorder.promise("landed")
 
 
@@ -171,11 +166,11 @@ class Renames(Scene):
         execute(old, OPTIONS)
         keys = [tuple(key) for part in memo.scan(old.memo).parts for key in part.keys.tolist()]
         self.recorder.promise(("renaming", *keys))
-        renaming.rename("old", self.subject)
+        rename.rename("old", self.subject)
 
     def check(self, place, promised):
         subject = self.at(place)
-        renaming.rename("old", subject)  # which repeats what a power cut ended
+        rename.rename("old", subject)  # which repeats what a power cut ended
         begun = [each for each in promised if each[0] == "renaming"]
         self.check_memo(subject, [("point", *begun[0][1:])] if begun else [])
         report = execute(subject, OPTIONS)

@@ -11,13 +11,18 @@ import time
 import numpy as np
 import pytest
 
-from sweeps import experiment, grid, imaging, memo, outline, provenance, sealing, segment
-from sweeps.block import Part, Variable
-from sweeps.invocation import Options
-from sweeps.loading import load
-from sweeps.reporting import status_of
-from sweeps.running import execute
-from sweeps.subject import resolve
+from sweeps import experiment, grid
+from sweeps.code import provenance
+from sweeps.execution.options import Options
+from sweeps.memo import header, listing, segment
+from sweeps.memo import index as memo
+from sweeps.operations.run import execute
+from sweeps.operations.status import status_of
+from sweeps.outputs.types import Part, Variable
+from sweeps.project.sweep import resolve
+from sweeps.storage import hdf5_image
+from sweeps.storage import seal as storage_seal
+from sweeps.storage.dataset import load
 
 _OLD_NS = 1_700_000_000 * 10**9
 SENTINELS = (0x1122334455667788, 0x99AABBCCDDEEFF01, 0x3FF0123456789ABC)
@@ -50,8 +55,8 @@ def history(n, results):
         content[at[0] : at[0] + 16] = keys[i].tobytes()
         content[at[1] : at[1] + 8] = np.float64(value).tobytes()
         part = segment_of(keys[i : i + 1], np.float64(value).view(np.uint64))
-        whole = bytes(content) + outline.encode([part], [], _OLD_NS + i)
-        digest, seal = sealing.sealed([whole], sealing.SEGMENT)
+        whole = bytes(content) + header.encode([part], [], _OLD_NS + i)
+        digest, seal = storage_seal.sealed([whole], storage_seal.SEGMENT)
         (subject.memo / f"{digest.hex()[:32]}.seg").write_bytes(whole + seal)
     return subject
 
@@ -63,7 +68,7 @@ def segment_of(keys, bits):
 
 
 def image(part):
-    made = imaging.image(lambda file, put: segment._build(file, put, [part], [], _OLD_NS))
+    made = hdf5_image.image(lambda file, put: segment._build(file, put, [part], [], _OLD_NS))
     return b"".join(made)
 
 
@@ -82,7 +87,7 @@ def test_many_segments_become_few_and_say_the_same(tmp_path):
     subject = history(100, tmp_path)
     assert status_of(subject).done == 100
     assert execute(subject, Options(engine="serial")).n_computed == 0
-    assert len(memo.listing(subject.memo)) == 1
+    assert len(listing.listing(subject.memo)) == 1
     assert status_of(subject).done == 100
     dataset = load(subject.landed)
     assert bool((dataset.cube == dataset.x**3).all())
@@ -100,7 +105,7 @@ def test_figures_of_a_long_history(n, tmp_path):
     assert status.done == n
     report, run_s = timed(lambda: execute(subject, Options(engine="serial")))
     assert (report.n_computed, report.n_reused) == (0, n)
-    n_left = len(memo.listing(subject.memo))
+    n_left = len(listing.listing(subject.memo))
     _, again_s = timed(lambda: status_of(subject))
     dataset = load(subject.landed)
     assert bool((dataset.cube == dataset.x**3).all())

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 import sweeps as package
-from sweeps import disk, showing
 from sweeps.errors import StorageError, SweepsError
+from sweeps.operations import show
+from sweeps.storage import disk
 from tests.reliability import corpus
 
 MADE = '''
@@ -247,7 +248,7 @@ def outcome(path):
             resource.setrlimit(resource.RLIMIT_CPU, (5, 5))
             warnings.simplefilter("ignore")
             said = ""
-            for look in (package.load, showing.view, lambda p: package.load(p, group="_sweeps")):
+            for look in (package.load, show.view, lambda p: package.load(p, group="_sweeps")):
                 try:
                     look(path)
                     said += "r"

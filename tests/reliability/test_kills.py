@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import sweeps
-from sweeps import scheduling
+from sweeps.execution import scheduler
 from tests.reliability.processes import guards, left, marked, workers
 from tests.sizes import KEEPS
 
@@ -127,5 +127,5 @@ def test_what_was_committed_is_never_lost(project, keep, n_kills, n):
         if killed % 10 == 0:  # a campaign that is broken off has said something
             print(f"\n{said}", end="", flush=True)
         assert lost == 0
-    assert each_s <= N_WORKERS * scheduling.BLOCK_S + 1
+    assert each_s <= N_WORKERS * scheduler.BLOCK_S + 1
     print(f"\n{said}")

@@ -7,9 +7,9 @@ import collections
 
 import pytest
 
-from sweeps import memo
-from sweeps.loading import load
-from sweeps.scheduling import block_s
+from sweeps.execution.scheduler import block_s
+from sweeps.memo import index as memo
+from sweeps.storage.dataset import load
 from tests.reliability.tracing import CHANGES, N_POINTS, SLEEP_S, Traced
 from tests.sizes import KEEPS
 

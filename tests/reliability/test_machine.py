@@ -33,10 +33,15 @@ from hypothesis.stateful import (
 )
 
 import sweeps as package
-from sweeps import cleaning, renaming, reporting, running, subject, vouching
+from sweeps.declaration.options import KEEP
 from sweeps.errors import StorageError, SweepsError
-from sweeps.invocation import Options
-from sweeps.options import KEEP
+from sweeps.execution.options import Options
+from sweeps.operations import accept as operations_accept
+from sweeps.operations import clean as operations_clean
+from sweeps.operations import rename as operations_rename
+from sweeps.operations import run as operations_run
+from sweeps.operations import status as operations_status
+from sweeps.project import sweep
 
 HELPER = "def factor(x):\n    return {k} * x\n"
 MADE = '''{comment}
@@ -145,7 +150,7 @@ class Machine(RuleBasedStateMachine):
         Path("experiments/_helper.py").write_text(comment + HELPER.format(k=k))
 
     def resolved(self):
-        made = subject.resolve(self.name)
+        made = sweep.resolve(self.name)
         self.prints[self.version] = made.fingerprint.digest
         return made
 
@@ -231,7 +236,7 @@ class Machine(RuleBasedStateMachine):
         if not retry:
             due = due - self.unsure[own]
         with self.calls() as calls:
-            report = running.execute(made, Options("serial", 1, limit, recompute, retry))
+            report = operations_run.execute(made, Options("serial", 1, limit, recompute, retry))
         called = set(calls)
         assert max(calls.values(), default=0) <= 1, "a point was computed twice"
         assert called <= allowed, (called - allowed, "known points were computed")
@@ -293,7 +298,7 @@ class Machine(RuleBasedStateMachine):
     def look(self):
         self.count("status")
         wanted = self.wanted()
-        status = reporting.status_of(self.resolved())
+        status = operations_status.status_of(self.resolved())
         assert status.points == len(wanted)
         assert status.done + status.missing + status.failed + status.stale == len(wanted)
         n_known = sum(self.has(point) for point in wanted)
@@ -397,11 +402,13 @@ class Machine(RuleBasedStateMachine):
         wanted = [p for p in self.wanted() if not self.has(p)]
         is_of_use = any(p in self.known[earlier] for p in wanted)
         try:
-            _, proposed = vouching.propose(made, self.prints[earlier], "the machine says so")
+            _, proposed = operations_accept.propose(
+                made, self.prints[earlier], "the machine says so"
+            )
         except SweepsError:
             assert not is_of_use or any(map(self.may_have, wanted))
             return
-        vouching.vouch(made, proposed)
+        operations_accept.vouch(made, proposed)
         self.accepts[self.version] = earlier
 
     @rule()
@@ -409,14 +416,14 @@ class Machine(RuleBasedStateMachine):
         if self.accepts.get(self.version) is None:
             return
         self.count("take back")
-        vouching.undo(self.resolved())
+        operations_accept.undo(self.resolved())
         del self.accepts[self.version]
 
     @rule()
     def clean(self):
         self.count("clean")
         made = self.resolved()
-        cleaning.free(cleaning.waste(made))
+        operations_clean.free(operations_clean.waste(made))
         kept = self.sources()
         for version in [v for v in self.prints if v not in kept]:
             self.known[version], self.maybe[version] = set(), set()
@@ -430,8 +437,8 @@ class Machine(RuleBasedStateMachine):
         self.count("rename")
         old, self.name = self.name, NAMES[self.name == NAMES[0]]
         self.write()
-        found = renaming.find(old, self.name)
-        renaming.rename(old, found)
+        found = operations_rename.find(old, self.name)
+        operations_rename.rename(old, found)
         self.prints[self.version] = found.fingerprint.digest
         self.landed = None  # it may be landed anew, with what is declared now
 

@@ -9,9 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sweeps import computing, memo, running, scheduling
-from sweeps.invocation import Options
-from sweeps.subject import resolve
+from sweeps.execution import compute
+from sweeps.execution import scheduler as execution_scheduler
+from sweeps.execution.options import Options
+from sweeps.memo import index as memo
+from sweeps.operations import run as operations_run
+from sweeps.project.sweep import resolve
 
 MIB = 2**20
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -77,9 +80,9 @@ def observe(run):
 def test_memory_does_not_grow_with_time(project, monkeypatch):
     # Landing and merging take place at once and often, so that what they load is there soon.
     for name in ("_FIRST_LANDING_S", "_PAUSE_S"):
-        monkeypatch.setattr(computing, name, 3.0)
+        monkeypatch.setattr(compute, name, 3.0)
     subject = write(project, 16_000, 0.01)
-    report, samples = observe(lambda: running.execute(subject, Options(n_workers=2)))
+    report, samples = observe(lambda: operations_run.execute(subject, Options(n_workers=2)))
     settled = samples[len(samples) // 2 :]
     seconds = settled[-1, 0] - settled[0, 0]
     for name, column in (("parent", 1), ("worker", 2)):
@@ -101,7 +104,7 @@ def test_what_the_parent_keeps_of_a_point(project):
     (project / "experiments" / "tiny.py").write_text(text)
     small = resolve("tiny", results="r")
     before = resident_bytes(os.getpid())
-    running.execute(small, Options(n_workers=2))
+    operations_run.execute(small, Options(n_workers=2))
     index = memo.scan(small.memo)
     print(f"\nresident {(resident_bytes(os.getpid()) - before) / 2e6:.1f} bytes a point")
     assert len(index.parts)
@@ -111,19 +114,19 @@ def test_what_the_parent_keeps_of_a_point(project):
 def test_a_slow_consumer_throttles_the_run(project, monkeypatch, engine):
     """Blocks that were given out and not taken note of are few, however long that takes."""
     n_out, most = itertools.count(), []
-    give_out = scheduling.Scheduler._next
+    give_out = execution_scheduler.Scheduler._next
 
     def next_(scheduler):
         most.append(len(scheduler._flying))
         next(n_out)
         return give_out(scheduler)
 
-    monkeypatch.setattr(scheduling.Scheduler, "_next", next_)
-    monkeypatch.setattr(scheduling, "_FIRST_BLOCK", 1)
-    monkeypatch.setattr(scheduling, "BLOCK_S", 1e-3)
+    monkeypatch.setattr(execution_scheduler.Scheduler, "_next", next_)
+    monkeypatch.setattr(execution_scheduler, "_FIRST_BLOCK", 1)
+    monkeypatch.setattr(execution_scheduler, "BLOCK_S", 1e-3)
     subject = write(project, 100, 0.001)
     options = Options(engine=engine, n_workers=2)
-    report = running.execute(subject, options, lambda progress: time.sleep(0.02))
+    report = operations_run.execute(subject, options, lambda progress: time.sleep(0.02))
     print(f"\n{engine}: {max(most)} blocks out at most, of {next(n_out)}")
     assert report.n_computed == 100
     assert max(most) <= 16

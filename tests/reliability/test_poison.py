@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 
 import sweeps
-from sweeps import dispatching, engines, reporting, running, scheduling
-from sweeps.invocation import Options
-from sweeps.subject import resolve
+from sweeps import engines
+from sweeps.execution import dispatch, scheduler
+from sweeps.execution.options import Options
+from sweeps.operations import failures as operations_failures
+from sweeps.operations import run
+from sweeps.project.sweep import resolve
 from tests.reliability.processes import left, marked
 
 ENGINES = [name for name in engines.NAMES if not engines.is_in_process(name)]
@@ -252,7 +255,7 @@ def write(project, n=200, timeout=1.0, options="", asynchronous=""):
 
 
 def check(name, n, deeds, expected=EXPECTED):
-    failures = {f.params["i"]: f for f in reporting.failures_of(resolve(name))}
+    failures = {f.params["i"]: f for f in operations_failures.failures_of(resolve(name))}
     failing = {i: expected[deed] for i, deed in deeds.items() if expected[deed] is not FINE}
     assert sorted(failures) == sorted(failing), {i: f.message[:300] for i, f in failures.items()}
     for i, (kind, type_, message) in failing.items():
@@ -318,24 +321,24 @@ def test_four_poisoned_points_cost_four_points(project, monkeypatch, engine, n):
     write(project, n, timeout_s)
     options = Options(engine=engine, n_workers=2, memory_limit="400M")
     started = time.perf_counter()
-    running.execute(resolve("poison", results="clean"), options)
+    run.execute(resolve("poison", results="clean"), options)
     clean_s = time.perf_counter() - started
 
     deeds = {(k + 1) * n // 5: deed for k, deed in enumerate(FOUR)}
     for i, deed in deeds.items():
         (project / f"deed-{i}").write_text(deed)
     restarts = []
-    recover = dispatching.Dispatch._recover
+    recover = dispatch.Dispatch._recover
     monkeypatch.setattr(
-        dispatching.Dispatch, "_recover", lambda *told: restarts.append(told) or recover(*told)
+        dispatch.Dispatch, "_recover", lambda *told: restarts.append(told) or recover(*told)
     )
     started = time.perf_counter()
-    report = running.execute(resolve("poison"), options)
+    report = run.execute(resolve("poison"), options)
     extra_s = time.perf_counter() - started - clean_s
     assert (report.n_computed, report.n_failed) == (n - 4, 4)
     for failure in check("poison", n, deeds, FOUR).values():
         assert "misdeeds.py" in failure.traceback
-    allowed_s = 2 * timeout_s + 2 * scheduling.BLOCK_S + 2 * len(restarts)
+    allowed_s = 2 * timeout_s + 2 * scheduler.BLOCK_S + 2 * len(restarts)
     print(
         f"\n{n} points on {engine}: {n - 4} landed, 4 named; {len(restarts)} pools restarted; "
         f"{clean_s:.1f} s without, {extra_s:.1f} s more with them; {allowed_s:.1f} s are allowed"

@@ -12,12 +12,17 @@ import random
 
 import pytest
 
-from sweeps import experiment, files, grid, memo, merging, provenance, verifying
+from sweeps import experiment, grid
+from sweeps.code import provenance
 from sweeps.errors import StorageError
-from sweeps.invocation import Options
-from sweeps.loading import load
-from sweeps.running import execute
-from sweeps.subject import resolve
+from sweeps.execution.options import Options
+from sweeps.memo import index as memo
+from sweeps.memo import listing, merge
+from sweeps.operations import verify
+from sweeps.operations.run import execute
+from sweeps.project.sweep import resolve
+from sweeps.storage import files
+from sweeps.storage.dataset import load
 from tests.reliability.disks import FailingDisk, copy_tree
 from tests.reliability.tracing import CHANGES, READS, Traced
 from tests.sizes import KEEPS
@@ -40,8 +45,8 @@ def _copied(copied):
 @pytest.fixture(params=KEEPS)
 def subject(tmp_path, monkeypatch, request):
     """Two segments are there already, so that the run under test also merges."""
-    monkeypatch.setattr(merging, "N_SMALL", 3)
-    monkeypatch.setattr(merging, "SETTLED_S", 0.0)
+    monkeypatch.setattr(merge, "N_SMALL", 3)
+    monkeypatch.setattr(merge, "SETTLED_S", 0.0)
 
     @experiment(grid(x=[float(i) for i in range(6)]), keep=request.param)
     def cube(x):
@@ -67,7 +72,7 @@ def assert_whole(subject):
     dataset = load(subject.landed)
     assert bool((dataset.cube == dataset.x**3).all())
     assert dataset.text.values.tolist() == [f"{float(i)}" for i in range(6)]
-    assert not verifying.verify(subject.landed).damages
+    assert not verify.verify(subject.landed).damages
 
 
 def outcome(subject, place, failing):
@@ -159,8 +164,8 @@ def refuse(traced, touch, code):
     again, _ = traced.run()
     assert again.returncode == 0, again.stderr
     assert_loads_whole(traced)
-    assert not verifying.verify(traced.results / "cube.h5").damages
-    assert not list(traced.results.rglob(f"*{memo.BAD_SUFFIX}"))
+    assert not verify.verify(traced.results / "cube.h5").damages
+    assert not list(traced.results.rglob(f"*{listing.BAD_SUFFIX}"))
     return hit, said.returncode
 
 

@@ -1,0 +1,77 @@
+"""The command that lists failed points."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from sweeps.cli import options, output
+from sweeps.cli.output import Answer
+from sweeps.text import count, parameters
+
+if TYPE_CHECKING:
+    from sweeps.operations.failures import FailedPoint
+
+
+@click.command(short_help="Show the failed points and why they failed.")
+@options.name
+@options.axes
+@options.only
+@options.rows
+@options.options
+def failures(
+    name: str,
+    axes: tuple[str, ...],
+    only: str | None,
+    rows: int,
+    experiments: str | None,
+    results: str | None,
+    as_json: bool,
+) -> None:
+    """Show the failed points of NAME, their parameters, messages and a traceback.
+
+    Points that failed at the same place of the code stand together. --json gives all of them, each
+    with its traceback.
+    """
+    from sweeps.operations import failures as operations_failures
+
+    failed = operations_failures.failures_of(
+        options.subject(name, experiments, results, axes, only)
+    )
+    output.say(answer(failed, rows), as_json)
+    if failed and not as_json:
+        one = next((each for each in failed if each.kind == "exception"), failed[0])
+        places = {"point": str(one.position), "experiments": experiments, "results": results}
+        output.warn(f"debug one: {options.command_line('reproduce', name, *axes, **places)} --pdb")
+
+
+def answer(failed: Sequence[FailedPoint], n_rows: int) -> Answer:
+    """Answer `failures`: what failed at the same place of the code together, at most `n_rows`."""
+    places: dict[tuple[str, ...], list[FailedPoint]] = {}
+    for each in failed:
+        places.setdefault(_place_in_code(each), []).append(each)
+    blocks = [_failures_at_one_place(alike, n_rows) for alike in places.values()]
+    text = "\n\n".join([*blocks, f"{count(len(failed), 'point')} failed"])
+    return Answer(text, list(map(vars, failed)))
+
+
+def _place_in_code(failed: FailedPoint) -> tuple[str, ...]:
+    lines = failed.traceback.splitlines()
+    return (failed.kind, failed.type, *(line for line in lines if line.startswith("  File ")))
+
+
+def _failures_at_one_place(alike: Sequence[FailedPoint], n_rows: int) -> str:
+    first = alike[0]
+    lines = [f"{first.type} ({first.kind}) at {count(len(alike), 'point')}:"]
+    for each in itertools.islice(alike, n_rows):
+        again = f" ({each.attempts} attempts)" if each.attempts > 1 else ""
+        said = f"{parameters(each.params)}: {' '.join(each.message.split())}{again}"
+        lines.append(f"  point {each.position}: {said}")
+    if len(alike) > n_rows:
+        lines.append(f"  and {len(alike) - n_rows:,} more; --rows N shows more")
+    if first.traceback:
+        lines += ["", "  the first one:", *(f"    {x}" for x in first.traceback.splitlines())]
+    return "\n".join(lines)

@@ -1,0 +1,246 @@
+"""The command that computes one point here and now, for debugging."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import io
+import os
+import traceback
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sweeps.cli import options, output
+from sweeps.cli.output import Answer
+from sweeps.text import duration, parameters, table
+
+if TYPE_CHECKING:
+    from sweeps.history.differences import Pair
+    from sweeps.operations.reproduce import Case, Reproduced
+    from sweeps.outputs.failures import Failure
+    from sweeps.storage.hdf5 import Array
+
+
+_WIDTH = 40
+
+
+@click.command(short_help="Compute one point here, beside what is stored.")
+@options.name
+@click.argument("axes", nargs=-1, metavar="[AXIS=VALUE]...")
+@click.option("--point", type=int, metavar="N", help="Number of the point, as `failures` shows it.")
+@click.option("--pdb", is_flag=True, help="Debug what the function raises.")
+@options.options
+def reproduce(
+    name: str,
+    axes: tuple[str, ...],
+    point: int | None,
+    pdb: bool,
+    experiments: str | None,
+    results: str | None,
+    as_json: bool,
+) -> int:
+    """Compute one point of NAME in this process, and show its values beside the stored ones.
+
+    AXIS=VALUE, once for each parameter by which points differ, says which: length=0.3 method=rk4.
+    A constant gets another value, as in a run. With --point, N counts the points of a run with the
+    same AXIS=VALUES, as `failures` does.
+
+    The function gets the arguments and random numbers that a worker gives it. A timeout is not
+    enforced, and nothing is kept.
+
+    Exit codes: 0 it ran, and the values are equal to the last bit or none were stored; 1 it raised
+    or they differ; 2 a mistake in what was asked.
+    """
+    from sweeps.declaration import overrides
+    from sweeps.declaration import point as declaration_point
+    from sweeps.operations import reproduce as operations_reproduce
+    from sweeps.project import discovery, sweep
+
+    given = overrides.parse_all(axes)
+    declared = discovery.find(name, experiments).experiment
+    if point is None:
+        experiment, position = declaration_point.at_values(declared, given)
+    else:
+        experiment, position = declaration_point.at_position(declared, given, point)
+    case = operations_reproduce.case(sweep.resolve(experiment, results=results), position)
+    for warning in beforehand(case):
+        output.warn(f"warning: {warning}")
+    with _crashes_shown():
+        came = operations_reproduce.reproduce(case, _debug if pdb else None)
+    for warning in came.warnings:
+        output.warn(f"warning: {warning}")
+    output.say(reproduced(came, with_traceback=not pdb), as_json)
+    return 1 if came.raised is not None or came.is_equal is False else 0
+
+
+@contextlib.contextmanager
+def _crashes_shown() -> Iterator[None]:
+    """Have a crash in C code say where it happened."""
+    if not faulthandler.is_enabled():
+        with contextlib.suppress(io.UnsupportedOperation, OSError, ValueError):
+            faulthandler.enable()
+    yield
+
+
+def _debug(error: BaseException) -> None:
+    """Open a debugger where an exception was raised: that of PYTHONBREAKPOINT, if it can."""
+    import pdb
+
+    traceback.print_exception(error)
+    if error.__traceback__ is None:  # the call itself failed
+        output.warn("nothing to debug: the function was not entered")
+        return
+    module = os.environ.get("PYTHONBREAKPOINT", "").rpartition(".")[0]
+    other = None
+    if module:
+        with contextlib.suppress(ImportError):
+            other = __import__(module, fromlist=["post_mortem"])
+    getattr(other, "post_mortem", pdb.post_mortem)(error.__traceback__)
+
+
+def beforehand(case: Case) -> list[str]:
+    """What to say before the function is called."""
+    before = case.stored.failure
+    point = f"point {case.position}, {parameters(case.parameters)},"
+    said = [
+        f"passed over the damaged segment {bad}; a run sets it aside" for bad in case.stored.bad
+    ]
+    if before is not None and before.kind == "died":
+        said.append(f"{point} ended its worker, and may end this process ({before.message})")
+    if before is not None and before.kind == "timeout":
+        said.append(f"{point} {before.message}, which is not enforced here: Ctrl-C ends it")
+    return said
+
+
+def reproduced(of: Reproduced, *, with_traceback: bool = True) -> Answer:
+    """Answer `reproduce`."""
+    case = of.case
+    name = case.subject.experiment.name
+    blocks = [f"{name}, point {case.position}: {parameters(case.parameters)}"]
+    if of.compared:
+        n_columns = 2 if case.stored.values is None else 4
+        header = ["output", "now", "stored", "difference"][:n_columns]
+        blocks.append(table(header, [_row(each)[:n_columns] for each in of.compared]))
+    if of.raised is not None:
+        kind, type_, message, traceback = of.raised
+        is_shown = with_traceback and traceback
+        blocks.append(traceback.rstrip() if is_shown else f"{type_} ({kind}): {message}")
+    blocks.append("\n".join(_conclusions(of)))
+    return Answer("\n\n".join(blocks), _data(of))
+
+
+def _row(of: Pair) -> tuple[str, str, str, str]:
+    return of.name, _shown(of.now), _shown(of.stored), _difference(of)
+
+
+def _shown(array: Array | None) -> str:
+    """Show a value, or of an array what it is."""
+    if array is None:
+        return "none"
+    if array.ndim:
+        return f"{_dtype(array)} {array.shape}"
+    text = str(array) if array.dtype.kind == "M" else repr(array.item())
+    return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
+
+
+def _dtype(array: Array) -> str:
+    return "str" if array.dtype == object else str(array.dtype)
+
+
+def _difference(of: Pair) -> str:
+    if of.is_equal:
+        return "equal"
+    if of.now is None or of.stored is None:
+        return ""
+    if of.now.shape != of.stored.shape:
+        return "another shape"
+    if not of.n_differing:
+        return f"{_dtype(of.now)} instead of {_dtype(of.stored)}"
+    sizes = [f"{of.absolute:.3g}"] if of.absolute is not None else []
+    sizes += [f"relative {of.relative:.3g}"] if of.relative is not None else []
+    many = f"{of.n_differing:,} of {of.now.size:,} values, " if of.now.ndim else ""
+    return f"{many}{', '.join(sizes) or 'differs'}"
+
+
+def _conclusions(of: Reproduced) -> list[str]:
+    stored = of.case.stored
+    if stored.values is None and stored.failure is None:
+        return [f"nothing is stored of this point; it took {duration(of.seconds)}"]
+    if stored.values is None:
+        return [_of_failure(of, stored.failure)] if stored.failure is not None else []
+    code = "by earlier code only" if stored.is_earlier else "by this code"
+    lines = [f"the values stored, {code}, are {_verdict(of)}"]
+    if not of.is_equal and of.raised is None and of.case.subject.experiment.vectorized:
+        lines.append("(here it got columns of length 1: longer ones may round otherwise)")
+    if stored.failure is not None:
+        lines.append(f"they do not land: {stored.failure.message}")
+    return lines
+
+
+def _of_failure(of: Reproduced, before: Failure) -> str:
+    code = "by earlier code" if of.case.stored.is_earlier else "before"
+    if of.is_same_failure:
+        return f"it failed {code} in the same way"
+    how = "it did not now" if of.raised is None else "but otherwise"
+    return f"it failed {code}, {how}: {before.type} ({before.kind}): {before.message}"
+
+
+def _verdict(of: Reproduced) -> str:
+    if of.raised is not None:
+        return "not reproduced: it raises now"
+    return "equal to the last bit" if of.is_equal else "different"
+
+
+def _data(of: Reproduced) -> dict[str, Any]:
+    case, stored = of.case, of.case.stored
+    return {
+        "experiment": case.subject.experiment.name,
+        "position": case.position,
+        "params": case.parameters,
+        "seconds": of.seconds,
+        "equal": of.is_equal,
+        "outputs": [_output(each) for each in of.compared],
+        "raised": None if of.raised is None else _failure(*of.raised),
+        "stored": {
+            "kind": _kind(case),
+            "earlier_code": stored.is_earlier,
+            "failure": None if stored.failure is None else _stored_failure(stored.failure),
+        },
+    }
+
+
+def _kind(case: Case) -> str | None:
+    if case.stored.values is not None:
+        return "values"
+    return None if case.stored.failure is None else "failure"
+
+
+def _output(of: Pair) -> dict[str, Any]:
+    return {
+        "name": of.name,
+        "now": _value(of.now),
+        "stored": _value(of.stored),
+        "equal": of.is_equal,
+        "differing": of.n_differing,
+        "absolute": of.absolute,
+        "relative": of.relative,
+    }
+
+
+def _value(array: Array | None) -> Any:
+    """A single value as it is, and of an array what it is."""
+    if array is None:
+        return None
+    if array.ndim:
+        return {"dtype": _dtype(array), "shape": array.shape}
+    return str(array) if array.dtype.kind == "M" else array.item()
+
+
+def _stored_failure(of: Failure) -> dict[str, Any]:
+    return {**_failure(of.kind, of.type, of.message, of.traceback), "attempts": of.attempts}
+
+
+def _failure(kind: str, type_: str, message: str, traceback: str) -> dict[str, Any]:
+    return {"kind": kind, "type": type_, "message": message, "traceback": traceback}

@@ -1,0 +1,92 @@
+"""The command that shows results as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sweeps.cli import options, output
+from sweeps.cli.output import Answer
+from sweeps.text import table
+
+if TYPE_CHECKING:
+    from sweeps.operations.show import Statistics, Summary, View
+
+
+_CELL_WIDTH = 40
+
+
+@click.command(short_help="Show the results as tables.")
+@options.name
+@options.rows
+@options.options
+def show(name: str, rows: int, experiments: str | None, results: str | None, as_json: bool) -> None:
+    """Show the first results of NAME as a table, and each output in numbers.
+
+    NAME may also be the path of a results file.
+    """
+    from sweeps.operations import load
+    from sweeps.operations import show as operations_show
+
+    path = load.results_path(name, results)
+    load.refuse_unlanded(path)
+    view = operations_show.view(path, rows)
+    output.say(answer(name, view), as_json)
+    for each in load.running(path):
+        output.warn(f"{each}; what is shown was landed last")
+
+
+def answer(name: str, view: View) -> Answer:
+    """Answer `show`."""
+    points = _rows(view.header, view.rows) if view.header else ""
+    data = {
+        "experiment": name,
+        "sizes": view.sizes,
+        "outputs": list(map(vars, view.outputs)),
+        "rows": _by_name(view.header, view.rows),
+        "summary": _summary_data(view.summary),
+    }
+    blocks = [points, _statistics(view.outputs), *_summary(view.summary)]
+    return Answer("\n\n".join(filter(None, blocks)), data)
+
+
+def _summary(summary: Summary | None) -> list[str]:
+    if summary is None:
+        return []
+    tables = [each for each in (summary.scalars, *summary.tables) if each.rows]
+    many = _statistics(summary.outputs) if summary.outputs else ""
+    return ["summary:", *(_rows(each.header, each.rows) for each in tables), many]
+
+
+def _summary_data(summary: Summary | None) -> dict[str, Any] | None:
+    if summary is None:
+        return None
+    return {
+        "scalars": _by_name(summary.scalars.header, summary.scalars.rows),
+        "tables": [_by_name(each.header, each.rows) for each in summary.tables],
+        "outputs": list(map(vars, summary.outputs)),
+    }
+
+
+def _rows(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    return table(header, [list(map(_cut, row)) for row in rows])
+
+
+def _by_name(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
+    return [dict(zip(header, row, strict=True)) for row in rows]
+
+
+def _statistics(outputs: Sequence[Statistics]) -> str:
+    header = ["output", "units", "dims", "dtype", "count", "missing", "min", "mean", "max", "std"]
+    return table(header, [(o.name, o.units, ", ".join(o.dims), *_numbers(o)) for o in outputs])
+
+
+def _numbers(of: Any) -> tuple[Any, ...]:
+    return (of.dtype, of.count, of.missing, of.min, of.mean, of.max, of.std)
+
+
+def _cut(value: Any) -> Any:
+    is_long = isinstance(value, str) and len(value) > _CELL_WIDTH
+    return value[: _CELL_WIDTH - 1] + "…" if is_long else value

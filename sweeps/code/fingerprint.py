@@ -1,0 +1,252 @@
+"""A function -> the identity of all the project code that its results depend on."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import hashlib
+import os
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sweeps.code import loaded, pins
+from sweeps.code.canonical import OpaqueError, digest
+from sweeps.code.objects import Carried, innermost
+from sweeps.code.reach import programs
+from sweeps.code.reach.follow import AnnotationsAskedError
+from sweeps.code.source.module import Module
+from sweeps.code.source.reader import OWN_NAME
+from sweeps.errors import DeclarationError
+
+_CLOCK_TICK_NS = 20_000_000  # it takes 1-10 ms
+
+_MOST_WAITS = 100
+
+State = tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """The identity of the code behind an experiment.
+
+    Attributes
+    ----------
+    digest
+        32 hexadecimal digits.
+    parts
+        What went into it, each with its own digest: ``experiments.helpers:decay``,
+        ``data:table.csv``, ``version``. A module taken whole is ``experiments.helpers:*``.
+    modules
+        Names of the project modules that the function reaches, sorted.
+    sources
+        Part -> its source, as it was written.
+    whole_modules
+        Modules taken whole, as the source does not show what is used of them -> why, with the
+        place where that is.
+    files
+        Project modules that were looked at, reached or not -> their file and its text.
+    data
+        Files and folders whose content went into it, each with the `state` that it was read in.
+    code
+        The digest of the code alone, where `digest` says too what was read of other results.
+    files_named
+        Paths that the code has as texts and that end in ``.h5``: they may be of results.
+    unwatched
+        What starts programs of which it cannot be told what they are -> where.
+    """
+
+    digest: str
+    parts: Mapping[str, str]
+    modules: tuple[str, ...]
+    sources: Mapping[str, str]
+    whole_modules: Mapping[str, str]
+    files: Mapping[str, tuple[Path, str]]
+    data: Mapping[Path, State]
+    code: str
+    files_named: tuple[str, ...]
+    unwatched: Mapping[str, str]
+
+
+def fingerprint(
+    function: Callable[..., Any],
+    *,
+    version: str | int | None = None,
+    depends_on: Sequence[str | os.PathLike[str]] = (),
+    keyed: Collection[str] = (),
+    resources: Mapping[str, Callable[..., Any]] | None = None,
+) -> Fingerprint:
+    """Identify the code behind a function: its own, and all project code that it reaches.
+
+    Comments, docstrings, formatting, annotations and code that is not reached do not count, nor
+    does the name of the function itself where nothing asks for it. Installed packages count by the
+    names that are used of them.
+
+    Parameters
+    ----------
+    function
+        A function, a method, a `functools.partial` or a callable object.
+    version
+        Whatever else shall count.
+    depends_on
+        Files and folders that count by content. Relative paths start at the folder of the
+        function's module.
+    keyed
+        The function's own arguments whose default does not count, since their values are part of
+        every point's key.
+    resources
+        Functions whose code counts too, by the name of the argument that gets what they make.
+
+    Raises
+    ------
+    DeclarationError
+        If a path of `depends_on` is not there; if the function carries a value that cannot be
+        told from others of its kind, as a lock; if a reached file is not Python.
+
+    Examples
+    --------
+    >>> fingerprint(len).digest == fingerprint(len).digest
+    True
+    >>> fingerprint(len).digest == fingerprint(len, version=2).digest
+    False
+    """
+    try:
+        with _no_collecting():
+            try:
+                carried = _followed(function, keyed, resources or {})
+            except AnnotationsAskedError:
+                carried = _followed(function, keyed, resources or {}, counts_annotations=True)
+    except OpaqueError as error:
+        raise DeclarationError(
+            f"{getattr(function, '__qualname__', 'the function')!r} carries {error}: it cannot be "
+            "told from others of its kind, so nothing would show that it changed. "
+            "Make it inside the function, or at the top level of a module."
+        ) from error
+    except SyntaxError as error:
+        raise DeclarationError(f"{error.filename}, line {error.lineno}: {error.msg}") from error
+    reach, home = carried.reach, carried.home
+    found = reach.parts
+    if version is not None:
+        found.add("version", f"{type(version).__name__}:{version!r}", str(version))
+    parts = {part: digest(*sorted(texts)) for part, texts in found.texts.items()}
+    named = {f"data:{Path(path).as_posix()}": _folder(home) / path for path in depends_on}
+    for module, path in found.data:
+        named[f"{module.name}:@cached(depends_on={path!r})"] = _folder(module) / path
+    unwatched: dict[str, str] = {}
+    if found.programs:
+        started = programs.files(found.literals, reach.looked_at)
+        named |= {f"program:{text}": path for text, path in started.items()}
+        if not (started or depends_on or version or programs.are_installed(found.literals)):
+            unwatched = found.programs
+    data = {path: _settled(path) for path in named.values()}
+    parts |= {part: content(path) for part, path in named.items()}
+    # The function's own module goes by many names, as `__main__`: they do not count. Nor does the
+    # function's own, unless something may look for it.
+    own = f"{home.name}:" if home else " "
+    own_part = reach.own_part if home and home.name not in found.whole else None
+    lines = [f"{':' if part.startswith(own) else ''}{part.removeprefix(own)} {own_digest}"
+             for part, own_digest in parts.items() if part != own_part]  # fmt: skip
+    if own_part in parts:
+        name = own_part.removeprefix(own) if reach.is_by_name else OWN_NAME
+        lines.append(f":{name} {parts[own_part]}")
+    made = digest("sweeps fingerprint 2", *sorted(lines))
+    return Fingerprint(
+        digest=made,
+        parts=dict(sorted(parts.items())),
+        modules=tuple(sorted(found.modules)),
+        sources=dict(sorted(found.sources.items())),
+        whole_modules=dict(sorted(found.whole.items())),
+        files=reach.files,
+        data=data,
+        code=made,
+        unwatched=unwatched,
+        files_named=tuple(sorted(text for text in found.literals if text.endswith(".h5"))),
+    )
+
+
+def _followed(
+    function: Callable[..., Any],
+    keyed: Collection[str],
+    resources: Mapping[str, Callable[..., Any]],
+    *,
+    counts_annotations: bool = False,
+) -> Carried:
+    """Follow a function to all that it reaches."""
+    carried = Carried(innermost(function), keyed, counts_annotations=counts_annotations)
+    carried.take(function)
+    for name, opener in resources.items():
+        text = carried.named_value(name, opener)
+        carried.reach.parts.add(f"resource:{name}", text, text)
+    carried.reach.follow_all()
+    return carried
+
+
+@contextlib.contextmanager
+def _no_collecting() -> Iterator[None]:
+    """Keep the collector off: trees are many objects and no garbage, and it goes through all."""
+    is_collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if is_collecting:
+            gc.enable()
+
+
+def _folder(module: Module | None) -> Path:
+    return module.file.parent if module and module.file else Path()
+
+
+def state(path: Path) -> State:
+    """Return what changes whenever a file is written, or any file of a folder; () if not there."""
+    try:
+        found = [path, *(sorted(path.rglob("*")) if path.is_dir() else ())]
+        stats = [each.stat() for each in found]
+    except OSError:
+        return ()
+    return tuple((each.st_mtime_ns, each.st_ctime_ns, each.st_size) for each in stats)
+
+
+def _settled(path: Path) -> State:
+    """Return the state of a file, once whatever is written to it later would be another one.
+
+    Times of files are those of the kernel's last tick, so that two writes may have the same.
+    """
+    for _ in range(_MOST_WAITS):
+        found = state(path)
+        age_ns = time.time_ns() - max((max(own[:2]) for own in found), default=0)
+        if not 0 <= age_ns < _CLOCK_TICK_NS:
+            return found
+        time.sleep((_CLOCK_TICK_NS - age_ns) / 1e9)
+    raise DeclarationError(
+        f"depends_on names {str(path)!r}, which is being written to all the time: results would be "
+        "of no one content of it. Wait until it is written, or name a copy"
+    )
+
+
+def content(path: Path) -> str:
+    """Return the digest of a file, or of all files of a folder with their names."""
+    if path.is_dir():
+        files = sorted((file.relative_to(path).as_posix(), file) for file in path.rglob("*"))
+        return digest(*(f"{name} {content(file)}" for name, file in files if file.is_file()))
+    try:
+        with path.open("rb") as opened:
+            return hashlib.file_digest(opened, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    except OSError as error:
+        raise DeclarationError(
+            f"depends_on names {str(path)!r}, which cannot be read ({error.strerror}). "
+            "Paths are relative to the folder of the function's module."
+        ) from error
+
+
+def edited_since(modules: Iterable[str], since_ns: int) -> str | None:
+    """Find the file of an imported module that was edited since; its code in memory is older."""
+    for name in modules:
+        module = loaded.living(name)
+        if module is not None and loaded.is_older(module, since_ns):
+            path = loaded.stale_bytecode(module) if pins.text_of(module) is None else None
+            taken = f"{path} is of other code than the file that it names: remove it. "
+            return f"{taken if path else ''}{module.__file__}"
+    return None

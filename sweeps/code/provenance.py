@@ -1,0 +1,161 @@
+"""Provenance: what a results file says of where it came from."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import datetime
+import functools
+import json
+import os
+import platform
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sweeps.code.fingerprint import Fingerprint
+
+
+MOST_PATCH_BYTES = 2**20
+
+_GIT_TIMEOUT_S = 10.0
+
+_AS_IF_NOTHING_WAS_SET_UP = (
+    *("--no-ext-diff", "--no-textconv", "--no-color"),
+    *("--src-prefix=a/", "--dst-prefix=b/"),
+)
+
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
+
+_DATA = re.compile(r"data:|.*:@cached\(depends_on=")
+
+
+def now(after: str = "") -> str:
+    """Time in UTC, ISO 8601, to the second; later than another, though the clock stepped back."""
+    when = datetime.datetime.now(datetime.UTC).strftime(_TIME)
+    if when <= after:
+        with contextlib.suppress(ValueError):  # not a time that we wrote
+            second = datetime.timedelta(seconds=1)
+            return (datetime.datetime.fromisoformat(after) + second).strftime(_TIME)
+    return when
+
+
+def of_machine() -> dict[str, str]:
+    """Host, interpreter and command line."""
+    return {
+        "host": platform.node(),
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "command": _command(sys.argv),
+        "working_directory": os.getcwd(),  # noqa: PTH109
+    }
+
+
+def _command(arguments: list[str]) -> str:
+    """Command line as it was typed, but for the folder of the program.
+
+    Examples
+    --------
+    >>> _command(["/env/sweeps/__main__.py", "run", "pendulum", "length=0.1, 0.2"])
+    "python -m sweeps run pendulum 'length=0.1, 0.2'"
+    """
+    program = Path(arguments[0] if arguments and arguments[0] else "python")
+    is_module = program.name == "__main__.py"
+    words = ["python", "-m", program.parent.name] if is_module else [program.name]
+    return shlex.join([*words, *arguments[1:]])
+
+
+def of_packages() -> dict[str, str]:
+    """Versions of the installed packages that are imported by now."""
+    names = sorted({name for name in list(sys.modules) if name.isidentifier()} | {"sweeps"})
+    found = {name: version(name) for name in names}
+    return {name: text for name, text in found.items() if text}
+
+
+@functools.cache
+def version(name: str) -> str:
+    """Version of an installed package; empty for modules of Python and of the project.
+
+    ``importlib.metadata.packages_distributions`` knows that PIL is pillow, but takes 140 ms.
+    """
+    if name in sys.stdlib_module_names or name.startswith("_"):
+        return ""
+    import importlib.metadata
+
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        # A lazy module would be loaded by getattr(), and None stands for one not to be imported.
+        said = getattr(sys.modules.get(name), "__dict__", {}).get("__version__", "")
+        return said if isinstance(said, str) else ""
+
+
+def of_git(folder: Path) -> dict[str, str]:
+    """Commit, whether the work tree differs from it, and how; empty outside a repository.
+
+    The patch, of files that git tracks, leads from the commit to the work tree by ``git apply``. It
+    is text, or "base64:" and what it is in base64, where some file is not UTF-8. What is longer
+    than `MOST_PATCH_BYTES` is left out, and said to be.
+    """
+    commit = _git(folder, "rev-parse", "HEAD")
+    if not commit:
+        return {}
+    found = {"git_commit": commit.decode().strip()}
+    patch = _git(folder, "diff", "--binary", *_AS_IF_NOTHING_WAS_SET_UP, "HEAD")
+    if patch is None:  # it took too long
+        return found
+    return {**found, "git_dirty": "true" if patch else "false", "git_patch": _patch(patch)}
+
+
+def _patch(raw: bytes) -> str:
+    if len(raw) > MOST_PATCH_BYTES:
+        return f"(left out: {len(raw)} bytes)"
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return f"base64:{base64.b64encode(raw).decode()}"
+
+
+def _git(folder: Path, *arguments: str) -> bytes | None:
+    # Without the option, `git diff` locks the index, and a commit made meanwhile fails.
+    command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=_GIT_TIMEOUT_S)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
+def of_code(*found: Fingerprint) -> dict[str, str]:
+    """Code and data that results are of, in full.
+
+    Returns
+    -------
+    dict of str to str
+        ``source`` to read; ``source_files`` to build the project anew: JSON of the files, by their
+        paths from its root; ``data_files``: JSON of the digests of data files, by their names.
+    """
+    sources = {part: text for each in found for part, text in each.sources.items()}
+    data = {p: d for each in found for p, d in each.parts.items() if _DATA.match(p)}
+    texts = {_path(name, file): text for each in found for name, (file, text) in each.files.items()}
+    return {
+        "source": "\n".join(sources.values()),
+        "source_files": json.dumps(dict(sorted(texts.items()))),
+        "data_files": json.dumps({p.removeprefix("data:"): d for p, d in sorted(data.items())}),
+    }
+
+
+def _path(module: str, file: Path) -> str:
+    """Path of a module from the root of its project.
+
+    Examples
+    --------
+    >>> _path("experiments.ising", Path("/a/ising.py")), _path("tools", Path("/b/__init__.py"))
+    ('experiments/ising.py', 'tools/__init__.py')
+    """
+    place = module.replace(".", "/")
+    return f"{place}/{file.name}" if file.stem == "__init__" else f"{place}{file.suffix}"

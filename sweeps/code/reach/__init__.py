@@ -1,0 +1,4 @@
+"""From reference to reference: all project code that a function reaches.
+
+And what importing a module changes.
+"""

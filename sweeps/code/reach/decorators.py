@@ -1,0 +1,117 @@
+"""Decorators of `sweeps`, which are no part of the code but for what `@cached` says."""
+
+from __future__ import annotations
+
+import ast
+import types
+
+from sweeps.code.source.module import Module
+from sweeps.code.source.names import Resolver
+from sweeps.code.source.scopes import Chain, chain_of
+from sweeps.errors import DeclarationError
+
+# Whoever uses one of these may look at annotations.
+_LOOKS = frozenset({
+    "__annotations__", "__annotate__", "__signature__", "get_annotations", "get_type_hints",
+    "getfullargspec", "inspect", "signature", "singledispatch", "singledispatchmethod", "register",
+    "getattr", "vars", "__dict__", "eval", "exec", "__import__",
+})  # fmt: skip
+
+_BLIND_PACKAGES = frozenset({
+    "abc", "collections", "contextlib", "copy", "dataclasses", "enum", "functools", "itertools",
+    "logging", "math", "numpy", "operator", "random", "scipy", "time", "typing", "warnings",
+})  # fmt: skip
+
+
+def names_in_sweeps(names: Resolver, module: Module, decorator: ast.expr) -> list[str]:
+    """Return the qualified names that a decorator may have in `sweeps`; none if another's."""
+    chain = chain_of(decorator)
+    places = names.places(module, (None, chain)) if chain else ()
+    found = [place.name for place in places if place.module is None]
+    found = found or _living_name(module, chain)
+    return [name for name in found if name.partition(".")[0] == "sweeps"]
+
+
+def declared(module: Module, decorator: ast.Call) -> tuple[list[ast.expr], list[str]]:
+    """Return the versions and the paths that ``@cached(...)`` declares.
+
+    Raises
+    ------
+    DeclarationError
+        If the paths are not written out.
+    """
+    versions: list[ast.expr] = []
+    paths: list[str] = []
+    for keyword in decorator.keywords:
+        if keyword.arg in ("version", None):  # None for **options, which may have one
+            versions.append(keyword.value)
+        elif keyword.arg == "depends_on":
+            written = _written_out(keyword.value)
+            if written is None:
+                raise DeclarationError(
+                    f"{module.file or module.name}, line {keyword.value.lineno}: depends_on of "
+                    "@cached must be written out, as it is read without running the code: "
+                    "'table.csv' or ['a.csv', 'b.csv'], relative to the module's folder"
+                )
+            paths += written
+    return versions, paths
+
+
+def _written_out(node: ast.expr) -> list[str] | None:
+    """Return the paths of a text or of several; None for what must be run to be known."""
+    match node:
+        case ast.Constant(value=str(path)):
+            return [path]
+        case ast.List(elts=items) | ast.Tuple(elts=items) | ast.Set(elts=items):
+            found = [_written_out(item) for item in items]
+            return None if None in found else [path for each in found for path in each or ()]
+    return None
+
+
+def _living_name(module: Module, chain: Chain) -> list[str]:
+    """Return where that was defined which a name stands for in a notebook; nothing elsewhere."""
+    if module.file or not chain or chain[0] not in module.globals:
+        return []
+    value = module.globals[chain[0]]
+    if isinstance(value, types.ModuleType):
+        return [".".join((value.__name__, *chain[1:]))]
+    return [f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', '')}"]
+
+
+def looks_at_annotations(names: Resolver, module: Module, node: ast.expr) -> bool:
+    """Say whether a decorator or a base class may look at annotations.
+
+    Only of one that the project defines can it be seen that it does not, with all that it uses.
+    """
+    chain = chain_of(node)
+    if not chain or not [*names.places(module, (None, chain))]:
+        return True
+    pending: list[tuple[Module, Chain]] = [(module, chain)]
+    seen = set(pending)
+    while pending:
+        owner, chain = pending.pop()
+        for place in names.places(owner, (None, chain)):
+            if place.module is None:
+                if place.name.partition(".")[0] not in _BLIND_PACKAGES:
+                    return True
+                continue
+            statements = place.module.space.statements.get(place.name)
+            if not statements:
+                return True
+            for part in (n for statement in statements for n in ast.walk(statement)):
+                if not _LOOKS.isdisjoint(_words(part)):
+                    return True
+                inner = chain_of(part) if isinstance(part, ast.Name | ast.Attribute) else ()
+                if inner and (new := (place.module, inner)) not in seen:
+                    seen.add(new)
+                    pending.append(new)
+    return False
+
+
+def _words(node: ast.AST) -> tuple[str, ...]:
+    match node:
+        case ast.Name(id=word) | ast.Attribute(attr=word):
+            return (word,)
+        case ast.Constant(value=str(word)):
+            return (word,)
+    return ()

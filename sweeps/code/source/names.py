@@ -1,0 +1,135 @@
+"""Names in a module -> what they mean: a global of a module of the project, or something else."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from sweeps.code.source.module import Module, load
+from sweeps.code.source.scopes import Chain, ImportNode, Reference
+
+ALL = "*"
+"""The name for all that a module has."""
+
+
+class Place(NamedTuple):
+    """What a chain of names leads to.
+
+    A global of a module of the project, and the attributes of it; where `module` is None,
+    something outside of the project, by its qualified name.
+    """
+
+    module: Module | None
+    name: str
+    attributes: Chain = ()
+
+
+@dataclass
+class Resolver:
+    """Finds modules of the project, and what names in them mean; it imports nothing."""
+
+    known: dict[str, Module | None] = field(default_factory=dict)
+
+    def module(self, name: str) -> Module | None:
+        """Return a module of the project; None if it is another's or not there.
+
+        So is `__main__`, unless something that was looked at lives there: it is another one for
+        each way to start Python, and in each worker.
+        """
+        if name == "__main__" and name not in self.known:
+            return None
+        return self.home(name)
+
+    def home(self, name: str) -> Module | None:
+        """Return the module that something lives in, be it `__main__`."""
+        if name not in self.known:
+            self.known[name] = load(name)
+        return self.known[name]
+
+    def stars(
+        self, module: Module, name: str, seen: Collection[str] = ()
+    ) -> list[tuple[str, ast.ImportFrom]]:
+        """Return the modules that a ``from x import *`` gets a name from; the last one counts."""
+        found = []
+        for node in module.space.stars:
+            base = module.base(node)
+            starred = self.module(base)
+            if starred is None:
+                living = sys.modules.get(base)
+                if living is None or hasattr(living, name):
+                    found.append((base, node))
+            elif base not in seen and (
+                starred.exports(name) or self.stars(starred, name, (*seen, base))
+            ):
+                found.append((base, node))
+        return found
+
+    def imported(self, module: Module, nodes: Iterable[ImportNode]) -> list[Module]:
+        """Return the project's modules that import statements bring in, with a module's own."""
+        meanings = {module.name} if module.file else set()  # else there are several of the name
+        for node in nodes:
+            if isinstance(node, ast.ImportFrom):
+                base = module.base(node)
+                meanings |= {f"{base}.{alias.name}" for alias in node.names}
+            else:
+                meanings |= {alias.name for alias in node.names}
+        found = []
+        for meaning in sorted(meanings):
+            names = meaning.split(".")
+            for length in range(1, len(names) + 1):
+                if (parent := self.module(".".join(names[:length]))) is None:
+                    break
+                found.append(parent)
+        return found
+
+    def places(self, module: Module, reference: Reference) -> Iterator[Place]:
+        """Return all that a reference in a module may mean; the last of several bindings counts."""
+        node, chain = reference
+        pending: list[tuple[Module, ImportNode | None, Chain]] = [(module, node, chain)]
+        seen = set[tuple[Module, ImportNode | None, Chain]]()
+        while pending:
+            here = pending.pop()
+            if here in seen:
+                continue
+            seen.add(here)
+            module, node, chain = here
+            name = chain[0]
+            if node is None and name in module.space.statements:
+                yield Place(module, name, chain[1:])
+            for importing in [node] if node else module.space.imports.get(name, ()):
+                for target, attributes in module.targets(chain, importing):
+                    submodule = ".".join((target, *attributes[:1]))
+                    if target == module.name and attributes and self.module(submodule):
+                        target, attributes = submodule, attributes[1:]
+                    found = self._in(target, attributes)
+                    if found.module and found.name != ALL:
+                        pending.append((found.module, None, (found.name, *found.attributes)))
+                        if not found.module.provides(found.name):
+                            yield found
+                    else:
+                        yield found
+            for star, _ in self.stars(module, name) if node is None else ():
+                found = self._in(star, chain)
+                if found.module:
+                    pending.append((found.module, None, chain))
+                else:
+                    yield found
+
+    def _in(self, target: str, attributes: Chain) -> Place:
+        """Go down as far as there are modules."""
+        module = self.module(target)
+        if module is None:
+            return Place(None, ".".join((target, *attributes)))
+        if not attributes:
+            return Place(module, ALL)
+        first = attributes[0]
+        if first == "__dict__":
+            return Place(module, ALL)
+        if not module.provides(first) and not self.stars(module, first):
+            submodule = f"{target}.{first}"
+            if self.module(submodule):
+                return self._in(submodule, attributes[1:])
+        return Place(module, first, attributes[1:])

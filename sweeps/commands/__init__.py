@@ -1,1 +1,0 @@
-"""The commands, each one call and its answer: `sweeps.cli` puts them together."""

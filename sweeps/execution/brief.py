@@ -1,0 +1,270 @@
+"""All that workers must know of a run, in the form that they take it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import hashlib
+import io
+import linecache
+import multiprocessing
+import os
+import pickle
+import sys
+import threading
+import time
+import types
+from collections import ChainMap
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from sweeps import engines
+from sweeps.code import fingerprint
+from sweeps.code import pins as code_pins
+from sweeps.code.reach.patched import IN_MEMORY
+from sweeps.engines.messages import Block, Lost, Receipt
+from sweeps.errors import SweepsError
+from sweeps.execution import blame, code_snapshot, scheduler
+from sweeps.project.sweep import Subject
+from sweeps.spaces import values
+from sweeps.worker import capture, evaluate, flight, process, resources
+from sweeps.worker import job as worker_job
+from sweeps.worker.isolation import undo
+
+Work = functools.partial[Receipt]
+
+_READY = ".ready"
+
+_LONGEST_S = 60.0  # who is not there by then has died, or is very slow to import
+
+_LOOK_S = 0.002
+
+
+def here(
+    subject: Subject, flights: Path, clock_ns: int = 0, take: capture.Take | None = None
+) -> Work:
+    """Brief workers that share this process, of which `take` gets what points print.
+
+    Raises what `task_here` does.
+    """
+    task, pins = task_here(subject, flights, clock_ns)
+    return functools.partial(_work_here, task, pins, take, threading.local())
+
+
+def task_here(
+    subject: Subject, flights: Path, clock_ns: int = 0
+) -> tuple[worker_job.Task, code_pins.Pins]:
+    """Make an experiment ready in this process, and say what its code was read from.
+
+    Raises
+    ------
+    SweepsError
+        Where the code on disk, which the fingerprint is of, is newer than the code in memory, or
+        data is that the code may have read.
+    """
+    frozen, since_ns = code_snapshot.freeze(subject), subject.experiment.declared_ns
+    code_snapshot.refuse_older(
+        frozen.modules, frozen, since_ns, "start Python anew, or use the engine loky"
+    )
+    if subject.location is not None:  # what ``__main__`` holds counts by its own content
+        code_snapshot.refuse_newer_data(frozen, subject)
+    settings = _settings(subject, flights, frozen, clock_ns)
+    surroundings = process.Surroundings(is_worker=False, is_random=settings.is_random)
+    task = worker_job.task(subject.experiment, settings, flight.Recorder(None), surroundings)
+    return task, dataclasses.replace(frozen.pins, scratch=flights / "scratch")
+
+
+def _work_here(
+    task: worker_job.Task,
+    pins: code_pins.Pins,
+    take: capture.Take | None,
+    own: threading.local,
+    block: Block,
+) -> Receipt:
+    """Evaluate a block; what it is the first to import is as the run began.
+
+    Each thread has a record of its own.
+    """
+    if not hasattr(own, "task"):
+        recorder = flight.Recorder(task.settings.flights, is_process=False, take=take)
+        own.task = dataclasses.replace(task, recorder=recorder)
+    with code_pins.held(pins):
+        return evaluate.evaluate(own.task, block)
+
+
+def elsewhere(
+    subject: Subject, flights: Path, memory_bytes: int | None = None, clock_ns: int = 0
+) -> Work:
+    """Brief workers that are processes of their own.
+
+    Raises
+    ------
+    SweepsError
+        Where what is to be sent cannot be pickled, or is older than the code on disk.
+    """
+    experiment = subject.experiment
+    _refuse_patched(subject)
+    frozen = code_snapshot.freeze(subject)
+    code_snapshot.refuse_older(frozen.carried, frozen, experiment.declared_ns, "start Python anew")
+    with code_pins.held(frozen.pins):  # cached helpers are sent with their identity
+        told = _settings(subject, flights, frozen, clock_ns, memory_bytes)
+        by_value = set[str]()
+        try:
+            said = _pickle(told, by_value)
+        except SweepsError:
+            _refuse_given(told)
+            raise
+        is_imported = subject.location is not None
+        own = b"" if is_imported else _pickle(experiment.without_space(), by_value)
+        settings = _pickle(undo.environment())
+        settings += _pickle({**frozen.pins.files, **_cells(by_value)}) + said
+    file = flights / "settings"
+    file.write_bytes(settings)
+    job = worker_job.Job(
+        experiment.name,
+        subject.fingerprint.code,
+        subject.location,
+        subject.attribute,
+        own,
+        str(file),
+        hashlib.sha256(settings).hexdigest(),
+        tuple(sys.path),
+        os.getcwd(),  # noqa: PTH109
+        multiprocessing.get_start_method(allow_none=True),
+    )
+    return functools.partial(evaluate.work, job)
+
+
+def _refuse_given(told: worker_job.Settings) -> None:
+    """Name what points are given that cannot be pickled."""
+    tables = {name: column.table for name, column in told.keys.space.columns.items()}
+    labelled = [(name, each) for name, table in tables.items() for each in table.objects or ()]
+    for name, thing in [*told.constants.items(), *labelled]:
+        _pickle(values.unlabel(thing), what=f"{name!r} (a {type(values.unlabel(thing)).__name__})")
+
+
+def _refuse_patched(subject: Subject) -> None:
+    """Refuse what was set in the memory of this process, where workers import a module anew."""
+    own = subject.experiment.module if subject.location is None else None
+    for part in subject.fingerprint.parts:
+        module, _, name = part.removesuffix(IN_MEMORY).partition(":")
+        if part.endswith(IN_MEMORY) and module != own:
+            raise SweepsError(
+                f"{module}.{name} was set in the memory of this process, which worker processes do "
+                "not see: use the engine serial or threads, or change it in its file"
+            )
+
+
+def _settings(
+    subject: Subject,
+    flights: Path,
+    frozen: code_snapshot.Frozen,
+    clock_ns: int,
+    memory_bytes: int | None = None,
+) -> worker_job.Settings:
+    experiment = subject.experiment
+    constants = {
+        name: values.unlabel(table.element(0)) for name, table in experiment.constants.items()
+    }
+    return worker_job.Settings(
+        subject.keys.settled(),
+        experiment.passed,
+        constants,
+        experiment.taken,
+        subject.memo,
+        flights,
+        scheduler.block_s(experiment.concurrency),
+        frozen.behind_values,
+        experiment.seed,
+        frozen.data,
+        subject.results,
+        memory_bytes,
+        clock_ns,
+        subject.reads,
+        mentions_random(subject.fingerprint),
+        undo.told(),
+        subject.fingerprint.modules,
+    )
+
+
+def mentions_random(code: fingerprint.Fingerprint) -> bool:
+    """Whether code mentions random numbers, and so may draw some."""
+    return any("random" in text for _, text in code.files.values())
+
+
+def _cells(files: Iterable[str]) -> code_pins.Files:
+    """Return the texts of code that no file holds, as of notebooks: tracebacks show its lines."""
+    cells = {file: "".join(linecache.getlines(file)) for file in files if not Path(file).exists()}
+    return {file: (Path(file), text) for file, text in cells.items() if text}
+
+
+def _pickle(thing: Any, by_value: set[str] | None = None, what: str = "") -> bytes:
+    """Pickle for a worker, what is defined in ``__main__`` by value.
+
+    Parameters
+    ----------
+    by_value : set of str, optional
+        Gets the files that code which is pickled by value is from.
+    what : str, optional
+        What to call the thing where it cannot be pickled.
+    """
+    import cloudpickle
+
+    files = set[str]() if by_value is None else by_value
+
+    def reduced(code: types.CodeType) -> tuple[Any, ...]:
+        files.add(code.co_filename)
+        make, given, *_ = cloudpickle.Pickler.dispatch_table[types.CodeType](code)
+        return _code_of_file, (make, given, code.co_filename)
+
+    base = cloudpickle.Pickler  # looks for the table once, at its class
+    table = ChainMap({types.CodeType: reduced}, base.dispatch_table)
+    pickler = type("Pickler", (base,), {"dispatch_table": table})
+    packed = io.BytesIO()
+    try:
+        pickler(packed, pickle.HIGHEST_PROTOCOL).dump(thing)
+    except Exception as error:
+        raise SweepsError(
+            f"cannot send {what or type(thing).__name__} to a worker process: {error}; "
+            "use --engine serial or threads, or objects that can be pickled"
+        ) from error
+    return packed.getvalue()
+
+
+def _code_of_file(make: Callable[..., types.CodeType], given: Any, file: str) -> types.CodeType:
+    """Make code that knows its file, which cloudpickle leaves out: tracebacks show its lines."""
+    return make(*given).replace(co_filename=file)
+
+
+def muster(engine: engines.Engine, job: worker_job.Job, n_workers: int) -> str:
+    """Have all workers ready; return why they cannot be, else an empty text."""
+    meet = functools.partial(_meet, job, n_workers)
+    with contextlib.closing(engine(meet, iter(range(n_workers)), n_workers)) as said:
+        for outcome in said:
+            if isinstance(outcome, Lost):
+                cause = blame.exit_code(outcome.cause)
+                return f"workers die before they compute anything: {cause}"
+            if outcome.error:
+                return outcome.error
+    return ""
+
+
+def _meet(job: worker_job.Job, n_processes: int, number: int) -> Receipt:
+    """Make this process ready, resources and all, and wait until so many are."""
+    task, error = worker_job.ready(job), ""
+    if isinstance(task, Receipt):
+        error = task.error
+    else:
+        try:
+            with task.hosts.caller(task.experiment, task.settings.flights):
+                pass
+        except resources.CannotOpenError as refused:
+            error = str(refused)
+    folder = Path(job.settings).parent
+    (folder / f"{os.getpid()}{_READY}").touch()
+    deadline = time.monotonic() + _LONGEST_S
+    while len(list(folder.glob(f"*{_READY}"))) < n_processes and time.monotonic() < deadline:
+        time.sleep(_LOOK_S)
+    return Receipt(number, 0, 0, 0, 0.0, error)

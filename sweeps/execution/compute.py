@@ -1,0 +1,295 @@
+"""Plan, compute what the memo lacks, land. The one place that joins them."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from sweeps import engines
+from sweeps.code import provenance
+from sweeps.declaration import signature
+from sweeps.errors import StorageError, SweepsError, UnfinishedError
+from sweeps.execution import dispatch as execution_dispatch
+from sweeps.execution import leaks, run_file
+from sweeps.execution.options import Options, Progress, Report, Slow, Watch
+from sweeps.execution.plan import plan
+from sweeps.memo import claims, record, swept_spaces
+from sweeps.memo import index as memo
+from sweeps.project.sweep import Subject, changed_reads
+from sweeps.results import adopt, collect, known_points, update
+from sweeps.signals import Interruption
+from sweeps.spaces.product import Places, Positions
+from sweeps.text import count
+
+LANDING_SHARE = 50
+"""A long run lands what it has when this many times a landing's duration has passed: 2 %."""
+
+_TICK_S = 1.0
+
+_FIRST_LANDING_S = 3.0
+
+_PAUSE_S = 30.0
+
+
+def compute(
+    subject: Subject,
+    held: Mapping[str, Any],
+    options: Options,
+    watch: Watch | None,
+    interruption: Interruption,
+    *,
+    keeps_workers: bool = True,
+) -> Report:
+    """Compute the points that the memo lacks, and land the whole space.
+
+    Parameters
+    ----------
+    held : mapping
+        Attributes of the results file as it was when the run began.
+    """
+    started = provenance.now()
+    adopt.adopt(subject, held)
+    with contextlib.ExitStack() as stack:
+        # Before looking into the memo: what others finish from now on is known to be theirs.
+        # So does who claims nothing say that it lives: nobody is to clean up under it.
+        present = claims.Claims(subject.memo, subject.keys)
+        stack.callback(present.close)
+        others = None if options.recompute else present
+        index = memo.scan(subject.memo, sets_aside=True)
+        todo = plan(subject, index, recompute=options.recompute, retry=options.retry, keep=True)
+        positions = _first(todo.todo, options.limit)
+        n_todo = sum(map(len, positions))
+        tally = execution_dispatch.Tally()
+        if n_todo:
+            record.keep(subject.memo, subject.experiment, subject.fingerprint)
+            made = subject.experiment
+            swept_spaces.keep(subject.memo, subject.layout, made.space, made.constants)
+            progress = Progress(n_todo, 0, 0, todo.n_reused, 0.0)
+            dispatch = _dispatch(subject, index, positions, options, others)
+            tally = _compute(dispatch, subject, index, progress, watch, interruption, started)
+            if not (keeps_workers or engines.is_in_process(options.engine)):
+                engines.end_processes(wait=False)  # 0.1 s, while we land
+    try:
+        gathered, told, state = update.refresh(subject, index, started, is_last=True)
+    except SweepsError as error:
+        raise _unfinished(f"{tally.error or error}", tally) from error
+    if tally.error:
+        raise _unfinished(tally.error, tally)
+    n_missing = gathered.count("missing")
+    if n_missing and options.limit is None and not interruption.is_asked:
+        raise _unfinished(
+            f"{count(n_missing, 'point')} of what was finished went missing from {subject.memo}, "
+            "set aside as damaged, removed or renamed, while the run was going: run again to go on",
+            tally,
+        )
+    leak = ""
+    if tally.traces and not interruption.is_asked:
+        n_begun = tally.n_computed + tally.n_failed
+        leak = leaks.warning(subject, _joined(positions), tally.busy_s, n_begun, tally.traces)
+    # values that do not fit those of the first point are neither reused nor computed, but failed
+    shrunk = filter(None, [known_points.shrunk(held, subject, gathered)])
+    refused_now = min(gathered.n_refused, tally.n_computed)
+    refused_before = gathered.n_refused - refused_now
+    n_computed, n_reused = tally.n_computed - refused_now, todo.n_reused - refused_before
+    n_reused += tally.n_elsewhere
+    if any(dimension.is_first is not None for dimension in subject.experiment.space.dimensions):
+        n_reused = gathered.count("done") - n_computed  # equal points were computed once
+    return Report(
+        subject.experiment.name,
+        todo.n_points,
+        n_reused,
+        n_computed,
+        max(gathered.count("failed"), tally.n_failed),
+        todo.n_excluded,
+        0.0,
+        subject.landed,
+        subject.fingerprint.digest,
+        interruption.is_asked,
+        (
+            *present.warnings,
+            *_warnings(subject, index, options, n_todo),
+            *tally.warnings,
+            *([leak] if leak else []),
+            *gathered.told,
+            *told,
+            *shrunk,
+        ),
+        state,
+        collect.first_failure(gathered),
+    )
+
+
+def compute_points(
+    subject: Subject,
+    positions: Positions,
+    options: Options,
+    watch: Watch | None,
+    interruption: Interruption,
+    *,
+    is_mustered: bool = False,
+) -> execution_dispatch.Tally:
+    """Compute some points whether or not they are known, and land nothing.
+
+    With `is_mustered`, all worker processes are started and ready before the first point.
+    """
+    record.keep(subject.memo, subject.experiment, subject.fingerprint)
+    progress = Progress(len(positions), 0, 0, 0, 0.0)
+    index = memo.scan(subject.memo)
+    start = time.perf_counter()
+    dispatch = _dispatch(subject, index, [positions], options, None)
+    if is_mustered:
+        dispatch.muster()
+    dispatch.tally.start_s = time.perf_counter() - start
+    return _compute(dispatch, subject, index, progress, watch, interruption, None)
+
+
+def _dispatch(
+    subject: Subject,
+    index: memo.Index,
+    positions: list[Places],
+    options: Options,
+    others: claims.Claims | None,
+) -> execution_dispatch.Dispatch:
+    engines.check(options.engine)
+    n_points = sum(map(len, positions))
+    n_workers = execution_dispatch.n_workers(options.n_workers, n_points, options.engine)
+    return execution_dispatch.Dispatch(
+        subject,
+        index,
+        positions,
+        options.engine,
+        n_workers,
+        others=others,
+        memory_bytes=options.memory_bytes,
+    )
+
+
+def _unfinished(reason: str, tally: execution_dispatch.Tally) -> SweepsError:
+    if not tally.n_computed + tally.n_failed + tally.n_uncommitted:
+        return StorageError(reason)
+    return UnfinishedError(f"{reason} (finished in this run and kept: {tally.n_computed} points)")
+
+
+def _joined(pieces: list[Places]) -> Positions:
+    return np.concatenate([np.asarray(piece, dtype=np.int64) for piece in pieces])
+
+
+def _first(pieces: Iterable[Places], limit: int | None) -> list[Places]:
+    if limit is None:
+        return list(pieces)
+    kept: list[Places] = []
+    for piece in pieces:
+        kept.append(piece[:limit])
+        limit -= len(kept[-1])
+    return [piece for piece in kept if len(piece)]
+
+
+def _compute(
+    dispatch: execution_dispatch.Dispatch,
+    subject: Subject,
+    index: memo.Index,
+    progress: Progress,
+    watch: Watch | None,
+    interruption: Interruption,
+    started: str | None,
+) -> execution_dispatch.Tally:
+    """Compute points until all are done or the user says stop, and say what came of them.
+
+    A long run that `started` then lands what it has, now and again.
+    """
+    start = last = time.perf_counter()
+    tally = dispatch.tally
+    # What is there is not replaced by less so soon.
+    pause = _PAUSE_S if subject.landed.exists() else _FIRST_LANDING_S
+
+    under_way: tuple[Slow, ...] = ()
+    showing, is_over = threading.RLock(), threading.Event()  # a signal may come amid `show`
+
+    def now() -> Progress:
+        return dataclasses.replace(
+            progress,
+            n_todo=progress.n_todo - tally.n_elsewhere,
+            n_reused=progress.n_reused + tally.n_elsewhere,
+            n_computed=tally.n_computed,
+            n_failed=tally.n_failed,
+            n_awaited=tally.n_awaited,
+            notes=tuple(tally.notes),
+            seconds=time.perf_counter() - start,
+            is_stopping=interruption.is_asked,
+            left_s=dispatch.left_s(),
+            under_way=under_way,
+        )
+
+    def show() -> None:
+        if watch is not None:
+            with showing:
+                watch(now())
+
+    def tell() -> None:
+        """Show points that take a while, and tell other processes; quick runs are over before."""
+        nonlocal under_way
+        while not is_over.wait(_TICK_S):
+            with contextlib.suppress(Exception):  # the run matters more
+                under_way = dispatch.under_way()
+                notice.say(now())
+                show()
+
+    def stop() -> None:
+        dispatch.stop()
+        show()
+
+    notice = run_file.Notice(subject.memo)
+    teller = threading.Thread(target=tell, daemon=True, name="sweeps-progress")
+    try:
+        show()
+        interruption.tell(stop)
+        if started is not None:
+            teller.start()
+        with contextlib.closing(dispatch.receipts()) as receipts:
+            for _ in receipts:
+                show()
+                if started is not None and time.perf_counter() - last > pause:
+                    begun = time.perf_counter()
+                    with contextlib.suppress(SweepsError):  # the last landing will say it
+                        index = update.refresh(subject, index, started).gathered.index
+                    last = time.perf_counter()
+                    pause = max(_PAUSE_S, LANDING_SHARE * (last - begun))
+        tally.seconds = time.perf_counter() - start
+        dispatch.end()
+    finally:
+        is_over.set()
+        if teller.ident is not None:
+            teller.join(_TICK_S)
+        notice.close()
+        interruption.tell(lambda: None)  # there is nobody left to be stopped
+        dispatch.close()
+    return tally
+
+
+def _warnings(subject: Subject, index: memo.Index, options: Options, n_todo: int) -> Iterator[str]:
+    for path in index.bad:
+        yield f"set aside the damaged segment {path}; its points are computed again"
+    yield from subject.unwatched
+    made = subject.experiment
+    is_unable = engines.is_in_process(options.engine) and not signature.is_async(made.function)
+    if n_todo and made.timeout is not None and is_unable:
+        yield (
+            f"the timeout of {made.timeout:g} s was not enforced: --engine "
+            f"{options.engine} computes in this process; --engine loky enforces it"
+        )
+    if changed := sorted(changed_reads(subject, subject.memo)) if n_todo else []:
+        yield (
+            f"{changed[0]} is not what it was when points of {made.name!r} read it: run it again, "
+            "since they are stale"
+        )
+    if n_todo and options.memory_limit is not None and engines.is_in_process(options.engine):
+        yield (
+            f"the memory limit of {options.memory_limit} was not enforced: --engine "
+            f"{options.engine} computes in this process; --engine loky enforces it"
+        )

@@ -1,0 +1,354 @@
+"""Missing points to workers and their receipts back, whatever befalls the workers."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Generator, Iterable, Iterator, Sequence
+
+import numpy as np
+
+from sweeps import engines, text
+from sweeps.engines.messages import Block, Lost, Receipt
+from sweeps.errors import StorageError
+from sweeps.execution import blame, brief, plan, printed
+from sweeps.execution import scheduler as execution_scheduler
+from sweeps.execution.blame import Suspect
+from sweeps.execution.options import Slow
+from sweeps.memo import claims
+from sweeps.memo import index as memo
+from sweeps.outputs import failures, misfits
+from sweeps.outputs.failures import Failure
+from sweeps.project.sweep import Subject
+from sweeps.spaces.product import Places, Positions
+from sweeps.worker import flight, resources
+from sweeps.worker.scratch import Scratch
+
+_MAX_BARREN_LOSSES = 3
+
+_FIRST_PAUSE_S = 0.05
+
+_LONGEST_PAUSE_S = 1.0
+
+_SLOW_S = 2.0
+
+_MOST_SAID = 100
+
+_MAX_WAITING = 8  # blocks of a worker; an engine takes two ahead
+
+
+@dataclasses.dataclass
+class Tally:
+    """What came of the points so far."""
+
+    n_computed: int = 0
+    n_failed: int = 0
+    n_elsewhere: int = 0  # finished by other runs meanwhile
+    n_awaited: int = 0  # that we wait for other runs to finish
+    n_uncommitted: int = 0
+    busy_s: float = 0.0  # in the function, of all workers together
+    start_s: float = 0.0  # until all workers were ready, where they were mustered
+    seconds: float = 0.0  # from then until the last outcome
+    error: str = ""
+    warnings: list[str] = dataclasses.field(default_factory=list)
+    traces: set[str] = dataclasses.field(default_factory=set)  # what points changed that lasts
+    notes: list[str] = dataclasses.field(default_factory=list)  # to be told at once
+
+
+Outcomes = Generator[None, None, list[Suspect]]
+
+
+class Dispatch:
+    """Computes points on an engine.
+
+    Workers may die at any time. What they had committed is in the memo; what they were at is in
+    their flight records. A point under suspicion is computed again apart from the others; the one
+    that kills its worker there is guilty, and fails; all others go on.
+    """
+
+    def __init__(
+        self,
+        subject: Subject,
+        index: memo.Index,
+        todo: Iterable[Places],
+        engine: str,
+        n_workers: int,
+        *,
+        others: claims.Claims | None = None,
+        memory_bytes: int | None = None,
+    ) -> None:
+        self._subject = subject
+        self._index = index
+        self._others = others
+        self._tries = self._tries_before = _tries(index)
+        self._recompute = others is None
+        self._engine = engines.get(engine)
+        self._n_workers = n_workers
+        self._scheduler = execution_scheduler.Scheduler(
+            todo,
+            self._cut,
+            n_workers,
+            concurrency=subject.experiment.concurrency,
+            is_vectorized=subject.experiment.vectorized,
+            is_in_order=engine == "serial",  # for who looks at what points print
+            claim=execution_scheduler.claim_all if others is None else others.take,
+        )
+        self._scratch = Scratch()
+        self._flights = self._scratch.path
+        self._printed = printed.Collector(
+            subject.experiment.name,
+            self._flights,
+            subject.memo,
+            lambda at: subject.experiment.space.parameters_at(at, labels=True),
+            subject.keys,
+        )
+        self._is_in_process = engines.is_in_process(engine)
+        self._is_limited = memory_bytes is not None
+        self.tally = Tally()
+        try:
+            if self._is_in_process:
+                self._work = brief.here(
+                    subject, self._flights, memo.clock(index), self._printed.take
+                )
+            else:
+                limits = memory_bytes, memo.clock(index)
+                self._work = brief.elsewhere(subject, self._flights, *limits)
+        except BaseException:
+            self.close()
+            raise
+        self._n_barren = self._n_unexplained = self._n_outcomes = 0
+        self._is_stopped = False
+        self._noticed = misfits.Noticed(subject.experiment)
+
+    def muster(self) -> None:
+        """Start the worker processes, and wait until all of them are ready for blocks."""
+        (job,) = self._work.args
+        try:
+            error = brief.muster(self._engine, job, self._n_workers)
+        except BaseException:
+            self.close()
+            raise
+        if error:
+            self._give_up(error)
+
+    def stop(self) -> None:
+        """Begin nothing more; what is under way is finished and committed."""
+        self._is_stopped = True
+        self._scheduler.stop()
+        flight.ask_to_stop(self._flights)
+
+    def left_s(self) -> float | None:
+        """Seconds until all is over; None where nobody can say."""
+        return self._scheduler.left_s()
+
+    def under_way(self) -> tuple[Slow, ...]:
+        """Say which points take a while, the longest first."""
+        found = []
+        for each in sorted(flight.aloft(self._flights), key=lambda aloft: -aloft.seconds):
+            positions = self._scheduler.given(each.block)
+            if each.seconds > _SLOW_S and positions is not None and each.point < len(positions):
+                space = self._subject.experiment.space
+                (params,) = space.parameters_at(positions[[each.point]], labels=True)
+                point = failures.shortened(text.parameters(params), _MOST_SAID)
+                others = min(each.n_points, len(positions) - each.point) - 1
+                more = f" and {text.count(others, 'other')}" if others else ""
+                found.append(Slow(f"{point}{more}", each.seconds))
+        return tuple(found)
+
+    def end(self) -> None:
+        """Have workers close their resources."""
+        self.tally.warnings += resources.end(self._flights)
+
+    def close(self) -> None:
+        """Show and keep the rest of what points printed, and remove what only this run needed."""
+        self.tally.warnings += self._printed.close()
+        self._scratch.remove()
+
+    def receipts(self) -> Generator[None]:
+        """Compute everything, coming back after every outcome; closing it ends the workers."""
+        with self._printed.capturing(is_in_process=self._is_in_process):
+            yield from self._rounds()
+
+    def _rounds(self) -> Generator[None]:
+        while (self._scheduler.n_left or self._scheduler.n_held) and not self._is_stopped:
+            if self._scheduler.n_left:
+                suspects = yield from self._round(self._scheduler, self._n_workers)
+                is_explained = yield from self._judge(suspects)
+                self._n_unexplained = 0 if is_explained or not suspects else self._n_unexplained + 1
+            elif self._others is not None:
+                yield from self._await(self._others)
+
+    def _round(self, scheduler: execution_scheduler.Scheduler, n_workers: int) -> Outcomes:
+        """Compute what a scheduler gives out; return the suspects if workers died."""
+        suspects = []
+        self._printed.begin_round()
+        carried = self._engine(self._work, self._blocks(scheduler, n_workers), n_workers)
+        with contextlib.closing(carried) as outcomes:
+            for outcome in outcomes:
+                self._n_outcomes += 1
+                if isinstance(outcome, Lost):
+                    suspects = self._recover(scheduler, outcome)
+                else:
+                    self._take(scheduler, outcome)
+                yield
+        return suspects
+
+    def _blocks(self, scheduler: execution_scheduler.Scheduler, n_workers: int) -> Iterator[Block]:
+        """Give out blocks, but end the round where many outcomes wait: whoever watches is slow."""
+        before = self._n_outcomes
+        for n, block in enumerate(scheduler.blocks(), start=1):
+            self._printed.give_out(block)
+            yield block
+            if n - (self._n_outcomes - before) >= _MAX_WAITING * n_workers:
+                return
+
+    def _take(self, scheduler: execution_scheduler.Scheduler, receipt: Receipt) -> None:
+        if receipt.error:
+            self.tally.n_uncommitted += receipt.n_done + receipt.n_failed
+            self._give_up(receipt.error)
+            return
+        scheduler.settle(receipt)
+        self._printed.settle(receipt.number)
+        self._n_barren = 0
+        self.tally.n_computed += receipt.n_done
+        self.tally.n_failed += receipt.n_failed
+        self.tally.busy_s += receipt.busy_s
+        self.tally.traces.update(receipt.traces)
+        self.tally.warnings += [w for w in receipt.warnings if w not in self.tally.warnings]
+        self.tally.notes += self._noticed.take(receipt.forms)
+
+    def _give_up(self, error: str) -> None:
+        self.tally.error = self.tally.error or error
+        self.stop()
+
+    def _recover(self, scheduler: execution_scheduler.Scheduler, lost: Lost) -> list[Suspect]:
+        """Find out what the memo has of the lost blocks, and what the workers were at."""
+        flights = {f.block: f for f in flight.read(self._flights)}
+        self._printed.bury(list(flights.values()))
+        self._index = memo.scan(self._subject.memo, self._index)
+        self._tries = _tries(self._index)
+        suspects = []
+        is_searching = scheduler is not self._scheduler or self._n_unexplained > 0
+        for number, positions in scheduler.recall().items():
+            own = self._subject.keys(positions)
+            # What is computed again has values anyway: nobody can tell whether they are new.
+            is_done = (self._index.find(own) >= 0) & (not self._recompute)
+            has_failed = (self._tries(own) > self._tries_before(own)) & ~is_done
+            is_open = ~is_done & ~has_failed
+            self.tally.n_computed += int(is_done.sum())
+            self.tally.n_failed += int(has_failed.sum())
+            at = flights.get(number)
+            if at is not None:
+                under_way = np.arange(at.point, min(at.point + at.n_points, len(positions)))
+                under_way = under_way[is_open[under_way]]
+                earlier = np.flatnonzero(is_open[: at.point]) if is_searching else under_way[:0]
+                is_open[under_way] = is_open[earlier] = False
+                if len(under_way) or len(earlier):
+                    guessed = positions[under_way], positions[earlier]
+                    suspects.append(Suspect(*guessed, at, lost.cause))
+            scheduler.give_back(positions[is_open])
+        self._n_barren = 0 if flights else self._n_barren + 1
+        if self._n_barren >= _MAX_BARREN_LOSSES:
+            self._give_up(
+                f"workers die before they compute anything: {blame.exit_code(lost.cause)}"
+            )
+        return suspects
+
+    def _await(self, others: claims.Claims) -> Generator[None]:
+        """Wait until points that other runs had claimed are finished, or free for us."""
+        others.withdraw()
+        held, pause_s = self._scheduler.held(), _FIRST_PAUSE_S
+        while len(held) and not self._is_stopped:
+            is_held = others.held(held)
+            self._index = memo.scan(self._subject.memo, self._index)
+            own = self._subject.keys(held)
+            is_done = self._index.find(own) >= 0
+            has_failed = (_tries(self._index)(own) > self._tries_before(own)) & ~is_done
+            is_over = is_done | has_failed
+            self.tally.n_elsewhere += int(is_done.sum())
+            self.tally.n_failed += int(has_failed.sum())
+            is_free = ~is_held & ~is_over
+            held, free = held[~is_free & ~is_over], held[is_free]
+            self.tally.n_awaited = 0 if len(free) else len(held)
+            yield
+            if len(free):
+                self._scheduler.give_back(free)
+                self._scheduler.hold(held)
+                return
+            time.sleep(pause_s if len(held) else 0)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    def _judge(self, suspects: Sequence[Suspect]) -> Generator[None, None, bool]:
+        """Find the guilty among suspects, and say whether there are; compute the others.
+
+        When one worker dies, the engine ends all. Where no record says who was first, or what was
+        under way in the first one were several points, suspects are tried again, ever fewer
+        together, until a point that kills its worker stands alone. If none does, an earlier point
+        of the block has left something deadly behind, or somebody else has killed the worker.
+        """
+        own = [s for s in suspects if s.at.is_own]
+        left, is_found = [], False
+        for suspect in suspects:
+            if len(suspect.positions) == 1 and suspect.at.is_certain(self._is_limited):
+                self._condemn(suspect)
+                is_found = True
+            elif self._is_stopped or (own and suspect not in own):
+                self._scheduler.give_back(suspect.positions)
+            elif len(suspect.positions):
+                left.append(suspect.positions)
+        is_found |= yield from self._try(left)
+        earlier = [s.earlier for s in suspects if len(s.earlier)]
+        if earlier and not (is_found or self._is_stopped):
+            return (yield from self._try(earlier))
+        for positions in earlier:
+            self._scheduler.give_back(positions)
+        return is_found
+
+    def _try(self, groups: Sequence[Positions]) -> Generator[None, None, bool]:
+        """Compute points apart from the others, and say whether guilty ones were found."""
+        is_found = False
+        for half in blame.halves(groups):
+            trial = execution_scheduler.Scheduler(half, self._cut, len(half), is_cut=True)
+            again = yield from self._round(trial, len(half))
+            for rest in trial.pending():
+                self._scheduler.give_back(rest)
+            if len(again) == sum(map(len, half)) == 1 and again[0].at.is_fresh:
+                self._condemn(again[0])
+                is_found = True
+            else:
+                is_found |= yield from self._judge(again)
+        return is_found
+
+    def _condemn(self, suspect: Suspect) -> None:
+        """Record that a point killed its worker."""
+        key = self._subject.keys(suspect.positions)
+        n_tries = 1 + int(self._tries(key)[0])
+        why = blame.why(suspect, self._subject.experiment.timeout)
+        failure = Failure((int(key[0, 0]), int(key[0, 1])), *why, n_tries)
+        try:
+            memo.commit(self._subject.memo, [], [failure])
+        except StorageError as error:
+            self._give_up(str(error))
+        self.tally.n_failed += 1
+
+    def _cut(self, positions: Positions, number: int) -> Iterator[Block]:
+        tries = self._tries if self._index.failures else None
+        return plan.cut(self._subject.keys, positions, number, tries)
+
+
+def _tries(index: memo.Index) -> plan.Find:
+    """Make the function that says how often points failed, shape (n,)."""
+    attempts = np.array([0, *(failure.attempts for failure in index.failures.values())])
+    return lambda keys: attempts[1 + index.find_failed(keys)]
+
+
+def n_workers(given: int | None, n_points: int, engine: str) -> int:
+    """Number of workers for a run: as given, else one a core, and never more than points."""
+    if engine == "serial":
+        return 1
+    if given is None:
+        from joblib import cpu_count
+
+        given = cpu_count()
+    return max(1, min(given, n_points))

@@ -1,0 +1,182 @@
+"""Which points of an experiment the memo lacks, and in which blocks to compute them.
+
+Nothing here touches a disk: what is known comes in as functions of keys.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sweeps.engines.messages import Block
+from sweeps.memo import index as memo
+from sweeps.memo import listing, lookup
+from sweeps.project.sweep import Subject
+from sweeps.spaces import key_maker
+from sweeps.spaces import keys as spaces_keys
+from sweeps.spaces.axes import ABSENT
+from sweeps.spaces.key_maker import STEP, KeyMaker
+from sweeps.spaces.product import Places, Positions, shortened
+from sweeps.spaces.space import Space
+from sweeps.storage import files
+
+Find = Callable[[spaces_keys.Keys], npt.NDArray[np.int64]]
+"""Keys of shape (n, 2) to entries of shape (n,), -1 where unknown."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Plan:
+    """What a run would do.
+
+    Attributes
+    ----------
+    n_points, n_excluded : int
+        Points of the space, and places of its product that ``where`` excludes.
+    n_reused, n_missing, n_failed, n_stale : int
+        They add up to `n_points`: finished; never computed; failed before; computed by earlier
+        code only.
+    todo : tuple of Places
+        Positions to compute, ascending, in pieces of at most `STEP`.
+    """
+
+    n_points: int
+    n_excluded: int
+    n_reused: int
+    n_missing: int
+    n_failed: int
+    n_stale: int
+    todo: tuple[Places, ...]
+
+
+def partition(
+    make_keys: KeyMaker,
+    find_done: Find | None,
+    find_failed: Find | None,
+    find_stale: Find | None,
+    *,
+    is_done: npt.NDArray[np.bool_] | None = None,
+    retry: bool = True,
+    keep: bool = True,
+) -> Plan:
+    """Find the points to compute.
+
+    Parameters
+    ----------
+    make_keys : KeyMaker
+    find_done, find_failed, find_stale : callable or None
+        What the memo knows: of this code, and of earlier code; None where it knows nothing.
+    is_done : numpy.ndarray, optional
+        In the place of `find_done`, shape (n_positions,).
+    retry : bool
+        Whether failed points are computed again.
+    keep : bool
+        Whether to list the points to compute, or count only.
+    """
+    space = make_keys.space
+    n_points = len(space)
+    n_reused = n_failed = n_stale = 0
+    todo: list[Places] = []
+    is_blank = is_done is None and not (find_done or find_failed or find_stale)
+    for start in range(0, 0 if is_blank and not keep else n_points, STEP):
+        positions = space.positions(start, min(start + STEP, n_points))
+        n_seen = len(positions)
+        if is_done is not None:
+            positions = positions[~is_done[positions]]
+        if find_done or find_failed or find_stale:
+            own = make_keys(positions)
+            unknown = ~_is_known(find_done, own)
+            positions, own = positions[unknown], own[unknown]
+            has_failed = _is_known(find_failed, own)
+            n_reused += n_seen - len(own)
+            n_failed += int(has_failed.sum())
+            n_stale += int((_is_known(find_stale, own) & ~has_failed).sum())
+            positions = positions if retry else positions[~has_failed]
+        else:
+            n_reused += n_seen - len(positions)
+        if keep:
+            is_first = space.is_first(positions)  # equal points of a sample are computed once
+            positions = positions if is_first is None else positions[is_first]
+            todo += [shortened(positions)] if positions.size else []
+    return Plan(
+        n_points,
+        space.n_positions - n_points,
+        n_reused,
+        n_points - n_reused - n_failed - n_stale,
+        n_failed,
+        n_stale,
+        tuple(todo),
+    )
+
+
+def _is_known(find: Find | None, own: spaces_keys.Keys) -> npt.NDArray[np.bool_]:
+    return find(own) >= 0 if find and len(own) else np.zeros(len(own), dtype=bool)
+
+
+def cut(
+    make_keys: KeyMaker, positions: Positions, number: int, attempts: Find | None
+) -> Iterator[Block]:
+    """Make blocks of the points at `positions`, which are ascending, numbered from `number` on.
+
+    The points of a block have the same parameters.
+    """
+    before = None if attempts is None else attempts(make_keys(positions))
+    for offset, part in enumerate(alike(make_keys.space, positions)):
+        own = None if before is None or not before[part].any() else before[part]
+        yield Block(number + offset, shortened(positions[part]), own)
+
+
+def alike(space: Space, positions: Positions) -> Iterator[slice]:
+    """Cut a run of points into slices whose points have the same parameters."""
+    if not any(column.has_gaps for column in space.columns.values()):
+        yield slice(None)
+        return
+    absent = [codes == ABSENT for codes in space.codes(positions).values()]
+    pattern = np.stack(absent, axis=1)
+    changes = np.flatnonzero((pattern[1:] != pattern[:-1]).any(axis=1)) + 1
+    edges = [0, *changes.tolist(), len(pattern)]
+    yield from (slice(a, b) for a, b in itertools.pairwise(edges))
+
+
+def plan(
+    subject: Subject,
+    index: memo.Index,
+    *,
+    recompute: bool = False,
+    retry: bool = True,
+    keep: bool = False,
+) -> Plan:
+    """Compare an experiment's points with what the memo knows of this and of earlier code.
+
+    With `keep`, points to compute are listed; what earlier code knows of them is not looked up.
+    """
+    key_maker.check(subject.experiment)
+    others = [p for p in files.beside(subject.memo) if listing.listing(p)] if not keep else []
+
+    @functools.cache
+    def earlier() -> list[memo.Index]:
+        return [memo.scan(p) for p in others]
+
+    def find_stale(keys: Any) -> Any:
+        return functools.reduce(np.maximum, [other.find(keys) for other in earlier()])
+
+    def find_failed(keys: Any) -> Any:
+        found = index.find_failed(keys)
+        # Points with values are asked for only here: the values count more than a failure.
+        return np.where(index.find(keys) < 0, found, -1) if recompute else found
+
+    is_done = None if recompute else lookup.done(subject.keys, index)
+    return partition(
+        subject.keys,
+        index.find if index.parts and is_done is None and not recompute else None,
+        find_failed if index.failures else None,
+        find_stale if others else None,
+        is_done=is_done,
+        retry=retry,
+        keep=keep,
+    )

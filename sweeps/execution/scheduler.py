@@ -1,0 +1,313 @@
+"""How many points to send to a worker next, from what the earlier ones took."""
+
+from __future__ import annotations
+
+import collections
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import numpy as np
+
+from sweeps.engines.messages import Block, Receipt
+from sweeps.execution import forecast
+from sweeps.spaces.product import Places, Positions, written
+
+BLOCK_S = 0.5
+"""Work in a block: the cost of sending one, about 1 ms, vanishes, and little is lost in a kill."""
+
+_CONCURRENT_BLOCK_S = 2.0
+"""The same where points overlap: at the end of a block a worker waits for the last of them alone.
+
+With points of 0.2 to 0.8 s, ten at once, blocks of 0.5 s leave a third of the places empty.
+"""
+
+MAX_BLOCK = 2**18
+
+_FIRST_BLOCK = 8
+
+_SHARES = 3  # a block is no more than this part of what is left for a worker
+
+_CONCURRENT_SHARES = 2
+
+_MAX_COLUMNS = 2**21  # where the function takes columns, and stops in time by itself
+
+_ROUNDS = 3  # of concurrent points, at least: between blocks a worker has none under way
+
+_FINEST = 20  # towards the end, blocks get no smaller than this part of a full one
+
+_MOST_PIECES = 16  # of a space, from each of which one of the first blocks comes
+
+_GROWTH = 16  # a first guess may be wrong by far: the first points of a function warm it up
+
+
+def block_s(concurrency: int) -> float:
+    """Seconds of work in a block of points so many of which are under way at once."""
+    return BLOCK_S if concurrency == 1 else _CONCURRENT_BLOCK_S
+
+
+Claim = Callable[[Positions, int], tuple[Positions, Positions, Positions]]
+
+
+def claim_all(positions: Positions, n: int) -> tuple[Positions, Positions, Positions]:
+    """Claim points where no other run is."""
+    return positions[:n], positions[n:], positions[:0]
+
+
+class Scheduler:
+    """Cuts positions into blocks; an engine may ask from any thread.
+
+    Blocks aim at `block_s` of work, by the time that points took lately, and get smaller towards
+    the end so that no worker idles. What a worker left of a block comes back in.
+
+    Parameters
+    ----------
+    todo : iterable of Places
+    cut : callable
+        Makes blocks of positions, numbered from a number on.
+    n_workers : int
+    concurrency : int
+        Points that a worker has under way at once; blocks are multiples of some times as many.
+    is_vectorized : bool
+        Whether the function takes columns.
+    is_cut : bool
+        Whether `todo` is cut already, into what is to be given out together.
+    is_in_order : bool
+        Whether points are to be begun in the order of the space, from the first block on.
+    claim : callable
+        Takes the first so many of some points that other runs leave free, and says which it took,
+        which others are free, and which are not; as `sweeps.memo.claims.Claims.take` does.
+    """
+
+    def __init__(
+        self,
+        todo: Iterable[Places],
+        cut: Callable[[Positions, int], Iterable[Block]],
+        n_workers: int,
+        *,
+        concurrency: int = 1,
+        is_vectorized: bool = False,
+        is_cut: bool = False,
+        is_in_order: bool = False,
+        claim: Claim = claim_all,
+    ) -> None:
+        self._pending = collections.deque[Places](todo)
+        self._n_pending = sum(map(len, self._pending))
+        self._cut = cut
+        self._claim = claim
+        self._held: list[Positions] = []
+        self._n_workers = n_workers
+        self._is_cut = is_cut
+        self._block_s = block_s(concurrency)
+        n_rounds = 1 if concurrency == 1 else _ROUNDS
+        self._step = max(1, min(n_rounds * concurrency, -(-self._n_pending // n_workers)))
+        self._most = _MAX_COLUMNS if is_vectorized else MAX_BLOCK
+        first = _FIRST_BLOCK if concurrency == 1 and not is_vectorized else self._most
+        self._shares = _SHARES if concurrency == 1 else _CONCURRENT_SHARES
+        self._size = min(first, self._n_pending // ((self._shares + 1) * n_workers))
+        self._n_probes = 0
+        self._forecast = None
+        if self._n_pending and not is_cut:
+            # Concurrent points come in blocks as long as can be, or few are under way at once.
+            is_probed = concurrency == 1 and not is_in_order
+            self._forecast = self._cut_in_pieces(is_probed=is_probed)
+        self._lock = threading.Lock()
+        self._ready: collections.deque[tuple[Block, Positions]] = collections.deque()
+        self._number = 0
+        self._flying: dict[int, Positions] = {}
+        self._round = 0
+        self.is_stopped = False
+
+    def _cut_in_pieces(self, is_probed: bool) -> forecast.Forecast:
+        """Have one of the first blocks come from each piece, since they tell how long it takes."""
+        n_pieces = max(1, min(_MOST_PIECES, self._n_pending // max(1, self._size)))
+        pieces = list(_cut_at(self._pending, forecast.starts(self._n_pending, n_pieces)))
+        firsts = [int(own[0][0]) for own in pieces]
+        lasts = [int(own[-1][-1]) for own in pieces]
+        sizes = [sum(map(len, own)) for own in pieces]
+        if is_probed:
+            probes = [pieces[i][0] for i in forecast.spread(len(pieces))]
+            rest = [part for own in pieces for part in own[1:]]
+            self._pending = collections.deque([*probes, *rest])
+            self._n_probes = len(probes)
+        return forecast.Forecast(firsts, lasts, sizes, self._n_workers)
+
+    def _go_on_in_order(self) -> None:
+        """Put together what lies together."""
+        self._n_probes = 0
+        joined: list[Places] = []
+        for each in sorted(self._pending, key=lambda places: int(places[0])):
+            last = joined[-1] if joined else None
+            if isinstance(each, range) and isinstance(last, range) and last.stop == each.start:
+                joined[-1] = range(last.start, each.stop)
+            else:
+                joined.append(each)
+        self._pending = collections.deque(joined)
+
+    def given(self, number: int) -> Positions | None:
+        """Positions of a block that is out; None where it is not."""
+        with self._lock:
+            return self._flying.get(number)
+
+    def left_s(self) -> float | None:
+        """Seconds until all is finished; None where nobody can say."""
+        with self._lock:
+            return None if self._forecast is None else self._forecast.left_s()
+
+    def stop(self) -> None:
+        """Give out no more blocks."""
+        self.is_stopped = True
+
+    @property
+    def n_held(self) -> int:
+        """Points that other runs had claimed."""
+        with self._lock:
+            return sum(map(len, self._held))
+
+    @property
+    def n_left(self) -> int:
+        """Points that are not finished, and not claimed by other runs."""
+        with self._lock:
+            flying = sum(map(len, self._flying.values()))
+            ready = sum(len(positions) for _, positions in self._ready)
+            return self._n_pending + flying + ready
+
+    def blocks(self) -> Iterator[Block]:
+        """Give out blocks until none is left now; those that come back later need another call."""
+        return self._give_out(self._round)
+
+    def _give_out(self, round_: int) -> Iterator[Block]:
+        while True:
+            with self._lock:
+                is_over = self.is_stopped or self._round != round_
+                block = None if is_over else self._next()
+            if block is None:
+                return
+            yield block
+
+    def _next(self) -> Block | None:
+        if not self._ready:
+            self._ready.extend(self._cut_up(self._take()))
+        if not self._ready:
+            return None
+        block, positions = self._ready.popleft()
+        self._flying[block.number] = positions
+        return block
+
+    def _cut_up(self, positions: Positions) -> Iterator[tuple[Block, Positions]]:
+        start = 0
+        for block in self._cut(positions, self._number) if len(positions) else ():
+            self._number += 1
+            yield block, positions[start : start + len(block)]
+            start += len(block)
+
+    def _take(self) -> Positions:
+        """Take what is due of the points that are free; those of other runs are set apart."""
+        n = n_looked_at = n_due = self._n_due()
+        taken: list[Positions] = [np.empty(0, dtype=np.int64)]
+        while n > 0 and self._pending:
+            is_probe = self._n_probes > 0
+            own, left, held = self._claim(self._pop(n_looked_at), n)
+            taken.append(own)
+            self._put_back(left)
+            self._held.append(held)
+            if self._forecast is not None:
+                self._forecast.drop(held)
+            n -= len(own)
+            if len(own) and (is_probe or 2 * len(own) >= n_due):
+                break  # what follows may be elsewhere: points in a row are worth a smaller block
+            n_looked_at = min(2 * n_looked_at, MAX_BLOCK) if len(held) else n
+        positions = np.concatenate(taken)
+        if (positions[1:] < positions[:-1]).any():  # what came back need not have come in order
+            positions.sort()
+        return positions
+
+    def _n_due(self) -> int:
+        if self._is_cut:
+            return len(self._pending[0]) if self._pending else 0
+        fair = max(-(-self._n_pending // (self._shares * self._n_workers)), self._size // _FINEST)
+        return -(-max(1, min(self._size, fair, self._most)) // self._step) * self._step
+
+    def _pop(self, n: int) -> Positions:
+        popped: list[Positions] = []
+        while n and self._pending:
+            first = self._pending.popleft()
+            popped.append(written(first[:n]))
+            if len(first) > n:
+                put_back = self._pending.append if self._n_probes else self._pending.appendleft
+                put_back(first[n:])
+            n -= len(popped[-1])
+            if self._n_probes:
+                self._n_probes -= 1
+                if not self._n_probes:
+                    self._go_on_in_order()
+                break
+            if len(popped[-1]) >= n:
+                break
+        positions = np.concatenate(popped)
+        self._n_pending -= len(positions)
+        return positions
+
+    def hold(self, positions: Positions) -> None:
+        """Keep points apart that other runs have claimed."""
+        with self._lock:
+            self._held.append(positions)
+
+    def held(self) -> Positions:
+        """Give the points that other runs had claimed, and forget them."""
+        with self._lock:
+            held, self._held = self._held, []
+        return np.concatenate([np.empty(0, dtype=np.int64), *held])
+
+    def settle(self, receipt: Receipt) -> None:
+        """Take note of what a worker did, and take back what it left."""
+        with self._lock:
+            positions = self._flying.pop(receipt.number)
+            if receipt.n_left:
+                self._put_back(positions[-receipt.n_left :])
+            n_begun = len(positions) - receipt.n_left
+            if n_begun:
+                if self._forecast is not None:
+                    self._forecast.note(positions[:n_begun], receipt.busy_s)
+                point_s = max(receipt.busy_s / n_begun, 1e-9)
+                self._size = max(1, min(int(self._block_s / point_s), max(1, self._size) * _GROWTH))
+
+    def recall(self) -> dict[int, Positions]:
+        """Say which blocks are out, by number, and forget them; the iterators so far end.
+
+        A broken engine may go on asking from one of its threads: it gets nothing more.
+        """
+        with self._lock:
+            self._round += 1
+            flying, self._flying = self._flying, {}
+        return flying
+
+    def give_back(self, positions: Places) -> None:
+        """Take back what is not finished."""
+        with self._lock:
+            self._put_back(positions)
+
+    def pending(self) -> list[Places]:
+        """Positions that nobody has been given."""
+        with self._lock:
+            return [*self._pending, *(positions for _, positions in self._ready)]
+
+    def _put_back(self, positions: Places) -> None:
+        if len(positions):
+            put_back = self._pending.append if self._n_probes else self._pending.appendleft
+            put_back(positions)
+            self._n_pending += len(positions)
+
+
+def _cut_at(pieces: Iterable[Places], starts: Sequence[int]) -> Iterator[list[Places]]:
+    """Cut pieces that follow each other anew, so that one begins at each of some points."""
+    n_before, ends = 0, [*starts[1:], sum(map(len, pieces))]
+    own: list[Places] = []
+    for each in pieces:
+        while len(each):
+            part = each[: ends[0] - n_before]
+            own.append(part)
+            each, n_before = each[len(part) :], n_before + len(part)
+            if n_before == ends[0]:
+                yield own
+                own = []
+                ends.pop(0)

@@ -1,0 +1,146 @@
+"""Timing: some points of an experiment computed once, sequentially here or by workers.
+
+Nothing is kept of the values.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from sweeps import engines
+from sweeps.analysis.speedup import Timing
+from sweeps.code import pins as code_pins
+from sweeps.declaration import signature
+from sweeps.declaration.experiment import Experiment
+from sweeps.engines.messages import Block
+from sweeps.errors import SweepsError
+from sweeps.execution import brief, compute, plan
+from sweeps.execution.dispatch import Tally
+from sweeps.execution.options import Options
+from sweeps.project.sweep import Subject
+from sweeps.signals import Interrupted, Interruption
+from sweeps.spaces.product import Positions
+from sweeps.storage.paths import results_in
+from sweeps.worker import call, evaluate, job, process, resources
+from sweeps.worker.scratch import Scratch
+
+_CHUNK = 2**16  # points whose arguments are in memory together
+
+
+def is_plain(experiment: Experiment) -> bool:
+    """Whether a loop that a user would write calls the function as it is."""
+    is_other = experiment.vectorized or experiment.resources
+    return not (is_other or signature.is_async(experiment.function))
+
+
+def sequential(subject: Subject, positions: Positions) -> Timing:
+    """Time the points one after the other in this process.
+
+    Arguments are made ready before the clock runs. What no plain loop can call is called as a
+    worker calls it.
+
+    Raises
+    ------
+    SweepsError
+        Where a resource cannot be opened, or code was edited since it was imported.
+    """
+    own, here = Scratch(), os.getpid()
+    flights = own.path
+    try:
+        task, pins = brief.task_here(subject, flights)
+        settings = dataclasses.replace(task.settings, block_s=math.inf)
+        task = dataclasses.replace(task, settings=settings)
+        time_block = _in_a_loop if is_plain(subject.experiment) else _as_a_worker
+        busy_s, n_failed = 0.0, 0
+        with code_pins.held(pins), results_in(subject.results):
+            for block in _blocks(subject, positions):
+                seconds, failed = time_block(task, block)
+                if os.getpid() != here:  # a copy that a point has made, and came back from
+                    process.end_copy()
+                busy_s += seconds
+                n_failed += failed
+                with contextlib.suppress(process.SpoiledError):
+                    task.surroundings.restore()
+        resources.end(flights)
+        return Timing(busy_s, 0.0, busy_s, n_failed)
+    finally:
+        own.remove()
+
+
+def _blocks(subject: Subject, positions: Positions) -> Iterator[Block]:
+    for start in range(0, len(positions), _CHUNK):
+        yield from plan.cut(subject.keys, positions[start : start + _CHUNK], 0, None)
+
+
+def _in_a_loop(task: job.Task, block: Block) -> tuple[float, int]:
+    given, columns = evaluate.arguments(task, block.at)
+    rows = call.rows(columns, len(block))
+    start = time.perf_counter()
+    n_failed = _loop(task.experiment.function, given, tuple(columns), rows)
+    return time.perf_counter() - start, n_failed
+
+
+def _loop(
+    function: Callable[..., Any],
+    given: Mapping[str, Any],
+    names: tuple[str, ...],
+    rows: Iterable[tuple[Any, ...]],
+) -> int:
+    """Call a function at one point after the other; return how often it raised."""
+    n_failed = 0
+    for row in rows:
+        try:
+            function(**given, **dict(zip(names, row, strict=True)))
+        except Interrupted:
+            raise
+        except BaseException:  # a point's own SystemExit too
+            n_failed += 1
+    return n_failed
+
+
+def _as_a_worker(task: job.Task, block: Block) -> tuple[float, int]:
+    busy_s, n_failed, at = 0.0, 0, block.at
+    while len(at):  # a call ends where it has returned much
+        called = evaluate.call(task, Block(block.number, at))
+        busy_s += called.busy_s
+        n_failed += len(called.failures)
+        at = at[len(called.elapsed) :]
+    return busy_s, n_failed
+
+
+def parallel(subject: Subject, positions: Positions, n_workers: int, scratch: Path) -> Timing:
+    """Time the points on worker processes that are started for it.
+
+    Raises
+    ------
+    SweepsError
+        Where they cannot be computed or kept.
+    """
+    engines.end_processes()
+    tally = computed(subject, positions, n_workers, scratch)
+    return Timing(tally.seconds, tally.start_s, tally.busy_s, tally.n_failed)
+
+
+def computed(subject: Subject, positions: Positions, n_workers: int, scratch: Path) -> Tally:
+    """Compute points on worker processes, and keep them in a scratch folder.
+
+    Raises
+    ------
+    SweepsError
+        Where they cannot be computed or kept.
+    """
+    apart = dataclasses.replace(subject, scratch=scratch)
+    options = Options("loky", n_workers)
+    tally = compute.compute_points(
+        apart, positions, options, None, Interruption(), is_mustered=True
+    )
+    if tally.error:
+        raise SweepsError(tally.error)
+    return tally

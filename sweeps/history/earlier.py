@@ -1,0 +1,187 @@
+"""Earlier code of an experiment: which of its results are there, and what of them counts again."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sweeps.declaration import signature
+from sweeps.declaration.override_values import Choice, Draw, Interval
+from sweeps.errors import DeclarationError, SweepsError, unknown
+from sweeps.memo import acceptance, lookup
+from sweeps.memo import index as memo
+from sweeps.memo.acceptance import NO_SHIFT, Shift
+from sweeps.project.sweep import Subject
+from sweeps.spaces import key_maker, keys, values
+from sweeps.spaces.accept import accept_like
+from sweeps.spaces.key_maker import KeyMaker
+from sweeps.storage import files
+
+_MIN_PREFIX = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Earlier:
+    """Earlier code, and what it knows of the present points.
+
+    Attributes
+    ----------
+    computed_ns : int
+        When its newest results are of, in nanoseconds since 1970.
+    n_points : int
+        Points of the space that it knows, and the present code does not.
+    is_accepted : bool
+        Whether its results count for the present code.
+    """
+
+    fingerprint: str
+    folder: Path
+    computed_ns: int
+    n_points: int
+    is_accepted: bool
+
+
+def listed(subject: Subject, shift: Shift = NO_SHIFT) -> list[Earlier]:
+    """List the earlier code that has results of an experiment, the newest first.
+
+    Parameters
+    ----------
+    shift : Shift
+        What the keys of its points gain to be those of the present points.
+    """
+    key_maker.check(subject.experiment)
+    is_known = entries(subject, memo.scan(subject.memo)) >= 0
+    accepted = {source.folder for source in acceptance.sources(subject.memo)}
+    found = [
+        _look(subject, is_known, folder, shift, accepted) for folder in files.beside(subject.memo)
+    ]
+    return sorted(filter(None, found), key=lambda e: e.computed_ns, reverse=True)
+
+
+def _look(
+    subject: Subject,
+    is_known: npt.NDArray[np.bool_],
+    folder: Path,
+    shift: Shift,
+    accepted: set[Path],
+) -> Earlier | None:
+    index = memo.scan(folder)
+    if not index.segments:
+        return None
+    is_new = (entries(subject, memo.shifted(index, shift)) >= 0) & ~is_known
+    newest = max(each.created_ns for each in index.segments.values())
+    return Earlier(folder.name, folder, newest, int(is_new.sum()), folder in accepted)
+
+
+def entries(subject: Subject, index: memo.Index) -> lookup.Entries:
+    """Find the entry of a memo with the values of each position of a space; -1 where it has none.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (n_positions,).
+    """
+    if not index.parts:
+        return np.full(subject.keys.space.n_positions, -1)
+    return lookup.match(subject.keys, index).entries
+
+
+def choose(subject: Subject, found: Sequence[Earlier], given: str | None) -> Earlier:
+    """Choose earlier code: that of a fingerprint, or of its first digits, else the newest.
+
+    The newest one that knows points of the space which the present code does not; where none does,
+    simply the newest.
+
+    Raises
+    ------
+    SweepsError
+        Where there is none.
+    """
+    name = subject.experiment.name
+    if not found:
+        raise SweepsError(f"{name!r} has no results of earlier code")
+    if given is None:
+        return next((each for each in found if each.n_points), found[0])
+    matches = [e for e in found if e.fingerprint.startswith(given.lower())]
+    if len(given) < _MIN_PREFIX or len(matches) > 1:
+        raise SweepsError(
+            f"{given!r} is too short to say which earlier code of {name!r}: give at least "
+            f"{_MIN_PREFIX} digits of {', '.join(e.fingerprint for e in matches or found)}"
+        )
+    if not matches:
+        if subject.fingerprint.digest.startswith(given.lower()):
+            raise SweepsError(f"{given!r} is the present code of {name!r}: give an earlier one")
+        listed_names = [each.fingerprint for each in found]
+        raise unknown("earlier code", given, listed_names, f"of {name!r}")
+    return matches[0]
+
+
+@dataclasses.dataclass(frozen=True)
+class Gained:
+    """Arguments that are new.
+
+    Attributes
+    ----------
+    defaults : mapping of str to str
+        The value, as text, that the earlier code computed for all the same.
+    shift, stream_shift : Shift
+        What the keys of points, and of their random streams, gain.
+    """
+
+    defaults: Mapping[str, str]
+    shift: Shift
+    stream_shift: Shift
+
+
+def gained(subject: Subject, given: Mapping[str, Any] | None) -> Gained:
+    """Find what keys gain by arguments that earlier code did not have.
+
+    Raises
+    ------
+    SweepsError
+        For names that are no arguments of the function, and for several values.
+    """
+    experiment = subject.experiment
+    arguments = signature.arguments(experiment.function, experiment.resources)
+    named = {}
+    total, streams = keys.NOTHING.copy(), keys.NOTHING.copy()
+    for name, raw in (given or {}).items():
+        if name not in arguments:
+            raise unknown("argument", name, arguments, f"of {experiment.name}()")
+        table = _table(subject, name, raw)
+        named[name] = values.label(table.element(0))
+        total += keys.hash_values(name, table, experiment.label_tokens(table))
+        if name not in experiment.common_random_numbers:
+            streams += keys.hash_values(name, table)
+    return Gained(named, _lanes(total), _lanes(streams))
+
+
+def _table(subject: Subject, name: str, raw: Any) -> values.Values:
+    """Make the one value, of the type that the argument has now."""
+    experiment, columns = subject.experiment, subject.experiment.space.columns
+    like = columns[name].table if name in columns else experiment.constants.get(name)
+    is_one = not isinstance(raw, (Interval, Choice, Draw))
+    table = accept_like(like, name, raw) if is_one else None
+    if table is None or len(table) != 1:
+        raise DeclarationError(
+            f"--new-default {name}: give the one value that results from before the argument are "
+            f"of, not {raw if table is None else f'{len(table)} values'}"
+        )
+    return table
+
+
+def _lanes(total: keys.Keys) -> Shift:
+    return int(total[0, 0]), int(total[0, 1])
+
+
+def with_earlier_streams(made: KeyMaker, by: Gained) -> KeyMaker:
+    """Draw the random numbers that points drew before they gained arguments."""
+    if made.stream_constant is None:
+        return made
+    back = made.stream_constant - np.array([by.stream_shift], dtype=np.uint64)
+    return dataclasses.replace(made, stream_constant=back)

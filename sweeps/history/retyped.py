@@ -1,0 +1,78 @@
+"""Retyped: points that are known with integers where they have floats now, or the other way round.
+
+``1`` and ``1.0`` are different values to a function, and so are different points; but one float
+makes all values of an axis floats, so that a new neighbour has known points computed again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from sweeps.memo import index as memo
+from sweeps.spaces import keys
+from sweeps.spaces.key_maker import KeyMaker
+from sweeps.spaces.values import Values
+
+_EXACT = 2**53
+
+_MOST_VALUES = _MOST_POINTS = 2**18
+
+_MOST_SHOWN = 4
+
+
+def told(maker: KeyMaker, index: memo.Index) -> Iterator[str]:
+    """Say along which axes points without values are known with numbers of another type.
+
+    Looked at are the first of a large space: who plans 10^7 points does not wait for it.
+    """
+    positions = maker.space.positions(0, min(len(maker.space), _MOST_POINTS))
+    positions = positions[index.find(maker(positions)) < 0] if index.parts else positions[:0]
+    for name in maker.hashes if len(positions) else ():
+        column = maker.space.columns[name]
+        other = _other(column.table)
+        if other is None:
+            continue
+        at, table = other
+        hashes = maker.hashes[name].copy()
+        hashes[at] = keys.hash_values(name, table)
+        retyped = dataclasses.replace(maker, hashes={**maker.hashes, name: hashes})
+        found = positions[index.find(retyped(positions)) >= 0]
+        if len(found):
+            codes = np.unique(maker.space.codes(found)[name])
+            values = column.table.coordinate(codes).tolist()
+            yield _say(name, column.table.kind, values, len(found))
+
+
+def _other(table: Values) -> tuple[npt.NDArray[np.int64], Values] | None:
+    """Make the whole numbers of a table ones of the other type, and say where they stand."""
+    if table.kind not in ("int", "float") or len(table) > _MOST_VALUES:
+        return None
+    numbers = table.coordinate()
+    at = np.flatnonzero((abs(numbers) < _EXACT) & (numbers == np.floor(numbers)))
+    if not len(at):
+        return None
+    if table.kind == "float":
+        return at, Values("int", numbers[at].astype(np.int64))
+    return at, Values("float", numbers[at].astype(np.float64))
+
+
+def _say(name: str, kind: str, values: list[float], n_known: int) -> str:
+    points = "1 missing point is" if n_known == 1 else f"{n_known:,} missing points are"
+    shown = [f"{value:.15g}" for value in values[:_MOST_SHOWN]]
+    floats = [text if set(text) & {*".en"} else f"{text}.0" for text in shown]
+    more = ", ..." if len(values) > _MOST_SHOWN else ""
+    if kind == "float":
+        return (
+            f"{points} known with integers along {name} ({', '.join(shown)}{more}) and would be "
+            f"computed again with floats: 1 and 1.0 are different values, and one float makes all "
+            f"of an axis floats; to avoid it, run the new values alone, or give floats from the "
+            f"first run on: {name}={','.join(floats)}{more}"
+        )
+    return (
+        f"{points} known with floats along {name} and would be computed again with integers, since "
+        f"1 and 1.0 are different values; to avoid it, give floats: {name}={','.join(floats)}{more}"
+    )

@@ -1,0 +1,81 @@
+"""All that the memo has of one point, of the present code or else of earlier code."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from sweeps.memo import index as memo
+from sweeps.memo import reader
+from sweeps.memo.segment import MergedAwayError
+from sweeps.outputs import unnamed
+from sweeps.outputs.failures import Failure
+from sweeps.project.sweep import Subject
+from sweeps.results import collect
+from sweeps.storage import files
+from sweeps.storage.hdf5 import Array
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Recalled:
+    """What is stored of a point.
+
+    Attributes
+    ----------
+    values : mapping of str to numpy.ndarray, or None
+        Its outputs and their coordinates, under the names that they have in the results file.
+    failure : Failure or None
+        Why it has no values, or why those that it has do not fit those of the other points.
+    is_earlier : bool
+        Whether only earlier code has it.
+    bad : tuple of Path
+        Damaged segments, which were set aside.
+    """
+
+    values: Mapping[str, Array] | None = None
+    failure: Failure | None = None
+    is_earlier: bool = False
+    bad: tuple[Path, ...] = ()
+
+
+def recall(subject: Subject, position: int) -> Recalled:
+    """Find what is stored of the point at a position of a subject's space."""
+    index = memo.scan(subject.memo)
+    found = _of_code(subject, position, index)
+    if found is not None:
+        return dataclasses.replace(found, bad=index.bad)
+    earlier = [memo.scan(folder) for folder in files.beside(subject.memo)]
+    earlier.sort(key=lambda one: max((s.created_ns for s in one.segments.values()), default=0))
+    every = [_of_code(subject, position, one) for one in reversed(earlier)]
+    newest = sorted(filter(None, every), key=lambda one: one.values is None)  # values count more
+    found = newest[0] if newest else Recalled()
+    return dataclasses.replace(found, is_earlier=bool(newest), bad=index.bad)
+
+
+def _of_code(subject: Subject, position: int, index: memo.Index) -> Recalled | None:
+    """What an index has of a point, whose segments may be merged meanwhile."""
+    key = subject.keys(np.array([position], dtype=np.int64))
+    while True:
+        entry = int(index.find(key)[0])
+        if entry < 0:
+            failure = index.failures.get((int(key[0, 0]), int(key[0, 1])))
+            return None if failure is None else Recalled(failure=failure)
+        try:
+            stored = reader.values_at(index, entry)
+        except MergedAwayError:
+            index = memo.scan(index.folder, index)
+            continue
+        name = subject.experiment.name
+        values = {unnamed.shown(own, name): array for own, array in stored.items()}
+        return Recalled(values, _refusal(subject, position, index))
+
+
+def _refusal(subject: Subject, position: int, index: memo.Index) -> Failure | None:
+    """Why the values of a point do not land."""
+    if not collect.count_refused(subject.experiment, subject.keys, index):
+        return None
+    gathered = collect.gather(subject.experiment, subject.keys, index)
+    return gathered.failures.get(position)

@@ -1,0 +1,166 @@
+"""Acceptance: the user's word that results of earlier code are those of the present code too.
+
+Each is a file in the memo folder of the code that accepts; taking it back removes the file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sweeps.errors import StorageError
+from sweeps.storage import disk, files
+
+FOLDER = "accepted"
+
+_SUFFIX = ".json"
+
+Shift = tuple[int, int]
+"""What is added to keys, in two lanes modulo 2^64."""
+
+NO_SHIFT: Shift = (0, 0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Acceptance:
+    """That the results of some earlier code count.
+
+    Attributes
+    ----------
+    fingerprint : str
+        Of the earlier code.
+    reason : str
+        Why, in the user's words; may be empty.
+    accepted : str
+        When, in UTC.
+    new_defaults : mapping of str to str
+        Arguments that the earlier code did not have, and the value, as text, that it computed
+        for all the same.
+    shift : Shift
+        What the key of a point gains by these arguments.
+    """
+
+    fingerprint: str
+    reason: str
+    accepted: str
+    new_defaults: Mapping[str, str]
+    shift: Shift = NO_SHIFT
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A memo folder whose segments count for some code.
+
+    Attributes
+    ----------
+    chain : tuple of Acceptance
+        From that code back to this folder; empty for its own.
+    """
+
+    folder: Path
+    chain: tuple[Acceptance, ...] = ()
+
+    @property
+    def shift(self) -> Shift:
+        """What the keys in this folder gain."""
+        first, second = zip(NO_SHIFT, *(each.shift for each in self.chain), strict=True)
+        return sum(first) % 2**64, sum(second) % 2**64
+
+    @property
+    def prefix(self) -> str:
+        """What tells its segments from those of other sources, and from the same shifted."""
+        if not self.chain:
+            return ""
+        shift = self.shift
+        return f"{self.folder.name}{'+{:x},{:x}'.format(*shift) if any(shift) else ''}/"
+
+
+def sources(place: Path) -> tuple[Source, ...]:
+    """List the folders whose segments count in a memo folder: itself, then what it accepts.
+
+    What accepted code had accepted counts as well, behind it, for as long as that is not taken
+    back.
+
+    Raises
+    ------
+    StorageError
+        Where an acceptance cannot be read.
+    """
+    found = [Source(place)]
+    seen = {place.name}
+    for source in found:  # grows meanwhile: breadth first
+        for each in accepted(source.folder):
+            if each.fingerprint not in seen:
+                seen.add(each.fingerprint)
+                folder = place.parent / each.fingerprint
+                found.append(Source(folder, (*source.chain, each)))
+    return tuple(found)
+
+
+def accepted(place: Path) -> list[Acceptance]:
+    """List what a memo folder accepts itself, the latest first."""
+    try:
+        names = sorted(n for n in disk.names(place / FOLDER) if n.endswith(_SUFFIX))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise StorageError(f"cannot read {place / FOLDER}: {error.strerror}") from error
+    read = (_read(place / FOLDER / name) for name in names)
+    found = [each for each in read if each is not None]
+    return sorted(found, key=lambda each: each.accepted, reverse=True)
+
+
+def accept(place: Path, acceptance: Acceptance) -> None:
+    """Let a memo folder accept what some earlier code computed.
+
+    Raises
+    ------
+    StorageError
+        Where the disk does not take it.
+    """
+    files.make_folder(place / FOLDER)
+    said = json.dumps(dataclasses.asdict(acceptance), indent=1)
+    files.commit(_path(place, acceptance.fingerprint), [said.encode()])
+
+
+def take_back(place: Path, fingerprint: str) -> None:
+    """Let a memo folder accept some earlier code no more."""
+    path = _path(place, fingerprint)
+    with files.told(path), contextlib.suppress(FileNotFoundError):
+        disk.unlink(path)
+        disk.flush_folder(path.parent)
+
+
+def _path(place: Path, fingerprint: str) -> Path:
+    return place / FOLDER / f"{fingerprint}{_SUFFIX}"
+
+
+def _read(path: Path) -> Acceptance | None:
+    try:
+        return _made(json.loads(disk.content(path)), path.stem)
+    except FileNotFoundError:  # just taken back
+        return None
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror}") from error
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise StorageError(
+            f"{path} is damaged: remove it, and accept the earlier results again"
+        ) from error
+
+
+def _made(said: Any, fingerprint: str) -> Acceptance:
+    """Check what a file says; what a later version says besides is none of ours."""
+    first, second = said["shift"]
+    texts = [said[name] for name in ("fingerprint", "reason", "accepted")]
+    given = [text for pair in said["new_defaults"].items() for text in pair]
+    if not all(isinstance(text, str) for text in (*texts, *given)) or texts[0] != fingerprint:
+        raise TypeError(fingerprint)
+    if not fingerprint.isalnum():  # it becomes the name of a folder
+        raise ValueError(fingerprint)
+    if not all(type(lane) is int and 0 <= lane < 2**64 for lane in (first, second)):
+        raise ValueError(first, second)
+    return Acceptance(texts[0], texts[1], texts[2], said["new_defaults"], (first, second))

@@ -1,0 +1,408 @@
+"""Claims: what runs of one experiment that go on at the same time are at, so that none does twice.
+
+Each run appends the points that it takes to a file of its own, which it locks for as long as it
+lives; the kernel unlocks it when the run dies, however it dies. Claims save work, no more: where
+they cannot be written or locked, points may be computed twice, and are right.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import io
+import itertools
+import math
+import os
+import stat
+import threading
+import time
+import uuid
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from sweeps.errors import StorageError
+from sweeps.spaces import keys
+from sweeps.spaces.key_maker import KeyMaker
+from sweeps.spaces.product import Positions
+from sweeps.storage import files
+
+FOLDER = ".claims"
+
+_SUFFIX = ".claims"
+
+_LOCK = "lock"
+
+_BEAT_S = 5.0
+
+_SILENT_S = 30.0
+"""A run that has not said so long that it lives is stopped, or on a machine that is gone."""
+
+_PATIENCE_S = 10.0
+
+_TURN_CHECK_S = 0.001
+
+_SUMS, _RUN, _LISTED = 0, 1, 2
+"""Kinds of records: words of 8 bytes, of which the first is the kind and the second a number.
+
+Sums of hashes along each dimension, whose products the keys are: how many and their sizes, then
+they. A run of positions among these: first and end. Keys: how many, then they.
+"""
+
+_MOST_SUMS = 2**16
+
+_MOST_HEARD = 2**25  # points; 8 bytes each are kept
+
+_MOST_BYTES = 16 * _MOST_HEARD
+
+_MOST_DIMENSIONS = 64
+
+_TROUBLE = (OSError, ValueError, IndexError)
+"""What ends the sharing: no locks here, a full disk, something else in place of the lock."""
+
+Lanes = npt.NDArray[np.uint64]
+"""First halves of keys: two that are equal by chance (1 in 2^64) wait for each other, no more."""
+
+
+class Claims:
+    """The claims of one run, and what it knows of those of others; for use by one thread at a time.
+
+    Parameters
+    ----------
+    memo : Path
+        Folder of the segments.
+    make_keys : KeyMaker
+        Of the run's points.
+    """
+
+    def __init__(self, memo: Path, make_keys: KeyMaker) -> None:
+        self._keys = make_keys
+        self._factors = make_keys.factors
+        if self._factors is None or sum(map(len, self._factors.sums)) > _MOST_SUMS:
+            self._factors = None  # as long as all keys of a long axis would be
+        self._folder = memo / FOLDER
+        self._others: dict[str, _Other] = {}
+        self._settled: set[str] = set()
+        self._refused: dict[str, str] = {}
+        self._own: io.FileIO | None = None
+        self._lock: io.FileIO | None = None
+        self._is_over = threading.Event()
+        try:
+            self._lock = self._open_lock()
+            if self._lock is None:
+                return
+            with self._turn():  # or another run takes the file for that of a dead one
+                self._begin()
+                self._listen()
+                self._settle()
+        except (StorageError, *_TROUBLE):
+            self._give_up()
+        else:
+            threading.Thread(target=self._beat, daemon=True, name="sweeps-claims").start()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a user should know of files that are in the place of claims."""
+        return tuple(
+            f"{self._folder / name} is {reason}: it is ignored; remove it"
+            for name, reason in sorted(self._refused.items())
+        )
+
+    def take(self, positions: Positions, n: int) -> tuple[Positions, Positions, Positions]:
+        """Claim the first `n` of some points that no other run is at.
+
+        Returns
+        -------
+        taken, left, held : numpy.ndarray
+            Claimed; free, but more than asked for; claimed by runs that are, or were, under way.
+        """
+        if self._own is None:
+            return positions[:n], positions[n:], positions[:0]
+        try:
+            with self._turn():
+                self._listen()
+                is_held = self._are_of(positions, self._others.values())
+                free = positions[~is_held]
+                self._write(self._record(free[:n]))
+        except _TROUBLE:
+            self._give_up()
+            return positions[:n], positions[n:], positions[:0]
+        return free[:n], free[n:], positions[is_held]
+
+    def held(self, positions: Positions) -> npt.NDArray[np.bool_]:
+        """Which of some points other runs are still at, shape (n,).
+
+        Look into the memo for all others: from now on, what ended runs claimed counts as free.
+        """
+        if self._own is not None:
+            try:
+                with self._turn():
+                    self._listen()
+                    self._settle()
+                    return self._are_of(positions, self._others.values())
+            except _TROUBLE:
+                self._give_up()
+        return np.zeros(len(positions), dtype=bool)
+
+    def withdraw(self) -> None:
+        """Claim no more what was claimed so far: all of it is finished.
+
+        Two runs that wait for each other's points would do so for ever where what both had
+        finished was removed, or was damaged.
+        """
+        if self._own is not None:
+            try:
+                with self._turn():
+                    before = self._own
+                    self._settled.add(self._path.name)
+                    self._begin()
+                    before.close()
+            except _TROUBLE:
+                self._give_up()
+
+    def close(self) -> None:
+        """Withdraw all claims, for good.
+
+        The file is left where others go on, who may not have read it yet; the last one removes all.
+        """
+        if self._own is not None:
+            with contextlib.suppress(*_TROUBLE), self._turn():
+                self._listen()
+                if all(other.has_ended for other in self._others.values()):
+                    for name in (self._path.name, *self._others, *self._settled):
+                        (self._folder / name).unlink(missing_ok=True)
+        self._give_up()
+
+    def _open_lock(self) -> io.FileIO | None:
+        """Open the file that is locked by who claims; nothing where that is no file of ours."""
+        if self._folder.is_symlink():
+            self._refused[""] = "a link, which is not followed"
+            return None
+        files.make_folder(self._folder)
+        with self._refusing(_LOCK):
+            return _open(self._folder / _LOCK, os.O_RDWR | os.O_CREAT)
+        return None
+
+    def _begin(self) -> None:
+        self._path = self._folder / f"{uuid.uuid4().hex}{_SUFFIX}"
+        self._own = io.FileIO(self._path, "a")
+        fcntl.flock(self._own, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if self._factors is not None:
+            self._write(_sums(self._factors))
+
+    def _give_up(self) -> None:
+        self._is_over.set()
+        for file in (self._own, self._lock):
+            if file is not None:
+                file.close()
+        self._own = None
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Be the only one to claim; not for ever, since the one before may have been stopped."""
+        assert self._lock is not None
+        deadline = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_TURN_CHECK_S)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    def _beat(self) -> None:
+        """Say now and then that this run lives, also while a point takes long."""
+        while not self._is_over.wait(_BEAT_S):
+            with contextlib.suppress(OSError):
+                os.utime(self._path)
+
+    def _record(self, positions: Positions) -> bytes:
+        if not len(positions):
+            return b""
+        first, last = int(positions[0]), int(positions[-1])
+        if self._factors is not None and last - first == len(positions) - 1:
+            return np.array([_RUN, first, last + 1], dtype="<u8").tobytes()
+        lanes = self._keys(positions)[:, 0].astype("<u8")
+        return np.array([_LISTED, len(lanes)], dtype="<u8").tobytes() + lanes.tobytes()
+
+    def _write(self, record: bytes) -> None:
+        if self._own is not None and self._own.write(record) != len(record):
+            raise OSError("the disk is full")
+
+    def _are_of(self, positions: Positions, others: Iterable[_Other]) -> npt.NDArray[np.bool_]:
+        found = np.zeros(len(positions), dtype=bool)
+        heard = [other for other in others if not other.is_silent]
+        lanes = self._keys(positions)[:, 0] if heard else np.empty(0, dtype=np.uint64)
+        for other in heard:
+            found |= other.has(lanes)
+        return found
+
+    def _listen(self) -> None:
+        """Hear what other runs claimed since, and which have ended."""
+        with os.scandir(self._folder) as entries:
+            names = {e.name for e in entries if e.name.endswith(_SUFFIX)}
+        known = {self._path.name, *self._others, *self._settled, *self._refused}
+        for name in sorted(names - known):
+            with contextlib.suppress(FileNotFoundError), self._refusing(name):
+                self._others[name] = _Other(self._folder / name)
+        for name, other in list(self._others.items()):
+            with self._refusing(name):
+                other.listen()
+
+    @contextlib.contextmanager
+    def _refusing(self, name: str) -> Iterator[None]:
+        """Leave a file alone from now on that is no run's."""
+        try:
+            yield
+        except _RefusedError as error:
+            self._refused[name] = str(error)
+            if (other := self._others.pop(name, None)) is not None:
+                other.close()
+
+    def _settle(self) -> None:
+        """Forget what runs claimed that have ended: the memo is about to be looked into."""
+        for name in [name for name, other in self._others.items() if other.has_ended]:
+            del self._others[name]
+            self._settled.add(name)
+
+
+def _sums(factors: keys.Factors) -> bytes:
+    sums = [own[:, 0] for own in factors.sums]
+    head = np.array([_SUMS, len(sums), *map(len, sums)], dtype=np.uint64)
+    return np.concatenate([head, *sums]).astype("<u8").tobytes()
+
+
+class _RefusedError(Exception):
+    """What something is that stands in the place of claims."""
+
+
+def _open(path: Path, flags: int) -> io.FileIO:
+    """Open a file that is one; neither is a pipe waited for, nor a link followed."""
+    try:
+        descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            raise _RefusedError("no file") from error
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _RefusedError("no file")
+    return io.FileIO(descriptor)
+
+
+def are_live(memo: Path) -> bool:
+    """Whether a run is under way that commits to a folder of segments, as far as locks tell."""
+    try:
+        names = [n for n in os.listdir(memo / FOLDER) if n.endswith(_SUFFIX)]  # noqa: PTH208
+    except OSError:
+        return False
+    return any(_is_live(memo / FOLDER / name) for name in names)
+
+
+def _is_live(path: Path) -> bool:
+    with contextlib.suppress(_RefusedError, OSError), _open(path, os.O_RDONLY) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:  # no locks here
+            return time.time() - os.fstat(file.fileno()).st_mtime < _SILENT_S
+    return False
+
+
+class _Other:
+    """Another run, as far as its file says."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = _open(path, os.O_RDONLY)
+        self._factors: keys.Factors | None = None
+        self._sorted: list[Lanes] = []
+        self._beat_ns = 0
+        self._heard_s = 0.0
+        self.is_silent = False
+        self.has_ended = False
+
+    def close(self) -> None:
+        """Hear it no more."""
+        self._file.close()
+
+    def has(self, lanes: Lanes) -> npt.NDArray[np.bool_]:
+        """Which of some points it has claimed, shape (n,)."""
+        found = np.zeros(len(lanes), dtype=bool)
+        for known in self._sorted:
+            at = np.minimum(np.searchsorted(known, lanes), len(known) - 1)
+            found |= known[at] == lanes
+        return found
+
+    def listen(self) -> None:
+        """Read what was appended since, which is whole, and whether the run goes on."""
+        if self.has_ended:
+            return
+        now, found = time.monotonic(), os.fstat(self._file.fileno())
+        beat_ns = found.st_mtime_ns
+        if found.st_size > _MOST_BYTES:
+            raise _RefusedError("no file of claims: it is too large")
+        if beat_ns != self._beat_ns:  # clocks of machines differ: its own tells that it lives
+            self._beat_ns, self._heard_s = beat_ns, now
+        self.is_silent = now - self._heard_s > _SILENT_S
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(self._file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            self.has_ended = True
+        try:
+            words = np.frombuffer(self._file.read(), dtype="<u8").astype(np.uint64)
+            while len(words):
+                words = words[self._read(words) :]
+        except (ValueError, IndexError):
+            if not self.has_ended:  # else torn by a power cut: claims are not flushed
+                raise _RefusedError("no file of claims: it is cut") from None
+        if self.has_ended:
+            self._file.close()
+
+    def _read(self, words: Lanes) -> int:
+        """Read one record and return how long it is."""
+        kind, n = int(words[0]), int(words[1])
+        if kind == _SUMS:
+            if n > _MOST_DIMENSIONS or words[2 : 2 + n].max(initial=0) > _MOST_SUMS:
+                raise _RefusedError("no file of claims: it has impossible sizes of dimensions")
+            if not words[2 : 2 + n].all():
+                raise _RefusedError("no file of claims: it has dimensions without values")
+            edges = np.cumsum([2 + n, *words[2 : 2 + n].tolist()]).astype(np.int64)
+            if edges[-1] > len(words):
+                raise ValueError("torn")
+            lanes = [words[a:b] for a, b in itertools.pairwise(edges.tolist())]
+            sums = tuple(np.stack([own, own], axis=1) for own in lanes)
+            self._factors = keys.Factors(("",) * n, sums)
+            return int(edges[-1])
+        if kind == _LISTED:
+            self._add(words[2 : 2 + n])
+            return 2 + n
+        if kind != _RUN or self._factors is None:
+            raise _RefusedError(f"no file of claims: no record begins with {kind}")
+        sizes, stop = tuple(map(len, self._factors.sums)), int(words[2])
+        if not n <= stop <= math.prod(sizes):
+            raise _RefusedError("no file of claims: it claims points that there are not")
+        self._check(stop - n)
+        for box in keys.boxes(sizes, n, stop):
+            self._add(self._factors.part(box).keys()[:, 0])
+        return 3
+
+    def _check(self, n_more: int) -> None:
+        if sum(map(len, self._sorted)) + n_more > _MOST_HEARD:
+            raise _RefusedError("no file of claims, or one of more points than can be kept in mind")
+
+    def _add(self, lanes: Lanes) -> None:
+        """Keep sorted arrays of falling sizes: each claim is sorted anew only now and then."""
+        self._check(len(lanes))
+        own = np.sort(lanes)
+        while self._sorted and len(self._sorted[-1]) < 2 * len(own):
+            own = np.sort(np.concatenate([self._sorted.pop(), own]))
+        if len(own):
+            self._sorted.append(own)

@@ -1,0 +1,173 @@
+"""Many small segments become few, so that a long history stays quick to read.
+
+The merged segment is committed before any of the old ones goes, so that a kill at any instant
+leaves every point in at least one of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from sweeps.errors import StorageError
+from sweeps.memo import index as memo
+from sweeps.memo import segment
+from sweeps.outputs import types
+from sweeps.outputs.failures import Failure
+from sweeps.outputs.types import Part, Variable, form
+from sweeps.spaces.keys import written
+from sweeps.storage import disk
+from sweeps.storage.hdf5 import Array
+
+SMALL_BYTES = 4 * 2**20
+
+N_SMALL = 32
+
+_MERGED_BYTES = 64 * 2**20
+
+SETTLED_S = 600.0
+"""Younger segments are left alone.
+
+A merged segment is as new as the newest in it. One that another run stamped earlier and names later
+must not become older than what it computes again.
+"""
+
+
+def merge(index: memo.Index) -> memo.Index:
+    """Merge the small segments of a memo where there are many of them.
+
+    A disk that does not take the merged segment, or a run that merges at the same time, leaves
+    them as they are: merging can wait.
+
+    Parameters
+    ----------
+    index : Index
+        As of just now.
+
+    Returns
+    -------
+    Index
+        As of after the merge.
+    """
+    settled_ns = time.time_ns() - round(SETTLED_S * 1e9)
+    small = [
+        s
+        for s in index.segments.values()
+        if not (s.rank or s.is_landed) and s.n_bytes < SMALL_BYTES and s.created_ns <= settled_ns
+    ]
+    if len(small) < N_SMALL:
+        return index
+    numbers: dict[Path, list[int]] = {}
+    for number, stored in enumerate(index.parts):
+        numbers.setdefault(stored.path, []).append(number)
+    with contextlib.suppress(StorageError):
+        for batch in _batches(sorted(small, key=lambda s: s.created_ns)):
+            _replace(index, batch, numbers)
+    return memo.scan(index.folder, index)
+
+
+def _replace(
+    index: memo.Index, batch: Sequence[segment.Segment], numbers: Mapping[Path, Sequence[int]]
+) -> None:
+    """Put one segment in the place of many.
+
+    It is as old as the newest of them, not as new as the merge: what another run has computed
+    meanwhile is newer, and counts.
+    """
+    parts, failures = _contents(index, batch, numbers)
+    merged = None
+    if parts or failures:
+        created_ns = max(each.created_ns for each in batch)
+        merged = memo.commit(index.folder, parts, failures, created_ns)
+    for each in batch:
+        if each.path != merged:
+            with contextlib.suppress(OSError):  # another run merged it too, or it is not ours
+                disk.unlink(each.path)
+
+
+def _batches(segments: Sequence[segment.Segment]) -> Iterator[list[segment.Segment]]:
+    batch: list[segment.Segment] = []
+    size = 0
+    for each in segments:
+        if batch and size + each.n_bytes > _MERGED_BYTES:
+            yield batch
+            batch, size = [], 0
+        batch.append(each)
+        size += each.n_bytes
+    if len(batch) > 1:
+        yield batch
+
+
+def _contents(
+    index: memo.Index, batch: Sequence[segment.Segment], numbers: Mapping[Path, Sequence[int]]
+) -> tuple[list[Part], list[Failure]]:
+    """What of a batch still counts: no value that a newer one stands for.
+
+    Parameters
+    ----------
+    numbers : mapping of Path to sequence of int
+        Which parts of the index are in which segment.
+    """
+    alike: dict[object, list[Part]] = {}
+    for each in batch:
+        with segment.open_hdf5(each.path) as file:
+            for number in numbers.get(each.path, ()):
+                stored = index.parts[number]
+                entries = index.starts[number] + np.arange(len(stored))
+                rows = np.flatnonzero(index.find(stored.keys) == entries)
+                if rows.size:
+                    part = rows_of(read_part(stored, file), rows)
+                    own = form(map(types.header, part.variables), part.coordinates)
+                    alike.setdefault(own, []).append(part)
+    return [_joined(parts) for parts in alike.values()], memo.open_failures(index, batch)
+
+
+def read_part(stored: segment.StoredPart, file: h5py.File) -> Part:
+    """Read a part with its values."""
+    variables = tuple(
+        Variable(h.name, segment.read(stored, i, file), h.dims, h.counts, h.attrs)
+        for i, h in enumerate(stored.variables)
+    )
+    return Part(stored.stored_keys, stored.elapsed, variables, stored.coordinates)
+
+
+def rows_of(part: Part, rows: Array) -> Part:
+    """Keep some points of a part."""
+    if len(rows) == len(part):
+        return part
+    variables = []
+    for v in part.variables:
+        if v.counts is None:
+            values = v.values[rows]
+        else:
+            pieces = np.split(v.values, np.cumsum(v.counts)[:-1])
+            values = np.concatenate([pieces[row] for row in rows.tolist()])
+        counts = None if v.counts is None else v.counts[rows]
+        variables.append(Variable(v.name, values, v.dims, counts, v.attrs))
+    return Part(written(part.keys)[rows], part.elapsed[rows], tuple(variables), part.coordinates)
+
+
+def _joined(parts: Sequence[Part]) -> Part:
+    variables = [
+        Variable(
+            same[0].name,
+            np.concatenate([v.values for v in same]),
+            same[0].dims,
+            None if same[0].counts is None else np.concatenate([v.counts for v in same]),
+            same[0].attrs,
+        )
+        for same in zip(*(part.variables for part in parts), strict=True)
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    return Part(
+        np.concatenate([written(part.keys) for part in parts]),
+        np.concatenate([part.elapsed for part in parts]),
+        tuple(variables),
+        parts[0].coordinates,
+    )

@@ -1,0 +1,320 @@
+"""Reading outputs of some points of a space out of the memo's segments, slab by slab."""
+
+from __future__ import annotations
+
+import itertools
+from collections import OrderedDict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from sweeps.memo import copy, segment
+from sweeps.memo import index as memo
+from sweeps.memo.copy import Extent
+from sweeps.outputs.schema import Agreed
+from sweeps.outputs.types import Header
+from sweeps.spaces import quantities
+from sweeps.storage.hdf5 import Array
+
+_MAX_OPEN = 64
+
+# Reading one point costs about as much as this many bytes read for nothing between two points.
+_WASTE_BYTES = 2**17
+
+_COPIED_BYTES = 2**20
+
+_EXTENT_BYTES = 2**16
+"""Outputs of so much, in pieces of so much, are quicker copied than read and written."""
+
+_WINDOW = 2**20
+
+_RUN = 64
+"""Points in a row from which on they are read as runs."""
+
+Rows = npt.NDArray[np.int64] | slice
+
+Slab = tuple[Array, Array | None]
+"""Values of some points, and a mask of what is missing among them, or None."""
+
+_Piece = tuple[segment.StoredPart, Any, Rows]
+
+
+class Reader:
+    """Reads outputs of the points of a space.
+
+    Parameters
+    ----------
+    index : Index
+    entries : numpy.ndarray
+        Shape (n_positions,), the entry of the memo with a point's values, or -1.
+    parts : sequence of int
+        Numbers of the parts that hold these entries.
+    nameless : str
+        What a single nameless value is called.
+    left_out : mapping of int to collection of str
+        Outputs that a part has and its points do not land, by number of the part.
+
+    It keeps files open; `close` it. `rounded` names outputs some of whose integers it has rounded.
+    """
+
+    def __init__(
+        self,
+        index: memo.Index,
+        entries: npt.NDArray[np.integer[Any]],
+        parts: Sequence[int],
+        nameless: str,
+        left_out: Mapping[int, Collection[str]] | None = None,
+    ) -> None:
+        self._index = index
+        self._left_out = {id(index.parts[n]): own for n, own in (left_out or {}).items()}
+        self._nameless = nameless
+        self._entries = entries
+        self._parts = [index.parts[number] for number in parts]
+        self._open: OrderedDict[Path, h5py.File] = OrderedDict()
+        self._are_all_done = bool((entries >= 0).all())
+        self._places: dict[segment.StoredPart, dict[str, tuple[int, Header]]] = {}
+        self.rounded: set[str] = set()
+
+    def has_holes(self, name: str) -> bool:
+        """Whether some point has no value of an output."""
+        return not self._are_all_done or any(self._find(part, name) is None for part in self._parts)
+
+    def read(self, agreed: Agreed, start: int, stop: int) -> Slab:
+        """Read an output of the points `start` to `stop`."""
+        pieces = list(self._pieces(start, stop))
+        whole = self._whole(agreed, pieces, stop - start)
+        if whole is not None:
+            return whole, None
+        shape = (stop - start, *agreed.shape)
+        is_text = agreed.dtype == object
+        made = np.full(shape, "", object) if is_text else np.zeros(shape, agreed.dtype)
+        missing = np.ones(shape if agreed.is_ragged else stop - start, dtype=bool)
+        for part, at, rows in pieces:
+            found = self._find(part, agreed.name)
+            if found is None:
+                continue
+            number, header = found
+            change = quantities.factors(header.attrs, agreed.attrs)
+            if header.counts is None:
+                where = (at, *map(slice, header.shape)) if agreed.is_ragged else at
+                if 0 not in header.shape:
+                    stored = self._rows(part, number, header, rows)
+                    self._note_rounded(agreed, stored)
+                    made[where] = _changed(stored, change)
+                missing[where] = False
+            else:
+                counts = header.counts[rows]
+                stored = self._flat(part, number, header.counts, rows)
+                self._note_rounded(agreed, stored)
+                flat = _changed(stored, change)
+                if not agreed.is_ragged:
+                    made[at], missing[at] = flat.reshape(-1, *agreed.shape), False
+                    continue
+                is_there = np.arange(agreed.shape[0]) < counts[:, np.newaxis]
+                width = np.zeros((len(counts), agreed.shape[0]), dtype=made.dtype)
+                width[is_there] = flat
+                made[at], missing[at] = width, ~is_there
+        return made, missing if missing.any() else None
+
+    def _whole(self, agreed: Agreed, pieces: Sequence[_Piece], n_points: int) -> Array | None:
+        """Values of points that stand in one part in a row, without a copy; None for others."""
+        if len(pieces) != 1:
+            return None
+        ((part, at, rows),) = pieces
+        found = self._find(part, agreed.name)
+        if found is None or agreed.is_ragged or not isinstance(rows, slice):
+            return None
+        number, header = found
+        is_same = header.counts is None and header.shape == agreed.shape
+        if not is_same or 0 in header.shape or at != slice(0, n_points):
+            return None
+        if quantities.factors(header.attrs, agreed.attrs) is not None:
+            return None
+        values = self._rows(part, number, header, rows)
+        return values if values.dtype == agreed.dtype else None
+
+    def read_counts(self, agreed: Agreed, axis: int, start: int, stop: int) -> Slab:
+        """Read how many values a ragged output has along a dimension of its own."""
+        made = np.zeros(stop - start, dtype=np.int64)
+        missing = np.ones(stop - start, dtype=bool)
+        for part, at, rows in self._pieces(start, stop):
+            found = self._find(part, agreed.name)
+            if found is not None:
+                _, header = found
+                made[at] = header.shape[axis] if header.counts is None else header.counts[rows]
+                missing[at] = False
+        return made, missing if missing.any() else None
+
+    def elapsed(self, start: int, stop: int) -> npt.NDArray[np.float32]:
+        """Seconds that the points `start` to `stop` took, NaN where they have no values."""
+        made = np.full(stop - start, np.nan, dtype=np.float32)
+        for part, at, rows in self._pieces(start, stop):
+            made[at] = part.elapsed[rows]
+        return made
+
+    def extents(self, agreed: Agreed) -> list[Extent]:
+        """Where an output is stored, in the order of all points, just as it is to be landed.
+
+        Nothing where it is not, or in so many pieces that it is as quick to read them.
+        """
+        n_bytes = len(self._entries) * int(np.prod(agreed.shape)) * agreed.dtype.itemsize
+        if agreed.dtype.kind not in "biufc" or n_bytes < _COPIED_BYTES:
+            return []
+        most = n_bytes // _EXTENT_BYTES
+        found = list(itertools.islice(self._extents(agreed), most + 1))
+        return found if sum(e.n_bytes for e in found) == n_bytes and len(found) <= most else []
+
+    def _extents(self, agreed: Agreed) -> Iterator[Extent]:
+        for start in range(0, len(self._entries), _WINDOW):
+            entries = self._entries[start : start + _WINDOW]
+            edges = [0, *_breaks(entries).tolist(), len(entries)]
+            for part, _, rows in self._runs(entries, edges):
+                number, header = self._find(part, agreed.name) or (-1, None)
+                if header is None or header.counts is not None:
+                    return
+                if (header.shape, header.dtype) != (agreed.shape, agreed.dtype):
+                    return
+                if quantities.factors(header.attrs, agreed.attrs) is not None:
+                    return
+                yield from copy.extents(part, number, self._file(part.path), rows)
+
+    def close(self) -> None:
+        """Close the files."""
+        for file in self._open.values():
+            file.close()
+
+    def _pieces(self, start: int, stop: int) -> Iterator[_Piece]:
+        """Each part that holds some of the points, where they stand, and their rows in it."""
+        entries = self._entries[start:stop]
+        breaks = _breaks(entries)
+        if _RUN * len(breaks) < len(entries):
+            yield from self._runs(entries, [0, *breaks.tolist(), len(entries)])
+            return
+        numbers = np.searchsorted(self._index.starts, entries, side="right") - 1
+        for number, at in grouped(numbers):
+            if number >= 0:
+                rows = entries[at] - self._index.starts[number]
+                yield self._index.parts[number], at, rows
+
+    def _runs(
+        self, entries: npt.NDArray[np.integer[Any]], edges: list[int]
+    ) -> Iterator[tuple[segment.StoredPart, slice, slice]]:
+        """The same where the points stand in long runs, as those of a grid do."""
+        starts = self._index.starts
+        for start, stop in itertools.pairwise(edges):
+            first = int(entries[start])
+            if first < 0:
+                continue
+            number = int(np.searchsorted(starts, first, side="right")) - 1
+            while start < stop:  # a run may go on in the next part
+                row = first - int(starts[number])
+                n = min(stop - start, int(starts[number + 1]) - first)
+                yield self._index.parts[number], slice(start, start + n), slice(row, row + n)
+                start, first, number = start + n, first + n, number + 1
+
+    def _find(self, part: segment.StoredPart, name: str) -> tuple[int, Header] | None:
+        """Number and header of an output in a part that has it."""
+        places = self._places.get(part)
+        if places is None:  # of a part with thousands of outputs, looking through takes long
+            named = [(h.name or self._nameless, i, h) for i, h in enumerate(part.variables)]
+            gone = self._left_out.get(id(part), ())
+            places = {own: (i, h) for own, i, h in reversed(named) if own not in gone}
+            self._places[part] = places
+        return places.get(name)
+
+    def _note_rounded(self, agreed: Agreed, found: Array) -> None:
+        """Note an output whose integers become floats that are others."""
+        if found.dtype.kind in "iu" and found.dtype.itemsize == 8 and agreed.dtype.kind in "fc":
+            with np.errstate(invalid="ignore"):  # 2^63 is a float, and no int64
+                back = found.astype(agreed.dtype).real.astype(found.dtype)
+            if (back != found).any():
+                self.rounded.add(agreed.name)
+
+    def _rows(self, part: segment.StoredPart, number: int, header: Header, rows: Rows) -> Array:
+        """Values at some rows of a part."""
+        file = self._file(part.path)
+        if isinstance(rows, slice):
+            return segment.read(part, number, file, rows)
+        low, high = int(rows.min()), int(rows.max()) + 1
+        row_bytes = int(np.prod(header.shape)) * header.dtype.itemsize
+        if (high - low - len(rows)) * row_bytes > len(rows) * _WASTE_BYTES:
+            each = [segment.read(part, number, file, slice(row, row + 1)) for row in rows.tolist()]
+            return np.concatenate(each)
+        found = segment.read(part, number, file, slice(low, high))
+        is_run = high - low == len(rows) and bool((np.diff(rows) == 1).all())
+        return found if is_run else np.asarray(found[rows - low])
+
+    def _flat(self, part: segment.StoredPart, number: int, counts: Array, rows: Rows) -> Array:
+        """Values of a free length at some rows of a part, one row after another."""
+        ends = np.cumsum(counts)
+        first = (ends - counts)[rows]
+        low, high = int(first.min()), int(ends[rows].max())
+        found = segment.read(part, number, self._file(part.path), slice(low, high))
+        own = counts[rows]
+        within = np.arange(own.sum()) - np.repeat(np.cumsum(own) - own, own)
+        return np.asarray(found[np.repeat(first - low, own) + within])
+
+    def _file(self, path: Path) -> h5py.File:
+        if path in self._open:
+            self._open.move_to_end(path)
+            return self._open[path]
+        if len(self._open) >= _MAX_OPEN:
+            self._open.popitem(last=False)[1].close()
+        self._open[path] = segment.open_hdf5(path)
+        return self._open[path]
+
+
+def _changed(values: Array, change: tuple[float, float] | None) -> Array:
+    """Convert values to another unit."""
+    if change is None:
+        return values
+    factor, offset = change
+    return np.asarray(values * factor + offset if offset else values * factor)
+
+
+def _breaks(entries: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.int64]:
+    """Where entries do not go on one after another."""
+    # Behind a missing point, entry -1, the entry 0 goes on with nothing.
+    goes_on = (entries[1:] == entries[:-1] + 1) & (entries[:-1] >= 0)
+    return np.flatnonzero(~goes_on) + 1
+
+
+def values_at(index: memo.Index, entry: int) -> dict[str, Array]:
+    """Read all values of one point, those of its coordinates too, as the memo calls them.
+
+    Raises
+    ------
+    MergedAwayError
+        Where another run merged them into another segment since the index was made.
+    """
+    number = int(np.searchsorted(index.starts, entry, side="right")) - 1
+    part, row = index.parts[number], entry - int(index.starts[number])
+    found = {}
+    with segment.open_hdf5(part.path) as file:
+        for i, header in enumerate(part.variables):
+            if header.counts is None:
+                found[header.name] = segment.read(part, i, file, slice(row, row + 1))[0, ...]
+            else:
+                end = int(header.counts[: row + 1].sum())
+                own = slice(end - int(header.counts[row]), end)
+                found[header.name] = segment.read(part, i, file, own)
+    return found | {c.name: c.values for c in part.coordinates}
+
+
+def grouped(numbers: npt.NDArray[np.int64]) -> Iterator[tuple[int, Any]]:
+    """Find where each number stands: a slice where it stands in a run, else indices.
+
+    Examples
+    --------
+    >>> list(grouped(np.array([7, 7, 2, 5, 2])))
+    [(2, array([2, 4])), (5, slice(3, 4, None)), (7, slice(0, 2, None))]
+    """
+    order = np.argsort(numbers, kind="stable")
+    starts = np.flatnonzero(np.diff(numbers[order], prepend=numbers[order[:1]] - 1))
+    for at in np.split(order, starts[1:]) if len(order) else ():
+        is_run = at[-1] - at[0] + 1 == len(at)
+        yield int(numbers[at[0]]), slice(int(at[0]), int(at[-1]) + 1) if is_run else at

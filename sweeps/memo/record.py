@@ -1,0 +1,149 @@
+"""Record: the code and the constants that results are of, kept beside them in the memo.
+
+So that it can be told later what changed, when neither is there any more.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sweeps.code import provenance
+from sweeps.code.fingerprint import Fingerprint
+from sweeps.declaration.experiment import Experiment
+from sweeps.errors import StorageError
+from sweeps.spaces import values
+from sweeps.storage import disk, files
+
+_CODE = "code.json"
+
+_DECLARED = "declared.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Code:
+    """The code that results are of.
+
+    Attributes
+    ----------
+    parts, sources : mapping of str to str
+        As of `Fingerprint`.
+    files : mapping of str to str
+        Module to its file.
+    packages : mapping of str to str
+        Versions of Python and of installed packages that were imported then.
+    """
+
+    parts: Mapping[str, str]
+    sources: Mapping[str, str]
+    files: Mapping[str, str]
+    packages: Mapping[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Declared:
+    """What of a declaration is in the keys of points, for all of them, as of the last run.
+
+    Attributes
+    ----------
+    constants : mapping of str to str
+        Arguments that nobody swept, and the seed, as text.
+    labels : mapping of str to Code
+        "method=rk4": the code behind that label, without versions.
+    arguments : tuple of str
+        All parameters and constants.
+    """
+
+    constants: Mapping[str, str]
+    labels: Mapping[str, Code]
+    arguments: tuple[str, ...]
+
+
+def code(found: Fingerprint) -> Code:
+    """Describe code as it is now."""
+    packages = {"python": platform.python_version(), **provenance.of_packages()}
+    return dataclasses.replace(_code_of(found), packages=packages)
+
+
+def _code_of(*found: Fingerprint) -> Code:
+    return Code(
+        {part: digest for each in found for part, digest in each.parts.items()},
+        {part: source for each in found for part, source in each.sources.items()},
+        {name: str(file) for each in found for name, (file, _) in each.files.items()},
+        {},
+    )
+
+
+def declared(experiment: Experiment) -> Declared:
+    """Describe a declaration as it is now."""
+    constants = {n: values.label(t.element(0)) for n, t in experiment.constants.items()}
+    if experiment.takes_rng:
+        constants["seed"] = str(experiment.seed)
+        constants["common_random_numbers"] = ", ".join(experiment.common_random_numbers)
+    behind = experiment.behind_labels().items()
+    labels = {f"{name}={label}": _code_of(*found) for (name, label), found in behind}
+    names = (*experiment.space.parameters, *experiment.constants)
+    return Declared(constants, labels, tuple(sorted(names)))
+
+
+def keep(folder: Path, experiment: Experiment, found: Fingerprint) -> None:
+    """Write the record of an experiment to a memo folder, which is made if need be.
+
+    Raises
+    ------
+    StorageError
+        Where the disk does not take it.
+    """
+    files.make_folder(folder)
+    if not (folder / _CODE).exists():
+        _write(folder / _CODE, code(found))
+    said = declared(experiment)
+    if read_declared(folder) != said:
+        _write(folder / _DECLARED, said)
+
+
+def read_code(folder: Path) -> Code | None:
+    """Read what code the results in a memo folder are of; None where that is not known."""
+    return _code(_read(folder / _CODE))
+
+
+def read_declared(folder: Path) -> Declared | None:
+    """Read what was declared when results in a memo folder were last computed, if it is known."""
+    said = _read(folder / _DECLARED)
+    if not isinstance(said, dict) or not isinstance(said.get("labels"), dict):
+        return None
+    labels = {name: _code(each) for name, each in said["labels"].items()}
+    known = {name: each for name, each in labels.items() if each is not None}
+    arguments = said.get("arguments")
+    if not _is_texts(said.get("constants")) or not isinstance(arguments, list):
+        return None
+    return Declared(said["constants"], known, tuple(map(str, arguments)))
+
+
+def _code(said: Any) -> Code | None:
+    names = [field.name for field in dataclasses.fields(Code)]
+    if not isinstance(said, dict) or not all(_is_texts(said.get(name)) for name in names):
+        return None
+    return Code(**{name: said[name] for name in names})
+
+
+def _is_texts(said: Any) -> bool:
+    return isinstance(said, dict) and all(isinstance(text, str) for text in said.values())
+
+
+def _write(path: Path, said: Code | Declared) -> None:
+    files.commit(path, [json.dumps(dataclasses.asdict(said), indent=1).encode()])
+
+
+def _read(path: Path) -> Any:
+    """Read a file that may be gone or damaged; it only explains results, which go without."""
+    try:
+        return json.loads(disk.content(path))
+    except (FileNotFoundError, ValueError, RecursionError):
+        return None
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror}") from error

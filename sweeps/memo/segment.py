@@ -1,0 +1,358 @@
+"""The file of one segment: finished points and failures, with a digest behind the end of the HDF5.
+
+HDF5 readers tolerate the digest; here it is verified before HDF5 sees the file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import functools
+import itertools
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from sweeps.errors import LaterFormatError, StorageError
+from sweeps.memo import header, results_segment
+from sweeps.memo.listing import name_of
+from sweeps.outputs import types as outputs_types
+from sweeps.outputs.failures import Failure
+from sweeps.outputs.types import Header, Part, Variable
+from sweeps.spaces.keys import Factors, Keys, shifted, written
+from sweeps.storage import hdf5, hdf5_image, hdf5_open
+from sweeps.storage import seal as storage_seal
+from sweeps.storage.hdf5 import Array
+
+_FAILURE_TEXTS = ("kind", "type", "message", "traceback")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class StoredPart:
+    """A `Part` on disk; `read` gets its values.
+
+    Attributes
+    ----------
+    places : Places or None
+        Where in a results file the values are, of a part that is in one.
+    """
+
+    path: Path
+    group: str
+    stored_keys: Keys | Factors
+    elapsed: npt.NDArray[np.float32]
+    variables: tuple[Header, ...]
+    coordinates: tuple[Variable, ...]
+    places: results_segment.Places | None = None
+
+    def __len__(self) -> int:
+        return len(self.stored_keys)
+
+    @functools.cached_property
+    def keys(self) -> Keys:
+        """Key of each point, shape (n, 2)."""
+        return written(self.stored_keys)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Segment:
+    """One file of the memo.
+
+    Attributes
+    ----------
+    rank : int
+        0 for the values of the code that is asked about; higher ones count less.
+    is_landed : bool
+        Whether it is a results file, which has its second name here.
+    """
+
+    path: Path
+    n_bytes: int
+    created_ns: int
+    parts: tuple[StoredPart, ...]
+    failures: tuple[Failure, ...]
+    rank: int = 0
+    is_landed: bool = False
+
+    def accepted(self, rank: int, shift: tuple[int, int]) -> Segment:
+        """See it as one of other code that accepts its values; failures may be mended there."""
+        parts = tuple(
+            dataclasses.replace(part, stored_keys=shifted(part.stored_keys, shift))
+            for part in self.parts
+        )
+        return dataclasses.replace(self, parts=parts, failures=(), rank=rank)
+
+
+class MergedAwayError(StorageError):
+    """A segment that another run has merged into another one since it was listed: scan again."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"cannot read {path}: another run removed it; run again to go on")
+
+
+class DamagedError(Exception):
+    """A segment that is not what was written: its digest is wrong."""
+
+
+def open_hdf5(path: Path) -> h5py.File:
+    """Open a segment that was listed.
+
+    Raises
+    ------
+    MergedAwayError
+        Where it is not there any more.
+    StorageError
+        Where it cannot be read.
+    """
+    try:
+        with reading(path):
+            return hdf5_open.open_own(path)
+    except StorageError as error:
+        # HDF5 opens the file, then asks for its name once more: it may go in between.
+        if not os.path.lexists(path):
+            raise MergedAwayError(path) from error
+        raise
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Tell in one line what the system said, where HDF5 tells it in its own words.
+
+    Raises
+    ------
+    MergedAwayError
+        Where the segment is not there any more.
+    StorageError
+        Where it cannot be read.
+    """
+    try:
+        yield
+    except (LookupError, OSError, RuntimeError, StorageError) as error:
+        told = re.search(r"errno = (\d+)", str(error))
+        code = int(told[1]) if told is not None else getattr(error, "errno", None)
+        if not code:
+            raise
+        if code == errno.ENOENT:
+            raise MergedAwayError(path) from error
+        raise StorageError(f"cannot read {path}: {os.strerror(code)}") from OSError(code, error)
+
+
+def load(path: Path) -> Segment:
+    """Verify a segment and read all but its values.
+
+    Raises
+    ------
+    DamagedError
+        Where it is not what was written.
+    MergedAwayError
+        Where it is not there any more.
+    StorageError
+        Where it cannot be read.
+    """
+    seal = _verified(path)
+    try:
+        is_landed = seal.behind.endswith(storage_seal.RESULTS)
+        if not is_landed and (known := header.decode(seal.content)) is not None:
+            parts = tuple(_outlined(path, i, each) for i, each in enumerate(known.parts))
+            return Segment(path, seal.n_bytes, known.created_ns, parts, known.failures)
+        with reading(path), open_hdf5(path) as file:
+            if is_landed or results_segment.MEMO in file:
+                # the folders of the memo are named after the code
+                return _landed(path, seal.n_bytes, file, path.parent.name)
+            parts = tuple(_stored_part(path, file[g]) for g in file if g.startswith("part"))
+            created_ns = int(file.attrs["created_ns"])
+            return Segment(path, seal.n_bytes, created_ns, parts, _failures(file))
+    except (MergedAwayError, DamagedError):
+        raise
+    except (LookupError, OSError, RuntimeError, StorageError, TypeError, ValueError) as error:
+        if isinstance(error, LaterFormatError) or getattr(error.__cause__, "errno", None):
+            raise  # the machine's fault, not the segment's
+        raise StorageError(
+            f"cannot read {path}: its digest is right, but it holds what this version of sweeps "
+            "does not know: use the version that wrote it, or move it away"
+        ) from error
+
+
+def verify(path: Path) -> int:
+    """Check the digest of a segment; return its size in bytes.
+
+    Raises
+    ------
+    DamagedError, MergedAwayError, StorageError
+        As `load` does.
+    """
+    return _verified(path).n_bytes
+
+
+def digest(path: Path) -> bytes:
+    """Digest of a segment whatever its name, from which its right name follows.
+
+    Raises
+    ------
+    DamagedError, MergedAwayError, StorageError
+        As `load` does.
+    """
+    return _verified(path).digest
+
+
+def _verified(path: Path) -> storage_seal.Seal:
+    """Check the digest of a segment before anything looks into it."""
+    try:
+        seal = storage_seal.look(path, storage_seal.SEGMENT)
+    except FileNotFoundError as error:
+        if path.is_symlink():  # to nowhere
+            raise DamagedError from error
+        raise MergedAwayError(path) from error
+    except IsADirectoryError as error:
+        raise DamagedError from error
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {os.strerror(error.errno or 0)}") from error
+    if not (seal.is_whole(storage_seal.SEGMENT) or seal.is_whole(storage_seal.RESULTS)):
+        with reading(path):
+            _refuse(path)
+    return seal
+
+
+def _refuse(path: Path) -> None:
+    """Say why a segment has no whole seal; nothing if that is all that it lacks.
+
+    A program that opens a file to change it, and changes nothing, cuts the seal off.
+    """
+    if not path.is_file():
+        raise DamagedError
+    storage_seal.refuse_later(path)
+    if storage_seal.is_being_written(path):
+        raise StorageError(f"cannot read {path}: {hdf5_open.WRITTEN}")
+    is_cut = (
+        storage_seal.hdf5_end(path) == path.stat().st_size
+    )  # else it is none of ours, of any size
+    if not is_cut or path.name != name_of(storage_seal.digest_of(path)):
+        raise DamagedError
+
+
+def of_results(path: Path, fingerprint: str) -> Segment | None:
+    """Read all but the values of a results file where it is; None if its digest is wrong."""
+    with hdf5_open.damaged(path):
+        if not storage_seal.look(path, storage_seal.RESULTS).is_whole(storage_seal.RESULTS):
+            return None
+    with hdf5_open.open_read(path) as file, hdf5_open.damaged(path):
+        return _landed(path, path.stat().st_size, file, fingerprint)
+
+
+def _landed(path: Path, n_bytes: int, file: h5py.File, fingerprint: str) -> Segment:
+    """Read all but the values of a results file that can be a segment."""
+    found = results_segment.load(file)
+    if found.fingerprint != fingerprint:
+        raise ValueError(found.fingerprint)
+    parts = tuple(
+        StoredPart(
+            *(path, "/", each.keys, results_segment.elapsed(file, each.places)),
+            *(each.variables, each.coordinates, each.places),
+        )
+        for each in found.parts
+    )
+    return Segment(path, n_bytes, found.created_ns, parts, (), is_landed=True)
+
+
+def _outlined(path: Path, number: int, known: header.PartOutline) -> StoredPart:
+    return StoredPart(path, f"/part{number}", known.keys, known.elapsed, known.headers, ())
+
+
+def _stored_part(path: Path, group: h5py.Group) -> StoredPart:
+    keys = header.keys(group)
+    elapsed = np.asarray(group["elapsed"][()])
+    return StoredPart(
+        path,
+        group.name,
+        keys,
+        np.broadcast_to(elapsed, len(keys)) if elapsed.ndim == 0 else elapsed,
+        header.headers(group),
+        header.coordinates(group),
+    )
+
+
+def read(part: StoredPart, number: int, file: h5py.File, rows: slice | None = None) -> Array:
+    """Read values of the variable `number` of a part, all or those of a slice of its points.
+
+    Values of a free length come as they are stored, one point after another.
+    """
+    with reading(part.path):
+        if part.places is not None:
+            return results_segment.read(file, part.places, number, part.variables[number], rows)
+        return hdf5.decode(dataset(part, number, file), () if rows is None else rows)
+
+
+def dataset(part: StoredPart, number: int, file: h5py.File) -> h5py.Dataset:
+    """Get the dataset that has the values of the variable `number` of a part."""
+    if part.places is not None:
+        return file[part.places.datasets[number]]
+    return file[f"{part.group}/values/{number}"]
+
+
+def _failures(file: h5py.File) -> tuple[Failure, ...]:
+    if "failures" not in file:
+        return ()
+    group = file["failures"]
+    if hdf5.TEXTS in group:
+        kinds, types, messages, places = hdf5.read_texts(group, _FAILURE_TEXTS)
+        ends = group["ends"][()].tolist()
+        tracebacks = [
+            f"{place}{message}\n" if is_end else place
+            for place, message, is_end in zip(places, messages, ends, strict=True)
+        ]
+    else:  # until version 0.1 each text was written as often as it occurs
+        kinds, types, messages, tracebacks = (
+            hdf5.decode(group[n]).tolist() for n in _FAILURE_TEXTS
+        )
+    keys = list(map(tuple, group["keys"][()].tolist()))
+    numbers = (group[name][()].tolist() for name in ("attempts", "elapsed"))
+    columns = (keys, kinds, types, messages, tracebacks, *numbers)
+    return tuple(itertools.starmap(Failure, zip(*columns, strict=True)))
+
+
+def image(
+    parts: Sequence[Part], failures: Sequence[Failure], created_ns: int
+) -> tuple[str, list[hdf5_image.Chunk]]:
+    """Make the name of a new segment, which begins with its digest, and its content in pieces."""
+    content = hdf5_image.image(lambda file, put: _build(file, put, parts, failures, created_ns))
+    content.append(header.encode(parts, failures, created_ns))
+    digest, seal = storage_seal.sealed(content, storage_seal.SEGMENT)
+    return name_of(digest), [*content, seal]
+
+
+def _build(
+    file: h5py.File,
+    put: hdf5_image.Put,
+    parts: Iterable[Part],
+    failures: Sequence[Failure],
+    created_ns: int,
+) -> None:
+    file.attrs["created_ns"] = created_ns
+    for number, part in enumerate(parts):
+        group = file.create_group(f"part{number}")
+        header.write(
+            group, put, part.keys, list(map(outputs_types.header, part.variables)), part.coordinates
+        )
+        # Points of a vectorized function took the same time: it is stored once.
+        is_same = len(part) > 1 and part.elapsed.strides == (0,)
+        put(group, "elapsed", np.asarray(part.elapsed[0]) if is_same else part.elapsed)
+        if part.variables:
+            values = group.create_group("values")
+            for i, variable in enumerate(part.variables):
+                put(values, str(i), variable.values)
+    if failures:
+        group = file.create_group("failures")
+        group["keys"] = np.array([f.key for f in failures], dtype=np.uint64)
+        group["attempts"] = np.array([f.attempts for f in failures], dtype=np.int64)
+        group["elapsed"] = np.array([f.elapsed_s for f in failures], dtype=np.float64)
+        places = [f.place for f in failures]
+        # Whether the traceback goes on with the message, and ends with it.
+        group["ends"] = [p != f.traceback for p, f in zip(places, failures, strict=True)]
+        texts = {name: [getattr(f, name) for f in failures] for name in _FAILURE_TEXTS}
+        hdf5.write_texts(group, {**texts, "traceback": places})

@@ -1,0 +1,244 @@
+"""The spaces that runs have computed points of, kept beside the results in the memo.
+
+The memo knows points by their keys, which nobody can turn back into parameters. Who wants all that
+it knows must know which points there may be: those of the spaces that were ever swept. Each is a
+small file of JSON, named after the layout of its points; nothing in it is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import json
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from sweeps.errors import DeclarationError
+from sweeps.spaces.accept import accept
+from sweeps.spaces.axes import ABSENT, Codes, Column, Dimension, first_rows
+from sweeps.spaces.product import Derived
+from sweeps.spaces.space import Space
+from sweeps.spaces.values import NUMERIC, Values, encode
+from sweeps.storage import disk, files
+
+_PREFIX, _SUFFIX = "space-", ".json"
+
+_FORMAT = 1
+
+_UNREADABLE = (
+    OSError, LookupError, TypeError, ValueError, RecursionError, MemoryError, DeclarationError
+)  # fmt: skip
+"""What a file raises that is gone, damaged, or not ours: then it helps nobody, and harms nobody."""
+
+Constants = Mapping[str, Values]
+
+Elements = Mapping[str, Mapping[bytes, Any]]
+"""By parameter: the values that the experiment has now, by what identifies them."""
+
+
+class Visited(NamedTuple):
+    """A space that was swept, and what its points had in common."""
+
+    space: Space
+    constants: Constants
+
+
+def keep(folder: Path, layout: str, space: Space, constants: Constants) -> None:
+    """Write down which points a space has, if that is not known yet.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the memo, of one version of the code.
+    layout : str
+        Digest that says which point stands where.
+
+    Raises
+    ------
+    StorageError
+        Where the disk does not take it.
+    """
+    path = folder / f"{_PREFIX}{layout}{_SUFFIX}"
+    if path.exists():
+        return
+    settled = space.settled()
+    said = {
+        "format": _FORMAT,
+        "dimensions": [
+            {"name": d.name, "size": d.size, "columns": list(map(_column_said, d.columns))}
+            for d in settled.dimensions
+        ],
+        "derived": [
+            {"dims": d.dims, **_column_said(d.column)}
+            for d in settled.derivations
+            if isinstance(d, Derived)
+        ],
+        "constants": [_column_said(Column(name, table)) for name, table in constants.items()],
+    }
+    files.commit(path, [json.dumps(said).encode()])
+
+
+def read(folder: Path, layout: str, now: Elements) -> Visited | None:
+    """Read a space that was swept; None where that is not known.
+
+    Values that only the experiment can say, as objects behind labels, are looked for among those
+    that it has `now`; points of others are left out.
+    """
+    try:
+        said = json.loads(disk.content(folder / f"{_PREFIX}{layout}{_SUFFIX}"))
+        return _made(said, now) if said["format"] == _FORMAT else None
+    except _UNREADABLE:
+        return None
+
+
+def layouts(folder: Path) -> list[str]:
+    """List the layouts that were swept, the earliest first."""
+    found = sorted(folder.glob(f"{_PREFIX}*{_SUFFIX}"), key=lambda p: (p.stat().st_mtime_ns, p))
+    return [path.name.removeprefix(_PREFIX).removesuffix(_SUFFIX) for path in found]
+
+
+def elements(tables: Mapping[str, Sequence[Values]]) -> Elements:
+    """Find the values that an experiment has now by what identifies them, where that is needed."""
+    return {
+        name: {encode(e): e for each in own if each.objects is not None for e in each.elements()}
+        for name, own in tables.items()
+    }
+
+
+def _column_said(column: Column) -> dict[str, Any]:
+    table, codes = column.table, column.codes
+    said: Any
+    if isinstance(table.array, range):
+        said = [table.array.start, table.array.step, len(table.array)]
+    elif table.kind in NUMERIC:
+        said = _array_said(table.array)
+    else:
+        said = [encode(element).hex() for element in table.elements()]
+    return {
+        "name": column.name,
+        "kind": "range" if isinstance(table.array, range) else table.kind,
+        "values": said,
+        "codes": None if codes is None else _array_said(codes),
+    }
+
+
+def _array_said(array: npt.NDArray[Any]) -> list[str]:
+    """Say an array exactly; as numbers in decimals, 10^6 take half a second."""
+    return [array.dtype.str, base64.b64encode(array.tobytes()).decode("ascii")]
+
+
+def _array(said: Any) -> npt.NDArray[Any]:
+    dtype, content = said
+    if np.dtype(dtype).hasobject:
+        raise ValueError(dtype)
+    return np.frombuffer(base64.b64decode(content, validate=True), np.dtype(dtype))
+
+
+def _made(said: Any, now: Elements) -> Visited:
+    kept: dict[str, Codes] = {}
+    dimensions = []
+    for each in said["dimensions"]:
+        made = [_column(column, now) for column in each["columns"]]
+        places = np.arange(each["size"])
+        rows = [column.at(places) for column, _ in made]
+        is_kept = np.ones(each["size"], dtype=bool)
+        for (_, is_known), codes in zip(made, rows, strict=True):
+            is_kept &= (codes == ABSENT) | is_known[codes]
+        kept[each["name"]] = np.flatnonzero(is_kept)
+        is_whole = bool(is_kept.all())
+        columns = tuple(
+            column if is_whole else Column(column.name, column.table, codes[is_kept])
+            for (column, _), codes in zip(made, rows, strict=True)
+        )
+        dimensions.append(_dimension(each["name"], len(kept[each["name"]]), columns))
+    sizes = {each["name"]: each["size"] for each in said["dimensions"]}
+    derived = []
+    for each in said["derived"]:
+        column, is_known = _column(each, now)
+        if not is_known.all():
+            raise ValueError(column.name)
+        dims = tuple(each["dims"])
+        codes = column.at(np.arange(int(np.prod([sizes[dim] for dim in dims], dtype=np.int64))))
+        codes = codes.reshape([sizes[dim] for dim in dims])[np.ix_(*(kept[dim] for dim in dims))]
+        derived.append(Derived(dims, Column(column.name, column.table, codes.reshape(-1))))
+    constants = [_column(each, now) for each in said["constants"]]
+    if not all(is_known.all() for _, is_known in constants):
+        raise ValueError("constants")
+    space = Space(tuple(dimensions), derivations=tuple(derived))
+    return Visited(space, {column.name: column.table for column, _ in constants})
+
+
+def _dimension(name: str, size: int, columns: tuple[Column, ...]) -> Dimension:
+    first = first_rows(columns, size)
+    if len(first) == size:
+        return Dimension(name, size, columns)
+    is_first = np.zeros(size, dtype=bool)
+    is_first[first] = True
+    return Dimension(name, size, columns, is_first)
+
+
+def _column(said: Any, now: Elements) -> tuple[Column, npt.NDArray[np.bool_]]:
+    """Make a column, and say which values of its table are known; the others are of no use."""
+    name, kind, codes = said["name"], said["kind"], said["codes"]
+    if kind == "range":
+        start, step, size = said["values"]
+        array: Any = range(start, start + step * size, step)
+        table = Values("int", array)
+    elif kind in NUMERIC:
+        table = Values(kind, _array(said["values"]))
+    else:
+        found = [_element(bytes.fromhex(each), now.get(name, {})) for each in said["values"]]
+        is_known = np.array([each is not _UNKNOWN for each in found], dtype=bool)
+        if not is_known.any():
+            raise ValueError(name)
+        spare = found[int(np.argmax(is_known))]
+        table = accept(name, [spare if each is _UNKNOWN else each for each in found])
+        return Column(name, table, None if codes is None else _array(codes)), is_known
+    return Column(name, table, None if codes is None else _array(codes)), np.ones(len(table), bool)
+
+
+_UNKNOWN = object()
+
+
+def _element(encoded: bytes, now: Mapping[bytes, Any]) -> Any:
+    """Find or read one value that is no number of an array."""
+    if encoded in now:
+        return now[encoded]
+    try:
+        decoded = _decoded(encoded)
+        return decoded if encode(decoded) == encoded else _UNKNOWN
+    except (LookupError, ValueError, struct.error, DeclarationError):
+        return _UNKNOWN
+
+
+def _decoded(encoded: bytes) -> Any:
+    """Read what `values.encode` wrote, of types that say all of their value."""
+    tag, rest = encoded[:1], encoded[1:]
+    if tag == b"(":
+        return tuple(map(_decoded, _pieces(rest)))
+    return _DECODERS[tag](rest)
+
+
+def _pieces(rest: bytes) -> Iterator[bytes]:
+    while rest:
+        (size,) = struct.unpack_from("<q", rest)
+        yield rest[8 : 8 + size]
+        rest = rest[8 + size :]
+
+
+_DECODERS: dict[bytes, Any] = {
+    b"b": lambda rest: rest == b"1",
+    b"i": int,
+    b"f": lambda rest: struct.unpack("<d", rest)[0],
+    b"c": lambda rest: complex(*struct.unpack("<dd", rest)),
+    b"s": bytes.decode,
+    b"y": bytes,
+    b"n": lambda rest: None,
+    b"d": lambda rest: datetime.date.fromisoformat(rest.decode()),
+    b"t": lambda rest: datetime.datetime.fromisoformat(rest.decode().partition(" ")[0]),
+}

@@ -1,0 +1,162 @@
+"""Results of earlier code are declared those of the present code, or no more."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from sweeps.code import provenance
+from sweeps.declaration.experiment import Experiment
+from sweeps.errors import SweepsError, unknown
+from sweeps.history import earlier as history_earlier
+from sweeps.history.earlier import Earlier, gained
+from sweeps.memo import acceptance, listing, record
+from sweeps.memo.acceptance import Acceptance
+from sweeps.project import sweep
+from sweeps.project.sweep import Subject
+from sweeps.text import count
+
+
+@dataclasses.dataclass(frozen=True)
+class Vouched:
+    """What is accepted, or would be.
+
+    Attributes
+    ----------
+    fingerprint : str
+        Of the earlier code.
+    points : int
+        Points of the space that count by it, and would not else.
+    """
+
+    experiment: str
+    fingerprint: str
+    points: int
+    reason: str
+    new_defaults: Mapping[str, str]
+
+    def __str__(self) -> str:
+        return of_vouched(self)
+
+
+def accept(
+    experiment: str | Experiment,
+    *,
+    earlier: str | None = None,
+    reason: str = "",
+    new_defaults: Mapping[str, Any] | None = None,
+    axes: Mapping[str, Any] | None = None,
+    results: str | os.PathLike[str] | None = None,
+    experiments: str | os.PathLike[str] | None = None,
+) -> Vouched:
+    """Declare that results of earlier code are those of the present code.
+
+    They count from now on, and the results file says that they do, and why. Nothing is copied or
+    lost: `python -m sweeps accept NAME --undo`, or `undo`, makes them stale again.
+
+    Parameters
+    ----------
+    experiment, axes, results, experiments
+        As for `sweeps.run`.
+    earlier : str, optional
+        Fingerprint of the earlier code, or its first digits; by default the newest that knows
+        stale points.
+    reason : str
+        Why its results are valid, to be kept.
+    new_defaults : mapping, optional
+        Arguments that the earlier code did not have, and the value which it computed for.
+
+    Raises
+    ------
+    SweepsError
+        Where there is no such code, or it knows no point that is not known anyway.
+    """
+    made = sweep.resolve(experiment, results=results, experiments=experiments, axes=axes)
+    vouched, proposed = propose(made, earlier, reason, new_defaults)
+    vouch(made, proposed)
+    return vouched
+
+
+def propose(
+    made: Subject,
+    given: str | None = None,
+    reason: str = "",
+    new_defaults: Mapping[str, Any] | None = None,
+) -> tuple[Vouched, Acceptance]:
+    """Find the earlier results to accept, as `accept` does, and say what they are."""
+    new = gained(made, new_defaults)
+    chosen = history_earlier.choose(made, history_earlier.listed(made, new.shift), given)
+    if chosen.is_accepted:
+        raise SweepsError(
+            f"{chosen.fingerprint} is accepted already; --undo takes that back: python -m sweeps "
+            f"accept {made.experiment.name} --undo"
+        )
+    if not chosen.n_points:
+        raise SweepsError(_nothing_known(made, chosen, new.defaults))
+    name = made.experiment.name
+    vouched = Vouched(name, chosen.fingerprint, chosen.n_points, reason, new.defaults)
+    before = acceptance.accepted(made.memo)
+    when = provenance.now(after=max((each.accepted for each in before), default=""))
+    return vouched, Acceptance(chosen.fingerprint, reason, when, new.defaults, new.shift)
+
+
+def vouch(made: Subject, proposed: Acceptance) -> None:
+    """Let the proposed results count for the present code from now on.
+
+    Raises
+    ------
+    StorageError
+        Where the disk does not take it.
+    """
+    record.keep(made.memo, made.experiment, made.fingerprint)
+    acceptance.accept(made.memo, proposed)
+
+
+def undo(made: Subject, given: str | None = None) -> list[Acceptance]:
+    """Let earlier results count no more: those of one fingerprint, or all that are accepted.
+
+    Raises
+    ------
+    SweepsError
+        Where nothing of the kind is accepted.
+    """
+    found = acceptance.accepted(made.memo)
+    chosen = [e for e in found if given is None or e.fingerprint.startswith(given.lower())]
+    if not chosen:
+        name = made.experiment.name
+        if not found:
+            raise SweepsError(f"the present code of {name!r} accepts no earlier results")
+        raise unknown("accepted code", str(given), [e.fingerprint for e in found], f"of {name!r}")
+    for each in chosen:
+        acceptance.take_back(made.memo, each.fingerprint)
+    return chosen
+
+
+def _nothing_known(made: Subject, chosen: Earlier, new_defaults: Mapping[str, str]) -> str:
+    """Say why earlier results are of no use, and what could be meant."""
+    name = made.experiment.name
+    text = f"the earlier code {chosen.fingerprint} of {name!r} knows no point that is not known now"
+    kept = record.read_declared(chosen.folder)
+    now = record.declared(made.experiment)
+    new = sorted({*now.arguments} - {*(kept.arguments if kept else now.arguments)})
+    if not (listing.listing(chosen.folder) and new) or new_defaults:
+        return f"{text}: see python -m sweeps why {name} --from {chosen.fingerprint}"
+    pairs = (f"{name}={now.constants.get(name, 'VALUE')}" for name in new)
+    options = " ".join(f"--new-default {shlex.quote(pair)}" for pair in pairs)
+    return (
+        f"{text}, since it had no argument {' and no '.join(map(repr, new))}. If it computed what "
+        f"the present code does with some value of it, say so: {options}"
+    )
+
+
+def of_vouched(vouched: Vouched) -> str:
+    """Say which results count for what."""
+    given = ", ".join(f"{n}={v}" for n, v in vouched.new_defaults.items())
+    of = f", as those of {given}" if given else ""
+    return (
+        f"the results of earlier code {vouched.fingerprint} for "
+        f"{count(vouched.points, 'point')} of {vouched.experiment}{of}"
+    )

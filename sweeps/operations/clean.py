@@ -1,0 +1,109 @@
+"""What of the memo nobody needs any more, and freeing it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from sweeps.declaration import cached as declaration_cached
+from sweeps.errors import StorageError
+from sweeps.memo import acceptance, claims, listing, segment
+from sweeps.project.sweep import Subject
+from sweeps.storage import disk, files, seal
+
+
+@dataclasses.dataclass(frozen=True)
+class Waste:
+    """A file or folder that can go, and why."""
+
+    path: Path
+    n_bytes: int
+    reason: str
+
+
+def waste(subject: Subject) -> list[Waste]:
+    """Find what memo and cached functions hold of an experiment beside that of its present code.
+
+    What a later version wrote is none of it, nor what a run of earlier code is at, as `busy` says.
+    """
+    cached = declaration_cached.places(subject.fingerprint.parts, subject.results)
+    unneeded, others = _unneeded(subject), busy(subject)
+    idle = [p for p in unneeded if p not in others and not _is_later(p)]
+    found = [Waste(p, _size_bytes(p), "results of earlier code") for p in idle]
+    if not others:  # which may use what it cached
+        old = [p for place in cached for p in files.beside(place)]
+        found += [Waste(p, _size_bytes(p), "cached by earlier code") for p in old]
+    bad = filter(_is_damaged, sorted(subject.memo.glob(f"*{listing.BAD_SUFFIX}")))
+    found += [Waste(p, _size_bytes(p), "damaged segment") for p in bad]
+    landed = subject.landed.with_name(subject.landed.name + listing.BAD_SUFFIX)
+    if landed.exists() and seal.later_format(landed) is None:
+        found.append(Waste(landed, _size_bytes(landed), "damaged results file"))
+    writable = [subject.memo, subject.results, *(p for place in cached for p in place.glob("**"))]
+    left = [p for folder in writable for p in sorted(_abandoned(folder))]
+    return found + [Waste(p, _size_bytes(p), "left by a killed run") for p in left]
+
+
+def busy(subject: Subject) -> list[Path]:
+    """List the folders of earlier code that a run under way commits to."""
+    return [p for p in _unneeded(subject) if claims.are_live(p)]
+
+
+def free(found: list[Waste]) -> int:
+    """Remove what `waste` found; return how many bytes that freed."""
+    return sum(each.n_bytes for each in found if _remove(each.path))
+
+
+def _remove(path: Path) -> bool:
+    with files.told(path), contextlib.suppress(FileNotFoundError):  # somebody else did
+        if not path.is_dir():
+            disk.unlink(path)
+            return True
+        # By another name, a run that begins now makes a folder of its own.
+        hidden = path.with_name(files.temporary_name())
+        disk.replace(path, hidden)
+        if claims.are_live(hidden):  # it has begun since
+            disk.replace(hidden, path)
+            return False
+        shutil.rmtree(hidden)
+    return True
+
+
+def _unneeded(subject: Subject) -> list[Path]:
+    needed = {source.folder for source in acceptance.sources(subject.memo)}
+    return [p for p in files.beside(subject.memo) if p not in needed]
+
+
+def _is_later(folder: Path) -> bool:
+    """Whether a later version wrote some segment of a folder, set aside or not."""
+    names = [n for n in disk.names(folder) if n.endswith((listing.SUFFIX, listing.BAD_SUFFIX))]
+    return any(
+        (folder / name).is_file() and seal.later_format(folder / name) is not None for name in names
+    )
+
+
+def _is_damaged(path: Path) -> bool:
+    """Whether what was set aside is of no use; what is whole, or of a later version, may be."""
+    try:
+        segment.digest(path)
+    except segment.DamagedError:
+        return True
+    except StorageError:
+        return False
+    return False
+
+
+def _abandoned(folder: Path) -> Iterator[Path]:
+    """Temporary files whose writer is gone."""
+    return (p for p in folder.glob(f"{files.TEMPORARY_PREFIX}*") if files.is_abandoned(p))
+
+
+def _size_bytes(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder; other runs may remove them meanwhile."""
+    if path.is_dir():
+        return sum(_size_bytes(p) for p in path.rglob("*") if p.is_file())
+    with contextlib.suppress(FileNotFoundError):
+        return path.stat().st_size
+    return 0

@@ -1,0 +1,310 @@
+"""What earlier code computed against what the present code computes, point by point."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sweeps.declaration.experiment import Experiment
+from sweeps.errors import SweepsError
+from sweeps.execution import compute, dispatch
+from sweeps.execution.options import Options, Watch
+from sweeps.history import earlier as history_earlier
+from sweeps.history.differences import Difference, merged, of_variable
+from sweeps.history.earlier import Gained, gained, with_earlier_streams
+from sweeps.memo import claims, merge, reader, segment
+from sweeps.memo import index as memo
+from sweeps.memo.lookup import Entries
+from sweeps.outputs import unnamed
+from sweeps.outputs.types import Variable
+from sweeps.project.imports import refuse_while_importing
+from sweeps.project.sweep import Subject, resolve
+from sweeps.signals import interruptible
+from sweeps.spaces.product import Positions
+from sweeps.spaces.values import label
+from sweeps.storage.hdf5 import Array
+from sweeps.text import table
+
+N_SAMPLE = 100
+
+
+@dataclasses.dataclass(frozen=True)
+class Compared:
+    """How the values of two versions of the code differ.
+
+    Attributes
+    ----------
+    then, now : str
+        Fingerprints.
+    points : int
+        Points that were compared.
+    computed : int
+        Points that the present code computed for it; they are kept.
+    failed : int
+        Points of the sample that the present code fails at.
+    common : int
+        Points of the space that the earlier code has values of, of which the sample was drawn.
+    is_exact : bool
+        Whether all points have values, and all values are equal to the last bit.
+    outputs : tuple of Difference
+    worst : mapping of str to mapping
+        By output, the parameters of the point at which it differs most.
+    notes : tuple of str
+        What else should be known.
+    """
+
+    experiment: str
+    then: str
+    now: str
+    points: int
+    computed: int
+    failed: int
+    common: int
+    is_exact: bool
+    outputs: tuple[Difference, ...]
+    worst: Mapping[str, Mapping[str, Any]]
+    notes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return of_compared(self)
+
+
+def diff(
+    experiment: str | Experiment,
+    *,
+    earlier: str | None = None,
+    beside: str | None = None,
+    n_sample: int = N_SAMPLE,
+    new_defaults: Mapping[str, Any] | None = None,
+    axes: Mapping[str, Any] | None = None,
+    results: str | os.PathLike[str] | None = None,
+    experiments: str | os.PathLike[str] | None = None,
+    **options: Any,
+) -> Compared:
+    """Compare results of earlier code with those of the present code, or of other earlier code.
+
+    Points that both know are compared first. Where they are fewer than `n_sample`, the present
+    code computes more of those that the earlier code knows, drawn at random; these are kept.
+
+    Parameters
+    ----------
+    experiment, axes, results, experiments
+        As for `sweeps.run`.
+    earlier : str, optional
+        Fingerprint of the earlier code; by default the newest that knows stale points.
+    beside : str, optional
+        Fingerprint of the code to compare with; by default the present code.
+    n_sample : int
+        Most points to compare.
+    new_defaults : mapping, optional
+        Arguments that the earlier code did not have, and the value which it computed for.
+    **options
+        `engine` and `n_workers`, as in `Options`.
+
+    Returns
+    -------
+    Compared
+        Printed, it is a table.
+
+    Raises
+    ------
+    SweepsError
+        Where there is no such code, or nothing to compare.
+    """
+    refuse_while_importing("diff()")
+    made = resolve(experiment, results=results, experiments=experiments, axes=axes)
+    return compare(
+        made,
+        earlier,
+        beside=beside,
+        n_sample=n_sample,
+        new_defaults=new_defaults,
+        options=Options(**options),
+    )
+
+
+def compare(
+    subject: Subject,
+    given: str | None = None,
+    *,
+    beside: str | None = None,
+    n_sample: int = N_SAMPLE,
+    new_defaults: Mapping[str, Any] | None = None,
+    options: Options | None = None,
+    watch: Watch | None = None,
+) -> Compared:
+    """Compare results of two versions of the code of a subject, as `diff` says."""
+    new = gained(subject, new_defaults)
+    found = history_earlier.listed(subject, new.shift)
+    then = history_earlier.choose(subject, found, given)
+    now = None if beside is None else history_earlier.choose(subject, found, beside)
+    before = memo.shifted(memo.own(memo.scan(then.folder)), new.shift)
+    then_entries = history_earlier.entries(subject, before)
+    positions = np.flatnonzero(then_entries >= 0)
+    if not len(positions):
+        name = subject.experiment.name
+        raise SweepsError(
+            f"the earlier code {then.fingerprint} of {name!r} knows no point of the space: see "
+            f"python -m sweeps why {name} --from {then.fingerprint}"
+        )
+    with _place(subject, new, now) as made:
+        after = memo.own(memo.scan(made.memo))
+        is_known = history_earlier.entries(made, after)[positions] >= 0
+        chosen = _sample(is_known, n_sample, may_compute=now is None)
+        done = _compute(made, positions[chosen[~is_known[chosen]]], options, watch)
+        after = memo.own(memo.scan(made.memo, after))
+        now_entries = history_earlier.entries(made, after)
+        at = positions[chosen]
+        is_there = now_entries[at] >= 0
+        at = at[is_there]
+        name = subject.experiment.name
+        pairs = _Pairs(name, at, before, then_entries[at], after, now_entries[at])
+        outputs = tuple(pairs.differences())
+    return Compared(
+        subject.experiment.name,
+        then.fingerprint,
+        subject.fingerprint.digest if now is None else now.fingerprint,
+        int(is_there.sum()),
+        done.n_computed,
+        int((~is_there).sum()),
+        len(positions),
+        bool(outputs and is_there.all() and all(each.is_exact for each in outputs)),
+        outputs,
+        _worst(subject, outputs),
+        (done.error,) if done.error else (),
+    )
+
+
+@contextlib.contextmanager
+def _place(subject: Subject, new: Gained, now: history_earlier.Earlier | None) -> Iterator[Subject]:
+    """Where the values to compare with are, or are to be computed.
+
+    An argument that is new makes other random streams. To draw what earlier code drew, points are
+    computed apart from all others, and not kept.
+    """
+    if now is not None:
+        yield dataclasses.replace(subject, scratch=now.folder)
+    elif not (new.defaults and subject.experiment.takes_rng):
+        yield subject
+    else:
+        with tempfile.TemporaryDirectory(prefix="sweeps-") as folder:
+            keys = with_earlier_streams(subject.keys, new)
+            yield dataclasses.replace(subject, keys=keys, scratch=Path(folder))
+
+
+def _compute(
+    subject: Subject, todo: Positions, options: Options | None, watch: Watch | None
+) -> dispatch.Tally:
+    if not len(todo):
+        return dispatch.Tally()
+    # It claims nothing, and says by it that it lives: nobody is to clean up under it.
+    present = claims.Claims(subject.memo, subject.keys)
+    with contextlib.closing(present), interruptible() as interruption:
+        return compute.compute_points(subject, todo, options or Options(), watch, interruption)
+
+
+def _sample(
+    is_known: npt.NDArray[np.bool_], n_sample: int, *, may_compute: bool
+) -> npt.NDArray[np.int64]:
+    """Choose what to compare: what both know first, then others at random; ascending."""
+    random = np.random.default_rng(0)  # the same points when asked again
+    groups = [np.flatnonzero(is_known)] + ([np.flatnonzero(~is_known)] if may_compute else [])
+    chosen: list[int] = []
+    for group in groups:
+        n = min(n_sample - len(chosen), len(group))
+        chosen += random.choice(group, n, replace=False).tolist() if n else []
+    return np.array(sorted(chosen), dtype=np.int64)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Pairs:
+    """Points that two memos have values of."""
+
+    experiment: str
+    positions: Positions
+    then: memo.Index
+    then_entries: Entries
+    now: memo.Index
+    now_entries: Entries
+
+    def differences(self) -> Iterator[Difference]:
+        """Compare each output, and each coordinate of outputs, at all points."""
+        found: dict[str, list[Difference]] = {}
+        for at, before, after in self._variables():
+            for name in dict.fromkeys([*before, *after]):
+                one = of_variable(name, before.get(name), after.get(name), self.positions[at])
+                found.setdefault(name, []).append(one)
+        for several in found.values():
+            yield merged(several)
+
+    def _variables(self) -> Iterator[tuple[Array, dict[str, Variable], dict[str, Variable]]]:
+        """Outputs of points that are together in one part of both memos."""
+        part = [self._parts(self.then, self.then_entries), self._parts(self.now, self.now_entries)]
+        both = part[0] * (len(self.now.parts) + 1) + part[1]
+        for _, at in reader.grouped(both):
+            places = np.arange(len(self.positions))[at]
+            first = int(places[0])
+            yield (
+                places,
+                self._read(self.then, int(part[0][first]), self.then_entries[places]),
+                self._read(self.now, int(part[1][first]), self.now_entries[places]),
+            )
+
+    @staticmethod
+    def _parts(index: memo.Index, entries: Entries) -> npt.NDArray[np.int64]:
+        return np.searchsorted(index.starts, entries, side="right") - 1
+
+    def _read(self, index: memo.Index, part: int, entries: Entries) -> dict[str, Variable]:
+        """Outputs of some points of a part, under the names that they have in the results file."""
+        stored = index.parts[part]
+        with contextlib.closing(segment.open_hdf5(stored.path)) as file:
+            whole = merge.read_part(stored, file)
+        chosen = merge.rows_of(whole, entries - index.starts[part])
+        coordinates = [
+            dataclasses.replace(
+                c, values=np.broadcast_to(c.values, (len(entries), *c.values.shape))
+            )
+            for c in chosen.coordinates  # which all points of a part share
+        ]
+        variables = (*chosen.variables, *coordinates)
+        return {unnamed.shown(v.name, self.experiment): v for v in variables}
+
+
+def _worst(subject: Subject, outputs: tuple[Difference, ...]) -> dict[str, dict[str, Any]]:
+    """Find the parameters of the points at which outputs differ most."""
+    found = {each.name: each.at for each in outputs if each.at is not None}
+    at = np.array(list(found.values()), dtype=np.int64)
+    points = subject.experiment.space.parameters_at(at, labels=True)
+    return dict(zip(found, points, strict=True))
+
+
+def of_compared(found: Compared) -> str:
+    """Say how far values are apart."""
+    header = ["output", "points", "exact", "largest absolute", "largest relative", "at", "note"]
+    rows = [
+        (d.name, d.points, "yes" if d.is_exact else f"{d.equal:,} of {d.points:,}",
+         d.absolute, d.relative, _point(found.worst.get(d.name, {})), d.note)
+        for d in found.outputs
+    ]  # fmt: skip
+    verdict = "exact: all values are equal" if found.is_exact else "not exact"
+    failed = f", {found.failed:,} of them without values now" if found.failed else ""
+    lines = [
+        f"{found.experiment}: {found.then[:8]} (then) and {found.now[:8]} (now) at "
+        f"{found.points + found.failed:,} of {found.common:,} points{failed}, "
+        f"{found.computed:,} computed for it: {verdict}",
+        table(header, rows),
+        *(f"note: {note}" for note in found.notes),
+    ]
+    return "\n".join(lines)
+
+
+def _point(parameters: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={label(value)}" for name, value in parameters.items())

@@ -1,0 +1,109 @@
+"""Failed points, and what points printed."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sweeps.declaration.experiment import Experiment
+from sweeps.execution import printed as execution_printed
+from sweeps.project import sweep
+from sweeps.results import adopt, collect, state
+from sweeps.spaces import key_maker
+from sweeps.spaces.space import Space
+
+if TYPE_CHECKING:
+    pass
+
+
+@dataclasses.dataclass(frozen=True)
+class PrintedPoint:
+    """What a point printed, and what it warned of: category and message, then where."""
+
+    position: int
+    params: Mapping[str, Any]
+    printed: str
+    warnings: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class FailedPoint:
+    """A point that has no values, and why.
+
+    Attributes
+    ----------
+    position : int
+        Its number in the space, as in the results file: what ``reproduce --point`` takes.
+    """
+
+    position: int
+    params: Mapping[str, Any]
+    kind: str
+    type: str
+    message: str
+    traceback: str = dataclasses.field(repr=False)
+    attempts: int
+
+
+def failures(
+    experiment: str | Experiment,
+    *,
+    space: Space | None = None,
+    axes: Mapping[str, Any] | None = None,
+    only: str | None = None,
+    results: str | os.PathLike[str] | None = None,
+    experiments: str | os.PathLike[str] | None = None,
+) -> list[FailedPoint]:
+    """List the points that failed, each with its parameters, why, and a traceback.
+
+    Parameters
+    ----------
+    experiment, space, axes, only, results, experiments
+        As for `sweeps.run`.
+
+    Returns
+    -------
+    list of FailedPoint
+        In the order of the space. `params` of one holds the values of its parameters; `kind` is
+        "exception", "timeout", "died" or "output".
+
+    Examples
+    --------
+    >>> [(each.params["x"], each.message) for each in sweeps.failures("half")]  # doctest: +SKIP
+    [(1, 'odd: 1'), (3, 'odd: 3')]
+    """
+    return failures_of(
+        sweep.resolve(
+            experiment, results=results, experiments=experiments, axes=axes, space=space, only=only
+        )
+    )
+
+
+def failures_of(made: sweep.Subject) -> list[FailedPoint]:
+    """List the failed points of a subject, in the order of its space."""
+    index = adopt.scan(made, state.held_attributes(made.landed))
+    gathered = collect.gather(made.experiment, made.keys, index)
+    at = sorted(gathered.failures)
+    points = made.experiment.space.parameters_at(np.array(at, dtype=np.int64), labels=True)
+    return [
+        FailedPoint(position, params, f.kind, f.type, f.message, f.traceback, f.attempts)
+        for position, params in zip(at, points, strict=True)
+        for f in [gathered.failures[position]]
+    ]
+
+
+def printed(made: sweep.Subject) -> list[PrintedPoint]:
+    """List the points of a subject that printed or warned of something, in its order."""
+    known, found = execution_printed.read(made.memo), []
+    space = made.experiment.space
+    for start in range(0, len(space) if known else 0, key_maker.STEP):
+        positions = space.positions(start, min(start + key_maker.STEP, len(space)))
+        own = execution_printed.find(known, made.keys(positions))
+        at = positions[list(own)] if own else positions[:0]
+        rows = zip(at.tolist(), space.parameters_at(at, labels=True), own.values(), strict=True)
+        found += [PrintedPoint(n, params, t.printed, t.warnings) for n, params, t in rows]
+    return found

@@ -1,0 +1,107 @@
+"""The results file made anew of what is known; nothing is computed."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sweeps.code import provenance
+from sweeps.declaration.experiment import Experiment
+from sweeps.errors import StorageError
+from sweeps.memo import index as memo
+from sweeps.project import sweep
+from sweeps.project.sweep import Subject
+from sweeps.results import adopt, deliver, known_points, state, update
+from sweeps.text import count
+
+if TYPE_CHECKING:
+    import xarray
+
+
+class Landed(NamedTuple):
+    """What a results file holds now, and what a user should know of it."""
+
+    experiment: str
+    n_points: int
+    n_done: int
+    n_failed: int
+    n_known: int
+    results: str
+    state: str
+    warnings: tuple[str, ...]
+
+
+def land(
+    experiment: str | Experiment,
+    *,
+    everything: bool = False,
+    axes: Mapping[str, Any] | None = None,
+    output: str | os.PathLike[str] | None = None,
+    results: str | os.PathLike[str] | None = None,
+    experiments: str | os.PathLike[str] | None = None,
+) -> xarray.Dataset:
+    """Land what is known of an experiment, and load it; nothing is computed.
+
+    Parameters
+    ----------
+    experiment, axes, results, experiments
+        As for `sweeps.run`.
+    everything : bool
+        Whether to land all points that the present code has ever computed, whichever values they
+        were asked for with, instead of those of the declared space.
+    output : path, optional
+        File to land in, instead of ``results/NAME.h5``.
+
+    Returns
+    -------
+    xarray.Dataset
+        Points that nobody has computed are missing in it.
+
+    Raises
+    ------
+    StorageError
+        Where nothing is known, or the results file cannot be written.
+    """
+    made = sweep.resolve(experiment, results=results, experiments=experiments, axes=axes)
+    made, landed = land_subject(state.elsewhere(made, output), everything=everything)
+    for told in landed.warnings:
+        warnings.warn(told, stacklevel=2)
+    return deliver.deliver(made, landed.state)
+
+
+def land_subject(made: Subject, *, everything: bool = False) -> tuple[Subject, Landed]:
+    """Land what is known of a subject, or of its experiment in any space; return what landed."""
+    started, held = provenance.now(), state.held_attributes(made.landed)
+    adopt.adopt(made, held)
+    index = memo.scan(made.memo)
+    if not index.n_known and not index.failures:
+        name = made.experiment.name
+        raise StorageError(
+            f"nothing of {name!r} is known to this code: compute it first: python -m sweeps run "
+            f"{name}"
+        )
+    told: list[str] = []
+    if everything:
+        found = known_points.everything(made, index)
+        made = made.over(found.experiment)
+        if found.n_hidden:
+            told.append(
+                f"{count(found.n_hidden, 'known point')} cannot be shown with the others: "
+                f"{found.why}; a run with these values lands them"
+            )
+    refreshed = update.refresh(made, index, started, is_last=True)
+    gathered = refreshed.gathered
+    if not everything and (said := known_points.shrunk(held, made, gathered)):
+        told.append(said)
+    return made, Landed(
+        made.experiment.name,
+        len(made.experiment.space),
+        gathered.count("done"),
+        gathered.count("failed"),
+        index.n_known,
+        str(made.landed),
+        refreshed.state,
+        (*refreshed.warnings, *told),
+    )

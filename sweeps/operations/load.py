@@ -1,0 +1,117 @@
+"""Load a results file, by the name of its experiment or by its path."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sweeps.code import reads
+from sweeps.declaration import options
+from sweeps.declaration.experiment import Experiment
+from sweeps.errors import DeclarationError, StorageError
+from sweeps.execution import run_file
+from sweeps.storage import dataset, paths
+
+if TYPE_CHECKING:
+    import xarray
+
+
+def load(
+    experiment: str | os.PathLike[str] | Experiment,
+    *,
+    group: str | None = None,
+    results: str | os.PathLike[str] | None = None,
+    masked: bool = True,
+) -> xarray.Dataset:
+    """Load the results of an experiment.
+
+    Parameters
+    ----------
+    experiment : str, path or Experiment
+        A name, looked for in the folder of results, or the path of a results file.
+    group : str, optional
+        Group of the file to load instead of the results: ``"summary"`` for what the experiment's
+        summary made of them.
+    results : path, optional
+        Folder of results; by default SWEEPS_RESULTS, else ``results``.
+    masked : bool
+        Whether integers and bools with missing points become floats with NaN. If not, they stay
+        the integers that they are, and the attribute ``_FillValue`` says which one is missing.
+
+    Returns
+    -------
+    xarray.Dataset
+        Dimensions and coordinates as the space has them; missing points are NaN.
+
+    Warns
+    -----
+    UserWarning
+        Where integers beyond 2^53 are rounded, since floats do not have them.
+
+    Raises
+    ------
+    StorageError
+        Where there is no such file or group, or it cannot be read.
+
+    Warns
+    -----
+    UserWarning
+        Where a run goes on, with how far it is: the file has what was landed last.
+    """
+    path = results_path(experiment, results)
+    _tell_running(path)
+    if not reads.is_of_use() and not reads.is_of_script():
+        return dataset.load(path, group, masked=masked)
+    from sweeps.results import watched
+
+    return watched.load(path, group, masked=masked)
+
+
+def _tell_running(path: Path) -> None:
+    """Warn of a run that goes on, or say so in place of the results if there are none yet."""
+    refuse_unlanded(path)
+    for each in () if paths.is_in_point() else running(path):
+        told = f"{each}; the results of {path.stem!r} are those that were landed last"
+        warnings.warn(told, stacklevel=3)
+
+
+def refuse_unlanded(path: Path) -> None:
+    """Say that a run goes on which has landed nothing yet.
+
+    Raises
+    ------
+    StorageError
+    """
+    if not path.exists():
+        for each in running(path):
+            raise StorageError(f"no results file {path} yet: {each}")
+
+
+def running(path: Path) -> tuple[run_file.Running, ...]:
+    """List the runs that go on which will land in a results file, of whatever code."""
+    return tuple(run_file.look(path.parent, path.stem))
+
+
+def results_path(
+    experiment: str | os.PathLike[str] | Experiment,
+    results: str | os.PathLike[str] | None = None,
+) -> Path:
+    """Path of a results file, by the experiment or by itself.
+
+    A path is what ends in ``.h5`` or has more than one part; it may lead anywhere. A name stays in
+    the folder of results.
+    """
+    if isinstance(experiment, Experiment):
+        experiment = experiment.name
+    path = Path(experiment)
+    if isinstance(experiment, os.PathLike) or path.suffix == ".h5" or len(path.parts) > 1:
+        return path
+    name = experiment.rpartition(".")[2]  # of module.name
+    if not options.is_name(name):
+        raise DeclarationError(
+            f"{experiment!r:.200} is no name of an experiment and no path of a results file: give "
+            "a name, as `python -m sweeps list` shows it, or a path that ends in .h5"
+        )
+    return paths.results_folder(results) / f"{name}.h5"

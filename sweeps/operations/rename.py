@@ -1,0 +1,246 @@
+"""Memo and results of an experiment go on under the name that it has now.
+
+First the memo is moved, by one step; then the results file. A folder that was renamed says so in a
+file, so that a renaming that was killed can be repeated, and another one can bring over what a run
+of the old name committed meanwhile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+from pathlib import Path
+
+from sweeps.code import provenance
+from sweeps.declaration import options
+from sweeps.errors import DeclarationError, StorageError, UnknownNameError, unknown
+from sweeps.memo import claims
+from sweeps.memo import index as memo
+from sweeps.memo.listing import SUFFIX
+from sweeps.project import discovery
+from sweeps.project.sweep import Subject, resolve
+from sweeps.results import update
+from sweeps.results.state import held_attributes
+from sweeps.storage import disk, files, paths
+
+_HISTORY = "renamed.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Renamed:
+    """What a renaming did.
+
+    Attributes
+    ----------
+    is_landed : bool
+        Whether the results file was landed anew, so that it says the new name inside.
+    left : tuple of Path
+        What there still is under the old name.
+    warnings : tuple of str
+    """
+
+    old: str
+    new: str
+    results: Path
+    is_landed: bool
+    left: tuple[Path, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def find(
+    old: str,
+    new: str,
+    *,
+    results: str | os.PathLike[str] | None = None,
+    experiments: str | os.PathLike[str] | None = None,
+) -> Subject:
+    """Find the experiment that an old name is now, and refuse what cannot be renamed.
+
+    Raises
+    ------
+    SweepsError
+        Where the new name is not declared, the old one still is, there is nothing of the old name
+        or already something of the new one.
+    """
+    _check_name(old)
+    try:
+        renamed = resolve(new, results=results, experiments=experiments)
+    except UnknownNameError as error:
+        raise UnknownNameError(
+            f"{error} Rename the function, or its name= option, first: then its results follow"
+        ) from error
+    _refuse_declared(old, renamed.experiment.name, experiments)
+    _refuse_missing(old, renamed)
+    _refuse_taken(old, renamed)
+    return renamed
+
+
+def _check_name(old: str) -> None:
+    """Refuse what could be a path to somewhere else."""
+    if not options.is_name(old):
+        raise DeclarationError(f"{old!r} is no name of an experiment: give its name, not a path")
+
+
+def _refuse_declared(old: str, new: str, experiments: str | os.PathLike[str] | None) -> None:
+    if old == new:
+        raise DeclarationError(f"the experiment is called {new!r} already: give its earlier name")
+    found, broken = discovery.find_all(experiments)
+    for each in found:
+        if each.experiment.name == old:
+            raise DeclarationError(
+                f"{old!r} and {new!r} are both declared, {old!r} in {each.location.module}: these "
+                "are two experiments; only one that is gone can go on under another name"
+            )
+    for module in broken:
+        if module.location.name == old:
+            raise DeclarationError(
+                f"{old!r} may still be declared in {module.location.module}, which cannot be "
+                f"imported: {module.error}"
+            )
+
+
+def _refuse_missing(old: str, renamed: Subject) -> None:
+    results = renamed.results
+    if _memo(results, old).is_dir() or _landed(results, old).is_file():
+        return
+    if old in _history(_memo(results, renamed.experiment.name)):
+        return  # which repeats what is done
+    kept = {path.stem for path in results.glob("*.h5")}
+    kept |= {path.name for path in _memo(results, old).parent.glob("*") if path.is_dir()}
+    raise unknown("results of an experiment", old, kept, f"in {results}")
+
+
+def _refuse_taken(old: str, renamed: Subject) -> None:
+    """Refuse to mix two experiments; what a renaming brought before is the same one."""
+    new, results = renamed.experiment.name, renamed.results
+    if old in _history(_memo(results, new)):
+        return
+    taken = [path for path in (_landed(results, new),) if os.path.lexists(path)]
+    taken += [p.parent.parent for p in _memo(results, new).glob(f"*/*{SUFFIX}")][:1]
+    if taken:
+        raise StorageError(
+            f"{new!r} has results of its own, {taken[0]}: move them away to go on with those of "
+            f"{old!r}, or leave those where they are"
+        )
+
+
+def rename(old: str, renamed: Subject) -> Renamed:
+    """Move memo and results file, and land the file anew where the code still matches.
+
+    Nothing is computed, and nothing overwritten.
+
+    Raises
+    ------
+    StorageError
+        Where a file or folder cannot be moved; repeat it then.
+    """
+    new, results = renamed.experiment.name, renamed.results
+    _move_memo(results, old, new)
+    warnings = _move_landed(results, old, new)
+    is_landed, told = _land(renamed)
+    left = tuple(p for p in (_memo(results, old), _landed(results, old)) if p.exists())
+    if _memo(results, old) in left:
+        again = f"{left[0]} is there again, by a run of {old!r} that goes on: rename it once more"
+        warnings += (f"{again} when that is over",)
+    return Renamed(old, new, renamed.landed, is_landed, left, (*warnings, *told))
+
+
+def _memo(results: Path, name: str) -> Path:
+    return paths.folder(results, name, "")  # of all versions of the code
+
+
+def _landed(results: Path, name: str) -> Path:
+    return results / f"{name}.h5"
+
+
+def _history(folder: Path) -> list[str]:
+    """Earlier names of an experiment, by what renamings left in its folder."""
+    try:
+        names = json.loads(disk.content(folder / _HISTORY))
+    except (OSError, ValueError, RecursionError):
+        return []
+    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+
+
+def _move_memo(results: Path, old: str, new: str) -> None:
+    source, target = _memo(results, old), _memo(results, new)
+    names = dict.fromkeys([*_history(target), *_history(source), old])
+    if not source.is_dir():
+        if not target.is_dir():  # a results file alone; what is repeated needs to be known
+            files.make_folder(target)
+        files.commit(target / _HISTORY, [json.dumps(list(names)).encode()])
+        return
+    place = source if not target.exists() else target
+    files.commit(place / _HISTORY, [json.dumps(list(names)).encode()])
+    if place is source:
+        with files.told(target):
+            disk.replace(source, target)
+            disk.flush_folder(target.parent)
+    else:
+        _merge(source, target)
+
+
+def _merge(source: Path, target: Path) -> None:
+    """Move what a folder has into another one; segments are named after their content."""
+    for path in sorted(source.rglob("*"), key=lambda p: (p.is_dir(), -len(p.parts))):
+        place = target / path.relative_to(source)
+        with files.told(place):
+            if path.is_dir():
+                with contextlib.suppress(OSError):  # a run goes on to write to it
+                    disk.remove_folder(path)
+            elif path.parent.name == claims.FOLDER:
+                disk.unlink(path)  # two runs may do a point twice, no more
+            elif _is_being_written(path):
+                continue
+            elif path.suffix == SUFFIX or not place.exists():
+                files.make_folder(place.parent)
+                disk.replace(path, place)
+                disk.flush_folder(place.parent)
+            elif path.suffix == ".json":  # which says the same in both
+                disk.unlink(path)
+    with contextlib.suppress(OSError):
+        disk.remove_folder(source)
+
+
+def _is_being_written(path: Path) -> bool:
+    return path.name.startswith(files.TEMPORARY_PREFIX) and not files.is_abandoned(path)
+
+
+def _move_landed(results: Path, old: str, new: str) -> tuple[str, ...]:
+    """Move the results file, unless there is another one, and say so."""
+    source, target = _landed(results, old), _landed(results, new)
+    if not source.is_file():
+        return ()
+    with files.told(target):
+        try:
+            disk.link(source, target)  # which overwrites nothing, unlike a rename
+        except FileExistsError:
+            if not source.samefile(target):
+                return (
+                    f"{target} is there already, so {source} is left as it is; its points are in "
+                    "the memo: remove it when nobody needs it",
+                )
+        except OSError:  # a filesystem without links
+            if target.exists():
+                raise
+            disk.replace(source, target)
+        with contextlib.suppress(FileNotFoundError):
+            disk.unlink(source)
+        disk.flush_folder(results)
+    return ()
+
+
+def _land(renamed: Subject) -> tuple[bool, tuple[str, ...]]:
+    """Land what the memo has of the present code, where that is what the file shows."""
+    held = held_attributes(renamed.landed)
+    is_shown = (held.get("fingerprint"), held.get("n_points")) == (
+        renamed.fingerprint.digest,
+        len(renamed.experiment.space),
+    )
+    index = memo.scan(renamed.memo)
+    has_any = bool(index.parts or index.failures)
+    if not has_any or (renamed.landed.exists() and not is_shown):
+        return False, ()
+    return True, update.refresh(renamed, index, provenance.now(), is_last=True).warnings

@@ -1,0 +1,260 @@
+"""One point computed again in this process, as a worker would, beside what is stored.
+
+Nothing is written to memo or results.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import math
+from collections.abc import Callable, Iterator, Mapping
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from sweeps import signals
+from sweeps.declaration import signature
+from sweeps.errors import OutputError
+from sweeps.execution import brief
+from sweeps.history import stored_point
+from sweeps.history.differences import Pair, pair
+from sweeps.history.stored_point import Recalled
+from sweeps.outputs import columns as outputs_columns
+from sweeps.outputs import failures, unnamed
+from sweeps.outputs.failures import Why
+from sweeps.project.sweep import Subject
+from sweeps.signals import Interrupted
+from sweeps.spaces import values
+from sweeps.spaces.key_maker import RNG, Generators
+from sweeps.storage.hdf5 import Array
+from sweeps.storage.paths import results_in
+from sweeps.worker import call as worker_call
+from sweeps.worker import flight, process, resources
+from sweeps.worker.call import Called
+from sweeps.worker.isolation import copies, seeds
+
+Debug = Callable[[BaseException], None]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Case:
+    """A point, and what is stored of it.
+
+    Attributes
+    ----------
+    parameters : mapping of str to object
+        Those of the point and the constants; labels for labelled objects.
+    """
+
+    subject: Subject
+    position: int
+    parameters: Mapping[str, Any]
+    stored: Recalled
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Reproduced:
+    """What came of a point in this process.
+
+    Attributes
+    ----------
+    raised : Why or None
+        What the function raised, or why no results file can hold what it returned.
+    compared : tuple of Pair
+        Its outputs and their coordinates; those of before only, where it raised.
+    warnings : tuple of str
+    """
+
+    case: Case
+    seconds: float
+    raised: Why | None
+    compared: tuple[Pair, ...]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def is_equal(self) -> bool | None:
+        """Whether each value is what it was, to the last bit; None where none was stored."""
+        if self.case.stored.values is None:
+            return None
+        return self.raised is None and all(each.is_equal for each in self.compared)
+
+    @property
+    def is_same_failure(self) -> bool:
+        """Whether it failed as it had failed before."""
+        before = self.case.stored.failure
+        if self.raised is None or before is None:
+            return False
+        return self.raised[:3] == (before.kind, before.type, before.message)
+
+
+def case(subject: Subject, position: int) -> Case:
+    """Look up a point, by its position in the subject's space."""
+    experiment = subject.experiment
+    (own,) = experiment.space.parameters_at(np.array([position]), labels=True)
+    constants = {
+        name: values.label(element) if isinstance(element, values.Labelled) else element
+        for name, table in experiment.constants.items()
+        for element in table.elements()
+    }
+    return Case(subject, position, own | constants | own, stored_point.recall(subject, position))
+
+
+def reproduce(case: Case, debug: Debug | None = None) -> Reproduced:
+    """Compute a point in this thread, with the code in memory, and compare.
+
+    Parameters
+    ----------
+    debug : callable, optional
+        Gets what the function raises, while its resources are open.
+
+    Raises
+    ------
+    CannotOpenError
+        Where a resource cannot be opened.
+    Interrupted
+        By Ctrl-C.
+    """
+    called, raised, warnings = _call(case, debug)
+    now: Mapping[str, Array] = {}
+    if raised is None:
+        now, raised = _outputs(case, called)
+    stored = case.stored.values or {}
+    names = {**now, **stored} if case.stored.values is not None or raised is None else {}
+    compared = [pair(name, now.get(name), stored.get(name)) for name in names]
+    return Reproduced(case, called.busy_s, raised, tuple(compared), warnings)
+
+
+def _call(case: Case, debug: Debug | None) -> tuple[Called, Why | None, tuple[str, ...]]:
+    """Call the function through what a worker calls it through."""
+    subject, experiment = case.subject, case.subject.experiment
+    at = np.array([case.position], dtype=np.int64)
+    found = experiment.space.arguments_at(at, experiment.passed)
+    tables = {name: experiment.space.columns[name].table for name in found}
+    originals = copies.Originals(tables)
+    columns: dict[str, Any] = {name: originals.column(name, c) for name, c in found.items()}
+    constants = {
+        name: values.unlabel(table.element(0))
+        for name, table in experiment.constants.items()
+        if name not in columns
+    }
+    streams = subject.keys.streams(at)
+    if streams is not None:
+        columns[RNG] = Generators(experiment.seed, streams)
+    surroundings = process.Surroundings(
+        is_worker=False, is_random=brief.mentions_random(subject.fingerprint)
+    )
+    limits = worker_call.Limits(
+        math.inf,
+        None,
+        experiment.name,
+        experiment.dims,
+        experiment.taken,
+        surroundings,
+        seeds.by_place(subject.keys, at),
+        units=experiment.units,
+    )
+    function, given = originals.function(experiment.function, constants)
+    watch = _Watch(function)
+    watched = dataclasses.replace(experiment, function=watch.function)
+    called: Called | None = None
+    warnings: tuple[str, ...] = ()
+    try:
+        with (
+            surroundings.held(),
+            results_in(subject.results),
+            signals.interruptible_at_once(),
+            resources.opened(watched) as call,
+            _debugged(watch, debug),
+        ):
+            called = call(given, columns, 1, flight.Recorder(None), limits)
+    except (Interrupted, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        if called is None:
+            raise
+        said = f"{type(error).__name__}: {error}"
+        warnings = (f"a resource of {experiment.name!r} could not be closed: {said}",)
+    failed = called.failures[0][1] if called.failures else None
+    return called, watch.why or failed, warnings
+
+
+class _Watch:
+    """A function that keeps what it raises, and where: its own frames come first in a traceback."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.error: BaseException | None = None
+        self.why: Why | None = None
+        self.frames: TracebackType | None = None
+
+        @functools.wraps(function)
+        def call(**arguments: Any) -> Any:
+            try:
+                return function(**arguments)
+            except BaseException as error:
+                self._keep(error)
+                raise
+
+        @functools.wraps(function)
+        async def call_async(**arguments: Any) -> Any:
+            try:
+                return await function(**arguments)
+            except BaseException as error:
+                self._keep(error)
+                raise
+
+        self.function = call_async if signature.is_async(function) else call
+
+    def _keep(self, error: BaseException) -> None:
+        frames = failures.frames_of(error)
+        self.why = failures.why(error)
+        if isinstance(error, Interrupted):  # the last frame is that of the signal's handler
+            self.error, self.frames = KeyboardInterrupt(), _without_last(frames)
+        else:
+            self.error, self.frames = error, frames
+
+
+def _without_last(frames: TracebackType | None) -> TracebackType | None:
+    if frames is None or frames.tb_next is None:
+        return None
+    return TracebackType(
+        _without_last(frames.tb_next), frames.tb_frame, frames.tb_lasti, frames.tb_lineno
+    )
+
+
+@contextlib.contextmanager
+def _debugged(watch: _Watch, debug: Debug | None) -> Iterator[None]:
+    """Debug what the function raised, and where Ctrl-C came upon it."""
+    try:
+        yield
+    finally:
+        if watch.error is not None and debug is not None:
+            with signals.interruptible_as_usual():
+                debug(watch.error.with_traceback(watch.frames))
+
+
+def _outputs(case: Case, called: Called) -> tuple[dict[str, Array], Why | None]:
+    """Outputs and coordinates as they would be stored, or why they cannot be."""
+    made = case.subject.experiment
+    if called.pieces:
+        ((_, variables),) = called.pieces
+        coordinates: dict[str, Array] = {}
+    else:
+        keys = case.subject.keys(np.array([case.position], dtype=np.int64))
+        parts, refused = outputs_columns.tabulate(
+            called.returned,
+            keys,
+            called.elapsed,
+            name=made.name,
+            dims=made.dims,
+            taken=made.taken,
+            units=made.units,
+        )
+        if refused:
+            return {}, ("output", OutputError.__name__, str(refused[0][1]), "")
+        variables = parts[0].variables
+        coordinates = {c.name: c.values for c in parts[0].coordinates}
+    own = {unnamed.shown(v.name, made.name): v.values[0, ...] for v in variables}
+    return own | coordinates, None

@@ -1,0 +1,218 @@
+"""Nothing where the results file is up to date, else compute what is missing and land it.
+
+Resuming a killed run, extending a grid and running for the first time are the same thing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from sweeps import engines
+from sweeps.code import reads
+from sweeps.declaration.experiment import Experiment
+from sweeps.engines import guard
+from sweeps.errors import StorageError, SweepsError
+from sweeps.execution import progress
+from sweeps.execution.options import Options, Report, Watch
+from sweeps.project.imports import refuse_while_importing
+from sweeps.project.sweep import Subject, given, resolve
+from sweeps.results import deliver
+from sweeps.results.state import elsewhere, held_attributes, whole
+from sweeps.signals import Interrupted, interruptible
+from sweeps.spaces.space import Space
+from sweeps.text import count
+
+if TYPE_CHECKING:
+    import xarray
+
+
+def run(
+    experiment: str | Experiment,
+    *,
+    space: Space | None = None,
+    axes: Mapping[str, Any] | None = None,
+    only: str | None = None,
+    output: str | os.PathLike[str] | None = None,
+    results: str | os.PathLike[str] | None = None,
+    experiments: str | os.PathLike[str] | None = None,
+    **options: Any,
+) -> xarray.Dataset:
+    """Compute what is missing of an experiment and load all of its results.
+
+    Parameters
+    ----------
+    experiment : str or Experiment
+        By name, as in ``python -m sweeps run NAME``, or itself.
+    space : Space, optional
+        Instead of the declared one.
+    axes : mapping, optional
+        Values for axes or constants, instead of the declared ones: ``{"length": [0.1, 0.2]}``.
+    only : str, optional
+        A condition that restricts the run to the points that meet it: ``"length < 0.5"``.
+    output : path, optional
+        File to land in, instead of ``results/NAME.h5``.
+    results, experiments : path, optional
+        Folders; by default those of the command line.
+    **options
+        `engine`, `n_workers`, `limit`, `memory_limit`, `recompute` and `retry`, as in `Options`.
+
+    Returns
+    -------
+    xarray.Dataset
+        Points that failed are missing in it; `sweeps.failures` lists them.
+
+    Warns
+    -----
+    UserWarning
+        Of points that failed, and of what else went wrong though the run went on, such as a
+        summary that raises.
+
+    Raises
+    ------
+    SweepsError
+        For what cannot be run, and for results that cannot be written.
+    """
+    refuse_while_importing("run()")
+    names = {field.name for field in dataclasses.fields(Options)}
+    if wrong := sorted(options.keys() - names):
+        raise SweepsError(
+            f"run() has no option {wrong[0]!r} (it has {', '.join(sorted(names))}); values of an "
+            f"axis are given as axes={{{wrong[0]!r}: [...]}}"
+        )
+    subject = resolve(
+        experiment, results=results, experiments=experiments, axes=axes, space=space, only=only
+    )
+    landing = elsewhere(subject, output)
+    try:
+        with progress.in_python(subject.experiment.name) as watch:
+            report = execute(landing, Options(**options), watch)
+    except Interrupted:
+        raise KeyboardInterrupt from None
+    for told in (*report.warnings, *_failed(report, experiment, axes)):
+        warnings.warn(told, stacklevel=_caller())
+    if report.is_interrupted:
+        raise KeyboardInterrupt
+    dataset = deliver.deliver(landing, report.state)
+    if not reads.is_of_use():
+        return dataset
+    if axes is None and space is None and only is None:
+        return _noted(subject, dataset, is_declared=True)
+    return _noted(resolve(experiment, results=results, experiments=experiments), dataset)
+
+
+def _noted(
+    declared: Subject, dataset: xarray.Dataset, *, is_declared: bool = False
+) -> xarray.Dataset:
+    """Note for the point that asked what code gave it values, and what of them it reads."""
+    from sweeps.results import watched
+
+    name = f"{declared.experiment.module}.{declared.experiment.name}"
+
+    def note(is_whole: bool) -> None:
+        said = given(declared, has_space=is_whole)
+        reads.note(reads.Read("run", name, "", "", "space" if is_whole else "", said))
+
+    note(not is_declared)
+    if not is_declared:
+        return dataset
+    place = reads.place(declared.landed, declared.results)
+    return watched.watch(dataset, place, also=note)
+
+
+def _caller() -> int:
+    """How far up the user's line is, from where it is asked: `Experiment.run` calls `run` too."""
+    own, frame, level = os.path.dirname(os.path.dirname(__file__)), sys._getframe(1), 1  # noqa: PTH120
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(own):
+        frame, level = frame.f_back, level + 1
+    return level
+
+
+def _failed(
+    report: Report, experiment: str | Experiment, axes: Mapping[str, Any] | None
+) -> Iterator[str]:
+    if report.n_failed:
+        first = f"; the first at {report.first_failure}" if report.first_failure else ""
+        asked = repr(experiment) if isinstance(experiment, str) else report.experiment
+        with_axes = ", axes=…" if axes else ""
+        yield (
+            f"{report.n_failed:,} of {count(report.n_points, 'point')} of {report.experiment!r} "
+            f"failed{first}; see all: sweeps.failures({asked}{with_axes})"
+        )
+
+
+def execute(
+    subject: Subject,
+    options: Options,
+    watch: Watch | None = None,
+    *,
+    is_only_one: bool = False,
+) -> Report:
+    """Compute the points that the memo lacks, and land the whole space.
+
+    Parameters
+    ----------
+    is_only_one : bool
+        Whether no other run follows in this process, to which workers would be of use.
+
+    Raises
+    ------
+    SweepsError
+        For what cannot be run; nothing has been computed then.
+    StorageError
+        Where the memo or the results file cannot be written; what was committed is kept.
+    """
+    start = time.perf_counter()
+    engines.get(options.engine)
+    if subject.landed.is_dir() and not subject.landed.is_symlink():  # which alone is not replaced
+        raise StorageError(
+            f"cannot write {subject.landed}: a folder stands where the results file goes: move it "
+            "away, or land elsewhere with --output or --results"
+        )
+    held = held_attributes(subject.landed)
+    landed = None if options.recompute else _landed_already(subject, held, options)
+    if landed is not None:
+        return dataclasses.replace(landed, seconds=time.perf_counter() - start)
+    # All that computes and lands is imported only now: a run with nothing to do ends before.
+    from sweeps.execution import compute
+
+    at_last = guard.end_process if is_only_one else None
+    is_here = is_only_one and engines.is_in_process(options.engine)
+    with guard.nothing_left(is_here), interruptible(at_last) as interruption:
+        report = compute.compute(
+            subject, held, options, watch, interruption, keeps_workers=not is_only_one
+        )
+    return dataclasses.replace(report, seconds=time.perf_counter() - start)
+
+
+def _landed_already(subject: Subject, held: Mapping[str, Any], options: Options) -> Report | None:
+    """Say what the results file holds if it is up to date and nothing is left to do."""
+    counts = whole(subject, held)
+    if counts is None or (counts.n_failed and options.retry):
+        return None
+    why = ""
+    if counts.n_failed:
+        from sweeps.memo import index as memo
+        from sweeps.results import collect
+
+        index = memo.scan(subject.memo)
+        why = collect.first_failure(collect.gather(subject.experiment, subject.keys, index))
+    return Report(
+        subject.experiment.name,
+        counts.n_points,
+        counts.n_done,
+        0,
+        counts.n_failed,
+        counts.n_excluded,
+        0.0,
+        subject.landed,
+        subject.fingerprint.digest,
+        warnings=subject.unwatched,
+        state=counts.state,
+        first_failure=why,
+    )

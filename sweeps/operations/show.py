@@ -1,0 +1,225 @@
+"""A results file in short, its first points and each output in numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from sweeps.storage import dataset as storage_dataset
+from sweeps.storage import hdf5_open
+from sweeps.storage.hdf5 import GROUP, SUMMARY
+
+if TYPE_CHECKING:
+    import xarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Statistics:
+    """One output in short; numbers only where it holds numbers.
+
+    Attributes
+    ----------
+    count, missing : int
+        Values that are there, and that are not.
+    min, mean, max, std : float or None
+        Over the values that are there.
+    """
+
+    name: str
+    units: str
+    dims: tuple[str, ...]
+    dtype: str
+    count: int
+    missing: int
+    min: float | int | None = None
+    mean: float | None = None
+    max: float | int | None = None
+    std: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """The first values of some variables, beside those of their coordinates."""
+
+    header: tuple[str, ...]
+    rows: list[list[Any]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+    """The summary of a results file in short.
+
+    Attributes
+    ----------
+    scalars : Table
+        Name, value and units of each variable without dimensions.
+    tables : list of Table
+        One for the variables of the same dimensions.
+    outputs : list of Statistics
+        Of the variables with more values than a table has rows.
+    """
+
+    scalars: Table
+    tables: list[Table]
+    outputs: list[Statistics]
+
+
+@dataclasses.dataclass(frozen=True)
+class View:
+    """What `show` shows.
+
+    Attributes
+    ----------
+    header, rows : tuple of str, list of list
+        The first points: their parameters, then the outputs that are no arrays.
+    """
+
+    sizes: dict[str, int]
+    outputs: list[Statistics]
+    header: tuple[str, ...]
+    rows: list[list[Any]]
+    summary: Summary | None = None
+
+
+def view(path: Path, n_rows: int = 10) -> View:
+    """Look at a results file.
+
+    Raises
+    ------
+    StorageError
+        Where there is no such file, or it cannot be read.
+    """
+    dataset = storage_dataset.read(path, masked=False).dataset
+    with hdf5_open.damaged(path):
+        return _view(path, dataset, n_rows)
+
+
+def _view(path: Path, dataset: xarray.Dataset, n_rows: int) -> View:
+    dims = _point_dims(path, dataset)
+    stored = dataset.variables  # dataset[name] looks for coordinates among all of them
+    names = tuple(
+        str(name)
+        for name in (*dataset.coords, *dataset.data_vars)
+        if set(stored[name].dims) <= set(dims) and (stored[name].dims or not dims)
+    )
+    sizes = {str(dim): size for dim, size in dataset.sizes.items()}
+    outputs = [statistics(str(name), stored[name]) for name in dataset.data_vars]
+    rows = _rows(dataset, dims, names, n_rows)
+    with hdf5_open.open_read(path) as file:
+        has_summary = isinstance(file.get(SUMMARY), h5py.Group)
+    summary = (
+        summarized(storage_dataset.read(path, SUMMARY, masked=False).dataset, n_rows)
+        if has_summary
+        else None
+    )
+    return View(sizes, outputs, names, rows, summary)
+
+
+def summarized(dataset: xarray.Dataset, n_rows: int) -> Summary:
+    """Look at a summary."""
+    alike: dict[tuple[str, ...], list[str]] = {}
+    stored = dataset.variables
+    for name in dataset.data_vars:
+        alike.setdefault(tuple(map(str, stored[name].dims)), []).append(str(name))
+    scalars = [
+        [name, _scalar(stored[name]), str(stored[name].attrs.get("units", ""))]
+        for name in alike.pop((), ())
+    ]
+    tables = []
+    for dims, names in alike.items():
+        own = {name: {*stored[name].dims} for name in dataset.coords}
+        along = [str(name) for name, its in own.items() if its and its <= {*dims}]
+        header = (*along, *names)
+        tables.append(Table(header, _rows(dataset, dims, header, n_rows)))
+    big = [name for name in dataset.data_vars if stored[name].size > max(n_rows, 1)]
+    many = [statistics(str(name), stored[name]) for name in big]
+    return Summary(Table(("name", "value", "units"), scalars), tables, many)
+
+
+def statistics(name: str, array: xarray.DataArray | xarray.Variable) -> Statistics:
+    """Describe one output."""
+    content = array.values
+    missing = _is_missing(array)
+    numbers: tuple[Any, ...] = ()
+    present = content[~missing]
+    if present.size and present.dtype.kind in "iu":
+        low, high = int(present.min()), int(present.max())
+        above = present.astype(np.uint64) - np.uint64(low % 2**64)  # exact beyond 2^53 too
+        numbers = (low, low + float(above.mean(dtype=float)), high, float(above.std(dtype=float)))
+    elif present.size and present.dtype.kind in "bf":
+        with np.errstate(all="ignore"):  # of infinities there is no mean
+            numbers = (
+                float(present.min()),
+                float(present.mean(dtype=float)),
+                float(present.max()),
+                float(present.std(dtype=float)),
+            )
+    return Statistics(
+        name,
+        str(array.attrs.get("units", "")),
+        tuple(map(str, array.dims)),
+        _kind(present) if content.dtype.kind in "OUT" else str(content.dtype),
+        int(present.size),
+        int(np.count_nonzero(missing)),
+        *numbers,
+    )
+
+
+def _kind(objects: Any) -> str:
+    """Name what objects are: strings, or dates of cftime."""
+    return type(objects.flat[0]).__name__ if objects.size else "str"
+
+
+def _is_missing(array: xarray.DataArray | xarray.Variable) -> npt.NDArray[np.bool_]:
+    """Find what is missing, of integers by their fill value."""
+    if "_FillValue" in array.attrs:
+        return np.asarray(array.values == array.attrs["_FillValue"])
+    return np.asarray(array.isnull().values)
+
+
+def _rows(
+    dataset: xarray.Dataset, dims: tuple[str, ...], names: tuple[str, ...], n_rows: int
+) -> list[list[Any]]:
+    """First points of a dataset, in the order of the space, as Python's own values."""
+    shape = tuple(dataset.sizes[dim] for dim in dims)
+    rows = []
+    for flat in range(min(n_rows, math.prod(shape))):
+        at = dict(zip(dims, map(int, np.unravel_index(flat, shape)), strict=True))
+        own = (dataset.variables[name] for name in names)
+        rows.append([_scalar(a.isel({d: at[d] for d in map(str, a.dims)})) for a in own])
+    return rows
+
+
+def _scalar(array: xarray.DataArray | xarray.Variable) -> Any:
+    """Python's own value; NaN for a missing number, None for a missing string or time."""
+    value = array.values
+    if value.dtype.kind in "iu" and _is_missing(array):
+        return math.nan
+    if value.dtype.kind == "M":
+        return value.astype("datetime64[us]").item()  # of nanoseconds, item() makes an int
+    content = value.item()
+    if value.dtype.kind == "O":
+        return None if content != content else str(content)
+    return content
+
+
+def _point_dims(path: Path, dataset: xarray.Dataset) -> tuple[str, ...]:
+    """Dimensions of the space: those of the status of its points.
+
+    Of a file that some other program wrote, those that all variables share.
+    """
+    with hdf5_open.open_read(path) as file:
+        status = file.get(f"{GROUP}/status")
+        if isinstance(status, h5py.Dataset) and all(len(dim) for dim in status.dims):
+            dims = tuple(dim[0].name.rpartition("/")[2] for dim in status.dims)
+            if set(dims) <= set(dataset.sizes):
+                return dims
+    shared = [set(map(str, dataset.variables[name].dims)) for name in dataset.data_vars]
+    common = set.intersection(*shared) if shared else set()
+    return tuple(dim for dim in map(str, dataset.sizes) if dim in common)

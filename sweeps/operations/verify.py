@@ -1,0 +1,172 @@
+"""Whether results file and memo hold, to the last bit, what was written.
+
+Names and digests are all it needs, not the experiment's code. What is damaged is set aside, so that
+a next run makes up for it; never what is not ours.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from sweeps.declaration import value_store
+from sweeps.errors import LaterFormatError, StorageError, unknown
+from sweeps.memo import acceptance, listing, record, segment
+from sweeps.memo import index as memo
+from sweeps.storage import files, hdf5_open
+from sweeps.storage import paths as storage_paths
+from sweeps.storage import seal as storage_seal
+
+
+@dataclasses.dataclass(frozen=True)
+class Damage:
+    """A file that is not what was written, or nobody can tell.
+
+    Attributes
+    ----------
+    path : Path
+        Where it is now.
+    kind : str
+        "results file", "segment", "acceptance" or "cached value".
+    state : str
+        "damaged"; "unsealed", by an earlier version or changed by another program; "unreadable";
+        "of a later format"; "open for writing"; "no results file".
+    """
+
+    path: Path
+    kind: str
+    state: str
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Verified:
+    """What was looked at, and what of it is not whole."""
+
+    experiment: str
+    results: Path
+    is_landed: bool
+    n_segments: int
+    n_bytes: int
+    damages: tuple[Damage, ...]
+
+
+def is_in_place(path: Path, given: str, results: str | os.PathLike[str] | None = None) -> bool:
+    """Whether a results file is where runs land it, and was asked for in a way that says so."""
+    is_plain = not Path(given).is_absolute() and ".." not in Path(given).parts
+    return is_plain and Path(os.path.abspath(path)).parent == storage_paths.results_folder(results)  # noqa: PTH100
+
+
+def verify(path: Path, *, sets_aside: bool = True) -> Verified:
+    """Check a results file and the memo beside it, of all versions of the code.
+
+    Parameters
+    ----------
+    path : Path
+    sets_aside : bool
+        Whether damaged files get another name; else nothing is changed.
+
+    Raises
+    ------
+    UnknownNameError
+        Where there is neither.
+    """
+    kept = storage_paths.folder(path.parent, path.stem, "")
+    is_landed = os.path.lexists(path)
+    if not is_landed and not kept.is_dir():
+        names = {each.stem for each in path.parent.glob("*.h5")}
+        raise unknown("results of an experiment", path.stem, names, f"in {path.parent}")
+    found: list[int | Damage | None] = []
+    if is_landed:
+        found.append(_results(path, has_memo=kept.is_dir(), sets_aside=sets_aside))
+    folders = sorted(p for p in kept.glob("*") if p.is_dir() and not p.is_symlink())
+    if sets_aside:
+        for folder in folders:
+            memo.give_back(folder)
+    paths = [folder / name for folder in folders for name in listing.listing_of(folder)]
+    segments = [_segment(each, path, sets_aside=sets_aside) for each in paths]
+    found += segments + [each for folder in folders for each in _acceptances(folder)]
+    found += _cached(folders, path.parent)
+    return Verified(
+        path.stem,
+        path,
+        is_landed,
+        len(segments),
+        sum(each for each in found if isinstance(each, int)),
+        tuple(each for each in found if isinstance(each, Damage)),
+    )
+
+
+def _results(path: Path, *, has_memo: bool, sets_aside: bool) -> int | Damage:
+    """Size of a results file in bytes, if it is whole."""
+    kind = "results file"
+    try:
+        storage_seal.refuse_later(path)
+        seal, end = storage_seal.look(path, storage_seal.RESULTS), storage_seal.hdf5_end(path)
+        is_being_written = storage_seal.is_being_written(path)
+    except LaterFormatError as error:
+        return Damage(path, kind, "of a later format", str(error))
+    except OSError as error:
+        return Damage(
+            path, kind, "unreadable", f"{error.strerror}; see to the disk, or to the rights"
+        )
+    if seal.is_whole(storage_seal.RESULTS):
+        return seal.n_bytes
+    if is_being_written:
+        return Damage(path, kind, "open for writing", hdf5_open.WRITTEN)
+    if end == seal.n_bytes:
+        reason = (
+            "it has no digest: an earlier version landed it, or another program changed it since; "
+            "move it away to have it landed anew"
+        )
+        return Damage(path, kind, "unsealed", reason)
+    if not (has_memo or seal.behind.endswith(storage_seal.RESULTS)) or not path.is_file():
+        return Damage(path, "file", "no results file", "as far as this tells; it stays as it is")
+    aside = path.with_name(path.name + listing.BAD_SUFFIX)
+    return _damaged(kind, path, files.set_aside(path, aside) if sets_aside else path)
+
+
+def _segment(path: Path, results: Path, *, sets_aside: bool) -> int | Damage | None:
+    """Size of a segment in bytes, if it is whole; None if another run has merged it away.
+
+    The results file, where it is the memo's too, was looked at already.
+    """
+    kind = "segment"
+    with contextlib.suppress(OSError):
+        if path.samefile(results):
+            return 0
+    try:
+        return segment.verify(path)
+    except segment.MergedAwayError:
+        return None
+    except segment.DamagedError:
+        return _damaged(kind, path, listing.set_aside(path) if sets_aside else path)
+    except LaterFormatError as error:
+        return Damage(path, kind, "of a later format", str(error))
+    except StorageError as error:
+        return Damage(path, kind, "unreadable", str(error))
+
+
+def _damaged(kind: str, path: Path, aside: Path) -> Damage:
+    moved = f"set aside, was {path.name}" if aside != path else "not set aside: move it away"
+    return Damage(aside, kind, "damaged", f"its content does not match its digest; {moved}")
+
+
+def _cached(folders: Iterable[Path], results: Path) -> Iterator[Damage]:
+    """Look at the values of the cached functions that the code of a memo's folders has called."""
+    codes = filter(None, map(record.read_code, folders))
+    names = {part.replace(":", ".") for code in codes for part in code.parts}
+    reason = "its content does not match its digest; it is computed again when it is asked for"
+    for name in sorted(names):
+        for path in value_store.damaged(results / ".cached" / name):
+            yield Damage(path, "cached value", "damaged", reason)
+
+
+def _acceptances(folder: Path) -> Iterator[Damage]:
+    try:
+        acceptance.accepted(folder)
+    except StorageError as error:
+        yield Damage(folder / acceptance.FOLDER, "acceptance", "damaged", str(error))

@@ -1,0 +1,258 @@
+"""What some points returned, turned into columns.
+
+Points are looked at together. Those that returned alike become one `Part`; a value that no
+results file can hold costs its own point only.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sweeps.errors import OutputError
+from sweeps.outputs import unnamed
+from sweeps.outputs.point import Outputs, Value, measured, named, outputs
+from sweeps.outputs.snapshots import is_xarray
+from sweeps.outputs.types import Part, Variable, digest
+from sweeps.storage import hdf5
+from sweeps.storage.hdf5 import Array
+
+_WANTED = (
+    "a vectorized function returns an array, or a dict of arrays, whose first length is the number "
+    "of points"
+)
+
+_INTEGERS = frozenset({int, np.int64})
+
+_REALS = frozenset({float, np.float64}) | _INTEGERS
+
+_MOST_EXACT = 2**53
+"""Floats have all integers up to it."""
+
+_BOOLS = frozenset({bool, np.bool_})
+
+
+class LengthError(OutputError):
+    """Columns of another length than the points, for which no single point is to blame."""
+
+
+def tabulate(
+    returned: Sequence[Any],
+    keys: npt.NDArray[np.uint64],
+    elapsed: npt.NDArray[np.float32],
+    *,
+    name: str,
+    dims: Mapping[str, Sequence[str]],
+    taken: frozenset[str],
+    units: Mapping[str, str] | None = None,
+) -> tuple[list[Part], list[tuple[int, OutputError]]]:
+    """Turn the returned values of some points into parts.
+
+    Parameters
+    ----------
+    returned : sequence
+        A snapshot for each of n points.
+    keys : numpy.ndarray
+        Shape (n, 2).
+    elapsed : numpy.ndarray
+        Shape (n,).
+    name, dims, taken, units
+        As for `outputs`.
+
+    Returns
+    -------
+    parts : list of Part
+        Together they hold every point that is not refused.
+    refused : list of (int, OutputError)
+        Which points returned what cannot be kept, and why.
+    """
+    groups: dict[object, list[tuple[int, Outputs]]] = {}
+    refused = []
+    for index, value in enumerate(returned):
+        try:
+            made = unnamed.stored(value, outputs(value, name, dims, taken, units), name)
+            groups.setdefault(_signature(made), []).append((index, made))
+        except OutputError as error:
+            refused.append((index, error))
+        except Exception as error:  # whatever an unknown object does when it is looked at
+            reason = f"the returned {type(value).__name__} cannot be read: {type(error).__name__}"
+            refused.append((index, OutputError(f"{reason}: {error}")))
+    return [_part(group, keys, elapsed) for group in groups.values()], refused
+
+
+def uniform(
+    returned: Sequence[Any],
+    *,
+    name: str,
+    dims: Mapping[str, Sequence[str]],
+    taken: frozenset[str],
+    units: Mapping[str, str] | None = None,
+) -> tuple[Variable, ...] | None:
+    """Make the variables of points that all returned the same plain things, column by column.
+
+    None where they did not, or where they are to be refused, one by one: `tabulate` does both. It
+    is for speed only: 10^5 dicts of 3 floats take 0.05 s here, and 3 s one by one.
+    """
+    if not returned:
+        return None
+    first = returned[0]
+    if set(map(type, returned)) == {dict}:
+        if any(tuple(value) != tuple(first) for value in returned):
+            return None
+        columns = {key: _column([value[key] for value in returned]) for key in first}
+    else:
+        columns = {unnamed.NAME: _column(returned)}
+    try:
+        form = unnamed.stored(first, outputs(first, name, dims, taken), name).values
+    except Exception:
+        return None
+    if form.keys() != columns.keys():
+        return None
+    variables = []
+    for key, column in columns.items():
+        if column is None:
+            return None
+        variables.append(Variable(key, column, form[key].dims))
+    return tuple(variables)
+
+
+def columns(
+    returned: Any,
+    n_points: int,
+    *,
+    name: str,
+    dims: Mapping[str, Sequence[str]],
+    taken: frozenset[str],
+    units: Mapping[str, str] | None = None,
+) -> tuple[Variable, ...]:
+    """Make the variables of what a vectorized function returned for `n_points` points.
+
+    Raises
+    ------
+    LengthError
+        Naming an output that has another length than the points, and both lengths.
+    OutputError
+        Naming the output that cannot be kept.
+    """
+    if is_xarray(returned):
+        raise OutputError(f"a vectorized function returned a {type(returned).__name__}: {_WANTED}")
+    columns = {
+        key: measured(f"output {key!r}", value, (units or {}).get(key))
+        for key, value in named(returned, name).items()
+    }
+    for key, (array, _) in columns.items():
+        if array.shape[:1] != (n_points,):
+            has = f"has {len(array)} values" if array.ndim else "is a single value"
+            raise LengthError(f"output {key!r} {has} for {n_points} points: {_WANTED}")
+    made = outputs({key: array[0] for key, (array, _) in columns.items()}, name, dims, taken)
+    form = unnamed.stored(returned, made, name).values
+    # A copy: the function may use its array again, or have returned a column that it was given.
+    return tuple(
+        Variable(key, array.copy(), value.dims, attrs=attrs)
+        for (key, value), (array, attrs) in zip(form.items(), columns.values(), strict=True)
+    )
+
+
+def joined(pieces: Sequence[Sequence[Variable]]) -> tuple[Variable, ...] | None:
+    """Put the variables of points one behind the other; None where they are not alike."""
+    forms = {
+        tuple((v.name, v.dims, v.values.shape[1:], v.values.dtype, repr(v.attrs)) for v in p)
+        for p in pieces
+    }
+    if len(forms) != 1:
+        return None
+    same = zip(*pieces, strict=True)
+    return tuple(
+        dataclasses.replace(vs[0], values=np.concatenate([v.values for v in vs])) for vs in same
+    )
+
+
+def _column(column: Sequence[Any]) -> Array | None:
+    """One array of scalars of one kind, or of arrays of one shape and dtype; None for others."""
+    kinds = set(map(type, column))
+    if kinds <= _BOOLS:
+        return np.array(column, dtype=np.bool_)
+    if kinds <= _REALS:
+        return _reals(column) if kinds & _INTEGERS else np.array(column, dtype=np.float64)
+    if kinds == {str}:
+        return _texts(column)
+    if kinds == {np.ndarray}:
+        forms = {(array.shape, array.dtype) for array in column}
+        (_, dtype), *others = forms
+        is_plain = not others and dtype.kind in "biufc" and dtype.isnative
+        return np.stack(column) if is_plain else None
+    if len(kinds) == 1 and issubclass(kinds.pop(), (complex, np.number)):
+        return np.array(column)
+    return None
+
+
+def _reals(column: Sequence[Any]) -> Array | None:
+    try:  # the integers by themselves, so that those beyond 64 bits are refused beside floats too
+        integers = np.array([v for v in column if type(v) in _INTEGERS], dtype=np.int64)
+    except OverflowError:
+        return None
+    if len(integers) == len(column):
+        return integers
+    if ((integers > _MOST_EXACT) | (integers < -_MOST_EXACT)).any():
+        return None  # the memo keeps them as they are
+    return np.array(column, dtype=np.float64)
+
+
+def _texts(column: Sequence[str]) -> Array | None:
+    made = np.array(column, dtype=object)
+    try:
+        hdf5.encode(made)
+    except OutputError:
+        return None
+    return made
+
+
+def _signature(made: Outputs) -> object:
+    """What must be equal for points to share a part; the length of 1-D values need not."""
+    values = tuple(
+        (
+            name,
+            v.array.dtype.str,
+            v.array.size > 0,  # an empty list has no dtype to insist on
+            v.dims,
+            "free" if v.array.ndim == 1 else v.array.shape,
+            json.dumps(v.attrs, sort_keys=True),
+        )
+        for name, v in made.values.items()
+    )
+    coordinates = tuple(
+        (name, c.dims, digest(c.array), json.dumps(c.attrs, sort_keys=True))
+        for name, c in made.coordinates.items()
+    )
+    return values, coordinates
+
+
+def _part(
+    group: Sequence[tuple[int, Outputs]],
+    keys: npt.NDArray[np.uint64],
+    elapsed: npt.NDArray[np.float32],
+) -> Part:
+    index = np.array([i for i, _ in group])
+    _, first = group[0]
+    variables = tuple(
+        _stack(name, [made.values[name] for _, made in group]) for name in first.values
+    )
+    coordinates = tuple(
+        Variable(name, c.array, c.dims, attrs=c.attrs) for name, c in first.coordinates.items()
+    )
+    return Part(keys[index], elapsed[index], variables, coordinates)
+
+
+def _stack(name: str, values: Sequence[Value]) -> Variable:
+    arrays = [value.array for value in values]
+    first = values[0]
+    if len({array.shape for array in arrays}) > 1:
+        counts = np.array([len(array) for array in arrays], dtype=np.int64)
+        return Variable(name, np.concatenate(arrays), first.dims, counts, first.attrs)
+    stacked = np.stack(arrays) if len(arrays) > 1 else arrays[0][np.newaxis]
+    return Variable(name, stacked, first.dims, None, first.attrs)

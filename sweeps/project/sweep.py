@@ -1,0 +1,271 @@
+"""The subject of a run or a question: an experiment, its code, its keys, its places on disk."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import hashlib
+import json
+import os
+import sys
+import unicodedata
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from sweeps.code import loaded, reads
+from sweeps.code.fingerprint import Fingerprint, edited_since
+from sweeps.declaration.experiment import Experiment
+from sweeps.errors import DeclarationError, SweepsError
+from sweeps.project import discovery, imports
+from sweeps.project.locations import ModuleLocation
+from sweeps.spaces.key_maker import KeyMaker, key_maker
+from sweeps.spaces.space import Space
+from sweeps.storage import paths
+from sweeps.storage.paths import results_folder
+
+FORMAT = 3
+"""Of the results file; another one lands it anew."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Subject:
+    """An experiment with all that is to be known before running or asking.
+
+    Attributes
+    ----------
+    location, attribute : ModuleLocation or None, str
+        Where a worker can import the experiment from; None where it is in ``__main__`` or made
+        inside a function.
+    summary : Fingerprint or None
+        Of the code of the experiment's summary.
+    reads : tuple of Read
+        What its modules have read of results when they were imported, and of files that they name.
+    edited : str or None
+        A file of that code which was edited since it was imported here.
+    scratch : Path or None
+        Folder for segments that are not to be kept, instead of the memo.
+    output : Path or None
+        Where to land, instead of in the folder of results.
+    """
+
+    experiment: Experiment
+    location: ModuleLocation | None
+    attribute: str
+    fingerprint: Fingerprint
+    keys: KeyMaker
+    results: Path
+    summary: Fingerprint | None = None
+    edited: str | None = None
+    scratch: Path | None = None
+    output: Path | None = None
+    reads: tuple[reads.Read, ...] = ()
+
+    @property
+    def memo(self) -> Path:
+        """Folder of the segments."""
+        if self.scratch is not None:
+            return self.scratch
+        return paths.folder(self.results, self.experiment.name, self.fingerprint.digest)
+
+    @property
+    def unwatched(self) -> tuple[str, ...]:
+        """What can change without making anything stale, in words."""
+        return tuple(
+            f"{self.experiment.name!r} starts a program by {starter} at {place}, which cannot be "
+            "told from the source and is not watched: name its files in depends_on"
+            for starter, place in sorted(self.fingerprint.unwatched.items())
+        )
+
+    @property
+    def landed(self) -> Path:
+        """The results file."""
+        return self.output or self.results / f"{self.experiment.name}.h5"
+
+    @property
+    def layout(self) -> str:
+        """Digest of which point stands where."""
+        return self._layout.hexdigest()
+
+    @property
+    def is_only_copy(self) -> bool:
+        """Whether the results file is to hold what the memo then needs no copy of."""
+        return self.experiment.keep == "results" and self.output is None
+
+    @functools.cached_property
+    def _layout(self) -> hashlib.blake2b:
+        """Hash of it; long axes take a while, and a run asks thrice."""
+        return hashlib.blake2b(self.keys.layout(), digest_size=16)
+
+    def over(self, experiment: Experiment) -> Subject:
+        """Make the subject of the same code over another space."""
+        return dataclasses.replace(self, experiment=experiment, keys=key_maker(experiment))
+
+    def state(self, segments: Iterable[str], *, is_summarized: bool = True) -> str:
+        """Digest of all that a results file is made from; an equal state lands an equal file.
+
+        A file without the summary that belongs to it has another one.
+        """
+        made = self.experiment
+        digest = self._layout.copy()
+        said = [FORMAT, made.name, made.about, self.fingerprint.digest]
+        said += [sorted(made.units.items()), sorted(made.dims.items())]
+        said += [sorted(made.constants), sorted(segments)]
+        said += [self.summary.digest] if self.summary is not None and is_summarized else []
+        said += [made.keep] if made.keep != "both" else []
+        digest.update(json.dumps(said).encode())
+        return digest.hexdigest()
+
+
+def resolve(
+    wanted: str | Experiment,
+    *,
+    results: str | os.PathLike[str] | None = None,
+    experiments: str | os.PathLike[str] | None = None,
+    axes: Mapping[str, Any] | None = None,
+    space: Space | None = None,
+    only: str | None = None,
+) -> Subject:
+    """Find an experiment, by name or as it is, and find out what is to be known of it.
+
+    By name, its modules are imported anew where data is newer that they may have read.
+
+    Raises
+    ------
+    SweepsError
+        For names and values that cannot be.
+    """
+
+    def as_it_is_now() -> Subject:
+        declared, location = _declared(wanted, experiments)
+        return _resolve(declared, location, results_folder(results), axes, space, only)
+
+    found = as_it_is_now()
+    if isinstance(wanted, str) and _is_of_older_data(found):
+        imports.forget_loaded_modules()
+        found = as_it_is_now()
+    return found
+
+
+def _declared(
+    wanted: str | Experiment, experiments: str | os.PathLike[str] | None
+) -> tuple[Experiment, ModuleLocation | None]:
+    if isinstance(wanted, Experiment):
+        return wanted, _location_of(wanted.module)
+    if isinstance(wanted, str):
+        found = discovery.find(wanted, experiments)
+        return found.experiment, found.location
+    raise DeclarationError(f"{wanted!r} is no experiment: give its name or the experiment")
+
+
+def _is_of_older_data(found: Subject) -> bool:
+    code = found.fingerprint
+    if reads.outdated(code, found.results) is not None:
+        return True
+    return loaded.data_since(code.modules, code.data, found.experiment.declared_ns) is not None
+
+
+def _resolve(
+    declared: Experiment,
+    location: ModuleLocation | None,
+    results: Path,
+    axes: Mapping[str, Any] | None,
+    space: Space | None,
+    only: str | None,
+) -> Subject:
+    attribute = _attribute_of(declared) if location is not None else ""
+    experiment = declared if space is None else declared.with_space(space)
+    if axes:
+        from sweeps.declaration.resweep import resweep  # few runs need it, and 5 ms are seen
+
+        experiment = resweep(experiment, axes)
+    if only is not None:
+        from sweeps.declaration.only import restrict
+
+        experiment = restrict(experiment, only)
+    _refuse_clash(results, experiment.name)
+    code = experiment.identify()
+    looks = reads.Looks(results, functools.partial(_given, results))
+    summary, since_ns = experiment.identify_summary(), experiment.registered.declared_ns
+    folder = paths.folder(results, experiment.name, "")
+    identity = reads.settled(code.digest, folder, looks)
+    return Subject(
+        experiment,
+        location if attribute else None,
+        attribute,
+        dataclasses.replace(code, digest=identity),
+        key_maker(experiment),
+        results,
+        summary,
+        edited_since(summary.modules, since_ns) if summary is not None else None,
+        reads=(*reads.at_import(code, results), *reads.named(code, results, experiment.name)),
+    )
+
+
+def changed_reads(subject: Subject, folder: Path) -> dict[str, str]:
+    """Return what the points in a folder have read of results that is not so any more -> file."""
+    return reads.changes(
+        folder, reads.Looks(subject.results, functools.partial(_given, subject.results))
+    )
+
+
+def given(subject: Subject, *, has_space: bool) -> str:
+    """Return the identity of what a run of a subject gives; of its space where that counts."""
+    made, keys = subject.experiment, subject.keys
+    tables = [*(c.table for c in made.space.columns.values()), *made.constants.values()]
+    counts = has_space or any(table.objects for table in tables)  # there is code behind labels
+    said = keys.layout() if counts else keys.constant.tobytes()
+    return hashlib.blake2b(subject.fingerprint.digest.encode() + said, digest_size=16).hexdigest()
+
+
+def _given(results: Path, name: str, has_space: bool) -> str:
+    """Return what `given` says of an experiment as it is now; empty where it is not there."""
+    module, _, short = name.rpartition(".")
+    living = getattr(sys.modules.get(module), "__dict__", {}).copy().values()
+    found = [each for each in living if type(each) is Experiment and each.name == short]
+    try:
+        made = found[0] if found else discovery.find(name).experiment
+        return given(_resolve(made, None, results, None, None, None), has_space=has_space)
+    except SweepsError:
+        return ""
+
+
+def _refuse_clash(results: Path, name: str) -> None:
+    """Refuse a name that the filesystem takes for that of another experiment with results.
+
+    Some know no difference between upper and lower case; what is there bears the other name.
+    """
+    for path in (results / f"{name}.h5", paths.folder(results, name, "")):
+        if not os.path.lexists(path):
+            continue
+        with contextlib.suppress(OSError):  # who reads it will say why it cannot be read
+            names = [unicodedata.normalize("NFC", each) for each in os.listdir(path.parent)]  # noqa: PTH208
+            if path.name not in names:
+                folded = path.name.casefold()
+                others = [each for each in names if each.casefold() == folded]
+                raise DeclarationError(
+                    f"{path} is to the filesystem what {' or '.join(others)} is, which another "
+                    f"experiment made: give {name!r} a name that differs by more than its case"
+                )
+
+
+def _location_of(module: str) -> ModuleLocation | None:
+    """Where a module that is imported here can be imported from elsewhere."""
+    file = getattr(sys.modules.get(module), "__file__", None)
+    if module == "__main__" or file is None:
+        return None
+    package, _, _ = module.rpartition(".")
+    folder = Path(file).parent
+    if package and "." not in package and not (folder / "__init__.py").exists():
+        return ModuleLocation(package, str(folder), module)
+    is_package = Path(file).name == "__init__.py"
+    root = [folder, *folder.parents][module.count(".") + is_package]
+    return ModuleLocation("", str(root), module)
+
+
+def _attribute_of(experiment: Experiment) -> str:
+    """Name under which an experiment's module has it; empty where it has not."""
+    module = sys.modules.get(experiment.module)
+    variables = vars(module) if module is not None else {}
+    return next((name for name, value in variables.copy().items() if value is experiment), "")

@@ -1,0 +1,153 @@
+"""The points of a results file whose memo is gone, before the file is replaced.
+
+As where somebody has copied the file alone from elsewhere, or removed the memo. The file says of
+its points what a segment says, so it becomes one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sweeps.errors import StorageError
+from sweeps.memo import index as memo
+from sweeps.memo import listing, results_segment, segment
+from sweeps.memo.segment import Segment
+from sweeps.project.sweep import Subject
+from sweeps.results.state import held_attributes
+from sweeps.storage import disk, files, hdf5, hdf5_open, paths, seal
+from sweeps.text import count
+from sweeps.text import path as shown
+
+_CHUNK_BYTES = 2**20
+
+
+class _Orphan(NamedTuple):
+    """A results file with points that the memo has not.
+
+    Attributes
+    ----------
+    folder : Path
+        Where the segments of its code are, or would be.
+    segment : Segment or None
+        What it is as a segment, if that has all of its points.
+    """
+
+    path: Path
+    folder: Path
+    n_done: int
+    segment: Segment | None
+
+
+def scan(subject: Subject, held: Mapping[str, Any]) -> memo.Index:
+    """Read what the memo has, and what a run would adopt; `held` is as for `adopt`."""
+    index = memo.scan(subject.memo)
+    for orphan in _orphans(subject, held):
+        if orphan.segment is not None and orphan.folder == subject.memo:
+            name = _name(orphan.path)
+            segments = {**index.segments, name: orphan.segment}
+            index = memo.Index(index.folder, segments, index.bad)
+    return index
+
+
+def adopt(subject: Subject, held: Mapping[str, Any]) -> None:
+    """Make segments of results files that a landing may replace and whose points are nowhere else.
+
+    Parameters
+    ----------
+    held : mapping
+        Attributes of the one where the subject lands.
+
+    Raises
+    ------
+    StorageError
+        For one that cannot be a segment: its points would be lost.
+    """
+    orphans = _orphans(subject, held)
+    for each in orphans:
+        if each.segment is None and each.path == subject.landed:
+            raise StorageError(
+                f"{shown(each.path)} holds {count(each.n_done, 'finished point')} that "
+                f"{shown(each.folder)} does not have, and would be replaced: copy the folder .memo/"
+                f"{subject.experiment.name} too from where the file is from; or move the file "
+                "away, or land elsewhere with --output or --results, to compute its points anew"
+            )
+    for each in orphans:
+        if each.segment is not None:
+            files.make_folder(each.folder)
+            _name_as_segment(each)
+
+
+def _name_as_segment(orphan: _Orphan) -> None:
+    with contextlib.suppress(OSError), files.linked(orphan.path, orphan.folder) as new:
+        # Who reads the segment checks its digest; others may have replaced the file meanwhile.
+        if held_attributes(new).get("fingerprint") == orphan.folder.name:
+            disk.replace(new, orphan.folder / _name(new))
+            disk.flush_folder(orphan.folder)
+        return
+    files.commit(orphan.folder / _name(orphan.path), _content(orphan.path))  # no links here
+
+
+def _content(path: Path) -> Iterator[bytes]:
+    descriptor = disk.open_to_read(path)
+    try:
+        while chunk := disk.read(descriptor, _CHUNK_BYTES):
+            yield chunk
+    finally:
+        disk.close(descriptor)
+
+
+def _has_any(folder: Path, code: str) -> bool:
+    """Whether the memo has results of some code, which a file names."""
+    return code.isalnum() and bool(listing.listing_of(folder / code))
+
+
+def _name(path: Path) -> str:
+    return listing.name_of(seal.held(path, seal.RESULTS) or b"")
+
+
+def _orphans(subject: Subject, held: Mapping[str, Any]) -> list[_Orphan]:
+    usual = subject.results / f"{subject.experiment.name}.h5"
+    seen = {subject.landed: held}
+    if usual != subject.landed:
+        seen[usual] = held_attributes(usual)
+    found = (_orphan(subject, path, says) for path, says in seen.items())
+    return [each for each in found if each is not None]
+
+
+def _orphan(subject: Subject, path: Path, held: Mapping[str, Any]) -> _Orphan | None:
+    """Look whether a results file has points that the memo has not; a few times at little cost."""
+    name, code, n_done = subject.experiment.name, held.get("fingerprint"), held.get("n_done")
+    if held.get("experiment") != name or type(n_done) is not int or not n_done:
+        return None
+    if type(code) is not str or not code.isalnum():  # it becomes the name of a folder
+        return None
+    folder = paths.folder(subject.results, name, code)
+    if code != subject.fingerprint.digest and folder.parent.is_dir() and not folder.is_dir():
+        return None  # `clean` has removed what earlier code computed
+    names, digest = set(listing.listing_of(folder)), seal.held(path, seal.RESULTS)
+    if digest is not None and listing.name_of(digest) in names:
+        return None
+    with hdf5_open.open_read(path) as file, hdf5_open.damaged(path):
+        if (
+            hdf5.plain(file.attrs.get("fingerprint")) != code
+        ):  # another run has landed since, of its own memo
+            return None
+        says = results_segment.MEMO in file
+        n_others, segments, accepted = results_segment.origin(file) if says else (n_done, (), ())
+    if accepted and all(_has_any(folder.parent, code) for code in accepted):
+        n_others = 0  # these are where they were accepted from
+    if (segments and names.issuperset(segments)) or (names and not says):
+        return None
+    if not says:  # of an earlier version
+        return _Orphan(path, folder, n_done, None)
+    whole = None if digest is None else segment.of_results(path, code)
+    if whole is None:  # a program has changed it
+        return None if names else _Orphan(path, folder, n_done, None)
+    index = memo.scan(folder)
+    is_known = all((index.find(part.keys) >= 0).all() for part in whole.parts)
+    if is_known and (index.segments or not n_others):
+        return None
+    return _Orphan(path, folder, n_done, None if n_others else whole)

@@ -1,0 +1,368 @@
+"""From a space and the memo to the sheet that landing writes, slab by slab."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sweeps import text
+from sweeps.declaration.experiment import Experiment
+from sweeps.memo import copy, lookup
+from sweeps.memo import index as memo
+from sweeps.memo.reader import Reader
+from sweeps.memo.results_segment import Kept
+from sweeps.outputs import failures as outputs_failures
+from sweeps.outputs import misfits as outputs_misfits
+from sweeps.outputs import schema, unnamed
+from sweeps.outputs.failures import Failure
+from sweeps.outputs.types import Header
+from sweeps.results.contents import Coordinate, Failures, Output, Sheet
+from sweeps.spaces import quantities
+from sweeps.spaces.axes import ABSENT
+from sweeps.spaces.key_maker import STEP, KeyMaker
+from sweeps.spaces.values import Values
+from sweeps.storage.hdf5 import STATUS, Array
+
+_MOST_SAID = 300
+
+_PADDED_BYTES = 2**30
+
+_MOST_PADDING = 100
+"""Arrays of different shapes are padded to so much, or else to so many times what they take."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Gathered:
+    """Which entry of the memo stands where in a space.
+
+    Attributes
+    ----------
+    entries : numpy.ndarray
+        Shape (n_positions,), the entry of the memo with a point's values, or -1.
+    status : numpy.ndarray
+        Shape (n_positions,), int8.
+    failures : mapping of int to Failure
+        By position.
+    agreement : Agreement
+    parts : tuple of int
+        Numbers of the parts that fit, in the order of their first points.
+    n_refused : int
+        Failed points that the memo has values of, of which none fits those of the others.
+    left_out : mapping of int to collection of str
+        By number of the part, outputs that do not fit those of the others, beside some that do.
+    told : tuple of str
+        What a user should know of outputs that do not fit.
+    """
+
+    experiment: Experiment
+    index: memo.Index
+    entries: lookup.Entries
+    status: npt.NDArray[np.int8]
+    failures: Mapping[int, Failure]
+    agreement: schema.Agreement
+    parts: tuple[int, ...]
+    n_refused: int
+    left_out: Mapping[int, Collection[str]] = dataclasses.field(default_factory=dict)
+    told: tuple[str, ...] = ()
+
+    def count(self, status: str) -> int:
+        """Points of a status, as in `STATUS`."""
+        return int(np.count_nonzero(self.status == STATUS[status]))
+
+
+def gather(experiment: Experiment, maker: KeyMaker, index: memo.Index) -> Gathered:
+    """Find every point of a space in the memo, and the form that their outputs agree on."""
+    matched = lookup.match(maker, index)
+    entries, first = matched.entries, matched.first
+    status = np.where(entries >= 0, np.int8(STATUS["done"]), np.int8(STATUS["missing"]))
+    if maker.space.accepted is not None:
+        is_excluded = np.ones(len(status), dtype=bool)
+        is_excluded[maker.space.accepted] = False
+        status[is_excluded] = STATUS["excluded"]
+    failures = _find_failures(maker, index, np.flatnonzero(status == STATUS["missing"]))
+    status[list(failures)] = STATUS["failed"]
+    in_order = sorted(first, key=first.__getitem__)
+    forms = _forms(experiment, index, in_order, entries)
+    agreement = _agree(experiment, index, in_order, forms, entries)
+    agreement = _converted(experiment, index, in_order, agreement)
+    first_of = [first[part] for part in in_order]
+    refused = _refuse(
+        experiment, index, agreement, list(zip(in_order, first_of, strict=True)), entries
+    )
+    entries[list(refused)] = -1
+    status[list(refused)] = STATUS["failed"]
+    fitting = tuple(p for n, p in enumerate(in_order) if n not in agreement.refused)
+    left_out = {
+        in_order[number]: tuple(misfits)
+        for number, misfits in agreement.left_out.items()
+        if number not in agreement.refused
+    }
+    told = tuple(outputs_misfits.tell(experiment, agreement, first_of))
+    return Gathered(
+        *(experiment, index, entries, status, failures | refused, agreement, fitting),
+        len(refused),
+        left_out,
+        told,
+    )
+
+
+def _agree(
+    experiment: Experiment,
+    index: memo.Index,
+    in_order: Sequence[int],
+    forms: Sequence[schema.PartForm],
+    entries: lookup.Entries,
+) -> schema.Agreement:
+    """Find the form that outputs agree on, in which a few points make the file no giant.
+
+    Arrays of different shapes are padded; where that would take far more than all of them do, the
+    shape of the first one counts.
+    """
+    agree = functools.partial(outputs_misfits.agree, experiment)
+    agreement = agree(forms)
+    ragged = _padded(agreement)
+    if not ragged:
+        return agreement
+    part_of = np.searchsorted(index.starts, entries[entries >= 0], side="right") - 1
+    n_points = np.bincount(part_of, minlength=len(index.parts))
+    used = dict.fromkeys(ragged, 0)
+    for part, (headers, _) in zip(in_order, forms, strict=True):
+        for h in headers:
+            if h.name in used:
+                used[h.name] += int(n_points[part]) * math.prod(h.shape) * h.dtype.itemsize
+    fixed = {
+        dim
+        for name, agreed in ragged.items()
+        for dim in agreed.dims
+        if len(entries) * math.prod(agreed.shape) * agreed.dtype.itemsize
+        > max(_PADDED_BYTES, _MOST_PADDING * used[name])
+    }
+    if not fixed:
+        return agreement
+    return agree(forms, fixed=fixed)
+
+
+def _converted(
+    experiment: Experiment, index: memo.Index, in_order: Sequence[int], agreement: schema.Agreement
+) -> schema.Agreement:
+    """Have quantities converted whose unit is declared otherwise since they were computed."""
+    made = dict(agreement.outputs)
+    for name in made.keys() & experiment.units.keys():
+        unit = experiment.units[name]
+        for part in in_order:
+            for h in index.parts[part].variables:
+                is_own = unnamed.shown(h.name, experiment.name) == name
+                library = h.attrs.get(quantities.LIBRARY) if is_own else None
+                if library is None or h.attrs[quantities.UNITS] == unit:
+                    continue
+                if (wanted := quantities.declared(unit, library)) is not None:
+                    dtype = np.result_type(made[name].dtype, np.float64)
+                    made[name] = dataclasses.replace(made[name], dtype=dtype, attrs=wanted.attrs)
+    return dataclasses.replace(agreement, outputs=made)
+
+
+def _padded(agreement: schema.Agreement) -> dict[str, schema.Agreed]:
+    """Arrays of different shapes."""
+    return {n: a for n, a in agreement.outputs.items() if a.is_ragged and len(a.dims) > 1}
+
+
+def _find_failures(
+    maker: KeyMaker, index: memo.Index, missing: npt.NDArray[np.int64]
+) -> dict[int, Failure]:
+    """Failures, by position, of points without values."""
+    failed = list(index.failures.values())
+    found = {}
+    for start in range(0, len(missing) if failed else 0, STEP):
+        positions = missing[start : start + STEP]
+        places = index.find_failed(maker(positions))
+        at = places >= 0
+        for position, place in zip(positions[at].tolist(), places[at].tolist(), strict=True):
+            found[position] = failed[place]
+    return found
+
+
+def first_failure(gathered: Gathered) -> str:
+    """Say which point is the first that failed, and why; empty where none has."""
+    if not gathered.failures:
+        return ""
+    position = min(gathered.failures)
+    failure = gathered.failures[position]
+    (params,) = gathered.experiment.space.parameters_at(np.array([position]), labels=True)
+    message = outputs_failures.shortened(" ".join(failure.message.split()), _MOST_SAID)
+    return f"{text.parameters(params)}: {failure.type}: {message}".removesuffix(": ")
+
+
+def count_refused(experiment: Experiment, maker: KeyMaker, index: memo.Index) -> int:
+    """Count the points that have values which do not fit those of the others."""
+    every = [
+        ([outputs_misfits.settled(h, experiment) for h in p.variables], p.coordinates)
+        for p in index.parts
+    ]
+    agreement = outputs_misfits.agree(experiment, every)
+    if not (agreement.left_out or _padded(agreement)):
+        return 0
+    return gather(experiment, maker, index).n_refused
+
+
+def _forms(
+    experiment: Experiment, index: memo.Index, parts: list[int], entries: lookup.Entries
+) -> list[schema.PartForm]:
+    """Outputs and coordinates of parts, with the lengths that points of the space have."""
+
+    @functools.cache
+    def is_used() -> npt.NDArray[np.bool_]:
+        found = np.zeros(index.starts[-1], dtype=bool)
+        found[entries[entries >= 0]] = True
+        return found
+
+    def used(part: int, header: Header) -> Header:
+        header = outputs_misfits.settled(header, experiment)
+        if header.counts is None:
+            return header
+        counts = header.counts[is_used()[index.starts[part] : index.starts[part + 1]]]
+        return dataclasses.replace(header, counts=counts, shape=(int(counts.max()),))
+
+    return [
+        ([used(p, h) for h in index.parts[p].variables], index.parts[p].coordinates) for p in parts
+    ]
+
+
+def _refuse(
+    experiment: Experiment,
+    index: memo.Index,
+    agreement: schema.Agreement,
+    parts: list[tuple[int, int]],
+    entries: lookup.Entries,
+) -> dict[int, Failure]:
+    """Failures, by position, of the points whose parts do not fit the others."""
+    if not agreement.refused:
+        return {}
+    reasons = {
+        parts[number][0]: outputs_misfits.reason(experiment, misfit, [at for _, at in parts])
+        for number, misfit in agreement.refused.items()
+    }
+    part_of = np.searchsorted(index.starts, entries, side="right") - 1
+    at = np.flatnonzero(np.isin(part_of, list(reasons)))
+    failures = {}
+    for position, part in zip(at.tolist(), part_of[at].tolist(), strict=True):
+        first, second = index.parts[part].keys[entries[position] - index.starts[part]].tolist()
+        reason = reasons[part]
+        failures[position] = Failure((first, second), "output", "OutputError", reason, "")
+    return failures
+
+
+@contextlib.contextmanager
+def sheet(
+    gathered: Gathered, attributes: Mapping[str, Any], kept: Kept | None = None
+) -> Iterator[Sheet]:
+    """Make the sheet that landing writes; the memo's files are open for that long."""
+    space, index = gathered.experiment.space, gathered.index
+    units = gathered.experiment.units
+    coordinates = list(_coordinates(gathered, units))
+    with contextlib.ExitStack() as stack:
+        name = gathered.experiment.name
+        reader = Reader(
+            index, gathered.entries, gathered.parts, nameless=name, left_out=gathered.left_out
+        )
+        stack.callback(reader.close)
+        outputs = [
+            output
+            for agreed in gathered.agreement.outputs.values()
+            for output in _outputs(reader, agreed, units)
+        ]
+        yield Sheet(
+            sizes=space.sizes,
+            coordinates=coordinates,
+            outputs=outputs,
+            status=gathered.status,
+            elapsed=reader.elapsed,
+            failures=_failures(gathered.failures),
+            attributes=attributes,
+            kept=kept,
+            rounded=reader.rounded,
+        )
+
+
+def _coordinates(gathered: Gathered, units: Mapping[str, str]) -> Iterator[Coordinate]:
+    experiment = gathered.experiment
+    space = experiment.space
+    for name, column in space.columns.items():
+        dims = space.dims_of(name)
+        shape = tuple(space.sizes[dim] for dim in dims)
+        codes = column.at(np.arange(math.prod(shape)))
+        missing = (codes == ABSENT).reshape(shape)
+        if missing.all():  # a derived one that no point has
+            continue
+        shown = column.table.coordinate(np.maximum(codes, 0)).reshape(shape)
+        shown, attrs = _in_unit(column.table, shown, units.get(name))
+        yield Coordinate(name, dims, shown, missing if missing.any() else None, attrs)
+    for name, table in experiment.constants.items():
+        if name not in space.parameters:
+            value = np.asarray(table.coordinate()).reshape(())
+            value, attrs = _in_unit(table, value, units.get(name))
+            yield Coordinate(name, (), value, None, attrs)
+    for name, variable in gathered.agreement.coordinates.items():
+        attrs = {**quantities.public(variable.attrs), **_attrs(units, name)}
+        yield Coordinate(name, variable.dims, variable.values, None, attrs)
+
+
+def _in_unit(table: Values, shown: Array, unit: str | None) -> tuple[Array, dict[str, Any]]:
+    """Give values of a parameter their unit; quantities are converted to one that is declared."""
+    if table.kind != "quantity":
+        return shown, {} if unit is None else {"units": unit}
+    own = quantities.unit_of(table.element(0))
+    wanted = quantities.declared(unit or own.text, own.library) or own
+    if unit is None or not quantities.is_convertible(own.attrs, unit):
+        return shown, {"units": own.text}
+    factor, offset = quantities.factors(own.attrs, wanted.attrs) or (1.0, 0.0)
+    return shown * factor + offset, {"units": unit}
+
+
+def _attrs(units: Mapping[str, str], name: str) -> dict[str, Any]:
+    return {"units": units[name]} if name in units else {}
+
+
+def _failures(failures: Mapping[int, Failure]) -> Failures:
+    at = sorted(failures)
+    listed = [failures[position] for position in at]
+    return Failures(
+        positions=np.array(at, dtype=np.int64),
+        kind=[f.kind for f in listed],
+        type=[f.type for f in listed],
+        message=[f.message for f in listed],
+        traceback=[f.place for f in listed],
+        attempts=np.array([f.attempts for f in listed], dtype=np.int64),
+    )
+
+
+def _outputs(reader: Reader, agreed: schema.Agreed, units: Mapping[str, str]) -> Iterator[Output]:
+    holes = reader.has_holes(agreed.name)
+    extents = [] if holes or agreed.is_ragged else reader.extents(agreed)
+    yield Output(
+        agreed.name,
+        agreed.dtype,
+        agreed.dims,
+        agreed.shape,
+        {**quantities.public(agreed.attrs), **_attrs(units, agreed.name)},
+        holes or agreed.is_ragged,
+        lambda start, stop: reader.read(agreed, start, stop),
+        functools.partial(copy.copy, extents) if extents else None,
+    )
+    for axis, (name, dim) in enumerate(zip(agreed.count_names, agreed.dims, strict=False)):
+        along = f" along {dim}" if len(agreed.dims) > 1 else ""
+        yield Output(
+            name,
+            np.dtype(np.int64),
+            (),
+            (),
+            {"long_name": f"number of values of {agreed.name}{along}"},
+            holes,
+            functools.partial(reader.read_counts, agreed, axis),
+        )

@@ -1,0 +1,235 @@
+"""What a results file holds, before it is written: labelled arrays, and whether they can be one.
+
+Nothing here touches a disk; `sweeps.results.write` writes what is described here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sweeps.errors import OutputError
+from sweeps.storage import hdf5
+
+if TYPE_CHECKING:
+    from sweeps.memo.results_segment import Kept
+
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+Copy = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Coordinate:
+    """Values along dimensions: an axis where ``dims == (name,)``, else an auxiliary coordinate.
+
+    `missing` is a mask of the shape of `values`, or None where nothing is missing.
+    """
+
+    name: str
+    dims: tuple[str, ...]
+    values: Array
+    missing: Array | None = None
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_axis(self) -> bool:
+        """Whether it is the coordinate of a dimension."""
+        return self.dims == (self.name,)
+
+
+@dataclass(frozen=True)
+class Output:
+    """One output of all points, read slab by slab.
+
+    Attributes
+    ----------
+    dtype : numpy.dtype
+        Of the values; object and any dtype of strings mean str.
+    dims, shape : tuple
+        The output's own dimensions, behind those of the space, and their sizes.
+    has_missing : bool
+        Whether `read` gives any mask with a True in it.
+    read : callable
+        ``read(start, stop)`` gives the values of the points ``start`` to ``stop`` of the
+        flattened (C order) space, of shape ``(stop - start, *shape)``, and None or a mask of
+        those missing, of shape ``(stop - start,)`` or that of the values. It is called for one
+        slab after the other; once more from 0 where a value turns out to equal the fill value.
+    copy : callable or None
+        ``copy(descriptor, offset)`` does what landing would do with all that `read` gives: it
+        writes the bytes of all values at a place in a file.
+    """
+
+    name: str
+    dtype: np.dtype[Any]
+    dims: tuple[str, ...]
+    shape: tuple[int, ...]
+    attrs: Mapping[str, Any]
+    has_missing: bool
+    read: Callable[[int, int], tuple[Array, Array | None]]
+    copy: Copy | None = None
+
+
+@dataclass(frozen=True)
+class Failures:
+    """The failed points, one row each; `positions` are flat, in C order over the space.
+
+    A `traceback` stops before the message that it would end with.
+    """
+
+    positions: Array
+    kind: Sequence[str]
+    type: Sequence[str]
+    message: Sequence[str]
+    traceback: Sequence[str]
+    attempts: Array
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """The labelled arrays of one group of a results file.
+
+    Attributes
+    ----------
+    sizes : mapping of str to int
+        The dimensions of the space, in order; none for a single point.
+    coordinates : sequence of Coordinate
+        Along dimensions of the space or of outputs.
+    outputs : sequence of Output
+    """
+
+    sizes: Mapping[str, int]
+    coordinates: Sequence[Coordinate]
+    outputs: Sequence[Output]
+
+
+@dataclass(frozen=True)
+class Sheet(Arrays):
+    """The arrays of the space, and what else a results file says of it.
+
+    Attributes
+    ----------
+    status : ndarray of int8, shape (n_points,)
+        As in `STATUS`.
+    elapsed : callable
+        ``elapsed(start, stop)`` gives the seconds that the points ``start`` to ``stop`` took,
+        float32; NaN for points that are not done.
+    failures : Failures
+    attributes : mapping of str to str, int or float
+        The provenance, as attributes of the root, or datasets of `GROUP` where it is long.
+    kept : Kept or None
+        What of it the memo has no other copy of.
+    rounded : collection of str
+        Outputs some of whose integers are floats here, and others; known once all are read.
+    """
+
+    status: Array
+    elapsed: Callable[[int, int], Array]
+    failures: Failures
+    attributes: Mapping[str, Any]
+    kept: Kept | None = None
+    rounded: Collection[str] = ()
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What is made from a results file when all else is in it, and added to it.
+
+    Attributes
+    ----------
+    arrays : callable
+        From the path of the file to the arrays of the group `SUMMARY`. It raises `SummaryError`
+        where there is nothing to add.
+    attributes : mapping
+        Of the group.
+    source : str
+        Of the code that makes it.
+    root_attributes : mapping
+        In the place of those of the sheet, once the group is there.
+    """
+
+    arrays: Callable[[Path], Arrays]
+    attributes: Mapping[str, Any]
+    source: str
+    root_attributes: Mapping[str, str]
+
+
+def as_output(coordinate: Coordinate) -> Output:
+    """See a coordinate as the output of a single point."""
+    values, missing = coordinate.values, coordinate.missing
+
+    def read(start: int, stop: int) -> tuple[Array, Array | None]:
+        return values[np.newaxis], None if missing is None else missing[np.newaxis]
+
+    return Output(
+        name=coordinate.name,
+        dtype=values.dtype,
+        dims=coordinate.dims,
+        shape=values.shape,
+        attrs=coordinate.attrs,
+        has_missing=missing is not None and bool(missing.any()),
+        read=read,
+    )
+
+
+def all_sizes(arrays: Arrays) -> dict[str, int]:
+    """Collect the sizes of all dimensions: the space's, then those of outputs, then the others.
+
+    Raises
+    ------
+    OutputError
+        Where two disagree, or a variable of several dimensions is named as one of them.
+    """
+    sizes = dict(arrays.sizes)
+    labelled = [(output.name, output.dims, output.shape) for output in arrays.outputs]
+    labelled += [(c.name, c.dims, c.values.shape) for c in arrays.coordinates]
+    for name, dims, shape in labelled:
+        for dim, size in zip(dims, shape, strict=True):
+            if sizes.setdefault(dim, size) != size:
+                raise OutputError(
+                    f"{name!r} has {size} values along {dim!r}, which has {sizes[dim]} elsewhere; "
+                    "give its dimension a name of its own."
+                )
+    for output in arrays.outputs:
+        if len({*arrays.sizes, *output.dims}) < len(arrays.sizes) + len(output.dims):
+            raise OutputError(
+                f"{output.name!r} has the dimensions {(*arrays.sizes, *output.dims)}, "
+                "of which two have the same name; rename one."
+            )
+    return sizes
+
+
+def check_names(arrays: Arrays, groups: Collection[str] = ()) -> None:
+    """Refuse names that some reader cannot have, or cannot tell apart.
+
+    Parameters
+    ----------
+    arrays : Arrays
+    groups : collection of str
+        Names of groups that stand beside the arrays.
+
+    Raises
+    ------
+    OutputError
+        Naming them.
+    """
+    auxiliary = [c.name for c in arrays.coordinates if not c.is_axis]
+    names = [*all_sizes(arrays), *auxiliary, *(output.name for output in arrays.outputs)]
+    for name in names:
+        hdf5.check_name(name)
+    for name in auxiliary:
+        if " " in name:
+            raise OutputError(f"cannot name a coordinate {name!r}: CF lists them between blanks.")
+    for group in hdf5.clashing([*names, *groups]):
+        listed = " and ".join(map(repr, group))
+        raise OutputError(f"the names {listed} are one to some readers; rename one.")
+
+
+def auxiliary_names(arrays: Arrays, dims: Sequence[str]) -> list[str]:
+    """List the coordinates, other than axes, of a variable with these dimensions."""
+    return [c.name for c in arrays.coordinates if not c.is_axis and set(c.dims) <= set(dims)]

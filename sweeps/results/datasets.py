@@ -1,0 +1,308 @@
+"""Labelled arrays → datasets of an HDF5 group, labelled so that any reader understands them."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import h5py
+import numpy as np
+
+from sweeps.results.contents import (
+    Array,
+    Arrays,
+    Copy,
+    Output,
+    all_sizes,
+    as_output,
+    auxiliary_names,
+)
+from sweeps.storage import hdf5
+
+# Slabs bound the memory. Small ones use the same memory again and again, which is twice as fast as
+# touching new memory where that is slow, as on virtual machines.
+SLAB_BYTES = 4 * 2**20
+
+# What netCDF-C writes, and looks for, in a dimension scale that is no variable.
+_NO_VARIABLE = "This is a netCDF dimension but not a netCDF variable.%10d"
+
+# xarray up to 2025 turns floats with such units into timedelta64. UDUNITS' symbols mean the same
+# and leave floats alone.
+_SYMBOLS = {
+    "days": "d",
+    "hours": "h",
+    "minutes": "min",
+    "seconds": "s",
+    "milliseconds": "ms",
+    "microseconds": "us",
+    "nanoseconds": "ns",
+}
+
+# By bytes: netCDF-C's own fill values, save that of 8 bytes, which no double is exactly. The double
+# before, -2^63, Octave 7.3 does not find in int64.
+_INTEGER_FILL = {1: -127, 2: -(2**15) + 1, 4: -(2**31) + 1, 8: -(2**63) + 1024}
+
+_MANY = 2**12
+
+# As HDF5 declares it.
+_USER = np.dtype([("dataset", h5py.ref_dtype), ("dimension", np.intc)], align=True)
+
+
+class Written(NamedTuple):
+    """What came of writing.
+
+    Attributes
+    ----------
+    scales : dict of str to Scale
+        The dimension scales, by name; `refer_back` when all that has them is written.
+    left_out : list of (Copy, int)
+        What is still to copy values, and to which place of the file, once HDF5 has closed it.
+    """
+
+    scales: dict[str, Scale]
+    left_out: list[tuple[Copy, int]]
+
+
+class Scale(NamedTuple):
+    """A dimension scale, and the datasets and axes that have it."""
+
+    dataset: h5py.Dataset
+    users: list[tuple[h5py.Reference, int]]
+
+
+def write(group: h5py.Group, arrays: Arrays) -> Written:
+    """Write dimensions, coordinates and outputs into a group."""
+    scales, left_out = _scales(group, arrays), list[tuple[Copy, int]]()
+    for coordinate in arrays.coordinates:
+        if not coordinate.is_axis:
+            dataset = variable(group, as_output(coordinate), ())
+            label(dataset, coordinate.dims, scales, coordinate.attrs)
+    for output in arrays.outputs:
+        dims = (*arrays.sizes, *output.dims)
+        names = " ".join(auxiliary_names(arrays, dims))
+        attrs = {**output.attrs, **({"coordinates": names} if names else {})}
+        if output.copy is None:
+            dataset = variable(group, output, tuple(arrays.sizes.values()))
+        else:
+            dataset = _reserve(group, output, tuple(arrays.sizes.values()))
+            left_out.append((output.copy, dataset.id.get_offset()))
+        if dataset.dtype.kind == "f":  # without it GDAL shows 0 for NaN, and CDO counts it
+            attrs = {"_FillValue": dataset.dtype.type(np.nan), **attrs}
+        label(dataset, dims, scales, attrs)
+    return Written(scales, left_out)
+
+
+def _scales(group: h5py.Group, arrays: Arrays) -> dict[str, Scale]:
+    """Make every dimension: its axis where there is one, else netCDF's bare dimension."""
+    axes = {c.name: c for c in arrays.coordinates if c.is_axis}
+    scales = {}
+    for dim, size in all_sizes(arrays).items():
+        if dim in axes:
+            scale = variable(group, as_output(axes[dim]), ())
+            scale.make_scale(dim)
+            attributes(scale, axes[dim].attrs)
+        else:
+            scale = bare_dimension(group, dim, size)
+        scales[dim] = Scale(scale, [])
+    return scales
+
+
+def bare_dimension(group: h5py.Group, name: str, size: int) -> h5py.Dataset:
+    """Make a dimension without a coordinate, as netCDF-C does."""
+    scale = group.create_dataset(name, shape=(size,), dtype=">f4", track_order=True)
+    scale.make_scale(_NO_VARIABLE % size)
+    return scale
+
+
+def characters(group: h5py.Group, name: str, text: str) -> h5py.Dataset:
+    """Write a long text as netCDF's characters: Octave's ncinfo fails with strings."""
+    raw = np.frombuffer(text.encode(), "S1") if text else np.array(b"", "S1")
+    dataset = group.create_dataset(name, data=raw, track_order=True)
+    attributes(dataset, {"_Encoding": "utf-8"})
+    if raw.ndim:
+        dataset.dims[0].attach_scale(bare_dimension(group, f"{name}_bytes", len(raw)))
+    return dataset
+
+
+def variable(group: h5py.Group, output: Output, sizes: tuple[int, ...]) -> h5py.Dataset:
+    """Make the dataset of an output and fill it, contiguous and uncompressed."""
+    dtype, fills = _fills(output.dtype) if output.has_missing else (output.dtype, iter([None]))
+    stored, attrs = hdf5.storage(dtype)
+    dataset = group.create_dataset(
+        output.name, shape=(*sizes, *output.shape), dtype=stored, track_order=True
+    )
+    fill = next(fills)
+    if not _gather(dataset, output, sizes, dtype, fill):
+        fill = _untaken(output, sizes, dtype, fills)
+        _gather(dataset, output, sizes, dtype, fill)
+    if dtype.kind == "M":
+        fill = np.datetime64("NaT", "us")  # a point that is there may return NaT as well
+    if fill is not None and dtype.kind not in "fc":
+        stored_fill = dataset.attrs["_FillValue"] = hdf5.encode(np.asarray(fill))[0][()]
+        if dtype.kind in "iuM" and stored.itemsize == 8:  # the only one that CDO looks for there
+            dataset.attrs["missing_value"] = float(stored_fill)
+    attributes(dataset, attrs)
+    return dataset
+
+
+def _reserve(group: h5py.Group, output: Output, sizes: tuple[int, ...]) -> h5py.Dataset:
+    """Make the dataset of an output as `variable` does, and leave it to be filled."""
+    stored, attrs = hdf5.storage(output.dtype)
+    dataset = hdf5.reserve(group, output.name, (*sizes, *output.shape), stored)
+    attributes(dataset, attrs)
+    return dataset
+
+
+def _fills(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], Iterator[Any]]:
+    """Decide the dtype in which missing values can be told, and what tells them, by preference.
+
+    Integers of less than 8 bytes get the next wider dtype, so that no value of theirs can be the
+    fill value: an image uses all 256 values of a byte, a saturated camera the 65535 that is
+    netCDF's own choice for uint16. xarray makes floats of integers with a fill value anyhow.
+    For integers of 8 bytes and strings there are more than a file can have values. Those of
+    integers are doubles exactly: Octave makes doubles of both, and then looks for it.
+    A bool with a fill value loses its ``dtype="bool"``: missing would read as True.
+    """
+    if dtype.kind in "fc":
+        return dtype, iter([dtype.type(np.nan) * dtype.type(1j if dtype.kind == "c" else 1)])
+    if dtype.kind == "M":
+        return dtype, iter([np.datetime64("NaT")])
+    if dtype.kind == "b":
+        return np.dtype(np.int8), iter([np.int8(_INTEGER_FILL[1])])
+    if dtype.kind in "iu" and dtype.itemsize < 8:
+        wider = np.dtype(f"i{2 * dtype.itemsize}")
+        return wider, iter([wider.type(_INTEGER_FILL[wider.itemsize])])
+    if dtype.kind == "i":
+        return dtype, map(np.int64, range(_INTEGER_FILL[8], 0, 1024))
+    if dtype.kind == "u":
+        return dtype, map(np.uint64, range(2**64 - 2048, 2**63, -2048))
+    numbered = map("<missing {}>".format, itertools.count(2))
+    return np.dtype(object), itertools.chain(["", "missing", "<missing>"], numbered)
+
+
+def _untaken(
+    output: Output, sizes: tuple[int, ...], dtype: np.dtype[Any], fills: Iterator[Any]
+) -> Any:
+    """Find the first fill value that no value equals."""
+    while True:
+        some = list(itertools.islice(fills, _MANY))
+        wanted = {_as_read(np.asarray(fill)).item(): fill for fill in some}
+        for start, stop, _ in _pieces(output, sizes, dtype):
+            values, _ = output.read(start, stop)
+            for taken in wanted.keys() & {*_as_read(values).ravel().tolist()}:
+                del wanted[taken]
+        if wanted:
+            return next(iter(wanted.values()))
+
+
+def _pieces(
+    output: Output, sizes: tuple[int, ...], dtype: np.dtype[Any]
+) -> Iterator[tuple[int, int, tuple[slice, ...]]]:
+    point_bytes = max(1, math.prod(output.shape)) * max(1, dtype.itemsize)
+    return _slabs(sizes, max(1, SLAB_BYTES // point_bytes))
+
+
+def _gather(
+    dataset: h5py.Dataset, output: Output, sizes: tuple[int, ...], dtype: np.dtype[Any], fill: Any
+) -> bool:
+    """Write slab by slab, one write each; False if a value that is there equals the fill value."""
+    for start, stop, box in _pieces(output, sizes, dtype):
+        values, missing = output.read(start, stop)
+        mask = np.zeros(len(values), bool) if missing is None else missing
+        mask = mask.reshape(mask.shape + (1,) * (values.ndim - mask.ndim))
+        if fill is None and mask.any():
+            raise ValueError(f"{output.name!r} has missing values, but has_missing is False")
+        if fill is not None:
+            if np.any((_as_read(values) == _as_read(np.asarray(fill))) & ~mask):
+                return False
+            values = np.where(mask, fill, values.astype(dtype, copy=False))
+        stored, _ = hdf5.encode(values.astype(dtype, copy=False))
+        shape = (*(along.stop - along.start for along in box), *output.shape)
+        dataset[box] = stored.reshape(shape)
+    return True
+
+
+def _as_read(values: Array) -> Array:
+    """See what a reader compares with the fill value: of integers xarray makes floats first."""
+    return values.astype(float) if values.dtype.kind in "iu" else values
+
+
+def _slabs(sizes: Sequence[int], n_most: int) -> Iterator[tuple[int, int, tuple[slice, ...]]]:
+    """Cut the points into runs of at most `n_most`, each a box of the space.
+
+    Yields
+    ------
+    start, stop : int
+        Of the flattened space.
+    box : tuple of slice
+        The same points, as an index of the space.
+
+    Examples
+    --------
+    >>> for start, stop, box in _slabs((2, 3), 2):
+    ...     print(start, stop, box)
+    0 2 (slice(0, 1, None), slice(0, 2, None))
+    2 3 (slice(0, 1, None), slice(2, 3, None))
+    3 5 (slice(1, 2, None), slice(0, 2, None))
+    5 6 (slice(1, 2, None), slice(2, 3, None))
+    """
+    if not sizes:
+        yield 0, 1, ()
+        return
+    first, *rest = sizes
+    row = math.prod(rest)
+    if row > n_most:
+        for index in range(first):
+            for start, stop, box in _slabs(rest, n_most):
+                yield index * row + start, index * row + stop, (slice(index, index + 1), *box)
+        return
+    step = n_most // max(row, 1)
+    for index in range(0, first, step):
+        end = min(index + step, first)
+        yield index * row, end * row, (slice(index, end), *(slice(0, size) for size in rest))
+
+
+def label(
+    dataset: h5py.Dataset,
+    dims: Sequence[str],
+    scales: Mapping[str, Scale],
+    attrs: Mapping[str, Any],
+) -> None:
+    """Give a dataset its dimensions and attributes."""
+    if dims:
+        reference = dataset.ref
+        lists = np.empty(len(dims), object)
+        for axis, dim in enumerate(dims):
+            lists[axis] = np.array([scales[dim].dataset.ref], h5py.ref_dtype)
+            scales[dim].users.append((reference, axis))
+        dataset.attrs.create("DIMENSION_LIST", lists, dtype=h5py.vlen_dtype(h5py.ref_dtype))
+    attributes(dataset, attrs)
+
+
+def refer_back(scales: Mapping[str, Scale]) -> None:
+    """Tell each scale what has it.
+
+    HDF5's own function writes the whole list anew for each dataset: of 8,000 outputs, 500 MB.
+    """
+    for scale in scales.values():
+        if scale.users:
+            users = np.array(scale.users, _USER)
+            scale.dataset.attrs.create("REFERENCE_LIST", users, dtype=_USER)
+
+
+def attributes(target: h5py.Group | h5py.Dataset, attrs: Mapping[str, Any]) -> None:
+    """Set attributes, save those which say how values are stored: they are there already."""
+    for name, value in attrs.items():
+        if name in target.attrs:
+            continue
+        if isinstance(value, str):
+            text = _SYMBOLS.get(value, value) if name == "units" else value
+            target.attrs[name] = hdf5.fixed(text)
+        elif isinstance(value, bool):
+            target.attrs[name] = int(value)  # h5py's bool is an enum, which netCDF4 refuses
+        elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+            target.attrs[name] = hdf5.fixed(str(value))  # a seed may have 128 bits
+        else:
+            target.attrs[name] = value

@@ -1,0 +1,256 @@
+"""All points that the memo has of an experiment, whichever spaces they were computed in."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sweeps.declaration.experiment import Experiment
+from sweeps.memo import acceptance, listing, lookup, swept_spaces
+from sweeps.memo import index as memo
+from sweeps.memo.swept_spaces import Visited
+from sweeps.project.sweep import Subject
+from sweeps.results.collect import Gathered
+from sweeps.results.state import LAYOUT
+from sweeps.spaces.accept import accept
+from sweeps.spaces.axes import Column, Dimension, axis
+from sweeps.spaces.key_maker import MAX_POINTS, KeyMaker, key_maker
+from sweeps.spaces.product import Derived
+from sweeps.spaces.space import Space, union
+from sweeps.spaces.values import NUMERIC, Values, encode
+from sweeps.storage import paths
+from sweeps.text import count, path
+
+_MOST_GAPS = 4
+"""A grid is made of spaces that fill this part of it; the points of others are listed."""
+
+_MOST_COMPARED = 10**5
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Everything:
+    """All that can be shown of what the memo knows.
+
+    Attributes
+    ----------
+    experiment : Experiment
+        Over the space of these points.
+    n_hidden : int
+        Points that the memo has values of and the space has not.
+    why : str
+        Why it has not.
+    """
+
+    experiment: Experiment
+    n_hidden: int = 0
+    why: str = ""
+
+
+def everything(subject: Subject, index: memo.Index) -> Everything:
+    """Find the space of all points that the memo knows.
+
+    It is the declared one where that has them all; a grid where they fill most of one, without the
+    values at which nothing is known; and a list of points else.
+    """
+    made = subject.experiment
+    n_declared = _n_known(subject.keys, index)
+    if n_declared == index.n_known:
+        return Everything(made)
+    ours = Visited(made.space, made.constants)
+    every, differing = _alike([ours, *_visited(subject)])
+    swept = _swept(every)
+    spaces = [_spread(each, made.constants, swept) for each in every]
+    space = _grid(made, spaces, index) or _list(made, spaces, index)
+    found = made if space is None else made.with_space(space)
+    n_shown = n_declared if space is None else _n_known(key_maker(found), index)
+    why = "they were computed before spaces were kept, or a label of theirs is gone"
+    if differing:
+        why = f"their values of {differing} are of another type, as integers are beside floats"
+    return Everything(found, index.n_known - n_shown, why)
+
+
+def shrunk(held: Mapping[str, Any], subject: Subject, gathered: Gathered) -> str:
+    """Say that a results file shows less than the one that it replaced; else an empty text.
+
+    Parameters
+    ----------
+    held : mapping
+        Attributes of the file that was there.
+    """
+    name = subject.experiment.name
+    n_before, n_now = held.get("n_done"), gathered.count("done")
+    if type(n_before) is not int or not n_before or held.get("experiment") != name:
+        return ""
+    code = str(held.get("fingerprint"))
+    is_of_this_code = code == subject.fingerprint.digest
+    if n_now >= n_before and (not is_of_this_code or _is_within(held.get(LAYOUT), subject)):
+        return ""
+    of = "" if is_of_this_code else " of earlier code"
+    others = "" if n_now < n_before else ", not all the same"
+    if not (code.isalnum() and listing.listing_of(paths.folder(subject.results, name, code))):
+        now = "the memo does not have those of earlier code any more"
+    elif is_of_this_code:
+        now = (
+            "all are kept in the memo; land all of them together: "
+            f"python -m sweeps land {name} --all"
+        )
+    else:
+        now = f"all are kept in the memo; see what changed: python -m sweeps why {name}"
+    return (
+        f"{path(subject.landed)} held {count(n_before, 'point')}{of} and holds {n_now:,} "
+        f"now{others}; {now}"
+    )
+
+
+def _n_known(maker: KeyMaker, index: memo.Index) -> int:
+    """Count the different points of a space that the memo has."""
+    entries = lookup.match(maker, index).entries
+    return len(np.unique(entries[entries >= 0]))
+
+
+def _is_within(layout: Any, subject: Subject) -> bool:
+    """Whether the space has all points of an earlier one, as far as that is cheap to tell.
+
+    Files of early versions do not name their layout; they are taken to be of this space.
+    """
+    if layout in (None, subject.layout):
+        return True
+    made = subject.experiment
+    swept = swept_spaces.read(subject.memo, str(layout), _elements(made))
+    if swept is None:
+        return False
+    earlier = dataclasses.replace(made.with_space(swept.space), constants=swept.constants)
+    old, new = key_maker(earlier), subject.keys
+    theirs, ours = old.factors, new.factors
+    if theirs and ours and theirs.names == ours.names and new.space.accepted is None:
+        pairs = zip(theirs.sums, ours.sums, strict=True)
+        return all(bool(np.isin(before[:, 0], now[:, 0]).all()) for before, now in pairs)
+    if old.space.n_positions + len(new.space) > _MOST_COMPARED:
+        return False
+    now = new(new.space.positions(0, len(new.space)))
+    before = old(np.arange(old.space.n_positions))
+    return bool(np.isin(before[:, 0], now[:, 0]).all())
+
+
+def _elements(made: Experiment) -> swept_spaces.Elements:
+    tables = {name: [column.table] for name, column in made.space.columns.items()}
+    for name, table in made.constants.items():
+        tables.setdefault(name, []).append(table)
+    return swept_spaces.elements(tables)
+
+
+def _visited(subject: Subject) -> Iterator[Visited]:
+    """Read the spaces that runs of this code, and of code that is accepted, have swept."""
+    now = _elements(subject.experiment)
+    for source in acceptance.sources(subject.memo):
+        for layout in swept_spaces.layouts(source.folder):
+            found = swept_spaces.read(source.folder, layout, now)
+            if found is not None:
+                yield found
+
+
+def _alike(every: Sequence[Visited]) -> tuple[list[Visited], str]:
+    """Leave out spaces with values of another kind than those of the first; name a parameter."""
+    kinds: dict[str, str] = {}
+    kept, differing = [], ""
+    for each in every:
+        tables = {**each.constants, **{n: c.table for n, c in each.space.columns.items()}}
+        own = {name: table.kind for name, table in tables.items()}
+        others = [name for name, kind in own.items() if kinds.get(name, kind) != kind]
+        if not others:
+            kinds |= own
+            kept.append(each)
+        differing = differing or "".join(map(repr, others[:1]))
+    return kept, differing
+
+
+def _swept(every: Sequence[Visited]) -> list[str]:
+    """Name the parameters that differ between points: those of a space, and other constants."""
+    names = dict.fromkeys(name for each in every for name in each.space.parameters)
+    seen: dict[str, set[bytes]] = {}
+    for each in every:
+        for name, table in each.constants.items():
+            seen.setdefault(name, set()).add(encode(table.element(0)))
+    return list(names | dict.fromkeys(name for name, own in seen.items() if len(own) > 1))
+
+
+def _spread(each: Visited, constants: Mapping[str, Values], swept: Sequence[str]) -> Space:
+    """Make axes of one value of what was the same at all points of a space and is not at others."""
+    space = each.space
+    for name in swept:
+        table = each.constants.get(name, constants.get(name))
+        if name not in space.parameters and table is not None:
+            space = Space((axis(name, table),)) * space
+    return space
+
+
+def _grid(made: Experiment, spaces: Sequence[Space], index: memo.Index) -> Space | None:
+    """Make the grid of all values; None where spaces are no grids, or leave too much of it empty.
+
+    Its axes are in the order of the first space.
+    """
+    names = {frozenset(space.parameters) for space in spaces}
+    if len(names) > 1 or not all(_is_grid(space) for space in spaces):
+        return None
+    axes = [
+        axis(dim, _merged(dim, [space.columns[dim].table for space in spaces]))
+        for dim in spaces[0].dims
+    ]
+    hull = Space(tuple(axes))
+    n_candidates = sum(space.n_positions for space in spaces)
+    if hull.n_positions > min(_MOST_GAPS * n_candidates, MAX_POINTS):
+        return None
+    is_known = lookup.match(key_maker(made.with_space(hull)), index).entries >= 0
+    if not is_known.any():
+        return None
+    shaped = is_known.reshape([each.size for each in axes])
+    trimmed = []
+    for number, each in enumerate(axes):
+        others = tuple(n for n in range(len(axes)) if n != number)
+        places = np.flatnonzero(shaped.any(axis=others))
+        trimmed.append(axis(each.name, each.columns[0].table.select(places)))
+    return Space(tuple(trimmed))
+
+
+def _is_grid(space: Space) -> bool:
+    return not space.derived and all(each.is_axis for each in space.dimensions)
+
+
+def _merged(name: str, tables: Sequence[Values]) -> Values:
+    """Put values together, each once; numbers ascend where those of the first table do."""
+    dtypes = {table.coordinate().dtype for table in tables}
+    if tables[0].kind in NUMERIC and len(dtypes) == 1:
+        every = np.concatenate([table.coordinate() for table in tables])
+        values, first = np.unique(every, return_index=True)
+        own = tables[0].coordinate()
+        is_ascending = tables[0].kind != "complex" and bool((own[1:] >= own[:-1]).all())
+        return Values(tables[0].kind, values if is_ascending else every[np.sort(first)])
+    distinct = {encode(e): e for table in tables for e in table.elements()}
+    return accept(name, list(distinct.values()))
+
+
+def _list(made: Experiment, spaces: Sequence[Space], index: memo.Index) -> Space | None:
+    """List the known points of all spaces; None where there are none."""
+    listed = []
+    for space in spaces:
+        entries = lookup.match(key_maker(made.with_space(space)), index).entries
+        positions = np.flatnonzero(entries >= 0)
+        if len(positions):
+            listed.append(_listed(space, positions))
+    return union(*listed) if listed else None
+
+
+def _listed(space: Space, positions: npt.NDArray[np.int64]) -> Space:
+    """Make the list of some points of a space."""
+    columns = {
+        name: Column(name, space.columns[name].table, codes)
+        for name, codes in space.codes(positions).items()
+    }
+    dim = space.dims[0] if len(space.dims) == 1 and space.dims[0] not in columns else "point"
+    own = tuple(column for name, column in columns.items() if name not in space.derived)
+    derived = tuple(Derived((dim,), columns[name]) for name in space.derived)
+    return Space((Dimension(dim, len(positions), own),), derivations=derived)

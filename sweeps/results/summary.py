@@ -1,0 +1,129 @@
+"""A results file and a function of it → the arrays of its summary."""
+
+from __future__ import annotations
+
+import inspect
+import traceback
+import warnings
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sweeps import text
+from sweeps.errors import OutputError, SummaryError
+from sweeps.outputs import point, snapshots
+from sweeps.results.contents import Array, Arrays, Coordinate, as_output
+from sweeps.signals import Interrupted
+from sweeps.spaces import quantities
+from sweeps.storage import dataset
+
+if TYPE_CHECKING:
+    import xarray
+
+
+def summarize(path: Path, function: Callable[[xarray.Dataset], Any], name: str) -> Arrays:
+    """Call a function with the results in a file, and label what it returns.
+
+    Parameters
+    ----------
+    path : Path
+        Of a results file, which stays as it is.
+    function : callable
+    name : str
+        What a single nameless value is called.
+
+    Raises
+    ------
+    SummaryError
+        Where the function raises: what, and at which of its lines.
+    OutputError
+        For what a results file cannot hold.
+    """
+    try:
+        # What it prints is not the answer of a command, which others may parse.
+        results, told = dataset.read(path)
+        _warn(told, function)
+        with text.printed_to_stderr(), results:
+            return _arrays(_named(snapshots.snapshot(function(results)), name), name)
+    except (Interrupted, OutputError):
+        raise
+    except BaseException as error:  # SystemExit is no reason to lose the results either
+        raise SummaryError(_why(error, function)) from error
+
+
+def _warn(told: Iterable[str], function: Callable[..., Any]) -> None:
+    """Warn of what a function gets, at its place."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    place = ("summary", 0) if code is None else (code.co_filename, code.co_firstlineno)
+    for each in told:
+        warnings.warn_explicit(f"a summary is given what load() gives: {each}", UserWarning, *place)
+
+
+def _why(error: BaseException, function: Callable[..., Any]) -> str:
+    """Say what was raised, and where in the file of the function, or else wherever it was."""
+    try:
+        message = " ".join(str(error).split())
+    except Exception:  # a __str__ that raises
+        message = "(cannot be shown)"
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    places = [(f.f_code.co_filename, line) for f, line in traceback.walk_tb(error.__traceback__)]
+    own = [place for place in places if code is not None and place[0] == code.co_filename]
+    file, line = (own or places)[-1]
+    said = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    return f"raised {said}, at {text.path(Path(file))}:{line}"
+
+
+def _named(returned: Any, name: str) -> dict[Any, Any]:
+    """Take a Dataset apart; of the values of a dict leave out where each was selected.
+
+    ``{"first": y.isel(time=0), "last": y.isel(time=-1)}`` has two scalar coordinates ``time``,
+    and a file has room for one.
+    """
+    if hasattr(returned, "data_vars"):
+        return dict(returned.data_vars)
+    if not isinstance(returned, dict):
+        return {getattr(returned, "name", None) or name: returned}
+    return {
+        key: item.drop_vars(_scalars(item)) if _is_labelled(item) else item
+        for key, item in returned.items()
+    }
+
+
+def _is_labelled(item: Any) -> bool:
+    """Whether something is a DataArray: not a Dataset, and not what xarray knows nothing of."""
+    return hasattr(item, "coords") and hasattr(item, "dtype")
+
+
+def _scalars(item: Any) -> list[Any]:
+    return [key for key, c in item.coords.items() if not c.dims] if _is_labelled(item) else []
+
+
+def _arrays(named: dict[Any, Any], name: str) -> Arrays:
+    gaps: dict[Any, Array] = {}
+    filled = {key: _fill(key, item, gaps) for key, item in named.items()}
+    made = point.outputs(filled, name, dims={}, taken=frozenset())
+    scalars = {str(key) for item in named.values() for key in _scalars(item)}
+
+    def label(key: str, value: point.Value) -> Coordinate:
+        return Coordinate(
+            key, value.dims, value.array, gaps.get(key), quantities.public(value.attrs)
+        )
+
+    labels = {k: v for k, v in made.values.items() if k in scalars} | dict(made.coordinates)
+    values = {k: v for k, v in made.values.items() if k not in scalars}
+    return Arrays(
+        sizes={},
+        coordinates=[label(*pair) for pair in labels.items()],
+        outputs=[as_output(label(*pair)) for pair in values.items()],
+    )
+
+
+def _fill(key: Any, item: Any, gaps: dict[Any, Array]) -> Any:
+    """Put "" where xarray has a NaN for a missing string, and note in `gaps` where that was."""
+    if not _is_labelled(item):
+        return item
+    arrays = {key: item, **item.coords}
+    is_missing = {k: a.isnull().values for k, a in arrays.items() if a.dtype == object}
+    gaps |= {k: mask for k, mask in is_missing.items() if mask.any()}
+    filled = item.assign_coords({k: c.fillna("") for k, c in item.coords.items() if k in gaps})
+    return filled.fillna("") if key in gaps else filled

@@ -1,0 +1,170 @@
+"""Labelled arrays → the results file, which any reader of netCDF-4 understands by itself.
+
+Dense N-D arrays over the space's dimensions, axes as dimension scales, CF attributes; what only
+this project needs is apart, in the group ``_sweeps``. Nothing here knows of keys or segments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import h5py
+import numpy as np
+
+from sweeps.errors import OutputError, SummaryError
+from sweeps.memo import listing, results_segment
+from sweeps.results import datasets
+from sweeps.results.contents import Arrays, Failures, Output, Sheet, Summary, check_names
+from sweeps.storage import files, hdf5, hdf5_create, seal
+from sweeps.storage.hdf5 import GROUP, LONG_ATTRIBUTES, STATUS, SUMMARY, SUMMARY_SOURCE, TEXT_END
+
+
+class Landed(NamedTuple):
+    """What became of a landing.
+
+    Attributes
+    ----------
+    segment : str
+        What the file is called among segments, if it is one.
+    failure : SummaryError or None
+        Why the file has no summary; all else is in it.
+    """
+
+    segment: str
+    failure: SummaryError | None
+
+
+def land(
+    path: Path, sheet: Sheet, summary: Summary | None = None, memo: Path | None = None
+) -> Landed:
+    """Write the results file in full and put it in the place of the old one.
+
+    Parameters
+    ----------
+    path : Path
+    sheet : Sheet
+    summary : Summary, optional
+        What to add once the file is written, before it takes the place of the old one.
+    memo : Path, optional
+        A folder of segments, of which the file becomes one before it takes that place.
+
+    Raises
+    ------
+    OutputError
+        For names and dtypes that a results file cannot hold.
+    StorageError
+        Where the disk does not take it. The old file stays whole whatever happens.
+    """
+    check_names(sheet, [GROUP])
+    with files.replacing(path) as new:
+        _write(new, sheet)
+        failure = None if summary is None else _summarize(new, sheet, summary)
+        name = listing.name_of(seal.seal(new.descriptor, seal.RESULTS))
+        if memo is not None:
+            files.share(new, memo / name)
+    return Landed(name, failure)
+
+
+def _summarize(new: files.New, sheet: Sheet, summary: Summary) -> SummaryError | None:
+    """Add the summary of what is in a file, or leave the file without one."""
+    try:
+        check_names(sheet, [GROUP, SUMMARY])
+        arrays = summary.arrays(new.path)
+        check_names(arrays)
+    except (SummaryError, OutputError) as error:
+        return _told(error)
+    try:
+        _add(new, arrays, summary)
+    except Exception as error:
+        _write(new, sheet)  # anew: some of the group may be in it
+        return _told(error)
+    return None
+
+
+def _told(error: Exception) -> SummaryError:
+    if isinstance(error, SummaryError):
+        return error
+    return SummaryError(f"cannot be stored: {getattr(error, 'strerror', None) or error}")
+
+
+def _write(new: files.New, sheet: Sheet) -> None:
+    with hdf5_create.create(new.descriptor) as file:
+        short = {
+            name: value for name, value in sheet.attributes.items() if name not in LONG_ATTRIBUTES
+        }
+        datasets.attributes(file, {"Conventions": "CF-1.11", **short})
+        scales, left_out = datasets.write(file, sheet)
+        _bookkeeping(file, sheet, scales)
+        datasets.refer_back(scales)
+    for copy, offset in left_out:
+        copy(new.descriptor, offset)
+
+
+def _add(new: files.New, arrays: Arrays, summary: Summary) -> None:
+    with hdf5_create.extend(new.descriptor) as file:
+        group = file.create_group(SUMMARY, track_order=True)
+        datasets.attributes(group, summary.attributes)
+        datasets.refer_back(datasets.write(group, arrays).scales)
+        datasets.characters(file[GROUP], SUMMARY_SOURCE, hdf5.text(summary.source))
+        for name, value in summary.root_attributes.items():
+            file.attrs[name] = hdf5.fixed(value)
+
+
+def _bookkeeping(file: h5py.File, sheet: Sheet, scales: Mapping[str, datasets.Scale]) -> None:
+    """Write status, elapsed time and failures of points, apart from what belongs to the user."""
+    group = file.create_group(GROUP, track_order=True)
+    shape = tuple(sheet.sizes.values())
+    status = {
+        "long_name": "state of the point",
+        "flag_values": np.array(list(STATUS.values()), dtype=np.int8),
+        "flag_meanings": " ".join(STATUS),
+    }
+    elapsed = {
+        "_FillValue": np.float32(np.nan),
+        "long_name": "time taken by the point",
+        "units": "s",
+    }
+    stands = sheet.status.astype(np.int8, copy=False).reshape(shape)
+    datasets.label(hdf5.write(group, "status", stands), tuple(sheet.sizes), scales, status)
+    taken = Output(
+        *("elapsed", np.dtype(np.float32), (), (), elapsed, False),
+        read=lambda start, stop: (sheet.elapsed(start, stop), None),
+    )
+    datasets.label(datasets.variable(group, taken, shape), tuple(sheet.sizes), scales, elapsed)
+    for name in LONG_ATTRIBUTES:
+        if name in sheet.attributes:
+            datasets.characters(group, name, hdf5.text(sheet.attributes[name]))
+    if len(sheet.failures.positions):
+        _failures(group.create_group("failures", track_order=True), sheet.failures)
+    if sheet.kept is not None:
+        results_segment.write(file, _put, sheet.kept)
+
+
+def _put(group: h5py.Group, name: str, values: np.ndarray[Any, Any]) -> None:
+    """Write values whose dimensions have no meaning; netCDF wants to know of some."""
+    dataset = hdf5.write(group, name, values)
+    for i, size in enumerate(values.shape):
+        dataset.dims[i].attach_scale(datasets.bare_dimension(group, f"{name}_{i}", size))
+
+
+def _failures(group: h5py.Group, failures: Failures) -> None:
+    """Write the table of failures, one row per failed point, and each distinct text once."""
+    row = datasets.bare_dimension(group, "failure", len(failures.positions))
+    said = {name: getattr(failures, name) for name in ("kind", "type", "message", "traceback")}
+    texts = hdf5.count_texts(group, said)
+    datasets.characters(group, hdf5.TEXTS, "".join(texts))
+    ends = np.cumsum([len(text.encode()) for text in texts])
+    hdf5.write(
+        group, TEXT_END, ends, {"long_name": f"where each of the {hdf5.TEXTS} ends, in bytes"}
+    )
+    group[TEXT_END].dims[0].attach_scale(datasets.bare_dimension(group, "text", len(texts)))
+    hdf5.write(group, "position", failures.positions.astype(np.int64))
+    hdf5.write(group, "attempts", failures.attempts.astype(np.int64))
+    for name in ("position", *said, "attempts"):
+        group[name].dims[0].attach_scale(row)
+    for name in said:
+        group[name].attrs["long_name"] = hdf5.fixed(f"number of the {name} among {hdf5.TEXTS}")
+    where = "flat index of the point in the space, in C order"
+    group["position"].attrs["long_name"] = hdf5.fixed(where)

@@ -1,1 +1,0 @@
-"""Source code as data: its normal form, and all that a piece of it reaches in a project."""

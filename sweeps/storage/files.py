@@ -1,0 +1,209 @@
+"""Files that are whole or not there, and that last.
+
+A file is written under a temporary name in the folder where it belongs, flushed, and then given
+its name in one step, so that a reader sees a whole file or none, whenever the writer dies.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import time
+import uuid
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from sweeps.errors import StorageError
+from sweeps.storage import disk
+
+TEMPORARY_PREFIX = ".tmp-"
+
+_ABANDONED_S = 600.0
+
+_ADVICE = {
+    errno.ENOSPC: "free some space, or give another folder with --results",
+    errno.EDQUOT: "free some of your quota, or give another folder with --results",
+    errno.EROFS: "give another folder with --results",
+    errno.EACCES: "make it writable, or give another folder with --results",
+    errno.EPERM: "make it writable, or give another folder with --results",
+    errno.ENOTDIR: "a file stands where a folder is needed: move it away",
+    errno.EEXIST: "a file stands where a folder is needed: move it away",
+}
+
+
+def storage_error(path: str | os.PathLike[str], error: BaseException) -> StorageError:
+    """Say which path failed, why, and what to do."""
+    code = getattr(error, "errno", None)
+    reason = os.strerror(code) if code else str(error) or type(error).__name__
+    advice = _ADVICE.get(code or 0, "what was finished before is kept; run again to go on")
+    for each in (Path(path), *Path(path).parents):
+        if each.is_symlink() and not each.exists():
+            reason, advice = (
+                f"{each} is a link to {each.readlink()}",
+                "which is not there: mount it",
+            )
+    return StorageError(f"cannot write {os.fspath(path)}: {reason}; {advice}")
+
+
+@contextlib.contextmanager
+def told(path: Path) -> Iterator[None]:
+    """Turn an OSError into the `StorageError` that names `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and its parents, lasting.
+
+    Each is flushed before the next one is made, so that of those that are there after a kill only
+    the last may be new to the disk: its name is flushed again.
+    """
+    with told(folder):
+        if not folder.is_dir():
+            make_folder(folder.parent)
+            disk.make_folder(folder)
+            disk.flush_folder(folder.parent)
+        elif folder.parent != folder:
+            with contextlib.suppress(PermissionError):  # of a folder that may not be looked into
+                disk.flush_folder(folder.parent)
+
+
+def beside(kept: Path) -> list[Path]:
+    """List the folders beside one, sorted: those of other versions of the code; no links."""
+    found = (p for p in kept.parent.glob("*") if p.is_dir() and not p.is_symlink())
+    return sorted(p for p in found if p != kept)
+
+
+class New(NamedTuple):
+    """A file that has not got its name yet.
+
+    Attributes
+    ----------
+    path : Path
+        Its temporary name.
+    descriptor : int
+        Open since before the first byte: so it hears of all that the disk could not write, also of
+        what others wrote by the temporary name.
+    """
+
+    path: Path
+    descriptor: int
+
+
+def commit(path: Path, chunks: Iterable[bytes | memoryview]) -> None:
+    """Write a file whole, or not at all, in the place of one of that name that is there already.
+
+    Raises
+    ------
+    StorageError
+        Where the disk does not take it; nothing is left behind.
+    """
+    with replacing(path) as new:
+        for chunk in chunks:
+            disk.write_all(new.descriptor, chunk)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[New]:
+    """Make a new file under a temporary name, then put it in the place of `path`.
+
+    Readers see the old file until the new one is whole and flushed.
+
+    Raises
+    ------
+    StorageError
+        Where the disk does not take it; the old file is untouched and the new one removed. Only
+        where the last step fails, flushing the folder, the new one is there: a power cut may still
+        bring back the old one.
+    """
+    temporary = path.with_name(temporary_name())
+    with told(path):
+        descriptor = disk.create(temporary)
+        try:
+            try:
+                yield New(temporary, descriptor)
+                disk.flush(descriptor)
+            finally:
+                disk.close(descriptor)
+            disk.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                disk.unlink(temporary)
+            raise
+        disk.flush_folder(path.parent)
+
+
+def temporary_name() -> str:
+    """Make a name that nobody else has, of a file that may go when its maker is gone."""
+    return f"{TEMPORARY_PREFIX}{os.getpid()}-{uuid.uuid4().hex}"
+
+
+def share(new: New, place: Path) -> None:
+    """Give a file that is complete a lasting name elsewhere, before it gets its own.
+
+    Nobody is to write to it any more, by whichever name.
+    """
+    with told(place):
+        disk.protect(new.descriptor)
+        disk.flush(new.descriptor)
+        with contextlib.suppress(FileExistsError):  # who is named after its content has it
+            disk.link(new.path, place)
+        disk.flush_folder(place.parent)
+
+
+@contextlib.contextmanager
+def linked(path: Path, folder: Path) -> Iterator[Path]:
+    """Hold on to what a file is just now, by a temporary name in a folder.
+
+    Raises
+    ------
+    OSError
+        Where it cannot have one.
+    """
+    name = folder / temporary_name()
+    disk.link(path, name)
+    try:
+        yield name
+    finally:
+        with contextlib.suppress(OSError):
+            disk.unlink(name)
+
+
+def can_share(folder: Path, other: Path) -> bool:
+    """Whether a file of one folder can have a second name in another one."""
+    name = temporary_name()
+    try:
+        disk.close(disk.create(folder / name))
+        disk.link(folder / name, other / name)
+    except OSError:
+        return False
+    finally:
+        for each in (folder, other):
+            with contextlib.suppress(OSError):
+                disk.unlink(each / name)
+    return True
+
+
+def set_aside(path: Path, aside: Path) -> Path:
+    """Give a damaged file another name; return where it is then."""
+    try:
+        disk.replace(path, aside)
+    except OSError:  # what cannot be written to can still be read
+        return path
+    return aside
+
+
+def is_abandoned(temporary: Path) -> bool:
+    """Whether nobody writes to a temporary file any more.
+
+    A writer takes seconds. It may be a process of another machine that shares the folder, so that
+    only time tells.
+    """
+    try:
+        return time.time() - temporary.stat().st_mtime > _ABANDONED_S
+    except OSError:
+        return False

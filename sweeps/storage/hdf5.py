@@ -1,0 +1,301 @@
+"""The one HDF5 codec: numpy values ↔ what every netCDF-4 reader understands.
+
+What xarray (engines ``h5netcdf`` and ``netcdf4``), ncdump and plain h5py read identically was
+found by trying; ``tests/results/test_write.py`` keeps trying it.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from sweeps.errors import OutputError
+
+STRING = h5py.string_dtype()
+
+TEXTS = "texts"
+
+MAX_DIMENSIONS = 32  # numpy 2 has 64
+
+ALLOWED = (
+    "bool, int8 to int64, uint8 to uint64, float32, float64, complex64, complex128, "
+    "str and datetime64 of whole microseconds"
+)
+
+# 1.10 is the oldest HDF5 still met on clusters, and what netCDF-C itself writes.
+LIBVER = ("earliest", "v110")
+
+_NUMERIC = frozenset(["i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8", "c8", "c16"])
+
+_TIME_UNITS = {"D": "days", "us": "microseconds", "ns": "nanoseconds"}
+
+_MOST_FIXED_BYTES = 60_000
+
+_TIME_ATTRIBUTE = re.compile(r"(days|microseconds|nanoseconds) since 1970-01-01 00:00:00")
+
+Array = npt.NDArray[Any]
+
+GROUP = "_sweeps"
+
+SUMMARY = "summary"
+
+LONG_ATTRIBUTES = ("source", "source_files", "data_files", "git_patch", "packages", "accepted")
+"""Long attributes of a sheet, which are datasets of the group `GROUP`."""
+
+SUMMARY_SOURCE = "summary_source"
+
+FAILURES = "failures"
+
+TEXT_END = "text_end"
+
+STATUS = {"missing": 0, "done": 1, "failed": 2, "excluded": 3}
+
+
+def storage(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], dict[str, Any]]:
+    """Decide how values of a dtype are stored.
+
+    Returns
+    -------
+    stored : numpy.dtype
+        ``int8`` for bool, ``int64`` for times, variable-length UTF-8 for strings and objects
+        (which must turn out to be str), else the dtype itself in native byte order.
+    attributes : dict
+        What a reader needs to get the dtype back: ``dtype="bool"`` is xarray's convention,
+        ``units`` and ``calendar`` are those of CF.
+
+    Raises
+    ------
+    OutputError
+        For float16, longdouble and all else that netCDF-4 has no type for.
+
+    Examples
+    --------
+    >>> storage(np.dtype(bool))
+    (dtype('int8'), {'dtype': 'bool'})
+    >>> storage(np.dtype("float16"))
+    Traceback (most recent call last):
+    sweeps.errors.OutputError: cannot store values of dtype float16; allowed are bool, ...
+    """
+    if dtype.kind == "b":
+        return np.dtype(np.int8), {"dtype": "bool"}
+    if dtype.kind in "UOT":
+        return STRING, {}
+    if dtype.kind == "M":
+        units = f"{_TIME_UNITS[_resolution(dtype)]} since 1970-01-01 00:00:00"
+        return np.dtype(np.int64), {"units": units, "calendar": "proleptic_gregorian"}
+    if dtype.str[1:] in _NUMERIC:
+        return dtype.newbyteorder("="), {}
+    raise OutputError(f"cannot store values of dtype {dtype}; allowed are {ALLOWED}.")
+
+
+def _resolution(dtype: np.dtype[Any]) -> str:
+    """Name the coarsest of day, microsecond and nanosecond that holds a datetime64 exactly."""
+    unit = np.datetime_data(dtype)[0]
+    if unit in {"Y", "M", "W", "D"}:
+        return "D"
+    if unit in {"h", "m", "s", "ms", "us"}:
+        return "us"
+    if unit == "ns":
+        return "ns"
+    raise OutputError(f"cannot store values of dtype {dtype}; allowed are {ALLOWED}.")
+
+
+def encode(values: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], dict[str, Any]]:
+    """Turn values into what h5py stores, and the attributes that turn it back.
+
+    Raises
+    ------
+    OutputError
+        For a dtype or an object that has no storage, and for a str with NUL or half a surrogate
+        pair, which HDF5's variable-length strings cannot hold.
+
+    Examples
+    --------
+    >>> encode(np.array([True, False]))
+    (array([1, 0], dtype=int8), {'dtype': 'bool'})
+    >>> encode(np.array(["1970-01-03"], "M8[D]"))[0]
+    array([2])
+    """
+    stored, attributes = storage(values.dtype)
+    if values.dtype.kind == "M":
+        if np.isnat(values).any():
+            attributes["_FillValue"] = np.int64(np.iinfo(np.int64).min)  # how numpy stores NaT
+        return values.astype(f"M8[{_resolution(values.dtype)}]").astype(np.int64), attributes
+    if stored == STRING:
+        return _strings(values), attributes
+    return values.astype(stored, copy=False), attributes
+
+
+def _strings(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Check in one pass at C speed that all are str that HDF5 can hold."""
+    strings = values.astype(object)
+    try:
+        joined = "".join(strings.ravel().tolist())
+    except TypeError:
+        odd = next(value for value in strings.flat if not isinstance(value, str))
+        kind = type(odd).__name__
+        raise OutputError(f"cannot store a {kind} ({odd!r:.60}); allowed are {ALLOWED}.") from None
+    if "\0" in joined or joined != text(joined):
+        odd = next(value for value in strings.flat if value != text(value))
+        raise OutputError(f"cannot store the string {odd!r:.60}: it is not text (NUL, surrogate).")
+    return strings
+
+
+def text(string: str) -> str:
+    r"""Escape what HDF5's strings cannot hold; a message of an exception may say anything.
+
+    Examples
+    --------
+    >>> print(text("nul \0, half a pair \ud800"))
+    nul \x00, half a pair \ud800
+    """
+    return string.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
+
+
+def decode(dataset: h5py.Dataset, selection: Any = ()) -> np.ndarray[Any, Any]:
+    """Read a dataset, or a selection of it, as the values that were given to `encode`.
+
+    Strings come back as an object array of str, times as ``datetime64`` in D, us or ns.
+    """
+    if h5py.check_string_dtype(dataset.dtype) is not None:
+        strings: np.ndarray[Any, Any] = np.asarray(dataset.asstr()[selection], dtype=object)
+        return strings
+    stored: np.ndarray[Any, Any] = np.asarray(dataset[selection])
+    if stored.dtype.kind != "i":
+        return stored
+    if plain(dataset.attrs.get("dtype")) == "bool":
+        return stored.astype(bool)
+    match = _time(dataset)
+    if match is None:
+        return stored
+    resolution = next(unit for unit, name in _TIME_UNITS.items() if name == match[1])
+    return stored.astype(f"M8[{resolution}]")
+
+
+def is_time(dataset: h5py.Dataset) -> bool:
+    """Whether `encode` made what is stored of datetime64."""
+    is_own = plain(dataset.attrs.get("calendar")) == "proleptic_gregorian"
+    return dataset.dtype == np.int64 and is_own and _time(dataset) is not None
+
+
+def _time(dataset: h5py.Dataset) -> re.Match[str] | None:
+    return _TIME_ATTRIBUTE.fullmatch(str(plain(dataset.attrs.get("units", ""))))
+
+
+def write(
+    group: h5py.Group,
+    name: str,
+    values: np.ndarray[Any, Any],
+    attributes: Mapping[str, Any] | None = None,
+) -> h5py.Dataset:
+    """Encode values into a new dataset, contiguous and uncompressed."""
+    stored, own = encode(values)
+    dtype = STRING if stored.dtype.kind == "O" else stored.dtype
+    dataset = group.create_dataset(name, data=stored, dtype=dtype, track_order=True)
+    for key, value in {**(attributes or {}), **own}.items():
+        dataset.attrs[key] = fixed(value) if isinstance(value, str) else value
+    return dataset
+
+
+def fixed(string: str) -> Any:
+    """Make the value of an attribute of text: of a fixed length, as netCDF-C writes it.
+
+    Octave's ncinfo and NCO before 5.1.8 fail with those of a variable length. HDF5 1.10 has no
+    room for more than 64 KiB in an attribute, save in one of a variable length.
+    """
+    raw = text(string).encode()
+    if len(raw) > _MOST_FIXED_BYTES:
+        return raw.decode()
+    return np.array(raw, dtype=h5py.string_dtype("utf-8", max(len(raw), 1)))
+
+
+def plain(value: Any) -> Any:
+    """See the value of an attribute as one of Python's own, where it is a number or text."""
+    own = value.item() if isinstance(value, np.generic) else value
+    return own.decode("utf-8", "backslashreplace") if isinstance(own, bytes) else own
+
+
+def reserve(
+    group: h5py.Group, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> h5py.Dataset:
+    """Have HDF5 keep a place for values, contiguous and uncompressed, and write nothing there."""
+    properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    properties.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    properties.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    return group.create_dataset(name, shape, dtype, dcpl=properties, track_order=True)
+
+
+def write_texts(group: h5py.Group, columns: Mapping[str, Iterable[str]]) -> None:
+    """Write columns of text as numbers, and the distinct texts that these count, each once.
+
+    What HDF5 cannot hold of the texts is escaped.
+    """
+    write(group, TEXTS, np.array(count_texts(group, columns), dtype=object))
+
+
+def count_texts(group: h5py.Group, columns: Mapping[str, Iterable[str]]) -> list[str]:
+    """Write columns of text as numbers, and return the texts that these count, escaped."""
+    numbers: dict[str, int] = {}
+    for name, column in columns.items():
+        group[name] = np.array([numbers.setdefault(s, len(numbers)) for s in column], np.int32)
+    return [text(string) for string in numbers]
+
+
+def read_texts(group: h5py.Group, names: Iterable[str]) -> list[list[str]]:
+    """Read columns that `write_texts` wrote; equal texts are one object."""
+    texts = decode(group[TEXTS])
+    return [texts[group[name][()]].tolist() for name in names]
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that some reader of netCDF-4 would refuse or change.
+
+    Raises
+    ------
+    OutputError
+        For a name that is empty, holds ``/``, ``.``, a control character or half a surrogate pair,
+        begins or ends with a blank, or takes more than 255 bytes of UTF-8 (netCDF's NC_MAX_NAME
+        counts the end: the netCDF4 package fails at 256).
+
+    Examples
+    --------
+    >>> check_name("energy drift")
+    >>> check_name("a/b")
+    Traceback (most recent call last):
+    sweeps.errors.OutputError: cannot name a variable 'a/b': '/' is not allowed in names.
+    """
+    bad = [c for c in name if c in "/." or unicodedata.category(c) in {"Cc", "Cs"}]
+    if bad:
+        reason = f"{bad[0]!r} is not allowed in names"
+    elif name != name.strip() or not name:
+        reason = "a name needs a letter or digit at its beginning and end"
+    elif len(name.encode()) > 255:
+        reason = f"at most 255 bytes are allowed, it has {len(name.encode())}"
+    else:
+        return
+    raise OutputError(f"cannot name a variable {name!r:.80}: {reason}.")
+
+
+def folded(name: str) -> str:
+    """See a name as where neither case nor Unicode form is told apart."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def clashing(names: Iterable[str]) -> list[tuple[str, ...]]:
+    """Find the names that become one where case or Unicode form is not told apart.
+
+    Examples
+    --------
+    >>> clashing(["energy", "Energy", "time"])
+    [('energy', 'Energy')]
+    """
+    alike: dict[str, list[str]] = {}
+    for name in names:
+        alike.setdefault(folded(name), []).append(name)
+    return [tuple(group) for group in alike.values() if len(group) > 1]

@@ -1,0 +1,215 @@
+"""Times, sizes, counts and tables as people read them, and JSON as programs do."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+_MOST_UNDER_WAY = 3
+
+_DIVERTING = threading.Lock()
+
+_diverted: tuple[Any, ...] = ()
+"""Where stdout goes once nobody diverts it any more, as often as somebody does."""
+
+
+@contextlib.contextmanager
+def printed_to_stderr() -> Iterator[None]:
+    """Have what is printed go to stderr for a while: it is not the answer to a question.
+
+    Threads may do so at once and end in any order, which `contextlib.redirect_stdout` does not
+    survive: stdout would be stderr for good.
+    """
+    global _diverted
+    with _DIVERTING:
+        _diverted = (*_diverted, _diverted[0] if _diverted else sys.stdout)
+        sys.stdout = sys.stderr
+    try:
+        yield
+    finally:
+        with _DIVERTING:
+            before, *others = _diverted
+            _diverted = tuple(others)
+            sys.stdout = sys.stdout if others else before
+
+
+def duration(seconds: float) -> str:
+    """Write a time as people say it.
+
+    Examples
+    --------
+    >>> duration(0.25), duration(75), duration(7260), duration(200000)
+    ('0.2 s', '1 min 15 s', '2 h 1 min', '2 d 7 h')
+    """
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours < 24 else f"{hours // 24} d {hours % 24} h"
+
+
+def brief(seconds: float) -> str:
+    """Write a time that may be very short.
+
+    Examples
+    --------
+    >>> brief(4.21e-5), brief(0.0125), brief(75)
+    ('42 µs', '12 ms', '1 min 15 s')
+    """
+    for unit, factor in (("ns", 1e9), ("µs", 1e6), ("ms", 1e3)):
+        number = seconds * factor
+        if number < 999.5:
+            return f"{number:.0f} {unit}" if number > 9.95 else f"{number:.2g} {unit}"
+    return duration(seconds)
+
+
+def size(n_bytes: float) -> str:
+    """Write a number of bytes as people say it.
+
+    Examples
+    --------
+    >>> size(512), size(3_500_000), size(999_999)
+    ('512 B', '3.5 MB', '1 MB')
+    """
+    for unit in ("B", "kB", "MB", "GB"):
+        if n_bytes < 999.5:
+            return f"{n_bytes:.3g} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:.3g} TB"
+
+
+def count(n: int, noun: str) -> str:
+    """Write a number of things.
+
+    Examples
+    --------
+    >>> count(1, "point"), count(1200, "point")
+    ('1 point', '1,200 points')
+    """
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def printable(text: str) -> str:
+    r"""Escape what a terminal would obey, and not show: names and messages may say anything.
+
+    Examples
+    --------
+    >>> print(printable("\x1b[2J an empty screen"))
+    \x1b[2J an empty screen
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
+
+
+def path(given: Path) -> str:
+    """Write a path as short as it can be from here."""
+    here = Path.cwd()
+    return str(given.relative_to(here)) if given.is_relative_to(here) else str(given)
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Lay out rows in columns, numbers to the right.
+
+    Examples
+    --------
+    >>> print(table(["name", "points"], [["ising", 84], ["pendulum", 600]]))
+    name      points
+    ising         84
+    pendulum     600
+    """
+    cells = [[_cell(value) for value in row] for row in rows]
+    header = [_cell(name) for name in header]
+    right = [bool(cells) and all(_is_number(row[i]) for row in cells) for i in range(len(header))]
+    lines = [list(header), *cells]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
+    return "\n".join(
+        "  ".join(
+            text.rjust(width) if is_right else text.ljust(width)
+            for text, width, is_right in zip(line, widths, right, strict=True)
+        ).rstrip()
+        for line in lines
+    )
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    text = f"{value:.6g}" if isinstance(value, float) else _label(value)
+    return printable(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text or "0")
+    except ValueError:
+        return False
+    return True
+
+
+def as_json(thing: Any) -> str:
+    r"""Write for programs to read, in ASCII, which every terminal and pipe takes.
+
+    NaN and infinity, which JSON has not, become null; values that are no JSON become their labels.
+
+    Examples
+    --------
+    >>> print(as_json([1.5, (True, None), 2j, float("nan"), "π"]))
+    [
+      1.5,
+      [
+        true,
+        null
+      ],
+      "2j",
+      null,
+      "\u03c0"
+    ]
+    """
+    return json.dumps(_plain(thing), indent=2)
+
+
+def _plain(thing: Any) -> Any:
+    if isinstance(thing, Mapping):
+        return {str(key): _plain(value) for key, value in thing.items()}
+    if isinstance(thing, (list, tuple)):
+        return [_plain(item) for item in thing]
+    if type(thing) is float:
+        return thing if abs(thing) < float("inf") else None
+    if thing is None or type(thing) in (bool, int, str):
+        return thing
+    return str(thing) if isinstance(thing, Path) else _label(thing)
+
+
+def _label(value: Any) -> Any:
+    from sweeps.spaces import values  # numpy comes with it, which --help can do without
+
+    return values.label(value)
+
+
+def parameters(params: Mapping[str, Any]) -> str:
+    """Show a point's parameters."""
+    from sweeps.spaces.values import label
+
+    return ", ".join(f"{name}={label(value)}" for name, value in params.items()) or "the only point"
+
+
+def under_way(points: Sequence[tuple[str, float]]) -> str:
+    """Say which points are under way, and for how many seconds; empty where none is.
+
+    Examples
+    --------
+    >>> under_way([("x=3", 12.0), ("x=5", 11.0)])
+    '; under way: x=3 for 12.0 s, x=5 for 11.0 s'
+    """
+    said = [f"{point} for {duration(seconds)}" for point, seconds in points[:_MOST_UNDER_WAY]]
+    if len(points) > _MOST_UNDER_WAY:
+        said.append(f"and {len(points) - _MOST_UNDER_WAY:,} more")
+    return f"; under way: {', '.join(said)}" if said else ""

@@ -1,0 +1,1 @@
+"""What keeps points of a process apart: copies, undone changes, seeds, traces."""

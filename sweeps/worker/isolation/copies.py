@@ -1,0 +1,450 @@
+"""A point's own copy of whatever it could change, so that no other point sees it.
+
+What cannot change costs nothing, which is decided once for each object. What can is taken apart
+once, by pickle, and put together again for each point: some microseconds for a small object. A
+copy shares with the original what cannot change, and what is known by its name.
+"""
+
+from __future__ import annotations
+
+import copy
+import copyreg
+import datetime
+import dis
+import functools
+import io
+import operator
+import pickle
+import sys
+import threading
+import types
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from enum import Enum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sweeps.declaration.signature import is_async
+from sweeps.project.imports import is_project_file
+from sweeps.spaces.values import Values, is_frozen, unlabel
+
+Make = Callable[[], Any]
+"""Makes a new copy."""
+
+_PLAIN = frozenset({
+    int, float, complex, bool, str, bytes, type(None), type(...), type(NotImplemented), range,
+    slice, object, datetime.date, datetime.datetime, datetime.time, datetime.timedelta,
+    datetime.timezone, types.CodeType,
+})  # fmt: skip
+
+CONSTANT_BY_NAME = (
+    type, types.ModuleType, Enum, np.generic, np.dtype, np.ufunc, weakref.ReferenceType,
+    types.WrapperDescriptorType, types.MethodDescriptorType, types.ClassMethodDescriptorType,
+    types.GetSetDescriptorType, types.MemberDescriptorType, types.GenericAlias,
+)  # fmt: skip
+
+_SAID_BY_VALUE = frozenset({"decimal", "fractions", "pathlib", "uuid", "zoneinfo", "re"})
+
+_CONTAINERS = frozenset({list, dict, set, bytearray})
+
+_LOCKS: dict[type, Callable[[], Any]] = {
+    type(threading.Lock()): threading.Lock,
+    type(threading.RLock()): threading.RLock,
+}
+
+_WEAK = frozenset({weakref.WeakSet, weakref.WeakKeyDictionary, weakref.WeakValueDictionary})
+
+_WRITES = frozenset({"STORE_DEREF", "DELETE_DEREF"})
+
+_LARGE_TEXT = 64
+
+
+def can_change(thing: Any) -> bool:
+    """Whether a point that is given a thing could change it, for all that is usual.
+
+    Frozen dataclasses, named objects of libraries and functions can not, unless they hold
+    something that can: a function in its closure or its defaults.
+
+    Examples
+    --------
+    >>> can_change((1, "rk4", len)), can_change(([],)), can_change(functools.partial(max, [1]))
+    (False, True, True)
+    """
+    return _can_change(thing, set())
+
+
+def _can_change(thing: Any, seen: set[int]) -> bool:
+    kind = type(thing)
+    if kind in _PLAIN or isinstance(thing, CONSTANT_BY_NAME) or id(thing) in seen:
+        return False
+    if kind in _CONTAINERS:
+        return True
+    seen.add(id(thing))
+    parts = _parts(thing)
+    if parts is not None:
+        return any(_can_change(part, seen) for part in parts)
+    if kind is np.ndarray:
+        is_bare = thing.base is None and not thing.dtype.hasobject
+        return bool(thing.flags.writeable) or not is_bare
+    return not (_is_constant_by_type(thing) or _is_of_library(thing))
+
+
+def _parts(thing: Any) -> Iterable[Any] | None:
+    """What a thing consists of that cannot change by itself; None for others."""
+    kind = type(thing)
+    if isinstance(thing, (tuple, frozenset)) and not hasattr(thing, "__dict__"):
+        return thing
+    if kind is types.FunctionType:
+        return [thing.__closure__] if _rebinds(thing) else _held(thing)
+    if kind is types.CellType:
+        return [[]]  # it can be filled with something else
+    if kind in (types.MethodType, types.BuiltinFunctionType, types.MethodWrapperType):
+        return [getattr(thing, "__func__", None), thing.__self__]
+    if kind is functools.partial:
+        return [thing.func, *thing.args, *thing.keywords.values()]
+    if kind is types.MappingProxyType:
+        return [*thing.keys(), *thing.values()]
+    if is_frozen(thing):
+        slots = (getattr(thing, name, None) for name in getattr(thing, "__slots__", ()))
+        return [*getattr(thing, "__dict__", {}).values(), *slots]
+    return None
+
+
+def _held(function: types.FunctionType) -> list[Any]:
+    """What a function has in its closure, defaults and attributes."""
+    held = [*_contents(function), *(function.__defaults__ or ())]
+    return [*held, *(function.__kwdefaults__ or {}).values(), *vars(function).values()]
+
+
+def _contents(function: types.FunctionType) -> Iterator[Any]:
+    for cell in function.__closure__ or ():
+        try:
+            yield cell.cell_contents
+        except ValueError:  # not yet bound
+            yield None
+
+
+def _rebinds(function: types.FunctionType) -> bool:
+    """Whether a function, or one within it, sets a variable of its closure (``nonlocal``)."""
+    return function.__closure__ is not None and _writes(
+        function.__code__, frozenset(function.__code__.co_freevars)
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _writes(code: types.CodeType, free: frozenset[str]) -> bool:
+    inner = [own for own in code.co_consts if isinstance(own, types.CodeType)]
+    return any(
+        step.opname in _WRITES and step.argval in free for step in dis.get_instructions(code)
+    ) or any(_writes(own, free & frozenset(own.co_freevars)) for own in inner)
+
+
+def _is_constant_by_type(thing: Any) -> bool:
+    kind = type(thing)
+    if kind.__module__ in _SAID_BY_VALUE or kind.__module__.startswith("pathlib."):
+        return True
+    if not hasattr(kind, "__deepcopy__"):
+        return False
+    try:
+        return copy.deepcopy(thing) is thing
+    except Exception:  # of someone else's
+        return False
+
+
+def _is_of_library(thing: Any) -> bool:
+    """Whether a library knows an object by name, or made it of a function: compiled or cached."""
+    module = sys.modules.get(type(thing).__module__)
+    if module is None or module.__name__ == "__main__" or is_project_file(_file(module)):
+        return False
+    if hasattr(thing, "__wrapped__") and callable(thing):
+        return True
+    return any(named is thing for named in list(vars(module).values()))
+
+
+def _file(module: types.ModuleType) -> str | None:
+    return getattr(module, "__file__", None)
+
+
+class Originals:
+    """Things that points are given copies of, as they were when the run began.
+
+    Attributes
+    ----------
+    shared : list of str
+        What could not be copied, so that points share it: for messages.
+    """
+
+    def __init__(self, tables: Mapping[str, Values]) -> None:
+        self.shared: list[str] = []
+        self._makers: dict[int, Make] = {}
+        self._names: set[str] = set()
+        for name, table in tables.items():
+            for element in table.objects or ():
+                self._add(name, unlabel(element))
+
+    def _add(self, name: str, thing: Any) -> None:
+        if id(thing) not in self._makers and can_change(thing):
+            self._makers[id(thing)] = self._copier(repr(name), thing)
+        if id(thing) in self._makers:
+            self._names.add(name)
+
+    def _copier(self, where: str, thing: Any) -> Make:
+        make, shared = copier(thing)
+        self.shared += [
+            f"{where}: a {kind} cannot be copied, so that all points share one; open it within the "
+            "function, or give it by resources={...}"
+            for kind in dict.fromkeys(shared)
+        ]
+        return make
+
+    def column(self, name: str, column: Any) -> Any:
+        """Make copies of a parameter's values at some points, where they can change."""
+        return Copies(column, self._makers) if name in self._names else column
+
+    def function(
+        self, function: Callable[..., Any], given: Mapping[str, Any]
+    ) -> tuple[Callable[..., Any], dict[str, Any]]:
+        """Make a function that is new at each call, where it or what it is given can change.
+
+        Returns
+        -------
+        function : callable
+            It has what can change of `given`.
+        given : dict
+            The rest.
+        """
+        held = {name: value for name, value in given.items() if can_change(value)}
+        rest = {name: value for name, value in given.items() if name not in held}
+        if not held and not can_change(function):
+            return function, rest
+        name = getattr(function, "__qualname__", type(function).__name__)
+        whole = functools.partial(function, **held) if held else function
+        return _renewed(function, self._copier(f"what {name}() holds", whole)), rest
+
+
+class Copies:
+    """Values of some points, each a copy of its own, made when it is asked for."""
+
+    def __init__(self, values: list[Any], makers: Mapping[int, Make]) -> None:
+        self._values, self._makers = values, makers
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __iter__(self) -> Iterator[Any]:
+        makers = self._makers
+        for value in self._values:
+            make = makers.get(id(value))
+            yield value if make is None else make()
+
+    def __getitem__(self, rows: slice) -> list[Any]:
+        """List the copies of a slice of the points."""
+        return list(Copies(self._values[rows], self._makers))
+
+
+def _renewed(function: Callable[..., Any], make: Make) -> Callable[..., Any]:
+    """Make a function that makes itself anew at each call."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return make()(*args, **kwargs)
+
+    @functools.wraps(function)
+    async def call_async(*args: Any, **kwargs: Any) -> Any:
+        return await make()(*args, **kwargs)
+
+    return call_async if is_async(function) else call
+
+
+def copier(thing: Any) -> tuple[Make, list[str]]:
+    """Take a thing apart, and make what puts copies of it together.
+
+    Returns
+    -------
+    make : callable
+    shared : list of str
+        Types of what could not be copied, which the copies share with the original.
+
+    Examples
+    --------
+    >>> original = {"seen": []}
+    >>> make, _ = copier(original)
+    >>> make()["seen"].append(1)
+    >>> make(), original
+    ({'seen': []}, {'seen': []})
+    """
+    file, first = io.BytesIO(), Pickler(io.BytesIO())
+    try:
+        first.dump(thing)
+        pickler = Pickler(file, first)
+        pickler.dump(thing)
+    except Exception:  # of someone else's: whatever it says when it is taken apart
+        return lambda: thing, [type(thing).__name__]
+    taken_apart, table = file.getvalue(), [each for each, _ in pickler.table.values()]
+
+    def make() -> Any:
+        return _Unpickler(io.BytesIO(taken_apart), table).load()
+
+    try:
+        is_copied = make() is not thing  # or its class makes one object only
+    except Exception:
+        is_copied = False
+    return (make, pickler.shared) if is_copied else (lambda: thing, [type(thing).__name__])
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, file: io.BytesIO, table: list[Any]) -> None:
+        super().__init__(file)
+        self.persistent_load = table.__getitem__  # type: ignore[method-assign]
+
+
+class Same:
+    """Stands for a thing that the copy shares with the original."""
+
+    def __init__(self, thing: Any) -> None:
+        self.thing = thing
+
+
+class Pickler(pickle.Pickler):
+    """Takes things apart; what cannot change goes to a table, by which copies share it.
+
+    With protocol 4, since arrays of the next one do not own their memory.
+
+    Parameters
+    ----------
+    file : io.BytesIO
+    first : Pickler, optional
+        One that has taken the same thing apart. Arrays that it has met with the same memory have
+        the same memory in the copy, and weak references to what it has met lead to its copy.
+
+    Attributes
+    ----------
+    n_arrays : dict of int to int
+        How many arrays were met that have the same memory, by the id of its owner.
+    """
+
+    def __init__(self, file: io.BytesIO, first: Pickler | None = None) -> None:
+        super().__init__(file, protocol=4)
+        self.n_arrays: dict[int, int] = {}
+        self._n_arrays = first.n_arrays if first else {}
+        self._inside = frozenset(first.memo.copy() if first else ())
+        self.table: dict[int, tuple[Any, int]] = {}
+        self.shared: list[str] = []
+
+    def persistent_id(self, item: Any) -> int | None:
+        """Place in the table of what is shared; None for what is copied."""
+        kind = type(item)
+        if kind is Same:
+            item = item.thing
+        elif kind in _PLAIN:
+            is_long = kind in (str, bytes) and len(item) > _LARGE_TEXT
+            if not is_long and kind not in (object, types.CodeType):
+                return None
+        elif kind is weakref.ref:
+            if id(item()) in self._inside:
+                return None
+        elif kind in _CONTAINERS or kind is tuple or can_change(item) or kind is types.CellType:
+            return None
+        return self.table.setdefault(id(item), (item, len(self.table)))[1]
+
+    def reducer_override(self, item: Any) -> Any:
+        """How to take a thing apart."""
+        kind = type(item)
+        if kind is types.FunctionType:
+            return self._function(item)
+        if kind is types.CellType:  # filled by the functions that have it
+            return types.CellType, ()
+        if kind is types.MappingProxyType:
+            return types.MappingProxyType, (dict(item),)
+        if kind in _LOCKS:  # none of a point that never releases its own
+            return _LOCKS[kind], ()
+        if kind is np.ndarray:
+            return self._array(item)
+        if kind is weakref.ref:
+            return kind, (item(), item.__callback__)
+        if kind in _WEAK:
+            return self._weak(item)
+        if hasattr(kind, "__deepcopy__"):
+            return copy.deepcopy, (Same(item),)
+        reduce = copyreg.dispatch_table.get(kind)
+        if reduce is None and _keeps_less(kind):
+            return copyreg.__newobj__, (kind,), vars(item)  # type: ignore[attr-defined]
+        try:
+            reduced = reduce(item) if reduce else item.__reduce_ex__(4)
+        except Exception:  # a file, a generator
+            self.shared.append(kind.__name__)
+            return operator.itemgetter(0), ((Same(item),),)
+        if isinstance(reduced, str):  # the name of a global
+            return operator.itemgetter(0), ((Same(item),),)
+        return reduced
+
+    def _array(self, item: npt.NDArray[Any]) -> Any:
+        base = item.base
+        owner = base if type(base) is np.ndarray and base.base is None else item
+        self.n_arrays[id(owner)] = self.n_arrays.get(id(owner), 0) + 1
+        is_whole = owner.flags.c_contiguous or owner.flags.f_contiguous
+        if owner is item or not is_whole or not item.size or self._n_arrays.get(id(owner), 1) < 2:
+            return NotImplemented
+        offset = item.__array_interface__["data"][0] - owner.__array_interface__["data"][0]
+        return _view, (owner, item.shape, item.dtype, offset, item.strides)
+
+    def _weak(self, item: Any) -> Any:
+        """What it refers to is copied where something else in the copy holds it, else shared."""
+        kind = type(item)
+        if kind is weakref.WeakSet:
+            return kind, ([*map(self._held, item)],)
+        if kind is weakref.WeakKeyDictionary:
+            return kind, ({self._held(key): value for key, value in item.items()},)
+        return kind, ({key: self._held(value) for key, value in item.items()},)
+
+    def _held(self, thing: Any) -> Any:
+        return thing if id(thing) in self._inside else Same(thing)
+
+    @staticmethod
+    def _function(item: types.FunctionType) -> Any:
+        cells = item.__closure__ or ()
+        own = (Same(item.__code__), Same(item.__globals__), item.__name__, cells)
+        state = (
+            tuple(_contents(item)),
+            item.__defaults__,
+            item.__kwdefaults__,
+            vars(item),
+            item.__qualname__,
+            item.__module__,
+            item.__doc__,
+        )
+        return _new_function, own, state, None, None, _fill_function
+
+
+def _keeps_less(kind: Any) -> bool:
+    """Whether a class leaves something out where it is pickled, and nothing puts it back."""
+    return (
+        kind.__getstate__ is not object.__getstate__
+        and not any(hasattr(kind, own) for own in ("__setstate__", "__slots__", "__getnewargs__"))
+        and not hasattr(kind, "__getnewargs_ex__")
+        and kind.__reduce_ex__ is object.__reduce_ex__
+        and kind.__reduce__ is object.__reduce__
+        and kind.__dictoffset__ != 0
+    )
+
+
+def _view(owner: npt.NDArray[Any], shape: Any, dtype: Any, offset: int, strides: Any) -> Any:
+    memory: Any = owner if owner.flags.c_contiguous else owner.T
+    return np.ndarray(shape, dtype, memory, offset, strides)
+
+
+def _new_function(
+    code: types.CodeType, names: dict[str, Any], name: str, cells: tuple[types.CellType, ...]
+) -> types.FunctionType:
+    return types.FunctionType(code, names, name, None, cells)
+
+
+def _fill_function(function: types.FunctionType, state: tuple[Any, ...]) -> None:
+    """Complete a function; its closure may hold the function itself."""
+    contents, function.__defaults__, function.__kwdefaults__, attributes, *named = state
+    function.__qualname__, function.__module__, function.__doc__ = named
+    vars(function).update(attributes)
+    for cell, content in zip(function.__closure__ or (), contents, strict=True):
+        cell.cell_contents = content

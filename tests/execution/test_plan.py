@@ -1,0 +1,149 @@
+"""Laws of planning: counts add up, and the points to compute are those that nobody knows."""
+
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sweeps import experiment, grid, points, sample
+from sweeps.errors import DeclarationError
+from sweeps.execution import plan as execution_plan
+from sweeps.spaces import key_maker as spaces_key_maker
+from sweeps.spaces.key_maker import KeyMaker, key_maker
+
+
+def planned(space, function=lambda a=0, b=0, c=0: 0.0):
+    return experiment(space, name="planned")(function)
+
+
+def maker(space):
+    return key_maker(planned(space))
+
+
+def knows(make_keys, positions):
+    """What a memo says that knows the points at some positions."""
+    known = {tuple(key) for key in make_keys(np.array(sorted(positions), dtype=np.int64)).tolist()}
+    return lambda keys: np.array([0 if tuple(k) in known else -1 for k in keys.tolist()], np.int64)
+
+
+somewhere = st.frozensets(st.integers(0, 11))
+
+
+@given(
+    done=somewhere,
+    failed=somewhere,
+    stale=somewhere,
+    retry=st.booleans(),
+    step=st.integers(1, 20),
+    by_position=st.booleans(),
+)
+def test_every_point_counts_once(done, failed, stale, retry, step, by_position):
+    make_keys = maker(grid(a=range(3), b=range(4)))
+    finders = [knows(make_keys, known) if known else None for known in (done, failed, stale)]
+    is_done = None
+    if by_position:
+        finders[0], is_done = None, np.isin(np.arange(12), list(done))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(execution_plan, "STEP", step)
+        plan = execution_plan.partition(make_keys, *finders, is_done=is_done, retry=retry)
+        counted = execution_plan.partition(
+            make_keys, *finders, is_done=is_done, retry=retry, keep=False
+        )
+    assert plan.n_points == 12
+    assert plan.n_reused == len(done)
+    assert plan.n_failed == len(failed - done)
+    assert plan.n_stale == len(stale - failed - done)
+    assert plan.n_missing == 12 - len(done | failed | stale)
+    todo = [position for piece in plan.todo for position in piece]
+    assert todo == sorted(set(range(12)) - done - (set() if retry else failed))
+    assert all(len(piece) <= step for piece in plan.todo)
+    assert not counted.todo
+    assert counted.n_stale == plan.n_stale
+
+
+def test_excluded_places_are_no_points():
+    plan = execution_plan.partition(
+        maker(grid(a=range(3), b=range(3)).where(lambda a, b: a < b)), *[None] * 3
+    )
+    assert (plan.n_points, plan.n_excluded) == (3, 6)
+    assert np.concatenate(plan.todo).tolist() == [1, 2, 5]
+
+
+def test_nobody_is_asked_about_points_that_are_done():
+    make_keys = maker(grid(a=range(3)))
+
+    def never(keys):
+        raise AssertionError
+
+    assert (
+        execution_plan.partition(make_keys, knows(make_keys, range(3)), never, never).n_reused == 3
+    )
+
+
+def test_a_point_keeps_its_key_in_every_space():
+    one = maker(grid(a=[1, 2], b=[3]))(np.array([0, 1]))
+    for space, order in [
+        (points([{"b": 3, "a": 2}, {"b": 3, "a": 1}]), [1, 0]),
+        (grid(b=[3], a=[1, 2]), [0, 1]),
+        (grid(c=[0], a=[1, 2], b=[3]), [0, 1]),
+    ]:
+        np.testing.assert_array_equal(maker(space)(np.array([0, 1]))[order], one)
+    assert (maker(grid(a=[1, 2], b=[4]))(np.array([0, 1])) != one).any(axis=1).all()
+
+
+def test_a_block_holds_points_of_the_same_parameters():
+    space = points([{"a": 1}, {"a": 2}, {"b": 1}, {"a": 3, "b": 2}, {"a": 4}])
+    make_keys = maker(space)
+    blocks = list(execution_plan.cut(make_keys, np.arange(5), 7, None))
+    passed = [make_keys.space.arguments_at(block.at, "ab") for block in blocks]
+    assert [sorted(own) for own in passed] == [["a"], ["b"], ["a", "b"], ["a"]]
+    assert np.concatenate([block.at for block in blocks]).tolist() == list(range(5))
+    assert [block.number for block in blocks] == [7, 8, 9, 10]
+
+
+def test_a_block_says_how_often_its_points_failed():
+    make_keys = maker(grid(a=[1, 2]))
+    (tried,) = execution_plan.cut(make_keys, np.arange(2), 0, lambda keys: np.array([0, 0]))
+    assert tried.attempts is None
+    (tried,) = execution_plan.cut(make_keys, np.arange(2), 0, lambda keys: np.array([0, 3]))
+    assert tried.attempts.tolist() == [0, 3]
+
+
+@given(positions=st.sets(st.integers(0, 2**40), min_size=1))
+def test_a_block_keeps_its_positions(positions):
+    (block,) = execution_plan.cut(maker(grid()), np.array(sorted(positions)), 0, None)
+    assert block.at.tolist() == sorted(positions)
+    assert pickle.loads(pickle.dumps(block)).at.tolist() == sorted(positions)
+
+
+def test_no_points_and_too_many_points_are_refused():
+    with pytest.raises(DeclarationError, match=r"'planned' has no points: .where\(\) excludes all"):
+        spaces_key_maker.check(planned(grid(a=[1]).where(lambda a: False)))
+    with pytest.raises(DeclarationError, match="1,073,741,824 points are more than one results"):
+        spaces_key_maker.check(planned(grid(a=range(2**15), b=range(2**15))))
+
+
+def test_a_plan_of_many_points_that_nobody_knows_asks_for_no_key(monkeypatch):
+    make_keys = maker(grid(a=range(2**14), b=range(2**14)))
+    monkeypatch.setattr(KeyMaker, "__call__", None)
+    assert execution_plan.partition(make_keys, None, None, None, keep=False).n_missing == 2**28
+
+
+def test_equal_points_of_a_sample_are_computed_once():
+    drawn = sample.uniform(50, a=range(3), b=["x", "y"], seed=1)
+    plan = execution_plan.partition(maker(drawn), *[None] * 3)
+    (todo,) = plan.todo
+    assert (plan.n_points, plan.n_missing, len(todo)) == (50, 50, 6)
+    computed = [tuple(point.values()) for point in drawn.parameters_at(todo)]
+    assert len(set(computed)) == 6
+
+
+def test_more_dimensions_than_hdf5_has_are_refused_before_a_point_is_computed():
+    names = [f"p{i}" for i in range(33)]
+    space = grid(**{name: [0] for name in names})
+    made = experiment(space, name="wide")(lambda **parameters: 0.0)
+    with pytest.raises(DeclarationError, match="33 dimensions, and HDF5 has room for 32"):
+        spaces_key_maker.check(made)
+    spaces_key_maker.check(planned(grid(a=[0, 1])))

@@ -1,0 +1,114 @@
+"""Laws of matching: parts placed as a whole stand where their points, looked up one by one, do."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sweeps import Space, experiment, grid, zipped
+from sweeps.memo import index as memo
+from sweeps.memo import lookup
+from sweeps.outputs.types import Part, Variable
+from sweeps.spaces.axes import together
+from sweeps.spaces.key_maker import key_maker
+from sweeps.spaces.keys import Factors, boxes
+from tests.sizes import examples
+
+SPACES = [
+    grid(x=range(6), y=range(5)),
+    grid(y=range(5), x=range(6)),
+    grid(x=[5, 3, 1, 7, 9], y=range(2, 8)),
+    grid(x=range(6), y=[2]),
+    grid(x=range(6)),
+    grid(x=range(30)),
+    grid(x=range(6), y=range(5), z=[0, 1]),
+    grid(z=[0]) * zipped("run", x=range(6), y=range(6)),
+    grid(x=range(6), y=range(5)).where(lambda x, y: x != y),
+    grid(),
+]
+
+
+def swept(space):
+    return key_maker(experiment(space, name="f")(lambda x=1, y=2, z=0: 0.0))
+
+
+def commit(folder, maker, start, stop, *, as_products, created_ns):
+    """Commit a run of points as one or as several parts."""
+    pieces = maker.boxes(start, stop) if as_products else [maker(np.arange(start, stop))]
+    parts = [
+        Part(own, np.zeros(len(own), np.float32), (Variable("f", np.zeros(len(own))),))
+        for own in pieces
+    ]
+    memo.commit(folder, parts, (), created_ns)
+
+
+@examples(80)
+@given(
+    computed=st.sampled_from(SPACES[:6] + SPACES[-1:]),
+    wanted=st.sampled_from(SPACES),
+    data=st.data(),
+)
+def test_products_are_found_where_keys_are(tmp_path_factory, computed, wanted, data):
+    folder = tmp_path_factory.mktemp("memo")
+    maker = swept(computed)
+    edge = st.integers(0, computed.n_positions)
+    for created_ns in range(data.draw(st.integers(0, 4))):
+        start, stop = sorted([data.draw(edge), data.draw(edge)])
+        if start < stop:
+            as_products = data.draw(st.booleans())
+            commit(folder, maker, start, stop, as_products=as_products, created_ns=created_ns)
+    index = memo.scan(folder)
+    found = lookup.match(swept(wanted), index)
+    expected = lookup._match_keys(swept(wanted), index)
+    np.testing.assert_array_equal(found.entries, expected.entries)
+    assert found.first == expected.first
+    is_done = lookup.done(swept(wanted), index)
+    assert is_done is None or (is_done == (expected.entries >= 0)).all()
+
+
+def test_a_whole_grid_is_placed_without_a_key(tmp_path, monkeypatch):
+    maker = swept(SPACES[0])
+    commit(tmp_path, maker, 0, 7, as_products=True, created_ns=1)
+    commit(tmp_path, maker, 7, 30, as_products=True, created_ns=2)
+    monkeypatch.setattr(memo.Index, "find", None)
+    entries = lookup.match(swept(SPACES[0]), memo.scan(tmp_path)).entries
+    assert sorted(entries.tolist()) == list(range(30))
+    is_done = lookup.done(swept(SPACES[2]), memo.scan(tmp_path))
+    assert is_done is not None
+    assert is_done.sum() == 9
+
+
+def test_equal_points_of_a_sample_are_all_found(tmp_path):
+    commit(tmp_path, swept(SPACES[0]), 0, 30, as_products=True, created_ns=1)
+    drawn = Space((together("draw", {"x": [2, 9, 1, 2]}, allow_repeats=True),)) * grid(y=range(5))
+    entries = lookup.match(swept(drawn), memo.scan(tmp_path)).entries.reshape(4, 5)
+    assert (entries >= 0).all(axis=1).tolist() == [True, False, True, True]
+    np.testing.assert_array_equal(entries[3], entries[0])
+
+
+@given(shape=st.lists(st.integers(1, 4), max_size=4), data=st.data())
+def test_boxes_are_the_positions_in_their_order(shape, data):
+    n = int(np.prod(shape, dtype=int))
+    start, stop = sorted([data.draw(st.integers(0, n)), data.draw(st.integers(0, n))])
+    flat = np.arange(n).reshape(shape)
+    covered = [flat[box].reshape(-1) for box in boxes(shape, start, stop)]
+    np.testing.assert_array_equal(np.concatenate([[], *covered]), np.arange(start, stop))
+    assert len(covered) <= max(1, 2 * len(shape) - 1)
+
+
+@pytest.mark.parametrize("space", SPACES, ids=repr)
+def test_products_are_the_keys(space):
+    maker = swept(space)
+    pieces = maker.boxes(0, space.n_positions)
+    written = [own.keys() if isinstance(own, Factors) else own for own in pieces]
+    expected = maker(np.arange(space.n_positions))
+    np.testing.assert_array_equal(np.concatenate(written), expected)
+
+
+def test_products_survive_the_disk(tmp_path):
+    maker = swept(SPACES[0])
+    commit(tmp_path, maker, 3, 29, as_products=True, created_ns=1)
+    parts = memo.scan(tmp_path).parts
+    assert all(isinstance(part.stored_keys, Factors) for part in parts)
+    together = np.concatenate([part.keys for part in parts])
+    np.testing.assert_array_equal(together, maker(np.arange(3, 29)))

@@ -1,0 +1,184 @@
+import datetime
+
+import h5py
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+from sweeps import experiment, grid, points, run, zipped
+from sweeps.errors import StorageError
+from sweeps.operations import show
+
+TIME = datetime.datetime(2024, 2, 1, 12, 30)
+
+
+@pytest.fixture
+def view(project):
+    def view(space, function, n_rows=10):
+        made = experiment(space, name="made")(function)
+        run(made, engine="serial")
+        return show.view(project / "results" / "made.h5", n_rows)
+
+    return view
+
+
+def test_points_come_in_the_order_of_the_space_with_their_parameters(view):
+    def made(x, y, constant=9.81):
+        return {"twice": 2 * x, "word": y + "!"}
+
+    seen = view(grid(x=[1.0, 2.0], y=["a", "b"]), made)
+    assert seen.header == ("x", "y", "twice", "word")
+    assert seen.rows == [[x, y, 2 * x, y + "!"] for x in (1.0, 2.0) for y in "ab"]
+    assert seen.sizes == {"x": 2, "y": 2}
+
+
+@pytest.mark.parametrize("n_rows", [0, 1, 3, 100])
+def test_no_more_rows_than_asked_for(view, n_rows):
+    assert len(view(grid(x=range(5)), lambda x: x, n_rows).rows) == min(n_rows, 5)
+
+
+@pytest.mark.parametrize(
+    "space", [points([{"x": 1, "y": 2}]), zipped(x=[1], y=[2]), grid(x=[1], y=[2])]
+)
+def test_every_kind_of_space_shows_its_parameters(view, space):
+    seen = view(space, lambda x, y: x + y)
+    assert dict(zip(seen.header, seen.rows[0], strict=True)) == {"x": 1, "y": 2, "made": 3}
+
+
+def test_a_single_point_shows_its_constants_too(view):
+    seen = view(grid(), lambda g=9.81: g / 2)
+    assert (seen.header, seen.rows) == (("g", "made"), [[9.81, 9.81 / 2]])
+
+
+@pytest.mark.parametrize("value", [1.5, 3, True, "größe", 1 - 2j, TIME], ids=str)
+def test_values_are_shown_as_pythons_own(view, value):
+    def made(x):
+        return np.datetime64(value) if isinstance(value, datetime.datetime) else value
+
+    seen = view(grid(x=[0]), made)
+    assert seen.rows == [[0, value]]
+    assert type(seen.rows[0][1]) is type(value)
+
+
+def test_an_array_counts_but_has_no_column_though_it_is_the_only_output(view):
+    seen = view(grid(x=[1, 2]), lambda x: np.full((3, 4), float(x)))
+    assert (seen.header, seen.rows) == (("x",), [[1], [2]])
+    assert seen.outputs[0].count == 24
+
+
+def test_lists_of_varying_length_count_what_is_there(view):
+    seen = view(grid(n=[1, 2, 3]), lambda n: np.arange(n) * 1.0)
+    ragged, n_ragged = seen.outputs
+    assert (ragged.count, ragged.missing, ragged.mean) == (6, 3, pytest.approx(4 / 6))
+    assert n_ragged.name == "n_made"
+
+
+def test_failed_points_are_rows_without_values(view):
+    def odd_ones(x):
+        if x % 2 == 0:
+            raise ValueError("even")
+        return {"number": x, "word": str(x), "is_odd": True, "time": np.datetime64(TIME)}
+
+    seen = view(grid(x=[1, 2]), odd_ones)
+    missing = dict(zip(seen.header, seen.rows[1], strict=True))
+    assert np.isnan(missing["number"])
+    assert np.isnan(missing["is_odd"])
+    assert missing["word"] is missing["time"] is None
+    assert {(o.count, o.missing) for o in seen.outputs} == {(1, 1)}
+
+
+def test_when_all_points_failed_the_parameters_are_shown(view):
+    def fails(x, y):
+        raise ValueError
+
+    seen = view(grid(x=[1, 2], y=["a"]), fails)
+    assert (seen.header, seen.rows) == (("x", "y"), [[1, "a"], [2, "a"]])
+    assert seen.outputs == []
+
+
+def test_a_summary_is_shown_by_its_dimensions():
+    summary = xr.Dataset(
+        {
+            "best": ((), 1.5, {"units": "m"}),
+            "mean": ("x", [1.0, 2.0, 3.0]),
+            "title": "größe",
+            "error": ("x", [0.1, 0.2, np.nan]),
+            "quantile": (("x", "q"), np.arange(6).reshape(3, 2)),
+        },
+        {"x": [10, 20, 30], "name": ("x", ["a", "b", "c"]), "q": [0.5, 0.9], "g": 9.81},
+    )
+    seen = show.summarized(summary, n_rows=3)
+    assert seen.scalars.rows == [["best", 1.5, "m"], ["title", "größe", ""]]
+    line, plane = seen.tables
+    assert line.header == ("x", "name", "mean", "error")
+    assert line.rows[:2] == [[10, "a", 1.0, 0.1], [20, "b", 2.0, 0.2]]
+    assert plane.header == ("x", "name", "q", "quantile")
+    assert plane.rows == [[10, "a", 0.5, 0], [10, "a", 0.9, 1], [20, "b", 0.5, 2]]
+    (cut,) = seen.outputs
+    assert (cut.name, cut.count, cut.mean) == ("quantile", 6, 2.5)
+
+
+@pytest.mark.parametrize("n_rows", [0, 1, 10])
+def test_a_view_has_the_summary_of_its_file(project, n_rows):
+    made = experiment(grid(x=[1.0, 2.0]), name="made")(lambda x: x)
+    path = project / "results" / "made.h5"
+    run(made, engine="serial")
+    assert show.view(path, n_rows).summary is None
+    made.summary(lambda ds: {"most": ds.made.max(), "all": ds.made})
+    run(made, engine="serial")
+    seen = show.view(path, n_rows).summary
+    assert seen.scalars.rows[0][:2] == ["most", 2.0]
+    assert [len(table.rows) for table in seen.tables] == [min(n_rows, 2)]
+
+
+@pytest.mark.parametrize(
+    "content", [{}, {"a": np.arange(3.0)}, {"_sweeps/status": np.zeros((2, 3))}]
+)
+@pytest.mark.filterwarnings("ignore:The 'phony_dims' kwarg")
+def test_a_file_of_another_program_is_shown_as_far_as_can_be(tmp_path, content):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for name, values in content.items():
+            file[name] = values
+    seen = show.view(tmp_path / "a.h5")
+    assert [output.name for output in seen.outputs] == list({"a"} & content.keys())
+
+
+def test_no_file_is_told(tmp_path):
+    with pytest.raises(StorageError, match="python -m sweeps run wave"):
+        show.view(tmp_path / "wave.h5")
+
+
+numbers = npst.arrays(
+    st.sampled_from([np.float64, np.float32, np.int64, np.uint8, np.bool_]),
+    npst.array_shapes(max_dims=2, max_side=4),
+)
+
+
+@given(numbers)
+def test_statistics_are_those_of_the_values_that_are_there(array):
+    told = show.statistics("a", xr.DataArray(array, attrs={"units": "m"}))
+    present = array[array == array]
+    assert (told.count, told.missing) == (present.size, array.size - present.size)
+    assert (told.name, told.units, told.dtype) == ("a", "m", str(array.dtype))
+    if present.size:
+        assert (told.min, told.max) == (present.min(), present.max())
+    else:
+        assert told.min is told.mean is told.max is told.std is None
+
+
+def test_statistics_agree_with_numbers_that_were_published():
+    # W. S. Gosset's series of 10 sleep gains, Biometrika 6, 1 (1908), p. 20: mean 1.58, and
+    # standard deviation 1.17, dividing by n.
+    told = show.statistics(
+        "sleep", xr.DataArray([1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4])
+    )
+    assert round(told.mean, 2) == 1.58
+    assert round(told.std, 2) == 1.17
+
+
+def test_words_have_no_statistics_and_an_empty_one_is_not_missing():
+    told = show.statistics("word", xr.DataArray(np.array(["", "b", np.nan], dtype=object)))
+    assert (told.dtype, told.count, told.missing, told.mean) == ("str", 2, 1, None)

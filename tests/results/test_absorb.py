@@ -1,0 +1,439 @@
+"""Laws of values kept in the results file alone: nothing but the second copy is missing."""
+
+import contextlib
+import errno
+import fcntl
+import functools
+import itertools
+import os
+import shutil
+import warnings
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sweeps import experiment, grid, points, sample, zipped
+from sweeps.declaration import options as declaration_options
+from sweeps.errors import DeclarationError
+from sweeps.execution.options import Options
+from sweeps.memo import acceptance, merge, reader, segment
+from sweeps.memo import index as memo
+from sweeps.memo.acceptance import Acceptance
+from sweeps.operations import run as operations_run
+from sweeps.operations import verify
+from sweeps.project.sweep import resolve
+from sweeps.storage import disk
+from sweeps.storage.dataset import load
+from tests.reliability.disks import copy_tree
+from tests.sizes import examples
+
+SPACES = {
+    "grid": grid(x=[0, 1, 2, 5], y=[0, 1, 2]),
+    "longer": grid(x=[0, 1, 2, 5, 7], y=[0, 1, 2, 3]),
+    "shorter": grid(y=[2, 0], x=[5, 1]),
+    "zipped": zipped(x=[0, 1, 5], y=[0, 1, 2]),
+    "listed": points([{"x": 0, "y": 2}, {"x": 9, "y": 0}, {"x": 5, "y": 1}]),
+    "restricted": grid(x=[0, 1, 2, 5], y=[0, 1, 2]).where(lambda x, y: x != y),
+    "one": grid(x=[1], y=[2]),
+    "sampled": sample.sobol(8, seed=1, x=range(3), y=range(2)),
+}
+
+
+def scalars(x, y):
+    return {
+        "number": x + y / 3,
+        "nothing": np.nan if x == y else -0.0,
+        "count": np.uint8(250 + y),
+        "is_even": x % 2 == 0,
+        "label": f"{x} ±{y}",
+        "day": np.datetime64("2024-02-28") + x,
+        "instant": np.datetime64("2024-02-28T12:00", "us") + y,
+        "phase": complex(x, -y),
+        "single": np.float32(x) / 3,
+        "large": 2**60 + x,
+    }
+
+
+def failing(x, y):
+    if (x + y) % 3 == 2:
+        raise ValueError(f"told to fail at {x}, {y}")
+    return scalars(x, y)
+
+
+def arrays(x, y):
+    frame = xr.DataArray(np.full((2, 3), x - y, "i2"), dims=("row", "column"), name="frame")
+    return xr.Dataset({"frame": frame.assign_coords(column=[1.0, 2.0, 4.0])})
+
+
+def ragged(x, y):
+    return {"series": np.arange(x + 1) / (y + 1), "words": ["a", "bc"][: y % 3]}
+
+
+def of_several_forms(x, y):
+    if x == 5:
+        return {"number": 0.5, "more": "text"}
+    return {"number": x, "array": [y, y]} if y else {"number": np.float32(x)}
+
+
+def nameless(x, y):
+    return [x, y, x + y]
+
+
+FUNCTIONS = [scalars, failing, arrays, ragged, of_several_forms, nameless]
+
+
+def declared(function, space, results, keep="results", **options):
+    made = experiment(SPACES.get(space, space), keep=keep, name="swept", **options)(function)
+    return resolve(made, results=results)
+
+
+def run(subject, **options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return operations_run.execute(subject, Options("serial", **options))
+
+
+def landed(subject):
+    """All that a user finds in the results file, without when it was made."""
+    found = []
+    for group in (None, "_sweeps"):
+        dataset = load(subject.landed, group)
+        found.append(dataset.drop_vars("elapsed", errors="ignore").drop_attrs(deep=False))
+    return found
+
+
+def remembered(subject):
+    """Values in the memo of every point, as they were returned."""
+    index = memo.scan(subject.memo)
+    space = subject.experiment.space
+    found = {}
+    entries = index.find(subject.keys(space.positions(0, len(space))))
+    for point, entry in zip(space, entries.tolist(), strict=True):
+        if entry < 0:
+            continue
+        number = int(np.searchsorted(index.starts, entry, side="right")) - 1
+        stored = index.parts[number]
+        with contextlib.closing(segment.open_hdf5(stored.path)) as file:
+            part = merge.read_part(stored, file)
+        own = merge.rows_of(part, np.array([entry - index.starts[number]]))
+        found[point["x"], point["y"]] = [_shown(variable) for variable in own.variables]
+    return found
+
+
+def _shown(variable):
+    value = variable.values if variable.counts is not None else variable.values[0, ...]
+    content = value.tolist() if value.dtype == object else value.tobytes()
+    return variable.name, value.dtype, value.shape, content, variable.dims, dict(variable.attrs)
+
+
+def segments(subject):
+    return sorted(p for p in subject.memo.iterdir() if p.suffix == ".seg")
+
+
+def is_alone(subject):
+    """Whether the results file is all that there is of values."""
+    return [p.samefile(subject.landed) for p in segments(subject)] == [True]
+
+
+SOME = set(zip(SPACES, itertools.cycle(FUNCTIONS), strict=False))  # each at least once
+
+
+@pytest.mark.parametrize(
+    ("space", "function"),
+    [
+        pytest.param(*each, marks=[] if each in SOME else pytest.mark.campaign)
+        for each in itertools.product(SPACES, FUNCTIONS)
+    ],
+)
+def test_both_ways_hold_the_same(tmp_path, request, function, space):
+    twice = declared(function, space, tmp_path / "twice", keep="both")
+    once = declared(function, space, tmp_path / "once")
+    run(twice)
+    request.getfixturevalue("copied")
+    run(once, limit=2)
+    run(once)
+    for expected, found in zip(landed(twice), landed(once), strict=True):
+        xr.testing.assert_identical(expected, found)
+    assert remembered(once) == remembered(twice)
+    assert run(once, retry=False).n_computed == 0
+    assert not verify.verify(once.landed).damages
+
+
+@examples(6)
+@given(
+    function=st.sampled_from(FUNCTIONS),
+    steps=st.lists(
+        st.tuples(st.sampled_from(sorted(SPACES)), st.sampled_from(["both", "results"])),
+        min_size=2,
+        max_size=4,
+    ),
+)
+def test_whatever_is_swept_in_turn_no_point_is_computed_twice(tmp_path_factory, function, steps):
+    results = tmp_path_factory.mktemp("results")
+    known = set()
+    for space, keep in steps:
+        subject = declared(function, space, results, keep)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(reader, "_COPIED_BYTES", 1)
+            patch.setattr(reader, "_EXTENT_BYTES", 1)
+            report = run(subject, retry=False)
+        alone = declared(function, space, tmp_path_factory.mktemp("alone"), "both")
+        run(alone)
+        for expected, found in zip(landed(alone), landed(subject), strict=True):
+            xr.testing.assert_identical(expected, found)
+        now = remembered(subject)
+        assert now == remembered(alone)
+        assert report.n_computed == len(now.keys() - known)
+        known |= now.keys()
+
+
+NAMING = ["link", "replace", "unlink"]
+OTHERS = {  # spaces that have none, some or all of the points of "grid"
+    "apart": grid(x=[7, 8], y=[0, 1, 2]),
+    "across": grid(x=[5, 7], y=[0, 1, 2]),
+    "within": grid(x=[1, 2], y=[2]),
+    "around": grid(x=[0, 1, 2, 5, 7], y=[0, 1, 2, 3]),
+}
+
+
+def run_disturbed(monkeypatch, subject, other, instant):
+    """Run, and run another space as a whole before one of the calls that change names.
+
+    Returns whether there were so many calls.
+    """
+    calls = itertools.count()
+
+    def disturbed(call, *arguments):
+        if next(calls) == instant:
+            run(other, retry=False)
+        return call(*arguments)
+
+    with monkeypatch.context() as patch:
+        for name in NAMING:
+            patch.setattr(disk, name, functools.partial(disturbed, getattr(disk, name)))
+        run(subject, retry=False)
+    return next(calls) > instant
+
+
+@pytest.mark.parametrize(
+    ("space", "function", "step"),
+    [
+        ("across", failing, 3),
+        *(
+            pytest.param(*each, 1, marks=pytest.mark.campaign)
+            for each in zip(OTHERS, itertools.cycle([scalars, failing]), strict=False)
+        ),
+    ],
+)
+def test_another_run_at_any_instant_loses_nothing(tmp_path, monkeypatch, function, space, step):
+    def refuse(file, operation):
+        raise OSError(errno.ENOLCK, "no locks here")  # so that neither waits for the other
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    begun = tmp_path / "begun"
+    run(declared(function, "grid", begun), limit=4)
+    for instant in itertools.count(0, step):
+        results = tmp_path / f"{instant}"
+        copy_tree(begun, results)
+        subject = declared(function, "grid", results)
+        other = declared(function, OTHERS[space], results)
+        is_over = not run_disturbed(monkeypatch, subject, other, instant)
+        if is_over:
+            run(other)
+        found = memo.scan(subject.memo)
+        for each in (subject, other):
+            known = each.keys(each.experiment.space.positions(0, len(each.experiment.space)))
+            assert ((found.find(known) >= 0) | (found.find_failed(known) >= 0)).all(), instant
+        if is_over:
+            return
+
+
+@pytest.mark.parametrize("function", [scalars, arrays, ragged, nameless])
+def test_the_results_file_is_all_there_is(tmp_path, function):
+    for space in ("grid", "longer", "restricted"):
+        subject = declared(function, space, tmp_path)
+        run(subject)
+    subject = declared(function, "longer", tmp_path)
+    run(subject)
+    assert is_alone(subject)
+
+
+def test_what_a_results_file_cannot_hold_exactly_stays_in_the_memo(tmp_path):
+    """2^60 + 1 is no float64; the values of other points make floats of all in the file."""
+
+    def mixed(x, y):
+        return 2**60 + 1 if x else 0.5
+
+    subject = declared(mixed, "grid", tmp_path)
+    run(subject)
+    (value,) = remembered(subject)[5, 2]
+    assert np.frombuffer(value[3], value[1]).tolist() == [2**60 + 1]
+    assert len(segments(subject)) > 1
+    assert run(subject).n_computed == 0
+
+
+def test_a_part_that_is_done_is_a_segment_too(tmp_path):
+    subject = declared(scalars, "grid", tmp_path)
+    for limit in (1, 3, 5, None):
+        assert run(subject, limit=limit).n_computed == (limit or 3)
+        assert is_alone(subject)
+
+
+def test_of_values_computed_again_the_newest_count(tmp_path, monkeypatch):
+    calls = tmp_path / "calls"
+    calls.write_text("")
+
+    def numbered(x, y):
+        with calls.open("a") as file:
+            file.write("x")
+        return calls.stat().st_size
+
+    subject = declared(numbered, "grid", tmp_path)
+    run(subject)
+    run(subject, recompute=True, limit=5)
+    expected = [*range(13, 18), *range(6, 13)]
+    assert load(subject.landed).swept.values.ravel().tolist() == expected
+    assert is_alone(subject)
+    grown = declared(numbered, "longer", tmp_path)
+    run(grown)
+    run(subject)
+    assert load(subject.landed).swept.values.ravel().tolist() == expected
+    run(grown, recompute=True, limit=1)
+    run(subject)
+    assert load(subject.landed).swept.values.ravel().tolist() == [26, *expected[1:]]
+
+
+def test_an_older_value_that_stays_does_not_come_back(tmp_path):
+    """Old values of points that are computed again are in a segment that others still need."""
+
+    def numbered(x, y):
+        return float(np.random.default_rng().random())
+
+    grown = declared(numbered, "longer", tmp_path)
+    run(grown)
+    subject = declared(numbered, "grid", tmp_path)
+    run(subject, recompute=True)
+    now = load(subject.landed).swept.values.tolist()
+    assert len(segments(subject)) == 2
+    for _ in range(2):
+        run(grown)
+        run(subject)
+        assert load(subject.landed).swept.values.tolist() == now
+
+
+def test_failures_are_kept_with_all_that_is_known_of_them(tmp_path):
+    subject = declared(failing, "grid", tmp_path)
+    run(subject)
+    run(subject)
+    index = memo.scan(subject.memo)
+    assert {f.attempts for f in index.failures.values()} == {2}
+    assert all("told to fail at" in f.traceback for f in index.failures.values())
+    assert len(index.failures) == 4
+    assert [each.is_landed for each in index.segments.values() if each.parts] == [True]
+    assert run(subject, retry=False).n_failed == 4
+
+
+def test_accepted_values_stay_with_the_code_that_computed_them(tmp_path):
+    earlier = declared(scalars, "grid", tmp_path, version=1)
+    run(earlier)
+    now = declared(scalars, "longer", tmp_path, version=2)
+    acceptance.accept(now.memo, Acceptance(earlier.fingerprint.digest, "the same", "2026", {}))
+    assert run(now).n_computed == 8
+    assert load(now.landed).number.notnull().all()
+    acceptance.take_back(now.memo, earlier.fingerprint.digest)
+    assert run(now).n_computed == 12
+
+
+def test_without_its_memo_a_results_file_is_enough(tmp_path):
+    subject = declared(scalars, "grid", tmp_path)
+    run(subject)
+    shutil.rmtree(tmp_path / ".memo")
+    grown = declared(scalars, "longer", tmp_path)
+    assert run(grown).n_computed == 8
+    assert is_alone(grown)
+    other = tmp_path / "elsewhere"
+    other.mkdir()
+    shutil.copy(grown.landed, other)
+    assert run(declared(scalars, "longer", other), recompute=False).n_computed == 0
+    assert run(declared(scalars, "longer", other, version=2)).n_computed == 20
+
+
+def test_nobody_may_write_to_it(tmp_path):
+    subject = declared(scalars, "grid", tmp_path)
+    before = os.umask(0o027)
+    try:
+        run(subject)
+    finally:
+        os.umask(before)
+    assert subject.landed.stat().st_mode & 0o777 == 0o440
+    run(declared(scalars, "grid", tmp_path, keep="both"))
+    assert subject.landed.stat().st_mode & 0o200
+
+
+def test_where_no_file_has_two_names_the_memo_keeps_its_own(tmp_path, monkeypatch):
+    def refuse(source, target):
+        raise PermissionError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(disk, "link", refuse)
+    subject = declared(scalars, "grid", tmp_path)
+    report = operations_run.execute(subject, Options("serial"))
+    (told,) = report.warnings
+    assert "in the memo as well" in told
+    assert not is_alone(subject)
+    assert len(remembered(subject)) == 12
+    assert operations_run.execute(subject, Options("serial")).warnings == ()
+
+
+def test_damage_is_found_under_both_names(tmp_path):
+    subject = declared(scalars, "grid", tmp_path)
+    run(subject)
+    content = bytearray(subject.landed.read_bytes())
+    content[len(content) // 2] ^= 1
+    subject.landed.chmod(0o644)
+    subject.landed.write_bytes(content)
+    kinds = [each.kind for each in verify.verify(subject.landed).damages]
+    assert kinds == ["results file", "segment"]
+    assert run(subject).n_computed == 12
+    assert not verify.verify(subject.landed).damages
+
+
+def test_it_is_counted_once(tmp_path):
+    subject = declared(scalars, "grid", tmp_path)
+    run(subject)
+    verified = verify.verify(subject.landed)
+    assert (verified.n_segments, verified.n_bytes) == (1, subject.landed.stat().st_size)
+
+
+def test_where_values_are_kept_changes_no_code(tmp_path):
+    both, once = (
+        declared(scalars, "grid", tmp_path, keep=keep) for keep in declaration_options.KEEP
+    )
+    assert both.fingerprint.digest == once.fingerprint.digest
+
+
+def test_a_kept_file_is_not_merged_with_small_ones(tmp_path, monkeypatch):
+    monkeypatch.setattr(merge, "N_SMALL", 1)
+    monkeypatch.setattr(merge, "SETTLED_S", 0.0)
+    for space in ("grid", "longer"):
+        subject = declared(scalars, space, tmp_path)
+        run(subject)
+    assert is_alone(subject)
+
+
+def test_other_readers_of_netcdf_read_it(tmp_path):
+    netcdf = pytest.importorskip("netCDF4")
+    subject = declared(failing, "grid", tmp_path)
+    run(subject)
+    with netcdf.Dataset(subject.landed) as dataset:
+        assert dataset["number"].shape == (4, 3)
+        assert dataset["_sweeps/memo/part0/runs"].shape[1] == 2
+    assert load(subject.landed, "_sweeps/memo/part0").sizes
+
+
+@pytest.mark.parametrize("given", ["memo", None, 1, ["both"]])
+def test_other_places_are_refused(given):
+    with pytest.raises(DeclarationError, match="'both'"):
+        experiment(SPACES["grid"], keep=given)

@@ -1,0 +1,267 @@
+"""Laws of calling: whatever the chunks, every point that was begun has its value or its failure."""
+
+import functools
+import time
+import traceback
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sweeps.outputs import failures
+from sweeps.signals import Interrupted
+from sweeps.worker import call as worker_call
+from sweeps.worker import flight
+
+
+def limits(block_s=60.0, timeout=None, dims=()):
+    return worker_call.Limits(block_s, timeout, "y", dict(dims), frozenset({"x"}))
+
+
+def call(function, n, given=(), recorder=None, **how):
+    columns = {"x": np.arange(float(n))}
+    recorder = recorder or flight.Recorder(None)
+    return worker_call.call_columns(function, dict(given), columns, n, recorder, limits(**how))
+
+
+def values(called):
+    """Value of each point that has one."""
+    found = {}
+    for at, (variable,) in called.pieces:
+        points = range(len(called.elapsed))[at]
+        found |= dict(zip(points, variable.values.tolist(), strict=True))
+    return found
+
+
+@given(n=st.integers(1, 5000), bad=st.sets(st.integers(0, 5000), max_size=5))
+def test_a_vectorized_function_that_raises_costs_only_the_points_it_raises_at(n, bad):
+    def square(x):
+        if bad & set(x.tolist()):
+            raise ValueError("bad")
+        return x**2
+
+    called = call(square, n)
+    failed = {i for i in bad if i < n}
+    assert {i for i, _ in called.failures} == failed
+    assert values(called) == {i: i**2 for i in range(n) if i not in failed}
+    assert {why[:3] for _, why in called.failures} <= {("exception", "ValueError", "bad")}
+    assert len(called.elapsed) == n
+
+
+def test_columns_are_given_whole_and_in_order():
+    seen = []
+    called = call(lambda x, g: seen.append(x.copy()) or x * g, 100_000, given={"g": 2.0})
+    assert np.concatenate(seen).tolist() == list(range(100_000))
+    assert max(map(len, seen)) > 10_000
+    assert values(called)[99_999] == 2.0 * 99_999
+
+
+def test_a_value_that_no_file_can_hold_costs_its_own_point_only():
+    called = call(lambda x: np.array([None if each == 50 else each for each in x.tolist()]), 1000)
+    ((i, why),) = called.failures
+    assert (i, why[:2]) == (50, ("output", "OutputError"))
+    assert values(called) == {i: i for i in range(1000) if i != 50}
+
+
+def test_columns_of_a_wrong_length_are_not_trusted_where_they_happen_to_be_right():
+    called = call(lambda x: x[:1], 1000)
+    assert len(called.failures) == 1000
+
+
+@pytest.mark.parametrize(
+    ("returned", "said"),
+    [
+        (lambda x: x[:-1], "output 'y' has {less} values for {n} points"),
+        (lambda x: 1.0, "output 'y' is a single value for {n} points"),
+        (lambda x: {"z": x, "w": np.zeros(1 + len(x))}, "output 'w' has {more} values for {n}"),
+        (lambda x: None, "None"),
+        (lambda x: {"x": x}, "'x' has the name of a parameter"),
+    ],
+)  # fmt: skip
+def test_what_is_no_column_of_the_points_is_refused_with_both_lengths(returned, said):
+    called = call(returned, 10)
+    assert [i for i, _ in called.failures] == list(range(10))
+    kinds = {why[:2] for _, why in called.failures}
+    assert kinds == {("output", "OutputError")}
+    assert said.format(n=10, less=9, more=11) in called.failures[0][1][2]
+    assert not called.pieces
+
+
+def test_points_may_have_arrays():
+    called = call(lambda x: {"y": np.outer(x, [1, 2, 3])}, 50, dims={"y": ("component",)})
+    (at, (variable,)), *_ = called.pieces
+    assert variable.dims == ("component",)
+    assert variable.values.shape == (len(range(50)[at]), 3)
+
+
+def test_a_reused_array_is_kept_as_it_was_returned():
+    buffer = np.zeros(100)
+
+    def fill(x):
+        buffer[: len(x)] = x
+        return buffer[: len(x)]
+
+    assert values(call(fill, 100)) == {i: i for i in range(100)}
+
+
+def test_a_function_that_writes_to_its_columns_and_raises_gets_them_again_as_they_were():
+    def double(x):
+        x *= 2
+        if (x == 100).any():
+            raise ValueError("bad")
+        return x
+
+    assert values(call(double, 1000)) == {i: 2 * i for i in range(1000) if i != 50}
+
+
+def test_a_block_ends_when_its_time_is_over_and_begins_always():
+    called = call(lambda x: time.sleep(0.001 * len(x)) or x, 10_000, block_s=0.05)
+    assert 16 <= len(called.elapsed) <= 500
+    assert called.busy_s >= 0.001 * len(called.elapsed)
+    assert len(call(lambda x: x, 10_000, block_s=0.0).elapsed) == 16
+
+
+def test_a_block_ends_when_it_holds_much(monkeypatch):
+    monkeypatch.setattr(worker_call, "BLOCK_BYTES", 10_000)
+    assert len(call(lambda x: np.zeros((len(x), 100)), 10_000).elapsed) == 16
+
+
+def test_the_record_says_which_points_are_computed():
+    recorder = flight.Recorder(None)
+    seen = []
+    call(lambda x: seen.append((*recorder.at, x[0], len(x))) or x, 1000, recorder=recorder)
+    assert all((first, n) == (begin, size) for first, n, begin, size in seen)
+
+
+def test_the_second_interrupt_is_no_failure():
+    def interrupted(x):
+        raise Interrupted
+
+    with pytest.raises(Interrupted):
+        call(interrupted, 10)
+
+
+def deep(n):
+    return other(n) if n else None
+
+
+def other(n):  # by turns, since Python says of one function how often it is repeated
+    return deep(n)
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("x" * 10**7), ValueError(*["long"] * 10**5), RecursionError]
+)
+def test_what_is_said_of_a_failure_has_an_end(error):
+    def fail(x):
+        if error is RecursionError:
+            deep(-1)
+        raise error
+
+    ((_, (kind, _, message, said)),) = call(fail, 1).failures
+    assert kind == "exception"
+    assert len(message) < 5_000
+    assert len(said) < 25_000
+    assert "characters left out" in said
+    assert "in fail" in said
+    assert said.endswith("\n")
+
+
+class Loud(ValueError):
+    def __str__(self):
+        return "two\nlines"
+
+
+def raise_chained(error):
+    try:
+        {}["first"]
+    except KeyError:
+        raise_it(error)
+
+
+ERRORS = {
+    "plain": lambda: int("x"),
+    "nested": lambda: deep_key(3),
+    "of several lines": lambda: raise_it(Loud()),
+    "with notes": lambda: raise_it(noted("a note")),
+    "chained": lambda: raise_chained(ValueError("second")),
+    "a name that is like another": lambda: np.arang(3),
+    "a group": lambda: raise_it(ExceptionGroup("many", [ValueError("one"), KeyError("two")])),
+    "syntax": lambda: compile("1 +", "<x>", "eval"),
+    "an exit": lambda: raise_it(SystemExit(3)),
+}
+
+
+def noted(note):
+    error = ValueError("with a note")
+    error.add_note(note)
+    return error
+
+
+def raise_it(error):
+    raise error
+
+
+def deep_key(n):
+    return deep_key(n - 1) if n else {}["key"]
+
+
+@pytest.mark.parametrize("fail", ERRORS.values(), ids=ERRORS)
+def test_a_traceback_is_pythons_own(fail):
+    for _ in range(2):  # the second time the frames are known
+        try:
+            fail()
+        except BaseException as error:
+            said = failures.why(error)
+            frames = error.__traceback__.tb_next
+            assert said[3] == "".join(traceback.format_exception(type(error), error, frames))
+
+
+def scale_shift(x, y, *, z=0.0):
+    return 100 * x + 10 * y + z
+
+
+def by_name(**given):
+    return scale_shift(**given)
+
+
+@functools.wraps(scale_shift)
+def wrapped(*args, **kwargs):
+    return by_name(*args, **kwargs)
+
+
+FORMS = {
+    "plain": scale_shift,
+    "other order": lambda y, x, z: scale_shift(x, y, z=z),
+    "constant first": lambda z, x, y: scale_shift(x, y, z=z),
+    "constant between": lambda x, z, y: scale_shift(x, y, z=z),
+    "by name": by_name,
+    "only by name": lambda *, x, y, z: scale_shift(x, y, z=z),
+    "one only by name": lambda x, *, y, z: scale_shift(x, y, z=z),
+    "rest by name": lambda x, **rest: scale_shift(x, **rest),
+    "default before": lambda x, w=7.0, y=0.0, z=0.0: scale_shift(x, y, z=z),
+    "says another's arguments": wrapped,
+    "partial": functools.partial(lambda w, x, y, z: scale_shift(x, y, z=z), 5),
+    "object": type("Object", (), {"__call__": lambda self, y, x, z: scale_shift(x, y, z=z)})(),
+    "method": type("Object", (), {"f": lambda self, y, x, z: scale_shift(x, y, z=z)})().f,
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("names", ["xy", "yx", "x"])
+def test_every_form_of_function_gets_each_argument_by_its_name(form, names):
+    columns = {name: np.arange(4.0) + "xy".index(name) for name in names}
+    given = {"z": 0.5, **({} if "y" in names else {"y": 3.0})}
+    recorder = flight.Recorder(None)
+    called = worker_call.call_each(FORMS[form], given, columns, 4, recorder, limits())
+    y = columns.get("y", np.full(4, 3.0))
+    assert not called.failures
+    assert called.returned == (100 * columns["x"] + 10 * y + 0.5).tolist()
+    assert len(called.elapsed) == 4
+
+
+def test_a_function_without_columns_is_called_for_each_point():
+    recorder = flight.Recorder(None)
+    called = worker_call.call_each(lambda z: z, {"z": 2}, {}, 3, recorder, limits())
+    assert called.returned == [2, 2, 2]
