@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sweeps.analysis import reductions
+    from sweeps import reductions, sample
     from sweeps.analysis.sobol import sobol_indices
     from sweeps.declaration.cached import cached
     from sweeps.declaration.experiment import Experiment, experiment
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from sweeps.operations.run import run
     from sweeps.operations.status import plan, status
     from sweeps.operations.why import why
-    from sweeps.spaces import sample
     from sweeps.spaces.build import grid, points, replicates, zipped
     from sweeps.spaces.space import Space
 
@@ -44,10 +43,10 @@ _HOMES = {
     "load": "operations.load",
     "plan": "operations.status",
     "points": "spaces.build",
-    "reductions": "analysis.reductions",
+    "reductions": "reductions",
     "replicates": "spaces.build",
     "run": "operations.run",
-    "sample": "spaces.sample",
+    "sample": "sample",
     "sobol_indices": "analysis.sobol",
     "status": "operations.status",
     "why": "operations.why",

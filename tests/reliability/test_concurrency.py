@@ -115,7 +115,7 @@ def n_duplicates():
 def test_runs_of_different_spaces_and_versions_share_the_work(versions, n_killed):
     round_of_runs(random.Random(n_killed), 2, n_killed)
     n_computed = len(calls())
-    assert n_computed > 100
+    assert n_computed >= 25  # the fewest that a run which is not killed asks for
     for version in (0, 1):
         check(version)
     if n_killed:

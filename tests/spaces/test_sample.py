@@ -14,12 +14,12 @@ from scipy import stats
 from scipy.stats import qmc
 
 import sweeps
-from sweeps import experiment, grid, sample
+from sweeps import experiment, grid
 from sweeps.errors import DeclarationError, UnknownNameError
 from sweeps.execution.options import Options
 from sweeps.operations import run as operations_run
 from sweeps.project.sweep import resolve
-from sweeps.spaces import key_maker
+from sweeps.spaces import key_maker, sample
 from sweeps.spaces.sample import Sampling
 from tests.sizes import examples
 
@@ -308,9 +308,20 @@ def test_other_mistakes_are_refused():
 def test_the_module_is_public_and_costs_nothing_until_it_is_used():
     program = (
         "import sys, sweeps; assert not {'numpy', 'sweeps.spaces.sample'} & {*sys.modules};"
-        "assert sweeps.sample is sys.modules['sweeps.spaces.sample'];"
+        "assert sweeps.sample is sys.modules['sweeps.sample'];"
         "sweeps.sample.uniform(4, x=(0, 1)); assert 'scipy' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
-    assert sweeps.sample is sample
+    assert sweeps.sample.sobol is sample.sobol
     assert {"sample", "sobol_indices"} <= {*dir(sweeps)}
+
+
+@pytest.mark.parametrize("name", ["sample", "reductions"])
+def test_public_modules_are_imported_by_their_own_names(name):
+    import importlib
+
+    import sweeps
+
+    face = importlib.import_module(f"sweeps.{name}")
+    assert getattr(sweeps, name) is face
+    assert all(callable(getattr(face, each)) for each in face.__all__)

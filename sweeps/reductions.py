@@ -1,0 +1,5 @@
+"""Statistics over replicates: ``from sweeps import reductions``."""
+
+from sweeps.analysis.reductions import mean, over_replicates, quantiles, standard_error
+
+__all__ = ["mean", "over_replicates", "quantiles", "standard_error"]
