@@ -1,4 +1,4 @@
-"""What all commands share: their arguments, the subject they are about, and saying an answer."""
+"""What all commands share: their arguments, the sweep that they ask for, and printing an answer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import click
 from sweeps.cli.output import printing_to_stderr, warn
 
 if TYPE_CHECKING:
-    from sweeps.project.sweep import Subject
+    from sweeps.project.sweep import Sweep
 
 
 Command = Callable[..., int | None]
@@ -86,22 +86,22 @@ rows = click.option(
 )
 
 
-def subject(
+def sweep(
     name: str,
     experiments: str | None,
     results: str | None,
     axes: tuple[str, ...] = (),
     only: str | None = None,
     output: str | None = None,
-) -> Subject:
+) -> Sweep:
     """Resolve what a command is about."""
     from sweeps.declaration import overrides
-    from sweeps.project import sweep
+    from sweeps.project.sweep import resolve
     from sweeps.results import state
 
     _freeze()
     given = overrides.parse_all(axes)
-    found = sweep.resolve(name, results=results, experiments=experiments, axes=given, only=only)
+    found = resolve(name, results=results, experiments=experiments, axes=given, only=only)
     return state.elsewhere(found, output)
 
 

@@ -27,7 +27,7 @@ from sweeps.code.reach.patched import IN_MEMORY
 from sweeps.engines.messages import Block, Lost, Receipt
 from sweeps.errors import SweepsError
 from sweeps.execution import blame, code_snapshot, scheduler
-from sweeps.project.sweep import Subject
+from sweeps.project.sweep import Sweep
 from sweeps.spaces import values
 from sweeps.worker import capture, evaluate, flight, process, resources
 from sweeps.worker import job as worker_job
@@ -42,19 +42,17 @@ _LONGEST_S = 60.0  # who is not there by then has died, or is very slow to impor
 _LOOK_S = 0.002
 
 
-def here(
-    subject: Subject, flights: Path, clock_ns: int = 0, take: capture.Take | None = None
-) -> Work:
+def here(sweep: Sweep, flights: Path, clock_ns: int = 0, take: capture.Take | None = None) -> Work:
     """Brief workers that share this process, of which `take` gets what points print.
 
     Raises what `task_here` does.
     """
-    task, pins = task_here(subject, flights, clock_ns)
+    task, pins = task_here(sweep, flights, clock_ns)
     return functools.partial(_work_here, task, pins, take, threading.local())
 
 
 def task_here(
-    subject: Subject, flights: Path, clock_ns: int = 0
+    sweep: Sweep, flights: Path, clock_ns: int = 0
 ) -> tuple[worker_job.Task, code_pins.Pins]:
     """Make an experiment ready in this process, and say what its code was read from.
 
@@ -64,15 +62,15 @@ def task_here(
         Where the code on disk, which the fingerprint is of, is newer than the code in memory, or
         data is that the code may have read.
     """
-    frozen, since_ns = code_snapshot.freeze(subject), subject.experiment.declared_ns
+    frozen, since_ns = code_snapshot.freeze(sweep), sweep.experiment.declared_ns
     code_snapshot.refuse_older(
         frozen.modules, frozen, since_ns, "start Python anew, or use the engine loky"
     )
-    if subject.location is not None:  # what ``__main__`` holds counts by its own content
-        code_snapshot.refuse_newer_data(frozen, subject)
-    settings = _settings(subject, flights, frozen, clock_ns)
+    if sweep.location is not None:  # what ``__main__`` holds counts by its own content
+        code_snapshot.refuse_newer_data(frozen, sweep)
+    settings = _settings(sweep, flights, frozen, clock_ns)
     surroundings = process.Surroundings(is_worker=False, is_random=settings.is_random)
-    task = worker_job.task(subject.experiment, settings, flight.Recorder(None), surroundings)
+    task = worker_job.task(sweep.experiment, settings, flight.Recorder(None), surroundings)
     return task, dataclasses.replace(frozen.pins, scratch=flights / "scratch")
 
 
@@ -95,7 +93,7 @@ def _work_here(
 
 
 def elsewhere(
-    subject: Subject, flights: Path, memory_bytes: int | None = None, clock_ns: int = 0
+    sweep: Sweep, flights: Path, memory_bytes: int | None = None, clock_ns: int = 0
 ) -> Work:
     """Brief workers that are processes of their own.
 
@@ -104,19 +102,19 @@ def elsewhere(
     SweepsError
         Where what is to be sent cannot be pickled, or is older than the code on disk.
     """
-    experiment = subject.experiment
-    _refuse_patched(subject)
-    frozen = code_snapshot.freeze(subject)
+    experiment = sweep.experiment
+    _refuse_patched(sweep)
+    frozen = code_snapshot.freeze(sweep)
     code_snapshot.refuse_older(frozen.carried, frozen, experiment.declared_ns, "start Python anew")
     with code_pins.held(frozen.pins):  # cached helpers are sent with their identity
-        told = _settings(subject, flights, frozen, clock_ns, memory_bytes)
+        told = _settings(sweep, flights, frozen, clock_ns, memory_bytes)
         by_value = set[str]()
         try:
             said = _pickle(told, by_value)
         except SweepsError:
             _refuse_given(told)
             raise
-        is_imported = subject.location is not None
+        is_imported = sweep.location is not None
         own = b"" if is_imported else _pickle(experiment.without_space(), by_value)
         settings = _pickle(undo.environment())
         settings += _pickle({**frozen.pins.files, **_cells(by_value)}) + said
@@ -124,9 +122,9 @@ def elsewhere(
     file.write_bytes(settings)
     job = worker_job.Job(
         experiment.name,
-        subject.fingerprint.code,
-        subject.location,
-        subject.attribute,
+        sweep.fingerprint.code,
+        sweep.location,
+        sweep.attribute,
         own,
         str(file),
         hashlib.sha256(settings).hexdigest(),
@@ -145,10 +143,10 @@ def _refuse_given(told: worker_job.Settings) -> None:
         _pickle(values.unlabel(thing), what=f"{name!r} (a {type(values.unlabel(thing)).__name__})")
 
 
-def _refuse_patched(subject: Subject) -> None:
+def _refuse_patched(sweep: Sweep) -> None:
     """Refuse what was set in the memory of this process, where workers import a module anew."""
-    own = subject.experiment.module if subject.location is None else None
-    for part in subject.fingerprint.parts:
+    own = sweep.experiment.module if sweep.location is None else None
+    for part in sweep.fingerprint.parts:
         module, _, name = part.removesuffix(IN_MEMORY).partition(":")
         if part.endswith(IN_MEMORY) and module != own:
             raise SweepsError(
@@ -158,34 +156,34 @@ def _refuse_patched(subject: Subject) -> None:
 
 
 def _settings(
-    subject: Subject,
+    sweep: Sweep,
     flights: Path,
     frozen: code_snapshot.Frozen,
     clock_ns: int,
     memory_bytes: int | None = None,
 ) -> worker_job.Settings:
-    experiment = subject.experiment
+    experiment = sweep.experiment
     constants = {
         name: values.unlabel(table.element(0)) for name, table in experiment.constants.items()
     }
     return worker_job.Settings(
-        subject.keys.settled(),
+        sweep.keys.settled(),
         experiment.passed,
         constants,
         experiment.taken,
-        subject.memo,
+        sweep.memo,
         flights,
         scheduler.block_s(experiment.concurrency),
         frozen.behind_values,
         experiment.seed,
         frozen.data,
-        subject.results,
+        sweep.results,
         memory_bytes,
         clock_ns,
-        subject.reads,
-        mentions_random(subject.fingerprint),
+        sweep.reads,
+        mentions_random(sweep.fingerprint),
         undo.told(),
-        subject.fingerprint.modules,
+        sweep.fingerprint.modules,
     )
 
 

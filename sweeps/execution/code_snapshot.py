@@ -12,7 +12,7 @@ import numpy as np
 
 from sweeps.code import fingerprint, loaded, pins, reads
 from sweeps.errors import DeclarationError, SweepsError
-from sweeps.project.sweep import Subject
+from sweeps.project.sweep import Sweep
 from sweeps.spaces import keys
 from sweeps.spaces.key_maker import key_maker
 from sweeps.spaces.space import Space
@@ -78,22 +78,22 @@ class _Reading:
         return code.digest
 
 
-def freeze(subject: Subject) -> Frozen:
-    """Take the code that a subject's fingerprint and keys are of, to be held on to.
+def freeze(sweep: Sweep) -> Frozen:
+    """Take the code that a sweep's fingerprint and keys are of, to be held on to.
 
     Raises
     ------
     SweepsError
         Where code or data behind values was edited between the two.
     """
-    reading = _Reading(subject.fingerprint)
-    if not _are_keys_of(reading, subject):
+    reading = _Reading(sweep.fingerprint)
+    if not _are_keys_of(reading, sweep):
         raise SweepsError(
-            f"code or data behind values of {subject.experiment.name!r} was edited as the run "
+            f"code or data behind values of {sweep.experiment.name!r} was edited as the run "
             "began: run it again"
         )
-    is_carried = subject.location is None  # of an imported experiment, the worker's own counts
-    own = carried(subject.fingerprint) | {subject.experiment.module} if is_carried else set()
+    is_carried = sweep.location is None  # of an imported experiment, the worker's own counts
+    own = carried(sweep.fingerprint) | {sweep.experiment.module} if is_carried else set()
     return Frozen(
         reading.pins,
         tuple(reading.imported),
@@ -111,9 +111,9 @@ def carried(code: fingerprint.Fingerprint) -> set[str]:
     return inner | {main, "__main__"} & {*code.modules}
 
 
-def _are_keys_of(reading: _Reading, subject: Subject) -> bool:
-    """Whether the subject's keys name the code behind values that is now read."""
-    experiment, made = subject.experiment, subject.keys
+def _are_keys_of(reading: _Reading, sweep: Sweep) -> bool:
+    """Whether the sweep's keys name the code behind values that is now read."""
+    experiment, made = sweep.experiment, sweep.keys
     columns = {name: column.table for name, column in experiment.space.columns.items()}
     known = {**made.shown, **made.hashes}
     pairs = [(name, table, known[name][:-1]) for name, table in columns.items()]
@@ -157,7 +157,7 @@ def refuse_older(modules: Iterable[str], frozen: Frozen, since_ns: int, advice: 
         )
 
 
-def refuse_newer_data(frozen: Frozen, subject: Subject) -> None:
+def refuse_newer_data(frozen: Frozen, sweep: Sweep) -> None:
     """Refuse where a file was changed that a module in memory may have read when imported.
 
     Raises
@@ -165,8 +165,8 @@ def refuse_newer_data(frozen: Frozen, subject: Subject) -> None:
     SweepsError
         Naming the file.
     """
-    since_ns, module = subject.experiment.declared_ns, subject.experiment.module
-    outdated = reads.outdated(subject.fingerprint, subject.results, is_counting=True)
+    since_ns, module = sweep.experiment.declared_ns, sweep.experiment.module
+    outdated = reads.outdated(sweep.fingerprint, sweep.results, is_counting=True)
     if outdated is not None:
         module, read = outdated
         raise SweepsError(

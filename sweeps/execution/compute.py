@@ -21,7 +21,7 @@ from sweeps.execution.options import Options, Progress, Report, Slow, Watch
 from sweeps.execution.plan import plan
 from sweeps.memo import claims, record, swept_spaces
 from sweeps.memo import index as memo
-from sweeps.project.sweep import Subject, changed_reads
+from sweeps.project.sweep import Sweep, changed_reads
 from sweeps.results import adopt, collect, known_points, update
 from sweeps.signals import Interruption
 from sweeps.spaces.product import Places, Positions
@@ -38,7 +38,7 @@ _PAUSE_S = 30.0
 
 
 def compute(
-    subject: Subject,
+    sweep: Sweep,
     held: Mapping[str, Any],
     options: Options,
     watch: Watch | None,
@@ -54,29 +54,29 @@ def compute(
         Attributes of the results file as it was when the run began.
     """
     started = provenance.now()
-    adopt.adopt(subject, held)
+    adopt.adopt(sweep, held)
     with contextlib.ExitStack() as stack:
         # Before looking into the memo: what others finish from now on is known to be theirs.
         # So does who claims nothing say that it lives: nobody is to clean up under it.
-        present = claims.Claims(subject.memo, subject.keys)
+        present = claims.Claims(sweep.memo, sweep.keys)
         stack.callback(present.close)
         others = None if options.recompute else present
-        index = memo.scan(subject.memo, sets_aside=True)
-        todo = plan(subject, index, recompute=options.recompute, retry=options.retry, keep=True)
+        index = memo.scan(sweep.memo, sets_aside=True)
+        todo = plan(sweep, index, recompute=options.recompute, retry=options.retry, keep=True)
         positions = _first(todo.todo, options.limit)
         n_todo = sum(map(len, positions))
         tally = execution_dispatch.Tally()
         if n_todo:
-            record.keep(subject.memo, subject.experiment, subject.fingerprint)
-            made = subject.experiment
-            swept_spaces.keep(subject.memo, subject.layout, made.space, made.constants)
+            record.keep(sweep.memo, sweep.experiment, sweep.fingerprint)
+            made = sweep.experiment
+            swept_spaces.keep(sweep.memo, sweep.layout, made.space, made.constants)
             progress = Progress(n_todo, 0, 0, todo.n_reused, 0.0)
-            dispatch = _dispatch(subject, index, positions, options, others)
-            tally = _compute(dispatch, subject, index, progress, watch, interruption, started)
+            dispatch = _dispatch(sweep, index, positions, options, others)
+            tally = _compute(dispatch, sweep, index, progress, watch, interruption, started)
             if not (keeps_workers or engines.is_in_process(options.engine)):
                 engines.end_processes(wait=False)  # 0.1 s, while we land
     try:
-        gathered, told, state = update.refresh(subject, index, started, is_last=True)
+        gathered, told, state = update.refresh(sweep, index, started, is_last=True)
     except SweepsError as error:
         raise _unfinished(f"{tally.error or error}", tally) from error
     if tally.error:
@@ -84,36 +84,36 @@ def compute(
     n_missing = gathered.count("missing")
     if n_missing and options.limit is None and not interruption.is_asked:
         raise _unfinished(
-            f"{count(n_missing, 'point')} of what was finished went missing from {subject.memo}, "
+            f"{count(n_missing, 'point')} of what was finished went missing from {sweep.memo}, "
             "set aside as damaged, removed or renamed, while the run was going: run again to go on",
             tally,
         )
     leak = ""
     if tally.traces and not interruption.is_asked:
         n_begun = tally.n_computed + tally.n_failed
-        leak = leaks.warning(subject, _joined(positions), tally.busy_s, n_begun, tally.traces)
+        leak = leaks.warning(sweep, _joined(positions), tally.busy_s, n_begun, tally.traces)
     # values that do not fit those of the first point are neither reused nor computed, but failed
-    shrunk = filter(None, [known_points.shrunk(held, subject, gathered)])
+    shrunk = filter(None, [known_points.shrunk(held, sweep, gathered)])
     refused_now = min(gathered.n_refused, tally.n_computed)
     refused_before = gathered.n_refused - refused_now
     n_computed, n_reused = tally.n_computed - refused_now, todo.n_reused - refused_before
     n_reused += tally.n_elsewhere
-    if any(dimension.is_first is not None for dimension in subject.experiment.space.dimensions):
+    if any(dimension.is_first is not None for dimension in sweep.experiment.space.dimensions):
         n_reused = gathered.count("done") - n_computed  # equal points were computed once
     return Report(
-        subject.experiment.name,
+        sweep.experiment.name,
         todo.n_points,
         n_reused,
         n_computed,
         max(gathered.count("failed"), tally.n_failed),
         todo.n_excluded,
         0.0,
-        subject.landed,
-        subject.fingerprint.digest,
+        sweep.landed,
+        sweep.fingerprint.digest,
         interruption.is_asked,
         (
             *present.warnings,
-            *_warnings(subject, index, options, n_todo),
+            *_warnings(sweep, index, options, n_todo),
             *tally.warnings,
             *([leak] if leak else []),
             *gathered.told,
@@ -126,7 +126,7 @@ def compute(
 
 
 def compute_points(
-    subject: Subject,
+    sweep: Sweep,
     positions: Positions,
     options: Options,
     watch: Watch | None,
@@ -138,19 +138,19 @@ def compute_points(
 
     With `is_mustered`, all worker processes are started and ready before the first point.
     """
-    record.keep(subject.memo, subject.experiment, subject.fingerprint)
+    record.keep(sweep.memo, sweep.experiment, sweep.fingerprint)
     progress = Progress(len(positions), 0, 0, 0, 0.0)
-    index = memo.scan(subject.memo)
+    index = memo.scan(sweep.memo)
     start = time.perf_counter()
-    dispatch = _dispatch(subject, index, [positions], options, None)
+    dispatch = _dispatch(sweep, index, [positions], options, None)
     if is_mustered:
         dispatch.muster()
     dispatch.tally.start_s = time.perf_counter() - start
-    return _compute(dispatch, subject, index, progress, watch, interruption, None)
+    return _compute(dispatch, sweep, index, progress, watch, interruption, None)
 
 
 def _dispatch(
-    subject: Subject,
+    sweep: Sweep,
     index: memo.Index,
     positions: list[Places],
     options: Options,
@@ -160,7 +160,7 @@ def _dispatch(
     n_points = sum(map(len, positions))
     n_workers = execution_dispatch.n_workers(options.n_workers, n_points, options.engine)
     return execution_dispatch.Dispatch(
-        subject,
+        sweep,
         index,
         positions,
         options.engine,
@@ -192,7 +192,7 @@ def _first(pieces: Iterable[Places], limit: int | None) -> list[Places]:
 
 def _compute(
     dispatch: execution_dispatch.Dispatch,
-    subject: Subject,
+    sweep: Sweep,
     index: memo.Index,
     progress: Progress,
     watch: Watch | None,
@@ -206,7 +206,7 @@ def _compute(
     start = last = time.perf_counter()
     tally = dispatch.tally
     # What is there is not replaced by less so soon.
-    pause = _PAUSE_S if subject.landed.exists() else _FIRST_LANDING_S
+    pause = _PAUSE_S if sweep.landed.exists() else _FIRST_LANDING_S
 
     under_way: tuple[Slow, ...] = ()
     showing, is_over = threading.RLock(), threading.Event()  # a signal may come amid `show`
@@ -244,7 +244,7 @@ def _compute(
         dispatch.stop()
         show()
 
-    notice = run_file.Notice(subject.memo)
+    notice = run_file.Notice(sweep.memo)
     teller = threading.Thread(target=tell, daemon=True, name="sweeps-progress")
     try:
         show()
@@ -257,7 +257,7 @@ def _compute(
                 if started is not None and time.perf_counter() - last > pause:
                     begun = time.perf_counter()
                     with contextlib.suppress(SweepsError):  # the last landing will say it
-                        index = update.refresh(subject, index, started).gathered.index
+                        index = update.refresh(sweep, index, started).gathered.index
                     last = time.perf_counter()
                     pause = max(_PAUSE_S, LANDING_SHARE * (last - begun))
         tally.seconds = time.perf_counter() - start
@@ -272,18 +272,18 @@ def _compute(
     return tally
 
 
-def _warnings(subject: Subject, index: memo.Index, options: Options, n_todo: int) -> Iterator[str]:
+def _warnings(sweep: Sweep, index: memo.Index, options: Options, n_todo: int) -> Iterator[str]:
     for path in index.bad:
         yield f"set aside the damaged segment {path}; its points are computed again"
-    yield from subject.unwatched
-    made = subject.experiment
+    yield from sweep.unwatched
+    made = sweep.experiment
     is_unable = engines.is_in_process(options.engine) and not signature.is_async(made.function)
     if n_todo and made.timeout is not None and is_unable:
         yield (
             f"the timeout of {made.timeout:g} s was not enforced: --engine "
             f"{options.engine} computes in this process; --engine loky enforces it"
         )
-    if changed := sorted(changed_reads(subject, subject.memo)) if n_todo else []:
+    if changed := sorted(changed_reads(sweep, sweep.memo)) if n_todo else []:
         yield (
             f"{changed[0]} is not what it was when points of {made.name!r} read it: run it again, "
             "since they are stale"

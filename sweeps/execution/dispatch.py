@@ -20,7 +20,7 @@ from sweeps.memo import claims
 from sweeps.memo import index as memo
 from sweeps.outputs import failures, misfits
 from sweeps.outputs.failures import Failure
-from sweeps.project.sweep import Subject
+from sweeps.project.sweep import Sweep
 from sweeps.spaces.product import Places, Positions
 from sweeps.worker import flight, resources
 from sweeps.worker.scratch import Scratch
@@ -69,7 +69,7 @@ class Dispatch:
 
     def __init__(
         self,
-        subject: Subject,
+        sweep: Sweep,
         index: memo.Index,
         todo: Iterable[Places],
         engine: str,
@@ -78,7 +78,7 @@ class Dispatch:
         others: claims.Claims | None = None,
         memory_bytes: int | None = None,
     ) -> None:
-        self._subject = subject
+        self._sweep = sweep
         self._index = index
         self._others = others
         self._tries = self._tries_before = _tries(index)
@@ -89,37 +89,35 @@ class Dispatch:
             todo,
             self._cut,
             n_workers,
-            concurrency=subject.experiment.concurrency,
-            is_vectorized=subject.experiment.vectorized,
+            concurrency=sweep.experiment.concurrency,
+            is_vectorized=sweep.experiment.vectorized,
             is_in_order=engine == "serial",  # for who looks at what points print
             claim=execution_scheduler.claim_all if others is None else others.take,
         )
         self._scratch = Scratch()
         self._flights = self._scratch.path
         self._printed = printed.Collector(
-            subject.experiment.name,
+            sweep.experiment.name,
             self._flights,
-            subject.memo,
-            lambda at: subject.experiment.space.parameters_at(at, labels=True),
-            subject.keys,
+            sweep.memo,
+            lambda at: sweep.experiment.space.parameters_at(at, labels=True),
+            sweep.keys,
         )
         self._is_in_process = engines.is_in_process(engine)
         self._is_limited = memory_bytes is not None
         self.tally = Tally()
         try:
             if self._is_in_process:
-                self._work = brief.here(
-                    subject, self._flights, memo.clock(index), self._printed.take
-                )
+                self._work = brief.here(sweep, self._flights, memo.clock(index), self._printed.take)
             else:
                 limits = memory_bytes, memo.clock(index)
-                self._work = brief.elsewhere(subject, self._flights, *limits)
+                self._work = brief.elsewhere(sweep, self._flights, *limits)
         except BaseException:
             self.close()
             raise
         self._n_barren = self._n_unexplained = self._n_outcomes = 0
         self._is_stopped = False
-        self._noticed = misfits.Noticed(subject.experiment)
+        self._noticed = misfits.Noticed(sweep.experiment)
 
     def muster(self) -> None:
         """Start the worker processes, and wait until all of them are ready for blocks."""
@@ -148,7 +146,7 @@ class Dispatch:
         for each in sorted(flight.aloft(self._flights), key=lambda aloft: -aloft.seconds):
             positions = self._scheduler.given(each.block)
             if each.seconds > _SLOW_S and positions is not None and each.point < len(positions):
-                space = self._subject.experiment.space
+                space = self._sweep.experiment.space
                 (params,) = space.parameters_at(positions[[each.point]], labels=True)
                 point = failures.shortened(text.parameters(params), _MOST_SAID)
                 others = min(each.n_points, len(positions) - each.point) - 1
@@ -226,12 +224,12 @@ class Dispatch:
         """Find out what the memo has of the lost blocks, and what the workers were at."""
         flights = {f.block: f for f in flight.read(self._flights)}
         self._printed.bury(list(flights.values()))
-        self._index = memo.scan(self._subject.memo, self._index)
+        self._index = memo.scan(self._sweep.memo, self._index)
         self._tries = _tries(self._index)
         suspects = []
         is_searching = scheduler is not self._scheduler or self._n_unexplained > 0
         for number, positions in scheduler.recall().items():
-            own = self._subject.keys(positions)
+            own = self._sweep.keys(positions)
             # What is computed again has values anyway: nobody can tell whether they are new.
             is_done = (self._index.find(own) >= 0) & (not self._recompute)
             has_failed = (self._tries(own) > self._tries_before(own)) & ~is_done
@@ -261,8 +259,8 @@ class Dispatch:
         held, pause_s = self._scheduler.held(), _FIRST_PAUSE_S
         while len(held) and not self._is_stopped:
             is_held = others.held(held)
-            self._index = memo.scan(self._subject.memo, self._index)
-            own = self._subject.keys(held)
+            self._index = memo.scan(self._sweep.memo, self._index)
+            own = self._sweep.keys(held)
             is_done = self._index.find(own) >= 0
             has_failed = (_tries(self._index)(own) > self._tries_before(own)) & ~is_done
             is_over = is_done | has_failed
@@ -322,19 +320,19 @@ class Dispatch:
 
     def _condemn(self, suspect: Suspect) -> None:
         """Record that a point killed its worker."""
-        key = self._subject.keys(suspect.positions)
+        key = self._sweep.keys(suspect.positions)
         n_tries = 1 + int(self._tries(key)[0])
-        why = blame.why(suspect, self._subject.experiment.timeout)
+        why = blame.why(suspect, self._sweep.experiment.timeout)
         failure = Failure((int(key[0, 0]), int(key[0, 1])), *why, n_tries)
         try:
-            memo.commit(self._subject.memo, [], [failure])
+            memo.commit(self._sweep.memo, [], [failure])
         except StorageError as error:
             self._give_up(str(error))
         self.tally.n_failed += 1
 
     def _cut(self, positions: Positions, number: int) -> Iterator[Block]:
         tries = self._tries if self._index.failures else None
-        return plan.cut(self._subject.keys, positions, number, tries)
+        return plan.cut(self._sweep.keys, positions, number, tries)
 
 
 def _tries(index: memo.Index) -> plan.Find:

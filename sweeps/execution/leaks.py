@@ -28,7 +28,7 @@ from sweeps.engines.messages import Block
 from sweeps.errors import SweepsError
 from sweeps.execution import brief
 from sweeps.outputs import types, unnamed
-from sweeps.project.sweep import Subject
+from sweeps.project.sweep import Sweep
 from sweeps.spaces.product import Positions
 from sweeps.worker import evaluate
 from sweeps.worker import job as worker_job
@@ -52,7 +52,7 @@ _FAILURE = "whether it fails"
 
 
 def warning(
-    subject: Subject, positions: Positions, busy_s: float, n_computed: int, traces: Collection[str]
+    sweep: Sweep, positions: Positions, busy_s: float, n_computed: int, traces: Collection[str]
 ) -> str:
     """Find out whether values depend on what was computed before, and say so; empty if not.
 
@@ -67,7 +67,7 @@ def warning(
     traces : collection of str
         What points changed that lasts.
     """
-    made, checked = subject.experiment, subject.memo / _CHECKED
+    made, checked = sweep.experiment, sweep.memo / _CHECKED
     is_outward = made.resources or signature.is_async(made.function)  # it may ask a server
     if not traces or not n_computed or is_outward or checked.exists():
         return ""
@@ -78,7 +78,7 @@ def warning(
             f"{name}: {said}; whether results depend on it was not checked, since points take "
             f"long: compare one by python -m sweeps reproduce {name} AXIS=VALUE"
         )
-    found = _computed_again(subject, some)
+    found = _computed_again(sweep, some)
     if found is None:
         return ""
     different = _different(*found)
@@ -131,12 +131,12 @@ def _different(
     return [_FAILURE] if _FAILURE in leaking else leaking
 
 
-def _computed_again(subject: Subject, some: Positions) -> list[list[Values]] | None:
+def _computed_again(sweep: Sweep, some: Positions) -> list[list[Values]] | None:
     """Compute points in three new processes, the last one back first; None where that fails."""
     flights = Path(tempfile.mkdtemp(prefix="sweeps-"))
     started: list[subprocess.Popen[bytes]] = []
     try:
-        (job,) = brief.elsewhere(subject, flights).args
+        (job,) = brief.elsewhere(sweep, flights).args
         answers = [flights / f"{n}.values" for n in range(3)]
         started.extend(map(_start, answers))
         for each, order in zip(started, (some, some, some[::-1]), strict=True):

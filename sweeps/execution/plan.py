@@ -17,7 +17,7 @@ import numpy.typing as npt
 from sweeps.engines.messages import Block
 from sweeps.memo import index as memo
 from sweeps.memo import listing, lookup
-from sweeps.project.sweep import Subject
+from sweeps.project.sweep import Sweep
 from sweeps.spaces import key_maker
 from sweeps.spaces import keys as spaces_keys
 from sweeps.spaces.axes import ABSENT
@@ -144,7 +144,7 @@ def alike(space: Space, positions: Positions) -> Iterator[slice]:
 
 
 def plan(
-    subject: Subject,
+    sweep: Sweep,
     index: memo.Index,
     *,
     recompute: bool = False,
@@ -155,8 +155,8 @@ def plan(
 
     With `keep`, points to compute are listed; what earlier code knows of them is not looked up.
     """
-    key_maker.check(subject.experiment)
-    others = [p for p in files.beside(subject.memo) if listing.listing(p)] if not keep else []
+    key_maker.check(sweep.experiment)
+    others = [p for p in files.beside(sweep.memo) if listing.listing(p)] if not keep else []
 
     @functools.cache
     def earlier() -> list[memo.Index]:
@@ -170,9 +170,9 @@ def plan(
         # Points with values are asked for only here: the values count more than a failure.
         return np.where(index.find(keys) < 0, found, -1) if recompute else found
 
-    is_done = None if recompute else lookup.done(subject.keys, index)
+    is_done = None if recompute else lookup.done(sweep.keys, index)
     return partition(
-        subject.keys,
+        sweep.keys,
         index.find if index.parts and is_done is None and not recompute else None,
         find_failed if index.failures else None,
         find_stale if others else None,

@@ -24,7 +24,7 @@ from sweeps.errors import SweepsError
 from sweeps.execution import brief, compute, plan
 from sweeps.execution.dispatch import Tally
 from sweeps.execution.options import Options
-from sweeps.project.sweep import Subject
+from sweeps.project.sweep import Sweep
 from sweeps.signals import Interrupted, Interruption
 from sweeps.spaces.product import Positions
 from sweeps.storage.paths import results_in
@@ -40,7 +40,7 @@ def is_plain(experiment: Experiment) -> bool:
     return not (is_other or signature.is_async(experiment.function))
 
 
-def sequential(subject: Subject, positions: Positions) -> Timing:
+def sequential(sweep: Sweep, positions: Positions) -> Timing:
     """Time the points one after the other in this process.
 
     Arguments are made ready before the clock runs. What no plain loop can call is called as a
@@ -54,13 +54,13 @@ def sequential(subject: Subject, positions: Positions) -> Timing:
     own, here = Scratch(), os.getpid()
     flights = own.path
     try:
-        task, pins = brief.task_here(subject, flights)
+        task, pins = brief.task_here(sweep, flights)
         settings = dataclasses.replace(task.settings, block_s=math.inf)
         task = dataclasses.replace(task, settings=settings)
-        time_block = _in_a_loop if is_plain(subject.experiment) else _as_a_worker
+        time_block = _in_a_loop if is_plain(sweep.experiment) else _as_a_worker
         busy_s, n_failed = 0.0, 0
-        with code_pins.held(pins), results_in(subject.results):
-            for block in _blocks(subject, positions):
+        with code_pins.held(pins), results_in(sweep.results):
+            for block in _blocks(sweep, positions):
                 seconds, failed = time_block(task, block)
                 if os.getpid() != here:  # a copy that a point has made, and came back from
                     process.end_copy()
@@ -74,9 +74,9 @@ def sequential(subject: Subject, positions: Positions) -> Timing:
         own.remove()
 
 
-def _blocks(subject: Subject, positions: Positions) -> Iterator[Block]:
+def _blocks(sweep: Sweep, positions: Positions) -> Iterator[Block]:
     for start in range(0, len(positions), _CHUNK):
-        yield from plan.cut(subject.keys, positions[start : start + _CHUNK], 0, None)
+        yield from plan.cut(sweep.keys, positions[start : start + _CHUNK], 0, None)
 
 
 def _in_a_loop(task: job.Task, block: Block) -> tuple[float, int]:
@@ -115,7 +115,7 @@ def _as_a_worker(task: job.Task, block: Block) -> tuple[float, int]:
     return busy_s, n_failed
 
 
-def parallel(subject: Subject, positions: Positions, n_workers: int, scratch: Path) -> Timing:
+def parallel(sweep: Sweep, positions: Positions, n_workers: int, scratch: Path) -> Timing:
     """Time the points on worker processes that are started for it.
 
     Raises
@@ -124,11 +124,11 @@ def parallel(subject: Subject, positions: Positions, n_workers: int, scratch: Pa
         Where they cannot be computed or kept.
     """
     engines.end_processes()
-    tally = computed(subject, positions, n_workers, scratch)
+    tally = computed(sweep, positions, n_workers, scratch)
     return Timing(tally.seconds, tally.start_s, tally.busy_s, tally.n_failed)
 
 
-def computed(subject: Subject, positions: Positions, n_workers: int, scratch: Path) -> Tally:
+def computed(sweep: Sweep, positions: Positions, n_workers: int, scratch: Path) -> Tally:
     """Compute points on worker processes, and keep them in a scratch folder.
 
     Raises
@@ -136,7 +136,7 @@ def computed(subject: Subject, positions: Positions, n_workers: int, scratch: Pa
     SweepsError
         Where they cannot be computed or kept.
     """
-    apart = dataclasses.replace(subject, scratch=scratch)
+    apart = dataclasses.replace(sweep, scratch=scratch)
     options = Options("loky", n_workers)
     tally = compute.compute_points(
         apart, positions, options, None, Interruption(), is_mustered=True

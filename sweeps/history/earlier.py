@@ -16,7 +16,7 @@ from sweeps.errors import DeclarationError, SweepsError, unknown
 from sweeps.memo import acceptance, lookup
 from sweeps.memo import index as memo
 from sweeps.memo.acceptance import NO_SHIFT, Shift
-from sweeps.project.sweep import Subject
+from sweeps.project.sweep import Sweep
 from sweeps.spaces import key_maker, keys, values
 from sweeps.spaces.accept import accept_like
 from sweeps.spaces.key_maker import KeyMaker
@@ -46,7 +46,7 @@ class Earlier:
     is_accepted: bool
 
 
-def listed(subject: Subject, shift: Shift = NO_SHIFT) -> list[Earlier]:
+def listed(sweep: Sweep, shift: Shift = NO_SHIFT) -> list[Earlier]:
     """List the earlier code that has results of an experiment, the newest first.
 
     Parameters
@@ -54,17 +54,15 @@ def listed(subject: Subject, shift: Shift = NO_SHIFT) -> list[Earlier]:
     shift : Shift
         What the keys of its points gain to be those of the present points.
     """
-    key_maker.check(subject.experiment)
-    is_known = entries(subject, memo.scan(subject.memo)) >= 0
-    accepted = {source.folder for source in acceptance.sources(subject.memo)}
-    found = [
-        _look(subject, is_known, folder, shift, accepted) for folder in files.beside(subject.memo)
-    ]
+    key_maker.check(sweep.experiment)
+    is_known = entries(sweep, memo.scan(sweep.memo)) >= 0
+    accepted = {source.folder for source in acceptance.sources(sweep.memo)}
+    found = [_look(sweep, is_known, folder, shift, accepted) for folder in files.beside(sweep.memo)]
     return sorted(filter(None, found), key=lambda e: e.computed_ns, reverse=True)
 
 
 def _look(
-    subject: Subject,
+    sweep: Sweep,
     is_known: npt.NDArray[np.bool_],
     folder: Path,
     shift: Shift,
@@ -73,12 +71,12 @@ def _look(
     index = memo.scan(folder)
     if not index.segments:
         return None
-    is_new = (entries(subject, memo.shifted(index, shift)) >= 0) & ~is_known
+    is_new = (entries(sweep, memo.shifted(index, shift)) >= 0) & ~is_known
     newest = max(each.created_ns for each in index.segments.values())
     return Earlier(folder.name, folder, newest, int(is_new.sum()), folder in accepted)
 
 
-def entries(subject: Subject, index: memo.Index) -> lookup.Entries:
+def entries(sweep: Sweep, index: memo.Index) -> lookup.Entries:
     """Find the entry of a memo with the values of each position of a space; -1 where it has none.
 
     Returns
@@ -87,11 +85,11 @@ def entries(subject: Subject, index: memo.Index) -> lookup.Entries:
         Shape (n_positions,).
     """
     if not index.parts:
-        return np.full(subject.keys.space.n_positions, -1)
-    return lookup.match(subject.keys, index).entries
+        return np.full(sweep.keys.space.n_positions, -1)
+    return lookup.match(sweep.keys, index).entries
 
 
-def choose(subject: Subject, found: Sequence[Earlier], given: str | None) -> Earlier:
+def choose(sweep: Sweep, found: Sequence[Earlier], given: str | None) -> Earlier:
     """Choose earlier code: that of a fingerprint, or of its first digits, else the newest.
 
     The newest one that knows points of the space which the present code does not; where none does,
@@ -102,7 +100,7 @@ def choose(subject: Subject, found: Sequence[Earlier], given: str | None) -> Ear
     SweepsError
         Where there is none.
     """
-    name = subject.experiment.name
+    name = sweep.experiment.name
     if not found:
         raise SweepsError(f"{name!r} has no results of earlier code")
     if given is None:
@@ -114,7 +112,7 @@ def choose(subject: Subject, found: Sequence[Earlier], given: str | None) -> Ear
             f"{_MIN_PREFIX} digits of {', '.join(e.fingerprint for e in matches or found)}"
         )
     if not matches:
-        if subject.fingerprint.digest.startswith(given.lower()):
+        if sweep.fingerprint.digest.startswith(given.lower()):
             raise SweepsError(f"{given!r} is the present code of {name!r}: give an earlier one")
         listed_names = [each.fingerprint for each in found]
         raise unknown("earlier code", given, listed_names, f"of {name!r}")
@@ -138,7 +136,7 @@ class Gained:
     stream_shift: Shift
 
 
-def gained(subject: Subject, given: Mapping[str, Any] | None) -> Gained:
+def gained(sweep: Sweep, given: Mapping[str, Any] | None) -> Gained:
     """Find what keys gain by arguments that earlier code did not have.
 
     Raises
@@ -146,14 +144,14 @@ def gained(subject: Subject, given: Mapping[str, Any] | None) -> Gained:
     SweepsError
         For names that are no arguments of the function, and for several values.
     """
-    experiment = subject.experiment
+    experiment = sweep.experiment
     arguments = signature.arguments(experiment.function, experiment.resources)
     named = {}
     total, streams = keys.NOTHING.copy(), keys.NOTHING.copy()
     for name, raw in (given or {}).items():
         if name not in arguments:
             raise unknown("argument", name, arguments, f"of {experiment.name}()")
-        table = _table(subject, name, raw)
+        table = _table(sweep, name, raw)
         named[name] = values.label(table.element(0))
         total += keys.hash_values(name, table, experiment.label_tokens(table))
         if name not in experiment.common_random_numbers:
@@ -161,9 +159,9 @@ def gained(subject: Subject, given: Mapping[str, Any] | None) -> Gained:
     return Gained(named, _lanes(total), _lanes(streams))
 
 
-def _table(subject: Subject, name: str, raw: Any) -> values.Values:
+def _table(sweep: Sweep, name: str, raw: Any) -> values.Values:
     """Make the one value, of the type that the argument has now."""
-    experiment, columns = subject.experiment, subject.experiment.space.columns
+    experiment, columns = sweep.experiment, sweep.experiment.space.columns
     like = columns[name].table if name in columns else experiment.constants.get(name)
     is_one = not isinstance(raw, (Interval, Choice, Draw))
     table = accept_like(like, name, raw) if is_one else None

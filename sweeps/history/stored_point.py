@@ -13,7 +13,7 @@ from sweeps.memo import reader
 from sweeps.memo.segment import MergedAwayError
 from sweeps.outputs import unnamed
 from sweeps.outputs.failures import Failure
-from sweeps.project.sweep import Subject
+from sweeps.project.sweep import Sweep
 from sweeps.results import collect
 from sweeps.storage import files
 from sweeps.storage.hdf5 import Array
@@ -41,23 +41,23 @@ class Recalled:
     bad: tuple[Path, ...] = ()
 
 
-def recall(subject: Subject, position: int) -> Recalled:
-    """Find what is stored of the point at a position of a subject's space."""
-    index = memo.scan(subject.memo)
-    found = _of_code(subject, position, index)
+def recall(sweep: Sweep, position: int) -> Recalled:
+    """Find what is stored of the point at a position of a sweep's space."""
+    index = memo.scan(sweep.memo)
+    found = _of_code(sweep, position, index)
     if found is not None:
         return dataclasses.replace(found, bad=index.bad)
-    earlier = [memo.scan(folder) for folder in files.beside(subject.memo)]
+    earlier = [memo.scan(folder) for folder in files.beside(sweep.memo)]
     earlier.sort(key=lambda one: max((s.created_ns for s in one.segments.values()), default=0))
-    every = [_of_code(subject, position, one) for one in reversed(earlier)]
+    every = [_of_code(sweep, position, one) for one in reversed(earlier)]
     newest = sorted(filter(None, every), key=lambda one: one.values is None)  # values count more
     found = newest[0] if newest else Recalled()
     return dataclasses.replace(found, is_earlier=bool(newest), bad=index.bad)
 
 
-def _of_code(subject: Subject, position: int, index: memo.Index) -> Recalled | None:
+def _of_code(sweep: Sweep, position: int, index: memo.Index) -> Recalled | None:
     """What an index has of a point, whose segments may be merged meanwhile."""
-    key = subject.keys(np.array([position], dtype=np.int64))
+    key = sweep.keys(np.array([position], dtype=np.int64))
     while True:
         entry = int(index.find(key)[0])
         if entry < 0:
@@ -68,14 +68,14 @@ def _of_code(subject: Subject, position: int, index: memo.Index) -> Recalled | N
         except MergedAwayError:
             index = memo.scan(index.folder, index)
             continue
-        name = subject.experiment.name
+        name = sweep.experiment.name
         values = {unnamed.shown(own, name): array for own, array in stored.items()}
-        return Recalled(values, _refusal(subject, position, index))
+        return Recalled(values, _refusal(sweep, position, index))
 
 
-def _refusal(subject: Subject, position: int, index: memo.Index) -> Failure | None:
+def _refusal(sweep: Sweep, position: int, index: memo.Index) -> Failure | None:
     """Why the values of a point do not land."""
-    if not collect.count_refused(subject.experiment, subject.keys, index):
+    if not collect.count_refused(sweep.experiment, sweep.keys, index):
         return None
-    gathered = collect.gather(subject.experiment, subject.keys, index)
+    gathered = collect.gather(sweep.experiment, sweep.keys, index)
     return gathered.failures.get(position)

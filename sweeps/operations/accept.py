@@ -16,7 +16,7 @@ from sweeps.history.earlier import Earlier, gained
 from sweeps.memo import acceptance, listing, record
 from sweeps.memo.acceptance import Acceptance
 from sweeps.project import sweep
-from sweeps.project.sweep import Subject
+from sweeps.project.sweep import Sweep
 from sweeps.text import count
 
 
@@ -81,7 +81,7 @@ def accept(
 
 
 def propose(
-    made: Subject,
+    made: Sweep,
     given: str | None = None,
     reason: str = "",
     new_defaults: Mapping[str, Any] | None = None,
@@ -103,7 +103,7 @@ def propose(
     return vouched, Acceptance(chosen.fingerprint, reason, when, new.defaults, new.shift)
 
 
-def vouch(made: Subject, proposed: Acceptance) -> None:
+def vouch(made: Sweep, proposed: Acceptance) -> None:
     """Let the proposed results count for the present code from now on.
 
     Raises
@@ -115,7 +115,7 @@ def vouch(made: Subject, proposed: Acceptance) -> None:
     acceptance.accept(made.memo, proposed)
 
 
-def undo(made: Subject, given: str | None = None) -> list[Acceptance]:
+def undo(made: Sweep, given: str | None = None) -> list[Acceptance]:
     """Let earlier results count no more: those of one fingerprint, or all that are accepted.
 
     Raises
@@ -135,7 +135,7 @@ def undo(made: Subject, given: str | None = None) -> list[Acceptance]:
     return chosen
 
 
-def _nothing_known(made: Subject, chosen: Earlier, new_defaults: Mapping[str, str]) -> str:
+def _nothing_known(made: Sweep, chosen: Earlier, new_defaults: Mapping[str, str]) -> str:
     """Say why earlier results are of no use, and what could be meant."""
     name = made.experiment.name
     text = f"the earlier code {chosen.fingerprint} of {name!r} knows no point that is not known now"

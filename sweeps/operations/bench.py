@@ -27,7 +27,7 @@ from sweeps.memo import index as memo
 from sweeps.memo import listing
 from sweeps.outputs.failures import shortened
 from sweeps.project.imports import refuse_while_importing
-from sweeps.project.sweep import Subject, resolve
+from sweeps.project.sweep import Sweep, resolve
 from sweeps.signals import Interrupted, interruptible
 from sweeps.spaces import key_maker
 from sweeps.spaces.product import Positions
@@ -95,7 +95,7 @@ def bench(
         raise KeyboardInterrupt from None
 
 
-def last(subject: Subject) -> Benchmark:
+def last(sweep: Sweep) -> Benchmark:
     """Read the last benchmark of the present code.
 
     Raises
@@ -103,8 +103,8 @@ def last(subject: Subject) -> Benchmark:
     SweepsError
         Where there is none.
     """
-    name = subject.experiment.name
-    found = speedup.read(subject.memo, name)
+    name = sweep.experiment.name
+    found = speedup.read(sweep.memo, name)
     if found is None:
         raise SweepsError(
             f"the present code of {name!r} has no benchmark yet: python -m sweeps bench {name}"
@@ -113,7 +113,7 @@ def last(subject: Subject) -> Benchmark:
 
 
 def measure(
-    subject: Subject,
+    sweep: Sweep,
     n_points: int | None = None,
     workers: Sequence[int] | None = None,
     n_rounds: int = N_ROUNDS,
@@ -122,12 +122,12 @@ def measure(
     only: str | None = None,
     tell: Tell = lambda text: None,
 ) -> Benchmark:
-    """Time a sample of a subject's points sequentially and on workers, and keep what came of it.
+    """Time a sample of a sweep's points sequentially and on workers, and keep what came of it.
 
     Parameters
     ----------
     axes, only
-        What made the subject's space, in words, to be said with the benchmark.
+        What made the sweep's space, in words, to be said with the benchmark.
     tell : callable
         Gets a line for each step.
 
@@ -138,9 +138,9 @@ def measure(
     Interrupted
         By the first signal; nothing is kept.
     """
-    key_maker.check(subject.experiment)
+    key_maker.check(sweep.experiment)
     given = _checked(n_points, workers, n_rounds)
-    with interruptible() as interruption, _scratch(subject) as folder:
+    with interruptible() as interruption, _scratch(sweep) as folder:
         interruption.tell(_end_at_once)
 
         def step(text: str) -> None:
@@ -148,25 +148,25 @@ def measure(
                 raise Interrupted
             tell(text)
 
-        n_sample = min(n_points or _calibrated(subject, given[-1], folder, step), _len(subject))
+        n_sample = min(n_points or _calibrated(sweep, given[-1], folder, step), _len(sweep))
         step(f"{count(n_sample, 'point')} beforehand, to see which fail")
-        sample, positions = _working(subject, n_sample, given[-1], folder)
+        sample, positions = _working(sweep, n_sample, given[-1], folder)
         numbers = sorted({min(n, len(positions)) for n in given})
-        timings = _rounds(subject, positions, numbers, n_rounds, folder, step)
+        timings = _rounds(sweep, positions, numbers, n_rounds, folder, step)
     made = Benchmark(
-        subject.experiment.name,
-        subject.fingerprint.digest,
+        sweep.experiment.name,
+        sweep.fingerprint.digest,
         provenance.now(),
         {**provenance.of_machine(), "cores": str(_n_cores())},
         len(positions),
-        _len(subject),
+        _len(sweep),
         len(sample) - len(positions),
-        timing.is_plain(subject.experiment),
+        timing.is_plain(sweep.experiment),
         axes or {},
         only,
         tuple(Variant(n, tuple(each)) for n, each in timings.items()),
     )
-    speedup.keep(subject.memo, made)
+    speedup.keep(sweep.memo, made)
     return made
 
 
@@ -174,8 +174,8 @@ def _end_at_once() -> NoReturn:
     raise Interrupted  # there is nothing to be finished and kept
 
 
-def _len(subject: Subject) -> int:
-    return len(subject.experiment.space)
+def _len(sweep: Sweep) -> int:
+    return len(sweep.experiment.space)
 
 
 def _n_cores() -> int:
@@ -207,13 +207,13 @@ def default_workers(n_cores: int) -> list[int]:
 
 
 @contextlib.contextmanager
-def _scratch(subject: Subject) -> Iterator[Path]:
+def _scratch(sweep: Sweep) -> Iterator[Path]:
     """Make a folder on the disk where results go, so that they cost here what they cost there.
 
     `clean` knows it by its prefix, should this process be killed.
     """
     name = f"{files.TEMPORARY_PREFIX}{os.getpid()}-{uuid.uuid4().hex}"
-    folder = subject.results / name
+    folder = sweep.results / name
     files.make_folder(folder)
     try:
         yield folder
@@ -248,20 +248,20 @@ def sampled(n_points: int, n_sample: int) -> Positions:
     return np.random.default_rng(0).integers(edges[:-1], edges[1:])
 
 
-def _positions(subject: Subject, n_sample: int) -> Positions:
-    places = sampled(_len(subject), n_sample)
-    accepted = subject.experiment.space.accepted
+def _positions(sweep: Sweep, n_sample: int) -> Positions:
+    places = sampled(_len(sweep), n_sample)
+    accepted = sweep.experiment.space.accepted
     return places if accepted is None else accepted[places]
 
 
-def _calibrated(subject: Subject, n_workers: int, folder: Path, tell: Tell) -> int:
+def _calibrated(sweep: Sweep, n_workers: int, folder: Path, tell: Tell) -> int:
     """Find how many points the sample needs, by computing ever more of them."""
-    n_points = _len(subject)
+    n_points = _len(sweep)
     n = first = min(n_points, n_workers)
     while True:
         tell(f"how long does a point take? {count(n, 'point')}")
         with _within(folder) as place:
-            tally = timing.computed(subject, _positions(subject, n), n_workers, place)
+            tally = timing.computed(sweep, _positions(sweep, n), n_workers, place)
             point_bytes = _size_bytes(place) / n
         spent_s = max(tally.busy_s, tally.seconds)
         # The first points of a function warm it up.
@@ -280,7 +280,7 @@ def _size_bytes(folder: Path) -> int:
 
 
 def _working(
-    subject: Subject, n_sample: int, n_workers: int, folder: Path
+    sweep: Sweep, n_sample: int, n_workers: int, folder: Path
 ) -> tuple[Positions, Positions]:
     """Compute the sample once in workers; give it, and those of it that have values.
 
@@ -292,24 +292,24 @@ def _working(
     SweepsError
         Where no point has values.
     """
-    sample = _positions(subject, n_sample)
+    sample = _positions(sweep, n_sample)
     with _within(folder) as place:
-        timing.computed(subject, sample, n_workers, place)
+        timing.computed(sweep, sample, n_workers, place)
         index = memo.scan(place)
-    positions = sample[index.find(subject.keys(sample)) >= 0]
+    positions = sample[index.find(sweep.keys(sample)) >= 0]
     if not len(positions):
-        (place_of_first,) = index.find_failed(subject.keys(sample[:1])).tolist()
+        (place_of_first,) = index.find_failed(sweep.keys(sample[:1])).tolist()
         first = list(index.failures.values())[place_of_first]
         raise SweepsError(
             f"all {count(n_sample, 'point')} of the sample fail, point {int(sample[0])} by "
             f"{first.type}: {' '.join(first.message.split())}; nothing is left to be timed; debug "
-            f"it by: python -m sweeps reproduce {subject.experiment.name} --point {int(sample[0])}"
+            f"it by: python -m sweeps reproduce {sweep.experiment.name} --point {int(sample[0])}"
         )
     return sample, positions
 
 
 def _rounds(
-    subject: Subject,
+    sweep: Sweep,
     positions: Positions,
     numbers: Sequence[int],
     n_rounds: int,
@@ -324,8 +324,8 @@ def _rounds(
         order = order[i % len(order) :] + order[: i % len(order)]
         for n in order:
             if n is None:
-                timings[n].append(timing.sequential(subject, positions))
+                timings[n].append(timing.sequential(sweep, positions))
                 continue
             with _within(folder) as place:
-                timings[n].append(timing.parallel(subject, positions, n, place))
+                timings[n].append(timing.parallel(sweep, positions, n, place))
     return timings

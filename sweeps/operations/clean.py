@@ -11,7 +11,7 @@ from pathlib import Path
 from sweeps.declaration import cached as declaration_cached
 from sweeps.errors import StorageError
 from sweeps.memo import acceptance, claims, listing, segment
-from sweeps.project.sweep import Subject
+from sweeps.project.sweep import Sweep
 from sweeps.storage import disk, files, seal
 
 
@@ -24,31 +24,31 @@ class Waste:
     reason: str
 
 
-def waste(subject: Subject) -> list[Waste]:
+def waste(sweep: Sweep) -> list[Waste]:
     """Find what memo and cached functions hold of an experiment beside that of its present code.
 
     What a later version wrote is none of it, nor what a run of earlier code is at, as `busy` says.
     """
-    cached = declaration_cached.places(subject.fingerprint.parts, subject.results)
-    unneeded, others = _unneeded(subject), busy(subject)
+    cached = declaration_cached.places(sweep.fingerprint.parts, sweep.results)
+    unneeded, others = _unneeded(sweep), busy(sweep)
     idle = [p for p in unneeded if p not in others and not _is_later(p)]
     found = [Waste(p, _size_bytes(p), "results of earlier code") for p in idle]
     if not others:  # which may use what it cached
         old = [p for place in cached for p in files.beside(place)]
         found += [Waste(p, _size_bytes(p), "cached by earlier code") for p in old]
-    bad = filter(_is_damaged, sorted(subject.memo.glob(f"*{listing.BAD_SUFFIX}")))
+    bad = filter(_is_damaged, sorted(sweep.memo.glob(f"*{listing.BAD_SUFFIX}")))
     found += [Waste(p, _size_bytes(p), "damaged segment") for p in bad]
-    landed = subject.landed.with_name(subject.landed.name + listing.BAD_SUFFIX)
+    landed = sweep.landed.with_name(sweep.landed.name + listing.BAD_SUFFIX)
     if landed.exists() and seal.later_format(landed) is None:
         found.append(Waste(landed, _size_bytes(landed), "damaged results file"))
-    writable = [subject.memo, subject.results, *(p for place in cached for p in place.glob("**"))]
+    writable = [sweep.memo, sweep.results, *(p for place in cached for p in place.glob("**"))]
     left = [p for folder in writable for p in sorted(_abandoned(folder))]
     return found + [Waste(p, _size_bytes(p), "left by a killed run") for p in left]
 
 
-def busy(subject: Subject) -> list[Path]:
+def busy(sweep: Sweep) -> list[Path]:
     """List the folders of earlier code that a run under way commits to."""
-    return [p for p in _unneeded(subject) if claims.are_live(p)]
+    return [p for p in _unneeded(sweep) if claims.are_live(p)]
 
 
 def free(found: list[Waste]) -> int:
@@ -71,9 +71,9 @@ def _remove(path: Path) -> bool:
     return True
 
 
-def _unneeded(subject: Subject) -> list[Path]:
-    needed = {source.folder for source in acceptance.sources(subject.memo)}
-    return [p for p in files.beside(subject.memo) if p not in needed]
+def _unneeded(sweep: Sweep) -> list[Path]:
+    needed = {source.folder for source in acceptance.sources(sweep.memo)}
+    return [p for p in files.beside(sweep.memo) if p not in needed]
 
 
 def _is_later(folder: Path) -> bool:

@@ -26,7 +26,7 @@ from sweeps.memo.lookup import Entries
 from sweeps.outputs import unnamed
 from sweeps.outputs.types import Variable
 from sweeps.project.imports import refuse_while_importing
-from sweeps.project.sweep import Subject, resolve
+from sweeps.project.sweep import Sweep, resolve
 from sweeps.signals import interruptible
 from sweeps.spaces.product import Positions
 from sweeps.spaces.values import label
@@ -132,7 +132,7 @@ def diff(
 
 
 def compare(
-    subject: Subject,
+    sweep: Sweep,
     given: str | None = None,
     *,
     beside: str | None = None,
@@ -141,21 +141,21 @@ def compare(
     options: Options | None = None,
     watch: Watch | None = None,
 ) -> Compared:
-    """Compare results of two versions of the code of a subject, as `diff` says."""
-    new = gained(subject, new_defaults)
-    found = history_earlier.listed(subject, new.shift)
-    then = history_earlier.choose(subject, found, given)
-    now = None if beside is None else history_earlier.choose(subject, found, beside)
+    """Compare results of two versions of the code of a sweep, as `diff` says."""
+    new = gained(sweep, new_defaults)
+    found = history_earlier.listed(sweep, new.shift)
+    then = history_earlier.choose(sweep, found, given)
+    now = None if beside is None else history_earlier.choose(sweep, found, beside)
     before = memo.shifted(memo.own(memo.scan(then.folder)), new.shift)
-    then_entries = history_earlier.entries(subject, before)
+    then_entries = history_earlier.entries(sweep, before)
     positions = np.flatnonzero(then_entries >= 0)
     if not len(positions):
-        name = subject.experiment.name
+        name = sweep.experiment.name
         raise SweepsError(
             f"the earlier code {then.fingerprint} of {name!r} knows no point of the space: see "
             f"python -m sweeps why {name} --from {then.fingerprint}"
         )
-    with _place(subject, new, now) as made:
+    with _place(sweep, new, now) as made:
         after = memo.own(memo.scan(made.memo))
         is_known = history_earlier.entries(made, after)[positions] >= 0
         chosen = _sample(is_known, n_sample, may_compute=now is None)
@@ -165,50 +165,50 @@ def compare(
         at = positions[chosen]
         is_there = now_entries[at] >= 0
         at = at[is_there]
-        name = subject.experiment.name
+        name = sweep.experiment.name
         pairs = _Pairs(name, at, before, then_entries[at], after, now_entries[at])
         outputs = tuple(pairs.differences())
     return Compared(
-        subject.experiment.name,
+        sweep.experiment.name,
         then.fingerprint,
-        subject.fingerprint.digest if now is None else now.fingerprint,
+        sweep.fingerprint.digest if now is None else now.fingerprint,
         int(is_there.sum()),
         done.n_computed,
         int((~is_there).sum()),
         len(positions),
         bool(outputs and is_there.all() and all(each.is_exact for each in outputs)),
         outputs,
-        _worst(subject, outputs),
+        _worst(sweep, outputs),
         (done.error,) if done.error else (),
     )
 
 
 @contextlib.contextmanager
-def _place(subject: Subject, new: Gained, now: history_earlier.Earlier | None) -> Iterator[Subject]:
+def _place(sweep: Sweep, new: Gained, now: history_earlier.Earlier | None) -> Iterator[Sweep]:
     """Where the values to compare with are, or are to be computed.
 
     An argument that is new makes other random streams. To draw what earlier code drew, points are
     computed apart from all others, and not kept.
     """
     if now is not None:
-        yield dataclasses.replace(subject, scratch=now.folder)
-    elif not (new.defaults and subject.experiment.takes_rng):
-        yield subject
+        yield dataclasses.replace(sweep, scratch=now.folder)
+    elif not (new.defaults and sweep.experiment.takes_rng):
+        yield sweep
     else:
         with tempfile.TemporaryDirectory(prefix="sweeps-") as folder:
-            keys = with_earlier_streams(subject.keys, new)
-            yield dataclasses.replace(subject, keys=keys, scratch=Path(folder))
+            keys = with_earlier_streams(sweep.keys, new)
+            yield dataclasses.replace(sweep, keys=keys, scratch=Path(folder))
 
 
 def _compute(
-    subject: Subject, todo: Positions, options: Options | None, watch: Watch | None
+    sweep: Sweep, todo: Positions, options: Options | None, watch: Watch | None
 ) -> dispatch.Tally:
     if not len(todo):
         return dispatch.Tally()
     # It claims nothing, and says by it that it lives: nobody is to clean up under it.
-    present = claims.Claims(subject.memo, subject.keys)
+    present = claims.Claims(sweep.memo, sweep.keys)
     with contextlib.closing(present), interruptible() as interruption:
-        return compute.compute_points(subject, todo, options or Options(), watch, interruption)
+        return compute.compute_points(sweep, todo, options or Options(), watch, interruption)
 
 
 def _sample(
@@ -278,11 +278,11 @@ class _Pairs:
         return {unnamed.shown(v.name, self.experiment): v for v in variables}
 
 
-def _worst(subject: Subject, outputs: tuple[Difference, ...]) -> dict[str, dict[str, Any]]:
+def _worst(sweep: Sweep, outputs: tuple[Difference, ...]) -> dict[str, dict[str, Any]]:
     """Find the parameters of the points at which outputs differ most."""
     found = {each.name: each.at for each in outputs if each.at is not None}
     at = np.array(list(found.values()), dtype=np.int64)
-    points = subject.experiment.space.parameters_at(at, labels=True)
+    points = sweep.experiment.space.parameters_at(at, labels=True)
     return dict(zip(found, points, strict=True))
 
 

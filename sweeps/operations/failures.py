@@ -83,8 +83,8 @@ def failures(
     )
 
 
-def failures_of(made: sweep.Subject) -> list[FailedPoint]:
-    """List the failed points of a subject, in the order of its space."""
+def failures_of(made: sweep.Sweep) -> list[FailedPoint]:
+    """List the failed points of a sweep, in the order of its space."""
     index = adopt.scan(made, state.held_attributes(made.landed))
     gathered = collect.gather(made.experiment, made.keys, index)
     at = sorted(gathered.failures)
@@ -96,8 +96,8 @@ def failures_of(made: sweep.Subject) -> list[FailedPoint]:
     ]
 
 
-def printed(made: sweep.Subject) -> list[PrintedPoint]:
-    """List the points of a subject that printed or warned of something, in its order."""
+def printed(made: sweep.Sweep) -> list[PrintedPoint]:
+    """List the points of a sweep that printed or warned of something, in its order."""
     known, found = execution_printed.read(made.memo), []
     space = made.experiment.space
     for start in range(0, len(space) if known else 0, key_maker.STEP):

@@ -12,7 +12,7 @@ from sweeps.declaration.experiment import Experiment
 from sweeps.errors import StorageError
 from sweeps.memo import index as memo
 from sweeps.project import sweep
-from sweeps.project.sweep import Subject
+from sweeps.project.sweep import Sweep
 from sweeps.results import adopt, deliver, known_points, state, update
 from sweeps.text import count
 
@@ -65,14 +65,14 @@ def land(
         Where nothing is known, or the results file cannot be written.
     """
     made = sweep.resolve(experiment, results=results, experiments=experiments, axes=axes)
-    made, landed = land_subject(state.elsewhere(made, output), everything=everything)
+    made, landed = land_sweep(state.elsewhere(made, output), everything=everything)
     for told in landed.warnings:
         warnings.warn(told, stacklevel=2)
     return deliver.deliver(made, landed.state)
 
 
-def land_subject(made: Subject, *, everything: bool = False) -> tuple[Subject, Landed]:
-    """Land what is known of a subject, or of its experiment in any space; return what landed."""
+def land_sweep(made: Sweep, *, everything: bool = False) -> tuple[Sweep, Landed]:
+    """Land what is known of a sweep, or of its experiment in any space; return what landed."""
     started, held = provenance.now(), state.held_attributes(made.landed)
     adopt.adopt(made, held)
     index = memo.scan(made.memo)

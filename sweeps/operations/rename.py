@@ -20,7 +20,7 @@ from sweeps.memo import claims
 from sweeps.memo import index as memo
 from sweeps.memo.listing import SUFFIX
 from sweeps.project import discovery
-from sweeps.project.sweep import Subject, resolve
+from sweeps.project.sweep import Sweep, resolve
 from sweeps.results import update
 from sweeps.results.state import held_attributes
 from sweeps.storage import disk, files, paths
@@ -55,7 +55,7 @@ def find(
     *,
     results: str | os.PathLike[str] | None = None,
     experiments: str | os.PathLike[str] | None = None,
-) -> Subject:
+) -> Sweep:
     """Find the experiment that an old name is now, and refuse what cannot be renamed.
 
     Raises
@@ -101,7 +101,7 @@ def _refuse_declared(old: str, new: str, experiments: str | os.PathLike[str] | N
             )
 
 
-def _refuse_missing(old: str, renamed: Subject) -> None:
+def _refuse_missing(old: str, renamed: Sweep) -> None:
     results = renamed.results
     if _memo(results, old).is_dir() or _landed(results, old).is_file():
         return
@@ -112,7 +112,7 @@ def _refuse_missing(old: str, renamed: Subject) -> None:
     raise unknown("results of an experiment", old, kept, f"in {results}")
 
 
-def _refuse_taken(old: str, renamed: Subject) -> None:
+def _refuse_taken(old: str, renamed: Sweep) -> None:
     """Refuse to mix two experiments; what a renaming brought before is the same one."""
     new, results = renamed.experiment.name, renamed.results
     if old in _history(_memo(results, new)):
@@ -126,7 +126,7 @@ def _refuse_taken(old: str, renamed: Subject) -> None:
         )
 
 
-def rename(old: str, renamed: Subject) -> Renamed:
+def rename(old: str, renamed: Sweep) -> Renamed:
     """Move memo and results file, and land the file anew where the code still matches.
 
     Nothing is computed, and nothing overwritten.
@@ -232,7 +232,7 @@ def _move_landed(results: Path, old: str, new: str) -> tuple[str, ...]:
     return ()
 
 
-def _land(renamed: Subject) -> tuple[bool, tuple[str, ...]]:
+def _land(renamed: Sweep) -> tuple[bool, tuple[str, ...]]:
     """Land what the memo has of the present code, where that is what the file shows."""
     held = held_attributes(renamed.landed)
     is_shown = (held.get("fingerprint"), held.get("n_points")) == (

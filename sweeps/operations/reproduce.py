@@ -25,7 +25,7 @@ from sweeps.history.stored_point import Recalled
 from sweeps.outputs import columns as outputs_columns
 from sweeps.outputs import failures, unnamed
 from sweeps.outputs.failures import Why
-from sweeps.project.sweep import Subject
+from sweeps.project.sweep import Sweep
 from sweeps.signals import Interrupted
 from sweeps.spaces import values
 from sweeps.spaces.key_maker import RNG, Generators
@@ -49,7 +49,7 @@ class Case:
         Those of the point and the constants; labels for labelled objects.
     """
 
-    subject: Subject
+    sweep: Sweep
     position: int
     parameters: Mapping[str, Any]
     stored: Recalled
@@ -90,16 +90,16 @@ class Reproduced:
         return self.raised[:3] == (before.kind, before.type, before.message)
 
 
-def case(subject: Subject, position: int) -> Case:
-    """Look up a point, by its position in the subject's space."""
-    experiment = subject.experiment
+def case(sweep: Sweep, position: int) -> Case:
+    """Look up a point, by its position in the sweep's space."""
+    experiment = sweep.experiment
     (own,) = experiment.space.parameters_at(np.array([position]), labels=True)
     constants = {
         name: values.label(element) if isinstance(element, values.Labelled) else element
         for name, table in experiment.constants.items()
         for element in table.elements()
     }
-    return Case(subject, position, own | constants | own, stored_point.recall(subject, position))
+    return Case(sweep, position, own | constants | own, stored_point.recall(sweep, position))
 
 
 def reproduce(case: Case, debug: Debug | None = None) -> Reproduced:
@@ -129,7 +129,7 @@ def reproduce(case: Case, debug: Debug | None = None) -> Reproduced:
 
 def _call(case: Case, debug: Debug | None) -> tuple[Called, Why | None, tuple[str, ...]]:
     """Call the function through what a worker calls it through."""
-    subject, experiment = case.subject, case.subject.experiment
+    sweep, experiment = case.sweep, case.sweep.experiment
     at = np.array([case.position], dtype=np.int64)
     found = experiment.space.arguments_at(at, experiment.passed)
     tables = {name: experiment.space.columns[name].table for name in found}
@@ -140,11 +140,11 @@ def _call(case: Case, debug: Debug | None) -> tuple[Called, Why | None, tuple[st
         for name, table in experiment.constants.items()
         if name not in columns
     }
-    streams = subject.keys.streams(at)
+    streams = sweep.keys.streams(at)
     if streams is not None:
         columns[RNG] = Generators(experiment.seed, streams)
     surroundings = process.Surroundings(
-        is_worker=False, is_random=brief.mentions_random(subject.fingerprint)
+        is_worker=False, is_random=brief.mentions_random(sweep.fingerprint)
     )
     limits = worker_call.Limits(
         math.inf,
@@ -153,7 +153,7 @@ def _call(case: Case, debug: Debug | None) -> tuple[Called, Why | None, tuple[st
         experiment.dims,
         experiment.taken,
         surroundings,
-        seeds.by_place(subject.keys, at),
+        seeds.by_place(sweep.keys, at),
         units=experiment.units,
     )
     function, given = originals.function(experiment.function, constants)
@@ -164,7 +164,7 @@ def _call(case: Case, debug: Debug | None) -> tuple[Called, Why | None, tuple[st
     try:
         with (
             surroundings.held(),
-            results_in(subject.results),
+            results_in(sweep.results),
             signals.interruptible_at_once(),
             resources.opened(watched) as call,
             _debugged(watch, debug),
@@ -237,12 +237,12 @@ def _debugged(watch: _Watch, debug: Debug | None) -> Iterator[None]:
 
 def _outputs(case: Case, called: Called) -> tuple[dict[str, Array], Why | None]:
     """Outputs and coordinates as they would be stored, or why they cannot be."""
-    made = case.subject.experiment
+    made = case.sweep.experiment
     if called.pieces:
         ((_, variables),) = called.pieces
         coordinates: dict[str, Array] = {}
     else:
-        keys = case.subject.keys(np.array([case.position], dtype=np.int64))
+        keys = case.sweep.keys(np.array([case.position], dtype=np.int64))
         parts, refused = outputs_columns.tabulate(
             called.returned,
             keys,

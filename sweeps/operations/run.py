@@ -21,7 +21,7 @@ from sweeps.errors import StorageError, SweepsError
 from sweeps.execution import progress
 from sweeps.execution.options import Options, Report, Watch
 from sweeps.project.imports import refuse_while_importing
-from sweeps.project.sweep import Subject, given, resolve
+from sweeps.project.sweep import Sweep, given, resolve
 from sweeps.results import deliver
 from sweeps.results.state import elsewhere, held_attributes, whole
 from sweeps.signals import Interrupted, interruptible
@@ -85,12 +85,12 @@ def run(
             f"run() has no option {wrong[0]!r} (it has {', '.join(sorted(names))}); values of an "
             f"axis are given as axes={{{wrong[0]!r}: [...]}}"
         )
-    subject = resolve(
+    sweep = resolve(
         experiment, results=results, experiments=experiments, axes=axes, space=space, only=only
     )
-    landing = elsewhere(subject, output)
+    landing = elsewhere(sweep, output)
     try:
-        with progress.in_python(subject.experiment.name) as watch:
+        with progress.in_python(sweep.experiment.name) as watch:
             report = execute(landing, Options(**options), watch)
     except Interrupted:
         raise KeyboardInterrupt from None
@@ -102,12 +102,12 @@ def run(
     if not reads.is_of_use():
         return dataset
     if axes is None and space is None and only is None:
-        return _noted(subject, dataset, is_declared=True)
+        return _noted(sweep, dataset, is_declared=True)
     return _noted(resolve(experiment, results=results, experiments=experiments), dataset)
 
 
 def _noted(
-    declared: Subject, dataset: xarray.Dataset, *, is_declared: bool = False
+    declared: Sweep, dataset: xarray.Dataset, *, is_declared: bool = False
 ) -> xarray.Dataset:
     """Note for the point that asked what code gave it values, and what of them it reads."""
     from sweeps.results import watched
@@ -147,7 +147,7 @@ def _failed(
 
 
 def execute(
-    subject: Subject,
+    sweep: Sweep,
     options: Options,
     watch: Watch | None = None,
     *,
@@ -169,13 +169,13 @@ def execute(
     """
     start = time.perf_counter()
     engines.get(options.engine)
-    if subject.landed.is_dir() and not subject.landed.is_symlink():  # which alone is not replaced
+    if sweep.landed.is_dir() and not sweep.landed.is_symlink():  # which alone is not replaced
         raise StorageError(
-            f"cannot write {subject.landed}: a folder stands where the results file goes: move it "
+            f"cannot write {sweep.landed}: a folder stands where the results file goes: move it "
             "away, or land elsewhere with --output or --results"
         )
-    held = held_attributes(subject.landed)
-    landed = None if options.recompute else _landed_already(subject, held, options)
+    held = held_attributes(sweep.landed)
+    landed = None if options.recompute else _landed_already(sweep, held, options)
     if landed is not None:
         return dataclasses.replace(landed, seconds=time.perf_counter() - start)
     # All that computes and lands is imported only now: a run with nothing to do ends before.
@@ -185,14 +185,14 @@ def execute(
     is_here = is_only_one and engines.is_in_process(options.engine)
     with guard.nothing_left(is_here), interruptible(at_last) as interruption:
         report = compute.compute(
-            subject, held, options, watch, interruption, keeps_workers=not is_only_one
+            sweep, held, options, watch, interruption, keeps_workers=not is_only_one
         )
     return dataclasses.replace(report, seconds=time.perf_counter() - start)
 
 
-def _landed_already(subject: Subject, held: Mapping[str, Any], options: Options) -> Report | None:
+def _landed_already(sweep: Sweep, held: Mapping[str, Any], options: Options) -> Report | None:
     """Say what the results file holds if it is up to date and nothing is left to do."""
-    counts = whole(subject, held)
+    counts = whole(sweep, held)
     if counts is None or (counts.n_failed and options.retry):
         return None
     why = ""
@@ -200,19 +200,19 @@ def _landed_already(subject: Subject, held: Mapping[str, Any], options: Options)
         from sweeps.memo import index as memo
         from sweeps.results import collect
 
-        index = memo.scan(subject.memo)
-        why = collect.first_failure(collect.gather(subject.experiment, subject.keys, index))
+        index = memo.scan(sweep.memo)
+        why = collect.first_failure(collect.gather(sweep.experiment, sweep.keys, index))
     return Report(
-        subject.experiment.name,
+        sweep.experiment.name,
         counts.n_points,
         counts.n_done,
         0,
         counts.n_failed,
         counts.n_excluded,
         0.0,
-        subject.landed,
-        subject.fingerprint.digest,
-        warnings=subject.unwatched,
+        sweep.landed,
+        sweep.fingerprint.digest,
+        warnings=sweep.unwatched,
         state=counts.state,
         first_failure=why,
     )

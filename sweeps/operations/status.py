@@ -123,8 +123,8 @@ def plan(
     return planned(made, recompute=recompute)
 
 
-def planned(made: sweep.Subject, *, recompute: bool = False) -> Planned:
-    """Say what a run of a subject would do."""
+def planned(made: sweep.Sweep, *, recompute: bool = False) -> Planned:
+    """Say what a run of a sweep would do."""
     held = state.held_attributes(made.landed)
     # 10^6 points are looked up in 0.4 s
     landed = None if recompute else state.whole(made, held)
@@ -133,12 +133,12 @@ def planned(made: sweep.Subject, *, recompute: bool = False) -> Planned:
     return _planned(made, adopt.scan(made, held), recompute)
 
 
-def _planned_of(made: sweep.Subject, landed: state.Counts) -> Planned:
+def _planned_of(made: sweep.Sweep, landed: state.Counts) -> Planned:
     counts = landed.n_points, landed.n_done, 0, landed.n_failed, 0
     return Planned(made.experiment.name, *counts, made.unwatched)
 
 
-def _planned(made: sweep.Subject, index: memo.Index, recompute: bool = False) -> Planned:
+def _planned(made: sweep.Sweep, index: memo.Index, recompute: bool = False) -> Planned:
     todo = execution_plan.plan(made, index, recompute=recompute)
     n_refused = 0 if recompute else collect.count_refused(made.experiment, made.keys, index)
     return Planned(
@@ -170,8 +170,8 @@ def status(
     return status_of(made)
 
 
-def status_of(made: sweep.Subject) -> Status:
-    """Say how far a subject is; outputs that do not fit each other count as failed."""
+def status_of(made: sweep.Sweep) -> Status:
+    """Say how far a sweep is; outputs that do not fit each other count as failed."""
     held = state.held_attributes(made.landed)
     landed = state.whole(made, held)
     if landed is not None:

@@ -21,7 +21,7 @@ from sweeps.history import retyped
 from sweeps.history.earlier import Earlier
 from sweeps.memo import acceptance, listing, record
 from sweeps.project import sweep
-from sweeps.project.sweep import Subject, changed_reads
+from sweeps.project.sweep import Sweep, changed_reads
 from sweeps.results import adopt, state
 from sweeps.text import count
 
@@ -161,8 +161,8 @@ def why(
     return explain(made, earlier)
 
 
-def explain(made: Subject, given: str | None = None) -> Why:
-    """Say why points of a subject are stale or missing."""
+def explain(made: Sweep, given: str | None = None) -> Why:
+    """Say why points of a sweep are stale or missing."""
     index = adopt.scan(made, state.held_attributes(made.landed))
     counts = plan.plan(made, index)
     found = history_earlier.listed(made)
@@ -191,7 +191,7 @@ def explain(made: Subject, given: str | None = None) -> Why:
     )
 
 
-def _since(made: Subject, then: Earlier, now: record.Code, declared: record.Declared) -> Since:
+def _since(made: Sweep, then: Earlier, now: record.Code, declared: record.Declared) -> Since:
     code, kept = record.read_code(then.folder), record.read_declared(then.folder)
     read = [Change("changed", r, at, "") for r, at in changed_reads(made, then.folder).items()]
     computed = datetime.datetime.fromtimestamp(then.computed_ns // 10**9, datetime.UTC)

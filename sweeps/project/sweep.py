@@ -1,4 +1,4 @@
-"""The subject of a run or a question: an experiment, its code, its keys, its places on disk."""
+"""A sweep: an experiment with its code, its keys and its places on disk."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FORMAT = 3
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Subject:
+class Sweep:
     """An experiment with all that is to be known before running or asking.
 
     Attributes
@@ -98,8 +98,8 @@ class Subject:
         """Hash of it; long axes take a while, and a run asks thrice."""
         return hashlib.blake2b(self.keys.layout(), digest_size=16)
 
-    def over(self, experiment: Experiment) -> Subject:
-        """Make the subject of the same code over another space."""
+    def over(self, experiment: Experiment) -> Sweep:
+        """Make the sweep of the same code over another space."""
         return dataclasses.replace(self, experiment=experiment, keys=key_maker(experiment))
 
     def state(self, segments: Iterable[str], *, is_summarized: bool = True) -> str:
@@ -126,7 +126,7 @@ def resolve(
     axes: Mapping[str, Any] | None = None,
     space: Space | None = None,
     only: str | None = None,
-) -> Subject:
+) -> Sweep:
     """Find an experiment, by name or as it is, and find out what is to be known of it.
 
     By name, its modules are imported anew where data is newer that they may have read.
@@ -137,7 +137,7 @@ def resolve(
         For names and values that cannot be.
     """
 
-    def as_it_is_now() -> Subject:
+    def as_it_is_now() -> Sweep:
         declared, location = _declared(wanted, experiments)
         return _resolve(declared, location, results_folder(results), axes, space, only)
 
@@ -159,7 +159,7 @@ def _declared(
     raise DeclarationError(f"{wanted!r} is no experiment: give its name or the experiment")
 
 
-def _is_of_older_data(found: Subject) -> bool:
+def _is_of_older_data(found: Sweep) -> bool:
     code = found.fingerprint
     if reads.outdated(code, found.results) is not None:
         return True
@@ -173,7 +173,7 @@ def _resolve(
     axes: Mapping[str, Any] | None,
     space: Space | None,
     only: str | None,
-) -> Subject:
+) -> Sweep:
     attribute = _attribute_of(declared) if location is not None else ""
     experiment = declared if space is None else declared.with_space(space)
     if axes:
@@ -190,7 +190,7 @@ def _resolve(
     summary, since_ns = experiment.identify_summary(), experiment.registered.declared_ns
     folder = paths.folder(results, experiment.name, "")
     identity = reads.settled(code.digest, folder, looks)
-    return Subject(
+    return Sweep(
         experiment,
         location if attribute else None,
         attribute,
@@ -203,20 +203,20 @@ def _resolve(
     )
 
 
-def changed_reads(subject: Subject, folder: Path) -> dict[str, str]:
+def changed_reads(sweep: Sweep, folder: Path) -> dict[str, str]:
     """Return what the points in a folder have read of results that is not so any more -> file."""
     return reads.changes(
-        folder, reads.Looks(subject.results, functools.partial(_given, subject.results))
+        folder, reads.Looks(sweep.results, functools.partial(_given, sweep.results))
     )
 
 
-def given(subject: Subject, *, has_space: bool) -> str:
-    """Return the identity of what a run of a subject gives; of its space where that counts."""
-    made, keys = subject.experiment, subject.keys
+def given(sweep: Sweep, *, has_space: bool) -> str:
+    """Return the identity of what a run of a sweep gives; of its space where that counts."""
+    made, keys = sweep.experiment, sweep.keys
     tables = [*(c.table for c in made.space.columns.values()), *made.constants.values()]
     counts = has_space or any(table.objects for table in tables)  # there is code behind labels
     said = keys.layout() if counts else keys.constant.tobytes()
-    return hashlib.blake2b(subject.fingerprint.digest.encode() + said, digest_size=16).hexdigest()
+    return hashlib.blake2b(sweep.fingerprint.digest.encode() + said, digest_size=16).hexdigest()
 
 
 def _given(results: Path, name: str, has_space: bool) -> str:

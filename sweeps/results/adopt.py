@@ -15,7 +15,7 @@ from sweeps.errors import StorageError
 from sweeps.memo import index as memo
 from sweeps.memo import listing, results_segment, segment
 from sweeps.memo.segment import Segment
-from sweeps.project.sweep import Subject
+from sweeps.project.sweep import Sweep
 from sweeps.results.state import held_attributes
 from sweeps.storage import disk, files, hdf5, hdf5_open, paths, seal
 from sweeps.text import count
@@ -41,37 +41,37 @@ class _Orphan(NamedTuple):
     segment: Segment | None
 
 
-def scan(subject: Subject, held: Mapping[str, Any]) -> memo.Index:
+def scan(sweep: Sweep, held: Mapping[str, Any]) -> memo.Index:
     """Read what the memo has, and what a run would adopt; `held` is as for `adopt`."""
-    index = memo.scan(subject.memo)
-    for orphan in _orphans(subject, held):
-        if orphan.segment is not None and orphan.folder == subject.memo:
+    index = memo.scan(sweep.memo)
+    for orphan in _orphans(sweep, held):
+        if orphan.segment is not None and orphan.folder == sweep.memo:
             name = _name(orphan.path)
             segments = {**index.segments, name: orphan.segment}
             index = memo.Index(index.folder, segments, index.bad)
     return index
 
 
-def adopt(subject: Subject, held: Mapping[str, Any]) -> None:
+def adopt(sweep: Sweep, held: Mapping[str, Any]) -> None:
     """Make segments of results files that a landing may replace and whose points are nowhere else.
 
     Parameters
     ----------
     held : mapping
-        Attributes of the one where the subject lands.
+        Attributes of the one where the sweep lands.
 
     Raises
     ------
     StorageError
         For one that cannot be a segment: its points would be lost.
     """
-    orphans = _orphans(subject, held)
+    orphans = _orphans(sweep, held)
     for each in orphans:
-        if each.segment is None and each.path == subject.landed:
+        if each.segment is None and each.path == sweep.landed:
             raise StorageError(
                 f"{shown(each.path)} holds {count(each.n_done, 'finished point')} that "
                 f"{shown(each.folder)} does not have, and would be replaced: copy the folder .memo/"
-                f"{subject.experiment.name} too from where the file is from; or move the file "
+                f"{sweep.experiment.name} too from where the file is from; or move the file "
                 "away, or land elsewhere with --output or --results, to compute its points anew"
             )
     for each in orphans:
@@ -108,24 +108,24 @@ def _name(path: Path) -> str:
     return listing.name_of(seal.held(path, seal.RESULTS) or b"")
 
 
-def _orphans(subject: Subject, held: Mapping[str, Any]) -> list[_Orphan]:
-    usual = subject.results / f"{subject.experiment.name}.h5"
-    seen = {subject.landed: held}
-    if usual != subject.landed:
+def _orphans(sweep: Sweep, held: Mapping[str, Any]) -> list[_Orphan]:
+    usual = sweep.results / f"{sweep.experiment.name}.h5"
+    seen = {sweep.landed: held}
+    if usual != sweep.landed:
         seen[usual] = held_attributes(usual)
-    found = (_orphan(subject, path, says) for path, says in seen.items())
+    found = (_orphan(sweep, path, says) for path, says in seen.items())
     return [each for each in found if each is not None]
 
 
-def _orphan(subject: Subject, path: Path, held: Mapping[str, Any]) -> _Orphan | None:
+def _orphan(sweep: Sweep, path: Path, held: Mapping[str, Any]) -> _Orphan | None:
     """Look whether a results file has points that the memo has not; a few times at little cost."""
-    name, code, n_done = subject.experiment.name, held.get("fingerprint"), held.get("n_done")
+    name, code, n_done = sweep.experiment.name, held.get("fingerprint"), held.get("n_done")
     if held.get("experiment") != name or type(n_done) is not int or not n_done:
         return None
     if type(code) is not str or not code.isalnum():  # it becomes the name of a folder
         return None
-    folder = paths.folder(subject.results, name, code)
-    if code != subject.fingerprint.digest and folder.parent.is_dir() and not folder.is_dir():
+    folder = paths.folder(sweep.results, name, code)
+    if code != sweep.fingerprint.digest and folder.parent.is_dir() and not folder.is_dir():
         return None  # `clean` has removed what earlier code computed
     names, digest = set(listing.listing_of(folder)), seal.held(path, seal.RESULTS)
     if digest is not None and listing.name_of(digest) in names:

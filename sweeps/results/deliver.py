@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sweeps.project.sweep import Subject
+from sweeps.project.sweep import Sweep
 from sweeps.results.state import STATE
 
 if TYPE_CHECKING:
     import xarray
 
 
-def deliver(subject: Subject, state: str) -> xarray.Dataset:
+def deliver(sweep: Sweep, state: str) -> xarray.Dataset:
     """Load what has landed, and nothing that another run has put in its place since.
 
     That may be of another space, or of other code.
@@ -19,7 +19,7 @@ def deliver(subject: Subject, state: str) -> xarray.Dataset:
     Parameters
     ----------
     state : str
-        Of the file that has landed, as `subject.STATE` in it says.
+        Of the file that has landed, as `sweep.STATE` in it says.
 
     Raises
     ------
@@ -28,11 +28,11 @@ def deliver(subject: Subject, state: str) -> xarray.Dataset:
     """
     from sweeps.storage import dataset as storage_dataset  # of xarray, which takes a while
 
-    if subject.landed.exists():
-        dataset = storage_dataset.load(subject.landed)  # values and attributes are of one file
+    if sweep.landed.exists():
+        dataset = storage_dataset.load(sweep.landed)  # values and attributes are of one file
         if dataset.attrs.get(STATE) == state:
             return dataset
         dataset.close()
     from sweeps.results import update  # seldom needed, where a run had nothing to do
 
-    return update.load_apart(subject)
+    return update.load_apart(sweep)

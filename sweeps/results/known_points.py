@@ -13,7 +13,7 @@ from sweeps.declaration.experiment import Experiment
 from sweeps.memo import acceptance, listing, lookup, swept_spaces
 from sweeps.memo import index as memo
 from sweeps.memo.swept_spaces import Visited
-from sweeps.project.sweep import Subject
+from sweeps.project.sweep import Sweep
 from sweeps.results.collect import Gathered
 from sweeps.results.state import LAYOUT
 from sweeps.spaces.accept import accept
@@ -50,18 +50,18 @@ class Everything:
     why: str = ""
 
 
-def everything(subject: Subject, index: memo.Index) -> Everything:
+def everything(sweep: Sweep, index: memo.Index) -> Everything:
     """Find the space of all points that the memo knows.
 
     It is the declared one where that has them all; a grid where they fill most of one, without the
     values at which nothing is known; and a list of points else.
     """
-    made = subject.experiment
-    n_declared = _n_known(subject.keys, index)
+    made = sweep.experiment
+    n_declared = _n_known(sweep.keys, index)
     if n_declared == index.n_known:
         return Everything(made)
     ours = Visited(made.space, made.constants)
-    every, differing = _alike([ours, *_visited(subject)])
+    every, differing = _alike([ours, *_visited(sweep)])
     swept = _swept(every)
     spaces = [_spread(each, made.constants, swept) for each in every]
     space = _grid(made, spaces, index) or _list(made, spaces, index)
@@ -73,7 +73,7 @@ def everything(subject: Subject, index: memo.Index) -> Everything:
     return Everything(found, index.n_known - n_shown, why)
 
 
-def shrunk(held: Mapping[str, Any], subject: Subject, gathered: Gathered) -> str:
+def shrunk(held: Mapping[str, Any], sweep: Sweep, gathered: Gathered) -> str:
     """Say that a results file shows less than the one that it replaced; else an empty text.
 
     Parameters
@@ -81,17 +81,17 @@ def shrunk(held: Mapping[str, Any], subject: Subject, gathered: Gathered) -> str
     held : mapping
         Attributes of the file that was there.
     """
-    name = subject.experiment.name
+    name = sweep.experiment.name
     n_before, n_now = held.get("n_done"), gathered.count("done")
     if type(n_before) is not int or not n_before or held.get("experiment") != name:
         return ""
     code = str(held.get("fingerprint"))
-    is_of_this_code = code == subject.fingerprint.digest
-    if n_now >= n_before and (not is_of_this_code or _is_within(held.get(LAYOUT), subject)):
+    is_of_this_code = code == sweep.fingerprint.digest
+    if n_now >= n_before and (not is_of_this_code or _is_within(held.get(LAYOUT), sweep)):
         return ""
     of = "" if is_of_this_code else " of earlier code"
     others = "" if n_now < n_before else ", not all the same"
-    if not (code.isalnum() and listing.listing_of(paths.folder(subject.results, name, code))):
+    if not (code.isalnum() and listing.listing_of(paths.folder(sweep.results, name, code))):
         now = "the memo does not have those of earlier code any more"
     elif is_of_this_code:
         now = (
@@ -101,7 +101,7 @@ def shrunk(held: Mapping[str, Any], subject: Subject, gathered: Gathered) -> str
     else:
         now = f"all are kept in the memo; see what changed: python -m sweeps why {name}"
     return (
-        f"{path(subject.landed)} held {count(n_before, 'point')}{of} and holds {n_now:,} "
+        f"{path(sweep.landed)} held {count(n_before, 'point')}{of} and holds {n_now:,} "
         f"now{others}; {now}"
     )
 
@@ -112,19 +112,19 @@ def _n_known(maker: KeyMaker, index: memo.Index) -> int:
     return len(np.unique(entries[entries >= 0]))
 
 
-def _is_within(layout: Any, subject: Subject) -> bool:
+def _is_within(layout: Any, sweep: Sweep) -> bool:
     """Whether the space has all points of an earlier one, as far as that is cheap to tell.
 
     Files of early versions do not name their layout; they are taken to be of this space.
     """
-    if layout in (None, subject.layout):
+    if layout in (None, sweep.layout):
         return True
-    made = subject.experiment
-    swept = swept_spaces.read(subject.memo, str(layout), _elements(made))
+    made = sweep.experiment
+    swept = swept_spaces.read(sweep.memo, str(layout), _elements(made))
     if swept is None:
         return False
     earlier = dataclasses.replace(made.with_space(swept.space), constants=swept.constants)
-    old, new = key_maker(earlier), subject.keys
+    old, new = key_maker(earlier), sweep.keys
     theirs, ours = old.factors, new.factors
     if theirs and ours and theirs.names == ours.names and new.space.accepted is None:
         pairs = zip(theirs.sums, ours.sums, strict=True)
@@ -143,10 +143,10 @@ def _elements(made: Experiment) -> swept_spaces.Elements:
     return swept_spaces.elements(tables)
 
 
-def _visited(subject: Subject) -> Iterator[Visited]:
+def _visited(sweep: Sweep) -> Iterator[Visited]:
     """Read the spaces that runs of this code, and of code that is accepted, have swept."""
-    now = _elements(subject.experiment)
-    for source in acceptance.sources(subject.memo):
+    now = _elements(sweep.experiment)
+    for source in acceptance.sources(sweep.memo):
         for layout in swept_spaces.layouts(source.folder):
             found = swept_spaces.read(source.folder, layout, now)
             if found is not None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from sweeps.errors import DeclarationError, LaterFormatError, StorageError
 from sweeps.memo import listing
-from sweeps.project.sweep import Subject
+from sweeps.project.sweep import Sweep
 from sweeps.storage import hdf5_open, seal
 
 STATE = "sweeps_state"
@@ -23,18 +23,18 @@ COUNTS = ("n_points", "n_done", "n_failed", "n_excluded", "n_known")
 """Attributes of a results file: points of each kind in it, and those that the memo knew in all."""
 
 
-def is_fresh(subject: Subject, held: Mapping[str, Any]) -> bool:
+def is_fresh(sweep: Sweep, held: Mapping[str, Any]) -> bool:
     """Whether a results file shows all that the memo has; `held` are its attributes."""
     if not all(isinstance(held.get(name), int) for name in COUNTS):
         return False  # not ours, or damaged
-    names = beside(subject, listing.listing(subject.memo))
-    return bool(held.get(STATE) == subject.state(names))
+    names = beside(sweep, listing.listing(sweep.memo))
+    return bool(held.get(STATE) == sweep.state(names))
 
 
-def beside(subject: Subject, names: Iterable[str]) -> list[str]:
+def beside(sweep: Sweep, names: Iterable[str]) -> list[str]:
     """Leave out of the names of segments that of the results file itself."""
     try:
-        digest = seal.held(subject.landed, seal.RESULTS)
+        digest = seal.held(sweep.landed, seal.RESULTS)
     except OSError:
         digest = None
     own = None if digest is None else listing.name_of(digest)
@@ -60,7 +60,7 @@ class Counts(NamedTuple):
     state: str
 
 
-def whole(subject: Subject, held: Mapping[str, Any]) -> Counts | None:
+def whole(sweep: Sweep, held: Mapping[str, Any]) -> Counts | None:
     """Say what the results file has if it shows all that the memo has, and no point is missing.
 
     Parameters
@@ -68,12 +68,12 @@ def whole(subject: Subject, held: Mapping[str, Any]) -> Counts | None:
     held : mapping
         Its `held_attributes`, which take a while to read: all that follows is of one look.
     """
-    if not is_fresh(subject, held):
+    if not is_fresh(sweep, held):
         return None
     numbers = [n if type(n := held[name]) is int else -1 for name in COUNTS]
     n_points, n_done, n_failed, n_excluded, n_known = numbers
     counts = Counts(n_points, n_done, n_failed, n_excluded, n_known, held[STATE])
-    is_sound = min(numbers) >= 0 and counts.n_points == len(subject.experiment.space)
+    is_sound = min(numbers) >= 0 and counts.n_points == len(sweep.experiment.space)
     return counts if is_sound and counts.n_done + counts.n_failed == counts.n_points else None
 
 
@@ -95,8 +95,8 @@ def held_attributes(path: Path) -> dict[str, Any]:
         return {}
 
 
-def elsewhere(found: Subject, output: str | os.PathLike[str] | None) -> Subject:
-    """Have a subject's results land in another file than that of the folder of results.
+def elsewhere(found: Sweep, output: str | os.PathLike[str] | None) -> Sweep:
+    """Have a sweep's results land in another file than that of the folder of results.
 
     Raises
     ------

@@ -17,7 +17,7 @@ from sweeps.errors import StorageError, SummaryError
 from sweeps.memo import acceptance, listing, merge, record
 from sweeps.memo import index as memo
 from sweeps.memo.segment import MergedAwayError
-from sweeps.project.sweep import Subject
+from sweeps.project.sweep import Sweep
 from sweeps.results import absorb, collect, contents, write
 from sweeps.results import summary as results_summary
 from sweeps.results.contents import Arrays
@@ -39,9 +39,7 @@ class Refreshed(NamedTuple):
     state: str
 
 
-def refresh(
-    subject: Subject, before: memo.Index, started: str, *, is_last: bool = False
-) -> Refreshed:
+def refresh(sweep: Sweep, before: memo.Index, started: str, *, is_last: bool = False) -> Refreshed:
     """Land all that the memo has by now of the space, unless the file holds just that.
 
     Parameters
@@ -65,18 +63,18 @@ def refresh(
     known_bad, bad = set(before.bad), set[Path]()
     while True:
         try:
-            scanned = memo.scan(subject.memo, before, sets_aside=True)
+            scanned = memo.scan(sweep.memo, before, sets_aside=True)
             bad |= set(scanned.bad) - known_bad
             index = before = merge.merge(scanned)
-            gathered = collect.gather(subject.experiment, subject.keys, index)
+            gathered = collect.gather(sweep.experiment, sweep.keys, index)
             names = tuple(sorted(index.segments))
-            state = _fresh_state(subject, names, is_last=is_last)
+            state = _fresh_state(sweep, names, is_last=is_last)
             if state is None:
-                warnings, names, state = _land(subject, gathered, started, is_last=is_last)
+                warnings, names, state = _land(sweep, gathered, started, is_last=is_last)
         except MergedAwayError:  # another run merged a segment away that this one was to read
             continue
         n_looks -= 1
-        if not n_looks or listing.listing(subject.memo) == names:
+        if not n_looks or listing.listing(sweep.memo) == names:
             break
     if bad and is_last:
         raise StorageError(
@@ -86,7 +84,7 @@ def refresh(
     return Refreshed(gathered, warnings, state)
 
 
-def load_apart(subject: Subject) -> xarray.Dataset:
+def load_apart(sweep: Sweep) -> xarray.Dataset:
     """Load what the memo has by now of the space, whatever is in the place of the results file.
 
     It is landed under a temporary name, which a dataset that is read when used needs until this
@@ -99,14 +97,14 @@ def load_apart(subject: Subject) -> xarray.Dataset:
     """
     from sweeps.storage import dataset as storage_dataset  # of xarray, which takes a while
 
-    path = subject.results / files.temporary_name()
+    path = sweep.results / files.temporary_name()
     try:
         while True:
             with contextlib.suppress(MergedAwayError):  # by another run: scan again
-                index = memo.scan(subject.memo)
-                gathered = collect.gather(subject.experiment, subject.keys, index)
-                said = _provenance(subject, gathered, provenance.now())
-                with collect.sheet(gathered, {**said, STATE: subject.state(index.segments)}) as new:
+                index = memo.scan(sweep.memo)
+                gathered = collect.gather(sweep.experiment, sweep.keys, index)
+                said = _provenance(sweep, gathered, provenance.now())
+                with collect.sheet(gathered, {**said, STATE: sweep.state(index.segments)}) as new:
                     write.land(path, new)
                 break
         dataset = storage_dataset.load(path)
@@ -120,48 +118,48 @@ def load_apart(subject: Subject) -> xarray.Dataset:
     return dataset
 
 
-def _fresh_state(subject: Subject, segments: Iterable[str], *, is_last: bool) -> str | None:
+def _fresh_state(sweep: Sweep, segments: Iterable[str], *, is_last: bool) -> str | None:
     """State of the file if it shows what these segments hold, with the summary if it is due."""
-    names = beside(subject, segments)
-    wanted = {subject.state(names, is_summarized=i) for i in ({True} if is_last else {True, False})}
-    held = held_attributes(subject.landed).get(STATE)
+    names = beside(sweep, segments)
+    wanted = {sweep.state(names, is_summarized=i) for i in ({True} if is_last else {True, False})}
+    held = held_attributes(sweep.landed).get(STATE)
     return held if held in wanted else None
 
 
 def _land(
-    subject: Subject, gathered: collect.Gathered, started: str, *, is_last: bool
+    sweep: Sweep, gathered: collect.Gathered, started: str, *, is_last: bool
 ) -> tuple[tuple[str, ...], tuple[str, ...], str]:
     """Land, and say what of it could not be done, which segments there are then, and the state."""
-    for folder in (subject.results, subject.landed.parent):
+    for folder in (sweep.results, sweep.landed.parent):
         files.make_folder(folder)
     for folder in sorted({each.path.parent for each in gathered.index.segments.values()}):
         with files.told(folder):  # a run that was killed may have left names that were not flushed
             disk.flush_folder(folder)
-    taken, told = _taken_over(subject, gathered)
-    names = [*gathered.index.segments] if taken is None else absorb.settle(subject.memo, taken)
-    bare, full = (subject.state(names, is_summarized=i) for i in (False, True))
-    attributes = {**_provenance(subject, gathered, started), STATE: bare}
+    taken, told = _taken_over(sweep, gathered)
+    names = [*gathered.index.segments] if taken is None else absorb.settle(sweep.memo, taken)
+    bare, full = (sweep.state(names, is_summarized=i) for i in (False, True))
+    attributes = {**_provenance(sweep, gathered, started), STATE: bare}
     if taken is not None:
         attributes[absorb.KEEP] = absorb.RESULTS
-    summary = _summary(subject, full) if is_last else None
+    summary = _summary(sweep, full) if is_last else None
     if taken is None:
-        kept, place = absorb.described(gathered, subject.keys), None
+        kept, place = absorb.described(gathered, sweep.keys), None
     else:
-        kept, place = taken.kept, subject.memo
+        kept, place = taken.kept, sweep.memo
     with collect.sheet(gathered, attributes, kept) as sheet:
-        landed = write.land(subject.landed, sheet, summary, place)
+        landed = write.land(sweep.landed, sheet, summary, place)
     if sheet.rounded:
         told += (
             f"integers beyond 2^53 are rounded in {', '.join(map(repr, sorted(sheet.rounded)))} of "
-            f"{subject.experiment.name!r}, since other points returned floats or unsigned integers "
+            f"{sweep.experiment.name!r}, since other points returned floats or unsigned integers "
             "there: return one type at all points; the memo has them exactly",
         )
     if taken is not None:
         names.append(landed.segment)
-        absorb.let_go(subject.memo, taken, landed.segment)
+        absorb.let_go(sweep.memo, taken, landed.segment)
     if landed.failure is not None:
         told += (
-            f"the summary of {subject.experiment.name!r} {landed.failure}; the results are landed "
+            f"the summary of {sweep.experiment.name!r} {landed.failure}; the results are landed "
             "without it, and the next run tries it again",
         )
     is_bare = summary is None or landed.failure is not None
@@ -169,42 +167,42 @@ def _land(
 
 
 def _taken_over(
-    subject: Subject, gathered: collect.Gathered
+    sweep: Sweep, gathered: collect.Gathered
 ) -> tuple[absorb.Absorbed | None, tuple[str, ...]]:
     """Decide what the results file takes over from the memo, where it is to."""
-    if not subject.is_only_copy:
+    if not sweep.is_only_copy:
         return None, ()
-    taken = absorb.absorb(gathered, subject.keys)
-    if taken is None or files.can_share(subject.results, subject.memo):
+    taken = absorb.absorb(gathered, sweep.keys)
+    if taken is None or files.can_share(sweep.results, sweep.memo):
         return taken, ()
     return None, (
-        f"the values of {subject.experiment.name!r} are in the memo as well: no file can have a "
-        f"name in both {subject.results} and {subject.memo}",
+        f"the values of {sweep.experiment.name!r} are in the memo as well: no file can have a "
+        f"name in both {sweep.results} and {sweep.memo}",
     )
 
 
-def _summary(subject: Subject, state: str) -> contents.Summary | None:
+def _summary(sweep: Sweep, state: str) -> contents.Summary | None:
     """What makes the summary, and the state of a file that has it."""
-    function = subject.experiment.registered.summary
-    if function is None or subject.summary is None:
+    function = sweep.experiment.registered.summary
+    if function is None or sweep.summary is None:
         return None
 
     def arrays(path: Path) -> Arrays:
-        if subject.edited is not None:
+        if sweep.edited is not None:
             raise SummaryError(
-                f"was not made: {subject.edited} was edited since it was imported here, and this "
+                f"was not made: {sweep.edited} was edited since it was imported here, and this "
                 "process still has the old code: start Python anew"
             )
-        return results_summary.summarize(path, function, subject.experiment.name)
+        return results_summary.summarize(path, function, sweep.experiment.name)
 
-    code = subject.summary
+    code = sweep.summary
     source = "\n".join(code.sources.values())
     return contents.Summary(arrays, {"fingerprint": code.digest}, source, {STATE: state})
 
 
-def _provenance(subject: Subject, gathered: collect.Gathered, started: str) -> dict[str, str | int]:
-    experiment, fingerprint = subject.experiment, subject.fingerprint
-    module = subject.location.folder if subject.location is not None else "."
+def _provenance(sweep: Sweep, gathered: collect.Gathered, started: str) -> dict[str, str | int]:
+    experiment, fingerprint = sweep.experiment, sweep.fingerprint
+    module = sweep.location.folder if sweep.location is not None else "."
     return {
         "title": experiment.name,
         "summary": experiment.about,
@@ -214,7 +212,7 @@ def _provenance(subject: Subject, gathered: collect.Gathered, started: str) -> d
         "n_failed": gathered.count("failed"),
         "n_excluded": gathered.count("excluded"),
         "n_known": _n_known(gathered),
-        LAYOUT: subject.layout,
+        LAYOUT: sweep.layout,
         "started": started,
         "ended": provenance.now(),
         **provenance.of_machine(),
@@ -222,7 +220,7 @@ def _provenance(subject: Subject, gathered: collect.Gathered, started: str) -> d
         "packages": json.dumps(provenance.of_packages()),
         "fingerprint": fingerprint.digest,
         **provenance.of_code(fingerprint, *itertools.chain(*experiment.behind_labels().values())),
-        "accepted": json.dumps(list(_accepted(subject, gathered))),
+        "accepted": json.dumps(list(_accepted(sweep, gathered))),
     }
 
 
@@ -232,9 +230,9 @@ def _n_known(gathered: collect.Gathered) -> int:
     return n_done if index.starts[-1] == n_done else index.n_known
 
 
-def _accepted(subject: Subject, gathered: collect.Gathered) -> Iterator[dict[str, Any]]:
+def _accepted(sweep: Sweep, gathered: collect.Gathered) -> Iterator[dict[str, Any]]:
     """Say which values are of earlier code, on whose word, and what that code was."""
-    sources = acceptance.sources(subject.memo)[1:]
+    sources = acceptance.sources(sweep.memo)[1:]
     if not sources:  # counting takes a while
         return
     index = gathered.index

@@ -50,12 +50,12 @@ def test_old_code_in_this_process_computes_nothing_under_a_new_name(edit, engine
 
 @pytest.mark.parametrize("old", ["1.0", "2.0", METHODS])
 def test_a_worker_has_the_code_that_the_run_began_with(edit, tmp_path, old):
-    subject = resolve("trial")
-    work = brief.elsewhere(subject, tmp_path)
+    sweep = resolve("trial")
+    work = brief.elsewhere(sweep, tmp_path)
     edit(old, "broken(")
     receipt = in_a_process_of_its_own(work)
     assert (receipt.error, receipt.n_done) == ("", 1)
-    (part,) = memo.scan(subject.memo).parts
+    (part,) = memo.scan(sweep.memo).parts
     with h5py.File(part.path) as file:
         assert file[part.group]["values/0"][()].tolist() == [3.0]
 

@@ -389,10 +389,10 @@ def test_data_that_a_helper_in_memory_read_for_another_experiment(table):
 
 
 def test_data_that_a_module_in_memory_may_have_read(table):
-    subject = resolve("trial")
-    assert run.execute(subject, Options("serial")).n_computed == 20
+    sweep = resolve("trial")
+    assert run.execute(sweep, Options("serial")).n_computed == 20
     table.write_text("2000")
-    again = resolve(subject.experiment)
+    again = resolve(sweep.experiment)
     with pytest.raises(SweepsError, match=r"table\.txt was changed since experiments\.trial was"):
         run.execute(again, Options("serial"))
     assert run.execute(again, Options("loky")).n_computed == 20
@@ -422,16 +422,16 @@ def test_code_behind_values_that_is_edited_between_planning_and_running(project)
     method = project / "lib" / "method.py"
     (project / "experiments" / "trial.py").write_text(LABELED)
     method.write_text("def one():\n    return 1000\n")
-    subject = resolve("trial")
+    sweep = resolve("trial")
     method.write_text("def one():\n    return 2000\n")
     with pytest.raises(SweepsError, match="code or data behind values of 'trial' was edited as"):
-        run.execute(subject, Options("loky"))
-    subject = resolve("trial")
+        run.execute(sweep, Options("loky"))
+    sweep = resolve("trial")
 
     def edit(progress):
         method.write_text("def one():\n    return 3000\n")
 
-    assert run.execute(subject, Options("loky", n_workers=2), edit).n_computed == 20
+    assert run.execute(sweep, Options("loky", n_workers=2), edit).n_computed == 20
     assert set(sweeps.load("trial").trial.values.flat) == {2000}
 
 

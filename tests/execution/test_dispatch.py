@@ -81,12 +81,12 @@ def deadly(project):
     return make
 
 
-def check(subject, n, deaths, attempts=1):
+def check(sweep, n, deaths, attempts=1):
     data = sweeps.load("deadly").deadly.values
     expected = np.arange(n, dtype=float)
     expected[list(deaths)] = np.nan
     np.testing.assert_array_equal(data, expected)
-    failures = {f.params["i"]: f for f in operations_failures.failures_of(subject)}
+    failures = {f.params["i"]: f for f in operations_failures.failures_of(sweep)}
     assert sorted(failures) == sorted(deaths)
     for i, death in deaths.items():
         kind, name, message = FAILURES[death]
@@ -101,10 +101,10 @@ def check(subject, n, deaths, attempts=1):
 def test_one_of_each_death_and_all_others_are_landed(deadly):
     n = 2_000
     deaths = {200 * k + 3: death for k, death in enumerate(FAILURES)}
-    subject = deadly(n, deaths)
-    report = run.execute(subject, Options())
+    sweep = deadly(n, deaths)
+    report = run.execute(sweep, Options())
     assert (report.n_computed, report.n_failed) == (n - len(deaths), len(deaths))
-    check(subject, n, deaths)
+    check(sweep, n, deaths)
     done = subprocess.run(
         [sys.executable, "-m", "sweeps", "run", "deadly", "--json"], capture_output=True, text=True
     )
@@ -112,21 +112,21 @@ def test_one_of_each_death_and_all_others_are_landed(deadly):
     assert "Traceback" not in done.stderr
     said = json.loads(done.stdout)
     assert (said["reused"], said["computed"], said["failed"]) == (n - len(deaths), 0, len(deaths))
-    check(subject, n, deaths, attempts=2)
+    check(sweep, n, deaths, attempts=2)
     for i in deaths:
         Path(f"death-{i}").unlink()
-    report = run.execute(subject, Options())
+    report = run.execute(sweep, Options())
     assert (report.n_reused, report.n_computed) == (n - len(deaths), len(deaths))
-    check(subject, n, {})
+    check(sweep, n, {})
 
 
 @pytest.mark.parametrize("n_workers", [pytest.param(2, marks=pytest.mark.campaign), 5])
 def test_points_that_kill_all_workers_at_once_are_told_apart(deadly, n_workers):
     deaths = {0: "kill", 1: "quit", 4: "segfault"}
-    subject = deadly(5, deaths)
-    report = run.execute(subject, Options(n_workers=n_workers))
+    sweep = deadly(5, deaths)
+    report = run.execute(sweep, Options(n_workers=n_workers))
     assert (report.n_computed, report.n_failed) == (2, 3)
-    check(subject, 5, deaths)
+    check(sweep, 5, deaths)
 
 
 @examples(15)
@@ -167,14 +167,14 @@ def test_the_innocent_that_are_killed_beside_the_guilty_are_acquitted(
             yield from map(work, out)
 
     made = experiment(grid(i=range(64)), name="tried")(lambda i: i)
-    subject = resolve(made, results=tmp_path_factory.mktemp("results"))
+    sweep = resolve(made, results=tmp_path_factory.mktemp("results"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engines, "get", lambda name: engine)
         patch.setattr(engines, "is_in_process", lambda name: True)
         patch.setattr(scheduler, "_FIRST_BLOCK", 2 * n_at_once)
-        report = run.execute(subject, Options("scripted", n_workers=n_workers))
+        report = run.execute(sweep, Options("scripted", n_workers=n_workers))
     assert (report.n_computed, report.n_failed) == (64 - len(guilty), len(guilty))
-    assert {f.params["i"] for f in operations_failures.failures_of(subject)} == guilty
+    assert {f.params["i"] for f in operations_failures.failures_of(sweep)} == guilty
     assert len(losses) <= (2 + math.log2(64)) * len(guilty)
 
 
@@ -211,22 +211,22 @@ def test_a_value_that_kills_a_vectorized_function_is_found(project, death, why):
 
 
 def test_a_death_while_computing_again_loses_no_new_value(deadly):
-    subject = deadly(40, {})
-    run.execute(subject, Options())
+    sweep = deadly(40, {})
+    run.execute(sweep, Options())
     run.execute(deadly(40, {20: "kill"}), Options(recompute=True))
-    index = memo.scan(subject.memo)
+    index = memo.scan(sweep.memo)
     newest = {tuple(key) for part in index.parts for key in part.keys.tolist()}
     assert len(newest) == 40
     assert sum(len(part.keys) for part in index.parts) >= 40 + 39
 
 
 def test_a_point_that_failed_before_is_tried_again_after_a_death_beside_it(deadly):
-    subject = deadly(8, dict.fromkeys(range(8), "raise"))
-    run.execute(subject, Options(n_workers=1))
+    sweep = deadly(8, dict.fromkeys(range(8), "raise"))
+    run.execute(sweep, Options(n_workers=1))
     deadly(8, {0: "kill"})
     for i in range(1, 8):
         Path(f"death-{i}").unlink()
-    report = run.execute(subject, Options(n_workers=1))
+    report = run.execute(sweep, Options(n_workers=1))
     assert (report.n_computed, report.n_failed) == (7, 1)
 
 
@@ -292,8 +292,8 @@ def test_workers_are_as_many_as_are_of_use(given, n_points, engine, expected):
 @pytest.mark.parametrize("engine", engines.NAMES)
 @pytest.mark.parametrize("is_finished", [False, True])
 def test_points_that_another_run_is_at_are_awaited_not_computed(deadly, engine, is_finished):
-    subject = deadly(20, {})
-    other = claims.Claims(subject.memo, subject.keys)
+    sweep = deadly(20, {})
+    other = claims.Claims(sweep.memo, sweep.keys)
     taken, _, _ = other.take(np.arange(5, 10), 3)
     awaited = []
 
@@ -305,10 +305,10 @@ def test_points_that_another_run_is_at_are_awaited_not_computed(deadly, engine, 
             other.close()
         awaited.extend([progress.n_awaited] if progress.n_awaited else [])
 
-    report = run.execute(subject, Options(engine), watch)
+    report = run.execute(sweep, Options(engine), watch)
     assert awaited[0] == 3
     assert (report.n_computed, report.n_reused) == ((17, 3) if is_finished else (20, 0))
-    check(subject, 20, {})
+    check(sweep, 20, {})
 
 
 @pytest.mark.parametrize("engine", engines.NAMES)

@@ -213,18 +213,18 @@ BACK = [{"y": "3", "z": "0"}, {"y": "4", "z": "0"}]
     ],
 )
 def test_what_differs_between_two_processes_is_no_leak(tmp_path, monkeypatch, again, said):
-    subject = resolve(experiment(grid(x=XS), name="y")(lambda x: x), results=tmp_path)
+    sweep = resolve(experiment(grid(x=XS), name="y")(lambda x: x), results=tmp_path)
     if again and len(again) == 2:  # the third one as the first
         again = [*again, again[0][2:] + again[0][:2]]
     monkeypatch.setattr(leaks, "_computed_again", lambda *_: again)
-    found = leaks.warning(subject, np.arange(2), 1e-3, 4, {"SEEN of it"})
+    found = leaks.warning(sweep, np.arange(2), 1e-3, 4, {"SEEN of it"})
     assert said in found
     assert bool(found) == bool(said)
 
 
 def test_points_that_take_long_are_not_computed_again(tmp_path):
-    subject = resolve(experiment(grid(x=XS), name="slow")(lambda x: x), results=tmp_path)
-    found = leaks.warning(subject, np.arange(4), 400.0, 4, {"SEEN of it"})
+    sweep = resolve(experiment(grid(x=XS), name="slow")(lambda x: x), results=tmp_path)
+    found = leaks.warning(sweep, np.arange(4), 400.0, 4, {"SEEN of it"})
     assert "was not checked, since points take long" in found
     assert not len(leaks._some(np.arange(4), 400.0, 100.0))
     assert len(leaks._some(np.arange(10**6), 1.0, 1e-6)) == leaks.MAX_POINTS

@@ -104,19 +104,19 @@ def test_a_slow_point_is_seen_while_it_is_under_way(project, monkeypatch, engine
     monkeypatch.setattr(dispatch, "_SLOW_S", 0.3)
     monkeypatch.setattr(compute, "_FIRST_LANDING_S", 1000.0)
     (project / "experiments" / "slow.py").write_text(SLOW)
-    subject, shown, looks, errors = resolve("slow"), [], [], []
+    sweep, shown, looks, errors = resolve("slow"), [], [], []
 
     def watch(progress):
         if progress.under_way:
             shown.append(progress.under_way)
-            looks.extend(run_file.look(subject.results, "slow"))
-        if looks and not errors and not subject.landed.exists():
+            looks.extend(run_file.look(sweep.results, "slow"))
+        if looks and not errors and not sweep.landed.exists():
             with pytest.raises(StorageError, match=r"no results file .* yet: a run has gone on"):
                 sweeps.load("slow")
             (row,) = sweeps.status("slow").running
             errors.append(row)
 
-    run.execute(subject, Options(engine, n_workers=2), watch)
+    run.execute(sweep, Options(engine, n_workers=2), watch)
     assert {each.point for every in shown for each in every} == {"x=2"}
     assert max(each.seconds for every in shown for each in every) > 0.6
     assert {each.point for every in looks for each in every.under_way} >= {"x=2"}

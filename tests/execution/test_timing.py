@@ -93,8 +93,8 @@ WORKING = (
 
 
 @pytest.fixture
-def subject(project):
-    """Make the subject of an experiment by its name."""
+def sweep(project):
+    """Make the sweep of an experiment by its name."""
     (project / "experiments" / "ways.py").write_text(WAYS)
     yield resolve
     engines.end_processes()
@@ -113,9 +113,9 @@ def all_positions(made):
     return space.positions(0, len(space))
 
 
-def test_sequentially_is_in_this_process_and_by_workers_is_elsewhere(subject, tmp_path):
+def test_sequentially_is_in_this_process_and_by_workers_is_elsewhere(sweep, tmp_path):
     for name in WORKING:
-        made = subject(name)
+        made = sweep(name)
         once = timing.sequential(made, all_positions(made))
         here, points = calls()
         folder = tmp_path / name
@@ -139,22 +139,22 @@ def test_sequentially_is_in_this_process_and_by_workers_is_elsewhere(subject, tm
         assert (memo.scan(folder).find(made.keys(all_positions(made))) >= 0).all()
 
 
-def test_a_part_of_the_points_is_computed_if_that_is_asked(subject):
-    made = subject("odd")
+def test_a_part_of_the_points_is_computed_if_that_is_asked(sweep):
+    made = sweep("odd")
     timing.sequential(made, np.array([3, 11]))
     assert calls()[1] == {"3": 1, "11": 1}
 
 
-def test_what_raises_is_counted_and_the_others_are_computed(subject):
-    made = subject("raising")
+def test_what_raises_is_counted_and_the_others_are_computed(sweep):
+    made = sweep("raising")
     assert timing.sequential(made, all_positions(made)).n_failed == 2
     assert len(calls()[1]) == 6
 
 
-def test_this_process_is_what_it_was(subject, project):
+def test_this_process_is_what_it_was(sweep, project):
     umask = os.umask(0o027)
     try:
-        timing.sequential(subject("leaving"), np.arange(3))
+        timing.sequential(sweep("leaving"), np.arange(3))
         assert Path.cwd() == project
         assert os.umask(0o027) == 0o027
     finally:
@@ -162,17 +162,17 @@ def test_this_process_is_what_it_was(subject, project):
 
 
 @pytest.mark.parametrize("name", ["plain", "random", "labelled", "sampled"])
-def test_what_a_loop_can_call_is_plain(subject, name):
-    assert timing.is_plain(subject(name).experiment)
+def test_what_a_loop_can_call_is_plain(sweep, name):
+    assert timing.is_plain(sweep(name).experiment)
 
 
 @pytest.mark.parametrize("name", ["columns", "coroutine", "with_resource"])
-def test_what_it_cannot_call_is_not(subject, name):
-    assert not timing.is_plain(subject(name).experiment)
+def test_what_it_cannot_call_is_not(sweep, name):
+    assert not timing.is_plain(sweep(name).experiment)
 
 
-def test_workers_are_started_for_each_timing(subject, tmp_path):
-    made, pids = subject("plain"), []
+def test_workers_are_started_for_each_timing(sweep, tmp_path):
+    made, pids = sweep("plain"), []
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
         once = timing.parallel(made, all_positions(made), 1, tmp_path / name)

@@ -58,7 +58,7 @@ def test_each_run_says_what_a_file_held_that_shows_less_now(sweeps, wave):
 @pytest.mark.parametrize("is_there", [False, True])
 def test_landing_returns_what_it_landed_whatever_becomes_of_the_file(wave, monkeypatch, is_there):
     product.run("wave", engine="serial")
-    land = operations_land.land_subject
+    land = operations_land.land_sweep
 
     def then_another_one(*args, **options):
         landed = land(*args, **options)
@@ -69,7 +69,7 @@ def test_landing_returns_what_it_landed_whatever_becomes_of_the_file(wave, monke
             Path("results/wave.h5").unlink()
         return landed
 
-    monkeypatch.setattr(operations_land, "land_subject", then_another_one)
+    monkeypatch.setattr(operations_land, "land_sweep", then_another_one)
     assert product.land("wave").z.values.tolist() == [1, 4, 9]
 
 

@@ -222,12 +222,12 @@ def test_a_kill_between_two_steps_is_mended_by_repeating(renamed, module, name, 
 
 
 def test_what_a_run_of_the_old_name_commits_later_is_brought_over_by_another_renaming(renamed):
-    subject = resolve("new")
-    old_memo = paths.folder(subject.results, "old", subject.fingerprint.digest)
+    sweep = resolve("new")
+    old_memo = paths.folder(sweep.results, "old", sweep.fingerprint.digest)
     rename()
     write("old", more="", bad=0)
     made = resolve("old")
-    assert made.fingerprint.digest != subject.fingerprint.digest
+    assert made.fingerprint.digest != sweep.fingerprint.digest
     run("old")  # a run of the old name ends: its memo and its file are there again
     write("new")
     done = rename()

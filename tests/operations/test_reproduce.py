@@ -159,9 +159,9 @@ from sweeps.memo import index as memo
 from sweeps.operations import reproduce as reproducing
 from sweeps.project.sweep import resolve
 for name, positions in json.loads(sys.argv[1]).items():
-    subject = resolve(name)
+    sweep = resolve(name)
     for position in positions:
-        came = reproducing.reproduce(reproducing.case(subject, position))
+        came = reproducing.reproduce(reproducing.case(sweep, position))
         now = {each.name: each.now for each in came.compared if each.now is not None}
         values = {name: repr(array.tolist()) for name, array in now.items()}
         said = [name, position, came.is_equal, values, came.raised, came.is_same_failure]
@@ -238,8 +238,8 @@ def test_nothing_is_written(kinds, monkeypatch):
 def test_arguments_that_the_function_changes_are_its_own_affair(project):
     (project / "experiments" / "kinds.py").write_text(KINDS)
     package.run("careless", n_workers=1)
-    subject = resolve("careless")
-    for position, case in [(i, reproduce.case(subject, i)) for i in range(4)]:
+    sweep = resolve("careless")
+    for position, case in [(i, reproduce.case(sweep, i)) for i in range(4)]:
         came = reproduce.reproduce(case)
         assert came.is_equal
         assert came.case.parameters["items"] == ["few", "many"][position // 2]
@@ -331,12 +331,12 @@ def test_damaged_segments_are_set_aside_and_the_point_is_computed(tmp_path):
 def test_a_segment_that_is_merged_meanwhile_is_looked_for_again(tmp_path, monkeypatch):
     made = declared(lambda x: x, name="f")
     package.run(made, results=tmp_path, engine="serial")
-    subject = resolve(made, results=tmp_path)
-    stale = memo.scan(subject.memo)
+    sweep = resolve(made, results=tmp_path)
+    stale = memo.scan(sweep.memo)
     monkeypatch.setattr(merge, "N_SMALL", 2)
     monkeypatch.setattr(merge, "SETTLED_S", -1e3)
-    merge.merge(memo.scan(subject.memo))
-    found = stored_point._of_code(subject, 2, stale)
+    merge.merge(memo.scan(sweep.memo))
+    found = stored_point._of_code(sweep, 2, stale)
     assert found.values["f"].item() == 2
 
 

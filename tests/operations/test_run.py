@@ -144,10 +144,10 @@ def test_a_negative_limit_and_no_workers_are_refused(square):
 def test_recompute_computes_all_and_the_new_values_count(project):
     offset = [0]
     made = experiment(grid(x=range(5)), name="moody", version=1)(lambda x: x + offset[0])
-    subject = resolve(made)
-    run.execute(subject, Options("serial"))
+    sweep = resolve(made)
+    run.execute(sweep, Options("serial"))
     offset[0] = 100
-    report = run.execute(subject, Options("serial", recompute=True))
+    report = run.execute(sweep, Options("serial", recompute=True))
     assert (report.n_reused, report.n_computed) == (0, 5)
     assert sweeps.load("moody").moody.values.tolist() == [100, 101, 102, 103, 104]
 
@@ -162,7 +162,7 @@ def check_ages(folder, keep, merges, runs):
         SEEN.append(x)
         return len(SEEN)
 
-    subject = resolve(moody, results=folder)
+    sweep = resolve(moody, results=folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(merge, "N_SMALL", 2 if merges else 32)
         for step_ns, limit, lands_meanwhile in [(0, n_points, False), *runs]:
@@ -173,9 +173,9 @@ def check_ages(folder, keep, merges, runs):
             for name in ("_FIRST_LANDING_S", "_PAUSE_S"):
                 patch.setattr(compute, name, 0 if lands_meanwhile else 100)
             patch.setattr(scheduler, "MAX_BLOCK", 1 if lands_meanwhile else 100)
-            run.execute(subject, Options("serial", limit=limit, recompute=True))
+            run.execute(sweep, Options("serial", limit=limit, recompute=True))
             last = {x: number for number, x in enumerate(SEEN, start=1)}
-            found = sweeps.load(subject.landed).moody.values.tolist()
+            found = sweeps.load(sweep.landed).moody.values.tolist()
             assert found == [last[x] for x in range(n_points)]
 
 
@@ -199,9 +199,9 @@ def test_campaign_of_clocks(tmp_path_factory, keep, merges, runs):
 
 
 def test_what_workers_compute_again_counts_though_the_clock_stepped_back(square):
-    subject = resolve("square")
-    part = Part(subject.keys(np.arange(20)), np.zeros(20, "f4"), (Variable("", np.arange(20)),))
-    memo.commit(subject.memo, [part], created_ns=time.time_ns() + 10**13)
+    sweep = resolve("square")
+    part = Part(sweep.keys(np.arange(20)), np.zeros(20, "f4"), (Variable("", np.arange(20)),))
+    memo.commit(sweep.memo, [part], created_ns=time.time_ns() + 10**13)
     assert sweeps.run("square").square.values.tolist() == list(range(20))
     again = sweeps.run("square", recompute=True)
     assert again.square.values.tolist() == [x * x for x in range(20)]
@@ -371,9 +371,9 @@ def test_code_that_is_edited_between_two_runs_of_a_process(project, where):
 
 @pytest.mark.parametrize("new", [COUNTED.replace("x * x", "x * x * x"), "this is no Python"])
 def test_code_that_is_edited_while_a_run_begins_counts_for_the_next_one(square, new):
-    subject = resolve("square")
+    sweep = resolve("square")
     (square / "experiments" / "square.py").write_text(new)
-    assert run.execute(subject, Options("loky")).n_computed == 20
+    assert run.execute(sweep, Options("loky")).n_computed == 20
     assert sweeps.load("square").square.values.tolist() == [x * x for x in range(20)]
 
 

@@ -147,9 +147,9 @@ def test_a_new_name_that_the_outputs_have_already_leaves_one_out_and_says_so(
     new = dataclasses.replace(old, name=name)
     sweeps.run(old, results=tmp_path, engine="serial")
     moved(tmp_path, old, new)
-    subject = resolve(new, results=tmp_path)
-    index = memo.scan(subject.memo)
-    gathered = collect.gather(new, subject.keys, index)
+    sweep = resolve(new, results=tmp_path)
+    index = memo.scan(sweep.memo)
+    gathered = collect.gather(new, sweep.keys, index)
     assert any(reason in said for said in gathered.told)
     # A point fails only where it has no other output.
     assert gathered.left_out or {f.kind for f in gathered.failures.values()} == {"output"}

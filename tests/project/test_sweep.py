@@ -1,4 +1,4 @@
-"""Laws of subjects: whatever would make another results file is another state."""
+"""Laws of a sweep: whatever would make another results file is another state."""
 
 import pytest
 
@@ -46,17 +46,17 @@ def test_another_summary_is_another_state_and_none_is_that_of_a_file_without(pro
 
 
 def test_another_memo_is_another_state(project):
-    subject = made(BASE)
-    assert subject.state(["a.seg"]) != subject.state([])
-    assert subject.state(["a.seg", "b.seg"]) == subject.state(["b.seg", "a.seg"])
+    sweep = made(BASE)
+    assert sweep.state(["a.seg"]) != sweep.state([])
+    assert sweep.state(["a.seg", "b.seg"]) == sweep.state(["b.seg", "a.seg"])
 
 
 def test_a_file_is_fresh_until_something_changes(project):
     function = experiment(grid(x=[1, 2]), name="made")(lambda x: [1.0, 2.0])
 
     def is_as_asked(**asked):
-        subject = resolve(function, **asked)
-        return is_fresh(subject, held_attributes(subject.landed))
+        sweep = resolve(function, **asked)
+        return is_fresh(sweep, held_attributes(sweep.landed))
 
     assert not is_as_asked()
     sweeps.run(function, engine="serial")

@@ -30,7 +30,7 @@ OPTIONS = Options(engine="serial")
 
 
 @pytest.fixture
-def subject(tmp_path, monkeypatch):
+def sweep(tmp_path, monkeypatch):
     monkeypatch.setattr(provenance, "of_git", lambda _: {})
 
     @experiment(grid(x=[float(i) for i in range(6)]))
@@ -43,8 +43,8 @@ def subject(tmp_path, monkeypatch):
     return made
 
 
-def segments(subject):
-    return sorted(subject.memo.glob("*.seg"))
+def segments(sweep):
+    return sorted(sweep.memo.glob("*.seg"))
 
 
 def assert_right(dataset):
@@ -93,16 +93,16 @@ def n_taken(path, spoiled):
 
 
 @pytest.mark.parametrize("make", [bits, cuts, pages], ids=lambda make: make.__name__)
-def test_no_spoiled_segment_is_taken_for_whole(subject, make):
-    path = segments(subject)[0]
+def test_no_spoiled_segment_is_taken_for_whole(sweep, make):
+    path = segments(sweep)[0]
     taken, n = n_taken(path, make(path.read_bytes(), 512 if make is pages else 97))
     assert taken == 0
     assert n > 10
 
 
 @pytest.mark.campaign
-def test_no_flip_of_a_bit_and_no_cut_of_a_segment_is_taken_for_whole(subject):
-    path = segments(subject)[0]
+def test_no_flip_of_a_bit_and_no_cut_of_a_segment_is_taken_for_whole(sweep):
+    path = segments(sweep)[0]
     content = path.read_bytes()
     for make in (bits, cuts):
         taken, n = n_taken(path, make(content, 1))
@@ -110,26 +110,26 @@ def test_no_flip_of_a_bit_and_no_cut_of_a_segment_is_taken_for_whole(subject):
         print(f"\n{make.__name__}: {n:,} of a segment of {len(content):,} bytes: {taken} taken")
 
 
-def test_a_spoiled_segment_is_set_aside_named_and_its_points_are_computed_again(subject):
+def test_a_spoiled_segment_is_set_aside_named_and_its_points_are_computed_again(sweep):
     rng = random.Random(0)
     for spoil in (bits, cuts, pages):
-        path = segments(subject)[0]
+        path = segments(sweep)[0]
         n_points = sum(map(len, segment.load(path).parts))
         path.write_bytes(rng.choice(list(spoil(path.read_bytes(), 512))))
-        subject.landed.unlink()  # which a run reads first, and the memo only for what it lacks
-        report = execute(subject, OPTIONS)
+        sweep.landed.unlink()  # which a run reads first, and the memo only for what it lacks
+        report = execute(sweep, OPTIONS)
         assert report.n_computed == n_points
         (warning,) = report.warnings
         assert str(path.with_suffix(listing.BAD_SUFFIX)) in warning
-        assert_right(load(subject.landed))
+        assert_right(load(sweep.landed))
 
 
-def test_a_segment_that_is_spoiled_while_a_run_goes_on_is_told(subject, monkeypatch):
+def test_a_segment_that_is_spoiled_while_a_run_goes_on_is_told(sweep, monkeypatch):
     """Its points were taken for finished, so that they are not computed in this run."""
-    subject.landed.unlink()
+    sweep.landed.unlink()
     land = update.refresh
-    path = segments(subject)[0]
-    before = memo.scan(subject.memo)
+    path = segments(sweep)[0]
+    before = memo.scan(sweep.memo)
 
     def spoil(made, _, *arguments, **options):
         path.write_bytes(path.read_bytes()[:-1])
@@ -139,20 +139,20 @@ def test_a_segment_that_is_spoiled_while_a_run_goes_on_is_told(subject, monkeypa
     with monkeypatch.context() as patch:
         patch.setattr(update, "refresh", spoil)
         with pytest.raises(StorageError, match=f"{path.stem}.*run again"):
-            execute(subject, OPTIONS)
-    assert load(subject.landed).cube.isnull().any()  # and the rest is landed
-    assert execute(subject, OPTIONS).n_computed > 0
-    assert_right(load(subject.landed))
+            execute(sweep, OPTIONS)
+    assert load(sweep.landed).cube.isnull().any()  # and the rest is landed
+    assert execute(sweep, OPTIONS).n_computed > 0
+    assert_right(load(sweep.landed))
 
 
-def test_segments_that_changed_their_names_are_as_good(subject):
+def test_segments_that_changed_their_names_are_as_good(sweep):
     """Their digests are right."""
-    one, other = segments(subject)[:2]
+    one, other = segments(sweep)[:2]
     contents = one.read_bytes(), other.read_bytes()
     one.write_bytes(contents[1])
     other.write_bytes(contents[0])
-    assert execute(subject, OPTIONS).n_computed == 0
-    assert_right(load(subject.landed))
+    assert execute(sweep, OPTIONS).n_computed == 0
+    assert_right(load(sweep.landed))
 
 
 def spoiled(content, rng):
@@ -172,52 +172,52 @@ def spoiled(content, rng):
     return kind, bytes(made)
 
 
-def spoil_results(subject, n, seed):
+def spoil_results(sweep, n, seed):
     """Spoil a results file in many ways; count what `verify` and `load` make of it."""
-    content, rng = subject.landed.read_bytes(), random.Random(seed)
-    aside = subject.landed.with_name(subject.landed.name + listing.BAD_SUFFIX)
+    content, rng = sweep.landed.read_bytes(), random.Random(seed)
+    aside = sweep.landed.with_name(sweep.landed.name + listing.BAD_SUFFIX)
     counts = collections.Counter()
     while counts.total() < n:
         kind, now = spoiled(content, rng)
         if now == content:  # zeros in the place of zeros
             continue
-        subject.landed.write_bytes(now)
+        sweep.landed.write_bytes(now)
         try:
-            load(subject.landed)
+            load(sweep.landed)
             is_loaded = now[: -seal.DIGEST_BYTES] != content[: -seal.DIGEST_BYTES]
         except StorageError:
             is_loaded = False
-        (damage,) = verify.verify(subject.landed).damages
+        (damage,) = verify.verify(sweep.landed).damages
         assert (damage.path == aside) == (damage.state == "damaged")
         counts[kind, damage.state, "loaded" if is_loaded else "not loaded"] += 1
         aside.unlink(missing_ok=True)
     return counts
 
 
-def test_no_spoiled_results_file_is_verified(subject):
-    assert set(spoil_results(subject, 60, 1)) >= {("bit", "damaged", "not loaded")}
+def test_no_spoiled_results_file_is_verified(sweep):
+    assert set(spoil_results(sweep, 60, 1)) >= {("bit", "damaged", "not loaded")}
 
 
 @pytest.mark.campaign
-def test_none_of_ten_thousand_spoiled_results_files_is_verified(subject):
-    for (kind, state, loaded), n in sorted(spoil_results(subject, 10_000, 2).items()):
+def test_none_of_ten_thousand_spoiled_results_files_is_verified(sweep):
+    for (kind, state, loaded), n in sorted(spoil_results(sweep, 10_000, 2).items()):
         print(f"\n{kind:6} {state:9} {loaded:10} {n:6,}", end="")
 
 
 @pytest.mark.parametrize("spoil", [bits, cuts, pages], ids=lambda make: make.__name__)
-def test_a_run_lands_a_spoiled_results_file_anew(subject, spoil):
+def test_a_run_lands_a_spoiled_results_file_anew(sweep, spoil):
     """Also one that says by its attributes that it is up to date."""
-    content = subject.landed.read_bytes()
+    content = sweep.landed.read_bytes()
     for now in random.Random(3).sample(list(spoil(content, 512)), 3):
-        subject.landed.write_bytes(now)
-        assert execute(subject, OPTIONS).n_computed == 0
-        assert_right(load(subject.landed))
-        assert not verify.verify(subject.landed).damages
+        sweep.landed.write_bytes(now)
+        assert execute(sweep, OPTIONS).n_computed == 0
+        assert_right(load(sweep.landed))
+        assert not verify.verify(sweep.landed).damages
 
 
 @pytest.mark.parametrize("mask", [0o027, 0o002, 0o077])
-def test_who_may_read_and_write_is_what_the_umask_says(subject, mask, tmp_path):
-    made = dataclasses.replace(subject, results=tmp_path / "other")
+def test_who_may_read_and_write_is_what_the_umask_says(sweep, mask, tmp_path):
+    made = dataclasses.replace(sweep, results=tmp_path / "other")
     before = os.umask(mask)
     try:
         execute(made, OPTIONS)
@@ -228,21 +228,21 @@ def test_who_may_read_and_write_is_what_the_umask_says(subject, mask, tmp_path):
         assert stat.S_IMODE(path.stat().st_mode) == allowed & ~mask, path
 
 
-def test_readers_see_a_whole_file_while_it_is_landed_again_and_again(subject):
+def test_readers_see_a_whole_file_while_it_is_landed_again_and_again(sweep):
     """Old or new, each with all of its points."""
     seen, over = [], threading.Event()
 
     def read():
         while not over.is_set():
-            dataset = load(subject.landed)
-            assert not verify.verify(subject.landed).damages
+            dataset = load(sweep.landed)
+            assert not verify.verify(sweep.landed).damages
             assert_right(dataset)
             seen.append(dataset.attrs["ended"])
 
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         reading = pool.submit(read)
         for _ in range(6):
-            execute(subject, dataclasses.replace(OPTIONS, recompute=True))
+            execute(sweep, dataclasses.replace(OPTIONS, recompute=True))
         over.set()
         reading.result()
     assert seen

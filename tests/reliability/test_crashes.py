@@ -53,7 +53,7 @@ class Scene:
         self.root = root
         self.n_commits = n_commits
         self.keep = keep
-        self.subject = dataclasses.replace(made(2 * n_commits, keep), results=root / "results")
+        self.sweep = dataclasses.replace(made(2 * n_commits, keep), results=root / "results")
 
     def record(self):
         """Do everything; what came back from a commit is a promise."""
@@ -75,23 +75,23 @@ class Scene:
 
     def at(self, place):
         """The same experiment on another disk."""
-        return dataclasses.replace(self.subject, results=place / "results")
+        return dataclasses.replace(self.sweep, results=place / "results")
 
     def check(self, place, promised):
-        subject = self.at(place)
-        self.check_memo(subject, promised)
-        if subject.landed.exists():
-            self.check_values(load(subject.landed), is_whole="landed" in promised)
-        self.check_next_run(subject, promised)
+        sweep = self.at(place)
+        self.check_memo(sweep, promised)
+        if sweep.landed.exists():
+            self.check_values(load(sweep.landed), is_whole="landed" in promised)
+        self.check_next_run(sweep, promised)
 
-    def check_memo(self, subject, promised):
-        index = memo.scan(subject.memo)
+    def check_memo(self, sweep, promised):
+        index = memo.scan(sweep.memo)
         assert not index.bad, f"a damaged segment was given its name: {index.bad}"
         keys = {each for what in promised if what[0] == "point" for each in what[1:]}
         found = index.find(np.array(sorted(keys), dtype=np.uint64).reshape(-1, 2))
         assert (found >= 0).all(), f"{(found < 0).sum()} promised points are lost"
-        if subject.landed.exists() or subject.memo.exists():
-            verified = verify.verify(subject.landed)
+        if sweep.landed.exists() or sweep.memo.exists():
+            verified = verify.verify(sweep.landed)
             assert not verified.damages, f"given a name though not whole: {verified.damages}"
 
     def check_values(self, dataset, *, is_whole):
@@ -99,12 +99,12 @@ class Scene:
         assert not is_whole or bool(known.all())
         assert bool((dataset.cube == dataset.x**3)[known].all())
 
-    def check_next_run(self, subject, promised):
+    def check_next_run(self, sweep, promised):
         n_promised = len({each for what in promised if what[0] == "point" for each in what[1:]})
-        n_points = len(subject.experiment.space)
-        report = execute(subject, OPTIONS)
+        n_points = len(sweep.experiment.space)
+        report = execute(sweep, OPTIONS)
         assert report.n_computed <= n_points - min(n_promised, n_points)
-        self.check_values(load(subject.landed), is_whole=True)
+        self.check_values(load(sweep.landed), is_whole=True)
         assert report.n_failed == 0
 
 
@@ -113,7 +113,7 @@ class Commits(Scene):
 
     def play(self):
         for limit in [2] * (self.n_commits - 1) + [None]:
-            execute(self.subject, dataclasses.replace(OPTIONS, limit=limit))
+            execute(self.sweep, dataclasses.replace(OPTIONS, limit=limit))
         self.recorder.promise("landed")
 
 
@@ -125,8 +125,8 @@ class Merges(Scene):
             patch.setattr(merge, "N_SMALL", 3)
             patch.setattr(merge, "SETTLED_S", 0.0)
             for limit in [1] * (2 * self.n_commits - 2) + [None]:
-                execute(self.subject, dataclasses.replace(OPTIONS, limit=limit))
-            merge.merge(memo.scan(self.subject.memo))
+                execute(self.sweep, dataclasses.replace(OPTIONS, limit=limit))
+            merge.merge(memo.scan(self.sweep.memo))
         self.recorder.promise("landed")
 
 
@@ -134,24 +134,24 @@ class Accepts(Scene):
     """Results of other code are accepted, counted, and not any more."""
 
     def play(self):
-        other = dataclasses.replace(self.subject.fingerprint, digest="0" * 32)
-        execute(dataclasses.replace(self.subject, fingerprint=other), OPTIONS)
-        acceptance.accept(self.subject.memo, Acceptance("0" * 32, "why not", "2026", {}))
+        other = dataclasses.replace(self.sweep.fingerprint, digest="0" * 32)
+        execute(dataclasses.replace(self.sweep, fingerprint=other), OPTIONS)
+        acceptance.accept(self.sweep.memo, Acceptance("0" * 32, "why not", "2026", {}))
         self.recorder.promise("accepted")
-        assert execute(self.subject, OPTIONS).n_computed == 0
+        assert execute(self.sweep, OPTIONS).n_computed == 0
         self.recorder.promise("taking back")
-        acceptance.take_back(self.subject.memo, "0" * 32)
+        acceptance.take_back(self.sweep.memo, "0" * 32)
         self.recorder.promise("taken back")
 
     def check(self, place, promised):
-        subject = self.at(place)
-        accepted = [each.fingerprint for each in acceptance.accepted(subject.memo)]
+        sweep = self.at(place)
+        accepted = [each.fingerprint for each in acceptance.accepted(sweep.memo)]
         if "taken back" in promised:
             assert not accepted
         elif "accepted" in promised and "taking back" not in promised:
-            assert len(memo.scan(subject.memo).parts) > 0
-        execute(subject, OPTIONS)
-        self.check_values(load(subject.landed), is_whole=True)
+            assert len(memo.scan(sweep.memo).parts) > 0
+        execute(sweep, OPTIONS)
+        self.check_values(load(sweep.landed), is_whole=True)
 
 
 class Renames(Scene):
@@ -159,23 +159,23 @@ class Renames(Scene):
 
     def play(self):
         old = dataclasses.replace(
-            made(2 * self.n_commits, self.keep, name="old"), results=self.subject.results
+            made(2 * self.n_commits, self.keep, name="old"), results=self.sweep.results
         )
         self.recorder.promise("nothing")
-        old = dataclasses.replace(old, fingerprint=self.subject.fingerprint)
+        old = dataclasses.replace(old, fingerprint=self.sweep.fingerprint)
         execute(old, OPTIONS)
         keys = [tuple(key) for part in memo.scan(old.memo).parts for key in part.keys.tolist()]
         self.recorder.promise(("renaming", *keys))
-        rename.rename("old", self.subject)
+        rename.rename("old", self.sweep)
 
     def check(self, place, promised):
-        subject = self.at(place)
-        rename.rename("old", subject)  # which repeats what a power cut ended
+        sweep = self.at(place)
+        rename.rename("old", sweep)  # which repeats what a power cut ended
         begun = [each for each in promised if each[0] == "renaming"]
-        self.check_memo(subject, [("point", *begun[0][1:])] if begun else [])
-        report = execute(subject, OPTIONS)
+        self.check_memo(sweep, [("point", *begun[0][1:])] if begun else [])
+        report = execute(sweep, OPTIONS)
         assert not begun or report.n_computed == 0
-        self.check_values(load(subject.landed), is_whole=True)
+        self.check_values(load(sweep.landed), is_whole=True)
 
 
 class Changes(Scene):
@@ -185,9 +185,9 @@ class Changes(Scene):
         n = 2 * self.n_commits
         for xs in (range(n // 2), range(n), range(n // 2), range(n)):
             space = grid(x=[float(x) for x in xs])
-            moved = resolve(self.subject.experiment, space=space, results=self.subject.results)
+            moved = resolve(self.sweep.experiment, space=space, results=self.sweep.results)
             execute(moved, OPTIONS)
-        execute(self.subject, dataclasses.replace(OPTIONS, recompute=True, limit=2))
+        execute(self.sweep, dataclasses.replace(OPTIONS, recompute=True, limit=2))
         self.recorder.promise("landed")
 
 

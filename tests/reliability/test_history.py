@@ -44,9 +44,9 @@ def history(n, results):
     def cube(x):
         return x**3
 
-    subject = dataclasses.replace(resolve(cube), results=results)
-    subject.memo.mkdir(parents=True)
-    keys = subject.keys(np.arange(n))
+    sweep = dataclasses.replace(resolve(cube), results=results)
+    sweep.memo.mkdir(parents=True)
+    keys = sweep.keys(np.arange(n))
     template = image(segment_of(np.array([SENTINELS[:2]], dtype=np.uint64), SENTINELS[2]))
     at = [template.index(np.uint64(each).tobytes()) for each in (SENTINELS[0], SENTINELS[2])]
     for i in range(n):
@@ -57,8 +57,8 @@ def history(n, results):
         part = segment_of(keys[i : i + 1], np.float64(value).view(np.uint64))
         whole = bytes(content) + header.encode([part], [], _OLD_NS + i)
         digest, seal = storage_seal.sealed([whole], storage_seal.SEGMENT)
-        (subject.memo / f"{digest.hex()[:32]}.seg").write_bytes(whole + seal)
-    return subject
+        (sweep.memo / f"{digest.hex()[:32]}.seg").write_bytes(whole + seal)
+    return sweep
 
 
 def segment_of(keys, bits):
@@ -84,30 +84,30 @@ def timed(call):
 
 
 def test_many_segments_become_few_and_say_the_same(tmp_path):
-    subject = history(100, tmp_path)
-    assert status_of(subject).done == 100
-    assert execute(subject, Options(engine="serial")).n_computed == 0
-    assert len(listing.listing(subject.memo)) == 1
-    assert status_of(subject).done == 100
-    dataset = load(subject.landed)
+    sweep = history(100, tmp_path)
+    assert status_of(sweep).done == 100
+    assert execute(sweep, Options(engine="serial")).n_computed == 0
+    assert len(listing.listing(sweep.memo)) == 1
+    assert status_of(sweep).done == 100
+    dataset = load(sweep.landed)
     assert bool((dataset.cube == dataset.x**3).all())
 
 
 @pytest.mark.campaign
 @pytest.mark.parametrize("n", [10**3, 10**4, 10**5])
 def test_figures_of_a_long_history(n, tmp_path):
-    subject = history(n, tmp_path)
+    sweep = history(n, tmp_path)
     before = memory_bytes()
-    index, scan_s = timed(lambda: memo.scan(subject.memo))
+    index, scan_s = timed(lambda: memo.scan(sweep.memo))
     scan_bytes = memory_bytes() - before
     assert len(index.segments) == n
-    status, status_s = timed(lambda: status_of(subject))
+    status, status_s = timed(lambda: status_of(sweep))
     assert status.done == n
-    report, run_s = timed(lambda: execute(subject, Options(engine="serial")))
+    report, run_s = timed(lambda: execute(sweep, Options(engine="serial")))
     assert (report.n_computed, report.n_reused) == (0, n)
-    n_left = len(listing.listing(subject.memo))
-    _, again_s = timed(lambda: status_of(subject))
-    dataset = load(subject.landed)
+    n_left = len(listing.listing(sweep.memo))
+    _, again_s = timed(lambda: status_of(sweep))
+    dataset = load(sweep.landed)
     assert bool((dataset.cube == dataset.x**3).all())
     print(
         f"\n{n:7,} segments: scan {scan_s:.2f} s ({scan_s / n * 1e6:.0f} µs each), status "

@@ -81,8 +81,8 @@ def test_memory_does_not_grow_with_time(project, monkeypatch):
     # Landing and merging take place at once and often, so that what they load is there soon.
     for name in ("_FIRST_LANDING_S", "_PAUSE_S"):
         monkeypatch.setattr(compute, name, 3.0)
-    subject = write(project, 16_000, 0.01)
-    report, samples = observe(lambda: operations_run.execute(subject, Options(n_workers=2)))
+    sweep = write(project, 16_000, 0.01)
+    report, samples = observe(lambda: operations_run.execute(sweep, Options(n_workers=2)))
     settled = samples[len(samples) // 2 :]
     seconds = settled[-1, 0] - settled[0, 0]
     for name, column in (("parent", 1), ("worker", 2)):
@@ -124,9 +124,9 @@ def test_a_slow_consumer_throttles_the_run(project, monkeypatch, engine):
     monkeypatch.setattr(execution_scheduler.Scheduler, "_next", next_)
     monkeypatch.setattr(execution_scheduler, "_FIRST_BLOCK", 1)
     monkeypatch.setattr(execution_scheduler, "BLOCK_S", 1e-3)
-    subject = write(project, 100, 0.001)
+    sweep = write(project, 100, 0.001)
     options = Options(engine=engine, n_workers=2)
-    report = operations_run.execute(subject, options, lambda progress: time.sleep(0.02))
+    report = operations_run.execute(sweep, options, lambda progress: time.sleep(0.02))
     print(f"\n{engine}: {max(most)} blocks out at most, of {next(n_out)}")
     assert report.n_computed == 100
     assert max(most) <= 16

@@ -43,7 +43,7 @@ def _copied(copied):
 
 
 @pytest.fixture(params=KEEPS)
-def subject(tmp_path, monkeypatch, request):
+def sweep(tmp_path, monkeypatch, request):
     """Two segments are there already, so that the run under test also merges."""
     monkeypatch.setattr(merge, "N_SMALL", 3)
     monkeypatch.setattr(merge, "SETTLED_S", 0.0)
@@ -55,54 +55,54 @@ def subject(tmp_path, monkeypatch, request):
     return dataclasses.replace(resolve(cube), results=tmp_path / "results")
 
 
-def prepare(subject, place):
+def prepare(sweep, place):
     """Make a fresh folder of results, with four points of six in two segments."""
-    if not subject.results.exists():
+    if not sweep.results.exists():
         for _ in range(2):
-            execute(subject, dataclasses.replace(OPTIONS, limit=2))
-    moved = dataclasses.replace(subject, results=place / "results")
-    copy_tree(subject.results, moved.results)
+            execute(sweep, dataclasses.replace(OPTIONS, limit=2))
+    moved = dataclasses.replace(sweep, results=place / "results")
+    copy_tree(sweep.results, moved.results)
     return moved
 
 
-def assert_whole(subject):
+def assert_whole(sweep):
     """All points are known, the file shows them, and digests say so."""
-    report = execute(subject, OPTIONS)
+    report = execute(sweep, OPTIONS)
     assert report.n_failed == 0
-    dataset = load(subject.landed)
+    dataset = load(sweep.landed)
     assert bool((dataset.cube == dataset.x**3).all())
     assert dataset.text.values.tolist() == [f"{float(i)}" for i in range(6)]
-    assert not verify.verify(subject.landed).damages
+    assert not verify.verify(sweep.landed).damages
 
 
-def outcome(subject, place, failing):
+def outcome(sweep, place, failing):
     """Run on a failing disk, and check what must hold whatever fails; say what happened."""
-    subject = prepare(subject, place)
-    known = {tuple(k) for p in memo.scan(subject.memo).parts for k in p.keys.tolist()}
+    sweep = prepare(sweep, place)
+    known = {tuple(k) for p in memo.scan(sweep.memo).parts for k in p.keys.tolist()}
     with failing.installed():
         try:
-            report = execute(subject, OPTIONS)
+            report = execute(sweep, OPTIONS)
         except StorageError as error:
             said = str(error)
             assert os.strerror(failing.code) in said
             assert "\n" not in said
             report = None
-    index = memo.scan(subject.memo)
+    index = memo.scan(sweep.memo)
     assert not index.bad
     assert known <= {tuple(k) for p in index.parts for k in p.keys.tolist()}
     if report is not None:
-        dataset = load(subject.landed)
+        dataset = load(sweep.landed)
         assert bool((dataset.cube == dataset.x**3).all()), "the run said that all is well"
     if not failing.for_good and "unlink" not in failing.failed:
-        assert not list(subject.results.rglob(f"{files.TEMPORARY_PREFIX}*"))
-    assert_whole(subject)
+        assert not list(sweep.results.rglob(f"{files.TEMPORARY_PREFIX}*"))
+    assert_whole(sweep)
     if not failing.failed:  # blocks are cut by time, so that two runs differ by some calls
         return "not met"
     return "loud" if report is None else "harmless"
 
 
-def calls_of_a_run(subject, place):
-    counting, prepared = FailingDisk(), prepare(subject, place)
+def calls_of_a_run(sweep, place):
+    counting, prepared = FailingDisk(), prepare(sweep, place)
     with counting.installed():
         execute(prepared, OPTIONS)
     return counting.calls
@@ -118,22 +118,22 @@ def last(calls, name):
 
 
 @pytest.mark.parametrize("for_good", [False, True], ids=["once", "for good"])
-def test_a_call_that_fails_is_told_and_made_up_for(subject, tmp_path, for_good):
-    calls = calls_of_a_run(subject, tmp_path / "count")
+def test_a_call_that_fails_is_told_and_made_up_for(sweep, tmp_path, for_good):
+    calls = calls_of_a_run(sweep, tmp_path / "count")
     assert {"create", "write", "flush", "flush_folder", "replace", "unlink"} <= set(calls)
     for number in first_of_each(calls):
         code = getattr(errno, random.Random(number).choice(CODES))
-        outcome(subject, tmp_path / f"{number}", FailingDisk(number, code, for_good=for_good))
+        outcome(sweep, tmp_path / f"{number}", FailingDisk(number, code, for_good=for_good))
 
 
 @pytest.mark.campaign
 @pytest.mark.parametrize("for_good", [False, True], ids=["once", "for good"])
-def test_every_call_fails_with_every_error(subject, tmp_path, for_good):
-    calls = calls_of_a_run(subject, tmp_path / "count")
+def test_every_call_fails_with_every_error(sweep, tmp_path, for_good):
+    calls = calls_of_a_run(sweep, tmp_path / "count")
     counts = collections.Counter()
     for number, code in itertools.product(range(len(calls)), CODES):
         failing = FailingDisk(number, getattr(errno, code), for_good=for_good)
-        what = outcome(subject, tmp_path / f"{number}-{code}", failing)
+        what = outcome(sweep, tmp_path / f"{number}-{code}", failing)
         counts["".join(failing.failed[:1]), what] += 1
     print(f"\n{len(calls)} calls, each with {', '.join(CODES)}, {'on' if for_good else 'once'}:")
     for (call, what), n in sorted(counts.items()):

@@ -90,27 +90,27 @@ def declared(function, space, results, keep="results", **options):
     return resolve(made, results=results)
 
 
-def run(subject, **options):
+def run(sweep, **options):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        return operations_run.execute(subject, Options("serial", **options))
+        return operations_run.execute(sweep, Options("serial", **options))
 
 
-def landed(subject):
+def landed(sweep):
     """All that a user finds in the results file, without when it was made."""
     found = []
     for group in (None, "_sweeps"):
-        dataset = load(subject.landed, group)
+        dataset = load(sweep.landed, group)
         found.append(dataset.drop_vars("elapsed", errors="ignore").drop_attrs(deep=False))
     return found
 
 
-def remembered(subject):
+def remembered(sweep):
     """Values in the memo of every point, as they were returned."""
-    index = memo.scan(subject.memo)
-    space = subject.experiment.space
+    index = memo.scan(sweep.memo)
+    space = sweep.experiment.space
     found = {}
-    entries = index.find(subject.keys(space.positions(0, len(space))))
+    entries = index.find(sweep.keys(space.positions(0, len(space))))
     for point, entry in zip(space, entries.tolist(), strict=True):
         if entry < 0:
             continue
@@ -129,13 +129,13 @@ def _shown(variable):
     return variable.name, value.dtype, value.shape, content, variable.dims, dict(variable.attrs)
 
 
-def segments(subject):
-    return sorted(p for p in subject.memo.iterdir() if p.suffix == ".seg")
+def segments(sweep):
+    return sorted(p for p in sweep.memo.iterdir() if p.suffix == ".seg")
 
 
-def is_alone(subject):
+def is_alone(sweep):
     """Whether the results file is all that there is of values."""
-    return [p.samefile(subject.landed) for p in segments(subject)] == [True]
+    return [p.samefile(sweep.landed) for p in segments(sweep)] == [True]
 
 
 SOME = set(zip(SPACES, itertools.cycle(FUNCTIONS), strict=False))  # each at least once
@@ -175,16 +175,16 @@ def test_whatever_is_swept_in_turn_no_point_is_computed_twice(tmp_path_factory, 
     results = tmp_path_factory.mktemp("results")
     known = set()
     for space, keep in steps:
-        subject = declared(function, space, results, keep)
+        sweep = declared(function, space, results, keep)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(reader, "_COPIED_BYTES", 1)
             patch.setattr(reader, "_EXTENT_BYTES", 1)
-            report = run(subject, retry=False)
+            report = run(sweep, retry=False)
         alone = declared(function, space, tmp_path_factory.mktemp("alone"), "both")
         run(alone)
-        for expected, found in zip(landed(alone), landed(subject), strict=True):
+        for expected, found in zip(landed(alone), landed(sweep), strict=True):
             xr.testing.assert_identical(expected, found)
-        now = remembered(subject)
+        now = remembered(sweep)
         assert now == remembered(alone)
         assert report.n_computed == len(now.keys() - known)
         known |= now.keys()
@@ -199,7 +199,7 @@ OTHERS = {  # spaces that have none, some or all of the points of "grid"
 }
 
 
-def run_disturbed(monkeypatch, subject, other, instant):
+def run_disturbed(monkeypatch, sweep, other, instant):
     """Run, and run another space as a whole before one of the calls that change names.
 
     Returns whether there were so many calls.
@@ -214,7 +214,7 @@ def run_disturbed(monkeypatch, subject, other, instant):
     with monkeypatch.context() as patch:
         for name in NAMING:
             patch.setattr(disk, name, functools.partial(disturbed, getattr(disk, name)))
-        run(subject, retry=False)
+        run(sweep, retry=False)
     return next(calls) > instant
 
 
@@ -238,13 +238,13 @@ def test_another_run_at_any_instant_loses_nothing(tmp_path, monkeypatch, functio
     for instant in itertools.count(0, step):
         results = tmp_path / f"{instant}"
         copy_tree(begun, results)
-        subject = declared(function, "grid", results)
+        sweep = declared(function, "grid", results)
         other = declared(function, OTHERS[space], results)
-        is_over = not run_disturbed(monkeypatch, subject, other, instant)
+        is_over = not run_disturbed(monkeypatch, sweep, other, instant)
         if is_over:
             run(other)
-        found = memo.scan(subject.memo)
-        for each in (subject, other):
+        found = memo.scan(sweep.memo)
+        for each in (sweep, other):
             known = each.keys(each.experiment.space.positions(0, len(each.experiment.space)))
             assert ((found.find(known) >= 0) | (found.find_failed(known) >= 0)).all(), instant
         if is_over:
@@ -254,11 +254,11 @@ def test_another_run_at_any_instant_loses_nothing(tmp_path, monkeypatch, functio
 @pytest.mark.parametrize("function", [scalars, arrays, ragged, nameless])
 def test_the_results_file_is_all_there_is(tmp_path, function):
     for space in ("grid", "longer", "restricted"):
-        subject = declared(function, space, tmp_path)
-        run(subject)
-    subject = declared(function, "longer", tmp_path)
-    run(subject)
-    assert is_alone(subject)
+        sweep = declared(function, space, tmp_path)
+        run(sweep)
+    sweep = declared(function, "longer", tmp_path)
+    run(sweep)
+    assert is_alone(sweep)
 
 
 def test_what_a_results_file_cannot_hold_exactly_stays_in_the_memo(tmp_path):
@@ -267,19 +267,19 @@ def test_what_a_results_file_cannot_hold_exactly_stays_in_the_memo(tmp_path):
     def mixed(x, y):
         return 2**60 + 1 if x else 0.5
 
-    subject = declared(mixed, "grid", tmp_path)
-    run(subject)
-    (value,) = remembered(subject)[5, 2]
+    sweep = declared(mixed, "grid", tmp_path)
+    run(sweep)
+    (value,) = remembered(sweep)[5, 2]
     assert np.frombuffer(value[3], value[1]).tolist() == [2**60 + 1]
-    assert len(segments(subject)) > 1
-    assert run(subject).n_computed == 0
+    assert len(segments(sweep)) > 1
+    assert run(sweep).n_computed == 0
 
 
 def test_a_part_that_is_done_is_a_segment_too(tmp_path):
-    subject = declared(scalars, "grid", tmp_path)
+    sweep = declared(scalars, "grid", tmp_path)
     for limit in (1, 3, 5, None):
-        assert run(subject, limit=limit).n_computed == (limit or 3)
-        assert is_alone(subject)
+        assert run(sweep, limit=limit).n_computed == (limit or 3)
+        assert is_alone(sweep)
 
 
 def test_of_values_computed_again_the_newest_count(tmp_path, monkeypatch):
@@ -291,19 +291,19 @@ def test_of_values_computed_again_the_newest_count(tmp_path, monkeypatch):
             file.write("x")
         return calls.stat().st_size
 
-    subject = declared(numbered, "grid", tmp_path)
-    run(subject)
-    run(subject, recompute=True, limit=5)
+    sweep = declared(numbered, "grid", tmp_path)
+    run(sweep)
+    run(sweep, recompute=True, limit=5)
     expected = [*range(13, 18), *range(6, 13)]
-    assert load(subject.landed).swept.values.ravel().tolist() == expected
-    assert is_alone(subject)
+    assert load(sweep.landed).swept.values.ravel().tolist() == expected
+    assert is_alone(sweep)
     grown = declared(numbered, "longer", tmp_path)
     run(grown)
-    run(subject)
-    assert load(subject.landed).swept.values.ravel().tolist() == expected
+    run(sweep)
+    assert load(sweep.landed).swept.values.ravel().tolist() == expected
     run(grown, recompute=True, limit=1)
-    run(subject)
-    assert load(subject.landed).swept.values.ravel().tolist() == [26, *expected[1:]]
+    run(sweep)
+    assert load(sweep.landed).swept.values.ravel().tolist() == [26, *expected[1:]]
 
 
 def test_an_older_value_that_stays_does_not_come_back(tmp_path):
@@ -314,26 +314,26 @@ def test_an_older_value_that_stays_does_not_come_back(tmp_path):
 
     grown = declared(numbered, "longer", tmp_path)
     run(grown)
-    subject = declared(numbered, "grid", tmp_path)
-    run(subject, recompute=True)
-    now = load(subject.landed).swept.values.tolist()
-    assert len(segments(subject)) == 2
+    sweep = declared(numbered, "grid", tmp_path)
+    run(sweep, recompute=True)
+    now = load(sweep.landed).swept.values.tolist()
+    assert len(segments(sweep)) == 2
     for _ in range(2):
         run(grown)
-        run(subject)
-        assert load(subject.landed).swept.values.tolist() == now
+        run(sweep)
+        assert load(sweep.landed).swept.values.tolist() == now
 
 
 def test_failures_are_kept_with_all_that_is_known_of_them(tmp_path):
-    subject = declared(failing, "grid", tmp_path)
-    run(subject)
-    run(subject)
-    index = memo.scan(subject.memo)
+    sweep = declared(failing, "grid", tmp_path)
+    run(sweep)
+    run(sweep)
+    index = memo.scan(sweep.memo)
     assert {f.attempts for f in index.failures.values()} == {2}
     assert all("told to fail at" in f.traceback for f in index.failures.values())
     assert len(index.failures) == 4
     assert [each.is_landed for each in index.segments.values() if each.parts] == [True]
-    assert run(subject, retry=False).n_failed == 4
+    assert run(sweep, retry=False).n_failed == 4
 
 
 def test_accepted_values_stay_with_the_code_that_computed_them(tmp_path):
@@ -348,8 +348,8 @@ def test_accepted_values_stay_with_the_code_that_computed_them(tmp_path):
 
 
 def test_without_its_memo_a_results_file_is_enough(tmp_path):
-    subject = declared(scalars, "grid", tmp_path)
-    run(subject)
+    sweep = declared(scalars, "grid", tmp_path)
+    run(sweep)
     shutil.rmtree(tmp_path / ".memo")
     grown = declared(scalars, "longer", tmp_path)
     assert run(grown).n_computed == 8
@@ -362,15 +362,15 @@ def test_without_its_memo_a_results_file_is_enough(tmp_path):
 
 
 def test_nobody_may_write_to_it(tmp_path):
-    subject = declared(scalars, "grid", tmp_path)
+    sweep = declared(scalars, "grid", tmp_path)
     before = os.umask(0o027)
     try:
-        run(subject)
+        run(sweep)
     finally:
         os.umask(before)
-    assert subject.landed.stat().st_mode & 0o777 == 0o440
+    assert sweep.landed.stat().st_mode & 0o777 == 0o440
     run(declared(scalars, "grid", tmp_path, keep="both"))
-    assert subject.landed.stat().st_mode & 0o200
+    assert sweep.landed.stat().st_mode & 0o200
 
 
 def test_where_no_file_has_two_names_the_memo_keeps_its_own(tmp_path, monkeypatch):
@@ -378,33 +378,33 @@ def test_where_no_file_has_two_names_the_memo_keeps_its_own(tmp_path, monkeypatc
         raise PermissionError(errno.EPERM, "no links here")
 
     monkeypatch.setattr(disk, "link", refuse)
-    subject = declared(scalars, "grid", tmp_path)
-    report = operations_run.execute(subject, Options("serial"))
+    sweep = declared(scalars, "grid", tmp_path)
+    report = operations_run.execute(sweep, Options("serial"))
     (told,) = report.warnings
     assert "in the memo as well" in told
-    assert not is_alone(subject)
-    assert len(remembered(subject)) == 12
-    assert operations_run.execute(subject, Options("serial")).warnings == ()
+    assert not is_alone(sweep)
+    assert len(remembered(sweep)) == 12
+    assert operations_run.execute(sweep, Options("serial")).warnings == ()
 
 
 def test_damage_is_found_under_both_names(tmp_path):
-    subject = declared(scalars, "grid", tmp_path)
-    run(subject)
-    content = bytearray(subject.landed.read_bytes())
+    sweep = declared(scalars, "grid", tmp_path)
+    run(sweep)
+    content = bytearray(sweep.landed.read_bytes())
     content[len(content) // 2] ^= 1
-    subject.landed.chmod(0o644)
-    subject.landed.write_bytes(content)
-    kinds = [each.kind for each in verify.verify(subject.landed).damages]
+    sweep.landed.chmod(0o644)
+    sweep.landed.write_bytes(content)
+    kinds = [each.kind for each in verify.verify(sweep.landed).damages]
     assert kinds == ["results file", "segment"]
-    assert run(subject).n_computed == 12
-    assert not verify.verify(subject.landed).damages
+    assert run(sweep).n_computed == 12
+    assert not verify.verify(sweep.landed).damages
 
 
 def test_it_is_counted_once(tmp_path):
-    subject = declared(scalars, "grid", tmp_path)
-    run(subject)
-    verified = verify.verify(subject.landed)
-    assert (verified.n_segments, verified.n_bytes) == (1, subject.landed.stat().st_size)
+    sweep = declared(scalars, "grid", tmp_path)
+    run(sweep)
+    verified = verify.verify(sweep.landed)
+    assert (verified.n_segments, verified.n_bytes) == (1, sweep.landed.stat().st_size)
 
 
 def test_where_values_are_kept_changes_no_code(tmp_path):
@@ -418,19 +418,19 @@ def test_a_kept_file_is_not_merged_with_small_ones(tmp_path, monkeypatch):
     monkeypatch.setattr(merge, "N_SMALL", 1)
     monkeypatch.setattr(merge, "SETTLED_S", 0.0)
     for space in ("grid", "longer"):
-        subject = declared(scalars, space, tmp_path)
-        run(subject)
-    assert is_alone(subject)
+        sweep = declared(scalars, space, tmp_path)
+        run(sweep)
+    assert is_alone(sweep)
 
 
 def test_other_readers_of_netcdf_read_it(tmp_path):
     netcdf = pytest.importorskip("netCDF4")
-    subject = declared(failing, "grid", tmp_path)
-    run(subject)
-    with netcdf.Dataset(subject.landed) as dataset:
+    sweep = declared(failing, "grid", tmp_path)
+    run(sweep)
+    with netcdf.Dataset(sweep.landed) as dataset:
         assert dataset["number"].shape == (4, 3)
         assert dataset["_sweeps/memo/part0/runs"].shape[1] == 2
-    assert load(subject.landed, "_sweeps/memo/part0").sizes
+    assert load(sweep.landed, "_sweeps/memo/part0").sizes
 
 
 @pytest.mark.parametrize("given", ["memo", None, 1, ["both"]])

@@ -243,8 +243,8 @@ def test_sequences_that_are_not_scrambled_are_remembered_so():
 def test_a_sample_that_grows_computes_its_new_points_only(method, tmp_path):
     def run(n):
         space = draw(method, n, x=(0, 1), y=stats.norm())
-        subject = resolve(f, results=tmp_path, space=space)
-        return operations_run.execute(subject, Options(engine="serial"))
+        sweep = resolve(f, results=tmp_path, space=space)
+        return operations_run.execute(sweep, Options(engine="serial"))
 
     @experiment(draw(method, 1, x=(0, 1), y=stats.norm()))
     def f(x, y):

@@ -69,9 +69,9 @@ def test_a_leak_of_earlier_points_is_the_fault_of_none(leaky):
 
 @pytest.mark.parametrize(("name", "at"), [("wide", {"n": 10**9}), ("hidden", {"i": 3})])
 def test_the_point_that_takes_too_much_is_named(leaky, name, at):
-    subject = resolve(name)
-    run.execute(subject, Options(n_workers=2, memory_limit="512M"))
-    (failure,) = failures.failures_of(subject)
+    sweep = resolve(name)
+    run.execute(sweep, Options(n_workers=2, memory_limit="512M"))
+    (failure,) = failures.failures_of(sweep)
     assert (failure.kind, failure.params) == ("died", at)
     assert failure.message == "the worker died: beyond the memory limit of 512M"
     assert f"in {name}" in failure.traceback

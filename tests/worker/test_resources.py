@@ -394,15 +394,15 @@ def fetched(project, monkeypatch):
 
 
 def test_the_code_of_a_resource_is_part_of_the_identity_and_its_value_is_not(fetched):
-    subject = fetched()
-    operations_run.execute(subject, Options("serial"))
-    assert fetched(opener="return helper()  # so").fingerprint.digest == subject.fingerprint.digest
+    sweep = fetched()
+    operations_run.execute(sweep, Options("serial"))
+    assert fetched(opener="return helper()  # so").fingerprint.digest == sweep.fingerprint.digest
     for change in ({"opener": "return helper() + 1"}, {"helper": "return 2"}):
         changed = fetched(**change)
-        assert changed.fingerprint.digest != subject.fingerprint.digest
-        assert (changed.keys([0, 1]) == subject.keys([0, 1])).all()
+        assert changed.fingerprint.digest != sweep.fingerprint.digest
+        assert (changed.keys([0, 1]) == sweep.keys([0, 1])).all()
         assert sweeps.status("fetch").stale == 4
-    assert fetched().fingerprint.digest == subject.fingerprint.digest
+    assert fetched().fingerprint.digest == sweep.fingerprint.digest
     assert sweeps.status("fetch").done == 4
 
 

@@ -50,19 +50,19 @@ def accept(
     from sweeps.declaration import overrides
     from sweeps.operations import accept as operations_accept
 
-    subject = options.subject(name, experiments, results, axes)
+    sweep = options.sweep(name, experiments, results, axes)
     if undo:
         if new_default or reason:
             raise SweepsError("--undo takes back what was accepted: give --from at most beside it")
-        taken_back = operations_accept.undo(subject, earlier)
-        output.say(undone(subject.experiment.name, taken_back), as_json)
+        taken_back = operations_accept.undo(sweep, earlier)
+        output.say(undone(sweep.experiment.name, taken_back), as_json)
         return 0
     vouched, acceptance = operations_accept.propose(
-        subject, earlier, reason, overrides.parse_all(new_default)
+        sweep, earlier, reason, overrides.parse_all(new_default)
     )
     is_sure = yes or _ask(f"accept {vouched}?")
     if is_sure:
-        operations_accept.vouch(subject, acceptance)
+        operations_accept.vouch(sweep, acceptance)
     output.say(accepted(vouched, is_done=is_sure), as_json)
     return 0 if is_sure else 1
 

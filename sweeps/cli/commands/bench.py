@@ -74,13 +74,13 @@ def bench(
 
     if last and (axes or only or points or workers or rounds):
         raise click.UsageError("--last shows what was measured before: give only NAME beside it")
-    subject = options.subject(name, experiments, results, axes, only)
+    sweep = options.sweep(name, experiments, results, axes, only)
     if last:
-        found = operations_bench.last(subject)
+        found = operations_bench.last(sweep)
     else:
         try:
             found = operations_bench.measure(
-                subject,
+                sweep,
                 points,
                 workers,
                 rounds or operations_bench.N_ROUNDS,

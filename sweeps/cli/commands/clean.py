@@ -29,10 +29,10 @@ def clean(
     """
     from sweeps.operations import clean as operations_clean
 
-    subject = options.subject(name, experiments, results)
-    for folder in operations_clean.busy(subject):
+    sweep = options.sweep(name, experiments, results)
+    for folder in operations_clean.busy(sweep):
         output.warn(f"left alone, since a run of earlier code is at it: {folder}")
-    found = operations_clean.waste(subject)
+    found = operations_clean.waste(sweep)
     n_bytes = operations_clean.free(found) if yes else sum(each.n_bytes for each in found)
     output.say(cleaned(name, found, n_bytes, is_freed=yes), as_json)
 

@@ -54,11 +54,11 @@ def diff(
     from sweeps.execution.options import Options
     from sweeps.operations import diff as operations_diff
 
-    subject = options.subject(name, experiments, results, axes)
-    watcher = progress.Watcher(subject.experiment.name)
+    sweep = options.sweep(name, experiments, results, axes)
+    watcher = progress.Watcher(sweep.experiment.name)
     try:
         found = operations_diff.compare(
-            subject,
+            sweep,
             earlier,
             beside=beside,
             n_sample=n_sample,

@@ -38,9 +38,7 @@ def failures(
     """
     from sweeps.operations import failures as operations_failures
 
-    failed = operations_failures.failures_of(
-        options.subject(name, experiments, results, axes, only)
-    )
+    failed = operations_failures.failures_of(options.sweep(name, experiments, results, axes, only))
     output.say(answer(failed, rows), as_json)
     if failed and not as_json:
         one = next((each for each in failed if each.kind == "exception"), failed[0])

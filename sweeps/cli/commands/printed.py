@@ -34,7 +34,7 @@ def printed(
     """
     from sweeps.operations import failures
 
-    found = failures.printed(options.subject(name, experiments, results, axes, only))
+    found = failures.printed(options.sweep(name, experiments, results, axes, only))
     output.say(answer(found), as_json)
 
 

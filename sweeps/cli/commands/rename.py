@@ -34,11 +34,11 @@ def rename(old: str, new: str, experiments: str | None, results: str | None, as_
     from sweeps.operations import rename as operations_rename
     from sweeps.operations import status as operations_status
 
-    subject = operations_rename.find(old, new, results=results, experiments=experiments)
-    done = operations_rename.rename(old, subject)
+    sweep = operations_rename.find(old, new, results=results, experiments=experiments)
+    done = operations_rename.rename(old, sweep)
     for warning in done.warnings:
         output.warn(f"warning: {warning}")
-    output.say(answer(done, operations_status.status_of(subject)), as_json)
+    output.say(answer(done, operations_status.status_of(sweep)), as_json)
 
 
 def answer(of: Renamed, status: Status) -> Answer:

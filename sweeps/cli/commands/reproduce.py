@@ -117,7 +117,7 @@ def beforehand(case: Case) -> list[str]:
 def reproduced(of: Reproduced, *, with_traceback: bool = True) -> Answer:
     """Answer `reproduce`."""
     case = of.case
-    name = case.subject.experiment.name
+    name = case.sweep.experiment.name
     blocks = [f"{name}, point {case.position}: {parameters(case.parameters)}"]
     if of.compared:
         n_columns = 2 if case.stored.values is None else 4
@@ -172,7 +172,7 @@ def _conclusions(of: Reproduced) -> list[str]:
         return [_of_failure(of, stored.failure)] if stored.failure is not None else []
     code = "by earlier code only" if stored.is_earlier else "by this code"
     lines = [f"the values stored, {code}, are {_verdict(of)}"]
-    if not of.is_equal and of.raised is None and of.case.subject.experiment.vectorized:
+    if not of.is_equal and of.raised is None and of.case.sweep.experiment.vectorized:
         lines.append("(here it got columns of length 1: longer ones may round otherwise)")
     if stored.failure is not None:
         lines.append(f"they do not land: {stored.failure.message}")
@@ -196,7 +196,7 @@ def _verdict(of: Reproduced) -> str:
 def _data(of: Reproduced) -> dict[str, Any]:
     case, stored = of.case, of.case.stored
     return {
-        "experiment": case.subject.experiment.name,
+        "experiment": case.sweep.experiment.name,
         "position": case.position,
         "params": case.parameters,
         "seconds": of.seconds,

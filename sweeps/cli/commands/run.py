@@ -40,7 +40,7 @@ def plan(
     from sweeps.operations import status
 
     planned = status.planned(
-        cli_options.subject(name, experiments, results, axes, only), recompute=recompute
+        cli_options.sweep(name, experiments, results, axes, only), recompute=recompute
     )
     for told in planned.unwatched:
         cli_output.warn(told)
@@ -100,11 +100,11 @@ def run(
     from sweeps.execution.options import Options
     from sweeps.operations import run as operations_run
 
-    subject = cli_options.subject(name, experiments, results, axes, only, output)
+    sweep = cli_options.sweep(name, experiments, results, axes, only, output)
     options = Options(engine, workers, limit, recompute, not no_retry, memory_limit)
-    watcher = progress.Watcher(subject.experiment.name)
+    watcher = progress.Watcher(sweep.experiment.name)
     try:
-        report = operations_run.execute(subject, options, watcher, is_only_one=True)
+        report = operations_run.execute(sweep, options, watcher, is_only_one=True)
     finally:
         watcher.close()
     for warning in (each for each in report.warnings if each not in watcher.told):
@@ -144,8 +144,8 @@ def land(
 
     if everything and axes:
         raise click.UsageError("--all lands all that is known: give no values of axes with it")
-    subject = cli_options.subject(name, experiments, results, axes, output=output)
-    _, landed = operations_land.land_subject(subject, everything=everything)
+    sweep = cli_options.sweep(name, experiments, results, axes, output=output)
+    _, landed = operations_land.land_sweep(sweep, everything=everything)
     for warning in landed.warnings:
         cli_output.warn(f"warning: {warning}")
     cli_output.say(answer_of_landing(landed), as_json)

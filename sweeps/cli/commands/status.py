@@ -34,7 +34,7 @@ def status(name: str | None, experiments: str | None, results: str | None, as_js
     from sweeps.operations import status as operations_status
 
     if name is not None:
-        row = operations_status.status_of(options.subject(name, experiments, results))
+        row = operations_status.status_of(options.sweep(name, experiments, results))
         output.say(answer(row), as_json)
         options.advise_on_stale(row.stale, name, experiments, results)
         return

@@ -30,5 +30,5 @@ def why(
     """
     from sweeps.operations import why as operations_why
 
-    found = operations_why.explain(options.subject(name, experiments, results, axes), earlier)
+    found = operations_why.explain(options.sweep(name, experiments, results, axes), earlier)
     output.say(output.Answer(str(found), dataclasses.asdict(found)), as_json)
