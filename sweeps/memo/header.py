@@ -16,7 +16,7 @@ from sweeps.outputs.failures import Failure
 from sweeps.outputs.types import Header, Part, Variable, header
 from sweeps.spaces.keys import Factors, Keys
 from sweeps.storage import hdf5
-from sweeps.storage.hdf5_image import Put
+from sweeps.storage.hdf5_write import Put
 
 _MAGIC = b"sweeps-outline-1"
 

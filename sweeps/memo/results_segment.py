@@ -21,7 +21,7 @@ from sweeps.outputs.types import Header, Variable
 from sweeps.spaces.keys import Factors, Keys, boxes
 from sweeps.storage import hdf5
 from sweeps.storage.hdf5 import GROUP, Array
-from sweeps.storage.hdf5_image import Put
+from sweeps.storage.hdf5_write import Put
 
 MEMO = f"{GROUP}/memo"
 """The group."""

@@ -26,7 +26,7 @@ from sweeps.outputs import types as outputs_types
 from sweeps.outputs.failures import Failure
 from sweeps.outputs.types import Header, Part, Variable
 from sweeps.spaces.keys import Factors, Keys, shifted, written
-from sweeps.storage import hdf5, hdf5_image, hdf5_open
+from sweeps.storage import hdf5, hdf5_foreign, hdf5_open, hdf5_write
 from sweeps.storage import seal as storage_seal
 from sweeps.storage.hdf5 import Array
 
@@ -241,7 +241,7 @@ def of_results(path: Path, fingerprint: str) -> Segment | None:
     with hdf5_open.damaged(path):
         if not storage_seal.look(path, storage_seal.RESULTS).is_whole(storage_seal.RESULTS):
             return None
-    with hdf5_open.open_read(path) as file, hdf5_open.damaged(path):
+    with hdf5_foreign.open_read(path) as file, hdf5_open.damaged(path):
         return _landed(path, path.stat().st_size, file, fingerprint)
 
 
@@ -318,9 +318,9 @@ def _failures(file: h5py.File) -> tuple[Failure, ...]:
 
 def image(
     parts: Sequence[Part], failures: Sequence[Failure], created_ns: int
-) -> tuple[str, list[hdf5_image.Chunk]]:
+) -> tuple[str, list[hdf5_write.Chunk]]:
     """Make the name of a new segment, which begins with its digest, and its content in pieces."""
-    content = hdf5_image.image(lambda file, put: _build(file, put, parts, failures, created_ns))
+    content = hdf5_write.image(lambda file, put: _build(file, put, parts, failures, created_ns))
     content.append(header.encode(parts, failures, created_ns))
     digest, seal = storage_seal.sealed(content, storage_seal.SEGMENT)
     return name_of(digest), [*content, seal]
@@ -328,7 +328,7 @@ def image(
 
 def _build(
     file: h5py.File,
-    put: hdf5_image.Put,
+    put: hdf5_write.Put,
     parts: Iterable[Part],
     failures: Sequence[Failure],
     created_ns: int,

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sweeps.storage import dataset as storage_dataset
-from sweeps.storage import hdf5_open
+from sweeps.storage import hdf5_foreign, hdf5_open
 from sweeps.storage.hdf5 import GROUP, SUMMARY
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def _view(path: Path, dataset: xarray.Dataset, n_rows: int) -> View:
     sizes = {str(dim): size for dim, size in dataset.sizes.items()}
     outputs = [statistics(str(name), stored[name]) for name in dataset.data_vars]
     rows = _rows(dataset, dims, names, n_rows)
-    with hdf5_open.open_read(path) as file:
+    with hdf5_foreign.open_read(path) as file:
         has_summary = isinstance(file.get(SUMMARY), h5py.Group)
     summary = (
         summarized(storage_dataset.read(path, SUMMARY, masked=False).dataset, n_rows)
@@ -214,7 +214,7 @@ def _point_dims(path: Path, dataset: xarray.Dataset) -> tuple[str, ...]:
 
     Of a file that some other program wrote, those that all variables share.
     """
-    with hdf5_open.open_read(path) as file:
+    with hdf5_foreign.open_read(path) as file:
         status = file.get(f"{GROUP}/status")
         if isinstance(status, h5py.Dataset) and all(len(dim) for dim in status.dims):
             dims = tuple(dim[0].name.rpartition("/")[2] for dim in status.dims)

@@ -17,7 +17,7 @@ from sweeps.memo import listing, results_segment, segment
 from sweeps.memo.segment import Segment
 from sweeps.project.sweep import Sweep
 from sweeps.results.state import held_attributes
-from sweeps.storage import disk, files, hdf5, hdf5_open, paths, seal
+from sweeps.storage import disk, files, hdf5, hdf5_foreign, hdf5_open, paths, seal
 from sweeps.text import count
 from sweeps.text import path as shown
 
@@ -130,7 +130,7 @@ def _orphan(sweep: Sweep, path: Path, held: Mapping[str, Any]) -> _Orphan | None
     names, digest = set(listing.listing_of(folder)), seal.held(path, seal.RESULTS)
     if digest is not None and listing.name_of(digest) in names:
         return None
-    with hdf5_open.open_read(path) as file, hdf5_open.damaged(path):
+    with hdf5_foreign.open_read(path) as file, hdf5_open.damaged(path):
         if (
             hdf5.plain(file.attrs.get("fingerprint")) != code
         ):  # another run has landed since, of its own memo

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from sweeps.errors import DeclarationError, LaterFormatError, StorageError
 from sweeps.memo import listing
 from sweeps.project.sweep import Sweep
-from sweeps.storage import hdf5_open, seal
+from sweeps.storage import hdf5_foreign, seal
 
 STATE = "sweeps_state"
 """Attribute of a results file that says what it was made from."""
@@ -88,7 +88,7 @@ def held_attributes(path: Path) -> dict[str, Any]:
     try:
         if seal.is_damaged(path, seal.RESULTS):
             return {}
-        return hdf5_open.read_attributes(path)
+        return hdf5_foreign.read_attributes(path)
     except LaterFormatError:
         raise
     except (OSError, StorageError):

@@ -17,7 +17,7 @@ from sweeps.errors import OutputError, SummaryError
 from sweeps.memo import listing, results_segment
 from sweeps.results import datasets
 from sweeps.results.contents import Arrays, Failures, Output, Sheet, Summary, check_names
-from sweeps.storage import files, hdf5, hdf5_create, seal
+from sweeps.storage import files, hdf5, hdf5_write, seal
 from sweeps.storage.hdf5 import GROUP, LONG_ATTRIBUTES, STATUS, SUMMARY, SUMMARY_SOURCE, TEXT_END
 
 
@@ -90,7 +90,7 @@ def _told(error: Exception) -> SummaryError:
 
 
 def _write(new: files.New, sheet: Sheet) -> None:
-    with hdf5_create.create(new.descriptor) as file:
+    with hdf5_write.create(new.descriptor) as file:
         short = {
             name: value for name, value in sheet.attributes.items() if name not in LONG_ATTRIBUTES
         }
@@ -103,7 +103,7 @@ def _write(new: files.New, sheet: Sheet) -> None:
 
 
 def _add(new: files.New, arrays: Arrays, summary: Summary) -> None:
-    with hdf5_create.extend(new.descriptor) as file:
+    with hdf5_write.extend(new.descriptor) as file:
         group = file.create_group(SUMMARY, track_order=True)
         datasets.attributes(group, summary.attributes)
         datasets.refer_back(datasets.write(group, arrays).scales)

@@ -15,7 +15,7 @@ import numpy as np
 from h5py import h5l, h5o, h5r
 
 from sweeps.errors import StorageError, nearest
-from sweeps.storage import calendars, hdf5, hdf5_open, seal
+from sweeps.storage import calendars, hdf5, hdf5_foreign, hdf5_open, seal
 from sweeps.storage.hdf5 import GROUP, LONG_ATTRIBUTES, SUMMARY, SUMMARY_SOURCE, TEXT_END
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def read(path: Path, group: str | None = None, *, masked: bool = True) -> Read:
     with hdf5_open.damaged(path):
         if path.is_file() and seal.is_damaged(path, seal.RESULTS):
             raise StorageError(_what_is_damaged(path))
-    with hdf5_open.open_read(path) as file, hdf5_open.damaged(path):
+    with hdf5_foreign.open_read(path) as file, hdf5_open.damaged(path):
         if group is not None and not _is_group(file.get(group)):
             raise _no_group(path, group, [n for n, item in file.items() if _is_group(item)])
     told = []

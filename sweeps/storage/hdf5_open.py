@@ -1,51 +1,53 @@
-"""HDF5 files to read, none before it is known to ask for nothing but itself.
+"""HDF5 files to read, none before it is known to ask for nothing but itself, and for no more.
 
-HDF5 was not made for files that somebody damaged or made to harm: of 7,500 results files with some
-bytes changed it (2.0.0) never came to an end with 7, in C, where nothing can stop it; groups within
-each other 10^4 deep end the process. So a file that could come from anywhere is read first by a
-child, which may spin or die. It is a fork of this process, which takes milliseconds.
+The links and headers tell. Nothing that is refused here was followed, read or unpacked.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import faulthandler
-import functools
 import io
+import math
 import os
-import resource
-import signal
 import sys
-import warnings
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from stat import S_ISREG
-from typing import Any, NoReturn
+from typing import Any
 
 import h5py
-from h5py._objects import phil
+from h5py import h5a, h5d, h5l, h5o, h5p, h5t, h5z
 
 from sweeps.errors import HostileFileError, StorageError
-from sweeps.storage import disk, hdf5, hdf5_inspect, seal
-
-_CPU_S, _MOST_CPU_S = 1, 30
-"""Processor time for a look at an object, and at a file; 0.1 s and 1 s more for each MB."""
-
-_BYTES_A_SECOND = 10_000_000
-
-_SPARE_BYTES = 2**28
-
-_OVER_TIME = (signal.SIGPROF, signal.SIGXCPU, signal.SIGKILL)
-
-_MOST_SAID = 4096  # a pipe takes that at once
+from sweeps.storage import disk, seal
 
 WRITTEN = (
     "it is open for writing, here or in another program, or that did not close it: close it there "
     "first"
 )
 
-_HAS_CHILDREN = sys.platform == "linux"  # elsewhere a fork without exec is not safe
+MAX_LINKS = 20_000
+
+LEAST_BYTES_OF_OBJECT = 256
+"""A file may hold so many links, or one for so many of its bytes: what we write takes more."""
+
+MAX_DEPTH = 16  # HDF5 2.0 goes down by recursion: 10^4 groups within each other end the process
+
+MAX_CHUNKS = 2**17  # HDF5 takes some microseconds for each, in C, where no signal ends it
+
+MAX_RATIO = 100
+
+LEAST_BYTES = 2**28
+"""What a file may unpack to: so much, or so many times its own size."""
+
+_FILTERS = frozenset({h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32})
+
+_NUMBERS = frozenset({h5t.INTEGER, h5t.FLOAT})
+
+# netCDF's own, which refer to the datasets that are dimensions, and back.
+_REFERRING = frozenset({b"DIMENSION_LIST", b"REFERENCE_LIST"})
 
 
 class Source(io.RawIOBase):
@@ -112,94 +114,49 @@ class Source(io.RawIOBase):
         super().close()
 
 
-def open_read(path: Path) -> h5py.File:
-    """Open a file for reading that may come from anywhere.
-
-    Raises
-    ------
-    HostileFileError
-        For external links, external storage, virtual layouts, filters other than gzip, shuffle and
-        fletcher32, more than the file can hold, and what makes HDF5 spin or die.
-    StorageError
-        For a path that cannot be read or is no HDF5 file.
-    """
-    try:
-        found = path.stat()
-    except (OSError, ValueError):
-        found = None  # opening it will say why
-    if found is None or not _HAS_CHILDREN:
-        return open_own(path)
-    state = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-    _look_by_child(path, state)
-    return _open(path)
-
-
 def open_own(path: Path) -> h5py.File:
     """Open a file for reading whose bytes are known to be what this project wrote.
 
     Raises
     ------
     HostileFileError, StorageError
-        As `open_read` does, save that HDF5 must come to an end with the file.
+        As `hdf5_foreign.open_read` does, but HDF5 must come to an end with the file.
     """
-    return _inspected(_open(path), str(path))
+    file = open_plain(path)
+    try:
+        with damaged(path):
+            inspect(file, str(path), n_most=sys.maxsize)  # points may have as many shapes
+    except BaseException:
+        file.close()
+        raise
+    return file
 
 
-def open_image(data: bytes | memoryview) -> h5py.File:
-    """Open the bytes of a file for reading, as carefully as `open_own`.
-
-    Through BytesIO: 48 MB are read in 16 ms, through the core driver in 62 ms.
-    """
-    name = "file in memory"
-    return _inspected(_opened(io.BytesIO(data), name), name)
-
-
-def read_attributes(path: Path) -> dict[str, Any]:
-    """Read the root attributes of a file that are numbers or text, as Python's own.
+def open_plain(path: Path) -> h5py.File:
+    """Open a file for reading without looking at what it asks for.
 
     Raises
     ------
     StorageError
         For a path that cannot be read or is no HDF5 file.
     """
-    with open_read(path) as file, damaged(path):
-        found = {name: hdf5.plain(value) for name, value in file.attrs.items()}
-    return {name: value for name, value in found.items() if type(value) in (str, int, float)}
-
-
-def _open(path: Path) -> h5py.File:
-    with _told(path):
+    with told(path):
         source = Source(path)
         if seal.is_being_written(path):
             source.close()
             raise StorageError(f"cannot read {path}: {WRITTEN}.")
-    try:
-        return _opened(source, str(path))
-    except BaseException:
-        source.close()
-        raise
-
-
-def _opened(source: io.RawIOBase | io.BytesIO, name: str) -> h5py.File:
-    with _told(name):
         try:
             return h5py.File(source, "r")
         except (OSError, RuntimeError, ValueError) as error:
+            source.close()
             if _is_machine(error):
                 raise
             raise StorageError(
-                f"cannot read {name}: not an HDF5 file, or a damaged one ({error})."
+                f"cannot read {path}: not an HDF5 file, or a damaged one ({error})."
             ) from error
-
-
-def _inspected(file: h5py.File, name: str) -> h5py.File:
-    try:
-        with damaged(name):
-            hdf5_inspect.inspect(file, name, n_most=sys.maxsize)  # of points of as many shapes
-    except BaseException:
-        file.close()
-        raise
-    return file
+        except BaseException:
+            source.close()
+            raise
 
 
 @contextlib.contextmanager
@@ -209,7 +166,7 @@ def damaged(name: object) -> Iterator[None]:
     h5py raises nine types of exceptions where metadata are damaged, h5netcdf and xarray others.
     What the machine lacks is no damage, and said as it is.
     """
-    with _told(name):
+    with told(name):
         try:
             yield
         except (StorageError, MemoryError, ImportError):
@@ -225,7 +182,7 @@ def damaged(name: object) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _told(name: object) -> Iterator[None]:
+def told(name: object) -> Iterator[None]:
     """Say in one line what the machine lacks for reading a file."""
     try:
         yield
@@ -246,67 +203,154 @@ def _is_machine(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno not in (None, 0, errno.EINVAL)
 
 
-@functools.lru_cache(maxsize=64)
-def _look_by_child(path: Path, state: tuple[int, ...]) -> None:
-    """Let a child read what there is of metadata and text in a file, and raise what it says."""
-    with _told(path):
-        reader, writer = os.pipe()
-    # A lock that another thread holds would be held for ever in the child.
-    with _told(path), phil, warnings.catch_warnings():
-        # Of Python and of libraries with threads (JAX): the child starts none and needs none.
-        warnings.simplefilter("ignore")
-        child = os.fork()
-    if not child:
-        _look(path, state[2], writer)
-    os.close(writer)
-    with open(reader, "rb", buffering=0) as pipe:  # noqa: PTH123
-        # To the end of the message: other forks may hold the pipe open.
-        answer = pipe.read(_MOST_SAID)
-    kind, _, said = answer.decode("utf-8", "surrogateescape").partition("\n")
-    ended = 0
-    with contextlib.suppress(ChildProcessError):  # somebody else waits for all children
-        _, ended = os.waitpid(child, 0)
-    if kind == "fine":
-        return
-    if kind:
-        raise (HostileFileError if kind == "hostile" else StorageError)(said)
-    is_endless = os.WIFSIGNALED(ended) and os.WTERMSIG(ended) in _OVER_TIME
-    how = "HDF5 does not come to an end with it" if is_endless else "HDF5 does not survive it"
-    raise HostileFileError(f"{path}: {how}: damaged, or made to harm.")
+def inspect(
+    file: h5py.File,
+    name: str,
+    n_most: int | None = None,
+    beat: Callable[[], object] = lambda: None,
+) -> tuple[bytes, ...]:
+    """Refuse what a results file never has; return the paths of its objects.
 
+    `beat` is called before each object.
 
-def _look(path: Path, n_bytes: int, writer: int) -> NoReturn:
-    """Look at a file, and say what is wrong with it; whatever happens, it ends this process."""
-    said = "damaged\n"
+    Raises
+    ------
+    HostileFileError
+        Naming the file by `name`, and what is wrong with it.
+    """
     try:
-        faulthandler.disable()  # a crash is what we are here for
-        signal.signal(signal.SIGPROF, signal.SIG_DFL)
-        held = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # of the group: our parent's matter
-        signal.pthread_sigmask(signal.SIG_BLOCK, held)
-        more_s = n_bytes / _BYTES_A_SECOND
-        beat = functools.partial(signal.setitimer, signal.ITIMER_PROF, _CPU_S + more_s)
+        return _inspect(file, n_most, beat)
+    except _RefusedError as error:
+        raise HostileFileError(f"{name}: {error}.") from None
+
+
+class _RefusedError(Exception):
+    """What is wrong with a file."""
+
+
+def _refuse(path: bytes, what: str) -> _RefusedError:
+    shown = path.decode("utf-8", "backslashreplace")
+    return _RefusedError(f"{shown if len(shown) < 200 else shown[:200] + '…'!r} {what}")
+
+
+def _inspect(file: h5py.File, n_most: int | None, beat: Callable[[], object]) -> tuple[bytes, ...]:
+    n_bytes = file.id.get_filesize()
+    if n_most is None:
+        n_most = max(MAX_LINKS, n_bytes // LEAST_BYTES_OF_OBJECT)
+    if file.userblock_size:
+        raise _RefusedError(f"begins with {file.userblock_size} bytes that are not HDF5")
+    n_links = _links(file, n_most)
+    n_unpacked = n_chunks = 0
+    for path, n in n_links.items():
         beat()
-        _limit(resource.RLIMIT_CPU, round(_MOST_CPU_S + 10 * more_s))
-        _limit(resource.RLIMIT_CORE, 0)
-        with contextlib.suppress(FileNotFoundError):  # without /proc nobody knows what it has
-            _limit(resource.RLIMIT_AS, _mapped_bytes() + _SPARE_BYTES + 8 * n_bytes)
-        with _open(path) as file, damaged(path):
-            hdf5_inspect.exhaust(file, hdf5_inspect.inspect(file, str(path), beat=beat), beat)
-        said = "fine\n"
-    except HostileFileError as error:
-        said = f"hostile\n{error}"
-    except BaseException as error:
-        said = f"damaged\n{error}"
-    finally:
-        with contextlib.suppress(BaseException):
-            os.write(writer, said.encode("utf-8", "surrogateescape")[:_MOST_SAID])
-        os._exit(0)
+        thing = h5o.open(file.id, path)
+        _check_attributes(path, thing, n_bytes)
+        if isinstance(thing, h5d.DatasetID):
+            plan = thing.get_create_plist()
+            n_unpacked += n * _check_dataset(path, thing, plan, n_bytes)
+            if n_unpacked > max(LEAST_BYTES, MAX_RATIO * n_bytes):
+                raise _refuse(path, f"and others declare {n_unpacked:,} bytes in {n_bytes:,}")
+            n_chunks += n * _n_chunks(thing, plan)
+            if n_chunks > MAX_CHUNKS:
+                raise _refuse(path, f"and others are cut into {n_chunks:,} chunks")
+        elif isinstance(thing, h5t.TypeID):
+            _check_type(path, thing)
+    return tuple(n_links)
 
 
-def _limit(which: int, most: int) -> None:
-    with contextlib.suppress(OSError, ValueError):  # of a limit that is lower already
-        resource.setrlimit(which, (most, most))
+def _links(file: h5py.File, n_most: int) -> Mapping[bytes, int]:
+    """Paths of all objects, and the number of links to each."""
+    seen: dict[int, bytes] = {h5o.get_info(file.id).addr: b"/"}
+    n_links = Counter({b"/": 1})
+    soft: list[bytes] = []
+    again: list[bytes] = []
+    n_seen = 0
+
+    # h5py makes a SystemError of what is raised in here; what is returned ends the visit.
+    def visit(path: bytes, info: h5l.LinkInfo) -> str | None:
+        nonlocal n_seen
+        n_seen += 1
+        if n_seen > n_most:
+            return f"holds more than {n_most:,} objects"
+        if path.count(b"/") >= MAX_DEPTH:
+            return f"has more than {MAX_DEPTH} groups within each other"
+        if info.type == h5l.TYPE_SOFT:
+            soft.append(path)
+        elif info.type != h5l.TYPE_HARD:
+            return str(_refuse(path, "links to another file"))
+        elif info.u in seen:
+            again.append(path)
+        else:
+            seen[info.u] = path
+            n_links[path] = 1
+        return None
+
+    if reason := file.id.links.visit(visit, info=True):
+        raise _RefusedError(reason)
+    for path in (*again, *soft):
+        n_links[seen[_target(file, path)]] += 1
+    return n_links
 
 
-def _mapped_bytes() -> int:
-    return int(Path("/proc/self/statm").read_bytes().split()[0]) * resource.getpagesize()
+def _target(file: h5py.File, path: bytes) -> int:
+    """Address of the dataset that a link leads to."""
+    try:
+        info = h5o.get_info(file.id, path)
+    except (KeyError, RuntimeError, ValueError):
+        raise _refuse(path, "links to nothing that there is, or to itself") from None
+    if info.type == h5o.TYPE_GROUP:
+        raise _refuse(path, "links to a group that has another name: a way round in circles")
+    return int(info.addr)
+
+
+def _check_dataset(path: bytes, dataset: h5d.DatasetID, plan: h5p.PropDCID, n_bytes: int) -> int:
+    """Check how a dataset is stored; return the bytes that it takes when read."""
+    filters = {plan.get_filter(i)[0] for i in range(plan.get_nfilters())}
+    if plan.get_external_count():
+        raise _refuse(path, "keeps its data in another file")
+    if plan.get_layout() == h5d.VIRTUAL:
+        raise _refuse(path, "is a virtual dataset")
+    if unknown := filters - _FILTERS:
+        raise _refuse(
+            path, f"needs filter {min(unknown)}; allowed are gzip, shuffle and fletcher32"
+        )
+    kind = dataset.get_type()
+    _check_type(path, kind)
+    n_values = dataset.get_space().get_simple_extent_npoints()
+    n_declared: int = n_values * kind.get_size()
+    if plan.get_layout() == h5d.CHUNKED:  # one chunk at least is unpacked, whatever its size
+        return max(n_declared, math.prod(map(int, plan.get_chunk())) * int(kind.get_size()))
+    if (start := dataset.get_offset()) is not None and start + n_declared > n_bytes:
+        raise _refuse(path, f"declares {n_declared:,} bytes, which the file does not hold")
+    return n_declared
+
+
+def _n_chunks(dataset: h5d.DatasetID, plan: h5p.PropDCID) -> int:
+    """Pieces that a dataset is to be read in, stored or not."""
+    if plan.get_layout() != h5d.CHUNKED:
+        return 1
+    sizes = zip(dataset.shape, plan.get_chunk(), strict=True)
+    return math.prod(-(-int(size) // int(chunk)) for size, chunk in sizes)
+
+
+def _check_attributes(path: bytes, thing: h5o.ObjectID, n_bytes: int) -> None:
+    for i in range(h5a.get_num_attrs(thing)):
+        attribute = h5a.open(thing, index=i)
+        own, kind = b"%s@%s" % (path, attribute.get_name()), attribute.get_type()
+        n_declared = attribute.get_space().get_simple_extent_npoints() * kind.get_size()
+        if n_declared > n_bytes:
+            raise _refuse(own, f"declares {n_declared:,} bytes, which the file does not hold")
+        if attribute.get_name() not in _REFERRING:
+            _check_type(own, kind)
+
+
+def _check_type(path: bytes, kind: h5t.TypeID) -> None:
+    """Allow numbers, text, names of numbers, and some numbers together, as complex ones are."""
+    own = kind.get_class()
+    if own in _NUMBERS or own in (h5t.STRING, h5t.ENUM):
+        return
+    is_flat = own == h5t.COMPOUND and all(
+        kind.get_member_class(i) in _NUMBERS for i in range(kind.get_nmembers())
+    )
+    if not is_flat:
+        raise _refuse(path, "holds what is neither numbers nor text")

@@ -18,7 +18,7 @@ from sweeps.memo import index as memo
 from sweeps.memo.segment import DamagedError, MergedAwayError
 from sweeps.outputs.failures import Failure
 from sweeps.outputs.types import Part, Variable
-from sweeps.storage import hdf5, hdf5_image, hdf5_inspect, hdf5_open, seal
+from sweeps.storage import hdf5, hdf5_open, hdf5_write, seal
 from tests.sizes import examples
 
 
@@ -103,7 +103,7 @@ def test_failures_of_before_are_read(tmp_path):
         for name in ("kind", "type", "message", "traceback"):
             hdf5.write(group, name, np.array([getattr(failure, name)], dtype=object))
 
-    content = b"".join(hdf5_image.image(build))
+    content = b"".join(hdf5_write.image(build))
     digest = hashlib.sha256(content).digest()
     path = tmp_path / f"{digest.hex()[:32]}.seg"
     path.write_bytes(content + digest + b"sweeps-segment-1")
@@ -264,6 +264,6 @@ def test_what_hdf5_says_of_the_disk_is_not_the_segments_fault(small, monkeypatch
 
 def test_a_segment_may_have_many_parts(tmp_path, monkeypatch):
     """Points of as many shapes are as many parts; a limit to objects would set it aside."""
-    monkeypatch.setattr(hdf5_inspect, "MAX_LINKS", 100)
+    monkeypatch.setattr(hdf5_open, "MAX_LINKS", 100)
     parts = [part_of([k], np.zeros((1, k % 7 + 1))) for k in range(50)]
     assert len(segment.load(memo.commit(tmp_path, parts)).parts) == 50

@@ -20,7 +20,7 @@ from sweeps.operations.run import execute
 from sweeps.operations.status import status_of
 from sweeps.outputs.types import Part, Variable
 from sweeps.project.sweep import resolve
-from sweeps.storage import hdf5_image
+from sweeps.storage import hdf5_write
 from sweeps.storage import seal as storage_seal
 from sweeps.storage.dataset import load
 
@@ -68,7 +68,7 @@ def segment_of(keys, bits):
 
 
 def image(part):
-    made = hdf5_image.image(lambda file, put: segment._build(file, put, [part], [], _OLD_NS))
+    made = hdf5_write.image(lambda file, put: segment._build(file, put, [part], [], _OLD_NS))
     return b"".join(made)
 
 

@@ -19,7 +19,7 @@ from sweeps.operations.run import execute
 from sweeps.project.sweep import resolve
 from sweeps.results import adopt, update
 from sweeps.results.state import held_attributes
-from sweeps.storage import hdf5_open
+from sweeps.storage import hdf5_foreign
 from tests.sizes import KEEPS
 
 SERIAL = Options("serial")
@@ -232,13 +232,13 @@ def test_a_file_of_other_code_that_takes_its_place_is_let_be(sweep):
 @pytest.mark.parametrize("is_known", [False, True])
 def test_a_run_looks_once_at_what_is_there(sweep, monkeypatch, options, is_known):
     execute(sweep if is_known else over(sweep, grid(x=[7], y=[1])), SERIAL)
-    n_looks, read = [0], hdf5_open.read_attributes
+    n_looks, read = [0], hdf5_foreign.read_attributes
 
     def counted(path):
         n_looks[0] += 1
         return read(path)
 
-    monkeypatch.setattr(hdf5_open, "read_attributes", counted)
+    monkeypatch.setattr(hdf5_foreign, "read_attributes", counted)
     # what refreshing looks at is the file that it is about to replace
     monkeypatch.setattr(update, "held_attributes", lambda path: {})
     execute(sweep, options)

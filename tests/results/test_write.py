@@ -24,7 +24,7 @@ from sweeps.results.contents import Arrays, Coordinate, Failures, Output, Sheet,
 from sweeps.results.write import land
 from sweeps.signals import Interrupted
 from sweeps.storage.dataset import load
-from sweeps.storage.hdf5_open import read_attributes
+from sweeps.storage.hdf5_foreign import read_attributes
 
 NO_FAILURES = Failures(np.array([], int), [], [], [], [], np.array([], int))
 ENGINES = ["h5netcdf", "netcdf4"]

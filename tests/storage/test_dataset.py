@@ -19,7 +19,7 @@ from sweeps.results import datasets
 from sweeps.results.contents import Coordinate, Failures, Output, Sheet
 from sweeps.results.write import land
 from sweeps.storage import dataset as storage_dataset
-from sweeps.storage import hdf5_inspect
+from sweeps.storage import hdf5_open
 from sweeps.storage.dataset import load
 
 LATER = b"sweeps-results-2"
@@ -55,7 +55,7 @@ def test_many_outputs_are_looked_at_in_proportion(tmp_path, monkeypatch):
 
     count(h5py.Group, "__getitem__")
     count(xr.Dataset, "_construct_dataarray")
-    monkeypatch.setattr(hdf5_inspect, "MAX_LINKS", n)  # a file may have more that is as large
+    monkeypatch.setattr(hdf5_open, "MAX_LINKS", n)  # a file may have more that is as large
     dataset = storage_dataset.read(path).dataset
     assert [dataset.variables[f"y{i}"].dims for i in range(n)] == [(f"x{i}",) for i in range(n)]
     assert len(show.view(path).outputs) == n

@@ -1,0 +1,215 @@
+"""HDF5 files to write: on a disk that may be full and under a user who may press Ctrl-C; in memory.
+
+In memory HDF5 is told of large values but never sees them: they are put at the place that it keeps
+for them. So nothing copies them; BytesIO makes two copies of 48 MB.
+"""
+
+from __future__ import annotations
+
+import io
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import h5py
+import numpy as np
+
+from sweeps.storage import disk, hdf5
+
+_PAGE_BYTES = 2**16
+
+Chunk = bytes | memoryview
+
+Put = Callable[[h5py.Group, str, np.ndarray[Any, Any]], None]
+"""Writes values into a group, under a name, as `hdf5.write` does."""
+
+
+@contextmanager
+def create(descriptor: int) -> Iterator[h5py.File]:
+    """Make an HDF5 file in an open file, in the place of all that was in it.
+
+    Raises
+    ------
+    OSError
+        With its ``errno``, at the end, if the disk did not take all.
+    KeyboardInterrupt
+        At the end, if it was pressed meanwhile; the file is whole then.
+    """
+    disk.truncate(descriptor, 0)
+    with _opened(descriptor, "w", track_order=True) as file:
+        yield file
+
+
+@contextmanager
+def extend(descriptor: int) -> Iterator[h5py.File]:
+    """Add to an HDF5 file; it is a ruin after an error.
+
+    Raises
+    ------
+    OSError, KeyboardInterrupt
+        As `create` does.
+    """
+    with _opened(descriptor, "r+") as file:
+        yield file
+
+
+@contextmanager
+def _opened(descriptor: int, mode: str, **options: Any) -> Iterator[h5py.File]:
+    with _signals_later(), _PatientFile(descriptor, "r+", closefd=False) as patient:
+        patient.seek(0)
+        try:
+            with h5py.File(patient, mode, libver=hdf5.LIBVER, **options) as file:
+                yield file
+        finally:
+            if patient.error is not None:
+                raise patient.error
+
+
+class _PatientFile(io.FileIO):
+    """A file that keeps the first error of the disk until HDF5 is done with it.
+
+    HDF5 does not survive being told of a full disk: closing the file after that is a segmentation
+    fault (HDF5 2.0.0, with ENOSPC and EFBIG alike), or an error without a number. What was not
+    written reads as zeros: HDF5 looks up the strings that it is about to replace.
+    """
+
+    error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        self._ask(disk.write_all, data)
+        return len(data)
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer).cast("B")
+        found = b""
+        try:
+            found = disk.read(self.fileno(), len(view))
+        except OSError as error:
+            self.error = self.error or error
+        view[:] = found + bytes(len(view) - len(found))
+        return len(view)
+
+    def truncate(self, size: int | None = None) -> int:
+        n_bytes = self.tell() if size is None else size
+        self._ask(disk.truncate, n_bytes)
+        return n_bytes
+
+    def _ask(self, change: Callable[[int, Any], None], argument: Any) -> None:
+        """Change the file, unless the disk has refused before."""
+        if self.error is None:
+            try:
+                change(self.fileno(), argument)
+            except OSError as error:
+                self.error = error
+
+
+@contextmanager
+def _signals_later() -> Iterator[None]:
+    """Hold signals back: raised in the methods above, they would look to HDF5 like a bad disk."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python handles signals in the main thread only
+        return
+    pending: list[int] = []
+
+    def later(number: int, frame: FrameType | None) -> None:
+        pending.append(number)
+
+    held = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
+    held = {n: handler for n, handler in held.items() if callable(handler)}
+    for number in held:
+        signal.signal(number, later)
+    try:
+        yield
+    finally:
+        for number, handler in held.items():
+            signal.signal(number, handler)
+        for late in pending:
+            signal.raise_signal(late)
+
+
+def image(build: Callable[[h5py.File, Put], None]) -> list[Chunk]:
+    """Build a file in memory and return its content, in pieces.
+
+    The values must stay as they are until the pieces are written.
+    """
+    memory, left_out = _Memory(), dict[int, np.ndarray[Any, Any]]()
+
+    def put(group: h5py.Group, name: str, values: np.ndarray[Any, Any]) -> None:
+        stored, attributes = hdf5.encode(values)
+        if stored.dtype.kind == "O" or stored.nbytes < _PAGE_BYTES:
+            hdf5.write(group, name, values)
+            return
+        dataset = hdf5.reserve(group, name, stored.shape, stored.dtype)
+        dataset.attrs.update(attributes)
+        left_out[dataset.id.get_offset()] = np.ascontiguousarray(stored)
+
+    with h5py.File(memory, "w", libver=hdf5.LIBVER, track_order=True) as file:
+        build(file, put)
+    return list(_joined(memory, sorted(left_out.items())))
+
+
+def _joined(
+    memory: _Memory, left_out: Sequence[tuple[int, np.ndarray[Any, Any]]]
+) -> Iterator[Chunk]:
+    end = 0
+    for start, values in left_out:
+        yield memory.content(end, start)
+        yield values.reshape(-1).view(np.uint8).data
+        end = start + values.nbytes
+    yield memory.content(end, memory.n_bytes)
+
+
+class _Memory(io.RawIOBase):
+    """A file that takes no memory where nothing was written."""
+
+    def __init__(self) -> None:
+        self._pages: dict[int, bytearray] = {}
+        self._at = 0
+        self.n_bytes = 0
+
+    def content(self, start: int, stop: int) -> bytes:
+        """Bytes of a part of the file; zeros where nothing was written."""
+        found = bytearray(stop - start)
+        for page, within, here in _pieces(start, stop):
+            if page in self._pages:
+                found[here] = self._pages[page][within]
+        return bytes(found)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        before = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.n_bytes}
+        self._at = before[whence] + offset
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer).cast("B")
+        view[:] = self.content(self._at, self._at + len(view))
+        self._at += len(view)
+        return len(view)
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data).cast("B")
+        for page, within, here in _pieces(self._at, self._at + len(view)):
+            self._pages.setdefault(page, bytearray(_PAGE_BYTES))[within] = view[here]
+        self._at += len(view)
+        self.n_bytes = max(self.n_bytes, self._at)
+        return len(view)
+
+    def truncate(self, size: int | None = None) -> int:
+        self.n_bytes = self._at if size is None else size
+        return self.n_bytes
+
+
+def _pieces(start: int, stop: int) -> Iterator[tuple[int, slice, slice]]:
+    """Pages of a part of the file, what of each is in it, and which of its bytes these are."""
+    at = start
+    while at < stop:
+        page, first = divmod(at, _PAGE_BYTES)
+        end = min(stop, (page + 1) * _PAGE_BYTES)
+        yield page, slice(first, first + end - at), slice(at - start, end - start)
+        at = end
