@@ -63,7 +63,8 @@ def _run(walk: Walk) -> None:
     try:
         from sweeps.cli.main import main as command
 
-        command()
+        with contextlib.redirect_stdout(sys.stderr):
+            command()
     except SystemExit as exit_:
         if exit_.code:
             raise
