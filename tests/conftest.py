@@ -12,6 +12,7 @@ from hypothesis import is_hypothesis_test, settings
 
 from sweeps.cli.main import main
 from sweeps.memo import reader
+from sweeps.storage import hdf5_foreign
 
 # What is ignored here, as in the background of a script, would be ignored by runs that are started.
 for _number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -53,6 +54,20 @@ def _no_waiting_for_disks():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", os.fstat)  # which refuses what is no descriptor, too
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_children_that_look():
+    """Open files that these tests made as where a fork is not safe: it takes as long as a run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hdf5_foreign, "_HAS_CHILDREN", False)
+        yield
+
+
+@pytest.fixture
+def children_that_look(monkeypatch):
+    """Have a child look at each file before it is opened, as on Linux."""
+    monkeypatch.setattr(hdf5_foreign, "_HAS_CHILDREN", sys.platform == "linux")
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ HELPERS = (
 )
 SCRIPT = """
 import os, sys
+import h5netcdf, xarray  # once for all copies
 import helpers
 from sweeps import SweepsError, experiment, grid
 

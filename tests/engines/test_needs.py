@@ -13,6 +13,8 @@ import pytest
 from sweeps import engines
 from sweeps.engines import needs
 
+pytestmark = pytest.mark.usefixtures("children_that_look")
+
 COUNTED = """
 from pathlib import Path
 from sweeps import experiment, grid

@@ -145,7 +145,10 @@ def test_the_last_one_is_shown_again(sweeps):
     assert "sequential  #" in shown
 
 
-@pytest.mark.parametrize(("name", "n_points"), [("columns", 1000), ("coroutine", 8)])
+@pytest.mark.parametrize(
+    ("name", "n_points"),
+    [pytest.param("columns", 1000, marks=pytest.mark.campaign), ("coroutine", 8)],
+)
 def test_every_experiment_is_timed_in_all_ways(sweeps, name, n_points):
     said = bench(sweeps, name, "--points=1000", "--workers=2")
     assert said.code == 0
@@ -247,7 +250,7 @@ def test_a_damaged_benchmark_is_told_and_a_new_one_replaces_it(sweeps, kept):
     [
         ("how long", [], signal.SIGINT),  # all workers are at points
         ("round 1", ["--points=1"], signal.SIGINT),  # this process is
-        ("round 1", ["--points=1"], signal.SIGTERM),
+        pytest.param("round 1", ["--points=1"], signal.SIGTERM, marks=pytest.mark.campaign),
     ],
 )
 def test_a_signal_ends_it_and_nothing_is_left(project, step, options, number):

@@ -13,6 +13,8 @@ from sweeps.memo import listing
 from sweeps.storage import disk
 from sweeps.storage import seal as storage_seal
 
+pytestmark = pytest.mark.usefixtures("children_that_look")
+
 SOURCE = """
 from sweeps import experiment, grid
 

@@ -26,6 +26,8 @@ from sweeps.results import update
 from sweeps.storage import seal
 from sweeps.storage.dataset import load
 
+pytestmark = pytest.mark.usefixtures("children_that_look")
+
 OPTIONS = Options(engine="serial")
 
 

@@ -43,6 +43,8 @@ from sweeps.operations import run as operations_run
 from sweeps.operations import status as operations_status
 from sweeps.project import sweep
 
+pytestmark = pytest.mark.usefixtures("children_that_look")
+
 HELPER = "def factor(x):\n    return {k} * x\n"
 MADE = '''{comment}
 import os

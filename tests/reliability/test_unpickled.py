@@ -14,6 +14,8 @@ import pytest
 
 import sweeps as package
 
+pytestmark = pytest.mark.usefixtures("children_that_look")
+
 DANGEROUS = re.compile(
     r"\b(\w*pickle|dill|shelve|marshal|joblib|yaml|runpy)\.\w+|allow_pickle|(?<![.\w])(eval|exec|compile)\("
     r"|__import__|\bos\.(system|popen|exec\w*|spawn\w*)\b|\bsubprocess\b|read_pickle|shell=True"

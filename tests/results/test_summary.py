@@ -58,11 +58,15 @@ def wave(project):
     return write
 
 
-def run(*options):
-    """Run it in a process of its own; give exit code, what it said, and the points computed."""
-    command = [sys.executable, "-m", "sweeps", "run", "wave", "--engine", "serial", *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout + done.stderr, n_calls()
+@pytest.fixture
+def run(sweeps):
+    """Run it; give exit code, what it said, and the points computed."""
+
+    def run(*options):
+        said = sweeps("run", "wave", "--engine", "serial", *options)
+        return said.code, said.out + said.err, n_calls()
+
+    return run
 
 
 def n_calls():
@@ -209,7 +213,7 @@ def test_results_too_large_for_the_memory_are_read_when_used(project, monkeypatc
 # ---- when it is made
 
 
-def test_it_is_made_once_of_what_was_landed_and_then_left_alone(wave):
+def test_it_is_made_once_of_what_was_landed_and_then_left_alone(run, wave):
     assert run()[::2] == (0, 10)
     assert float(summary().share) == 45.0
     before = landed()
@@ -227,7 +231,7 @@ def test_it_is_made_once_of_what_was_landed_and_then_left_alone(wave):
     ],
     ids=["its code", "what it reaches", "another function", "none any more"],
 )
-def test_another_summary_lands_again_and_computes_nothing(wave, head, rest, share):
+def test_another_summary_lands_again_and_computes_nothing(run, wave, head, rest, share):
     run()
     wave(rest, head)
     assert run()[::2] == (0, 0)
@@ -241,7 +245,7 @@ def test_another_summary_lands_again_and_computes_nothing(wave, head, rest, shar
     assert float(summary().share) == 45.0
 
 
-def test_what_does_not_change_the_code_does_not_land_again(wave):
+def test_what_does_not_change_the_code_does_not_land_again(run, wave):
     run()
     before = landed()
     wave(SUMMARY.replace("def reduced(results):", "def reduced(results):\n    '''Why.'''  # so"))
@@ -249,7 +253,7 @@ def test_what_does_not_change_the_code_does_not_land_again(wave):
     assert landed() == before
 
 
-def test_it_follows_the_space_that_is_run(wave):
+def test_it_follows_the_space_that_is_run(run, wave):
     run("x=1,2")
     assert float(summary().share) == 3.0
     run("x=2")
@@ -287,10 +291,11 @@ def test_landings_amid_a_run_leave_it_out_and_the_last_one_has_it(project, monke
     assert int(made.load(group="summary").n) == 6
 
 
-def test_a_run_that_was_killed_between_landings_gets_its_summary_next_time(wave):
+def test_a_run_that_was_killed_between_landings_gets_its_summary_next_time(run, wave):
     """What such a run leaves: all points in the memo, and a file without the summary."""
     wave(SUMMARY.replace("return", "import os; os._exit(9)\n    return"))
-    assert run()[::2] == (9, 10)
+    command = [sys.executable, "-m", "sweeps", "run", "wave", "--engine", "serial"]
+    assert (subprocess.run(command).returncode, n_calls()) == (9, 10)
     assert not Path("results/wave.h5").exists()
     wave()
     assert run()[::2] == (0, 0)
@@ -347,7 +352,7 @@ def test_workers_need_not_have_it(project):
     assert (done.stdout, done.returncode) == ("2\n", 0), done.stderr
 
 
-def test_a_run_with_nothing_to_do_does_not_load_what_a_summary_needs(wave):
+def test_a_run_with_nothing_to_do_does_not_load_what_a_summary_needs(run, wave):
     run()
     program = (
         "import sys; sys.argv = ['sweeps', 'run', 'wave']\n"
@@ -420,7 +425,7 @@ def test_a_summary_that_fails_costs_the_summary_and_nothing_else(project, reduce
     assert int(made.load(group="summary").n) == 2
 
 
-def test_what_failed_is_told_with_its_place_and_the_exit_code_is_that_of_the_points(wave):
+def test_what_failed_is_told_with_its_place_and_the_exit_code_is_that_of_the_points(run, wave):
     wave(f"{SUMMARY}    # line 18\n".replace("return", "raise ValueError('not today')\n    return"))
     code, said, _ = run()
     assert code == 0
@@ -440,7 +445,7 @@ def test_an_output_of_that_name_leaves_no_room_for_the_group(project, name):
         assert made.run(engine="serial")[name].values.tolist() == [1.0]
 
 
-def test_code_in_memory_that_is_older_than_its_file_makes_no_summary(wave):
+def test_code_in_memory_that_is_older_than_its_file_makes_no_summary(run, wave):
     """Or the file would say that it has the summary of the code on disk."""
     module = discovery.find("wave", None).experiment
     sweeps.run(module, engine="serial")
@@ -492,7 +497,7 @@ def test_one_ctrl_c_lets_it_finish(slow):
     assert int(summary().n) == 1
 
 
-def test_two_end_it_and_nothing_that_was_computed_is_lost(slow):
+def test_two_end_it_and_nothing_that_was_computed_is_lost(run, slow):
     started = slow(seconds=1000)
     while started.poll() is None:  # on a loaded machine two that wait together are one
         started.send_signal(signal.SIGINT)

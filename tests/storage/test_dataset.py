@@ -22,6 +22,8 @@ from sweeps.storage import dataset as storage_dataset
 from sweeps.storage import hdf5_open
 from sweeps.storage.dataset import load
 
+pytestmark = pytest.mark.usefixtures("children_that_look")
+
 LATER = b"sweeps-results-2"
 
 

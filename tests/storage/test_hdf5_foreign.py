@@ -10,6 +10,8 @@ import pytest
 from sweeps.errors import HostileFileError, StorageError
 from sweeps.storage import hdf5_foreign, hdf5_open
 
+pytestmark = pytest.mark.usefixtures("children_that_look")
+
 
 def external_link(file, folder):
     file["a/b"] = h5py.ExternalLink(str(folder / "other.h5"), "/secret")
