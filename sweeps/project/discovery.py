@@ -10,7 +10,12 @@ from pathlib import Path
 
 from sweeps.declaration.experiment import Experiment
 from sweeps.errors import DeclarationError, SweepsError, UnknownNameError, unknown
-from sweeps.project.imports import forget_changed_modules, import_location, is_project_file
+from sweeps.project.imports import (
+    forget_changed_modules,
+    import_location,
+    is_project_file,
+    refuse_imported_above,
+)
 from sweeps.project.locations import ModuleLocation, locate, source_file
 from sweeps.storage.paths import default_folder
 from sweeps.text import printed_to_stderr
@@ -132,6 +137,7 @@ def _import_all(locations: Iterable[ModuleLocation]) -> tuple[list[Found], _Fail
     failures: _Failures = {}
     for location in locations:
         try:
+            refuse_imported_above(location)
             # What a module prints is not the answer to the question that made us import it.
             with printed_to_stderr():
                 module = import_location(location)

@@ -11,19 +11,37 @@ import importlib
 import importlib.util
 import os
 import sys
+import threading
 import zipimport
 from collections.abc import Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from sweeps.code import pins
 from sweeps.errors import DeclarationError
 from sweeps.project.locations import ModuleLocation, source_file
 
-_importing: ContextVar[ModuleLocation | None] = ContextVar("importing", default=None)
+_IMPORTING = "SWEEPS_IMPORTING"
+"""Environment variable: files that this process or those above it import at present."""
+
+_imported_above = frozenset(os.environ.get(_IMPORTING, "").splitlines())
+
+_noting = threading.Lock()
+
+
+class _Import(NamedTuple):
+    """An import of a module of experiments: in a thread, within an outer one."""
+
+    location: ModuleLocation
+    thread: int
+    outer: _Import | None
+    is_over: threading.Event
+
+
+_importing: ContextVar[_Import | None] = ContextVar("importing", default=None)
 
 _STAMP = "__sweeps_stamp__"
 
@@ -42,38 +60,118 @@ def import_location(location: ModuleLocation) -> ModuleType:
     Modules of another project that bear the same names are dropped from ``sys.modules``. Whatever
     the module's code raises goes through.
     """
+    for each in _imports_under_way():
+        if each.location == location and each.thread != threading.get_ident():
+            raise _unguarded(f"a thread that needs {location.module}", location)  # it would wait
     _enter_root(location.root)
     loaded = set(sys.modules)
-    outer = _importing.set(location)
+    own = _Import(location, threading.get_ident(), _importing.get(), threading.Event())
+    outer = _importing.set(own)
     try:
-        with _texts_kept():
+        with _texts_kept(), _threads_told(), _children_told(location):
             if location.package:
                 _enter_package(location.package, location.folder)
             if location.module not in sys.modules:
                 _distrust_listings(location)
             return importlib.import_module(location.module)
     finally:
+        own.is_over.set()
         _importing.reset(outer)
         _stamp(sys.modules.keys() - loaded)
 
 
 def refuse_while_importing(call: str) -> None:
-    """Refuse to compute while a module of experiments is imported.
+    """Refuse to compute while a module of experiments is imported, by any thread it has started.
 
-    Each worker imports it too, and would compute in its turn, without end.
+    Each worker imports the module too, and would compute in its turn, without end.
 
     Raises
     ------
     DeclarationError
         With the remedy.
     """
-    location = _importing.get()
-    if location is not None:
-        raise DeclarationError(
-            f"{call} runs when {location.module} is imported, which each command and each worker "
-            'does: put the call under `if __name__ == "__main__":`, or take results that are there '
-            "by sweeps.load()"
-        )
+    innermost = next(_imports_under_way(), None)
+    if innermost is not None:
+        raise _unguarded(call, innermost.location)
+
+
+def refuse_imported_above(location: ModuleLocation) -> None:
+    """Refuse a module whose import has started this process: it would start another one.
+
+    Raises
+    ------
+    DeclarationError
+        With the remedy.
+    """
+    if _imported_above and _real_file(location) in _imported_above:
+        raise _unguarded("python -m sweeps", location)
+
+
+def _unguarded(call: str, location: ModuleLocation) -> DeclarationError:
+    return DeclarationError(
+        f"{call} runs when {location.module} is imported, which each command and each worker "
+        'does: put the call under `if __name__ == "__main__":`, or take results that are there '
+        "by sweeps.load()"
+    )
+
+
+def _imports_under_way() -> Iterator[_Import]:
+    """Imports that wait for the caller, the innermost first."""
+    each = _importing.get()
+    while each is not None:
+        if not each.is_over.is_set():
+            yield each
+        each = each.outer
+
+
+@contextlib.contextmanager
+def _threads_told() -> Iterator[None]:
+    """Tell threads within which import they were started; they do not inherit context variables."""
+    plain = threading.Thread.start
+    if plain.__module__ == __name__:  # an import around this one tells them
+        yield
+        return
+
+    def start(thread: threading.Thread) -> None:
+        importing, run = _importing.get(), thread.run
+
+        def run_within() -> None:
+            _importing.set(importing)
+            run()
+
+        if importing is not None:
+            thread.run = run_within  # type: ignore[method-assign]
+        plain(thread)
+
+    threading.Thread.start = start  # type: ignore[assignment,method-assign]
+    try:
+        yield
+    finally:
+        if threading.Thread.start is start:
+            threading.Thread.start = plain  # type: ignore[method-assign]
+
+
+@contextlib.contextmanager
+def _children_told(location: ModuleLocation) -> Iterator[None]:
+    """Tell processes, by their environment, which file is imported as they are started."""
+    file = _real_file(location) if location.module not in sys.modules else ""
+    if not file:
+        yield
+        return
+    with _noting:
+        os.environ[_IMPORTING] = os.environ.get(_IMPORTING, "") + file + "\n"
+    try:
+        yield
+    finally:
+        with _noting:
+            others = os.environ.pop(_IMPORTING, "").replace(f"{file}\n", "", 1)
+            if others:
+                os.environ[_IMPORTING] = others
+
+
+def _real_file(location: ModuleLocation) -> str:
+    source = source_file(location)
+    return os.path.realpath(source) if source is not None else ""
 
 
 def forget_changed_modules() -> bool:

@@ -8,7 +8,9 @@ import pickle
 import py_compile
 import subprocess
 import sys
+import threading
 import types
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -357,3 +359,69 @@ def test_files_that_are_nowhere_installed_are_of_the_project(tmp_path):
     assert is_project_file(str(tmp_path / "a.py"))
     assert not is_project_file("<string>")
     assert not is_project_file(None)
+
+
+# ---- what computes when a module is imported
+
+SWEEP = """import concurrent.futures, os, subprocess, sys, threading
+import sweeps
+
+@sweeps.experiment(sweeps.grid(x=[1, 2]))
+def a(x):
+    return x
+
+pool = concurrent.futures.ThreadPoolExecutor(2)
+"""
+
+UNGUARDED = {
+    "itself": "a.run()",
+    "thread": "threads = [threading.Thread(target=a.run)]; threads[0].start(); threads[0].join()",
+    "pool": "pool.submit(a.run).result()",
+    "a thread of a thread": (
+        "def f(): pool.submit(a.run).result()\n"
+        "thread = threading.Thread(target=f); thread.start(); thread.join()"
+    ),
+    "by name": "pool.submit(sweeps.plan, 'a').result()",
+    "process": "subprocess.run([sys.executable, '-m', 'sweeps', 'run', 'a'], check=True)",
+}
+
+
+@pytest.mark.parametrize("call", UNGUARDED.values(), ids=UNGUARDED)
+def test_what_computes_when_its_module_is_imported_is_told_the_remedy(write, call):
+    write({"experiments/a.py": SWEEP + call})
+    asked = [sys.executable, "-m", "sweeps", "status", "a"]
+    done = subprocess.run(asked, capture_output=True, text=True, timeout=60)
+    assert "when experiments.a is imported" in done.stderr
+    assert 'put the call under `if __name__ == "__main__":`' in done.stderr
+
+
+def test_an_import_is_over_for_the_threads_that_it_started(write):
+    waits = (
+        "go = threading.Event()\ndef f():\n    go.wait()\n    done.append(a.run(engine='serial'))"
+    )
+    starts = "done = []\nthread = threading.Thread(target=f)\nthread.start()"
+    write({"experiments/a.py": f"{SWEEP}{waits}\n{starts}"})
+    start, environment = threading.Thread.start, dict(os.environ)
+    module = import_location(locate()[0])
+    assert threading.Thread.start is start
+    assert dict(os.environ) == environment
+    module.go.set()
+    module.thread.join()
+    assert module.done[0].a.values.tolist() == [1, 2]
+
+
+def test_other_threads_run_while_a_module_is_imported(write):
+    waits = "begun, go = threading.Event(), threading.Event()\n"
+    write({"experiments/a.py": SWEEP, "lib.py": f"import threading\n{waits}"})
+    write({"experiments/b.py": "import lib\nlib.begun.set()\nassert lib.go.wait(60)"})
+    module = import_location(the_only("experiments/a.py"))
+    import lib
+
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(import_location, the_only("experiments/b.py"))
+        assert lib.begun.wait(60)
+        with ThreadPoolExecutor(1) as other:
+            found = other.submit(module.a.run, engine="serial").result()
+        lib.go.set()
+        slow.result()
+    assert found.a.values.tolist() == [1, 2]
