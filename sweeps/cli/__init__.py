@@ -1,5 +1,5 @@
-"""The command line: arguments become one call of an operation, its answer becomes text or JSON.
+"""The command line: arguments become one call of an operation; its answer becomes text or JSON.
 
-It knows operations, and how people read.
-It never computes, plans or writes results by itself.
+It may know the operations, and how people read.
+It must never compute, plan or write results itself.
 """

@@ -1,4 +1,4 @@
-"""The command line: arguments to one call, its answer to text or JSON, an exit code."""
+"""The entry point: it finds the command, and turns errors into messages and exit codes."""
 
 from __future__ import annotations
 
@@ -17,26 +17,11 @@ from sweeps.engines import guard
 from sweeps.errors import SweepsError
 from sweeps.signals import Interrupted
 
-COMMANDS = {
-    "accept": "accept.accept",
-    "bench": "bench.bench",
-    "clean": "clean.clean",
-    "diff": "diff.diff",
-    "failures": "failures.failures",
-    "land": "run.land",
-    "list": "status.list_",
-    "new": "new.new",
-    "plan": "run.plan",
-    "printed": "printed.printed",
-    "rename": "rename.rename",
-    "reproduce": "reproduce.reproduce",
-    "run": "run.run",
-    "show": "show.show",
-    "status": "status.status",
-    "verify": "verify.verify",
-    "why": "why.why",
-}
-"""Command -> its module in `commands`, and its name there."""
+COMMANDS = (
+    *("list", "new", "plan", "run", "land", "status", "failures", "printed", "show", "why"),
+    *("diff", "accept", "reproduce", "bench", "rename", "verify", "clean"),
+)
+"""In the order of a sweep's life; `commands/NAME.py` is the command NAME."""
 
 
 class _Commands(click.Group):
@@ -48,28 +33,27 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module, _, name = COMMANDS[cmd_name].partition(".")
-        home = importlib.import_module(f"sweeps.cli.commands.{module}")
-        command: click.Command = getattr(home, name)
+        home = importlib.import_module(f"sweeps.cli.commands.{cmd_name}")
+        command: click.Command = home.command
         return command
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def cli() -> None:
-    """Parameter sweeps: every result computed once, labelled, in one HDF5 file."""
+    """Compute a function at many points, never one twice, into one labelled HDF5 file."""
 
 
 def main() -> NoReturn:
-    """Run the command line; a user's mistake is one message and exit code 2, no traceback."""
+    """Run the command line; a user's mistake gives one message and exit code 2, no traceback."""
     _open_standard_streams()
     code = _exit_code()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        # Nothing is left to be kept, and what a traceback would break off is Python's own exit.
+        # All is stored; now Ctrl-C would only interrupt Python's own exit, with a traceback.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         sys.stderr.flush()
-    except OSError:  # or Python tries again at exit, and exits with 120
+    except OSError:  # otherwise Python tries again at exit, and exits with 120
         sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
     guard.exit_(code)
 
@@ -86,15 +70,17 @@ def _exit_code() -> int:
         return error.exit_code
     except OSError as error:
         is_gone = error.filename is None and not _has_folder()
-        output.warn(f"error: {'the working directory is gone' if is_gone else error}")
+        output.warn(
+            f"error: {'the working directory does not exist any more' if is_gone else error}"
+        )
         return SweepsError.exit_code
     except (Interrupted, KeyboardInterrupt, click.Abort):
-        output.warn("interrupted; what was finished is kept")
+        output.warn("interrupted; finished points are kept")
         return output.INTERRUPTED
 
 
 def _has_folder() -> bool:
-    """Whether the working directory is there; the error of one that is not names no file."""
+    """Whether the working directory exists; the error for a deleted one names no file."""
     try:
         os.getcwd()  # noqa: PTH109
     except OSError:
@@ -103,10 +89,10 @@ def _has_folder() -> bool:
 
 
 def _open_standard_streams() -> None:
-    """Make stdin, stdout and stderr exist, here and in workers, and take all characters.
+    """Open stdin, stdout and stderr if they are closed, and let stdout take all characters.
 
-    A closed one (`>&-`) is None to Python, which joblib trips over, and its number would go to the
-    next file that is opened, for others to print into.
+    Python sets a closed one (`>&-`) to None, which joblib does not expect. Its file number would
+    go to the next file that is opened, and other programs would print into that file.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:

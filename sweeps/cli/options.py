@@ -1,4 +1,4 @@
-"""What all commands share: their arguments, the sweep that they ask for, and printing an answer."""
+"""What commands share: arguments and options, the sweep, and advice."""
 
 from __future__ import annotations
 
@@ -19,29 +19,32 @@ if TYPE_CHECKING:
 Command = Callable[..., int | None]
 
 from_ = click.option(
-    "--from", "earlier", metavar="FINGERPRINT", help="Earlier code; its first digits will do."
+    "--from",
+    "earlier",
+    metavar="FINGERPRINT",
+    help="Earlier code: its fingerprint, or the first digits.",
 )
 
 new_default = click.option(
     "--new-default",
     multiple=True,
     metavar="ARGUMENT=VALUE",
-    help="Results are from before this argument, and as those of this value of it.",
+    help="Treat results from before this argument existed as if it had this value.",
 )
 
 
 def options(command: Command) -> Command:
-    """Give a command the options that all have; with --json nothing but its answer is on stdout."""
+    """Give a command the common options; with --json, only its answer goes to stdout."""
     command = _alone_on_stdout(command)
     for option in (
-        click.option("--json", "as_json", is_flag=True, help="Answer in JSON."),
+        click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON."),
         click.option(
-            "--results", metavar="DIR", help="Folder of results [SWEEPS_RESULTS, results]."
+            "--results", metavar="DIR", help="Results folder [$SWEEPS_RESULTS, or results]."
         ),
         click.option(
             "--experiments",
             metavar="PATH",
-            help="Folder, file or module of experiments [SWEEPS_EXPERIMENTS, experiments].",
+            help="Folder, file or module of experiments [$SWEEPS_EXPERIMENTS, or experiments].",
         ),
     ):
         command = option(command)
@@ -63,7 +66,7 @@ axes = click.argument("axes", nargs=-1, metavar="[AXIS=VALUES]...")
 
 
 def _all_of(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> str | None:
-    """Join several conditions to one: points must meet all of them."""
+    """Join several conditions: points must meet all of them."""
     if len(given) < 2:
         return given[0] if given else None
     return " and ".join(f"({text})" for text in given)
@@ -74,15 +77,27 @@ only = click.option(
     multiple=True,
     callback=_all_of,
     metavar="CONDITION",
-    help="Only points that meet it: 'length<0.5 and method==\"rk4\"'.",
+    help="Only points that meet this condition: 'length<0.5 and method==\"rk4\"'.",
 )
 
 output = click.option(
-    "--output", metavar="FILE", help="Land in this file instead [results/NAME.h5]."
+    "--output", metavar="FILE", help="Write this file instead of results/NAME.h5."
 )
 
 rows = click.option(
     "--rows", default=10, type=click.IntRange(min=0), metavar="N", help="Rows of a table [10]."
+)
+
+workers = click.option(
+    "-j",
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Number of workers [one per core].",
+)
+
+engine = click.option(
+    "--engine", default="loky", metavar="NAME", help="loky, serial or threads [loky]."
 )
 
 
@@ -94,7 +109,7 @@ def sweep(
     only: str | None = None,
     output: str | None = None,
 ) -> Sweep:
-    """Resolve what a command is about."""
+    """Find the experiment, with the axes, condition and folders of the command."""
     from sweeps.declaration import overrides
     from sweeps.project.sweep import resolve
     from sweeps.results import state
@@ -107,22 +122,23 @@ def sweep(
 
 @functools.cache
 def _freeze() -> None:
-    """Take what numpy and h5py have made out of the search for garbage; there is none.
+    """Exclude the objects of numpy and h5py from garbage collection; none of them is garbage.
 
-    As it exits, Python searches again and again, for 30 ms. What the user's code makes is not
-    frozen: it may be open files. Once a process: later there is garbage, which would stay.
+    Otherwise Python collects again and again while it exits, which takes 30 ms. It happens before
+    user code is imported, whose objects may be open files, and once a process: a later call would
+    keep garbage alive.
     """
     gc.freeze()
 
 
 def command_line(*words: str, **options: str | None) -> str:
-    """A command line to give as advice, with the options of this one."""
+    """A command line to show as advice, with options of the present one."""
     given = [f"--{name}={value}" for name, value in options.items() if value]
     return shlex.join(["python", "-m", "sweeps", *words, *given])
 
 
 def advise_on_stale(n_stale: int, name: str, experiments: str | None, results: str | None) -> None:
-    """Say who knows why points are stale."""
+    """Show which command explains why points are stale."""
     if n_stale:
         why = command_line("why", name, experiments=experiments, results=results)
-        warn(f"what changed since: {why}")
+        warn(f"see what changed: {why}")

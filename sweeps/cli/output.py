@@ -1,4 +1,4 @@
-"""What each command says, as text for people and as data for ``--json``."""
+"""An answer, as text for people and as data for ``--json``, and how it is printed."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 import click
 
-from sweeps import text as texts
 from sweeps.errors import StorageError
+from sweeps.text import as_json as json_of
+from sweeps.text import printable
 
 _ANSWERS = "sweeps.cli.output"
 
@@ -29,26 +30,26 @@ class Answer(NamedTuple):
 
 def say(answer: Answer, as_json: bool) -> None:
     """Print an answer."""
-    text = texts.as_json(answer.data) if as_json else texts.printable(answer.text)
+    text = json_of(answer.data) if as_json else printable(answer.text)
     meta = click.get_current_context().meta
     try:
         click.echo(text, file=meta.get(_ANSWERS))
-    except ValueError as error:  # a function closed it
+    except ValueError as error:  # user code closed stdout
         sys.stdout = meta[_ANSWERS] = open(os.devnull, "w")  # noqa: PTH123, SIM115
         raise StorageError("cannot write the answer: stdout was closed") from error
     except OSError as error:
-        # or it is flushed again at exit
+        # otherwise Python flushes it again at exit
         sys.stdout = meta[_ANSWERS] = open(os.devnull, "w")  # noqa: PTH123, SIM115
-        if not isinstance(error, BrokenPipeError):  # `| head` had enough, which is no mistake
+        if not isinstance(error, BrokenPipeError):  # `| head` stopped reading: no error
             raise StorageError(f"cannot write the answer: {error.strerror}") from error
 
 
 @contextlib.contextmanager
 def printing_to_stderr(is_asked: bool) -> Iterator[None]:
-    """Have all that is printed, from C code and other programs too, go to stderr, but answers.
+    """Send all that is printed to stderr, by C code and other programs too, except the answer.
 
-    C code may print when the process ends, so stdout is moved for good: what Python prints
-    afterwards goes to where it was.
+    C code may print when the process ends, so file number 1 stays stderr. Python's own stdout is
+    restored afterwards.
     """
     if not is_asked:
         yield
@@ -68,6 +69,6 @@ def printing_to_stderr(is_asked: bool) -> Iterator[None]:
 
 
 def warn(text: str) -> None:
-    """Print what is not the answer."""
-    with contextlib.suppress(OSError):  # where stderr takes nothing, the exit code must do
-        click.echo(texts.printable(text), err=True)
+    """Print to stderr what is not the answer."""
+    with contextlib.suppress(OSError):  # without stderr, the exit code must suffice
+        click.echo(printable(text), err=True)

@@ -52,7 +52,7 @@ class Table:
 
 
 @dataclasses.dataclass(frozen=True)
-class Summary:
+class SummaryView:
     """The summary of a results file in short.
 
     Attributes
@@ -84,7 +84,7 @@ class View:
     outputs: list[Statistics]
     header: tuple[str, ...]
     rows: list[list[Any]]
-    summary: Summary | None = None
+    summary: SummaryView | None = None
 
 
 def view(path: Path, n_rows: int = 10) -> View:
@@ -121,7 +121,7 @@ def _view(path: Path, dataset: xarray.Dataset, n_rows: int) -> View:
     return View(sizes, outputs, names, rows, summary)
 
 
-def summarized(dataset: xarray.Dataset, n_rows: int) -> Summary:
+def summarized(dataset: xarray.Dataset, n_rows: int) -> SummaryView:
     """Look at a summary."""
     alike: dict[tuple[str, ...], list[str]] = {}
     stored = dataset.variables
@@ -139,7 +139,7 @@ def summarized(dataset: xarray.Dataset, n_rows: int) -> Summary:
         tables.append(Table(header, _rows(dataset, dims, header, n_rows)))
     big = [name for name in dataset.data_vars if stored[name].size > max(n_rows, 1)]
     many = [statistics(str(name), stored[name]) for name in big]
-    return Summary(Table(("name", "value", "units"), scalars), tables, many)
+    return SummaryView(Table(("name", "value", "units"), scalars), tables, many)
 
 
 def statistics(name: str, array: xarray.DataArray | xarray.Variable) -> Statistics:

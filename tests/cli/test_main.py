@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from sweeps.cli import commands
+from sweeps.cli.main import COMMANDS
+
 WAVE = '''
 """Waves on a string."""
 from sweeps import experiment, grid
@@ -35,10 +38,6 @@ RUN_KEYS = {
 STATUS_KEYS = COUNTS | {"experiment", "done", "known", "landed", "running", "results"}
 STATUS_KEYS |= {"fingerprint"}
 FAILURE_KEYS = {"position", "params", "kind", "type", "message", "traceback", "attempts"}
-COMMANDS = (
-    *("list", "new", "plan", "run", "land", "status", "failures", "printed", "show"),
-    *("why", "accept", "diff", "reproduce", "bench", "clean", "rename", "verify"),
-)
 OF_ONE = (
     *("plan", "run", "land", "status", "failures", "printed", "why", "accept", "diff"),
     *("reproduce", "bench"),
@@ -72,13 +71,14 @@ def test_a_run_computes_then_reuses(sweeps, wave, project):
 def test_the_text_of_a_run_says_the_same(sweeps, wave):
     said = run(sweeps, "wave")
     assert re.fullmatch(
-        r"wave: 4 points: 4 computed, 0 reused, 0 failed in \S+ s → results/wave\.h5\n", said.out
+        r"wave: 4 points: 4 computed, 0 reused, 0 failed \(took \S+ s\) → results/wave\.h5\n",
+        said.out,
     )
     assert said.err == ""
 
 
 def test_a_limited_run_says_how_many_are_left(sweeps, wave):
-    assert ", 3 left in" in run(sweeps, "wave", "--limit", "1").out
+    assert ", 3 still to do (took" in run(sweeps, "wave", "--limit", "1").out
     assert sweeps("plan", "wave", "--json").json["missing"] == 3
 
 
@@ -289,6 +289,12 @@ def test_an_empty_folder_of_experiments_is_no_mistake(sweeps):
     for command in ("list", "status"):
         said = sweeps(command, "--json")
         assert (said.code, said.json) == (0, [])
+
+
+def test_each_command_is_the_module_of_its_name():
+    (folder,) = commands.__path__
+    modules = {path.stem for path in Path(folder).glob("*.py")} - {"__init__"}
+    assert modules == set(COMMANDS)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

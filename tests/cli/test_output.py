@@ -4,10 +4,11 @@ import dataclasses
 
 import pytest
 
-from sweeps.cli.commands import failures, run, show, status
+from sweeps.cli.commands import failures, run, show
+from sweeps.cli.commands import list as list_
 from sweeps.execution.options import Report
 from sweeps.operations.failures import FailedPoint
-from sweeps.operations.show import Statistics, Summary, Table, View
+from sweeps.operations.show import Statistics, SummaryView, Table, View
 from sweeps.operations.status import Listed
 
 TRACEBACK = 'Traceback (most recent call last):\n  File "a.py", line {}, in f\n{}: {}'
@@ -49,15 +50,16 @@ def test_a_point_without_parameters_and_traceback():
 
 
 @pytest.mark.parametrize(
-    ("counts", "left"), [((10, 0, 0), ""), ((4, 3, 2), ", 1 left"), ((0, 0, 0), ", 10 left")]
+    ("counts", "left"),
+    [((10, 0, 0), ""), ((4, 3, 2), ", 1 still to do"), ((0, 0, 0), ", 10 still to do")],
 )
 def test_a_run_says_what_is_left(project, counts, left):
     computed, reused, n_failed = counts
     path = project / "results" / "wave.h5"
     report = Report("wave", 10, reused, computed, n_failed, 0, 75.0, path, "f" * 32)
-    assert run.answer_of_run(report).text == (
+    assert run.answer(report).text == (
         f"wave: 10 points: {computed} computed, {reused} reused, {n_failed} failed{left} "
-        "in 1 min 15 s → results/wave.h5"
+        "(took 1 min 15 s) → results/wave.h5"
     )
 
 
@@ -66,7 +68,7 @@ def test_a_listed_error_takes_the_place_of_the_summary():
         Listed("a", "m", 3, "About a.", None),
         Listed("b", "m", None, "About b.", "ValueError: bad"),
     ]
-    text = status.listed(rows).text
+    text = list_.answer(rows).text
     assert "About a." in text
     assert "error: ValueError: bad" in text
     assert "About b." not in text
@@ -88,7 +90,7 @@ def test_without_parameters_and_scalars_there_is_no_table_of_points():
 def test_a_summary_stands_below_the_outputs_and_is_null_in_json_where_there_is_none():
     many = [Statistics("curve", "m", ("t",), "float64", 99, 0, 0.0, 1.0, 2.0, 0.5)]
     curve = Table(("t", "curve"), [[0.5, 1.5], [1.0, 2.5]])
-    summary = Summary(Table(("name", "value", "units"), [["best", 2.5, "m"]]), [curve], many)
+    summary = SummaryView(Table(("name", "value", "units"), [["best", 2.5, "m"]]), [curve], many)
     view = View({"x": 1}, [], ("x",), [[1]])
     assert show.answer("wave", view).data["summary"] is None
     answer = show.answer("wave", dataclasses.replace(view, summary=summary))

@@ -49,10 +49,10 @@ def test_what_other_code_made_is_told_with_what_to_do(sweeps, name):
     said = sweeps("rename", "old", "new")
     assert said.code == 0
     assert "0 done, 0 missing, 0 failed, 3 stale" in said.out
-    assert "all results are of other code than 'new' has now" in said.out
+    assert "all results come from other code than 'new' has now" in said.out
     assert "python -m sweeps why new" in said.out
     assert "python -m sweeps accept new" in said.out
-    assert "results/new.h5 is as it was, with the old name inside" in said.out
+    assert "results/new.h5 was only moved and has the old name inside" in said.out
 
 
 @pytest.mark.parametrize(

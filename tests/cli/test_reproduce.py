@@ -81,7 +81,7 @@ def test_a_value_stands_beside_the_stored_one(sweeps, module):
     assert said.code == 0
     assert "noisy, point 9: x=0.30000000000000004, mode=a, replicate=1, g=9.81" in said.out
     assert [line.split()[-1] for line in said.out.splitlines() if line.startswith(("y", "path"))]
-    assert "by this code, are equal to the last bit" in said.out
+    assert "(of this code) are equal to the last bit" in said.out
     assert (
         sweeps("reproduce", "noisy", "--point", "9").out.splitlines()[1:]
         == (said.out.splitlines()[1:])
@@ -121,7 +121,7 @@ def test_a_failed_point_raises_again(sweeps, module):
     assert first["position"] == 10
     listed = sweeps("failures", "noisy")
     assert "  point 10: x=0.30000000000000004, mode=b, replicate=0: too far" in listed.out
-    assert "debug one: python -m sweeps reproduce noisy --point=10 --pdb" in listed.err
+    assert "debug one of them: python -m sweeps reproduce noisy --point=10 --pdb" in listed.err
     said = sweeps("reproduce", "noisy", "--point", "10")
     assert said.code == 1
     assert first["traceback"].strip() in said.out
@@ -144,7 +144,7 @@ def test_another_constant_is_another_point(sweeps, module):
     said = sweeps("reproduce", "noisy", "x=0.1", "mode=a", "replicate=0", "g=1.62")
     assert said.code == 0
     assert "g=1.62" in said.out
-    assert "nothing is stored of this point" in said.out
+    assert "no values are stored for this point" in said.out
 
 
 def test_an_edit_that_changes_a_value_is_told(sweeps, module):
@@ -153,7 +153,7 @@ def test_an_edit_that_changes_a_value_is_told(sweeps, module):
     path.write_text(MODULE.replace("rng.normal(x),", "rng.normal(x) + 1e-6,"))
     said = shell("reproduce", "noisy", "--point", "0")
     assert said.returncode == 1
-    assert "by earlier code only, are different" in said.stdout
+    assert "(of earlier code) are different" in said.stdout
     assert "1e-06" in said.stdout
 
 
@@ -168,11 +168,11 @@ def test_a_point_that_killed_its_worker_is_warned_of(module):
     assert shell("run", "fatal", "-j", "1").returncode == 1
     said = shell("reproduce", "fatal", "x=1")
     assert said.returncode == 3
-    assert "point 1, x=1, ended its worker, and may end this process" in said.stderr
+    assert "point 1, x=1, killed its worker and may kill this process" in said.stderr
     late = shell("reproduce", "fatal", "x=2")
     assert late.returncode == 0
-    assert "took longer than the timeout of 0.5 s, which is not enforced here" in late.stderr
-    assert "it failed before, it did not now: TimeoutError (timeout)" in late.stdout
+    assert "took longer than the timeout of 0.5 s; here there is no timeout" in late.stderr
+    assert "it failed before, but does not fail now: TimeoutError (timeout)" in late.stdout
 
 
 @pytest.mark.parametrize(("number", "code", "said"), [(0, 1, "SystemExit: bye"), (2, 0, "odd"),

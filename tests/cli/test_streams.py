@@ -46,7 +46,7 @@ def shell(command, **environment):
 def test_a_run_as_its_user_types_it(odd):
     first, second = shell("sweeps run odd"), shell("sweeps run odd --json")
     assert (first.returncode, second.returncode) == (1, 1)
-    assert first.stdout.decode().startswith("odd: 2 points: 1 computed, 0 reused, 1 failed in ")
+    assert first.stdout.decode().startswith("odd: 2 points: 1 computed, 0 reused, 1 failed (took ")
     assert json.loads(second.stdout)["reused"] == 1
 
 
@@ -77,7 +77,10 @@ def test_an_answer_that_cannot_be_written_is_a_mistake(odd):
 
 def test_a_working_directory_that_is_gone():
     said = shell('cd "$(mktemp -d)" && rmdir "$PWD" && sweeps list')
-    assert (said.returncode, said.stderr) == (2, b"error: the working directory is gone\n")
+    assert (said.returncode, said.stderr) == (
+        2,
+        b"error: the working directory does not exist any more\n",
+    )
 
 
 @pytest.mark.parametrize("encoding", ["ascii", pytest.param("latin-1", marks=pytest.mark.campaign)])
@@ -152,7 +155,7 @@ def test_an_interrupted_run_lands_what_is_finished(slow, project):
     shown, code = on_terminal("run slow", interrupt_when=b" points/s", TERM="xterm", COLUMNS="120")
     assert code == 130
     assert "finishing what is under way" in shown
-    assert "interrupted; what was finished is kept" in shown
+    assert "interrupted; finished points are kept" in shown
     status = json.loads(shell("sweeps status slow --json").stdout)
     assert 0 < status["done"] < 2000
     assert f"{status['done']:,} computed" in shown
@@ -171,7 +174,7 @@ def test_two_signals_stop_a_stuck_run_and_lose_nothing(slow, project, number):
     _, rest = process.communicate(timeout=120)
     assert process.returncode == 130
     assert b"finishing what is under way" in said
-    assert b"interrupted; what was finished is kept" in rest
+    assert b"interrupted; finished points are kept" in rest
     assert b"Traceback" not in rest
     plan = json.loads(shell("sweeps plan slow stuck_at=100 --json").stdout)
     assert 0 < plan["reused"] <= 100

@@ -283,7 +283,7 @@ def test_who_sees_stale_points_is_told_who_knows_why(sweeps, project, run, edit,
     assert "why" not in sweeps(command, "wave").err
     edit("G = 1.5", "G = 1.6")
     said = sweeps(command, "wave", "--results", "results")
-    assert said.err == "what changed since: python -m sweeps why wave --results=results\n"
+    assert said.err == "see what changed: python -m sweeps why wave --results=results\n"
 
 
 def test_nothing_to_explain(sweeps, project, run):
@@ -366,7 +366,7 @@ def test_accepting_needs_a_yes(sweeps, project, run, edit, monkeypatch):
     edit("G = 1.5", "G = 1.6")
     said = sweeps("accept", "wave")
     assert said.code == 2
-    assert "for 6 points of wave? There is no terminal to ask on: say so by --yes" in said.err
+    assert "for 6 points of wave? There is no terminal to ask on: confirm with --yes" in said.err
     for answer, code in (("n", 1), ("y", 0)):
         monkeypatch.setattr("sys.stdin", type("Terminal", (), {"isatty": lambda self: True})())
         monkeypatch.setattr("click.confirm", lambda *_, answer=answer, **__: answer == "y")
@@ -377,7 +377,7 @@ def test_accepting_needs_a_yes(sweeps, project, run, edit, monkeypatch):
 MISTAKES = {
     "nothing earlier": (["accept", "wave", "--yes"], "has no results of earlier code"),
     "nothing to take back": (["accept", "wave", "--undo"], "accepts no earlier results"),
-    "undo and reason": (["accept", "wave", "--undo", "--reason", "x"], "give --from at most"),
+    "undo and reason": (["accept", "wave", "--undo", "--reason", "x"], "give only --from"),
     "no such argument": (["accept", "wave", "--new-default", "dampin=1", "--yes"], "Did you mean"),
     "several values": (
         ["accept", "wave", "--new-default", "damping=1,2", "--yes"],

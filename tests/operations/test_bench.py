@@ -177,9 +177,9 @@ def test_points_that_fail_are_counted_and_left_out_and_the_others_are_timed(swee
     ("arguments", "said"),
     [
         (["nobody"], "no experiment"),
-        (["wave", "--workers=0"], "no list of numbers from 1 on"),
-        (["wave", "--workers=1,two"], "no list of numbers from 1 on"),
-        (["wave", "--workers="], "no list of numbers from 1 on"),
+        (["wave", "--workers=0"], "not a list of positive integers"),
+        (["wave", "--workers=1,two"], "not a list of positive integers"),
+        (["wave", "--workers="], "not a list of positive integers"),
         (["wave", "--points=0"], "--points"),
         (["wave", "--rounds=0"], "--rounds"),
         (["wave", "z=1"], "z"),
@@ -269,7 +269,7 @@ def test_a_signal_ends_it_and_nothing_is_left(project, step, options, number):
     os.killpg(going.pid, number)
     out, err = going.communicate(timeout=60)
     assert (going.returncode, out) == (130, "")
-    assert err.endswith("interrupted: nothing is kept of a benchmark that is not finished\n")
+    assert err.endswith("interrupted: an unfinished benchmark is not kept\n")
     assert "Traceback" not in err
     assert list(Path("results").iterdir()) == []
 

@@ -56,7 +56,7 @@ def flip(path, at=-100):
 def test_what_was_written_is_whole(sweeps, landed):
     said = sweeps("verify", "square")
     assert (said.code, said.err) == (0, "")
-    assert said.out.startswith("square: results file and 3 segments: all whole")
+    assert said.out.startswith("square: results file and 3 files of stored results: no damage")
     n_bytes = sum(p.stat().st_size for p in (landed, *segments(landed)))
     data = sweeps("verify", str(landed), "--json").json
     assert (data["whole"], data["segments"], data["bytes"]) == (True, 3, n_bytes)

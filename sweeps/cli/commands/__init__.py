@@ -1,4 +1,5 @@
-"""One module for each command, named as it is.
+"""One module for each command, named as the command is; each has a `command` and its `answer`.
 
-`list` is in `status`, `plan` and `land` are in `run`.
+There are as many modules as commands, more than a room has else: none knows another one, so to
+read one you open one file.
 """

@@ -1,4 +1,4 @@
-"""The command that compares sequential with parallel code."""
+"""The command that compares workers with sequential code."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import contextlib
 
 import click
 
-from sweeps.cli import options, output
+from sweeps.cli import options
+from sweeps.cli.output import INTERRUPTED, Answer, say, warn
 
 
 def _numbers(
@@ -19,10 +20,10 @@ def _numbers(
         numbers = [int(word) for word in given.split(",")]
         if min(numbers) >= 1:
             return numbers
-    raise click.BadParameter(f"{given!r} is no list of numbers from 1 on, such as 1,2,4")
+    raise click.BadParameter(f"{given!r} is not a list of positive integers, such as 1,2,4")
 
 
-@click.command(short_help="Compare sequential with parallel code.")
+@click.command("bench", short_help="Compare workers with sequential code.")
 @options.name
 @options.axes
 @options.only
@@ -30,7 +31,7 @@ def _numbers(
     "--points",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Points of the sample [some seconds of them].",
+    help="Number of points to time [as many as take a few seconds].",
 )
 @click.option(
     "--workers",
@@ -42,11 +43,11 @@ def _numbers(
     "--rounds",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Times that each is measured; medians count [3].",
+    help="How often to time each; the median counts [3].",
 )
-@click.option("--last", is_flag=True, help="Show the last one of this code again.")
+@click.option("--last", is_flag=True, help="Show the last benchmark of this code again.")
 @options.options
-def bench(
+def command(
     name: str,
     axes: tuple[str, ...],
     only: str | None,
@@ -58,38 +59,38 @@ def bench(
     results: str | None,
     as_json: bool,
 ) -> int:
-    """Compute a sample of NAME's points sequentially, then with 1, 2, … workers, and compare.
+    """Time some points of NAME sequentially, then with 1, 2, … workers, and compare.
 
-    Memo and results stay as they are: points that are known are computed again, and nothing of it
-    is kept but the times. The sample is spread evenly over the space and always the same. Points of
-    it that fail are counted and left out.
+    Stored results and the results file do not change: the points are computed again, and only the
+    times are kept. They are spread evenly over the space, and the same each time. Points that fail
+    are counted and left out.
 
-    Speed-up is against the bare function in a plain loop. Overhead is the share of the workers'
-    time that is not spent in calls of it. The start of the pool is told apart.
+    Speed-up is relative to a plain loop over the function. Overhead is the share of the workers'
+    time that is not spent in the function. The time to start the workers is reported separately.
 
-    Exit codes: 0 it was measured, 2 a mistake in what was asked, 130 interrupted.
+    Exit codes: 0 measured, 2 a mistake in the command or the experiment, 130 interrupted.
     """
-    from sweeps.operations import bench as operations_bench
+    from sweeps.operations import bench
     from sweeps.signals import Interrupted
 
     if last and (axes or only or points or workers or rounds):
-        raise click.UsageError("--last shows what was measured before: give only NAME beside it")
+        raise click.UsageError("--last shows the stored benchmark: with it, give only NAME")
     sweep = options.sweep(name, experiments, results, axes, only)
     if last:
-        found = operations_bench.last(sweep)
+        found = bench.last(sweep)
     else:
         try:
-            found = operations_bench.measure(
+            found = bench.measure(
                 sweep,
                 points,
                 workers,
-                rounds or operations_bench.N_ROUNDS,
+                rounds or bench.N_ROUNDS,
                 axes=dict(word.split("=", 1) for word in axes),
                 only=only,
-                tell=lambda text: output.warn(f"bench {name}: {text}"),
+                tell=lambda text: warn(f"bench {name}: {text}"),
             )
         except (Interrupted, KeyboardInterrupt):
-            output.warn("interrupted: nothing is kept of a benchmark that is not finished")
-            return output.INTERRUPTED
-    output.say(output.Answer(str(found), found.data), as_json)
+            warn("interrupted: an unfinished benchmark is not kept")
+            return INTERRUPTED
+    say(Answer(str(found), found.data), as_json)
     return 0

@@ -1,4 +1,4 @@
-"""The command that removes what is no longer needed."""
+"""The command that deletes what is no longer needed."""
 
 from __future__ import annotations
 
@@ -7,40 +7,40 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sweeps.cli import options, output
-from sweeps.cli.output import Answer
+from sweeps.cli import options
+from sweeps.cli.output import Answer, say, warn
 from sweeps.text import path, size
 
 if TYPE_CHECKING:
     from sweeps.operations.clean import Waste
 
 
-@click.command(short_help="Say what nobody needs any more; free it.")
+@click.command("clean", short_help="List results that are no longer needed; --yes deletes them.")
 @options.name
-@click.option("--yes", is_flag=True, help="Free it.")
+@click.option("--yes", is_flag=True, help="Delete what is listed.")
 @options.options
-def clean(
+def command(
     name: str, yes: bool, experiments: str | None, results: str | None, as_json: bool
 ) -> None:
-    """Say what of NAME's memo nobody needs any more; free it with --yes.
+    """List results of NAME that are no longer needed; --yes deletes them.
 
-    That are results of earlier code, damaged segments and what killed runs left behind. The
-    results of the present code stay, and those of earlier code that a run is computing.
+    These are results of earlier code, damaged files, and leftovers of killed runs. Results of the
+    present code stay, results of accepted code too, and everything that a run is using.
     """
-    from sweeps.operations import clean as operations_clean
+    from sweeps.operations import clean
 
     sweep = options.sweep(name, experiments, results)
-    for folder in operations_clean.busy(sweep):
-        output.warn(f"left alone, since a run of earlier code is at it: {folder}")
-    found = operations_clean.waste(sweep)
-    n_bytes = operations_clean.free(found) if yes else sum(each.n_bytes for each in found)
-    output.say(cleaned(name, found, n_bytes, is_freed=yes), as_json)
+    for folder in clean.busy(sweep):
+        warn(f"kept, because a run of earlier code is using it: {folder}")
+    found = clean.waste(sweep)
+    n_bytes = clean.free(found) if yes else sum(each.n_bytes for each in found)
+    say(answer(name, found, n_bytes, is_freed=yes), as_json)
 
 
-def cleaned(name: str, found: Sequence[Waste], n_bytes: int, *, is_freed: bool) -> Answer:
+def answer(name: str, found: Sequence[Waste], n_bytes: int, *, is_freed: bool) -> Answer:
     """Answer `clean`."""
     lines = [f"{size(each.n_bytes):>8}  {each.reason}: {path(each.path)}" for each in found]
-    advice = "" if is_freed or not found else "; free it by: --yes"
+    advice = "" if is_freed or not found else "; to delete it, add --yes"
     lines.append(f"{'freed' if is_freed else 'could free'} {size(n_bytes)}{advice}")
     data = {
         "experiment": name,

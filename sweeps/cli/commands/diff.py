@@ -6,18 +6,21 @@ import dataclasses
 
 import click
 
-from sweeps.cli import options, output
-from sweeps.cli.options import from_, new_default
+from sweeps.cli import options
+from sweeps.cli.output import Answer, say
 
 
-@click.command(short_help="Compare results of two versions of the code.")
+@click.command("diff", short_help="Compare results of two versions of the code.")
 @options.name
 @options.axes
-@from_
+@options.from_
 @click.option(
-    "--with", "beside", metavar="FINGERPRINT", help="Other earlier code [the present code]."
+    "--with",
+    "beside",
+    metavar="FINGERPRINT",
+    help="Compare with this earlier code [the present code].",
 )
-@new_default
+@options.new_default
 @click.option(
     "--sample",
     "n_sample",
@@ -26,10 +29,10 @@ from sweeps.cli.options import from_, new_default
     metavar="N",
     help="Compare at most N points [100].",
 )
-@click.option("-j", "--workers", type=click.IntRange(min=1), metavar="N", help="As of run.")
-@click.option("--engine", default="loky", metavar="NAME", help="As of run [loky].")
+@options.workers
+@options.engine
 @options.options
-def diff(
+def command(
     name: str,
     axes: tuple[str, ...],
     earlier: str | None,
@@ -42,22 +45,23 @@ def diff(
     results: str | None,
     as_json: bool,
 ) -> int:
-    """Compare what earlier code of NAME computed with what the present code computes.
+    """Compare results of earlier code of NAME with results of the present code.
 
-    Points that both know are compared, and else up to N points are computed anew, and kept. For
-    each output the largest differences are told, and whether all values are equal.
+    Points with results of both are compared first. If they are fewer than N, the present code
+    computes more points that the earlier code has computed; these results are stored. For each
+    output you see the largest differences, and whether all values are equal.
 
-    Exit codes: 0 all values are equal, 1 some differ, 2 a mistake in what was asked.
+    Exit codes: 0 all values are equal, 1 some differ, 2 a mistake in the command or the experiment.
     """
     from sweeps.declaration import overrides
     from sweeps.execution import progress
     from sweeps.execution.options import Options
-    from sweeps.operations import diff as operations_diff
+    from sweeps.operations import diff
 
     sweep = options.sweep(name, experiments, results, axes)
     watcher = progress.Watcher(sweep.experiment.name)
     try:
-        found = operations_diff.compare(
+        found = diff.compare(
             sweep,
             earlier,
             beside=beside,
@@ -68,5 +72,5 @@ def diff(
         )
     finally:
         watcher.close()
-    output.say(output.Answer(str(found), dataclasses.asdict(found)), as_json)
+    say(Answer(str(found), dataclasses.asdict(found)), as_json)
     return 0 if found.is_exact else 1

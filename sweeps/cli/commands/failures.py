@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sweeps.cli import options, output
-from sweeps.cli.output import Answer
+from sweeps.cli import options
+from sweeps.cli.output import Answer, say, warn
 from sweeps.text import count, parameters
 
 if TYPE_CHECKING:
     from sweeps.operations.failures import FailedPoint
 
 
-@click.command(short_help="Show the failed points and why they failed.")
+@click.command("failures", short_help="Show which points failed, and why.")
 @options.name
 @options.axes
 @options.only
 @options.rows
 @options.options
-def failures(
+def command(
     name: str,
     axes: tuple[str, ...],
     only: str | None,
@@ -31,23 +31,23 @@ def failures(
     results: str | None,
     as_json: bool,
 ) -> None:
-    """Show the failed points of NAME, their parameters, messages and a traceback.
+    """Show the failed points of NAME with their parameters, messages and tracebacks.
 
-    Points that failed at the same place of the code stand together. --json gives all of them, each
-    with its traceback.
+    Points that failed at the same line of code are listed together, with one traceback. With
+    --json, each point has its own.
     """
-    from sweeps.operations import failures as operations_failures
+    from sweeps.operations import failures
 
-    failed = operations_failures.failures_of(options.sweep(name, experiments, results, axes, only))
-    output.say(answer(failed, rows), as_json)
+    failed = failures.failures_of(options.sweep(name, experiments, results, axes, only))
+    say(answer(failed, rows), as_json)
     if failed and not as_json:
         one = next((each for each in failed if each.kind == "exception"), failed[0])
         places = {"point": str(one.position), "experiments": experiments, "results": results}
-        output.warn(f"debug one: {options.command_line('reproduce', name, *axes, **places)} --pdb")
+        warn(f"debug one of them: {options.command_line('reproduce', name, *axes, **places)} --pdb")
 
 
 def answer(failed: Sequence[FailedPoint], n_rows: int) -> Answer:
-    """Answer `failures`: what failed at the same place of the code together, at most `n_rows`."""
+    """Answer `failures`: at most `n_rows` points for each place in the code."""
     places: dict[tuple[str, ...], list[FailedPoint]] = {}
     for each in failed:
         places.setdefault(_place_in_code(each), []).append(each)
@@ -69,7 +69,11 @@ def _failures_at_one_place(alike: Sequence[FailedPoint], n_rows: int) -> str:
         said = f"{parameters(each.params)}: {' '.join(each.message.split())}{again}"
         lines.append(f"  point {each.position}: {said}")
     if len(alike) > n_rows:
-        lines.append(f"  and {len(alike) - n_rows:,} more; --rows N shows more")
+        lines.append(f"  and {len(alike) - n_rows:,} more (--rows N shows more)")
     if first.traceback:
-        lines += ["", "  the first one:", *(f"    {x}" for x in first.traceback.splitlines())]
+        lines += [
+            "",
+            "  traceback of the first one:",
+            *(f"    {x}" for x in first.traceback.splitlines()),
+        ]
     return "\n".join(lines)

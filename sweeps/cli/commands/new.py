@@ -1,20 +1,21 @@
-"""The command that writes an experiment to start from."""
+"""The command that writes a new experiment."""
 
 from __future__ import annotations
 
 import click
 
-from sweeps.cli import options, output
+from sweeps.cli import options
+from sweeps.cli.output import Answer, say
 
 
-@click.command(short_help="Write an experiment to start from.")
+@click.command("new", short_help="Write a new experiment from a template.")
 @options.name
 @options.options
-def new(name: str, experiments: str | None, results: str | None, as_json: bool) -> None:
-    """Write a ready-to-run experiment NAME to start from."""
+def command(name: str, experiments: str | None, results: str | None, as_json: bool) -> None:
+    """Write a new experiment NAME from a template, ready to run."""
     from sweeps.project import template
 
     path = template.write(name, experiments)
     run_it = options.command_line("run", name, experiments=experiments, results=results)
-    text = f"wrote {path}; run it by: {run_it}"
-    output.say(output.Answer(text, {"experiment": name, "path": path}), as_json)
+    text = f"wrote {path}; run it: {run_it}"
+    say(Answer(text, {"experiment": name, "path": path}), as_json)

@@ -1,4 +1,4 @@
-"""The command that carries results over to a new name."""
+"""The command that moves results to a new name."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sweeps.cli import options, output
-from sweeps.cli.output import Answer
+from sweeps.cli import options
+from sweeps.cli.output import Answer, say, warn
 from sweeps.text import count, path
 
 if TYPE_CHECKING:
@@ -18,27 +18,28 @@ if TYPE_CHECKING:
 _COUNTS = ("points", "done", "missing", "failed", "stale")
 
 
-@click.command(short_help="Carry results over to an experiment's new name.")
+@click.command("rename", short_help="Move results to an experiment's new name.")
 @click.argument("old")
 @click.argument("new")
 @options.options
-def rename(old: str, new: str, experiments: str | None, results: str | None, as_json: bool) -> None:
-    """Carry memo and results of OLD over to NEW, the name that the experiment has now.
+def command(
+    old: str, new: str, experiments: str | None, results: str | None, as_json: bool
+) -> None:
+    """Move the stored results and the results file of OLD to NEW, the experiment's present name.
 
-    Rename the function, or its name= option, first. Nothing is computed, and nothing overwritten.
-    A renaming that was interrupted can be repeated.
+    First rename the function, or its name= option. Nothing is computed and nothing is overwritten.
+    If a rename is interrupted, repeat it.
 
-    Let runs of OLD end before: what one of them commits later stands under the old name again, and
-    another `rename OLD NEW` brings it over.
+    Wait for runs under the old name to finish. If one stores results later, `rename OLD NEW` again
+    moves them too.
     """
-    from sweeps.operations import rename as operations_rename
-    from sweeps.operations import status as operations_status
+    from sweeps.operations import rename, status
 
-    sweep = operations_rename.find(old, new, results=results, experiments=experiments)
-    done = operations_rename.rename(old, sweep)
+    sweep = rename.find(old, new, results=results, experiments=experiments)
+    done = rename.rename(old, sweep)
     for warning in done.warnings:
-        output.warn(f"warning: {warning}")
-    output.say(answer(done, operations_status.status_of(sweep)), as_json)
+        warn(f"warning: {warning}")
+    say(answer(done, status.status_of(sweep)), as_json)
 
 
 def answer(of: Renamed, status: Status) -> Answer:
@@ -49,13 +50,15 @@ def answer(of: Renamed, status: Status) -> Answer:
         f"{status.missing:,} missing, {status.failed:,} failed, {status.stale:,} stale → {place}"
     ]
     if status.stale:
-        which = "all results are" if not status.done + status.failed else "some results are only"
+        which = "all results" if not status.done + status.failed else "some results"
         lines.append(
-            f"{which} of other code than {of.new!r} has now: python -m sweeps why {of.new} says "
-            f"what differs, python -m sweeps accept {of.new} declares them valid"
+            f"{which} come from other code than {of.new!r} has now; see what differs: python -m "
+            f"sweeps why {of.new}; declare them valid: python -m sweeps accept {of.new}"
         )
     if of.results.exists() and not of.is_landed:
-        lines.append(f"{place} is as it was, with the old name inside: the next run lands it anew")
+        lines.append(
+            f"{place} was only moved and has the old name inside; the next run writes it again"
+        )
     counts = {name: getattr(status, name) for name in _COUNTS}
     data = {
         "old": of.old,

@@ -1,4 +1,4 @@
-"""The command that computes one point here and now, for debugging."""
+"""The command that computes one point in this process, for debugging."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sweeps.cli import options, output
-from sweeps.cli.output import Answer
+from sweeps.cli import options
+from sweeps.cli.output import Answer, say, warn
 from sweeps.text import duration, parameters, table
 
 if TYPE_CHECKING:
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 _WIDTH = 40
 
 
-@click.command(short_help="Compute one point here, beside what is stored.")
+@click.command("reproduce", short_help="Compute one point in this process, to debug it.")
 @options.name
 @click.argument("axes", nargs=-1, metavar="[AXIS=VALUE]...")
 @click.option("--point", type=int, metavar="N", help="Number of the point, as `failures` shows it.")
-@click.option("--pdb", is_flag=True, help="Debug what the function raises.")
+@click.option("--pdb", is_flag=True, help="Open the debugger where the function raises.")
 @options.options
-def reproduce(
+def command(
     name: str,
     axes: tuple[str, ...],
     point: int | None,
@@ -41,38 +41,38 @@ def reproduce(
     results: str | None,
     as_json: bool,
 ) -> int:
-    """Compute one point of NAME in this process, and show its values beside the stored ones.
+    """Compute one point of NAME in this process, and compare its values with the stored ones.
 
-    AXIS=VALUE, once for each parameter by which points differ, says which: length=0.3 method=rk4.
-    A constant gets another value, as in a run. With --point, N counts the points of a run with the
-    same AXIS=VALUES, as `failures` does.
+    To choose the point, give AXIS=VALUE for each parameter that varies: length=0.3 method=rk4; or
+    give --point N, which counts the points of a run with the same AXIS=VALUES, as `failures` does.
+    AXIS=VALUE of a constant changes its value, as in `run`.
 
-    The function gets the arguments and random numbers that a worker gives it. A timeout is not
-    enforced, and nothing is kept.
+    The function gets the same arguments and random numbers as in a worker. There is no timeout,
+    and nothing is stored.
 
-    Exit codes: 0 it ran, and the values are equal to the last bit or none were stored; 1 it raised
-    or they differ; 2 a mistake in what was asked.
+    Exit codes: 0 the values are equal to the last bit, or none were stored; 1 the function raised
+    or the values differ; 2 a mistake in the command or the experiment.
     """
     from sweeps.declaration import overrides
-    from sweeps.declaration import point as declaration_point
-    from sweeps.operations import reproduce as operations_reproduce
+    from sweeps.declaration import point as points
+    from sweeps.operations import reproduce
     from sweeps.project import discovery, sweep
 
     given = overrides.parse_all(axes)
     declared = discovery.find(name, experiments).experiment
     if point is None:
-        experiment, position = declaration_point.at_values(declared, given)
+        experiment, position = points.at_values(declared, given)
     else:
-        experiment, position = declaration_point.at_position(declared, given, point)
-    case = operations_reproduce.case(sweep.resolve(experiment, results=results), position)
-    for warning in beforehand(case):
-        output.warn(f"warning: {warning}")
+        experiment, position = points.at_position(declared, given, point)
+    case = reproduce.case(sweep.resolve(experiment, results=results), position)
+    for warning in cautions(case):
+        warn(f"warning: {warning}")
     with _crashes_shown():
-        came = operations_reproduce.reproduce(case, _debug if pdb else None)
-    for warning in came.warnings:
-        output.warn(f"warning: {warning}")
-    output.say(reproduced(came, with_traceback=not pdb), as_json)
-    return 1 if came.raised is not None or came.is_equal is False else 0
+        done = reproduce.reproduce(case, _debug if pdb else None)
+    for warning in done.warnings:
+        warn(f"warning: {warning}")
+    say(answer(done, with_traceback=not pdb), as_json)
+    return 1 if done.raised is not None or done.is_equal is False else 0
 
 
 @contextlib.contextmanager
@@ -90,7 +90,7 @@ def _debug(error: BaseException) -> None:
 
     traceback.print_exception(error)
     if error.__traceback__ is None:  # the call itself failed
-        output.warn("nothing to debug: the function was not entered")
+        warn("nothing to debug: the function was not called")
         return
     module = os.environ.get("PYTHONBREAKPOINT", "").rpartition(".")[0]
     other = None
@@ -100,21 +100,19 @@ def _debug(error: BaseException) -> None:
     getattr(other, "post_mortem", pdb.post_mortem)(error.__traceback__)
 
 
-def beforehand(case: Case) -> list[str]:
-    """What to say before the function is called."""
+def cautions(case: Case) -> list[str]:
+    """What you should know before the function is called."""
     before = case.stored.failure
     point = f"point {case.position}, {parameters(case.parameters)},"
-    said = [
-        f"passed over the damaged segment {bad}; a run sets it aside" for bad in case.stored.bad
-    ]
+    said = [f"skipped the damaged file {bad}; a run sets it aside" for bad in case.stored.bad]
     if before is not None and before.kind == "died":
-        said.append(f"{point} ended its worker, and may end this process ({before.message})")
+        said.append(f"{point} killed its worker and may kill this process ({before.message})")
     if before is not None and before.kind == "timeout":
-        said.append(f"{point} {before.message}, which is not enforced here: Ctrl-C ends it")
+        said.append(f"{point} {before.message}; here there is no timeout: Ctrl-C stops it")
     return said
 
 
-def reproduced(of: Reproduced, *, with_traceback: bool = True) -> Answer:
+def answer(of: Reproduced, *, with_traceback: bool = True) -> Answer:
     """Answer `reproduce`."""
     case = of.case
     name = case.sweep.experiment.name
@@ -167,29 +165,31 @@ def _difference(of: Pair) -> str:
 def _conclusions(of: Reproduced) -> list[str]:
     stored = of.case.stored
     if stored.values is None and stored.failure is None:
-        return [f"nothing is stored of this point; it took {duration(of.seconds)}"]
+        return [f"no values are stored for this point; it took {duration(of.seconds)}"]
     if stored.values is None:
         return [_of_failure(of, stored.failure)] if stored.failure is not None else []
-    code = "by earlier code only" if stored.is_earlier else "by this code"
-    lines = [f"the values stored, {code}, are {_verdict(of)}"]
+    code = "earlier code" if stored.is_earlier else "this code"
+    lines = [f"the stored values (of {code}) are {_verdict(of)}"]
     if not of.is_equal and of.raised is None and of.case.sweep.experiment.vectorized:
-        lines.append("(here it got columns of length 1: longer ones may round otherwise)")
+        lines.append(
+            "(here the function got columns of length 1; longer columns may round differently)"
+        )
     if stored.failure is not None:
-        lines.append(f"they do not land: {stored.failure.message}")
+        lines.append(f"they are not in the results file: {stored.failure.message}")
     return lines
 
 
 def _of_failure(of: Reproduced, before: Failure) -> str:
-    code = "by earlier code" if of.case.stored.is_earlier else "before"
+    code = "with earlier code" if of.case.stored.is_earlier else "before"
     if of.is_same_failure:
         return f"it failed {code} in the same way"
-    how = "it did not now" if of.raised is None else "but otherwise"
+    how = "but does not fail now" if of.raised is None else "but differently"
     return f"it failed {code}, {how}: {before.type} ({before.kind}): {before.message}"
 
 
 def _verdict(of: Reproduced) -> str:
     if of.raised is not None:
-        return "not reproduced: it raises now"
+        return "not reproduced: the function raises now"
     return "equal to the last bit" if of.is_equal else "different"
 
 

@@ -7,35 +7,36 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sweeps.cli import options, output
-from sweeps.cli.output import Answer
+from sweeps.cli import options
+from sweeps.cli.output import Answer, say, warn
 from sweeps.text import table
 
 if TYPE_CHECKING:
-    from sweeps.operations.show import Statistics, Summary, View
+    from sweeps.operations.show import Statistics, SummaryView, View
 
 
 _CELL_WIDTH = 40
 
 
-@click.command(short_help="Show the results as tables.")
+@click.command("show", short_help="Show the results as tables.")
 @options.name
 @options.rows
 @options.options
-def show(name: str, rows: int, experiments: str | None, results: str | None, as_json: bool) -> None:
-    """Show the first results of NAME as a table, and each output in numbers.
+def command(
+    name: str, rows: int, experiments: str | None, results: str | None, as_json: bool
+) -> None:
+    """Show the first results of NAME as a table, and statistics of each output.
 
     NAME may also be the path of a results file.
     """
-    from sweeps.operations import load
-    from sweeps.operations import show as operations_show
+    from sweeps.operations import load, show
 
     path = load.results_path(name, results)
     load.refuse_unlanded(path)
-    view = operations_show.view(path, rows)
-    output.say(answer(name, view), as_json)
+    view = show.view(path, rows)
+    say(answer(name, view), as_json)
     for each in load.running(path):
-        output.warn(f"{each}; what is shown was landed last")
+        warn(f"{each}; this table shows the results file as it was last written")
 
 
 def answer(name: str, view: View) -> Answer:
@@ -52,7 +53,7 @@ def answer(name: str, view: View) -> Answer:
     return Answer("\n\n".join(filter(None, blocks)), data)
 
 
-def _summary(summary: Summary | None) -> list[str]:
+def _summary(summary: SummaryView | None) -> list[str]:
     if summary is None:
         return []
     tables = [each for each in (summary.scalars, *summary.tables) if each.rows]
@@ -60,7 +61,7 @@ def _summary(summary: Summary | None) -> list[str]:
     return ["summary:", *(_rows(each.header, each.rows) for each in tables), many]
 
 
-def _summary_data(summary: Summary | None) -> dict[str, Any] | None:
+def _summary_data(summary: SummaryView | None) -> dict[str, Any] | None:
     if summary is None:
         return None
     return {

@@ -6,16 +6,16 @@ import dataclasses
 
 import click
 
-from sweeps.cli import options, output
-from sweeps.cli.options import from_
+from sweeps.cli import options
+from sweeps.cli.output import Answer, say
 
 
-@click.command(short_help="Say what changed since results were computed.")
+@click.command("why", short_help="Show what changed since results were computed.")
 @options.name
 @options.axes
-@from_
+@options.from_
 @options.options
-def why(
+def command(
     name: str,
     axes: tuple[str, ...],
     earlier: str | None,
@@ -23,12 +23,12 @@ def why(
     results: str | None,
     as_json: bool,
 ) -> None:
-    """Say why points of NAME are stale or missing: what changed since they were computed.
+    """Show why points of NAME are stale or missing: what changed since they were computed.
 
-    Shown are the functions, classes and constants that changed, with their source then and now,
-    data files, constants, and the versions of packages, which make nothing stale.
+    You see the functions, classes and constants that changed, with their source then and now, data
+    files, constants, and package versions (other versions do not make results stale).
     """
-    from sweeps.operations import why as operations_why
+    from sweeps.operations import why
 
-    found = operations_why.explain(options.sweep(name, experiments, results, axes), earlier)
-    output.say(output.Answer(str(found), dataclasses.asdict(found)), as_json)
+    found = why.explain(options.sweep(name, experiments, results, axes), earlier)
+    say(Answer(str(found), dataclasses.asdict(found)), as_json)

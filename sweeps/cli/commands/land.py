@@ -1,0 +1,67 @@
+"""The command that writes the results file from stored results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sweeps.cli import options
+from sweeps.cli.output import Answer, say, warn
+from sweeps.text import count, path
+
+if TYPE_CHECKING:
+    from sweeps.operations.land import Landed
+
+
+@click.command("land", short_help="Write the results file; compute nothing.")
+@options.name
+@options.axes
+@click.option(
+    "--all", "everything", is_flag=True, help="Include all known points, whatever their values."
+)
+@options.output
+@options.options
+def command(
+    name: str,
+    axes: tuple[str, ...],
+    everything: bool,
+    output: str | None,
+    experiments: str | None,
+    results: str | None,
+    as_json: bool,
+) -> None:
+    """Write results/NAME.h5 from the stored results of NAME; compute nothing.
+
+    --all includes every point that the present code has computed, whatever values you asked for
+    then. If they fill most of a grid, the file holds a grid, otherwise a list of points.
+    """
+    from sweeps.operations import land
+
+    if everything and axes:
+        raise click.UsageError("--all includes all known points: give no values of axes with it")
+    sweep = options.sweep(name, experiments, results, axes, output=output)
+    _, landed = land.land_sweep(sweep, everything=everything)
+    for warning in landed.warnings:
+        warn(f"warning: {warning}")
+    say(answer(landed), as_json)
+
+
+def answer(landed: Landed) -> Answer:
+    """Answer `land`."""
+    n_missing = landed.n_points - landed.n_done - landed.n_failed
+    text = (
+        f"{landed.experiment}: {count(landed.n_points, 'point')}: {landed.n_done:,} done, "
+        f"{landed.n_failed:,} failed, {n_missing:,} missing → {path(Path(landed.results))}"
+    )
+    data = {
+        "experiment": landed.experiment,
+        "points": landed.n_points,
+        "done": landed.n_done,
+        "failed": landed.n_failed,
+        "missing": n_missing,
+        "known": landed.n_known,
+        "results": landed.results,
+    }
+    return Answer(text, data)

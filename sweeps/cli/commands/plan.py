@@ -1,0 +1,53 @@
+"""The command that shows what a run would do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from sweeps.cli import options
+from sweeps.cli.output import Answer, say, warn
+from sweeps.text import count
+
+if TYPE_CHECKING:
+    from sweeps.operations.status import Planned
+
+
+@click.command("plan", short_help="Show what a run would compute.")
+@options.name
+@options.axes
+@options.only
+@click.option("--recompute", is_flag=True, help="Plan as if no point had results.")
+@options.options
+def command(
+    name: str,
+    axes: tuple[str, ...],
+    only: str | None,
+    recompute: bool,
+    experiments: str | None,
+    results: str | None,
+    as_json: bool,
+) -> None:
+    """Show what a run of NAME would compute; nothing is computed.
+
+    Stale points are those that only earlier code has computed.
+    """
+    from sweeps.operations import status
+
+    sweep = options.sweep(name, experiments, results, axes, only)
+    planned = status.planned(sweep, recompute=recompute)
+    for each in planned.unwatched:
+        warn(each)
+    say(answer(planned), as_json)
+    options.advise_on_stale(planned.stale, name, experiments, results)
+
+
+def answer(plan: Planned) -> Answer:
+    """Answer `plan`."""
+    return Answer(
+        f"{plan.experiment}: {count(plan.points, 'point')}: {plan.reused:,} reused, "
+        f"{plan.missing:,} missing, {plan.failed:,} failed, {plan.stale:,} stale"
+        + "".join(f"\nnote: {note}" for note in plan.notes),
+        vars(plan),
+    )
