@@ -20,11 +20,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from sweeps import engines
 from sweeps.code import fingerprint
 from sweeps.code import pins as code_pins
 from sweeps.code.reach.patched import IN_MEMORY
-from sweeps.engines.messages import Block, Lost, Receipt
+from sweeps.engines import Block, Engine, Lost, Receipt, Refusal
 from sweeps.errors import SweepsError
 from sweeps.execution import blame, code_snapshot, scheduler
 from sweeps.project.sweep import Sweep
@@ -33,7 +32,7 @@ from sweeps.worker import capture, evaluate, flight, process, resources
 from sweeps.worker import job as worker_job
 from sweeps.worker.isolation import undo
 
-Work = functools.partial[Receipt]
+Work = functools.partial[Receipt | Refusal]
 
 _READY = ".ready"
 
@@ -80,7 +79,7 @@ def _work_here(
     take: capture.Take | None,
     own: threading.local,
     block: Block,
-) -> Receipt:
+) -> Receipt | Refusal:
     """Evaluate a block; what it is the first to import is as the run began.
 
     Each thread has a record of its own.
@@ -236,33 +235,32 @@ def _code_of_file(make: Callable[..., types.CodeType], given: Any, file: str) ->
     return make(*given).replace(co_filename=file)
 
 
-def muster(engine: engines.Engine, job: worker_job.Job, n_workers: int) -> str:
+def muster(engine: Engine, job: worker_job.Job, n_workers: int) -> str:
     """Have all workers ready; return why they cannot be, else an empty text."""
     meet = functools.partial(_meet, job, n_workers)
-    with contextlib.closing(engine(meet, iter(range(n_workers)), n_workers)) as said:
+    with contextlib.closing(engine.carry(meet, iter(range(n_workers)), n_workers)) as said:
         for outcome in said:
             if isinstance(outcome, Lost):
                 cause = blame.exit_code(outcome.cause)
                 return f"workers die before they compute anything: {cause}"
-            if outcome.error:
-                return outcome.error
+            if isinstance(outcome, Refusal):
+                return outcome.reason
     return ""
 
 
-def _meet(job: worker_job.Job, n_processes: int, number: int) -> Receipt:
+def _meet(job: worker_job.Job, n_processes: int, number: int) -> Receipt | Refusal:
     """Make this process ready, resources and all, and wait until so many are."""
-    task, error = worker_job.ready(job), ""
-    if isinstance(task, Receipt):
-        error = task.error
-    else:
-        try:
-            with task.hosts.caller(task.experiment, task.settings.flights):
-                pass
-        except resources.CannotOpenError as refused:
-            error = str(refused)
+    task = worker_job.ready(job)
+    if isinstance(task, Refusal):
+        return task
+    try:
+        with task.hosts.caller(task.experiment, task.settings.flights):
+            pass
+    except resources.CannotOpenError as refused:
+        return Refusal(str(refused))
     folder = Path(job.settings).parent
     (folder / f"{os.getpid()}{_READY}").touch()
     deadline = time.monotonic() + _LONGEST_S
     while len(list(folder.glob(f"*{_READY}"))) < n_processes and time.monotonic() < deadline:
         time.sleep(_LOOK_S)
-    return Receipt(number, 0, 0, 0, 0.0, error)
+    return Receipt(number, 0, 0, 0, 0.0)

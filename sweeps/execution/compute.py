@@ -14,6 +14,7 @@ import numpy as np
 from sweeps import engines
 from sweeps.code import provenance
 from sweeps.declaration import signature
+from sweeps.declaration.experiment import Experiment
 from sweeps.errors import StorageError, SweepsError, UnfinishedError
 from sweeps.execution import dispatch as execution_dispatch
 from sweeps.execution import leaks, run_file
@@ -73,8 +74,8 @@ def compute(
             progress = Progress(n_todo, 0, 0, todo.n_reused, 0.0)
             dispatch = _dispatch(sweep, index, positions, options, others)
             tally = _compute(dispatch, sweep, index, progress, watch, interruption, started)
-            if not (keeps_workers or engines.is_in_process(options.engine)):
-                engines.end_processes(wait=False)  # 0.1 s, while we land
+            if not keeps_workers:
+                engines.get(options.engine).close(wait=False)  # 0.1 s, while we land
     try:
         gathered, told, state = update.refresh(sweep, index, started, is_last=True)
     except SweepsError as error:
@@ -100,28 +101,29 @@ def compute(
     n_reused += tally.n_elsewhere
     if any(dimension.is_first is not None for dimension in sweep.experiment.space.dimensions):
         n_reused = gathered.count("done") - n_computed  # equal points were computed once
+    warnings = (
+        *present.warnings,
+        *_warnings(sweep, index, options, n_todo),
+        *tally.warnings,
+        *([leak] if leak else []),
+        *gathered.told,
+        *told,
+        *shrunk,
+    )
     return Report(
-        sweep.experiment.name,
-        todo.n_points,
-        n_reused,
-        n_computed,
-        max(gathered.count("failed"), tally.n_failed),
-        todo.n_excluded,
-        0.0,
-        sweep.landed,
-        sweep.fingerprint.digest,
-        interruption.is_asked,
-        (
-            *present.warnings,
-            *_warnings(sweep, index, options, n_todo),
-            *tally.warnings,
-            *([leak] if leak else []),
-            *gathered.told,
-            *told,
-            *shrunk,
-        ),
-        state,
-        collect.first_failure(gathered),
+        experiment=sweep.experiment.name,
+        n_points=todo.n_points,
+        n_reused=n_reused,
+        n_computed=n_computed,
+        n_failed=max(gathered.count("failed"), tally.n_failed),
+        n_excluded=todo.n_excluded,
+        seconds=0.0,
+        results=sweep.landed,
+        fingerprint=sweep.fingerprint.digest,
+        is_interrupted=interruption.is_asked,
+        warnings=warnings,
+        state=state,
+        first_failure=collect.first_failure(gathered),
     )
 
 
@@ -156,14 +158,15 @@ def _dispatch(
     options: Options,
     others: claims.Claims | None,
 ) -> execution_dispatch.Dispatch:
-    engines.check(options.engine)
+    engine = engines.get(options.engine)
+    engine.check()
     n_points = sum(map(len, positions))
-    n_workers = execution_dispatch.n_workers(options.n_workers, n_points, options.engine)
+    n_workers = execution_dispatch.n_workers(options.n_workers, n_points, engine)
     return execution_dispatch.Dispatch(
         sweep,
         index,
         positions,
-        options.engine,
+        engine,
         n_workers,
         others=others,
         memory_bytes=options.memory_bytes,
@@ -277,19 +280,22 @@ def _warnings(sweep: Sweep, index: memo.Index, options: Options, n_todo: int) ->
         yield f"set aside the damaged segment {path}; its points are computed again"
     yield from sweep.unwatched
     made = sweep.experiment
-    is_unable = engines.is_in_process(options.engine) and not signature.is_async(made.function)
-    if n_todo and made.timeout is not None and is_unable:
-        yield (
-            f"the timeout of {made.timeout:g} s was not enforced: --engine "
-            f"{options.engine} computes in this process; --engine loky enforces it"
-        )
+    if n_todo and not engines.get(options.engine).isolates:
+        for limit in _unenforced(made, options):
+            yield (
+                f"{limit} was not enforced: --engine {options.engine} computes in this process; "
+                "--engine loky enforces it"
+            )
     if changed := sorted(changed_reads(sweep, sweep.memo)) if n_todo else []:
         yield (
             f"{changed[0]} is not what it was when points of {made.name!r} read it: run it again, "
             "since they are stale"
         )
-    if n_todo and options.memory_limit is not None and engines.is_in_process(options.engine):
-        yield (
-            f"the memory limit of {options.memory_limit} was not enforced: --engine "
-            f"{options.engine} computes in this process; --engine loky enforces it"
-        )
+
+
+def _unenforced(experiment: Experiment, options: Options) -> Iterator[str]:
+    """Name the limits that hold only where a worker is a process of its own."""
+    if experiment.timeout is not None and not signature.is_async(experiment.function):
+        yield f"the timeout of {experiment.timeout:g} s"
+    if options.memory_limit is not None:
+        yield f"the memory limit of {options.memory_limit}"

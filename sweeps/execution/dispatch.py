@@ -9,8 +9,8 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from sweeps import engines, text
-from sweeps.engines.messages import Block, Lost, Receipt
+from sweeps import text
+from sweeps.engines import Block, Engine, Lost, Receipt, Refusal
 from sweeps.errors import StorageError
 from sweeps.execution import blame, brief, plan, printed
 from sweeps.execution import scheduler as execution_scheduler
@@ -72,7 +72,7 @@ class Dispatch:
         sweep: Sweep,
         index: memo.Index,
         todo: Iterable[Places],
-        engine: str,
+        engine: Engine,
         n_workers: int,
         *,
         others: claims.Claims | None = None,
@@ -83,7 +83,7 @@ class Dispatch:
         self._others = others
         self._tries = self._tries_before = _tries(index)
         self._recompute = others is None
-        self._engine = engines.get(engine)
+        self._engine = engine
         self._n_workers = n_workers
         self._scheduler = execution_scheduler.Scheduler(
             todo,
@@ -91,7 +91,7 @@ class Dispatch:
             n_workers,
             concurrency=sweep.experiment.concurrency,
             is_vectorized=sweep.experiment.vectorized,
-            is_in_order=engine == "serial",  # for who looks at what points print
+            is_in_order=engine.is_sequential,  # for who looks at what points print
             claim=execution_scheduler.claim_all if others is None else others.take,
         )
         self._scratch = Scratch()
@@ -103,15 +103,14 @@ class Dispatch:
             lambda at: sweep.experiment.space.parameters_at(at, labels=True),
             sweep.keys,
         )
-        self._is_in_process = engines.is_in_process(engine)
         self._is_limited = memory_bytes is not None
         self.tally = Tally()
         try:
-            if self._is_in_process:
-                self._work = brief.here(sweep, self._flights, memo.clock(index), self._printed.take)
+            clock_ns = memo.clock(index)
+            if engine.isolates:
+                self._work = brief.elsewhere(sweep, self._flights, memory_bytes, clock_ns)
             else:
-                limits = memory_bytes, memo.clock(index)
-                self._work = brief.elsewhere(sweep, self._flights, *limits)
+                self._work = brief.here(sweep, self._flights, clock_ns, self._printed.take)
         except BaseException:
             self.close()
             raise
@@ -165,7 +164,7 @@ class Dispatch:
 
     def receipts(self) -> Generator[None]:
         """Compute everything, coming back after every outcome; closing it ends the workers."""
-        with self._printed.capturing(is_in_process=self._is_in_process):
+        with self._printed.capturing(is_in_process=not self._engine.isolates):
             yield from self._rounds()
 
     def _rounds(self) -> Generator[None]:
@@ -181,12 +180,14 @@ class Dispatch:
         """Compute what a scheduler gives out; return the suspects if workers died."""
         suspects = []
         self._printed.begin_round()
-        carried = self._engine(self._work, self._blocks(scheduler, n_workers), n_workers)
+        carried = self._engine.carry(self._work, self._blocks(scheduler, n_workers), n_workers)
         with contextlib.closing(carried) as outcomes:
             for outcome in outcomes:
                 self._n_outcomes += 1
                 if isinstance(outcome, Lost):
                     suspects = self._recover(scheduler, outcome)
+                elif isinstance(outcome, Refusal):
+                    self._give_up(outcome.reason)
                 else:
                     self._take(scheduler, outcome)
                 yield
@@ -341,12 +342,6 @@ def _tries(index: memo.Index) -> plan.Find:
     return lambda keys: attempts[1 + index.find_failed(keys)]
 
 
-def n_workers(given: int | None, n_points: int, engine: str) -> int:
-    """Number of workers for a run: as given, else one a core, and never more than points."""
-    if engine == "serial":
-        return 1
-    if given is None:
-        from joblib import cpu_count
-
-        given = cpu_count()
-    return max(1, min(given, n_points))
+def n_workers(given: int | None, n_points: int, engine: Engine) -> int:
+    """Return the number of workers for a run: what the engine has, and no more than points."""
+    return max(1, min(engine.n_workers(given), n_points))

@@ -23,8 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from sweeps.declaration import signature
-from sweeps.engines import start
-from sweeps.engines.messages import Block
+from sweeps.engines import Block, start
 from sweeps.errors import SweepsError
 from sweeps.execution import brief
 from sweeps.outputs import types, unnamed

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sweeps.engines.messages import Block
+from sweeps.engines import Block
 from sweeps.memo import index as memo
 from sweeps.memo import listing, lookup
 from sweeps.project.sweep import Sweep

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from sweeps.engines.messages import Block
+from sweeps.engines import Block
 from sweeps.outputs.failures import shortened
 from sweeps.spaces.keys import Keys, match
 from sweeps.spaces.product import Positions, written

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from sweeps.engines.messages import Block, Receipt
+from sweeps.engines import Block, Receipt
 from sweeps.execution import forecast
 from sweeps.spaces.product import Places, Positions, written
 

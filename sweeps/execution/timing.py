@@ -19,7 +19,7 @@ from sweeps.analysis.speedup import Timing
 from sweeps.code import pins as code_pins
 from sweeps.declaration import signature
 from sweeps.declaration.experiment import Experiment
-from sweeps.engines.messages import Block
+from sweeps.engines import Block
 from sweeps.errors import SweepsError
 from sweeps.execution import brief, compute, plan
 from sweeps.execution.dispatch import Tally
@@ -30,6 +30,9 @@ from sweeps.spaces.product import Positions
 from sweeps.storage.paths import results_in
 from sweeps.worker import call, evaluate, job, process, resources
 from sweeps.worker.scratch import Scratch
+
+ENGINE = "loky"
+"""What the points are timed on beside a sequential loop."""
 
 _CHUNK = 2**16  # points whose arguments are in memory together
 
@@ -123,7 +126,7 @@ def parallel(sweep: Sweep, positions: Positions, n_workers: int, scratch: Path) 
     SweepsError
         Where they cannot be computed or kept.
     """
-    engines.end_processes()
+    engines.get(ENGINE).close()
     tally = computed(sweep, positions, n_workers, scratch)
     return Timing(tally.seconds, tally.start_s, tally.busy_s, tally.n_failed)
 
@@ -137,7 +140,7 @@ def computed(sweep: Sweep, positions: Positions, n_workers: int, scratch: Path) 
         Where they cannot be computed or kept.
     """
     apart = dataclasses.replace(sweep, scratch=scratch)
-    options = Options("loky", n_workers)
+    options = Options(engine=ENGINE, n_workers=n_workers)
     tally = compute.compute_points(
         apart, positions, options, None, Interruption(), is_mustered=True
     )

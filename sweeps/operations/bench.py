@@ -218,7 +218,7 @@ def _scratch(sweep: Sweep) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        engines.end_processes()  # those of an interrupted round write to it
+        engines.get(timing.ENGINE).close()  # those of an interrupted round write to it
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -168,7 +168,7 @@ def execute(
         Where the memo or the results file cannot be written; what was committed is kept.
     """
     start = time.perf_counter()
-    engines.get(options.engine)
+    engine = engines.get(options.engine)
     if sweep.landed.is_dir() and not sweep.landed.is_symlink():  # which alone is not replaced
         raise StorageError(
             f"cannot write {sweep.landed}: a folder stands where the results file goes: move it "
@@ -182,7 +182,7 @@ def execute(
     from sweeps.execution import compute
 
     at_last = guard.end_process if is_only_one else None
-    is_here = is_only_one and engines.is_in_process(options.engine)
+    is_here = is_only_one and not engine.isolates
     with guard.nothing_left(is_here), interruptible(at_last) as interruption:
         report = compute.compute(
             sweep, held, options, watch, interruption, keeps_workers=not is_only_one
@@ -203,15 +203,15 @@ def _landed_already(sweep: Sweep, held: Mapping[str, Any], options: Options) -> 
         index = memo.scan(sweep.memo)
         why = collect.first_failure(collect.gather(sweep.experiment, sweep.keys, index))
     return Report(
-        sweep.experiment.name,
-        counts.n_points,
-        counts.n_done,
-        0,
-        counts.n_failed,
-        counts.n_excluded,
-        0.0,
-        sweep.landed,
-        sweep.fingerprint.digest,
+        experiment=sweep.experiment.name,
+        n_points=counts.n_points,
+        n_reused=counts.n_done,
+        n_computed=0,
+        n_failed=counts.n_failed,
+        n_excluded=counts.n_excluded,
+        seconds=0.0,
+        results=sweep.landed,
+        fingerprint=sweep.fingerprint.digest,
         warnings=sweep.unwatched,
         state=counts.state,
         first_failure=why,

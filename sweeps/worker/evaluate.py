@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sweeps.code import reads
-from sweeps.engines.messages import Block, Receipt
+from sweeps.engines import Block, Receipt, Refusal
 from sweeps.errors import StorageError
 from sweeps.memo import index as memo
 from sweeps.outputs import columns as outputs_columns
@@ -28,20 +28,20 @@ from sweeps.worker import call as worker_call
 from sweeps.worker import capture, flight, memory_limit, resources
 from sweeps.worker.call import Called
 from sweeps.worker.isolation import seeds
-from sweeps.worker.job import Job, Task, changed_data, ready, refusal
+from sweeps.worker.job import Job, Task, changed_data, ready
 
 _MOST_FORMS = 20  # that a worker tells of: one is usual, and two are news
 
 _MIN_PRODUCT = 4096  # points; fewer would make more parts than it is worth
 
 
-def work(job: Job, block: Block) -> Receipt:
+def work(job: Job, block: Block) -> Receipt | Refusal:
     """Evaluate a block in a worker process, commit it to the memo, and say so."""
     made = ready(job)
-    return made if isinstance(made, Receipt) else evaluate(made, block)
+    return made if isinstance(made, Refusal) else evaluate(made, block)
 
 
-def evaluate(task: Task, block: Block) -> Receipt:
+def evaluate(task: Task, block: Block) -> Receipt | Refusal:
     """Evaluate a block until it is done or its time is over, and commit what is finished."""
     try:
         return _evaluate(task, block)
@@ -54,7 +54,7 @@ def evaluate(task: Task, block: Block) -> Receipt:
         task.recorder.end()
 
 
-def _evaluate(task: Task, block: Block) -> Receipt:
+def _evaluate(task: Task, block: Block) -> Receipt | Refusal:
     if flight.is_asked_to_stop(task.settings.flights):
         return Receipt(block.number, 0, 0, len(block), 0.0)
     try:
@@ -63,10 +63,10 @@ def _evaluate(task: Task, block: Block) -> Receipt:
     except resources.CannotOpenError as error:
         if flight.is_asked_to_stop(task.settings.flights):
             return Receipt(block.number, 0, 0, len(block), 0.0)
-        return refusal(str(error))
+        return Refusal(str(error))
     parts, failures = _tabulate(task, block, called)
     if changed := changed_data(task.settings):  # the values may be of either content
-        return refusal(changed)
+        return Refusal(changed)
     error_text = ""
     try:
         if parts:
@@ -83,10 +83,10 @@ def _evaluate(task: Task, block: Block) -> Receipt:
         len(failures),
         len(block) - n_begun,
         called.busy_s,
-        error_text,
-        task.warnings,
-        tuple(_new_forms(task, block, parts)),
-        task.traces.found(),
+        error=error_text,
+        warnings=task.warnings,
+        forms=tuple(_new_forms(task, block, parts)),
+        traces=task.traces.found(),
     )
 
 

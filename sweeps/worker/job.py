@@ -14,7 +14,7 @@ from typing import Any
 
 from sweeps.code import fingerprint, pins, reads
 from sweeps.declaration import experiment as declaration_experiment
-from sweeps.engines.messages import Receipt
+from sweeps.engines import Refusal
 from sweeps.errors import SweepsError
 from sweeps.project import imports
 from sweeps.project.locations import ModuleLocation
@@ -165,21 +165,16 @@ def task(
     return Task(experiment, settings, recorder, originals, noted, surroundings, left)
 
 
-def ready(job: Job) -> Task | Receipt:
-    """Prepare a job, or say why it cannot be."""
+def ready(job: Job) -> Task | Refusal:
+    """Prepare a job, or say why that is impossible."""
     try:
         return prepare(job)
     except SweepsError as error:
-        return refusal(str(error))
+        return Refusal(str(error))
     except Exception as error:  # whatever the project's modules raise
-        return refusal(
+        return Refusal(
             f"a worker cannot make {job.experiment!r} ready: {type(error).__name__}: {error}"
         )
-
-
-def refusal(reason: str) -> Receipt:
-    """Say that a job cannot be done."""
-    return Receipt(-1, 0, 0, 0, 0.0, error=reason)
 
 
 @functools.lru_cache(maxsize=1)

@@ -13,7 +13,7 @@ import pytest
 import sweeps
 from sweeps import SweepsError, engines
 from sweeps.code import pins
-from sweeps.engines.messages import Block
+from sweeps.engines import Block
 from sweeps.execution import brief, timing
 from sweeps.memo import index as memo
 from sweeps.project.sweep import resolve
@@ -74,7 +74,7 @@ trial = experiment(grid(x=[1.0, 2.0]), name="trial")(made(os.getpid()))
 def test_a_worker_refuses_what_lives_in_its_memory_and_is_another(project, tmp_path):
     (project / "experiments" / "trial.py").write_text(ENCLOSED)
     work = brief.elsewhere(resolve("trial"), tmp_path)
-    assert "the code of 'trial' is not what it was" in in_a_process_of_its_own(work).error
+    assert "the code of 'trial' is not what it was" in in_a_process_of_its_own(work).reason
 
 
 def test_a_job_is_made_ready_again_after_another_one_failed(edit, tmp_path, monkeypatch):
@@ -174,4 +174,4 @@ def test_workers_that_cannot_be_ready_say_why(project, alive, said):
         timing.parallel(resolve("unready"), np.arange(20), 2, project)
     assert not Path("begun").exists()
     assert not list(project.glob("*.seg"))
-    engines.end_processes()
+    engines.get("loky").close()

@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 
 import sweeps
 from sweeps import engines, experiment, grid
-from sweeps.engines.messages import Lost
+from sweeps.engines import Lost
+from sweeps.engines.serial import Serial
 from sweeps.errors import SweepsError
 from sweeps.execution import dispatch, scheduler
 from sweeps.execution.options import Options
@@ -143,7 +144,7 @@ def test_the_innocent_that_are_killed_beside_the_guilty_are_acquitted(
     # is guilty ends them all.
     losses = []
 
-    def engine(work, blocks, n_workers):
+    def carry(work, blocks, n_workers):
         out = list(itertools.islice(blocks, n_workers))
         flights = work.args[0].settings.flights
         at = {}
@@ -166,11 +167,12 @@ def test_the_innocent_that_are_killed_beside_the_guilty_are_acquitted(
         else:
             yield from map(work, out)
 
+    engine = Serial()
+    engine.n_workers, engine.carry = lambda given: given, carry
     made = experiment(grid(i=range(64)), name="tried")(lambda i: i)
     sweep = resolve(made, results=tmp_path_factory.mktemp("results"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engines, "get", lambda name: engine)
-        patch.setattr(engines, "is_in_process", lambda name: True)
         patch.setattr(scheduler, "_FIRST_BLOCK", 2 * n_at_once)
         report = run.execute(sweep, Options("scripted", n_workers=n_workers))
     assert (report.n_computed, report.n_failed) == (64 - len(guilty), len(guilty))
@@ -286,7 +288,7 @@ def test_a_run_that_cannot_begin_leaves_nothing_behind(project, monkeypatch, tmp
     [(3, 10, "loky", 3), (3, 2, "loky", 2), (8, 10, "serial", 1), (4, 0, "threads", 1)],
 )
 def test_workers_are_as_many_as_are_of_use(given, n_points, engine, expected):
-    assert dispatch.n_workers(given, n_points, engine) == expected
+    assert dispatch.n_workers(given, n_points, engines.get(engine)) == expected
 
 
 @pytest.mark.parametrize("engine", engines.NAMES)

@@ -6,7 +6,7 @@ import types
 import numpy as np
 import pytest
 
-from sweeps.engines.messages import Block, Receipt
+from sweeps.engines import Block, Receipt
 from sweeps.execution import forecast
 from sweeps.execution import scheduler as execution_scheduler
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeps.engines.messages import Block, Receipt
+from sweeps.engines import Block, Receipt
 from sweeps.execution.scheduler import BLOCK_S, MAX_BLOCK, Scheduler
 
 

@@ -97,7 +97,7 @@ def sweep(project):
     """Make the sweep of an experiment by its name."""
     (project / "experiments" / "ways.py").write_text(WAYS)
     yield resolve
-    engines.end_processes()
+    engines.get("loky").close()
 
 
 def calls():

@@ -82,7 +82,7 @@ def empty(x):
 def wave(project):
     (project / "experiments" / "wave.py").write_text(WAVE)
     yield project / "experiments" / "wave.py"
-    engines.end_processes()
+    engines.get("loky").close()
 
 
 def bench(sweeps, *arguments):

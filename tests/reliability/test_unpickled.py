@@ -47,10 +47,11 @@ ALLOWED = {
         "declaration/value_store.py",
         "joblib.Memory",
     ): "values of `cached`, the only pickles that outlive a run",
-    ("engines/local.py", "joblib.externals"): "imports",
-    ("engines/local.py", "joblib._parallel_backends"): "an import",
-    ("engines/local.py", "joblib.parallel"): "an import",
-    ("engines/local.py", "joblib.executor"): "an import",
+    ("engines/loky.py", "joblib.externals"): "imports",
+    ("engines/loky.py", "joblib._parallel_backends"): "an import",
+    ("engines/loky.py", "joblib.parallel"): "an import",
+    ("engines/pool.py", "joblib.parallel"): "an import",
+    ("engines/loky.py", "joblib.executor"): "an import",
     ("cli/commands/reproduce.py", "__import__"): "the debugger that PYTHONBREAKPOINT names",
 }
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweeps import experiment, grid, points, zipped
-from sweeps.engines.messages import Block
+from sweeps.engines import Block
 from sweeps.memo import index as memo
 from sweeps.signals import Interrupted
 from sweeps.spaces.key_maker import key_maker

@@ -77,7 +77,7 @@ def test_the_point_that_takes_too_much_is_named(leaky, name, at):
     assert f"in {name}" in failure.traceback
 
 
-@pytest.mark.parametrize("name", [n for n in engines.NAMES if engines.is_in_process(n)])
+@pytest.mark.parametrize("name", [n for n in engines.NAMES if not engines.get(n).isolates])
 def test_engines_that_cannot_enforce_it_say_so(project, name):
     made = experiment(grid(i=[1]), name="made")(lambda i: i)
     (warning,) = run.execute(resolve(made), Options(name, memory_limit="4G")).warnings

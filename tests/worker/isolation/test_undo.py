@@ -122,7 +122,7 @@ def experiments(project):
     return project
 
 
-IN_ORDER = [name for name in engines.NAMES if name != "threads"]
+IN_ORDER = [n for n in engines.NAMES if engines.get(n).isolates or engines.get(n).is_sequential]
 
 
 @pytest.mark.parametrize("engine", engines.NAMES)

@@ -1,26 +1,24 @@
-"""Engines for one machine: processes (loky), threads, and the caller itself."""
+"""The engine that computes in processes of this machine, which loky starts and joblib feeds."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import multiprocessing
 import os
 import signal
 import threading
-import warnings
 import weakref
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
-from sweeps.engines import guard, needs, start
-from sweeps.engines.messages import Lost, Receipt
+from sweeps.engines import Engine, Lost, Receipt, Refusal, Work, guard, pool, start
+from sweeps.errors import SweepsError
 from sweeps.signals import SIGNALS
 
 if TYPE_CHECKING:
     from joblib.parallel import ParallelBackendBase
 
-
-Work = Callable[[Any], Receipt]
 
 _POOLS: weakref.WeakSet[Any] = weakref.WeakSet()
 
@@ -29,40 +27,51 @@ _LOW_PRIORITY = 19
 _MAX_IDLE_S = 300  # as joblib's own workers
 
 
-def serial(work: Work, blocks: Iterator[Any], n_workers: int) -> Generator[Receipt | Lost]:
-    """Work through the blocks in the caller itself."""
-    for block in blocks:
-        yield work(block)
+class Loky(Engine):
+    """Shares the blocks among processes, so that a crash of the function does not end the run."""
 
+    isolates = True
+    shares_machine = True
+    is_sequential = False
 
-def threads(work: Work, blocks: Iterator[Any], n_workers: int) -> Generator[Receipt | Lost]:
-    """Share the blocks among threads, for functions that release the interpreter."""
-    from joblib import cpu_count
-    from threadpoolctl import threadpool_limits
+    def check(self) -> None:
+        """Refuse if this machine or this process cannot start processes."""
+        pool.check()
+        if multiprocessing.current_process().daemon:
+            raise SweepsError(
+                "this process is a worker of multiprocessing, which may start no processes of its "
+                f"own: run outside of its pool, {pool.INSTEAD}"
+            )
 
-    # Worker processes of joblib get the same bound; its threads do not.
-    with threadpool_limits(max(1, cpu_count() // n_workers)):
-        yield from _parallel("threading", work, blocks, n_workers)
+    def n_workers(self, given: int | None) -> int:
+        """Return as many as given, or one a core."""
+        return pool.n_workers(given)
 
+    def carry(
+        self, work: Work, blocks: Iterator[Any], n_workers: int
+    ) -> Generator[Receipt | Refusal | Lost]:
+        """Share the blocks; the death of a worker ends all, and is the last outcome."""
+        from multiprocessing import resource_tracker
 
-def loky(work: Work, blocks: Iterator[Any], n_workers: int) -> Generator[Receipt | Lost]:
-    """Share the blocks among processes, which a crash of the function cannot take along."""
-    from multiprocessing import resource_tracker
+        from joblib.externals.loky.backend import resource_tracker as loky_resource_tracker
+        from joblib.externals.loky.process_executor import BrokenProcessPool
 
-    from joblib.externals.loky.backend import resource_tracker as loky_resource_tracker
-    from joblib.externals.loky.process_executor import BrokenProcessPool
+        # They must outlive the workers, but ignore only SIGINT and SIGTERM by themselves. The start
+        # of one unblocks these two, so that workers are not started within the same bracket.
+        with _signals_held_back(), _quiet_trackers(), pool.explained():
+            for tracker in (resource_tracker, loky_resource_tracker):
+                tracker.ensure_running()
+        _let_pass(loky_resource_tracker)
+        backend = _backend(n_workers)
+        try:
+            with pool.explained(is_start=False):
+                yield from pool.carry(backend, work, blocks, n_workers, _starting())
+        except BrokenProcessPool as error:  # TerminatedWorkerError is one; it names no task
+            yield Lost(str(error))
 
-    # They must outlive the workers, but ignore only SIGINT and SIGTERM by themselves. The start of
-    # one unblocks these two, so that workers are not started within the same bracket.
-    with _signals_held_back(), _quiet_trackers(), needs.told():
-        for tracker in (resource_tracker, loky_resource_tracker):
-            tracker.ensure_running()
-    _let_pass(loky_resource_tracker)
-    try:
-        with needs.told(is_start=False):
-            yield from _parallel(_processes(n_workers), work, blocks, n_workers)
-    except BrokenProcessPool as error:  # TerminatedWorkerError is one; it names no task
-        yield Lost(str(error))
+    def close(self, *, wait: bool = True) -> None:
+        """End the processes by force."""
+        _end_processes(wait=wait)
 
 
 @contextlib.contextmanager
@@ -88,7 +97,7 @@ def _let_pass(tracker: Any) -> None:
             os.setpriority(os.PRIO_PROCESS, pid, _LOW_PRIORITY)
 
 
-def _processes(n_workers: int) -> ParallelBackendBase:
+def _backend(n_workers: int) -> ParallelBackendBase:
     """Make a backend of processes that end with this one from their start on.
 
     One that waits for its first block would stay for minutes, and keep stdout and stderr open. A
@@ -134,16 +143,23 @@ def _processes(n_workers: int) -> ParallelBackendBase:
     return Backend()
 
 
-def _start_feeding(pool: Any) -> None:
-    """Start the thread that feeds the workers of a pool here, where it is heard if it cannot.
+def _start_feeding(executor: Any) -> None:
+    """Start the thread that feeds the workers here, so that an error reaches the caller.
 
-    loky starts it with the first block, in another thread, which dies of that: joblib would wait
-    for ever.
+    loky starts it with the first block, in another thread, which dies of the error: joblib would
+    wait for ever.
     """
-    queue = pool._call_queue
+    queue = executor._call_queue
     with queue._notempty:
         if queue._thread is None:
             queue._start_thread()
+
+
+@contextlib.contextmanager
+def _starting() -> Iterator[None]:
+    with _signals_held_back():
+        yield
+    _kill_at_exit()
 
 
 @functools.cache
@@ -153,41 +169,13 @@ def _kill_at_exit() -> None:
     Exit handlers come too late for that: loky waits for its workers before, in a handler of this
     kind that it registers with its first worker; the last one registered is called first.
     """
-    threading._register_atexit(end_processes)  # type: ignore[attr-defined]
+    threading._register_atexit(_end_processes)  # type: ignore[attr-defined]
 
 
-def end_processes(*, wait: bool = True) -> None:
-    """End by force the worker processes that wait for blocks; the next round starts new ones."""
-    for pool in list(_POOLS):
-        pool.shutdown(wait=wait, kill_workers=True)
-
-
-def _parallel(
-    backend: str | ParallelBackendBase, work: Work, blocks: Iterator[Any], n_workers: int
-) -> Generator[Receipt | Lost]:
-    from joblib import Parallel, delayed
-
-    # With n_jobs=1 joblib leaves the backend out and calls the function here, where a crash would
-    # be ours. Two threads that get one block at a time are one worker.
-    parallel = Parallel(
-        n_jobs=max(2, n_workers),
-        backend=backend,
-        return_as="generator_unordered",
-        batch_size=1,
-        pre_dispatch=1 if n_workers == 1 else 2 * n_workers,
-    )
-    held_back = contextlib.nullcontext() if backend == "threading" else _signals_held_back()
-    with held_back, needs.told():
-        outcomes = parallel(delayed(work)(block) for block in blocks)
-    if _POOLS:
-        _kill_at_exit()
-    try:
-        for outcome in outcomes:  # noqa: UP028 - `yield from` would close it outside of here
-            yield outcome
-    finally:
-        with warnings.catch_warnings():  # joblib advises not to leave blocks under way
-            warnings.simplefilter("ignore", UserWarning)
-            outcomes.close()
+def _end_processes(*, wait: bool = True) -> None:
+    """End by force the worker processes that wait for blocks."""
+    for processes in list(_POOLS):
+        processes.shutdown(wait=wait, kill_workers=True)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from sweeps import engines
-from sweeps.engines import needs
+from sweeps.engines import pool
 
 pytestmark = pytest.mark.usefixtures("children_that_look")
 
@@ -107,13 +107,13 @@ def test_a_start_that_fails_says_which_limit_it_is(
 
 def test_other_errors_keep_their_own_words():
     for error in (FileNotFoundError(2, "No such file", "a.h5"), RuntimeError("no")):
-        with pytest.raises(type(error)), needs.told():
+        with pytest.raises(type(error)), pool.explained():
             raise error
 
 
 def test_serial_needs_nothing(monkeypatch):
     refuse_semaphores(monkeypatch, errno.ENOSPC)
-    engines.check("serial")
+    engines.get("serial").check()
 
 
 @pytest.mark.parametrize("mounted", ["ro", "size=4k", "size=20k"])

@@ -1,0 +1,38 @@
+"""The engine that computes in threads of the run's process."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from typing import Any
+
+from sweeps.engines import Engine, Receipt, Refusal, Work, pool
+
+
+class Threads(Engine):
+    """Shares the blocks among threads, for functions that release the interpreter."""
+
+    isolates = False
+    shares_machine = True
+    is_sequential = False
+
+    def check(self) -> None:
+        """Refuse if joblib would use no threads."""
+        # They set KMP_* in the environment when they are imported, which no point has done.
+        import joblib  # noqa: F401
+        import threadpoolctl  # noqa: F401
+
+        pool.check()
+
+    def n_workers(self, given: int | None) -> int:
+        """Return as many as given, or one a core."""
+        return pool.n_workers(given)
+
+    def carry(
+        self, work: Work, blocks: Iterator[Any], n_workers: int
+    ) -> Generator[Receipt | Refusal]:
+        """Share the blocks, and the cores that linear algebra uses."""
+        from threadpoolctl import threadpool_limits
+
+        # Worker processes of joblib get the same bound; its threads do not.
+        with threadpool_limits(max(1, pool.n_workers(None) // n_workers)):
+            yield from pool.carry("threading", work, blocks, n_workers)
