@@ -55,7 +55,8 @@ def compute(
         Attributes of the results file as it was when the run began.
     """
     started = provenance.now()
-    adopt.adopt(sweep, held)
+    if held or sweep.output is not None:  # a results file is there
+        adopt.adopt(sweep, held)
     with contextlib.ExitStack() as stack:
         # Before looking into the memo: what others finish from now on is known to be theirs.
         # So does who claims nothing say that it lives: nobody is to clean up under it.
@@ -94,7 +95,7 @@ def compute(
         n_begun = tally.n_computed + tally.n_failed
         leak = leaks.warning(sweep, _joined(positions), tally.busy_s, n_begun, tally.traces)
     # values that do not fit those of the first point are neither reused nor computed, but failed
-    shrunk = filter(None, [known_points.shrunk(held, sweep, gathered)])
+    shrunk = filter(None, [known_points.shrunk(held, sweep, gathered)] if held else [])
     refused_now = min(gathered.n_refused, tally.n_computed)
     refused_before = gathered.n_refused - refused_now
     n_computed, n_reused = tally.n_computed - refused_now, todo.n_reused - refused_before

@@ -13,8 +13,8 @@ import numpy.typing as npt
 from sweeps.declaration import signature
 from sweeps.declaration.override_values import Choice, Draw, Interval
 from sweeps.errors import DeclarationError, SweepsError, unknown
-from sweeps.memo import acceptance, lookup
 from sweeps.memo import index as memo
+from sweeps.memo import listing, lookup
 from sweeps.memo.acceptance import NO_SHIFT, Shift
 from sweeps.project.sweep import Sweep
 from sweeps.spaces import key_maker, keys, values
@@ -56,7 +56,7 @@ def listed(sweep: Sweep, shift: Shift = NO_SHIFT) -> list[Earlier]:
     """
     key_maker.check(sweep.experiment)
     is_known = entries(sweep, memo.scan(sweep.memo)) >= 0
-    accepted = {source.folder for source in acceptance.sources(sweep.memo)}
+    accepted = {source.folder for source in listing.sources(sweep.memo)}
     found = [_look(sweep, is_known, folder, shift, accepted) for folder in files.beside(sweep.memo)]
     return sorted(filter(None, found), key=lambda e: e.computed_ns, reverse=True)
 

@@ -51,56 +51,6 @@ class Acceptance:
     shift: Shift = NO_SHIFT
 
 
-@dataclasses.dataclass(frozen=True)
-class Source:
-    """A memo folder whose segments count for some code.
-
-    Attributes
-    ----------
-    chain : tuple of Acceptance
-        From that code back to this folder; empty for its own.
-    """
-
-    folder: Path
-    chain: tuple[Acceptance, ...] = ()
-
-    @property
-    def shift(self) -> Shift:
-        """What the keys in this folder gain."""
-        first, second = zip(NO_SHIFT, *(each.shift for each in self.chain), strict=True)
-        return sum(first) % 2**64, sum(second) % 2**64
-
-    @property
-    def prefix(self) -> str:
-        """What tells its segments from those of other sources, and from the same shifted."""
-        if not self.chain:
-            return ""
-        shift = self.shift
-        return f"{self.folder.name}{'+{:x},{:x}'.format(*shift) if any(shift) else ''}/"
-
-
-def sources(place: Path) -> tuple[Source, ...]:
-    """List the folders whose segments count in a memo folder: itself, then what it accepts.
-
-    What accepted code had accepted counts as well, behind it, for as long as that is not taken
-    back.
-
-    Raises
-    ------
-    StorageError
-        Where an acceptance cannot be read.
-    """
-    found = [Source(place)]
-    seen = {place.name}
-    for source in found:  # grows meanwhile: breadth first
-        for each in accepted(source.folder):
-            if each.fingerprint not in seen:
-                seen.add(each.fingerprint)
-                folder = place.parent / each.fingerprint
-                found.append(Source(folder, (*source.chain, each)))
-    return tuple(found)
-
-
 def accepted(place: Path) -> list[Acceptance]:
     """List what a memo folder accepts itself, the latest first."""
     try:

@@ -49,13 +49,13 @@ def extents(
         offset = dataset.id.get_offset()
     header = part.variables[number]
     stored, _ = hdf5.storage(header.dtype)
-    n_dims = 1 if part.places is None else len(part.places.sizes)
+    n_dims = 1 if part.spots is None else len(part.spots.sizes)
     if offset is None or dataset.dtype != stored or dataset.shape[n_dims:] != header.shape:
         return
     point_bytes = stored.itemsize * int(np.prod(header.shape))
     runs: Iterable[tuple[int, int]] = [(rows.start, rows.stop)]
-    if part.places is not None:
-        runs = results_segment.runs(part.places.runs, rows.start, rows.stop)
+    if part.spots is not None:
+        runs = results_segment.runs(part.spots.runs, rows.start, rows.stop)
     for start, stop in runs:
         yield Extent(part.path, offset + start * point_bytes, (stop - start) * point_bytes)
 

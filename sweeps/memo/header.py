@@ -60,25 +60,31 @@ def keys(group: h5py.Group) -> Keys | Factors:
 
 def headers(group: h5py.Group) -> tuple[Header, ...]:
     """Read the forms of the variables of a part."""
-    described = json.loads(group.attrs["variables"])
-    return tuple(_header(group, i, each) for i, each in enumerate(described))
+    said = json.loads(group.attrs["variables"])
+    return tuple(_header(each, *_lengths(group, i, each)) for i, each in enumerate(said))
 
 
-def _header(group: h5py.Group, i: int, described: Mapping[str, Any]) -> Header:
-    counts = np.asarray(group[f"counts/{i}"][()]) if described["free"] else None
-    if counts is not None:
-        shape: Sequence[int] = (int(counts.max(initial=0)),)
-    elif "shape" in described:
-        shape = described["shape"]
-    else:  # of a segment from before outlines
-        shape = group[f"values/{i}"].shape[1:]
+def _lengths(
+    group: h5py.Group, i: int, said: Mapping[str, Any]
+) -> tuple[Sequence[int], npt.NDArray[np.int64] | None]:
+    """Read the shape of a variable, and the counts of one whose length is free."""
+    if said["free"]:
+        counts = np.asarray(group[f"counts/{i}"][()])
+        return (int(counts.max(initial=0)),), counts
+    # Segments from before outlines do not say the shape.
+    return said["shape"] if "shape" in said else group[f"values/{i}"].shape[1:], None
+
+
+def _header(
+    said: Mapping[str, Any], shape: Sequence[int], counts: npt.NDArray[np.int64] | None = None
+) -> Header:
     return Header(
-        described["name"],
-        np.dtype(described["dtype"]),
-        tuple(described["dims"]),
+        said["name"],
+        np.dtype(said["dtype"]),
+        tuple(said["dims"]),
         tuple(map(int, shape)),
         counts,
-        described["attrs"],
+        said["attrs"],
     )
 
 
@@ -185,12 +191,7 @@ def described(headers: Iterable[Header]) -> str:
 @functools.lru_cache
 def _headers(variables: str) -> tuple[Header, ...]:
     """Read what `described` said; the segments of an experiment mostly say the same."""
-    return tuple(
-        Header(
-            d["name"], np.dtype(d["dtype"]), tuple(d["dims"]), tuple(d["shape"]), None, d["attrs"]
-        )
-        for d in json.loads(variables)
-    )
+    return tuple(_header(each, each["shape"]) for each in json.loads(variables))
 
 
 def _is_plain(part: Part) -> bool:

@@ -82,6 +82,10 @@ class Index:
         sizes = [len(part) for part in self.parts]
         return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
 
+    def part_of(self, entries: npt.ArrayLike) -> npt.NDArray[np.int64]:
+        """Number of the part of each entry; -1 where there is none."""
+        return np.asarray(np.searchsorted(self.starts, entries, side="right") - 1)
+
     @functools.cached_property
     def _sorted(self) -> tuple[keys.Keys, npt.NDArray[np.int64]]:
         return _sort([part.keys for part in self.parts])
@@ -162,7 +166,7 @@ def scan(place: Path, before: Index | None = None, *, sets_aside: bool = False) 
     known = dict(before.segments) if before is not None else {}
     bad: list[Path] = []
     segments: dict[str, Segment] = {}
-    for rank, source in enumerate(acceptance.sources(place)):
+    for rank, source in enumerate(listing.sources(place)):
         if sets_aside:
             give_back(source.folder)
         segments |= _scan(source, rank, known, bad, sets_aside=sets_aside)
@@ -210,7 +214,7 @@ def open_failures(index: Index, segments: Iterable[Segment]) -> list[Failure]:
 
 
 def _scan(
-    source: acceptance.Source,
+    source: listing.Source,
     rank: int,
     known: dict[str, Segment],
     bad: list[Path],

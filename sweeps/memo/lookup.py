@@ -71,7 +71,7 @@ def _match_keys(maker: KeyMaker, index: memo.Index) -> Matched:
 
 def _first_points(index: memo.Index, found: Entries, positions: Entries) -> dict[int, int]:
     done = np.flatnonzero(found >= 0)
-    parts = np.searchsorted(index.starts, found[done], side="right") - 1
+    parts = index.part_of(found[done])
     numbers, at = np.unique(parts, return_index=True)
     return dict(zip(numbers.tolist(), positions[done[at]].tolist(), strict=True))
 

@@ -145,8 +145,8 @@ def rows_of(part: Part, rows: Array) -> Part:
         if v.counts is None:
             values = v.values[rows]
         else:
-            pieces = np.split(v.values, np.cumsum(v.counts)[:-1])
-            values = np.concatenate([pieces[row] for row in rows.tolist()])
+            span, within = segment.spans(v.counts, rows)
+            values = v.values[span][within]
         counts = None if v.counts is None else v.counts[rows]
         variables.append(Variable(v.name, values, v.dims, counts, v.attrs))
     return Part(written(part.keys)[rows], part.elapsed[rows], tuple(variables), part.coordinates)

@@ -43,7 +43,7 @@ Slab = tuple[Array, Array | None]
 _Piece = tuple[segment.StoredPart, Any, Rows]
 
 
-class Reader:
+class SlabReader:
     """Reads outputs of the points of a space.
 
     Parameters
@@ -194,7 +194,7 @@ class Reader:
         if _RUN * len(breaks) < len(entries):
             yield from self._runs(entries, [0, *breaks.tolist(), len(entries)])
             return
-        numbers = np.searchsorted(self._index.starts, entries, side="right") - 1
+        numbers = self._index.part_of(entries)
         for number, at in grouped(numbers):
             if number >= 0:
                 rows = entries[at] - self._index.starts[number]
@@ -209,7 +209,7 @@ class Reader:
             first = int(entries[start])
             if first < 0:
                 continue
-            number = int(np.searchsorted(starts, first, side="right")) - 1
+            number = int(self._index.part_of(first))
             while start < stop:  # a run may go on in the next part
                 row = first - int(starts[number])
                 n = min(stop - start, int(starts[number + 1]) - first)
@@ -250,13 +250,8 @@ class Reader:
 
     def _flat(self, part: segment.StoredPart, number: int, counts: Array, rows: Rows) -> Array:
         """Values of a free length at some rows of a part, one row after another."""
-        ends = np.cumsum(counts)
-        first = (ends - counts)[rows]
-        low, high = int(first.min()), int(ends[rows].max())
-        found = segment.read(part, number, self._file(part.path), slice(low, high))
-        own = counts[rows]
-        within = np.arange(own.sum()) - np.repeat(np.cumsum(own) - own, own)
-        return np.asarray(found[np.repeat(first - low, own) + within])
+        span, within = segment.spans(counts, rows)
+        return np.asarray(segment.read(part, number, self._file(part.path), span)[within])
 
     def _file(self, path: Path) -> h5py.File:
         if path in self._open:
@@ -291,17 +286,17 @@ def values_at(index: memo.Index, entry: int) -> dict[str, Array]:
     MergedAwayError
         Where another run merged them into another segment since the index was made.
     """
-    number = int(np.searchsorted(index.starts, entry, side="right")) - 1
+    number = int(index.part_of(entry))
     part, row = index.parts[number], entry - int(index.starts[number])
     found = {}
     with segment.open_hdf5(part.path) as file:
         for i, header in enumerate(part.variables):
+            own = slice(row, row + 1)
             if header.counts is None:
-                found[header.name] = segment.read(part, i, file, slice(row, row + 1))[0, ...]
+                found[header.name] = segment.read(part, i, file, own)[0, ...]
             else:
-                end = int(header.counts[: row + 1].sum())
-                own = slice(end - int(header.counts[row]), end)
-                found[header.name] = segment.read(part, i, file, own)
+                span, _ = segment.spans(header.counts, own)
+                found[header.name] = segment.read(part, i, file, span)
     return found | {c.name: c.values for c in part.coordinates}
 
 

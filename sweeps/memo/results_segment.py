@@ -31,7 +31,7 @@ _WASTE = 2
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Places:
+class Spots:
     """Where the values of a part are.
 
     Attributes
@@ -56,7 +56,7 @@ class KeptPart:
     keys: Keys | Factors
     variables: tuple[Header, ...]
     coordinates: tuple[Variable, ...]
-    places: Places
+    spots: Spots
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -99,8 +99,8 @@ def write(file: h5py.File, put: Put, kept: Kept) -> None:
     for number, part in enumerate(kept.parts):
         own = group.create_group(f"part{number}", track_order=True)
         memo_header.write(own, put, part.keys, part.variables, part.coordinates)
-        own.attrs["datasets"] = json.dumps(part.places.datasets)
-        put(own, "runs", part.places.runs)
+        own.attrs["datasets"] = json.dumps(part.spots.datasets)
+        put(own, "runs", part.spots.runs)
     for each in (group, *group.values()):
         for name, value in each.attrs.items():
             if isinstance(value, str):
@@ -139,45 +139,45 @@ def origin(file: h5py.File) -> tuple[int, tuple[str, ...], tuple[str, ...]]:
 
 
 def _part(group: h5py.Group, sizes: tuple[int, ...]) -> KeptPart:
-    places = Places(sizes, group["runs"][()], tuple(json.loads(group.attrs["datasets"])))
+    spots = Spots(sizes, group["runs"][()], tuple(json.loads(group.attrs["datasets"])))
     return KeptPart(
-        memo_header.keys(group), memo_header.headers(group), memo_header.coordinates(group), places
+        memo_header.keys(group), memo_header.headers(group), memo_header.coordinates(group), spots
     )
 
 
-def elapsed(file: h5py.File, places: Places) -> npt.NDArray[np.float32]:
+def elapsed(file: h5py.File, spots: Spots) -> npt.NDArray[np.float32]:
     """Read the seconds that the points of a part took, shape (n,)."""
     taken: npt.NDArray[np.float32] = file[GROUP]["elapsed"][()].reshape(-1)
-    return np.concatenate([taken[:0], *(taken[a:b] for a, b in places.runs.tolist())])
+    return np.concatenate([taken[:0], *(taken[a:b] for a, b in spots.runs.tolist())])
 
 
-def read(file: h5py.File, places: Places, number: int, header: Header, rows: slice | None) -> Array:
+def read(file: h5py.File, spots: Spots, number: int, header: Header, rows: slice | None) -> Array:
     """Read values of a variable, as `segment.read` does."""
-    dataset = file[places.datasets[number]]
-    lengths = places.runs[:, 1] - places.runs[:, 0]
+    dataset = file[spots.datasets[number]]
+    lengths = spots.runs[:, 1] - spots.runs[:, 0]
     counts = header.counts
     if counts is None:
         start, stop = (0, int(lengths.sum())) if rows is None else (rows.start, rows.stop)
-        return _points(dataset, places, header, start, stop)
+        return _points(dataset, spots, header, start, stop)
     ends = np.cumsum(counts)
     start, stop = (0, int(ends[-1])) if rows is None else (rows.start, rows.stop)
     first = int(np.searchsorted(ends, start, side="right"))
     last = int(np.searchsorted(ends, stop, side="left")) + 1
-    padded = _points(dataset, places, header, first, last)
+    padded = _points(dataset, spots, header, first, last)
     flat = padded[np.arange(padded.shape[1]) < counts[first:last, np.newaxis]]
     skipped = int(ends[first] - counts[first]) if first < len(ends) else 0
     return np.asarray(flat[start - skipped : stop - skipped])
 
 
-def _points(dataset: h5py.Dataset, places: Places, header: Header, start: int, stop: int) -> Array:
+def _points(dataset: h5py.Dataset, spots: Spots, header: Header, start: int, stop: int) -> Array:
     """Values of the points `start` to `stop` of a part, shape (n, *own shape)."""
     if 0 in header.shape or start >= stop:
         return np.empty((max(stop - start, 0), *header.shape), header.dtype)
-    own = list(runs(places.runs, start, stop))
+    own = list(runs(spots.runs, start, stop))
     low, high = own[0][0], own[-1][1]
     if high - low > _WASTE * (stop - start):
-        return np.concatenate([_span(dataset, places.sizes, header, a, b) for a, b in own])
-    found = _span(dataset, places.sizes, header, low, high)
+        return np.concatenate([_span(dataset, spots.sizes, header, a, b) for a, b in own])
+    found = _span(dataset, spots.sizes, header, low, high)
     if high - low == stop - start:
         return found
     return np.concatenate([found[a - low : b - low] for a, b in own])

@@ -39,7 +39,7 @@ class StoredPart:
 
     Attributes
     ----------
-    places : Places or None
+    spots : Spots or None
         Where in a results file the values are, of a part that is in one.
     """
 
@@ -49,7 +49,7 @@ class StoredPart:
     elapsed: npt.NDArray[np.float32]
     variables: tuple[Header, ...]
     coordinates: tuple[Variable, ...]
-    places: results_segment.Places | None = None
+    spots: results_segment.Spots | None = None
 
     def __len__(self) -> int:
         return len(self.stored_keys)
@@ -252,8 +252,8 @@ def _landed(path: Path, n_bytes: int, file: h5py.File, fingerprint: str) -> Segm
         raise ValueError(found.fingerprint)
     parts = tuple(
         StoredPart(
-            *(path, "/", each.keys, results_segment.elapsed(file, each.places)),
-            *(each.variables, each.coordinates, each.places),
+            *(path, "/", each.keys, results_segment.elapsed(file, each.spots)),
+            *(each.variables, each.coordinates, each.spots),
         )
         for each in found.parts
     )
@@ -283,15 +283,39 @@ def read(part: StoredPart, number: int, file: h5py.File, rows: slice | None = No
     Values of a free length come as they are stored, one point after another.
     """
     with reading(part.path):
-        if part.places is not None:
-            return results_segment.read(file, part.places, number, part.variables[number], rows)
+        if part.spots is not None:
+            return results_segment.read(file, part.spots, number, part.variables[number], rows)
         return hdf5.decode(dataset(part, number, file), () if rows is None else rows)
+
+
+def spans(
+    counts: npt.NDArray[np.int64], rows: npt.NDArray[np.int64] | slice
+) -> tuple[slice, npt.NDArray[np.int64]]:
+    """Find the values of a free length of some points among those of all.
+
+    Returns
+    -------
+    span : slice
+        From the first of them to the last.
+    within : numpy.ndarray
+        Where they are in the span, one point after another.
+
+    Examples
+    --------
+    >>> spans(np.array([2, 1, 3]), np.array([2, 0]))
+    (slice(0, 6, None), array([3, 4, 5, 0, 1]))
+    """
+    own = counts[rows]
+    first = (np.cumsum(counts) - counts)[rows]
+    low, high = int(first.min()), int((first + own).max())
+    places = np.arange(own.sum()) - np.repeat(np.cumsum(own) - own, own)
+    return slice(low, high), np.repeat(first - low, own) + places
 
 
 def dataset(part: StoredPart, number: int, file: h5py.File) -> h5py.Dataset:
     """Get the dataset that has the values of the variable `number` of a part."""
-    if part.places is not None:
-        return file[part.places.datasets[number]]
+    if part.spots is not None:
+        return file[part.spots.datasets[number]]
     return file[f"{part.group}/values/{number}"]
 
 

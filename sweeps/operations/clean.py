@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sweeps.declaration import cached as declaration_cached
 from sweeps.errors import StorageError
-from sweeps.memo import acceptance, claims, listing, segment
+from sweeps.memo import claims, listing, segment
 from sweeps.project.sweep import Sweep
 from sweeps.storage import disk, files, seal
 
@@ -72,7 +72,7 @@ def _remove(path: Path) -> bool:
 
 
 def _unneeded(sweep: Sweep) -> list[Path]:
-    needed = {source.folder for source in acceptance.sources(sweep.memo)}
+    needed = {source.folder for source in listing.sources(sweep.memo)}
     return [p for p in files.beside(sweep.memo) if p not in needed]
 
 

@@ -247,7 +247,7 @@ class _Pairs:
 
     def _variables(self) -> Iterator[tuple[Array, dict[str, Variable], dict[str, Variable]]]:
         """Outputs of points that are together in one part of both memos."""
-        part = [self._parts(self.then, self.then_entries), self._parts(self.now, self.now_entries)]
+        part = [self.then.part_of(self.then_entries), self.now.part_of(self.now_entries)]
         both = part[0] * (len(self.now.parts) + 1) + part[1]
         for _, at in reader.grouped(both):
             places = np.arange(len(self.positions))[at]
@@ -257,10 +257,6 @@ class _Pairs:
                 self._read(self.then, int(part[0][first]), self.then_entries[places]),
                 self._read(self.now, int(part[1][first]), self.now_entries[places]),
             )
-
-    @staticmethod
-    def _parts(index: memo.Index, entries: Entries) -> npt.NDArray[np.int64]:
-        return np.searchsorted(index.starts, entries, side="right") - 1
 
     def _read(self, index: memo.Index, part: int, entries: Entries) -> dict[str, Variable]:
         """Outputs of some points of a part, under the names that they have in the results file."""

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sweeps.memo import index as memo
-from sweeps.memo.results_segment import Kept, KeptPart, Places
+from sweeps.memo.results_segment import Kept, KeptPart, Spots
 from sweeps.memo.segment import Segment
 from sweeps.outputs import unnamed
 from sweeps.outputs.failures import Failure
@@ -138,7 +138,7 @@ def _parts(
     if np.unique(form_of[list(gathered.parts)]).size == 1:  # as most are: 10^7 take 0.3 s else
         found = np.where(entries >= 0, form_of[gathered.parts[0]], -1)
     else:
-        found = form_of[np.searchsorted(gathered.index.starts, entries, side="right") - 1]
+        found = form_of[gathered.index.part_of(entries)]
     n_others = int(np.count_nonzero((found < 0) & (entries >= 0)))
     runs = _runs(gathered, found, len(forms))
     parts = (_part(gathered, maker, f, own) for f, own in zip(forms, runs, strict=True) if len(own))
@@ -193,8 +193,8 @@ def _part(gathered: Gathered, maker: KeyMaker, own: _Form, runs: Runs) -> KeptPa
         h if h.counts is None else _counted(gathered, own, i, runs)
         for i, h in enumerate(own.variables)
     )
-    places = Places(tuple(gathered.experiment.space.sizes.values()), runs, own.datasets)
-    return KeptPart(_keys(maker, runs), variables, own.coordinates, places)
+    spots = Spots(tuple(gathered.experiment.space.sizes.values()), runs, own.datasets)
+    return KeptPart(_keys(maker, runs), variables, own.coordinates, spots)
 
 
 def _keys(maker: KeyMaker, runs: Runs) -> Keys | Factors:

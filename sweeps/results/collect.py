@@ -16,7 +16,7 @@ from sweeps import text
 from sweeps.declaration.experiment import Experiment
 from sweeps.memo import copy, lookup
 from sweeps.memo import index as memo
-from sweeps.memo.reader import Reader
+from sweeps.memo.reader import SlabReader
 from sweeps.memo.results_segment import Kept
 from sweeps.outputs import failures as outputs_failures
 from sweeps.outputs import misfits as outputs_misfits
@@ -130,7 +130,7 @@ def _agree(
     ragged = _padded(agreement)
     if not ragged:
         return agreement
-    part_of = np.searchsorted(index.starts, entries[entries >= 0], side="right") - 1
+    part_of = index.part_of(entries[entries >= 0])
     n_points = np.bincount(part_of, minlength=len(index.parts))
     used = dict.fromkeys(ragged, 0)
     for part, (headers, _) in zip(in_order, forms, strict=True):
@@ -248,7 +248,7 @@ def _refuse(
         parts[number][0]: outputs_misfits.reason(experiment, misfit, [at for _, at in parts])
         for number, misfit in agreement.refused.items()
     }
-    part_of = np.searchsorted(index.starts, entries, side="right") - 1
+    part_of = index.part_of(entries)
     at = np.flatnonzero(np.isin(part_of, list(reasons)))
     failures = {}
     for position, part in zip(at.tolist(), part_of[at].tolist(), strict=True):
@@ -268,7 +268,7 @@ def sheet(
     coordinates = list(_coordinates(gathered, units))
     with contextlib.ExitStack() as stack:
         name = gathered.experiment.name
-        reader = Reader(
+        reader = SlabReader(
             index, gathered.entries, gathered.parts, nameless=name, left_out=gathered.left_out
         )
         stack.callback(reader.close)
@@ -342,7 +342,9 @@ def _failures(failures: Mapping[int, Failure]) -> Failures:
     )
 
 
-def _outputs(reader: Reader, agreed: schema.Agreed, units: Mapping[str, str]) -> Iterator[Output]:
+def _outputs(
+    reader: SlabReader, agreed: schema.Agreed, units: Mapping[str, str]
+) -> Iterator[Output]:
     holes = reader.has_holes(agreed.name)
     extents = [] if holes or agreed.is_ragged else reader.extents(agreed)
     yield Output(

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sweeps.declaration.experiment import Experiment
-from sweeps.memo import acceptance, listing, lookup, swept_spaces
 from sweeps.memo import index as memo
+from sweeps.memo import listing, lookup, swept_spaces
 from sweeps.memo.swept_spaces import Visited
 from sweeps.project.sweep import Sweep
 from sweeps.results.collect import Gathered
@@ -146,7 +146,7 @@ def _elements(made: Experiment) -> swept_spaces.Elements:
 def _visited(sweep: Sweep) -> Iterator[Visited]:
     """Read the spaces that runs of this code, and of code that is accepted, have swept."""
     now = _elements(sweep.experiment)
-    for source in acceptance.sources(sweep.memo):
+    for source in listing.sources(sweep.memo):
         for layout in swept_spaces.layouts(source.folder):
             found = swept_spaces.read(source.folder, layout, now)
             if found is not None:

@@ -14,8 +14,8 @@ import numpy as np
 
 from sweeps.code import provenance
 from sweeps.errors import StorageError, SummaryError
-from sweeps.memo import acceptance, listing, merge, record
 from sweeps.memo import index as memo
+from sweeps.memo import listing, merge, record
 from sweeps.memo.segment import MergedAwayError
 from sweeps.project.sweep import Sweep
 from sweeps.results import absorb, collect, contents, write
@@ -65,7 +65,8 @@ def refresh(sweep: Sweep, before: memo.Index, started: str, *, is_last: bool = F
         try:
             scanned = memo.scan(sweep.memo, before, sets_aside=True)
             bad |= set(scanned.bad) - known_bad
-            index = before = merge.merge(scanned)
+            is_long = len(scanned.segments) >= merge.N_SMALL
+            index = before = merge.merge(scanned) if is_long else scanned
             gathered = collect.gather(sweep.experiment, sweep.keys, index)
             names = tuple(sorted(index.segments))
             state = _fresh_state(sweep, names, is_last=is_last)
@@ -232,11 +233,11 @@ def _n_known(gathered: collect.Gathered) -> int:
 
 def _accepted(sweep: Sweep, gathered: collect.Gathered) -> Iterator[dict[str, Any]]:
     """Say which values are of earlier code, on whose word, and what that code was."""
-    sources = acceptance.sources(sweep.memo)[1:]
+    sources = listing.sources(sweep.memo)[1:]
     if not sources:  # counting takes a while
         return
     index = gathered.index
-    numbers = np.searchsorted(index.starts, gathered.entries, side="right") - 1
+    numbers = index.part_of(gathered.entries)
     counts = np.bincount(numbers[numbers >= 0], minlength=len(index.parts))
     for source in sources:
         own = [n for n, part in enumerate(index.parts) if part.path.parent == source.folder]

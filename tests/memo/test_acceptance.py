@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from sweeps.errors import StorageError
 from sweeps.memo import acceptance, listing
 from sweeps.memo import index as memo
-from sweeps.memo.acceptance import Acceptance, Source
+from sweeps.memo.acceptance import Acceptance
+from sweeps.memo.listing import Source
 from sweeps.outputs.failures import Failure
 from sweeps.outputs.types import Part, Variable
 from sweeps.spaces import keys
@@ -35,12 +36,12 @@ def found(folder, *wanted):
     """What a memo has of keys: the folders of the values, None where it has none."""
     index = memo.scan(folder)
     entries = index.find(np.array(wanted, dtype=np.uint64).reshape(-1, 2))
-    numbers = np.searchsorted(index.starts, entries, side="right") - 1
+    numbers = index.part_of(entries)
     return [index.parts[n].path.parent.name if n >= 0 else None for n in numbers]
 
 
 def test_a_folder_that_accepts_nothing_is_its_only_source(tmp_path):
-    assert acceptance.sources(tmp_path / "a") == (Source(tmp_path / "a"),)
+    assert listing.sources(tmp_path / "a") == (Source(tmp_path / "a"),)
     assert acceptance.accepted(tmp_path / "a") == []
 
 
@@ -85,7 +86,7 @@ def test_acceptances_reach_on_until_one_of_them_is_taken_back(tmp_path):
     commit(c, {1: 1.0})
     acceptance.accept(b, said("c", (1, 2)))
     acceptance.accept(a, said("b", (2**64 - 1, 5)))
-    assert [source.folder.name for source in acceptance.sources(a)] == ["a", "b", "c"]
+    assert [source.folder.name for source in listing.sources(a)] == ["a", "b", "c"]
     assert found(a, (1 + 1 - 1, 1 + 2 + 5)) == ["c"]
     acceptance.take_back(b, "c")
     assert found(a, (1, 8)) == [None]
@@ -97,7 +98,7 @@ def test_circles_end(tmp_path):
     commit(b, {1: 2.0}, created_ns=2)
     acceptance.accept(a, said("b"))
     acceptance.accept(b, said("a"))
-    assert [s.folder.name for s in acceptance.sources(b)] == ["b", "a"]
+    assert [s.folder.name for s in listing.sources(b)] == ["b", "a"]
     assert (found(a, (1, 1)), found(b, (1, 1))) == (["a"], ["b"])
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sweeps.memo import index as memo
 from sweeps.memo import reader as memo_reader
-from sweeps.memo.reader import Reader, grouped
+from sweeps.memo.reader import SlabReader, grouped
 from sweeps.outputs import schema
 from sweeps.outputs.types import Part, Variable
 from tests.sizes import examples
@@ -30,7 +30,7 @@ def reader_of(folder, order, cuts, values, counts=None):
         memo.commit(folder, [Part(keys[at], np.zeros(len(at), np.float32), (variable,))], (), age)
     index = memo.scan(folder)
     agreed = schema.agree([(p.variables, p.coordinates) for p in index.parts], ()).outputs["y"]
-    return Reader(index, index.find(keys), range(len(index.parts)), "f"), agreed
+    return SlabReader(index, index.find(keys), range(len(index.parts)), "f"), agreed
 
 
 ORDERS = st.permutations(range(N)).map(np.array) | st.just(np.arange(N)[::-1])
@@ -86,7 +86,7 @@ def test_points_that_are_not_there_are_missing(run, order, cuts, slab, holes, tm
     reader, agreed = reader_of(tmp_path_factory.mktemp("memo"), order, cuts, values)
     entries = reader._entries.copy()
     entries[list(holes)] = -1
-    reader = Reader(reader._index, entries, range(len(reader._index.parts)), "f")
+    reader = SlabReader(reader._index, entries, range(len(reader._index.parts)), "f")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(memo_reader, "_RUN", run)
         made, missing = reader.read(agreed, *slab)
