@@ -14,6 +14,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from stat import S_ISREG
 from typing import NamedTuple
 
 from sweeps.errors import LaterFormatError
@@ -246,8 +247,11 @@ def _opened(path: Path) -> Iterator[int]:
 
 
 def _last(descriptor: int, n_bytes: int) -> bytes:
-    """Read the last bytes of an open file, or all that it has."""
-    os.lseek(descriptor, max(0, os.fstat(descriptor).st_size - n_bytes), os.SEEK_SET)
+    """Read the last bytes of an open file, or all that it has; none of a pipe, which has no end."""
+    found = os.fstat(descriptor)
+    if not S_ISREG(found.st_mode):
+        return b""
+    os.lseek(descriptor, max(0, found.st_size - n_bytes), os.SEEK_SET)
     return disk.read(descriptor, n_bytes)
 
 
