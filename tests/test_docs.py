@@ -101,6 +101,13 @@ def test_files_that_pages_name_are_there(page):
         assert (ROOT / name).exists(), name
 
 
+def test_tests_that_pages_name_as_evidence_are_there():
+    named = {name for page in PAGES for name in re.findall(r"`(test_\w+)`", page.read_text())}
+    text = "".join(file.read_text() for file in (ROOT / "tests").rglob("test_*.py"))
+    assert named
+    assert not named - set(re.findall(r"^def (test_\w+)", text, re.MULTILINE))
+
+
 def test_every_command_has_a_row():
     text = (ROOT / "docs/commands.md").read_text()
     assert set(re.findall(r"^\| `([a-z]+)[ `]", text, re.MULTILINE)) == set(
