@@ -56,7 +56,7 @@ class _Reading:
         self.imported: list[tuple[Any, str]] = []
 
     def identify(self, thing: Any) -> str:
-        """Find the identity of what is behind a value, as `declaring.identity` does."""
+        """Find the identity of what is behind a value, as `experiment.identity` does."""
         if id(thing) not in self.found:
             self.found[id(thing)] = thing, self._identify(thing)
         return self.found[id(thing)][1]

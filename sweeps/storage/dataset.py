@@ -59,7 +59,7 @@ def load(path: Path, group: str | None = None, *, masked: bool = True) -> xarray
         For a path that is not there, is no HDF5 file or a damaged one, and for a group that is not
         in it.
     HostileFileError
-        For a file that asks for more than to be read, as `opening.open_read` says.
+        For a file that asks for more than to be read, as `hdf5_foreign.open_read` says.
     """
     found = read(path, group, masked=masked)
     for told in found.warnings:
@@ -253,7 +253,7 @@ def _long_attributes(file: h5py.File, group: str | None) -> dict[str, str]:
 
 
 def _bytes(dataset: h5py.Dataset) -> bytes:
-    """Read what `writing.characters` wrote."""
+    """Read what `datasets.characters` wrote."""
     return bytes(np.asarray(dataset[()], "S1").tobytes().rstrip(b"\0"))
 
 

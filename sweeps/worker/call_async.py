@@ -51,7 +51,7 @@ async def call_concurrently(
     Parameters
     ----------
     given, columns, n_points, record, limits
-        As for `calling.call_each`.
+        As for `call.call_each`.
     concurrency : int
         Points under way at once, at most.
     """

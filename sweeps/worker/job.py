@@ -41,7 +41,7 @@ class Job:
     pickled : bytes
         the experiment itself, where it is defined in ``__main__`` or a notebook.
     settings, digest : str, str
-        File with the pickled `pinning.Files` and `Settings`, in a folder of this run only, and the
+        File with the pickled `pins.Files` and `Settings`, in a folder of this run only, and the
         SHA-256 of what it must hold. They may be as large as the axes, and the settings may hold
         objects of the project's modules.
     path, folder : tuple of str, str
@@ -93,7 +93,7 @@ class Settings:
     memory_bytes : int, optional
         Limit to the memory of a worker process.
     clock_ns : int
-        For the ages of the values, as `memo.clock` says.
+        For the ages of the values, as `index.clock` says.
     reads : tuple of Read
         What modules have read of other results.
     is_random : bool

@@ -62,7 +62,7 @@ class Hosts:
 
     @contextlib.contextmanager
     def caller(self, experiment: Experiment, flights: Path) -> Iterator[Call]:
-        """Lend what calls the function of an experiment, as `calling.call_each` does.
+        """Lend what calls the function of an experiment, as `call.call_each` does.
 
         Raises
         ------
@@ -114,7 +114,7 @@ class Host:
         self._opened.result()
 
     def call(self, given: Mapping[str, Any], *arguments: Any) -> Called:
-        """Call the function; takes what `calling.call_each` takes behind the function."""
+        """Call the function; takes what `call.call_each` takes behind the function."""
         called: Future[Called] = Future()
         self._jobs.put((called, (given, *arguments)))
         return called.result()
