@@ -203,7 +203,7 @@ class Generators:
 
 
 def check(experiment: Experiment) -> None:
-    """Refuse a space of no points, of more than `MAX_POINTS`, or of more than `hdf5.MAX_DIMENSIONS`.
+    """Refuse a space of no points, of over `MAX_POINTS`, or of over `hdf5.MAX_DIMENSIONS`.
 
     Raises
     ------
