@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import datetime
 import json
+import math
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ import numpy.typing as npt
 from sweeps.errors import DeclarationError
 from sweeps.spaces.accept import accept
 from sweeps.spaces.axes import ABSENT, Codes, Column, Dimension, first_rows
+from sweeps.spaces.key_maker import MAX_POINTS
 from sweeps.spaces.product import Derived
 from sweeps.spaces.space import Space
 from sweeps.spaces.values import NUMERIC, Values, encode
@@ -31,9 +33,10 @@ _PREFIX, _SUFFIX = "space-", ".json"
 _FORMAT = 1
 
 _UNREADABLE = (
-    OSError, LookupError, TypeError, ValueError, RecursionError, MemoryError, DeclarationError
+    OSError, LookupError, TypeError, ValueError, ArithmeticError, RecursionError, MemoryError,
+    DeclarationError,
 )  # fmt: skip
-"""What a file raises that is gone, damaged, or not ours: then it helps nobody, and harms nobody."""
+"""What reading a file raises that is gone, damaged, or not ours: it is passed over."""
 
 Constants = Mapping[str, Values]
 
@@ -140,40 +143,58 @@ def _array(said: Any) -> npt.NDArray[Any]:
 
 
 def _made(said: Any, now: Elements) -> Visited:
-    kept: dict[str, Codes] = {}
+    kept: dict[str, Codes | None] = {}
     dimensions = []
     for each in said["dimensions"]:
         made = [_column(column, now) for column in each["columns"]]
-        places = np.arange(each["size"])
-        rows = [column.at(places) for column, _ in made]
-        is_kept = np.ones(each["size"], dtype=bool)
-        for (_, is_known), codes in zip(made, rows, strict=True):
-            is_kept &= (codes == ABSENT) | is_known[codes]
-        kept[each["name"]] = np.flatnonzero(is_kept)
-        is_whole = bool(is_kept.all())
-        columns = tuple(
-            column if is_whole else Column(column.name, column.table, codes[is_kept])
-            for (column, _), codes in zip(made, rows, strict=True)
-        )
-        dimensions.append(_dimension(each["name"], len(kept[each["name"]]), columns))
+        size = _size(each["size"], [column for column, _ in made])
+        rows = kept[each["name"]] = _kept_rows(size, made)
+        columns = tuple(column for column, _ in made)
+        if rows is not None:
+            columns = tuple(Column(c.name, c.table, c.at(rows)) for c in columns)
+        dimensions.append(_dimension(each["name"], size if rows is None else len(rows), columns))
     sizes = {each["name"]: each["size"] for each in said["dimensions"]}
     derived = []
     for each in said["derived"]:
         column, is_known = _column(each, now)
-        if not is_known.all():
+        if is_known is not None:
             raise ValueError(column.name)
         dims = tuple(each["dims"])
-        codes = column.at(np.arange(int(np.prod([sizes[dim] for dim in dims], dtype=np.int64))))
-        codes = codes.reshape([sizes[dim] for dim in dims])[np.ix_(*(kept[dim] for dim in dims))]
+        codes = column.at(np.arange(_size(math.prod(sizes[dim] for dim in dims), [column])))
+        at = (np.arange(sizes[d]) if (own := kept[d]) is None else own for d in dims)
+        codes = codes.reshape([sizes[dim] for dim in dims])[np.ix_(*at)]
         derived.append(Derived(dims, Column(column.name, column.table, codes.reshape(-1))))
     constants = [_column(each, now) for each in said["constants"]]
-    if not all(is_known.all() for _, is_known in constants):
+    if not all(is_known is None for _, is_known in constants):
         raise ValueError("constants")
     space = Space(tuple(dimensions), derivations=tuple(derived))
     return Visited(space, {column.name: column.table for column, _ in constants})
 
 
+def _size(said: Any, columns: Sequence[Column]) -> int:
+    """Check a size against the columns: a few bytes must not ask for gigabytes.
+
+    A range alone takes a few bytes whatever its length, so nothing of its length is made here.
+    """
+    lengths = {len(c.table if c.codes is None else c.codes) for c in columns} or {1}
+    if lengths != {said} or said > MAX_POINTS:
+        raise ValueError(said)
+    return int(said)
+
+
+def _kept_rows(size: int, made: Sequence[tuple[Column, _IsKnown]]) -> Codes | None:
+    """Places along a dimension whose values are all known; None where all are."""
+    is_kept = np.True_
+    for column, is_known in made:
+        if is_known is not None:
+            codes = column.at(np.arange(size))
+            is_kept = is_kept & ((codes == ABSENT) | is_known[codes])
+    return None if is_kept.all() else np.flatnonzero(is_kept)
+
+
 def _dimension(name: str, size: int, columns: tuple[Column, ...]) -> Dimension:
+    if any(c.codes is None and isinstance(c.table.array, range) for c in columns):
+        return Dimension(name, size, columns)  # all are different
     first = first_rows(columns, size)
     if len(first) == size:
         return Dimension(name, size, columns)
@@ -182,7 +203,11 @@ def _dimension(name: str, size: int, columns: tuple[Column, ...]) -> Dimension:
     return Dimension(name, size, columns, is_first)
 
 
-def _column(said: Any, now: Elements) -> tuple[Column, npt.NDArray[np.bool_]]:
+_IsKnown = npt.NDArray[np.bool_] | None
+"""Which values of a table are known; None where all are."""
+
+
+def _column(said: Any, now: Elements) -> tuple[Column, _IsKnown]:
     """Make a column, and say which values of its table are known; the others are of no use."""
     name, kind, codes = said["name"], said["kind"], said["codes"]
     if kind == "range":
@@ -198,8 +223,9 @@ def _column(said: Any, now: Elements) -> tuple[Column, npt.NDArray[np.bool_]]:
             raise ValueError(name)
         spare = found[int(np.argmax(is_known))]
         table = accept(name, [spare if each is _UNKNOWN else each for each in found])
-        return Column(name, table, None if codes is None else _array(codes)), is_known
-    return Column(name, table, None if codes is None else _array(codes)), np.ones(len(table), bool)
+        if not is_known.all():
+            return Column(name, table, None if codes is None else _array(codes)), is_known
+    return Column(name, table, None if codes is None else _array(codes)), None
 
 
 _UNKNOWN = object()

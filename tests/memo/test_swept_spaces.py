@@ -4,6 +4,7 @@ import dataclasses
 import datetime
 import enum
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -121,3 +122,21 @@ def test_a_file_that_nobody_can_read_says_nothing(tmp_path, content):
     (tmp_path / "space-layout.json").write_bytes(content)
     assert swept_spaces.layouts(tmp_path) == ["layout"]
     assert swept_spaces.read(tmp_path, "layout", {}) is None
+
+
+@pytest.mark.parametrize("length", [10**8, 2**40, 2**62, 10**30])
+@pytest.mark.parametrize("size", [10**8, 2**40, "3", None])
+@pytest.mark.parametrize("has_column", [False, True])
+def test_a_few_bytes_do_not_ask_for_gigabytes(tmp_path, length, size, has_column):
+    column = {"name": "x", "kind": "range", "values": [0, 1, length], "codes": None}
+    dimension = {"name": "x", "size": size, "columns": [column] if has_column else []}
+    said = {"format": 1, "dimensions": [dimension], "derived": [], "constants": []}
+    (tmp_path / "space-layout.json").write_text(json.dumps(said))
+    tracemalloc.start()
+    try:
+        found = swept_spaces.read(tmp_path, "layout", {})
+        _, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most_bytes < 2**20
+    assert (found is not None) == (has_column and size == length == 10**8)
