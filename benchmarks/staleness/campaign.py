@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks.staleness import trying
 from benchmarks.staleness.cosmetics import Edit
 from benchmarks.staleness.mutating import Mutant
-from sweeps.code.source.files import read_source
+from sweeps.code.source.module import read_source
 
 PROJECT = Path(__file__).parent / "project"
 

@@ -18,7 +18,7 @@ from sweeps.code.objects import Carried, innermost
 from sweeps.code.reach import programs
 from sweeps.code.reach.follow import AnnotationsAskedError
 from sweeps.code.source.module import Module
-from sweeps.code.source.reader import OWN_NAME
+from sweeps.code.source.scopes import OWN_NAME
 from sweeps.errors import DeclarationError
 
 _CLOCK_TICK_NS = 20_000_000  # it takes 1-10 ms

@@ -12,11 +12,15 @@ from typing import Any
 
 from sweeps.code.canonical import Canonical, Definition, OpaqueError, address, digest, module_name
 from sweeps.code.reach.follow import Reach
-from sweeps.code.source.files import cell_source, find_code
-from sweeps.code.source.module import Module
-from sweeps.code.source.namespace import NOTHING
-from sweeps.code.source.reader import OWN_NAME
-from sweeps.code.source.scopes import Definer, Function, function_scope, parameters
+from sweeps.code.source.module import Module, cell_source, first_line
+from sweeps.code.source.scopes import (
+    NOTHING,
+    OWN_NAME,
+    Definer,
+    Function,
+    function_scope,
+    parameters,
+)
 
 _COMPREHENSION = re.compile(r"<(list|dict|set)comp>\.(<locals>\.)?")
 
@@ -177,7 +181,7 @@ class Carried:
         module = self._module_of(item)
         if module is None or module.source is None:
             return []
-        return find_code(module.source.tree, item.__code__)
+        return _find_code(module.source.tree, item.__code__)
 
 
 def _unwrapped(function: Any) -> Any:
@@ -221,3 +225,43 @@ def _without(node: Definer, names: Collection[str]) -> frozenset[ast.expr]:
 def _global_names(code: types.CodeType) -> set[str]:
     inner = (item for item in code.co_consts if isinstance(item, types.CodeType))
     return set(code.co_names).union(*map(_global_names, inner))
+
+
+def _find_code(tree: ast.AST, code: types.CodeType) -> list[Definer]:
+    """Return the node that a code object was compiled from, after all scopes that it stands in.
+
+    Empty if there is none. Of several lambdas on a line it is the innermost that spans the code.
+    """
+    line = code.co_firstlineno
+    found: list[list[Definer]] = []
+    stack: list[tuple[ast.AST, list[Definer]]] = [(tree, [])]
+    while stack:
+        node, path = stack.pop()
+        if isinstance(node, Definer):
+            path = [*path, node]
+            named = getattr(node, "name", "<lambda>") == code.co_name
+            if named and first_line(node) == line and not isinstance(node, ast.ClassDef):
+                found.append(path)
+        stack += (
+            (child, path)
+            for child in ast.iter_child_nodes(node)
+            if first_line(child) <= line <= (getattr(child, "end_lineno", None) or line)
+        )
+    if code.co_name == "<lambda>":
+        found = [path for path in found if _spans(path[-1], code)]
+    return max(found, key=lambda path: (path[-1].lineno, path[-1].col_offset), default=[])
+
+
+def _spans(node: Definer, code: types.CodeType) -> bool:
+    """Say whether all expressions of a code object stand in the body of a lambda."""
+    body = node.body
+    if isinstance(body, list):
+        return False
+    start, end = (body.lineno, body.col_offset), (body.end_lineno or 0, body.end_col_offset or 0)
+    for line, end_line, column, end_column in code.co_positions():
+        if line is None or end_line is None or column is None or end_column is None:
+            continue
+        is_empty = column == end_column  # belongs to no expression
+        if not is_empty and not (start <= (line, column) and (end_line, end_column) <= end):
+            return False
+    return True

@@ -9,7 +9,7 @@ import pytest
 
 import sweeps
 from sweeps.code import loaded, pins
-from sweeps.code.source.files import project_file
+from sweeps.code.source.module import project_file
 from sweeps.project.sweep import resolve
 
 MODULES = {

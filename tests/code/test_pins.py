@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from sweeps.code import pins as code_pins
-from sweeps.code.source.files import project_file, read_source
+from sweeps.code.source.module import project_file, read_source
 from sweeps.errors import SweepsError
 
 FILES = {

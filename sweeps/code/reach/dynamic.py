@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sweeps.code.source.files import project_modules, siblings
-from sweeps.code.source.module import Module
+from sweeps.code.source.module import Module, project_modules, siblings
 from sweeps.code.source.names import Resolver
 
 DYNAMIC_BUILTINS = frozenset({"globals", "vars", "eval", "exec", "__import__"})

@@ -26,8 +26,14 @@ from sweeps.code.reach.programs import starts_programs
 from sweeps.code.source.module import Module
 from sweeps.code.source.names import Resolver
 from sweeps.code.source.normal_form import Reading, read
-from sweeps.code.source.reader import OWN_NAME
-from sweeps.code.source.scopes import Chain, Function, ImportNode, Reference, is_summary_of
+from sweeps.code.source.scopes import (
+    OWN_NAME,
+    Chain,
+    Function,
+    ImportNode,
+    Reference,
+    is_summary_of,
+)
 
 
 class AnnotationsAskedError(Exception):
