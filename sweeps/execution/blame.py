@@ -9,7 +9,7 @@ import numpy as np
 
 from sweeps.outputs import failures
 from sweeps.spaces.product import Positions
-from sweeps.worker import flight
+from sweeps.worker import scratch
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -21,7 +21,7 @@ class Suspect:
 
     positions: Positions
     earlier: Positions
-    at: flight.Flight
+    at: scratch.Flight
     cause: str
 
 

@@ -28,30 +28,28 @@ from sweeps.errors import SweepsError
 from sweeps.execution import blame, code_snapshot, scheduler
 from sweeps.project.sweep import Sweep
 from sweeps.spaces import values
-from sweeps.worker import capture, evaluate, flight, process, resources
+from sweeps.worker import capture, evaluate, process, resources, scratch
 from sweeps.worker import job as worker_job
 from sweeps.worker.isolation import undo
 
 Work = functools.partial[Receipt | Refusal]
-
-_READY = ".ready"
 
 _LONGEST_S = 60.0  # who is not there by then has died, or is very slow to import
 
 _LOOK_S = 0.002
 
 
-def here(sweep: Sweep, flights: Path, clock_ns: int = 0, take: capture.Take | None = None) -> Work:
+def here(sweep: Sweep, folder: Path, clock_ns: int = 0, take: capture.Take | None = None) -> Work:
     """Brief workers that share this process, of which `take` gets what points print.
 
     Raises what `task_here` does.
     """
-    task, pins = task_here(sweep, flights, clock_ns)
+    task, pins = task_here(sweep, folder, clock_ns)
     return functools.partial(_work_here, task, pins, take, threading.local())
 
 
 def task_here(
-    sweep: Sweep, flights: Path, clock_ns: int = 0
+    sweep: Sweep, folder: Path, clock_ns: int = 0
 ) -> tuple[worker_job.Task, code_pins.Pins]:
     """Make an experiment ready in this process, and say what its code was read from.
 
@@ -67,10 +65,10 @@ def task_here(
     )
     if sweep.location is not None:  # what ``__main__`` holds counts by its own content
         code_snapshot.refuse_newer_data(frozen, sweep)
-    settings = _settings(sweep, flights, frozen, clock_ns)
+    settings = _settings(sweep, folder, frozen, clock_ns)
     surroundings = process.Surroundings(is_worker=False, is_random=settings.is_random)
-    task = worker_job.task(sweep.experiment, settings, flight.Recorder(None), surroundings)
-    return task, dataclasses.replace(frozen.pins, scratch=flights / "scratch")
+    task = worker_job.task(sweep.experiment, settings, scratch.Recorder(None), surroundings)
+    return task, dataclasses.replace(frozen.pins, scratch=folder / scratch.COMPILED)
 
 
 def _work_here(
@@ -85,14 +83,14 @@ def _work_here(
     Each thread has a record of its own.
     """
     if not hasattr(own, "task"):
-        recorder = flight.Recorder(task.settings.flights, is_process=False, take=take)
+        recorder = scratch.Recorder(task.settings.folder, is_process=False, take=take)
         own.task = dataclasses.replace(task, recorder=recorder)
     with code_pins.held(pins):
         return evaluate.evaluate(own.task, block)
 
 
 def elsewhere(
-    sweep: Sweep, flights: Path, memory_bytes: int | None = None, clock_ns: int = 0
+    sweep: Sweep, folder: Path, memory_bytes: int | None = None, clock_ns: int = 0
 ) -> Work:
     """Brief workers that are processes of their own.
 
@@ -106,7 +104,7 @@ def elsewhere(
     frozen = code_snapshot.freeze(sweep)
     code_snapshot.refuse_older(frozen.carried, frozen, experiment.declared_ns, "start Python anew")
     with code_pins.held(frozen.pins):  # cached helpers are sent with their identity
-        told = _settings(sweep, flights, frozen, clock_ns, memory_bytes)
+        told = _settings(sweep, folder, frozen, clock_ns, memory_bytes)
         by_value = set[str]()
         try:
             said = _pickle(told, by_value)
@@ -117,7 +115,7 @@ def elsewhere(
         own = b"" if is_imported else _pickle(experiment.without_space(), by_value)
         settings = _pickle(undo.environment())
         settings += _pickle({**frozen.pins.files, **_cells(by_value)}) + said
-    file = flights / "settings"
+    file = folder / scratch.SETTINGS
     file.write_bytes(settings)
     job = worker_job.Job(
         experiment.name,
@@ -156,7 +154,7 @@ def _refuse_patched(sweep: Sweep) -> None:
 
 def _settings(
     sweep: Sweep,
-    flights: Path,
+    folder: Path,
     frozen: code_snapshot.Frozen,
     clock_ns: int,
     memory_bytes: int | None = None,
@@ -171,7 +169,7 @@ def _settings(
         constants,
         experiment.taken,
         sweep.memo,
-        flights,
+        folder,
         scheduler.block_s(experiment.concurrency),
         frozen.behind_values,
         experiment.seed,
@@ -254,13 +252,13 @@ def _meet(job: worker_job.Job, n_processes: int, number: int) -> Receipt | Refus
     if isinstance(task, Refusal):
         return task
     try:
-        with task.hosts.caller(task.experiment, task.settings.flights):
+        with task.hosts.caller(task.experiment, task.settings.folder):
             pass
     except resources.CannotOpenError as refused:
         return Refusal(str(refused))
     folder = Path(job.settings).parent
-    (folder / f"{os.getpid()}{_READY}").touch()
+    (folder / f"{os.getpid()}{scratch.READY}").touch()
     deadline = time.monotonic() + _LONGEST_S
-    while len(list(folder.glob(f"*{_READY}"))) < n_processes and time.monotonic() < deadline:
+    while len(list(folder.glob(f"*{scratch.READY}"))) < n_processes and time.monotonic() < deadline:
         time.sleep(_LOOK_S)
     return Receipt(number, 0, 0, 0, 0.0)

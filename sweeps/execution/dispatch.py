@@ -22,8 +22,7 @@ from sweeps.outputs import failures, misfits
 from sweeps.outputs.failures import Failure
 from sweeps.project.sweep import Sweep
 from sweeps.spaces.product import Places, Positions
-from sweeps.worker import flight, resources
-from sweeps.worker.scratch import Scratch
+from sweeps.worker import resources, scratch
 
 _MAX_BARREN_LOSSES = 3
 
@@ -94,11 +93,11 @@ class Dispatch:
             is_in_order=engine.is_sequential,  # for who looks at what points print
             claim=execution_scheduler.claim_all if others is None else others.take,
         )
-        self._scratch = Scratch()
-        self._flights = self._scratch.path
+        self._scratch = scratch.Scratch()
+        self._folder = self._scratch.path
         self._printed = printed.Collector(
             sweep.experiment.name,
-            self._flights,
+            self._folder,
             sweep.memo,
             lambda at: sweep.experiment.space.parameters_at(at, labels=True),
             sweep.keys,
@@ -108,9 +107,9 @@ class Dispatch:
         try:
             clock_ns = memo.clock(index)
             if engine.isolates:
-                self._work = brief.elsewhere(sweep, self._flights, memory_bytes, clock_ns)
+                self._work = brief.elsewhere(sweep, self._folder, memory_bytes, clock_ns)
             else:
-                self._work = brief.here(sweep, self._flights, clock_ns, self._printed.take)
+                self._work = brief.here(sweep, self._folder, clock_ns, self._printed.take)
         except BaseException:
             self.close()
             raise
@@ -133,7 +132,7 @@ class Dispatch:
         """Begin nothing more; what is under way is finished and committed."""
         self._is_stopped = True
         self._scheduler.stop()
-        flight.ask_to_stop(self._flights)
+        scratch.ask_to_stop(self._folder)
 
     def left_s(self) -> float | None:
         """Seconds until all is over; None where nobody can say."""
@@ -142,7 +141,7 @@ class Dispatch:
     def under_way(self) -> tuple[Slow, ...]:
         """Say which points take a while, the longest first."""
         found = []
-        for each in sorted(flight.aloft(self._flights), key=lambda aloft: -aloft.seconds):
+        for each in sorted(scratch.aloft(self._folder), key=lambda aloft: -aloft.seconds):
             positions = self._scheduler.given(each.block)
             if each.seconds > _SLOW_S and positions is not None and each.point < len(positions):
                 space = self._sweep.experiment.space
@@ -155,7 +154,7 @@ class Dispatch:
 
     def end(self) -> None:
         """Have workers close their resources."""
-        self.tally.warnings += resources.end(self._flights)
+        self.tally.warnings += resources.end(self._folder)
 
     def close(self) -> None:
         """Show and keep the rest of what points printed, and remove what only this run needed."""
@@ -223,7 +222,7 @@ class Dispatch:
 
     def _recover(self, scheduler: execution_scheduler.Scheduler, lost: Lost) -> list[Suspect]:
         """Find out what the memo has of the lost blocks, and what the workers were at."""
-        flights = {f.block: f for f in flight.read(self._flights)}
+        flights = {f.block: f for f in scratch.read(self._folder)}
         self._printed.bury(list(flights.values()))
         self._index = memo.scan(self._sweep.memo, self._index)
         self._tries = _tries(self._index)

@@ -12,10 +12,8 @@ import contextlib
 import json
 import os
 import pickle
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -29,7 +27,7 @@ from sweeps.execution import brief
 from sweeps.outputs import types, unnamed
 from sweeps.project.sweep import Sweep
 from sweeps.spaces.product import Positions
-from sweeps.worker import evaluate
+from sweeps.worker import evaluate, scratch
 from sweeps.worker import job as worker_job
 from sweeps.worker.isolation import undo
 
@@ -132,11 +130,11 @@ def _different(
 
 def _computed_again(sweep: Sweep, some: Positions) -> list[list[Values]] | None:
     """Compute points in three new processes, the last one back first; None where that fails."""
-    flights = Path(tempfile.mkdtemp(prefix="sweeps-"))
+    own = scratch.Scratch()
     started: list[subprocess.Popen[bytes]] = []
     try:
-        (job,) = brief.elsewhere(sweep, flights).args
-        answers = [flights / f"{n}.values" for n in range(3)]
+        (job,) = brief.elsewhere(sweep, own.path).args
+        answers = [own.path / f"{n}{scratch.VALUES}" for n in range(3)]
         started.extend(map(_start, answers))
         for each, order in zip(started, (some, some, some[::-1]), strict=True):
             if each.stdin is not None:
@@ -153,7 +151,7 @@ def _computed_again(sweep: Sweep, some: Positions) -> list[list[Values]] | None:
             with contextlib.suppress(OSError):
                 each.kill()
             each.wait()
-        shutil.rmtree(flights, ignore_errors=True)
+        own.remove()
 
 
 def _start(answer: Path) -> subprocess.Popen[bytes]:

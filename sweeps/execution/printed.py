@@ -28,7 +28,7 @@ from sweeps.spaces.keys import Keys, match
 from sweeps.spaces.product import Positions, written
 from sweeps.storage import disk
 from sweeps.text import count, parameters, printable, size
-from sweeps.worker import capture, flight
+from sweeps.worker import capture, scratch
 from sweeps.worker.capture import Point
 
 FILE, EARLIER = "printed.jsonl", "printed-earlier.jsonl"
@@ -131,7 +131,7 @@ class Collector:
         self._blocks.clear()
         self._lengths.clear()
 
-    def bury(self, dead: Sequence[flight.Flight]) -> None:
+    def bury(self, dead: Sequence[scratch.Flight]) -> None:
         """Say at what workers died: what they printed last is of that."""
         with self._lock:
             self._find()
@@ -185,7 +185,7 @@ class Collector:
     def _find(self) -> None:
         """Look for files of workers that are new."""
         with contextlib.suppress(OSError):
-            for path in self._folder.glob(f"*{capture.TEXT_SUFFIX}"):
+            for path in self._folder.glob(f"*{scratch.PRINTED}"):
                 pid = int(path.stem)
                 if pid not in self._readers:
                     self._readers[pid] = _Reader(path)
@@ -282,7 +282,7 @@ class _Reader:
     def __init__(self, path: Path) -> None:
         self._pid, self._folder = int(path.stem), path.parent
         self._text = path.open("rb", buffering=0)
-        self._marks = path.with_suffix(capture.MARKS_SUFFIX).open("rb", buffering=0)
+        self._marks = path.with_suffix(scratch.MARKS).open("rb", buffering=0)
         self._half = b""
         self._claimed = 0
         self._under_way: tuple[int, ...] | None = None
@@ -293,7 +293,7 @@ class _Reader:
         # What is nobody's so far is of a point that was under way before it was written, and is so
         # still: that of a program, say, which a long point waits for.
         before, end = self._under_way, os.fstat(self._text.fileno()).st_size
-        self._under_way = flight.under_way(self._folder, self._pid)
+        self._under_way = scratch.under_way(self._folder, self._pid)
         is_long = before == self._under_way and end > self._claimed
         if before is not None and before[2] == 1 and is_long:
             yield from self._read(capture.TEXT, Point(*before), end, is_whole=False)

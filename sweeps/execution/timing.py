@@ -55,9 +55,9 @@ def sequential(sweep: Sweep, positions: Positions) -> Timing:
         Where a resource cannot be opened, or code was edited since it was imported.
     """
     own, here = Scratch(), os.getpid()
-    flights = own.path
+    folder = own.path
     try:
-        task, pins = brief.task_here(sweep, flights)
+        task, pins = brief.task_here(sweep, folder)
         settings = dataclasses.replace(task.settings, block_s=math.inf)
         task = dataclasses.replace(task, settings=settings)
         time_block = _in_a_loop if is_plain(sweep.experiment) else _as_a_worker
@@ -71,7 +71,7 @@ def sequential(sweep: Sweep, positions: Positions) -> Timing:
                 n_failed += failed
                 with contextlib.suppress(process.SpoiledError):
                     task.surroundings.restore()
-        resources.end(flights)
+        resources.end(folder)
         return Timing(busy_s, 0.0, busy_s, n_failed)
     finally:
         own.remove()

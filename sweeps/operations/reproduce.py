@@ -32,7 +32,7 @@ from sweeps.spaces.key_maker import RNG, Generators
 from sweeps.storage.hdf5 import Array
 from sweeps.storage.paths import results_in
 from sweeps.worker import call as worker_call
-from sweeps.worker import flight, process, resources
+from sweeps.worker import process, resources, scratch
 from sweeps.worker.call import Called
 from sweeps.worker.isolation import copies, seeds
 
@@ -169,7 +169,7 @@ def _call(case: Case, debug: Debug | None) -> tuple[Called, Why | None, tuple[st
             resources.opened(watched) as call,
             _debugged(watch, debug),
         ):
-            called = call(given, columns, 1, flight.Recorder(None), limits)
+            called = call(given, columns, 1, scratch.Recorder(None), limits)
     except (Interrupted, KeyboardInterrupt):
         raise
     except BaseException as error:

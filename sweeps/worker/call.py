@@ -24,7 +24,7 @@ from sweeps.outputs.failures import Why
 from sweeps.outputs.types import Variable
 from sweeps.signals import Interrupted
 from sweeps.spaces import quantities
-from sweeps.worker import capture, flight, memory_limit, process
+from sweeps.worker import capture, memory_limit, process, scratch
 
 BLOCK_BYTES = 64 * 2**20
 """Values held in memory before a block is committed, however little time it took."""
@@ -117,7 +117,7 @@ def call_each(
     given: Mapping[str, Any],
     columns: Mapping[str, Iterable[Any]],
     n_points: int,
-    record: flight.Recorder,
+    record: scratch.Recorder,
     limits: Limits,
 ) -> Called:
     """Call the function for one point after the other.
@@ -198,7 +198,7 @@ class _Looks:
 
     def __init__(
         self,
-        record: flight.Recorder,
+        record: scratch.Recorder,
         limits: Limits,
         times: list[float],
         returned: list[Any],
@@ -281,7 +281,7 @@ def call_columns(
     given: Mapping[str, Any],
     columns: Mapping[str, Any],
     n_points: int,
-    record: flight.Recorder,
+    record: scratch.Recorder,
     limits: Limits,
 ) -> Called:
     """Call the function for many points at once, first for few, then for ever more.
@@ -315,7 +315,7 @@ class _Chunks:
 
     function: Callable[..., Any]
     columns: Mapping[str, Any]
-    record: flight.Recorder
+    record: scratch.Recorder
     limits: Limits
     failures: list[tuple[int, Why]] = dataclasses.field(default_factory=list)
     pieces: list[Piece] = dataclasses.field(default_factory=list)
@@ -360,7 +360,7 @@ class _Chunks:
         return True
 
 
-def failure(error: BaseException, record: flight.Recorder, limits: Limits) -> Why:
+def failure(error: BaseException, record: scratch.Recorder, limits: Limits) -> Why:
     """Say why a point failed that raised.
 
     A copy of this process ends: it raised amid the function. Where memory is limited, want of it
@@ -383,7 +383,7 @@ def seed(limits: Limits, i: int) -> None:
         surroundings.random.seed(limits.key(i))
 
 
-def restore(record: flight.Recorder, limits: Limits, *, is_quick: bool = False) -> bool:
+def restore(record: scratch.Recorder, limits: Limits, *, is_quick: bool = False) -> bool:
     """Undo what a point did to its process, or end that; say whether it is the first that did so.
 
     What it printed is taken note of before. A copy of the process that it made ends here.

@@ -15,7 +15,7 @@ from sweeps.outputs import snapshots
 from sweeps.outputs.failures import Why
 from sweeps.signals import Interrupted
 from sweeps.worker import call as worker_call
-from sweeps.worker import capture, flight
+from sweeps.worker import capture, scratch
 from sweeps.worker.call import Called, Limits
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ async def call_concurrently(
     given: Mapping[str, Any],
     columns: Mapping[str, Iterable[Any]],
     n_points: int,
-    record: flight.Recorder,
+    record: scratch.Recorder,
     limits: Limits,
     concurrency: int = 1,
 ) -> Called:
@@ -93,7 +93,7 @@ class _Points:
         self,
         function: Callable[..., Any],
         given: Mapping[str, Any],
-        record: flight.Recorder,
+        record: scratch.Recorder,
         limits: Limits,
         concurrency: int,
     ) -> None:
@@ -182,7 +182,7 @@ class _Points:
 
 @contextlib.contextmanager
 def _watched(
-    loop: asyncio.AbstractEventLoop, record: flight.Recorder, timeout_s: float | None
+    loop: asyncio.AbstractEventLoop, record: scratch.Recorder, timeout_s: float | None
 ) -> Iterator[None]:
     """Put the watchdog off again and again, which only a loop that is not blocked can do."""
     if timeout_s is None:

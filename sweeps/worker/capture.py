@@ -20,9 +20,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sweeps.worker.flight import Recorder
-
-TEXT_SUFFIX, MARKS_SUFFIX = ".printed", ".marks"
+from sweeps.worker import scratch
+from sweeps.worker.scratch import Recorder
 
 TEXT, WARNING = 0, 1
 
@@ -181,9 +180,9 @@ class _File:
     """Where a worker process writes."""
 
     def __init__(self, folder: Path) -> None:
-        path = folder / f"{os.getpid()}{TEXT_SUFFIX}"
+        path = folder / f"{os.getpid()}{scratch.PRINTED}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        self._marks = os.open(path.with_suffix(MARKS_SUFFIX), flags, 0o600)
+        self._marks = os.open(path.with_suffix(scratch.MARKS), flags, 0o600)
         self.text = os.open(path, flags, 0o600)
         self._end = 0
 

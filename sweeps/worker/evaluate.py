@@ -25,7 +25,7 @@ from sweeps.spaces.product import Positions
 from sweeps.storage import paths
 from sweeps.storage.hdf5 import Array
 from sweeps.worker import call as worker_call
-from sweeps.worker import capture, flight, memory_limit, resources
+from sweeps.worker import capture, memory_limit, resources, scratch
 from sweeps.worker.call import Called
 from sweeps.worker.isolation import seeds
 from sweeps.worker.job import Job, Task, changed_data, ready
@@ -55,13 +55,13 @@ def evaluate(task: Task, block: Block) -> Receipt | Refusal:
 
 
 def _evaluate(task: Task, block: Block) -> Receipt | Refusal:
-    if flight.is_asked_to_stop(task.settings.flights):
+    if scratch.is_asked_to_stop(task.settings.folder):
         return Receipt(block.number, 0, 0, len(block), 0.0)
     try:
         with paths.results_in(task.settings.results), reads.recorded(task.reads):
             called = call(task, block)
     except resources.CannotOpenError as error:
-        if flight.is_asked_to_stop(task.settings.flights):
+        if scratch.is_asked_to_stop(task.settings.folder):
             return Receipt(block.number, 0, 0, len(block), 0.0)
         return Refusal(str(error))
     parts, failures = _tabulate(task, block, called)
@@ -135,7 +135,7 @@ def call(task: Task, block: Block) -> Called:
         seeds.by_place(settings.keys, block.at),
         units=experiment.units,
     )
-    host = task.hosts.caller(experiment, settings.flights)
+    host = task.hosts.caller(experiment, settings.folder)
     with task.surroundings.held(), capture.at(task.recorder), host as caller:
         worker_call.restore(
             task.recorder, limits

@@ -20,7 +20,7 @@ from sweeps.project import imports
 from sweeps.project.locations import ModuleLocation
 from sweeps.spaces import quantities
 from sweeps.spaces.key_maker import KeyMaker
-from sweeps.worker import capture, flight, memory_limit, process, resources
+from sweeps.worker import capture, memory_limit, process, resources, scratch
 from sweeps.worker.isolation import copies, traces, undo
 
 _CHANGED = "is not what it was when the run began: run it again"
@@ -78,8 +78,8 @@ class Settings:
         Names that outputs cannot have.
     memo : Path
         Folder for the segments.
-    flights : Path
-        Folder for the flight records.
+    folder : Path
+        Temporary folder of the run.
     block_s : float
         Seconds after which a worker commits what it has.
     behind_values : tuple of (object, str)
@@ -109,7 +109,7 @@ class Settings:
     constants: Mapping[str, Any]
     taken: frozenset[str]
     memo: Path
-    flights: Path
+    folder: Path
     block_s: float
     behind_values: tuple[tuple[Any, str], ...] = ()
     seed: int = 0
@@ -129,7 +129,7 @@ class Task:
 
     experiment: declaration_experiment.Experiment
     settings: Settings
-    recorder: flight.Recorder
+    recorder: scratch.Recorder
     originals: copies.Originals
     reads: reads.Recorder
     surroundings: process.Surroundings
@@ -150,7 +150,7 @@ class Task:
 def task(
     experiment: declaration_experiment.Experiment,
     settings: Settings,
-    recorder: flight.Recorder,
+    recorder: scratch.Recorder,
     surroundings: process.Surroundings,
 ) -> Task:
     """Make a task, in which no point sees what another one did to the things that it is given."""
@@ -187,11 +187,11 @@ def prepare(job: Job) -> Task:
     prepare.cache_clear()  # what was ready for another job is not any more, even if this one fails
     process.become_worker(job.folder, job.path)
     settings_file = _read(job)
-    flights = Path(job.settings).parent
-    recorder, scratch = flight.Recorder(flights), flights / "scratch"
-    capture.redirect(flights, recorder)
+    folder = Path(job.settings).parent
+    recorder = scratch.Recorder(folder)
+    capture.redirect(folder, recorder)
     process.take_environment(pickle.load(settings_file))
-    pins.pin(pins.Pins(pickle.load(settings_file), scratch))
+    pins.pin(pins.Pins(pickle.load(settings_file), folder / scratch.COMPILED))
     experiment = _import(job)
     process.start_processes_by(job.start_method)
     with quantities.registry_of(_declared(experiment)):

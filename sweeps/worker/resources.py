@@ -24,7 +24,7 @@ from sweeps.declaration.experiment import Experiment
 from sweeps.errors import SweepsError
 from sweeps.signals import Interrupted
 from sweeps.worker import call as worker_call
-from sweeps.worker import call_async, capture, flight
+from sweeps.worker import call_async, capture, scratch
 from sweeps.worker.call import Called
 
 if TYPE_CHECKING:
@@ -36,12 +36,6 @@ MAX_CLOSING_S = 30.0
 
 MAX_OPENING_S = 600.0
 """What takes longer to be opened never will be; meanwhile an interrupt is heard."""
-
-_OVER = "over"
-
-_OPEN = ".open"
-
-_COMPLAINT = ".complaint"
 
 _CHECK_S = 0.05
 
@@ -61,7 +55,7 @@ class Hosts:
         self._free: list[Host] = []
 
     @contextlib.contextmanager
-    def caller(self, experiment: Experiment, flights: Path) -> Iterator[Call]:
+    def caller(self, experiment: Experiment, folder: Path) -> Iterator[Call]:
         """Lend what calls the function of an experiment, as `call.call_each` does.
 
         Raises
@@ -76,7 +70,7 @@ class Hosts:
         try:
             host = self._free.pop()
         except IndexError:
-            host = Host(experiment, flights)
+            host = Host(experiment, folder)
         yield host.call
         self._free.append(host)  # after an interrupt it is still busy: nobody gets it any more
 
@@ -90,8 +84,8 @@ class Host:
         Where a resource cannot be opened.
     """
 
-    def __init__(self, experiment: Experiment, flights: Path) -> None:
-        self._experiment, self._flights = experiment, flights
+    def __init__(self, experiment: Experiment, folder: Path) -> None:
+        self._experiment, self._folder = experiment, folder
         self._jobs: queue.SimpleQueue[tuple[Future[Called], tuple[Any, ...]] | None]
         self._jobs = queue.SimpleQueue()
         self._is_busy = False
@@ -107,8 +101,8 @@ class Host:
         deadline = time.monotonic() + MAX_OPENING_S
         while not wait([self._opened], timeout=_CHECK_S).done:
             is_late = time.monotonic() > deadline
-            if is_late or flight.is_asked_to_stop(self._flights):
-                _mark(self._flights, self._thread).unlink(missing_ok=True)  # nobody waits for it
+            if is_late or scratch.is_asked_to_stop(self._folder):
+                _mark(self._folder, self._thread).unlink(missing_ok=True)  # nobody waits for it
                 why = f"its resources were not opened in {MAX_OPENING_S:g} s" if is_late else "stop"
                 raise CannotOpenError(f"{self._experiment.name!r} cannot be called: {why}")
         self._opened.result()
@@ -121,13 +115,13 @@ class Host:
 
     def _end(self) -> None:
         """Close the resources of a worker that ends before its run, for want of blocks."""
-        if not self._is_busy and not _is_over(self._flights):
+        if not self._is_busy and not scratch.is_over(self._folder):
             self._jobs.put(None)
             self._thread.join(MAX_CLOSING_S)
 
     def _live(self) -> None:
         try:
-            with _marked(self._flights, self._experiment), opened(self._experiment) as call:
+            with _marked(self._folder, self._experiment), opened(self._experiment) as call:
                 self._opened.set_result(None)
                 self._serve(call)
         except BaseException as error:
@@ -137,7 +131,7 @@ class Host:
         atexit.unregister(self._end)
 
     def _serve(self, call: Call) -> None:
-        while not _is_over(self._flights):
+        while not scratch.is_over(self._folder):
             with contextlib.suppress(queue.Empty):
                 job = self._jobs.get(timeout=_CHECK_S)
                 if job is None:
@@ -260,14 +254,14 @@ def _said(experiment: Experiment, name: str) -> Iterator[None]:
         ) from error
 
 
-def _mark(flights: Path, thread: threading.Thread) -> Path:
-    return flights / f"{os.getpid()}-{thread.ident}{_OPEN}"
+def _mark(folder: Path, thread: threading.Thread) -> Path:
+    return folder / f"{os.getpid()}-{thread.ident}{scratch.OPEN}"
 
 
 @contextlib.contextmanager
-def _marked(flights: Path, experiment: Experiment) -> Iterator[None]:
+def _marked(folder: Path, experiment: Experiment) -> Iterator[None]:
     """Leave a mark in a run's folder while resources are open, and say there what goes wrong."""
-    mark = _mark(flights, threading.current_thread())
+    mark = _mark(folder, threading.current_thread())
     if experiment.resources:
         mark.touch()
     try:
@@ -277,35 +271,28 @@ def _marked(flights: Path, experiment: Experiment) -> Iterator[None]:
     except BaseException as error:
         said = f"a resource of {experiment.name!r} could not be closed: {type(error).__name__}: "
         with contextlib.suppress(OSError):  # the run was ended by force, and its folder is gone
-            mark.with_suffix(_COMPLAINT).write_text(f"{said}{error}")
+            mark.with_suffix(scratch.COMPLAINT).write_text(f"{said}{error}")
     finally:
         with contextlib.suppress(OSError):
             mark.unlink(missing_ok=True)
 
 
-def _is_over(flights: Path) -> bool:
-    return (flights / _OVER).exists() or not flights.exists()
-
-
-def end(flights: Path) -> list[str]:
+def end(folder: Path) -> list[str]:
     """End the hosts of a run, wait for resources to be closed, and say what went wrong."""
     try:
-        (flights / _OVER).touch()
+        scratch.say_over(folder)
     except OSError:  # then the hosts end when the folder is gone
         return []
     said: set[str] = set()
     deadline = time.monotonic() + MAX_CLOSING_S
-    while any(_is_alive(int(mark.name.partition("-")[0])) for mark in flights.glob(f"*{_OPEN}")):
+    while any(map(scratch.is_alive, _holders(folder))):
         if time.monotonic() > deadline:
             said.add(f"a resource was not closed in {MAX_CLOSING_S:g} s, and is left to itself")
             break
         time.sleep(_WAIT_S)
-    return sorted(said.union(path.read_text() for path in flights.glob(f"*{_COMPLAINT}")))
+    return sorted(said.union(path.read_text() for path in folder.glob(f"*{scratch.COMPLAINT}")))
 
 
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except OSError:
-        return False
-    return True
+def _holders(folder: Path) -> Iterator[int]:
+    """Processes whose resources are open."""
+    return (int(mark.name.partition("-")[0]) for mark in folder.glob(f"*{scratch.OPEN}"))

@@ -146,21 +146,21 @@ def test_the_innocent_that_are_killed_beside_the_guilty_are_acquitted(
 
     def carry(work, blocks, n_workers):
         out = list(itertools.islice(blocks, n_workers))
-        flights = work.args[0].settings.flights
+        folder = work.args[0].settings.folder
         at = {}
         for block in out:
             for first in range(0, len(block), n_at_once):
                 under_way = block.at[first : first + n_at_once].tolist()
                 at[block.number] = (first, len(under_way))
                 if says_why and not guilty.isdisjoint(under_way):
-                    (flights / f"{2**22 + block.number}.fault").write_text(
+                    (folder / f"{2**22 + block.number}.fault").write_text(
                         "Fatal Python error: Segmentation fault"
                     )
                 if not guilty.isdisjoint(under_way):
                     break
         if not guilty.isdisjoint(i for block in out for i in block.at.tolist()):
             for number, where in at.items():
-                record = flights / f"{2**22 + number}.flight"
+                record = folder / f"{2**22 + number}.flight"
                 record.write_bytes(struct.pack("=qqqq", number, *where, True))
             losses.append(len(out))
             yield Lost("The exit codes of the workers are {SIGKILL(-9)}")

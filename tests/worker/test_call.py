@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sweeps.outputs import failures
 from sweeps.signals import Interrupted
 from sweeps.worker import call as worker_call
-from sweeps.worker import flight
+from sweeps.worker import scratch
 
 
 def limits(block_s=60.0, timeout=None, dims=()):
@@ -21,7 +21,7 @@ def limits(block_s=60.0, timeout=None, dims=()):
 
 def call(function, n, given=(), recorder=None, **how):
     columns = {"x": np.arange(float(n))}
-    recorder = recorder or flight.Recorder(None)
+    recorder = recorder or scratch.Recorder(None)
     return worker_call.call_columns(function, dict(given), columns, n, recorder, limits(**how))
 
 
@@ -128,7 +128,7 @@ def test_a_block_ends_when_it_holds_much(monkeypatch):
 
 
 def test_the_record_says_which_points_are_computed():
-    recorder = flight.Recorder(None)
+    recorder = scratch.Recorder(None)
     seen = []
     call(lambda x: seen.append((*recorder.at, x[0], len(x))) or x, 1000, recorder=recorder)
     assert all((first, n) == (begin, size) for first, n, begin, size in seen)
@@ -253,7 +253,7 @@ FORMS = {
 def test_every_form_of_function_gets_each_argument_by_its_name(form, names):
     columns = {name: np.arange(4.0) + "xy".index(name) for name in names}
     given = {"z": 0.5, **({} if "y" in names else {"y": 3.0})}
-    recorder = flight.Recorder(None)
+    recorder = scratch.Recorder(None)
     called = worker_call.call_each(FORMS[form], given, columns, 4, recorder, limits())
     y = columns.get("y", np.full(4, 3.0))
     assert not called.failures
@@ -262,6 +262,6 @@ def test_every_form_of_function_gets_each_argument_by_its_name(form, names):
 
 
 def test_a_function_without_columns_is_called_for_each_point():
-    recorder = flight.Recorder(None)
+    recorder = scratch.Recorder(None)
     called = worker_call.call_each(lambda z: z, {"z": 2}, {}, 3, recorder, limits())
     assert called.returned == [2, 2, 2]

@@ -26,7 +26,7 @@ from sweeps.operations import failures, run
 from sweeps.project.sweep import resolve
 from sweeps.signals import Interrupted
 from sweeps.worker import call as worker_call
-from sweeps.worker import call_async, flight
+from sweeps.worker import call_async, scratch
 from tests.sizes import examples
 
 
@@ -35,7 +35,7 @@ def call(function, n, concurrency=1, *, block_s=60.0, timeout=None, recorder=Non
     limits = worker_call.Limits(block_s, timeout, "y", {}, frozenset())
     columns = options.pop("columns", {"i": np.arange(n)})
     points = call_async.call_concurrently(
-        function, options, columns, n, recorder or flight.Recorder(None), limits, concurrency
+        function, options, columns, n, recorder or scratch.Recorder(None), limits, concurrency
     )
     try:
         return call_async.run(loop, points)
@@ -144,7 +144,7 @@ def test_what_a_function_leaves_running_ends_with_its_block():
         limits = worker_call.Limits(60, None, "y", {}, frozenset())
         others = len(asyncio.all_tasks())
         await call_async.call_concurrently(
-            leave_behind, {}, {"i": range(5)}, 5, flight.Recorder(None), limits, 2
+            leave_behind, {}, {"i": range(5)}, 5, scratch.Recorder(None), limits, 2
         )
         return len(asyncio.all_tasks()) - others
 
@@ -191,7 +191,7 @@ def test_points_get_given_and_own_arguments():
 @examples(20)
 @given(waits=st.lists(st.integers(0, 4), min_size=1, max_size=12), concurrency=st.integers(1, 6))
 def test_whoever_is_under_way_is_on_record(waits, concurrency):
-    recorder = flight.Recorder(None)
+    recorder = scratch.Recorder(None)
     under_way = set()
 
     def check():

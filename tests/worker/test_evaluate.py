@@ -18,7 +18,7 @@ from sweeps.engines import Block
 from sweeps.memo import index as memo
 from sweeps.signals import Interrupted
 from sweeps.spaces.key_maker import key_maker
-from sweeps.worker import call, evaluate, flight, process
+from sweeps.worker import call, evaluate, process, scratch
 from sweeps.worker import job as worker_job
 from tests.sizes import examples
 
@@ -73,7 +73,7 @@ def task(folder, function, space, block_s=60.0, recorder=None, constants=(), **o
         block_s,
     )
     return worker_job.task(
-        made, how, recorder or flight.Recorder(None), process.Surroundings(is_worker=False)
+        made, how, recorder or scratch.Recorder(None), process.Surroundings(is_worker=False)
     )
 
 
@@ -175,7 +175,7 @@ def test_a_point_is_always_begun(tmp_path):
 
 
 def test_after_the_run_was_asked_to_stop_no_block_is_begun(tmp_path):
-    flight.ask_to_stop(tmp_path)
+    scratch.ask_to_stop(tmp_path)
     receipt = evaluate.evaluate(task(tmp_path, lambda x: x, grid(x=range(3))), block(3))
     assert (receipt.n_done, receipt.n_failed, receipt.n_left) == (0, 0, 3)
 
@@ -202,7 +202,7 @@ def test_the_record_says_which_point_is_computed(tmp_path, timeout, n_armed):
     Slots = collections.namedtuple("Slots", "begun ended armed")
     slots = Slots([], [], [])
 
-    class Recorder(flight.Recorder):
+    class Recorder(scratch.Recorder):
         def begin(self, number):
             super().begin(number)
             slots.begun.append(number)
@@ -237,7 +237,7 @@ def test_a_call_for_many_points_is_sized_so_that_it_ends_in_time(tmp_path):
     assert max(LENGTHS) <= 5
 
 
-def test_whatever_goes_wrong_before_a_block_is_said_in_the_receipt(tmp_path):
+def test_whatever_goes_wrong_before_a_block_is_said_in_a_refusal(tmp_path):
     # In a process of its own: it becomes a worker.
     settings = tmp_path / "settings"
     settings.write_bytes(2 * pickle.dumps({}))
@@ -246,9 +246,9 @@ def test_whatever_goes_wrong_before_a_block_is_said_in_the_receipt(tmp_path):
     code = f"""
 import pickle
 from sweeps.worker import evaluate as worker
-receipt = worker.work(pickle.loads({pickle.dumps(job)!r}), None)
+refusal = worker.work(pickle.loads({pickle.dumps(job)!r}), None)
 print("this goes to the file of the worker")
-print(receipt.error, flush=True)
+print(refusal.reason, flush=True)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("", "")
