@@ -170,8 +170,8 @@ class Cached(Generic[P, R]):
         for name, argument in counting.items():
             if _is_random(argument):
                 raise DeclarationError(
-                    f"{self._said}: {name!r} is a random generator, which a value from disk would "
-                    "not move on: give a seed, and make the generator inside"
+                    f"{self._said}: {name!r} is a random generator, and a stored value would not "
+                    "advance it: pass a seed, and create the generator inside the function"
                 )
         try:
             return fingerprint.fingerprint(counting)
@@ -185,17 +185,17 @@ class Cached(Generic[P, R]):
             fingerprint.fingerprint(argument)
         except (DeclarationError, RecursionError) as error:
             raise DeclarationError(
-                f"{self._said}: {name!r} is {short(argument)}, which cannot be told from others of "
-                f"its kind ({error.__cause__ or error}): give numbers, text, arrays or objects "
-                f"made of them, or leave it out by @cached(ignore=[{name!r}])"
+                f"{self._said}: {name!r} is {short(argument)}, which has no stable identity "
+                f"({error.__cause__ or error}): pass numbers, text, arrays or objects made of "
+                f"them, or ignore it with @cached(ignore=[{name!r}])"
             ) from error
 
     def _is_edited(self, modules: Iterable[str]) -> bool:
         file = fingerprint.edited_since(modules, self.declared_ns)
         if file is not None:
             warnings.warn(
-                f"{file} was edited since it was imported here, and this process still has the old "
-                f"code: values of {self._said} are not kept until Python is started anew",
+                f"{file} was edited since it was imported here, and this process still has the "
+                f"old code: values of {self._said} are not stored until you restart Python",
                 stacklevel=4,
             )
         return file is not None
@@ -317,16 +317,16 @@ def _checked(function: Any) -> Callable[..., Any]:
     name = code.__qualname__
     if "." in name.rpartition("<locals>.")[2]:
         raise DeclarationError(
-            f"@cached takes no methods, as {name!r} is one: cache a function of the module, which "
-            "takes from the object what it needs"
+            f"@cached does not take methods, and {name!r} is one: cache a module-level "
+            "function that gets what it needs as arguments"
         )
     if code.__name__ == "<lambda>":
-        raise DeclarationError("@cached takes no lambda: give the function a name, with def")
+        raise DeclarationError("@cached does not take a lambda: define the function with def")
     kinds = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
     if any(is_kind(code) for is_kind in kinds):
         raise DeclarationError(
-            f"{name}() is a coroutine or generator function, whose values come later: cache a "
-            "plain function that returns all of them"
+            f"{name}() is a coroutine or generator function: cache a plain function that "
+            "returns its values"
         )
     return function  # type: ignore[no-any-return]
 

@@ -148,8 +148,10 @@ class Restriction:
         return mistake(
             self.text,
             failing.column,
-            f"cannot compare {short(left[0])} with {short(right[0])} by {failing.symbol}: only "
-            "values of one kind have an order, but all can be compared by == and !=",
+            (
+                f"cannot compare {short(left[0])} with {short(right[0])} by {failing.symbol}: "
+                "values of different kinds have no order; use == or !="
+            ),
         )
 
 

@@ -337,7 +337,7 @@ def _check_function(function: Any) -> None:
     if not callable(function):
         raise DeclarationError(f"@experiment takes a function, not {function!r}")
     if isinstance(function, Experiment):
-        raise DeclarationError(f"{function.name!r} is an experiment already: declare it once")
+        raise DeclarationError(f"{function.name!r} is already an experiment: declare it once")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise DeclarationError(
             f"{getattr(function, '__name__', function)}() is a generator function: return the "

@@ -72,8 +72,8 @@ def restrict(experiment: Experiment, only: str) -> Experiment:
     """
     if not isinstance(only, str):
         raise DeclarationError(
-            f"only={short(only)} is no text: write a condition, such as only='length < 0.5'; a "
-            "function goes to .where() of a space"
+            f"only={short(only)} is not text: write a condition, such as only='length < "
+            "0.5'; for a function, use .where() of the space"
         )
     space = experiment.space
     constants = {n: t for n, t in experiment.constants.items() if n not in space.parameters}
@@ -104,7 +104,7 @@ class _Reader(Reader):
         self.names: dict[str, None] = {}
 
     def why_unreadable(self, character: str) -> str:
-        return "values stand in round brackets, x in (1, 2); text with other marks must be quoted"
+        return "write values in round brackets, x in (1, 2); quote text with other characters"
 
     def restriction(self) -> Restriction:
         condition = self._condition(0)

@@ -164,8 +164,9 @@ def keep(given: Any) -> str:
     if isinstance(given, str) and given in KEEP:
         return given
     raise DeclarationError(
-        f"keep is {short(given)}: give {KEEP[0]!r}, for values in both memo and results file, or "
-        f"{KEEP[1]!r}, for values in the results file alone where they have landed"
+        f"keep is {short(given)}: give {KEEP[0]!r}, to keep values both in the stored "
+        f"results and in the results file, or {KEEP[1]!r}, to keep them only in the "
+        "results file once it is written"
     )
 
 
@@ -175,8 +176,8 @@ def concurrency(given: Any) -> int:
     if is_integer and 1 <= given <= _MAX_CONCURRENCY:
         return int(given)
     raise DeclarationError(
-        f"concurrency is {short(given)}: give how many points a worker has under way at once, an "
-        f"integer from 1 to {_MAX_CONCURRENCY:,}"
+        f"concurrency is {short(given)}: give the number of points that a worker "
+        f"computes at the same time, an integer from 1 to {_MAX_CONCURRENCY:,}"
     )
 
 
@@ -211,7 +212,7 @@ def refuse_contradictions(function: Callable[..., Any], given: Mapping[str, Any]
         raise DeclarationError(f"{called} is async and cannot be vectorized too: choose one")
     if given["concurrency"] > 1 and not is_async:
         raise DeclarationError(
-            f"concurrency is for functions that wait: {called} must be an 'async def' for it"
+            f"concurrency is for async functions: {called} must be an 'async def' function"
         )
     if given["common_random_numbers"] and not signature.takes(function, key_maker.RNG):
         raise DeclarationError(
@@ -219,15 +220,15 @@ def refuse_contradictions(function: Callable[..., Any], given: Mapping[str, Any]
         )
     for name, opener in given["resources"].items():
         if name == key_maker.RNG:
-            raise DeclarationError("resources: 'rng' is the random stream of each point")
-        if not signature.takes(function, name):
             raise DeclarationError(
-                f"resources: {called} has no argument {name!r} that could get the resource"
+                "resources: the name 'rng' is reserved for the random numbers of each point"
             )
+        if not signature.takes(function, name):
+            raise DeclarationError(f"resources: {called} has no argument {name!r} for the resource")
         if not is_async and _is_only_async(opener):
             raise DeclarationError(
-                f"resources: {name!r} is opened with 'async with': {called} must be an 'async def' "
-                "for it"
+                f"resources: {name!r} is opened with 'async with': {called} must be an 'async "
+                "def' function"
             )
 
 
@@ -253,8 +254,8 @@ def summary(given: Any, experiment: str) -> Callable[..., Any]:
         inspect.signature(given).bind("the results")
     except TypeError as error:
         raise DeclarationError(
-            f"@{experiment}.summary calls the function with the results and nothing else, which "
-            f"{short(given)} does not allow: {error}"
+            f"@{experiment}.summary calls the function with one argument, the results, "
+            f"which {short(given)} does not allow: {error}"
         ) from error
     except ValueError:  # some functions written in C do not tell their arguments
         pass

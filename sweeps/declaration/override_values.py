@@ -57,7 +57,7 @@ def series(name: str, arguments: Sequence[int | float]) -> range | npt.NDArray[n
         )
         return _range(name, start, stop, step)
     if len(arguments) != 3 or not isinstance(arguments[2], int):
-        raise ValueError(f"write {SERIES[name]}, the last a whole number")
+        raise ValueError(f"write {SERIES[name]}; the last argument is a whole number")
     first, last, n_values = float(arguments[0]), float(arguments[1]), arguments[2]
     _check_size(n_values)
     import numpy as np
@@ -65,18 +65,20 @@ def series(name: str, arguments: Sequence[int | float]) -> range | npt.NDArray[n
     with np.errstate(all="ignore"):
         values = getattr(np, name)(first, last, n_values)
     if not np.isfinite(values).all():
-        raise ValueError(f"{name} from {first} to {last} leaves the finite numbers")
+        raise ValueError(f"{name} from {first} to {last} goes beyond the finite numbers")
     return values  # type: ignore[no-any-return]
 
 
 def _range(name: str, start: float, stop: float, step: float) -> range | npt.NDArray[np.float64]:
     if step == 0:
-        raise ValueError("a step of 0 leads nowhere")
+        raise ValueError("the step must not be 0")
     if isinstance(start, int) and isinstance(stop, int) and isinstance(step, int):
         _check_size(max(0, -((start - stop) // step)))
         return range(start, stop, step)
     if name == "range":
-        raise ValueError("range has whole numbers: use arange, or linspace to hit the end exactly")
+        raise ValueError(
+            "range takes whole numbers: use arange, or linspace to include the end exactly"
+        )
     _check_size((float(stop) - float(start)) / float(step))
     import numpy as np
 

@@ -120,7 +120,9 @@ class _Reader(Reader):
     bare = r"""[^\s,()'"=\[\]{}]+"""
 
     def why_unreadable(self, character: str) -> str:
-        return "values stand without brackets, name=1,2,3; a tuple is (1,2); or quote the text"
+        return (
+            "write values without brackets, name=1,2,3; a tuple is (1,2); quote text with brackets"
+        )
 
     def given(self, name: str) -> Given:
         """All that stands behind ``name=``."""
@@ -137,7 +139,13 @@ class _Reader(Reader):
         if end.kind == "end":
             return values
         if end.is_mark(",") and not isinstance(values, (tuple, range)):
-            raise self.fail(end, "expected the end: a range, choice(...) or sample= stands alone")
+            raise self.fail(
+                end,
+                (
+                    "expected the end: a range, choice(...) or sample= cannot be combined with "
+                    "other values"
+                ),
+            )
         raise self._unexpected(end, "expected a comma or the end")
 
     def _is_call(self) -> bool:
@@ -175,7 +183,9 @@ class _Reader(Reader):
             written = f"'{_SAMPLE}={name.text}(1024)'"
             raise self.fail(name, f"{name.text} says how to sample: write {written}")
         if name.text == _CHOICE:
-            raise self.fail(name, "choice(...) stands alone, with all values in it")
+            raise self.fail(
+                name, "choice(...) cannot be combined with other values: put all values into it"
+            )
         if name.text not in SERIES:
             there = f"{', '.join([*SERIES, _CHOICE])}, and for {_SAMPLE}= {', '.join(METHODS)}"
             raise self.fail(name, f"no series {name.text!r}; there are {there}")
@@ -206,7 +216,7 @@ class _Reader(Reader):
         except (ValueError, OverflowError):
             width = math.inf
         if not math.isfinite(width):
-            raise self.fail(token, "a range is low:high, two finite numbers; text would be quoted")
+            raise self.fail(token, "a range is low:high, two finite numbers; quote text")
         if interval.low >= interval.high:
             raise self.fail(token, f"the range {interval} is empty: write low:high")
         return interval
@@ -264,12 +274,16 @@ class _Reader(Reader):
                 return tuple(parts)
             parts.append(self._value(depth + 1))
         if len(parts) == 1:
-            raise self.fail(opening, "a tuple of one value is written (1,), a value without ()")
+            raise self.fail(
+                opening, "write a tuple of one value as (1,), and a value without brackets"
+            )
         return tuple(parts)
 
     def _word(self, token: Token) -> object:
         if tokens.is_interval(token.text):
-            raise self.fail(token, "a range stands alone, x=0.1:2; text would be quoted")
+            raise self.fail(
+                token, "a range cannot be combined with other values, x=0.1:2; quote text"
+            )
         try:
             return tokens.value(token.text)
         except ValueError as error:

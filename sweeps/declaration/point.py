@@ -111,7 +111,7 @@ def _only(experiment: Experiment, wanted: Mapping[str, int]) -> int:
         codes = space.codes(np.concatenate([[first], left]))
         differing |= {name for name in swept if (codes[name] != codes[name][0]).any()}
     if n_points == 0:
-        why = "it is excluded by .where()" if n_excluded else "these values do not stand together"
+        why = "it is excluded by .where()" if n_excluded else "these values do not occur together"
         raise DeclarationError(f"{experiment.name!r} has no point with the values given: {why}")
     if differing:
         names = [name for name in swept if name in differing]
@@ -174,7 +174,7 @@ def _code(experiment: Experiment, name: str, table: Values, raw: Any) -> int:
     said += f" ({are}: {', '.join(near)})" if near else ""
     other = ""
     if any(d.is_axis and d.name == name for d in experiment.space.dimensions):
-        other = " For a point outside of the sweep give all its values, and --point 0."
+        other = " For a point outside the sweep, give all its values and --point 0."
     raise DeclarationError(f"{said}.{advice}{other}")
 
 

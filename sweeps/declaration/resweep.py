@@ -81,11 +81,11 @@ def _present(experiment: Experiment, sampled: Mapping[str, Any], name: str) -> V
     if along and (along[0].is_axis or name in sampled):
         return space.columns[name].table
     if name in space.derived:
-        raise DeclarationError(f"{name!r} is derived from other parameters: give those")
+        raise DeclarationError(f"{name!r} is derived from other parameters: set those instead")
     if along:
         raise DeclarationError(
-            f"{name!r} varies together with others along {along[0].name!r}: only the axes of a "
-            "grid, sampled parameters and constants can be given otherwise"
+            f"{name!r} belongs to a list of points (dimension {along[0].name!r}), so it "
+            "cannot be set here; only grid axes, sampled parameters and constants can"
         )
     arguments = signature.arguments(experiment.function, experiment.resources)
     if name == REPLICATE and name not in arguments and signature.takes(experiment.function, RNG):
@@ -152,8 +152,8 @@ def _refuse_clash(experiment: Experiment) -> None:
     own = {dim for dims in experiment.dims.values() for dim in dims}
     if _SAMPLE in own | experiment.taken | signature.arguments(experiment.function).keys():
         raise DeclarationError(
-            f"{experiment.name} has something called 'sample' already, which is the dimension "
-            "that sampling makes: rename it"
+            f"{experiment.name} already has something named 'sample', which is the "
+            "dimension of a sample: rename it"
         )
 
 

@@ -67,7 +67,7 @@ def _parameters(function: Callable[..., Any]) -> tuple[inspect.Parameter, ...]:
     try:
         return tuple(inspect.signature(function).parameters.values())
     except (TypeError, ValueError) as error:
-        raise DeclarationError(f"{function!r} does not tell its arguments: {error}") from error
+        raise DeclarationError(f"{function!r}: cannot find out its arguments: {error}") from error
 
 
 def constants(
@@ -139,8 +139,8 @@ def check(
             raise unknown("parameter", name, taken, f"of {called}")
     if REPLICATE in space.parameters and not (takes(function, RNG) or takes(function, REPLICATE)):
         raise DeclarationError(
-            f"all replicates of {called} would be equal: give it an argument 'rng', which gets a "
-            "numpy.random.Generator of each point's own"
+            f"all replicates of {called} would be equal: give it an argument 'rng', which "
+            "gets each point's own numpy.random.Generator"
         )
     names = {**dict.fromkeys(space.parameters), **dict.fromkeys(space.dims), **taken}
     _check_names(names, {RNG, *provided})
@@ -148,8 +148,8 @@ def check(
         for dim in own:
             if dim in names:
                 raise DeclarationError(
-                    f"dims of {output!r}: {dim!r} is a dimension or parameter already: "
-                    "name it otherwise"
+                    f"dims of {output!r}: {dim!r} is already a dimension or parameter: use another "
+                    "name"
                 )
 
 
@@ -157,10 +157,10 @@ def _check_names(names: Iterable[str], provided: Collection[str]) -> None:
     for name in names:
         if name in provided or name.startswith("_"):
             raise DeclarationError(
-                f"the name {name!r} is reserved for the framework: call the parameter otherwise"
+                f"the name {name!r} is reserved for sweeps: give the parameter another name"
             )
     for clash in hdf5.clashing(names):
         raise DeclarationError(
-            f"the names {' and '.join(map(repr, clash))} differ only in case or form, which some "
-            "readers of the results cannot tell apart: rename one"
+            f"the names {' and '.join(map(repr, clash))} differ only in case or Unicode "
+            "form, and some programs cannot tell them apart: rename one"
         )

@@ -84,7 +84,7 @@ class Reader:
 
     def why_unreadable(self, character: str) -> str:
         """Say what to write instead of a character that no token begins with."""
-        return f"{character!r} means nothing here; text with it must be quoted"
+        return f"{character!r} is not expected here; quote text that contains it"
 
     def peek(self, ahead: int = 0) -> Token:
         """Look at the next token, or at one behind it."""
@@ -181,7 +181,7 @@ def value(word: str) -> Any:
     if word.lower() in _CONSTANTS:
         return _CONSTANTS[word.lower()]
     if _NAN.fullmatch(word):
-        raise ValueError("nan is equal to nothing, itself included: it names no point")
+        raise ValueError("nan equals nothing, not even itself, so it cannot identify a point")
     if _INFINITY.fullmatch(word):
         return float(word)
     if not _NUMBER_LIKE.match(word):
@@ -200,7 +200,7 @@ def finite(word: str) -> int | float:
     number = value(word)
     if type(number) is int or (type(number) is float and math.isfinite(number)):
         return number
-    raise ValueError(f"{word} is no finite number")
+    raise ValueError(f"{word} is not a finite number")
 
 
 def _date(word: str) -> datetime.date:
@@ -218,7 +218,7 @@ def _date(word: str) -> datetime.date:
 def _number(word: str) -> int | float | complex:
     """Read a number as Python's source does: 1_000 and 0x1f, but not 007, which may be a name."""
     if _LEADING_ZERO.match(word):
-        raise ValueError(f"a number has no leading zeros; as text it would be quoted, '{word}'")
+        raise ValueError(f"a number has no leading zeros; quote it if it is text, '{word}'")
     readers: tuple[Callable[[str], int | float | complex], ...] = (_integer, float, complex)
     for reader in readers:
         try:
@@ -228,7 +228,7 @@ def _number(word: str) -> int | float | complex:
         if isinstance(number, int) or (math.isfinite(number.real) and math.isfinite(number.imag)):
             return number
         raise ValueError("not a finite number; infinity is written inf")
-    raise ValueError(f"looks like a number and is none; as text it would be quoted, '{word}'")
+    raise ValueError(f"this is not a number; a range is 0.1:0.9; quote it if it is text, '{word}'")
 
 
 def _integer(word: str) -> int:

@@ -44,8 +44,9 @@ class _Files(FileSystemStoreBackend):  # type: ignore[misc]
             _warn(Path(self.location), error)
         except Exception as error:
             raise OutputError(
-                f"a {type(item).__name__} cannot be kept on disk: {type(error).__name__}: {error}; "
-                "let a cached function return arrays, numbers, or objects that can be pickled"
+                f"a {type(item).__name__} cannot be stored on disk: {type(error).__name__}: "
+                f"{error}; let a cached function return arrays, numbers, or objects that can be "
+                "pickled"
             ) from error
 
     def load_item(self, call_id: tuple[str, ...], *_: Any, **__: Any) -> Any:
@@ -58,7 +59,7 @@ class _Files(FileSystemStoreBackend):  # type: ignore[misc]
         with path.open("rb") as file:
             item = joblib.load(file)
             if not is_whole and file.read(1):  # values of before have nothing behind their end
-                raise StorageError(f"{path} is damaged: what stands behind its end is no digest")
+                raise StorageError(f"{path} is damaged: it does not end with its digest")
         return item
 
     def store_metadata(self, call_id: tuple[str, ...], metadata: Any) -> None:
@@ -156,7 +157,7 @@ def _warn(folder: Path, error: Exception) -> None:
     reason = error.__cause__ if isinstance(error, StorageError) else error
     said = getattr(reason, "strerror", None) or str(error)
     warnings.warn(
-        f"cannot keep values of {folder.parent.name} in {folder}: {said}; they are computed "
-        "again each time",
+        f"cannot store values of {folder.parent.name} in {folder}: {said}; they are "
+        "computed again at each call",
         stacklevel=2,
     )

@@ -60,7 +60,9 @@ def accept(name: str, raw: Any) -> Values:
         return _quantities(name, raw)
     is_subclass = isinstance(raw, np.ndarray) and type(raw) is not np.ndarray
     if is_subclass and np.ma.getmaskarray(raw).any():  # importing numpy.ma takes 5 ms
-        raise DeclarationError(f"axis {name!r} has masked values: give it without, .compressed()")
+        raise DeclarationError(
+            f"axis {name!r} has masked values: give an array without a mask, such as .compressed()"
+        )
     if hasattr(raw, "__array__") and not isinstance(raw, np.generic):  # pandas, xarray, h5py, ...
         raw = np.asarray(raw)
         if raw.ndim != 1:
@@ -257,8 +259,8 @@ def _plain(name: str, value: Any) -> Any:
     """Python's own value for numpy's and pandas'; refuse what is no value."""
     if quantities.is_quantity(value):
         raise DeclarationError(
-            f"axis {name!r}: the quantity {short(value)} stands inside of something, or beside "
-            "other values: give a list of quantities"
+            f"axis {name!r}: the quantity {short(value)} is nested or mixed with other "
+            "values: give a list of quantities"
         )
     if isinstance(value, (np.ndarray, np.generic)) and value.ndim == 0:
         value = _from_numpy(name, value)
@@ -331,7 +333,8 @@ def _from_numpy(name: str, value: Any) -> Any:
         whole = value.astype("datetime64[us]")
         if whole != value or not isinstance(whole.item(), datetime.datetime):
             raise DeclarationError(
-                f"axis {name!r}: {value} is finer than a microsecond or not of the years 1 to 9999"
+                f"axis {name!r}: {value} is finer than a microsecond, or outside the years 1 to "
+                "9999"
             )
         return whole.item()
     if value.dtype.kind in "fc" and value.dtype.itemsize > (8 if value.dtype.kind == "f" else 16):
@@ -351,5 +354,5 @@ def _from_pandas(name: str, value: Any) -> datetime.datetime:
 def _not_a_number(name: str, position: int | None = None) -> DeclarationError:
     where = "" if position is None else f" at position {position}"
     return DeclarationError(
-        f"axis {name!r} holds NaN{where}, which is equal to nothing, itself included: remove it"
+        f"axis {name!r} holds NaN{where}, which equals nothing, not even itself: remove it"
     )

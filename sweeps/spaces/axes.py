@@ -80,7 +80,7 @@ def together(dim: str, raw: Mapping[str, Any], *, allow_repeats: bool = False) -
     sizes = {name: len(table) for name, table in tables.items()}
     if len(set(sizes.values())) > 1:
         told = ", ".join(f"{name} has {size}" for name, size in sizes.items())
-        raise DeclarationError(f"zipped axes must have one length, but {told} values")
+        raise DeclarationError(f"zipped axes must have the same length, but {told} values")
     columns = []
     for name, table in tables.items():
         _refuse_empty(name, table)
@@ -143,7 +143,7 @@ def _rows(
         again = int(np.argmin(is_first))
         codes = {c: int(c.at(np.array([again]))[0]) for c in columns}
         row = {c.name: c.table.element(code) for c, code in codes.items() if code != ABSENT}
-        raise DeclarationError(f"the point {row} stands twice: give it once")
+        raise DeclarationError(f"the point {row} is listed twice: give it once")
     return Dimension(dim, n_rows, tuple(columns), is_first)
 
 
@@ -161,8 +161,8 @@ def refuse_clashes(dimensions: Iterable[Dimension], derived: Iterable[str] = ())
             _refuse_no_name(name)
             if name in seen:
                 raise DeclarationError(
-                    f"the name {name!r} stands twice in one space: a parameter belongs to one "
-                    "axis, and zipped('name', ...) names another dimension"
+                    f"the name {name!r} is used twice in one space: each parameter belongs to one "
+                    "axis; zipped('name', ...) names a dimension"
                 )
             seen.add(name)
     for name in derived:
@@ -170,11 +170,11 @@ def refuse_clashes(dimensions: Iterable[Dimension], derived: Iterable[str] = ())
         if name in seen:
             raise DeclarationError(
                 f"derived parameter {name!r} has the name of another parameter or dimension of "
-                "the space: call it otherwise"
+                "the space: give it another name"
             )
         seen.add(name)
 
 
 def _refuse_no_name(name: Any) -> None:
     if not isinstance(name, str) or not name.isidentifier():
-        raise DeclarationError(f"{name!r} is no name: use letters, digits and underscores")
+        raise DeclarationError(f"{name!r} is not a valid name: use letters, digits and underscores")

@@ -107,17 +107,17 @@ def _chosen(name: str, given: Any, probabilities: Floats) -> Values:
 def _quantiles(name: str, given: Any, probabilities: Floats) -> npt.NDArray[Any]:
     """Values of a frozen distribution; integers where it is discrete."""
     if not (hasattr(given, "ppf") or hasattr(given, "icdf")):
-        raise DeclarationError(f"{name!r} is {short(given)}, no distribution: give {_ALLOWED}")
+        raise DeclarationError(
+            f"{name!r} is {short(given)}, which is not a distribution: give {_ALLOWED}"
+        )
     if isinstance(given, type) or hasattr(given, "freeze"):
         raise DeclarationError(
-            f"{name!r} is {_named(given)} without parameters: freeze it by calling it with them, "
+            f"{name!r} is {_named(given)} without parameters: call it with its parameters, "
             "such as stats.loguniform(1, 20)"
         )
     median = _inverse_of_cdf(name, given, 0.5)
     if median.ndim:
-        raise DeclarationError(
-            f"{name!r}: {_named(given)} has arrays as parameters: give numbers, one distribution"
-        )
+        raise DeclarationError(f"{name!r}: {_named(given)} has arrays as parameters: give numbers")
     found = _inverse_of_cdf(name, given, np.clip(probabilities, _NEAREST_0, 1 - _NEAREST_0))
     is_discrete = _has_mass(given, median)
     is_whole = (found == np.rint(found)) & (np.abs(found) < 2.0**63)

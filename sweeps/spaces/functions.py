@@ -292,8 +292,9 @@ def _refuse_mixture(name: str, table: Values, values: Sequence[Any]) -> None:
     of_each_type = dict(zip(map(type, values), values, strict=True)).values()
     if table.kind in NUMERIC and len({accept(name, [value]).kind for value in of_each_type}) > 1:
         raise DeclarationError(
-            f"its values are of several types, such as {' and '.join(map(repr, of_each_type))}: "
-            "make all of them one, by float(...)"
+            "its values have several types, such as "
+            f"{' and '.join(map(repr, of_each_type))}: convert all of them to one type, as "
+            "with float(...)"
         )
 
 
@@ -313,7 +314,7 @@ def _refuse_unacceptable(derivation: Derivation, value: Any, point: Mapping[str,
         accept(derivation.name, [value])
     except DeclarationError as error:
         raise DeclarationError(
-            f"derived parameter {derivation.name!r} is {short(value)} at the point {dict(point)}, "
-            f"which no parameter can be ({error}); derive another value, or exclude the point with "
-            ".where()"
+            f"derived parameter {derivation.name!r} is {short(value)} at the point "
+            f"{dict(point)}, which is not allowed as a value of a parameter ({error}); "
+            "derive another value, or exclude the point with .where()"
         ) from error

@@ -142,7 +142,7 @@ def key_maker(experiment: Experiment) -> KeyMaker:
 def too_many(n_points: int) -> DeclarationError:
     """Make the error for a space that no results file is made for."""
     return DeclarationError(
-        f"{n_points:,} points are more than one results file is made for ({MAX_POINTS:,}): "
+        f"{n_points:,} points are more than one results file can hold ({MAX_POINTS:,}): "
         "sweep fewer values with axis=..., or divide the sweep into several experiments"
     )
 
@@ -219,6 +219,6 @@ def check(experiment: Experiment) -> None:
     if n_dimensions > hdf5.MAX_DIMENSIONS:
         raise DeclarationError(
             f"{experiment.name!r} has {n_dimensions} dimensions, and HDF5 has room for "
-            f"{hdf5.MAX_DIMENSIONS}: let axes vary together, by zipped() or points(), or leave "
-            "those of one value to defaults"
+            f"{hdf5.MAX_DIMENSIONS}: let axes vary together with zipped() or points(), or "
+            "make axes with one value constants"
         )

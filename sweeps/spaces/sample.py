@@ -198,12 +198,12 @@ def _checked(sampling: Sampling) -> Sampling:
         raise DeclarationError(f"{called} got no parameters: give some, such as length=(0.1, 2.0)")
     if DIM in sampling.parameters:
         raise DeclarationError(
-            f"{called}: {DIM!r} is the dimension of the points: call the parameter otherwise"
+            f"{called}: {DIM!r} is the dimension of the points: give the parameter another name"
         )
     n_values = int(n) * d * (d + 2 if sampling.method == "saltelli" else 1)
     if n_values > MAX_VALUES:
         raise DeclarationError(
-            f"{called}: {n_values:,} values of {d} parameters are more than can be held "
+            f"{called}: {n_values:,} values of {d} parameters are more than the maximum "
             f"({MAX_VALUES:,}): draw fewer points"
         )
     return Sampling(

@@ -252,10 +252,10 @@ class Space:
             if old in self.parameters:
                 raise DeclarationError(
                     f"the dimension {old!r} is the axis of the parameter {old!r}: it cannot be "
-                    "renamed apart from it; give the axis another name where it is made"
+                    "renamed alone; give the parameter another name where you declare it"
                 )
             if new in self.parameters:
-                raise DeclarationError(f"{new!r} is a parameter: name the dimension otherwise")
+                raise DeclarationError(f"{new!r} is a parameter: give the dimension another name")
         known = [
             dataclasses.replace(each, dims=tuple(dims.get(dim, dim) for dim in each.dims))
             if isinstance(each, Derived)

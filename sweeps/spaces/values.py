@@ -180,7 +180,7 @@ def _encode_time(value: datetime.datetime) -> bytes:
     zone = str(value.tzinfo or "")
     if " at 0x" in zone:
         raise DeclarationError(
-            f"the time zone {zone} does not say which it is: give one of zoneinfo or timezone"
+            f"the time zone {zone} has no name: use zoneinfo.ZoneInfo or datetime.timezone"
         )
     same = value.replace(fold=0)
     fold = " fold" if value.fold and same.isoformat() == value.isoformat() else ""

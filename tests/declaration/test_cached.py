@@ -487,9 +487,12 @@ def test_wrong_arguments_are_told_as_python_does(calls):
     [
         (threading.Lock(), "'x' is <unlocked _thread.lock .*ignore="),
         ([1, {"a": threading.Lock()}], "'x' is .*_thread.lock"),
-        ((i for i in "ab"), "'x' is <generator.*cannot be told"),
-        (functools.reduce(lambda inner, _: [inner], range(5000), []), "'x' is .*cannot be told"),
-        (np.random.default_rng(1), "'x' is a random generator.*give a seed"),
+        ((i for i in "ab"), "'x' is <generator.*no stable identity"),
+        (
+            functools.reduce(lambda inner, _: [inner], range(5000), []),
+            "'x' is .*no stable identity",
+        ),
+        (np.random.default_rng(1), "'x' is a random generator.*pass a seed"),
         (np.random.RandomState(1), "'x' is a random generator"),
         (random.Random(1), "'x' is a random generator"),
     ],
@@ -636,13 +639,13 @@ async def _later():
 
 
 REFUSED = {
-    "method": (Model.table, "takes no methods, as 'Model.table' is one"),
+    "method": (Model.table, "does not take methods, as 'Model.table' is one"),
     "bound method": (Model().table, "takes a function"),
-    "static method": (staticmethod(Model.table), "takes no methods"),
+    "static method": (staticmethod(Model.table), "does not take methods"),
     "class": (Model, "takes a function, not"),
     "built-in": (len, "takes a function, not"),
     "partial": (functools.partial(_generate), "takes a function, not"),
-    "lambda": (lambda: 1, "takes no lambda"),
+    "lambda": (lambda: 1, "does not take a lambda"),
     "generator function": (_generate, "is a coroutine or generator function"),
     "async function": (_later, "is a coroutine or generator function"),
     "cached": (documented, "takes a function, not"),

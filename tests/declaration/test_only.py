@@ -282,10 +282,10 @@ def test_many_points_are_asked_in_pieces(n_pieces, offset):
         ("abs(x) < 3", 0, "no parameter 'abs'"),
         ("x.real < 3", 0, "expected a parameter"),
         ("__import__('os')", 0, "no parameter '__import__'"),
-        ("x < 1.0.5", 4, "looks like a number"),
-        ("x < nan", 4, "equal to nothing"),
+        ("x < 1.0.5", 4, "not a number"),
+        ("x < nan", 4, "equals nothing"),
         ("x < 2024-02-30", 4, "no such date"),
-        ("x == 0:1", 5, "looks like a number"),
+        ("x == 0:1", 5, "not a number"),
         ("word == 'b", 8, "not closed"),
         ("x < 'a'", 2, "cannot compare -1 with 'a' by <"),
         ("x < 5 and word >= 3", 15, "cannot compare 'a' with 3 by >="),
@@ -314,7 +314,7 @@ def test_nothing_kept_is_told_with_the_condition():
 
 @pytest.mark.parametrize("only", [lambda x: x > 1, 5, True, b"x > 1"])
 def test_what_is_no_text_is_refused(only):
-    with pytest.raises(DeclarationError, match="is no text"):
+    with pytest.raises(DeclarationError, match="is not text"):
         restrict(made(grid(x=[1, 2])), only)
 
 

@@ -156,7 +156,7 @@ def test_what_where_excludes_is_no_answer():
 def test_derived_parameters_select_too():
     made = declared(SPACES["derived"])
     assert at(made, "c=10")[1] == 3
-    with pytest.raises(SweepsError, match="do not stand together"):
+    with pytest.raises(SweepsError, match="do not occur together"):
         at(made, "c=10", "a=1")
 
 
@@ -209,7 +209,7 @@ def test_axes_given_with_a_number_are_those_of_a_run():
         ("grid", ["b=z"], "b=z is none of the 2 values in the sweep (found: x, y)"),
         ("grid", ["a=99999999999999999999999999999999"], "is none of the 3 values"),
         ("grid", ["a=1e308"], "is none of the 3 values"),
-        ("zipped", ["a=1", "b=y"], "these values do not stand together"),
+        ("zipped", ["a=1", "b=y"], "these values do not occur together"),
         ("where", ["a=3", "b=1"], "it is excluded by .where()"),
         ("grid", ["q=3"], "no axis 'q'"),
         ("grid", ["a=1:3"], "is a range to sample"),

@@ -111,9 +111,9 @@ def test_derived_parameters_are_derived_anew_when_axes_are_replaced():
             zipped(x=[1], factor=[2]),
             {"x": 1},
             DeclarationError,
-            "together with others along 'point'",
+            "belongs to a list of points (dimension 'point')",
         ),
-        (points([{"x": 1}]), {"x": 2}, DeclarationError, "only the axes of a grid, sampled"),
+        (points([{"x": 1}]), {"x": 2}, DeclarationError, "only grid axes, sampled"),
     ],
 )
 def test_axes_that_cannot_be_given(space, given, error, message):
@@ -235,7 +235,7 @@ def test_of_several_samples_none_is_taken_for_the_one_that_is_meant():
     made = experiment(two * grid(method=["rk4"]))(solver)
     with pytest.raises(DeclarationError, match="nothing to sample"):
         asked(made, "sample=sobol(8)")
-    with pytest.raises(DeclarationError, match="varies together"):
+    with pytest.raises(DeclarationError, match="belongs to a list of points"):
         asked(made, "length=0:2")
     assert asked(made, "g=1,2").space.sizes == {"a": 4, "sample": 4, "method": 1, "g": 2}
 
@@ -301,20 +301,20 @@ def test_predicates_and_derived_parameters_stay():
             experiment(zipped(x=[1], factor=[2]))(twice),
             ["sample=sobol(8)", "x=1:2"],
             DeclarationError,
-            "'x' varies together with others along 'point'",
+            "'x' belongs to a list of points (dimension 'point')",
         ),
         (
             experiment(grid(x=[1]).derive(factor=lambda x: x))(twice),
             ["factor=2"],
             DeclarationError,
-            "'factor' is derived from other parameters: give those",
+            "'factor' is derived from other parameters: set those instead",
         ),
         (declared, ["sample=sobol(99999999999)", "g=1:2"], DeclarationError, "more than"),
         (
             experiment(grid(x=[1.0]), name="f")(lambda x, sample=0: x),
             ["x=0:1", "sample=sobol(8)"],
             DeclarationError,
-            "called 'sample' already",
+            "already has something named 'sample'",
         ),
     ],
 )

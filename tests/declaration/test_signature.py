@@ -52,7 +52,7 @@ def test_arguments(function, names):
 
 
 def test_a_function_that_does_not_tell_its_arguments_is_refused():
-    with pytest.raises(DeclarationError, match="does not tell its arguments"):
+    with pytest.raises(DeclarationError, match="cannot find out its arguments"):
         arguments(Untold())
 
 
@@ -102,8 +102,8 @@ REFUSED = [
     (lambda **more: 1, grid(rng=[1]), "'rng' is reserved"),
     (lambda x: 1, grid(x=[1], replicate=[0, 1]), "all replicates of <lambda>() would be equal"),
     (lambda _x: 1, grid(_x=[1]), "'_x' is reserved"),
-    (lambda x, X: 1, grid(x=[1], X=[2]), "'x' and 'X' differ only in case or form"),
-    (lambda x, X=1: 1, grid(x=[1]), "'x' and 'X' differ only in case or form"),
+    (lambda x, X: 1, grid(x=[1], X=[2]), "'x' and 'X' differ only in case or Unicode form"),
+    (lambda x, X=1: 1, grid(x=[1]), "'x' and 'X' differ only in case or Unicode form"),
     (lambda x, **more: 1, grid(x=[1]) * grid(_y=[1]), "'_y' is reserved"),
     (lambda x, Point=1: 1, points([{"x": 1}]), "differ only in case"),
 ]
@@ -150,5 +150,7 @@ def test_nothing_is_derived_to_check():
 @pytest.mark.parametrize("dim", ["x", "y", "point"])
 def test_own_dimensions_of_outputs_have_names_of_their_own(dim):
     space = points([{"x": 1}, {"x": 2}])
-    with pytest.raises(DeclarationError, match=f"'image': '{dim}' is a dimension or parameter"):
+    with pytest.raises(
+        DeclarationError, match=f"'image': '{dim}' is already a dimension or parameter"
+    ):
         check(plain, space, {"image": ("row", dim)})

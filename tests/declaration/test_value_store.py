@@ -180,7 +180,7 @@ def test_a_damaged_file_is_computed_again(folder, log, content):
     ids=["generator", "lambda", "lock"],
 )
 def test_what_cannot_be_pickled_is_told_and_leaves_nothing(folder, log, value):
-    with pytest.raises(OutputError, match=f"a {type(value).__name__} cannot be kept"):
+    with pytest.raises(OutputError, match=f"a {type(value).__name__} cannot be stored"):
         value_store.value(folder, "k", log.computing(value))
     assert not list(folder.rglob("output.pkl*"))
     assert not list(folder.rglob(f"{files.TEMPORARY_PREFIX}*"))
@@ -205,7 +205,7 @@ def test_a_full_disk_costs_the_keeping_only(folder, log, monkeypatch, code):
 def test_where_no_folder_can_be_the_value_is_computed(folder, log):
     folder.parent.write_text("in the way")
     for _ in range(2):
-        with pytest.warns(UserWarning, match=r"cannot keep values of m\.table"):
+        with pytest.warns(UserWarning, match=r"cannot store values of m\.table"):
             assert value_store.value(folder, "k", log.computing(5)) == 5
     assert len(log) == 2
 

@@ -253,7 +253,7 @@ REFUSED = [
     (np.ma.array([1, 2], mask=[False, True]), "masked values"),
     (np.array([1], "m8[ns]"), "type timedelta64 cannot identify"),
     (np.array(["2024-01-01T00:00:00.000000001"], "M8[ns]"), "finer than a microsecond"),
-    (np.array(["20000-01-01"], "M8[D]"), "not of the years 1 to 9999"),
+    (np.array(["20000-01-01"], "M8[D]"), "outside the years 1 to 9999"),
     ([[1]], "[1] of type list cannot identify a point; allowed are numbers"),
     ([len], "give labels: x={'label': object, ...}"),
     ([decimal.Decimal(1)], "type Decimal"),

@@ -77,7 +77,7 @@ def test_rows_repeat_only_where_allowed(rows):
     assert (made.size, made.sampling) == (len(rows), None)
     assert [*zip(*map(values_of, made.columns), strict=True)] == rows
     if len({*rows}) < len(rows):
-        with pytest.raises(DeclarationError, match="stands twice"):
+        with pytest.raises(DeclarationError, match="is listed twice"):
             together("run", raw)
 
 
@@ -102,5 +102,5 @@ def test_rows_may_be_repeated_where_that_is_asked_for(rows):
         assert made.is_first is None
     else:
         assert made.is_first.tolist() == firsts
-        with pytest.raises(DeclarationError, match="stands twice: give it once"):
+        with pytest.raises(DeclarationError, match="is listed twice: give it once"):
             together("sample", {"x": rows})

@@ -276,14 +276,14 @@ def test_equal_points_land_equally(tmp_path):
         (8.0, {"x": (0, 1)}, "number of points is 8.0"),
         (True, {"x": (0, 1)}, "number of points is True"),
         ("8", {"x": (0, 1)}, "number of points is '8'"),
-        (2**40, {"x": (0, 1)}, "more than can be held"),
+        (2**40, {"x": (0, 1)}, "more than the maximum"),
         (8, {}, "no parameters"),
         (8, {"x": (0, 1), "seed": -1}, "seed is -1: give an int >= 0"),
         (8, {"x": (0, 1), "seed": 1.5}, "seed is 1.5"),
         (8, {"x": (0, 1), "seed": None}, "seed is None"),
         (8, {"sample": (0, 1)}, "'sample' is the dimension"),
-        (8, {"a b": (0, 1)}, "'a b' is no name"),
-        (8, {"x": "abc"}, "'x' is 'abc', no distribution"),
+        (8, {"a b": (0, 1)}, "'a b' is not a valid name"),
+        (8, {"x": "abc"}, "'x' is 'abc', which is not a distribution"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(method, n, options, reason):
