@@ -5,8 +5,8 @@ import zlib
 
 from hypothesis import strategies as st
 
-from sweeps.spaces.axes import together
 from sweeps.spaces.build import grid, points, zipped
+from sweeps.spaces.product import together
 from sweeps.spaces.space import Space
 
 POOLS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from benchmarks import measuring, ours
 from benchmarks.contenders import IMPORTS
 from benchmarks.rows import Case, Options, Row, rows_of
-from sweeps.spaces.key_maker import MAX_POINTS
+from sweeps.spaces.keys import MAX_POINTS
 
 HUGE = '''
 from sweeps import experiment, grid

@@ -18,12 +18,11 @@ import numpy.typing as npt
 
 from sweeps.declaration.tokens import mistake
 from sweeps.errors import OverrideError
-from sweeps.spaces.axes import ABSENT, Codes
+from sweeps.spaces.product import ABSENT
 from sweeps.spaces.values import Values, label, short
 
 if TYPE_CHECKING:
-    from sweeps.spaces.product import Positions, Product
-
+    from sweeps.spaces.product import Codes, Positions, Product
 
 Truth: TypeAlias = npt.NDArray[np.int8]
 

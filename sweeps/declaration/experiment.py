@@ -16,8 +16,8 @@ from sweeps.code import fingerprint
 from sweeps.declaration import options as declaration_options
 from sweeps.declaration import signature
 from sweeps.errors import DeclarationError
-from sweeps.spaces import key_maker, values
-from sweeps.spaces.axes import axis
+from sweeps.spaces import keys, values
+from sweeps.spaces.product import axis
 from sweeps.spaces.space import Space
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ class Experiment:
     @property
     def takes_rng(self) -> bool:
         """Whether the function gets a random stream of each point's own."""
-        return signature.takes(self.function, key_maker.RNG)
+        return signature.takes(self.function, keys.RNG)
 
     def identify(self) -> fingerprint.Fingerprint:
         """Find the identity of the code; the space and the constants are not part of it."""

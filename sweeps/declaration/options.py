@@ -11,7 +11,7 @@ from typing import Any
 
 from sweeps.declaration import signature
 from sweeps.errors import DeclarationError, unknown
-from sweeps.spaces import key_maker
+from sweeps.spaces import keys
 from sweeps.spaces.values import short
 from sweeps.storage import hdf5
 
@@ -214,12 +214,12 @@ def refuse_contradictions(function: Callable[..., Any], given: Mapping[str, Any]
         raise DeclarationError(
             f"concurrency is for async functions: {called} must be an 'async def' function"
         )
-    if given["common_random_numbers"] and not signature.takes(function, key_maker.RNG):
+    if given["common_random_numbers"] and not signature.takes(function, keys.RNG):
         raise DeclarationError(
             f"common_random_numbers needs random numbers: give {called} an argument 'rng'"
         )
     for name, opener in given["resources"].items():
-        if name == key_maker.RNG:
+        if name == keys.RNG:
             raise DeclarationError(
                 "resources: the name 'rng' is reserved for the random numbers of each point"
             )

@@ -15,7 +15,7 @@ from sweeps.declaration.override_values import Choice, Draw, Interval
 from sweeps.declaration.resweep import resweep
 from sweeps.errors import DeclarationError, UnknownNameError, nearest
 from sweeps.spaces.accept import accept_like
-from sweeps.spaces.key_maker import STEP, check
+from sweeps.spaces.keys import STEP, check
 from sweeps.spaces.product import Positions
 from sweeps.spaces.space import Space
 from sweeps.spaces.values import NUMERIC, Values, encode, label, short

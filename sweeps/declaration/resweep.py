@@ -12,8 +12,8 @@ from sweeps.declaration.override_values import Choice, Draw, Interval
 from sweeps.declaration.signature import REPLICATE
 from sweeps.errors import DeclarationError, UnknownNameError, unknown
 from sweeps.spaces.accept import accept, accept_like
-from sweeps.spaces.axes import Dimension, axis
-from sweeps.spaces.key_maker import RNG
+from sweeps.spaces.keys import RNG
+from sweeps.spaces.product import Dimension, axis
 from sweeps.spaces.space import Space
 from sweeps.spaces.values import Values
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sweeps.errors import DeclarationError, unknown
 from sweeps.spaces.accept import accept
-from sweeps.spaces.key_maker import RNG
+from sweeps.spaces.keys import RNG
 from sweeps.spaces.values import Values
 from sweeps.storage import hdf5
 

@@ -14,7 +14,7 @@ from sweeps.code import fingerprint, loaded, pins, reads
 from sweeps.errors import DeclarationError, SweepsError
 from sweeps.project.sweep import Sweep
 from sweeps.spaces import keys
-from sweeps.spaces.key_maker import key_maker
+from sweeps.spaces.keys import key_maker
 from sweeps.spaces.space import Space
 
 

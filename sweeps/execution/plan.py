@@ -18,15 +18,13 @@ from sweeps.engines import Block
 from sweeps.memo import index as memo
 from sweeps.memo import listing, lookup
 from sweeps.project.sweep import Sweep
-from sweeps.spaces import key_maker
-from sweeps.spaces import keys as spaces_keys
-from sweeps.spaces.axes import ABSENT
-from sweeps.spaces.key_maker import STEP, KeyMaker
-from sweeps.spaces.product import Places, Positions, shortened
+from sweeps.spaces import keys
+from sweeps.spaces.keys import STEP, KeyMaker, Keys
+from sweeps.spaces.product import ABSENT, Places, Positions, shortened
 from sweeps.spaces.space import Space
 from sweeps.storage import files
 
-Find = Callable[[spaces_keys.Keys], npt.NDArray[np.int64]]
+Find = Callable[[Keys], npt.NDArray[np.int64]]
 """Keys of shape (n, 2) to entries of shape (n,), -1 where unknown."""
 
 
@@ -114,7 +112,7 @@ def partition(
     )
 
 
-def _is_known(find: Find | None, own: spaces_keys.Keys) -> npt.NDArray[np.bool_]:
+def _is_known(find: Find | None, own: Keys) -> npt.NDArray[np.bool_]:
     return find(own) >= 0 if find and len(own) else np.zeros(len(own), dtype=bool)
 
 
@@ -155,7 +153,7 @@ def plan(
 
     With `keep`, points to compute are listed; what earlier code knows of them is not looked up.
     """
-    key_maker.check(sweep.experiment)
+    keys.check(sweep.experiment)
     others = [p for p in files.beside(sweep.memo) if listing.listing(p)] if not keep else []
 
     @functools.cache

@@ -17,9 +17,9 @@ from sweeps.memo import index as memo
 from sweeps.memo import listing, lookup
 from sweeps.memo.acceptance import NO_SHIFT, Shift
 from sweeps.project.sweep import Sweep
-from sweeps.spaces import key_maker, keys, values
+from sweeps.spaces import keys, values
 from sweeps.spaces.accept import accept_like
-from sweeps.spaces.key_maker import KeyMaker
+from sweeps.spaces.keys import KeyMaker
 from sweeps.storage import files
 
 _MIN_PREFIX = 4
@@ -54,7 +54,7 @@ def listed(sweep: Sweep, shift: Shift = NO_SHIFT) -> list[Earlier]:
     shift : Shift
         What the keys of its points gain to be those of the present points.
     """
-    key_maker.check(sweep.experiment)
+    keys.check(sweep.experiment)
     is_known = entries(sweep, memo.scan(sweep.memo)) >= 0
     accepted = {source.folder for source in listing.sources(sweep.memo)}
     found = [_look(sweep, is_known, folder, shift, accepted) for folder in files.beside(sweep.memo)]

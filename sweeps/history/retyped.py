@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from sweeps.memo import index as memo
 from sweeps.spaces import keys
-from sweeps.spaces.key_maker import KeyMaker
+from sweeps.spaces.keys import KeyMaker
 from sweeps.spaces.values import Values
 
 _EXACT = 2**53

@@ -26,7 +26,7 @@ import numpy.typing as npt
 
 from sweeps.errors import StorageError
 from sweeps.spaces import keys
-from sweeps.spaces.key_maker import KeyMaker
+from sweeps.spaces.keys import KeyMaker
 from sweeps.spaces.product import Positions
 from sweeps.storage import files
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from sweeps.memo import index as memo
 from sweeps.memo import segment
 from sweeps.spaces import keys
-from sweeps.spaces.key_maker import STEP, KeyMaker
+from sweeps.spaces.keys import STEP, KeyMaker
 
 Entries = npt.NDArray[np.integer[Any]]
 

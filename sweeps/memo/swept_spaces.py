@@ -21,9 +21,8 @@ import numpy.typing as npt
 
 from sweeps.errors import DeclarationError
 from sweeps.spaces.accept import accept
-from sweeps.spaces.axes import ABSENT, Codes, Column, Dimension, first_rows
-from sweeps.spaces.key_maker import MAX_POINTS
-from sweeps.spaces.product import Derived
+from sweeps.spaces.keys import MAX_POINTS
+from sweeps.spaces.product import ABSENT, Codes, Column, Derived, Dimension, first_rows
 from sweeps.spaces.space import Space
 from sweeps.spaces.values import NUMERIC, Values, encode
 from sweeps.storage import disk, files

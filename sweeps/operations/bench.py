@@ -29,7 +29,7 @@ from sweeps.outputs.failures import shortened
 from sweeps.project.imports import refuse_while_importing
 from sweeps.project.sweep import Sweep, resolve
 from sweeps.signals import Interrupted, interruptible
-from sweeps.spaces import key_maker
+from sweeps.spaces import keys
 from sweeps.spaces.product import Positions
 from sweeps.storage import files
 from sweeps.text import brief, count
@@ -138,7 +138,7 @@ def measure(
     Interrupted
         By the first signal; nothing is kept.
     """
-    key_maker.check(sweep.experiment)
+    keys.check(sweep.experiment)
     given = _checked(n_points, workers, n_rounds)
     with interruptible() as interruption, _scratch(sweep) as folder:
         interruption.tell(_end_at_once)

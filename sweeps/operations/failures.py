@@ -13,7 +13,7 @@ from sweeps.declaration.experiment import Experiment
 from sweeps.execution import printed as execution_printed
 from sweeps.project import sweep
 from sweeps.results import adopt, collect, state
-from sweeps.spaces import key_maker
+from sweeps.spaces import keys
 from sweeps.spaces.space import Space
 
 if TYPE_CHECKING:
@@ -100,8 +100,8 @@ def printed(made: sweep.Sweep) -> list[PrintedPoint]:
     """List the points of a sweep that printed or warned of something, in its order."""
     known, found = execution_printed.read(made.memo), []
     space = made.experiment.space
-    for start in range(0, len(space) if known else 0, key_maker.STEP):
-        positions = space.positions(start, min(start + key_maker.STEP, len(space)))
+    for start in range(0, len(space) if known else 0, keys.STEP):
+        positions = space.positions(start, min(start + keys.STEP, len(space)))
         own = execution_printed.find(known, made.keys(positions))
         at = positions[list(own)] if own else positions[:0]
         rows = zip(at.tolist(), space.parameters_at(at, labels=True), own.values(), strict=True)

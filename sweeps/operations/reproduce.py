@@ -28,7 +28,7 @@ from sweeps.outputs.failures import Why
 from sweeps.project.sweep import Sweep
 from sweeps.signals import Interrupted
 from sweeps.spaces import values
-from sweeps.spaces.key_maker import RNG, Generators
+from sweeps.spaces.keys import RNG, Generators
 from sweeps.storage.hdf5 import Array
 from sweeps.storage.paths import results_in
 from sweeps.worker import call as worker_call

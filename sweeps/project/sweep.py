@@ -20,7 +20,7 @@ from sweeps.declaration.experiment import Experiment
 from sweeps.errors import DeclarationError, SweepsError
 from sweeps.project import discovery, imports
 from sweeps.project.locations import ModuleLocation
-from sweeps.spaces.key_maker import KeyMaker, key_maker
+from sweeps.spaces.keys import KeyMaker, key_maker
 from sweeps.spaces.space import Space
 from sweeps.storage import paths
 from sweeps.storage.paths import results_folder

@@ -29,8 +29,7 @@ from sweeps.outputs.schema import Agreed
 from sweeps.outputs.types import Header, Variable, form
 from sweeps.results.collect import Gathered
 from sweeps.spaces import quantities
-from sweeps.spaces.key_maker import KeyMaker
-from sweeps.spaces.keys import Factors, Keys
+from sweeps.spaces.keys import Factors, KeyMaker, Keys
 from sweeps.storage import disk
 
 KEEP = "keep"

@@ -25,8 +25,8 @@ from sweeps.outputs.failures import Failure
 from sweeps.outputs.types import Header
 from sweeps.results.contents import Coordinate, Failures, Output, Sheet
 from sweeps.spaces import quantities
-from sweeps.spaces.axes import ABSENT
-from sweeps.spaces.key_maker import STEP, KeyMaker
+from sweeps.spaces.keys import STEP, KeyMaker
+from sweeps.spaces.product import ABSENT
 from sweeps.spaces.values import Values
 from sweeps.storage.hdf5 import STATUS, Array
 

@@ -17,9 +17,8 @@ from sweeps.project.sweep import Sweep
 from sweeps.results.collect import Gathered
 from sweeps.results.state import LAYOUT
 from sweeps.spaces.accept import accept
-from sweeps.spaces.axes import Column, Dimension, axis
-from sweeps.spaces.key_maker import MAX_POINTS, KeyMaker, key_maker
-from sweeps.spaces.product import Derived
+from sweeps.spaces.keys import MAX_POINTS, KeyMaker, key_maker
+from sweeps.spaces.product import Column, Derived, Dimension, axis
 from sweeps.spaces.space import Space, union
 from sweeps.spaces.values import NUMERIC, Values, encode
 from sweeps.storage import paths

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from sweeps.errors import DeclarationError
-from sweeps.spaces.axes import axis, listed, together
+from sweeps.spaces.product import axis, listed, together
 from sweeps.spaces.space import MAX_POSITIONS, Space
 from sweeps.spaces.values import short
 

@@ -1,6 +1,7 @@
-"""Products of dimensions: what stands at which position, by arithmetic.
+"""Products of dimensions: the parameters along each, and what stands at which position.
 
-A *position* is a flat index in C order, so that 10^9 points cost as much as their axes.
+Nothing is written out: a *position* is a flat index in C order, so that 10^9 points cost as much as
+their axes.
 """
 
 from __future__ import annotations
@@ -8,15 +9,22 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from sweeps.errors import DeclarationError
 from sweeps.spaces import quantities
-from sweeps.spaces.axes import ABSENT, Codes, Column, Dimension
-from sweeps.spaces.values import Labelled, Values
+from sweeps.spaces.accept import accept
+from sweeps.spaces.values import Labelled, Values, factorize, refuse_duplicates
+
+Codes = npt.NDArray[np.int64]
+"""Which value of a table stands where."""
+
+ABSENT = -1
+"""Code of a parameter that a point does not have."""
 
 Positions = npt.NDArray[np.int64]
 
@@ -29,6 +37,49 @@ _STEP = 2**16
 
 Places = npt.NDArray[np.int64] | range
 """Positions in a space, shape (n,); those in a row take no memory, and no time to send."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Column:
+    """A parameter along one dimension: its distinct values, and which of them stands where."""
+
+    name: str
+    table: Values
+    codes: Codes | None = None  # None: the values in their order, each once
+
+    def at(self, index: Codes) -> Codes:
+        """Codes at places along the dimension."""
+        return index if self.codes is None else self.codes[index]
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether some points do not have the parameter."""
+        return self.codes is not None and bool((self.codes == ABSENT).any())
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Dimension:
+    """A dimension of a space and the parameters that vary along it.
+
+    Attributes
+    ----------
+    is_first : numpy.ndarray or None
+        Shape (size,), whether a row is the first of those equal to it; None where no row is
+        repeated.
+    sampling : object
+        How its rows were drawn, where they were; nothing here looks at it.
+    """
+
+    name: str
+    size: int
+    columns: tuple[Column, ...]
+    is_first: npt.NDArray[np.bool_] | None = None
+    sampling: Any = None
+
+    @property
+    def is_axis(self) -> bool:
+        """Whether it is the axis of the one parameter that it is named for."""
+        return len(self.columns) == 1 and self.columns[0].name == self.name
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -179,6 +230,123 @@ class Product:
             stop = min(start + _STEP, n_points)
             at = np.arange(start, stop) if positions is None else positions[start:stop]
             yield at, self.parameters_at(at)
+
+
+def axis(name: str, raw: Any) -> Dimension:
+    """Make the dimension of one parameter; each value once."""
+    table = raw if isinstance(raw, Values) else accept(name, raw)
+    _refuse_empty(name, table)
+    refuse_duplicates(name, table)
+    return Dimension(name, len(table), (Column(name, table),))
+
+
+def together(dim: str, raw: Mapping[str, Any], *, allow_repeats: bool = False) -> Dimension:
+    """Make the dimension of parameters that vary together; each row once, or as often as drawn."""
+    tables = {
+        name: values if isinstance(values, Values) else accept(name, values)
+        for name, values in raw.items()
+    }
+    sizes = {name: len(table) for name, table in tables.items()}
+    if len(set(sizes.values())) > 1:
+        told = ", ".join(f"{name} has {size}" for name, size in sizes.items())
+        raise DeclarationError(f"zipped axes must have the same length, but {told} values")
+    columns = []
+    for name, table in tables.items():
+        _refuse_empty(name, table)
+        columns.append(Column(name, *factorize(name, table)))
+    return _rows(dim, next(iter(sizes.values())), columns, allow_repeats)
+
+
+def listed(dim: str, rows: Sequence[Mapping[str, Any]]) -> Dimension:
+    """Make the dimension of points that are listed one by one, each with parameters of its own."""
+    columns = []
+    for name in dict.fromkeys(name for row in rows for name in row):
+        if not isinstance(name, str):
+            raise DeclarationError(f"points(): parameter names are strings, not {name!r}")
+        table = accept(name, [row[name] for row in rows if name in row])
+        distinct, present_codes = factorize(name, table)
+        codes = np.full(len(rows), ABSENT, dtype=np.int64)
+        codes[[name in row for row in rows]] = present_codes
+        columns.append(Column(name, distinct, codes))
+    return _rows(dim, len(rows), columns)
+
+
+def end_to_end(name: str, pieces: Sequence[tuple[Values, Codes]]) -> Column:
+    """Make one column of several, each given as a table and codes into it."""
+    used = [np.unique(codes[codes != ABSENT]) for _, codes in pieces]
+    elements = [
+        e
+        for (table, _), own in zip(pieces, used, strict=True)
+        for e in table.select(own).elements()
+    ]
+    distinct, renumbered = factorize(name, accept(name, elements))
+    joined = []
+    start = 0
+    for (_, codes), own in zip(pieces, used, strict=True):
+        piece = np.full(len(codes), ABSENT, dtype=np.int64)
+        present = codes != ABSENT
+        piece[present] = renumbered[start + np.searchsorted(own, codes[present])]
+        joined.append(piece)
+        start += len(own)
+    return Column(name, distinct, np.concatenate(joined))
+
+
+def first_rows(columns: Iterable[Column], n_rows: int) -> Codes:
+    """Index of the first of each set of equal rows, ascending."""
+    row = np.zeros(n_rows, dtype=np.int64)
+    for column in columns:
+        codes = column.at(np.arange(n_rows)) + 1
+        _, row = np.unique(row * (codes.max(initial=0) + 1) + codes, return_inverse=True)
+    return np.sort(np.unique(row, return_index=True)[1])
+
+
+def _rows(
+    dim: str, n_rows: int, columns: Sequence[Column], allow_repeats: bool = False
+) -> Dimension:
+    first = first_rows(columns, n_rows)
+    if len(first) == n_rows:
+        return Dimension(dim, n_rows, tuple(columns))
+    is_first = np.zeros(n_rows, dtype=bool)
+    is_first[first] = True
+    if not allow_repeats:
+        again = int(np.argmin(is_first))
+        codes = {c: int(c.at(np.array([again]))[0]) for c in columns}
+        row = {c.name: c.table.element(code) for c, code in codes.items() if code != ABSENT}
+        raise DeclarationError(f"the point {row} is listed twice: give it once")
+    return Dimension(dim, n_rows, tuple(columns), is_first)
+
+
+def _refuse_empty(name: str, table: Values) -> None:
+    if not len(table):
+        raise DeclarationError(f"axis {name!r} is empty: give at least one value")
+
+
+def refuse_clashes(dimensions: Iterable[Dimension], derived: Iterable[str] = ()) -> None:
+    """Raise `DeclarationError` for what is no name, and for a name that stands twice."""
+    seen: set[str] = set()
+    for dimension in dimensions:
+        names = [c.name for c in dimension.columns]
+        for name in names if dimension.is_axis else [dimension.name, *names]:
+            _refuse_no_name(name)
+            if name in seen:
+                raise DeclarationError(
+                    f"the name {name!r} is used twice in one space: each parameter belongs to one "
+                    "axis; zipped('name', ...) names a dimension"
+                )
+            seen.add(name)
+    for name in derived:
+        _refuse_no_name(name)
+        if name in seen:
+            raise DeclarationError(
+                f"derived parameter {name!r} has the name of another parameter or dimension of "
+                "the space: give it another name"
+            )
+        seen.add(name)
+
+
+def _refuse_no_name(name: Any) -> None:
+    if not isinstance(name, str) or not name.isidentifier():
+        raise DeclarationError(f"{name!r} is not a valid name: use letters, digits and underscores")
 
 
 def shortened(places: npt.NDArray[np.int64]) -> Places:

@@ -25,8 +25,8 @@ import numpy as np
 
 from sweeps.errors import DeclarationError, unknown
 from sweeps.spaces import draw_cache
-from sweeps.spaces.axes import together
 from sweeps.spaces.distributions import Floats, values_at
+from sweeps.spaces.product import together
 from sweeps.spaces.space import Space
 from sweeps.spaces.values import short
 

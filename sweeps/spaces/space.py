@@ -16,24 +16,28 @@ import numpy as np
 import numpy.typing as npt
 
 from sweeps.errors import DeclarationError, unknown
-from sweeps.spaces.axes import (
-    ABSENT,
-    Codes,
-    Column,
-    Dimension,
-    end_to_end,
-    first_rows,
-    refuse_clashes,
-)
 from sweeps.spaces.functions import (
     Derivation,
-    Evaluation,
     Keeps,
     derivation,
     predicate,
     refuse_listing,
+    tabulate,
 )
-from sweeps.spaces.product import Deferred, Derived, Mask, Positions, Product
+from sweeps.spaces.product import (
+    ABSENT,
+    Codes,
+    Column,
+    Deferred,
+    Derived,
+    Dimension,
+    Mask,
+    Positions,
+    Product,
+    end_to_end,
+    first_rows,
+    refuse_clashes,
+)
 from sweeps.spaces.values import Values
 
 MAX_POSITIONS = 2**63 - 1
@@ -294,6 +298,80 @@ class Space:
         dims = ", ".join(f"{name}: {size}" for name, size in self.sizes.items())
         derived = f" with {', '.join(self.derived)}" if self.derived else ""
         return f"<Space ({dims}){derived}{' where …' if self.predicates else ''}>"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What the functions of a space say."""
+
+    dimensions: tuple[Dimension, ...]
+    predicates: tuple[Keeps, ...]
+    derivations: tuple[Derivation | Derived, ...]
+
+    @functools.cached_property
+    def product(self) -> Product:
+        """All parameters, the derived ones last, of which no function has been asked yet."""
+        columns: dict[str, Column | Deferred] = {}
+        along: dict[str, tuple[str, ...]] = {}
+        for dimension in self.dimensions:
+            columns |= {column.name: column for column in dimension.columns}
+            along |= {column.name: (dimension.name,) for column in dimension.columns}
+        for number, each in enumerate(self.derivations):
+            if isinstance(each, Derived):
+                columns[each.name], along[each.name] = each.column, each.dims
+                continue
+            used = {dim for name in each.names for dim in along.get(name, ())}
+            along[each.name] = tuple(d.name for d in self.dimensions if d.name in used)
+            has_gaps = any(columns[name].has_gaps for name in each.required)
+            make = functools.partial(self._column, number, each)
+            columns[each.name] = Deferred(each.name, has_gaps, make)
+        return Product(self.dimensions, columns, along)
+
+    def kept(self) -> Mask | None:
+        """Places that every predicate keeps, in the shape of the space; None if there is none."""
+        return self._kept(len(self.derivations))
+
+    def _kept(self, n_derived: int) -> Mask | None:
+        """Places kept by the predicates that need the first `n_derived` derived ones at most."""
+        if n_derived not in self._masks:
+            mask = self._kept(n_derived - 1) if n_derived else None
+            for keeps in self.predicates:
+                needed = [n for n, d in enumerate(self.derivations, 1) if d.name in keeps.names]
+                if max(needed, default=0) == n_derived:
+                    said = self._said(keeps, mask)
+                    mask = said if mask is None else mask & said
+            self._masks[n_derived] = mask
+        return self._masks[n_derived]
+
+    @functools.cached_property
+    def _masks(self) -> dict[int, Mask | None]:
+        return {}
+
+    def _said(self, keeps: Keeps, mask: Mask | None) -> Mask:
+        sizes = self.product.sizes
+        refuse_listing(".where() looks at every point", sizes, self.product.n_positions)
+        part = self.product.part(keeps.names)
+        at = self._asked(part, mask)
+        said = np.zeros(part.n_positions, dtype=bool)
+        said[slice(None) if at is None else at] = keeps.mask(part, at)
+        shape = [size if dim in part.sizes else 1 for dim, size in sizes.items()]
+        return np.broadcast_to(said.reshape(shape), tuple(sizes.values()))
+
+    def _column(self, number: int, derivation: Derivation) -> Column:
+        later = {each.name for each in self.derivations[number:]}
+        part = self.product.part({*derivation.names} - later)
+        given = ", ".join(part.along)
+        why = f"derived parameter {derivation.name!r} looks at every combination of {given}"
+        refuse_listing(why, part.sizes, part.n_positions)
+        pieces = part.pieces(self._asked(part, self._kept(number)))
+        return tabulate(derivation, part.n_positions, pieces)
+
+    def _asked(self, part: Product, mask: Mask | None) -> Positions | None:
+        """Find those places of a part that some kept place has a part in; None if it is all."""
+        if mask is None:
+            return None
+        others = tuple(n for n, d in enumerate(self.dimensions) if d not in part.dimensions)
+        return np.flatnonzero(mask.any(axis=others))
 
 
 def union(*spaces: Space) -> Space:

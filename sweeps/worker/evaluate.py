@@ -19,8 +19,7 @@ from sweeps.outputs import failures as outputs_failures
 from sweeps.outputs import misfits
 from sweeps.outputs.failures import Failure
 from sweeps.outputs.types import Part, Variable
-from sweeps.spaces import keys as spaces_keys
-from sweeps.spaces.key_maker import RNG, Generators, KeyMaker
+from sweeps.spaces.keys import RNG, Generators, KeyMaker, written
 from sweeps.spaces.product import Positions
 from sweeps.storage import paths
 from sweeps.storage.hdf5 import Array
@@ -105,7 +104,7 @@ def _new_forms(task: Task, block: Block, parts: Iterable[Part]) -> Iterator[misf
             continue
         task.met.add(kind)
         own = task.settings.keys(block.at)
-        first = int((own == spaces_keys.written(part.keys)[:1]).all(axis=1).argmax())
+        first = int((own == written(part.keys)[:1]).all(axis=1).argmax())
         yield int(block.at[first]), headers, part.coordinates
 
 

@@ -19,7 +19,7 @@ from sweeps.errors import SweepsError
 from sweeps.project import imports
 from sweeps.project.locations import ModuleLocation
 from sweeps.spaces import quantities
-from sweeps.spaces.key_maker import KeyMaker
+from sweeps.spaces.keys import KeyMaker
 from sweeps.worker import capture, memory_limit, process, resources, scratch
 from sweeps.worker.isolation import copies, traces, undo
 

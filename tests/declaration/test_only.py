@@ -16,7 +16,7 @@ from sweeps.declaration.experiment import experiment
 from sweeps.declaration.only import MAX_DEPTH, restrict
 from sweeps.errors import DeclarationError, OverrideError, SweepsError
 from sweeps.spaces.build import grid, points, zipped
-from sweeps.spaces.key_maker import key_maker
+from sweeps.spaces.keys import key_maker
 
 
 class Method(enum.Enum):

@@ -15,7 +15,7 @@ from sweeps.declaration.overrides import parse_all
 from sweeps.declaration.resweep import resweep
 from sweeps.errors import DeclarationError, SweepsError, UnknownNameError
 from sweeps.spaces.build import grid, points, replicates, zipped
-from sweeps.spaces.key_maker import key_maker
+from sweeps.spaces.keys import key_maker
 
 
 class Method(enum.Enum):

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from sweeps import experiment, grid, points, sample
 from sweeps.errors import DeclarationError
 from sweeps.execution import plan as execution_plan
-from sweeps.spaces import key_maker as spaces_key_maker
-from sweeps.spaces.key_maker import KeyMaker, key_maker
+from sweeps.spaces import keys
+from sweeps.spaces.keys import KeyMaker, key_maker
 
 
 def planned(space, function=lambda a=0, b=0, c=0: 0.0):
@@ -120,9 +120,9 @@ def test_a_block_keeps_its_positions(positions):
 
 def test_no_points_and_too_many_points_are_refused():
     with pytest.raises(DeclarationError, match=r"'planned' has no points: .where\(\) excludes all"):
-        spaces_key_maker.check(planned(grid(a=[1]).where(lambda a: False)))
+        keys.check(planned(grid(a=[1]).where(lambda a: False)))
     with pytest.raises(DeclarationError, match="1,073,741,824 points are more than one results"):
-        spaces_key_maker.check(planned(grid(a=range(2**15), b=range(2**15))))
+        keys.check(planned(grid(a=range(2**15), b=range(2**15))))
 
 
 def test_a_plan_of_many_points_that_nobody_knows_asks_for_no_key(monkeypatch):
@@ -145,5 +145,5 @@ def test_more_dimensions_than_hdf5_has_are_refused_before_a_point_is_computed():
     space = grid(**{name: [0] for name in names})
     made = experiment(space, name="wide")(lambda **parameters: 0.0)
     with pytest.raises(DeclarationError, match="33 dimensions, and HDF5 has room for 32"):
-        spaces_key_maker.check(made)
-    spaces_key_maker.check(planned(grid(a=[0, 1])))
+        keys.check(made)
+    keys.check(planned(grid(a=[0, 1])))

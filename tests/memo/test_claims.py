@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from sweeps import experiment, grid, points, zipped
 from sweeps.memo import claims
 from sweeps.memo.claims import FOLDER, Claims
-from sweeps.spaces.key_maker import key_maker
+from sweeps.spaces.keys import key_maker
 from tests.sizes import examples
 
 SPACES = {
@@ -108,7 +108,7 @@ import sys, time
 from pathlib import Path
 from sweeps import experiment, grid
 from sweeps.memo.claims import Claims
-from sweeps.spaces.key_maker import key_maker
+from sweeps.spaces.keys import key_maker
 
 @experiment(grid(x=range(6), y=range(5)))
 def swept(x, y):

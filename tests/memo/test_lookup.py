@@ -9,9 +9,8 @@ from sweeps import Space, experiment, grid, zipped
 from sweeps.memo import index as memo
 from sweeps.memo import lookup
 from sweeps.outputs.types import Part, Variable
-from sweeps.spaces.axes import together
-from sweeps.spaces.key_maker import key_maker
-from sweeps.spaces.keys import Factors, boxes
+from sweeps.spaces.keys import Factors, boxes, key_maker
+from sweeps.spaces.product import together
 from tests.sizes import examples
 
 SPACES = [

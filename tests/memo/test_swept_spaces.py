@@ -12,7 +12,7 @@ from hypothesis import given
 
 from sweeps import experiment, grid, sample, zipped
 from sweeps.memo import swept_spaces
-from sweeps.spaces.key_maker import key_maker
+from sweeps.spaces.keys import key_maker
 from tests.sizes import examples
 from tests.strategies import spaces
 

@@ -26,7 +26,7 @@ from sweeps.operations import failures, run
 from sweeps.outputs.types import Part, Variable
 from sweeps.project.sweep import resolve
 from sweeps.results import update, write
-from sweeps.spaces import key_maker
+from sweeps.spaces import keys
 from sweeps.storage import dataset
 from tests.sizes import KEEPS, examples
 
@@ -300,7 +300,7 @@ def test_a_space_too_large_for_a_file_is_refused_at_once(project):
     )
     with pytest.raises(DeclarationError, match="1,073,741,824 points are more than"):
         sweeps.run(made)
-    assert sweeps.plan(made, axes={"c": [1]}).missing == 2**20 < key_maker.MAX_POINTS
+    assert sweeps.plan(made, axes={"c": [1]}).missing == 2**20 < keys.MAX_POINTS
 
 
 def test_two_runs_at_once_land_the_same(square):

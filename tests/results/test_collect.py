@@ -19,7 +19,7 @@ from sweeps.outputs.failures import Failure
 from sweeps.outputs.snapshots import snapshot
 from sweeps.results import write
 from sweeps.results.collect import count_refused, gather, sheet
-from sweeps.spaces.key_maker import key_maker
+from sweeps.spaces.keys import key_maker
 from sweeps.storage.dataset import load
 from tests.sizes import examples
 

@@ -13,8 +13,7 @@ from sweeps.declaration.experiment import experiment
 from sweeps.declaration.resweep import resweep
 from sweeps.spaces.accept import accept
 from sweeps.spaces.build import grid, points, zipped
-from sweeps.spaces.key_maker import key_maker
-from sweeps.spaces.keys import hash_values, match
+from sweeps.spaces.keys import hash_values, key_maker, match
 from sweeps.spaces.values import encode
 
 

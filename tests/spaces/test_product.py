@@ -1,4 +1,4 @@
-"""What stands where in a product of dimensions."""
+"""Laws of products: what stands where; rows that are listed, joined end to end, and found equal."""
 
 import math
 
@@ -7,9 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sweeps.errors import DeclarationError
 from sweeps.spaces import product
-from sweeps.spaces.axes import Column, axis, together
-from sweeps.spaces.product import Deferred, Product
+from sweeps.spaces.accept import accept
+from sweeps.spaces.product import (
+    ABSENT,
+    Column,
+    Deferred,
+    Product,
+    axis,
+    end_to_end,
+    first_rows,
+    listed,
+    together,
+)
+from sweeps.spaces.values import Labelled, Values, factorize
 
 
 def make(*dimensions, **others):
@@ -78,3 +90,101 @@ def test_a_deferred_column_is_made_once_and_when_looked_at():
     assert column.at(np.array([1])).tolist() == [1]
     assert column.codes is None
     assert made == [1]
+
+
+# ---- rows
+
+numbers = st.lists(st.one_of(st.none(), st.integers(0, 5)), max_size=8)
+
+
+def column(given_values):
+    """A column with a gap for each None, as its table and codes."""
+    present = [v for v in given_values if v is not None]
+    table, own = factorize("x", accept("x", [*present, 99]))  # 99: a value that nobody uses
+    codes = np.full(len(given_values), ABSENT)
+    codes[[v is not None for v in given_values]] = own[:-1]
+    return table, codes
+
+
+def values_of(made):
+    return [None if c == ABSENT else made.table.element(c) for c in made.codes.tolist()]
+
+
+@given(st.lists(numbers, min_size=1, max_size=3))
+def test_end_to_end_keeps_all_values_and_gaps(pieces):
+    made = end_to_end("x", [column(piece) for piece in pieces])
+    flat = [v for piece in pieces for v in piece]
+    assert values_of(made) == flat
+    assert sorted(made.table.elements()) == sorted({v for v in flat if v is not None})
+
+
+@given(
+    st.integers(0, 10).flatmap(
+        lambda n: st.lists(st.lists(st.integers(-1, 3), min_size=n, max_size=n))
+    )
+)
+def test_first_rows_are_those_of_a_dict(codes):
+    n_rows = len(codes[0]) if codes else 1
+    columns = [
+        Column(str(i), accept("x", range(4)), np.array(c, dtype=int)) for i, c in enumerate(codes)
+    ]
+    rows = list(zip(*codes, strict=True)) if codes else [()]
+    first = {row: n for n, row in reversed(list(enumerate(rows)))}
+    assert first_rows(columns, n_rows).tolist() == sorted(first.values())
+
+
+def test_columns_of_many_values_do_not_overflow():
+    many = np.arange(2**17)
+    columns = [Column(name, accept("x", many), many) for name in "abcdefgh"]
+    assert len(first_rows(columns, len(many))) == len(many)
+
+
+def test_one_axis_named_as_its_dimension_is_an_axis():
+    assert axis("x", [1, 2]).is_axis
+    assert together("x", {"x": [1, 2]}).is_axis
+    assert not together("point", {"x": [1, 2]}).is_axis
+    assert not together("point", {"x": [1], "y": [2]}).is_axis
+
+
+def test_an_axis_takes_a_table_as_it_is():
+    table = accept("x", {"a": len})
+    assert isinstance(table, Values)
+    assert axis("x", table).columns[0].table is table
+    assert axis("x", table).columns[0].table.element(0) == Labelled("a", len)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=8))
+def test_rows_repeat_only_where_allowed(rows):
+    x, y = ([*values] for values in zip(*rows, strict=True))
+    raw = {"x": x, "y": accept("y", y)}  # as they are given, or as a table
+    made = together("run", raw, allow_repeats=True)
+    assert (made.size, made.sampling) == (len(rows), None)
+    assert [*zip(*map(values_of, made.columns), strict=True)] == rows
+    if len({*rows}) < len(rows):
+        with pytest.raises(DeclarationError, match="is listed twice"):
+            together("run", raw)
+
+
+@pytest.mark.parametrize(
+    "rows", [[{}], [{"x": 1}], [{"x": 1}, {}], [{"y": None}, {"x": 1, "y": 2}]]
+)
+def test_listed_points_have_gaps_where_they_have_no_value(rows):
+    made = listed("point", rows)
+    assert made.size == len(rows)
+    for one in made.columns:
+        assert [c != ABSENT for c in one.codes.tolist()] == [one.name in row for row in rows]
+        assert one.has_gaps == any(one.name not in row for row in rows)
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=8))
+def test_rows_may_be_repeated_where_that_is_asked_for(rows):
+    made = together("sample", {"x": rows, "y": [str(x) for x in rows]}, allow_repeats=True)
+    firsts = [x not in rows[:n] for n, x in enumerate(rows)]
+    assert made.size == len(rows)
+    assert [made.columns[0].table.element(c) for c in made.columns[0].codes] == rows
+    if all(firsts):
+        assert made.is_first is None
+    else:
+        assert made.is_first.tolist() == firsts
+        with pytest.raises(DeclarationError, match="is listed twice: give it once"):
+            together("sample", {"x": rows})

@@ -19,7 +19,8 @@ from sweeps.errors import DeclarationError, UnknownNameError
 from sweeps.execution.options import Options
 from sweeps.operations import run as operations_run
 from sweeps.project.sweep import resolve
-from sweeps.spaces import key_maker, sample
+from sweeps.spaces import sample
+from sweeps.spaces.keys import key_maker
 from sweeps.spaces.sample import Sampling
 from tests.sizes import examples
 
@@ -67,7 +68,7 @@ def f(**parameters):
 
 
 def keys(space):
-    return key_maker.key_maker(f.with_space(space))(space.positions(0, len(space)))
+    return key_maker(f.with_space(space))(space.positions(0, len(space)))
 
 
 @pytest.mark.parametrize("method", METHODS)

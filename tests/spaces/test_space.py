@@ -8,8 +8,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from sweeps.errors import DeclarationError, UnknownNameError
-from sweeps.spaces.axes import ABSENT, Dimension, axis
 from sweeps.spaces.build import grid, points, zipped
+from sweeps.spaces.product import ABSENT, Dimension, axis
 from sweeps.spaces.space import Space
 from tests.strategies import (
     DERIVATIONS,

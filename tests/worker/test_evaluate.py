@@ -17,7 +17,7 @@ from sweeps import experiment, grid, points, zipped
 from sweeps.engines import Block
 from sweeps.memo import index as memo
 from sweeps.signals import Interrupted
-from sweeps.spaces.key_maker import key_maker
+from sweeps.spaces.keys import key_maker
 from sweeps.worker import call, evaluate, process, scratch
 from sweeps.worker import job as worker_job
 from tests.sizes import examples

@@ -9,7 +9,7 @@ from scipy.stats import kstest
 
 import sweeps
 from sweeps import engines, experiment, grid, points, replicates
-from sweeps.spaces.key_maker import Generators, key_maker
+from sweeps.spaces.keys import Generators, key_maker
 from tests.sizes import examples
 from tests.strategies import first_of_each, spaces
 
