@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from sweeps import text
 from sweeps.declaration.experiment import Experiment
-from sweeps.memo import copy, lookup
+from sweeps.memo import copy, lookup, results_segment
 from sweeps.memo import index as memo
 from sweeps.memo.reader import SlabReader
 from sweeps.memo.results_segment import Kept
@@ -285,7 +285,7 @@ def sheet(
             elapsed=reader.elapsed,
             failures=_failures(gathered.failures),
             attributes=attributes,
-            kept=kept,
+            add=None if kept is None else functools.partial(results_segment.write, kept=kept),
             rounded=reader.rounded,
         )
 

@@ -1,23 +1,16 @@
-"""What a results file holds, before it is written: labelled arrays, and whether they can be one.
-
-Nothing here touches a disk; `sweeps.results.write` writes what is described here.
-"""
+"""What a results file holds, before it is written: labelled arrays, failures and a summary."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import h5py
 import numpy as np
 
-from sweeps.errors import OutputError
-from sweeps.storage import hdf5
-
-if TYPE_CHECKING:
-    from sweeps.memo.results_segment import Kept
-
+from sweeps.storage.hdf5_write import Put
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -36,11 +29,6 @@ class Coordinate:
     values: Array
     missing: Array | None = None
     attrs: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def is_axis(self) -> bool:
-        """Whether it is the coordinate of a dimension."""
-        return self.dims == (self.name,)
 
 
 @dataclass(frozen=True)
@@ -122,8 +110,9 @@ class Sheet(Arrays):
     failures : Failures
     attributes : mapping of str to str, int or float
         The provenance, as attributes of the root, or datasets of `GROUP` where it is long.
-    kept : Kept or None
-        What of it the memo has no other copy of.
+    add : callable or None
+        ``add(file, put)`` writes what else is to be in the file; ``put(group, name, values)`` makes
+        a dataset.
     rounded : collection of str
         Outputs some of whose integers are floats here, and others; known once all are read.
     """
@@ -132,7 +121,7 @@ class Sheet(Arrays):
     elapsed: Callable[[int, int], Array]
     failures: Failures
     attributes: Mapping[str, Any]
-    kept: Kept | None = None
+    add: Callable[[h5py.File, Put], None] | None = None
     rounded: Collection[str] = ()
 
 
@@ -157,79 +146,3 @@ class Summary:
     attributes: Mapping[str, Any]
     source: str
     root_attributes: Mapping[str, str]
-
-
-def as_output(coordinate: Coordinate) -> Output:
-    """See a coordinate as the output of a single point."""
-    values, missing = coordinate.values, coordinate.missing
-
-    def read(start: int, stop: int) -> tuple[Array, Array | None]:
-        return values[np.newaxis], None if missing is None else missing[np.newaxis]
-
-    return Output(
-        name=coordinate.name,
-        dtype=values.dtype,
-        dims=coordinate.dims,
-        shape=values.shape,
-        attrs=coordinate.attrs,
-        has_missing=missing is not None and bool(missing.any()),
-        read=read,
-    )
-
-
-def all_sizes(arrays: Arrays) -> dict[str, int]:
-    """Collect the sizes of all dimensions: the space's, then those of outputs, then the others.
-
-    Raises
-    ------
-    OutputError
-        Where two disagree, or a variable of several dimensions is named as one of them.
-    """
-    sizes = dict(arrays.sizes)
-    labelled = [(output.name, output.dims, output.shape) for output in arrays.outputs]
-    labelled += [(c.name, c.dims, c.values.shape) for c in arrays.coordinates]
-    for name, dims, shape in labelled:
-        for dim, size in zip(dims, shape, strict=True):
-            if sizes.setdefault(dim, size) != size:
-                raise OutputError(
-                    f"{name!r} has {size} values along {dim!r}, which has {sizes[dim]} elsewhere; "
-                    "give its dimension a name of its own."
-                )
-    for output in arrays.outputs:
-        if len({*arrays.sizes, *output.dims}) < len(arrays.sizes) + len(output.dims):
-            raise OutputError(
-                f"{output.name!r} has the dimensions {(*arrays.sizes, *output.dims)}, "
-                "of which two have the same name; rename one."
-            )
-    return sizes
-
-
-def check_names(arrays: Arrays, groups: Collection[str] = ()) -> None:
-    """Refuse names that some reader cannot have, or cannot tell apart.
-
-    Parameters
-    ----------
-    arrays : Arrays
-    groups : collection of str
-        Names of groups that stand beside the arrays.
-
-    Raises
-    ------
-    OutputError
-        Naming them.
-    """
-    auxiliary = [c.name for c in arrays.coordinates if not c.is_axis]
-    names = [*all_sizes(arrays), *auxiliary, *(output.name for output in arrays.outputs)]
-    for name in names:
-        hdf5.check_name(name)
-    for name in auxiliary:
-        if " " in name:
-            raise OutputError(f"cannot name a coordinate {name!r}: CF lists them between blanks.")
-    for group in hdf5.clashing([*names, *groups]):
-        listed = " and ".join(map(repr, group))
-        raise OutputError(f"the names {listed} are one to some readers; rename one.")
-
-
-def auxiliary_names(arrays: Arrays, dims: Sequence[str]) -> list[str]:
-    """List the coordinates, other than axes, of a variable with these dimensions."""
-    return [c.name for c in arrays.coordinates if not c.is_axis and set(c.dims) <= set(dims)]

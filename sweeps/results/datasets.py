@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
 
-from sweeps.results.contents import (
-    Array,
-    Arrays,
-    Copy,
-    Output,
-    all_sizes,
-    as_output,
-    auxiliary_names,
-)
+from sweeps.errors import OutputError
+from sweeps.results.contents import Array, Arrays, Coordinate, Copy, Output
 from sweeps.storage import hdf5
 
 # Slabs bound the memory. Small ones use the same memory again and again, which is twice as fast as
@@ -72,16 +65,97 @@ class Scale(NamedTuple):
     users: list[tuple[h5py.Reference, int]]
 
 
+def _is_axis(coordinate: Coordinate) -> bool:
+    """Whether it is the coordinate of a dimension."""
+    return coordinate.dims == (coordinate.name,)
+
+
+def as_output(coordinate: Coordinate) -> Output:
+    """See a coordinate as the output of a single point."""
+    values, missing = coordinate.values, coordinate.missing
+
+    def read(start: int, stop: int) -> tuple[Array, Array | None]:
+        return values[np.newaxis], None if missing is None else missing[np.newaxis]
+
+    return Output(
+        name=coordinate.name,
+        dtype=values.dtype,
+        dims=coordinate.dims,
+        shape=values.shape,
+        attrs=coordinate.attrs,
+        has_missing=missing is not None and bool(missing.any()),
+        read=read,
+    )
+
+
+def _all_sizes(arrays: Arrays) -> dict[str, int]:
+    """Collect the sizes of all dimensions: the space's, then those of outputs, then the others.
+
+    Raises
+    ------
+    OutputError
+        Where two disagree, or a variable of several dimensions is named as one of them.
+    """
+    sizes = dict(arrays.sizes)
+    labelled = [(output.name, output.dims, output.shape) for output in arrays.outputs]
+    labelled += [(c.name, c.dims, c.values.shape) for c in arrays.coordinates]
+    for name, dims, shape in labelled:
+        for dim, size in zip(dims, shape, strict=True):
+            if sizes.setdefault(dim, size) != size:
+                raise OutputError(
+                    f"{name!r} has {size} values along {dim!r}, which has {sizes[dim]} elsewhere; "
+                    "give its dimension a name of its own."
+                )
+    for output in arrays.outputs:
+        if len({*arrays.sizes, *output.dims}) < len(arrays.sizes) + len(output.dims):
+            raise OutputError(
+                f"{output.name!r} has the dimensions {(*arrays.sizes, *output.dims)}, "
+                "of which two have the same name; rename one."
+            )
+    return sizes
+
+
+def check_names(arrays: Arrays, groups: Collection[str] = ()) -> None:
+    """Refuse names that some reader cannot have, or cannot tell apart.
+
+    Parameters
+    ----------
+    arrays : Arrays
+    groups : collection of str
+        Names of groups that stand beside the arrays.
+
+    Raises
+    ------
+    OutputError
+        Naming them.
+    """
+    auxiliary = [c.name for c in arrays.coordinates if not _is_axis(c)]
+    names = [*_all_sizes(arrays), *auxiliary, *(output.name for output in arrays.outputs)]
+    for name in names:
+        hdf5.check_name(name)
+    for name in auxiliary:
+        if " " in name:
+            raise OutputError(f"cannot name a coordinate {name!r}: CF lists them between blanks.")
+    for group in hdf5.clashing([*names, *groups]):
+        listed = " and ".join(map(repr, group))
+        raise OutputError(f"the names {listed} are one to some readers; rename one.")
+
+
+def _auxiliary_names(arrays: Arrays, dims: Sequence[str]) -> list[str]:
+    """List the coordinates, other than axes, of a variable with these dimensions."""
+    return [c.name for c in arrays.coordinates if not _is_axis(c) and set(c.dims) <= set(dims)]
+
+
 def write(group: h5py.Group, arrays: Arrays) -> Written:
     """Write dimensions, coordinates and outputs into a group."""
     scales, left_out = _scales(group, arrays), list[tuple[Copy, int]]()
     for coordinate in arrays.coordinates:
-        if not coordinate.is_axis:
+        if not _is_axis(coordinate):
             dataset = variable(group, as_output(coordinate), ())
             label(dataset, coordinate.dims, scales, coordinate.attrs)
     for output in arrays.outputs:
         dims = (*arrays.sizes, *output.dims)
-        names = " ".join(auxiliary_names(arrays, dims))
+        names = " ".join(_auxiliary_names(arrays, dims))
         attrs = {**output.attrs, **({"coordinates": names} if names else {})}
         if output.copy is None:
             dataset = variable(group, output, tuple(arrays.sizes.values()))
@@ -96,9 +170,9 @@ def write(group: h5py.Group, arrays: Arrays) -> Written:
 
 def _scales(group: h5py.Group, arrays: Arrays) -> dict[str, Scale]:
     """Make every dimension: its axis where there is one, else netCDF's bare dimension."""
-    axes = {c.name: c for c in arrays.coordinates if c.is_axis}
+    axes = {c.name: c for c in arrays.coordinates if _is_axis(c)}
     scales = {}
-    for dim, size in all_sizes(arrays).items():
+    for dim, size in _all_sizes(arrays).items():
         if dim in axes:
             scale = variable(group, as_output(axes[dim]), ())
             scale.make_scale(dim)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from sweeps import text
 from sweeps.errors import OutputError, SummaryError
 from sweeps.outputs import point, snapshots
-from sweeps.results.contents import Array, Arrays, Coordinate, as_output
+from sweeps.results.contents import Array, Arrays, Coordinate
+from sweeps.results.datasets import as_output
 from sweeps.signals import Interrupted
 from sweeps.spaces import quantities
 from sweeps.storage import dataset

@@ -144,11 +144,11 @@ def _land(
         attributes[absorb.KEEP] = absorb.RESULTS
     summary = _summary(sweep, full) if is_last else None
     if taken is None:
-        kept, place = absorb.described(gathered, sweep.keys), None
+        kept, second_name = absorb.described(gathered, sweep.keys), None
     else:
-        kept, place = taken.kept, sweep.memo
+        kept, second_name = taken.kept, lambda digest: sweep.memo / listing.name_of(digest)
     with collect.sheet(gathered, attributes, kept) as sheet:
-        landed = write.land(sweep.landed, sheet, summary, place)
+        landed = write.land(sweep.landed, sheet, summary, second_name)
     if sheet.rounded:
         told += (
             f"integers beyond 2^53 are rounded in {', '.join(map(repr, sorted(sheet.rounded)))} of "
@@ -156,8 +156,9 @@ def _land(
             "there: return one type at all points; the memo has them exactly",
         )
     if taken is not None:
-        names.append(landed.segment)
-        absorb.let_go(sweep.memo, taken, landed.segment)
+        name = listing.name_of(landed.digest)
+        names.append(name)
+        absorb.let_go(sweep.memo, taken, name)
     if landed.failure is not None:
         told += (
             f"the summary of {sweep.experiment.name!r} {landed.failure}; the results are landed "

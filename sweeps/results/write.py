@@ -1,12 +1,13 @@
 """Labelled arrays → the results file, which any reader of netCDF-4 understands by itself.
 
-Dense N-D arrays over the space's dimensions, axes as dimension scales, CF attributes; what only
-this project needs is apart, in the group ``_sweeps``. Nothing here knows of keys or segments.
+It holds dense N-D arrays over the dimensions of the space, axes as dimension scales, and CF
+attributes. What only `sweeps` needs is apart, in the group ``_sweeps``. Nothing here knows of keys
+or segments.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,9 +15,8 @@ import h5py
 import numpy as np
 
 from sweeps.errors import OutputError, SummaryError
-from sweeps.memo import listing, results_segment
 from sweeps.results import datasets
-from sweeps.results.contents import Arrays, Failures, Output, Sheet, Summary, check_names
+from sweeps.results.contents import Arrays, Failures, Output, Sheet, Summary
 from sweeps.storage import files, hdf5, hdf5_write, seal
 from sweeps.storage.hdf5 import GROUP, LONG_ATTRIBUTES, STATUS, SUMMARY, SUMMARY_SOURCE, TEXT_END
 
@@ -26,18 +26,21 @@ class Landed(NamedTuple):
 
     Attributes
     ----------
-    segment : str
-        What the file is called among segments, if it is one.
+    digest : bytes
+        Of all that the file holds.
     failure : SummaryError or None
         Why the file has no summary; all else is in it.
     """
 
-    segment: str
+    digest: bytes
     failure: SummaryError | None
 
 
 def land(
-    path: Path, sheet: Sheet, summary: Summary | None = None, memo: Path | None = None
+    path: Path,
+    sheet: Sheet,
+    summary: Summary | None = None,
+    second_name: Callable[[bytes], Path] | None = None,
 ) -> Landed:
     """Write the results file in full and put it in the place of the old one.
 
@@ -47,8 +50,8 @@ def land(
     sheet : Sheet
     summary : Summary, optional
         What to add once the file is written, before it takes the place of the old one.
-    memo : Path, optional
-        A folder of segments, of which the file becomes one before it takes that place.
+    second_name : callable, optional
+        From the digest of the file to a name that it gets as well, before it takes that place.
 
     Raises
     ------
@@ -57,22 +60,22 @@ def land(
     StorageError
         Where the disk does not take it. The old file stays whole whatever happens.
     """
-    check_names(sheet, [GROUP])
+    datasets.check_names(sheet, [GROUP])
     with files.replacing(path) as new:
         _write(new, sheet)
         failure = None if summary is None else _summarize(new, sheet, summary)
-        name = listing.name_of(seal.seal(new.descriptor, seal.RESULTS))
-        if memo is not None:
-            files.share(new, memo / name)
-    return Landed(name, failure)
+        digest = seal.seal(new.descriptor, seal.RESULTS)
+        if second_name is not None:
+            files.share(new, second_name(digest))
+    return Landed(digest, failure)
 
 
 def _summarize(new: files.New, sheet: Sheet, summary: Summary) -> SummaryError | None:
     """Add the summary of what is in a file, or leave the file without one."""
     try:
-        check_names(sheet, [GROUP, SUMMARY])
+        datasets.check_names(sheet, [GROUP, SUMMARY])
         arrays = summary.arrays(new.path)
-        check_names(arrays)
+        datasets.check_names(arrays)
     except (SummaryError, OutputError) as error:
         return _told(error)
     try:
@@ -138,8 +141,8 @@ def _bookkeeping(file: h5py.File, sheet: Sheet, scales: Mapping[str, datasets.Sc
             datasets.characters(group, name, hdf5.text(sheet.attributes[name]))
     if len(sheet.failures.positions):
         _failures(group.create_group("failures", track_order=True), sheet.failures)
-    if sheet.kept is not None:
-        results_segment.write(file, _put, sheet.kept)
+    if sheet.add is not None:
+        sheet.add(file, _put)
 
 
 def _put(group: h5py.Group, name: str, values: np.ndarray[Any, Any]) -> None:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from sweeps.errors import OutputError, StorageError, SummaryError
 from sweeps.results import datasets
-from sweeps.results.contents import Arrays, Coordinate, Failures, Output, Sheet, Summary, as_output
+from sweeps.results.contents import Arrays, Coordinate, Failures, Output, Sheet, Summary
 from sweeps.results.write import land
 from sweeps.signals import Interrupted
 from sweeps.storage.dataset import load
@@ -473,7 +473,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, tmp_path_fac
 def summary(values, **root_attributes):
     """Make a summary with one variable and its axis."""
     x = Coordinate("x", ("x",), np.arange(len(values)) / 2, None, {"units": "m"})
-    y = as_output(Coordinate("y", ("x",), values))
+    y = datasets.as_output(Coordinate("y", ("x",), values))
     return Summary(lambda path: Arrays({}, [x], [y]), {"by": "me"}, "why", root_attributes)
 
 
@@ -498,7 +498,7 @@ def test_a_summary_is_made_of_the_file_that_will_be(tmp_path):
 
     def look(path):
         seen.append((path.parent, load(path).y.values.tolist()))
-        return Arrays({}, [], [as_output(Coordinate("n", (), np.array(7)))])
+        return Arrays({}, [], [datasets.as_output(Coordinate("n", (), np.array(7)))])
 
     y = output("y", np.array([1.0, 2.0]), {"x": 2})
     assert (
