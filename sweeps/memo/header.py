@@ -1,7 +1,12 @@
-"""What is to be known of a part beside its values, in a group of an HDF5 file."""
+"""What is to be known of a part beside its values: in a segment, its outline, and a results file.
+
+A results file says it of its points where the memo has no other copy of them, and then has a second
+name among the segments; or for the case that its memo is gone.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +22,9 @@ from sweeps.outputs.types import Header, Part, Variable, header
 from sweeps.spaces.keys import Factors, Keys
 from sweeps.storage import hdf5
 from sweeps.storage.hdf5_write import Put
+
+MEMO = f"{hdf5.GROUP}/memo"
+"""The group of a results file that says what a segment says of its parts."""
 
 _MAGIC = b"sweeps-outline-1"
 
@@ -201,3 +209,116 @@ def _is_plain(part: Part) -> bool:
 
 def _hex(values: Any, dtype: Any) -> str:
     return np.ascontiguousarray(values, dtype).tobytes().hex()
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Spots:
+    """Where in a results file the values of a part are.
+
+    Attributes
+    ----------
+    sizes : tuple of int
+        Of the dimensions of the space.
+    runs : numpy.ndarray
+        Shape (n, 2), int64: the flat positions of the points, as ascending runs, start and stop.
+    datasets : tuple of str
+        The name of each variable of the part.
+    """
+
+    sizes: tuple[int, ...]
+    runs: npt.NDArray[np.int64]
+    datasets: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class KeptPart:
+    """Points that returned alike; like `StoredPart`, but for the times taken, which are there."""
+
+    keys: Keys | Factors
+    variables: tuple[Header, ...]
+    coordinates: tuple[Variable, ...]
+    spots: Spots
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Kept:
+    """What a results file is to the memo.
+
+    Attributes
+    ----------
+    fingerprint : str
+        Of the code that computed the values: keys do not tell.
+    created_ns : int
+        Age of the values, by which the newest of a key count.
+    n_others : int
+        Points of the file that are in none of the parts: it does not hold them bit for bit, or they
+        are of earlier code.
+    segments : tuple of str
+        Names of the segments that have all of its points; none where it is to be one itself.
+    accepted : tuple of str
+        Fingerprints of the earlier code that others may be of.
+    """
+
+    fingerprint: str
+    created_ns: int
+    parts: tuple[KeptPart, ...]
+    n_others: int = 0
+    segments: tuple[str, ...] = ()
+    accepted: tuple[str, ...] = ()
+
+
+def write_kept(file: h5py.File, put: Put, kept: Kept) -> None:
+    """Say in a results file what of it is the memo's."""
+    group = file.create_group(MEMO, track_order=True)
+    group.attrs["fingerprint"] = kept.fingerprint
+    group.attrs["created_ns"] = kept.created_ns
+    group.attrs["n_others"] = kept.n_others
+    group.attrs["segments"] = json.dumps(kept.segments)
+    group.attrs["accepted"] = json.dumps(kept.accepted)
+    # Octave's ncinfo fails with groups beside each other of which one has no variable.
+    put(group, "n_parts", np.array(len(kept.parts)))
+    for number, part in enumerate(kept.parts):
+        own = group.create_group(f"part{number}", track_order=True)
+        write(own, put, part.keys, part.variables, part.coordinates)
+        own.attrs["datasets"] = json.dumps(part.spots.datasets)
+        put(own, "runs", part.spots.runs)
+    for each in (group, *group.values()):
+        for name, value in each.attrs.items():
+            if isinstance(value, str):
+                each.attrs[name] = hdf5.fixed(value)
+
+
+def load_kept(file: h5py.File) -> Kept:
+    """Read what a results file says of it.
+
+    Raises
+    ------
+    LookupError
+        Where it says nothing.
+    """
+    group = file[MEMO]
+    sizes = tuple(map(int, file[hdf5.GROUP]["status"].shape))
+    parts = tuple(_kept_part(group[name], sizes) for name in group if name.startswith("part"))
+    fingerprint = str(hdf5.plain(group.attrs["fingerprint"]))
+    created_ns = int(group.attrs["created_ns"])
+    return Kept(fingerprint, created_ns, parts, *origin_of_kept(file))
+
+
+def origin_of_kept(file: h5py.File) -> tuple[int, tuple[str, ...], tuple[str, ...]]:
+    """Read `n_others`, `segments` and `accepted` of a `Kept`.
+
+    Raises
+    ------
+    LookupError
+        Where the file says nothing.
+    """
+    said = file[MEMO].attrs
+    names = (
+        tuple(json.loads(hdf5.plain(said.get(name, "[]")))) for name in ("segments", "accepted")
+    )
+    return int(said.get("n_others", 0)), *names  # type: ignore[return-value]
+
+
+def _kept_part(group: h5py.Group, sizes: tuple[int, ...]) -> KeptPart:
+    spots = Spots(sizes, group["runs"][()], tuple(json.loads(group.attrs["datasets"])))
+    return KeptPart(keys(group), headers(group), coordinates(group), spots)

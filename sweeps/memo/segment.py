@@ -49,7 +49,7 @@ class StoredPart:
     elapsed: npt.NDArray[np.float32]
     variables: tuple[Header, ...]
     coordinates: tuple[Variable, ...]
-    spots: results_segment.Spots | None = None
+    spots: header.Spots | None = None
 
     def __len__(self) -> int:
         return len(self.stored_keys)
@@ -162,7 +162,7 @@ def load(path: Path) -> Segment:
             parts = tuple(_outlined(path, i, each) for i, each in enumerate(known.parts))
             return Segment(path, seal.n_bytes, known.created_ns, parts, known.failures)
         with reading(path), open_hdf5(path) as file:
-            if is_landed or results_segment.MEMO in file:
+            if is_landed or header.MEMO in file:
                 # the folders of the memo are named after the code
                 return _landed(path, seal.n_bytes, file, path.parent.name)
             parts = tuple(_stored_part(path, file[g]) for g in file if g.startswith("part"))
@@ -247,7 +247,7 @@ def of_results(path: Path, fingerprint: str) -> Segment | None:
 
 def _landed(path: Path, n_bytes: int, file: h5py.File, fingerprint: str) -> Segment:
     """Read all but the values of a results file that can be a segment."""
-    found = results_segment.load(file)
+    found = header.load_kept(file)
     if found.fingerprint != fingerprint:
         raise ValueError(found.fingerprint)
     parts = tuple(

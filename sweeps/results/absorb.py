@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sweeps.memo import index as memo
-from sweeps.memo.results_segment import Kept, KeptPart, Spots
+from sweeps.memo.header import Kept, KeptPart, Spots
 from sweeps.memo.segment import Segment
 from sweeps.outputs import unnamed
 from sweeps.outputs.failures import Failure

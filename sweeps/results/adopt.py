@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sweeps.errors import StorageError
+from sweeps.memo import header, listing, segment
 from sweeps.memo import index as memo
-from sweeps.memo import listing, results_segment, segment
 from sweeps.memo.segment import Segment
 from sweeps.project.sweep import Sweep
 from sweeps.results.state import held_attributes
@@ -135,8 +135,8 @@ def _orphan(sweep: Sweep, path: Path, held: Mapping[str, Any]) -> _Orphan | None
             hdf5.plain(file.attrs.get("fingerprint")) != code
         ):  # another run has landed since, of its own memo
             return None
-        says = results_segment.MEMO in file
-        n_others, segments, accepted = results_segment.origin(file) if says else (n_done, (), ())
+        says = header.MEMO in file
+        n_others, segments, accepted = header.origin_of_kept(file) if says else (n_done, (), ())
     if accepted and all(_has_any(folder.parent, code) for code in accepted):
         n_others = 0  # these are where they were accepted from
     if (segments and names.issuperset(segments)) or (names and not says):

@@ -14,10 +14,10 @@ import numpy.typing as npt
 
 from sweeps import text
 from sweeps.declaration.experiment import Experiment
-from sweeps.memo import copy, lookup, results_segment
+from sweeps.memo import copy, header, lookup
 from sweeps.memo import index as memo
+from sweeps.memo.header import Kept
 from sweeps.memo.reader import SlabReader
-from sweeps.memo.results_segment import Kept
 from sweeps.outputs import failures as outputs_failures
 from sweeps.outputs import misfits as outputs_misfits
 from sweeps.outputs import schema, unnamed
@@ -285,7 +285,7 @@ def sheet(
             elapsed=reader.elapsed,
             failures=_failures(gathered.failures),
             attributes=attributes,
-            add=None if kept is None else functools.partial(results_segment.write, kept=kept),
+            add=None if kept is None else functools.partial(header.write_kept, kept=kept),
             rounded=reader.rounded,
         )
 

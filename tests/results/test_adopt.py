@@ -12,8 +12,8 @@ import sweeps
 from sweeps import experiment, grid, run, sample
 from sweeps.errors import StorageError
 from sweeps.execution.options import Options
+from sweeps.memo import header, segment
 from sweeps.memo import index as memo
-from sweeps.memo import results_segment, segment
 from sweeps.operations import land, status
 from sweeps.operations.run import execute
 from sweeps.project.sweep import resolve
@@ -67,7 +67,7 @@ def alone(sweep):
 def contents(path):
     """All that a landing writes but times and failures, which are tried again."""
     found = {}
-    others = ("elapsed", "status", "failure", results_segment.MEMO)
+    others = ("elapsed", "status", "failure", header.MEMO)
 
     def keep(name, thing):
         if isinstance(thing, h5py.Dataset) and not any(other in name for other in others):
@@ -170,7 +170,7 @@ def _before_this(sweep):
     execute(sweep, SERIAL)
     os.chmod(sweep.landed, 0o644)  # noqa: PTH101
     with h5py.File(sweep.landed, "a") as file:
-        del file[results_segment.MEMO]
+        del file[header.MEMO]
     return sweep
 
 
