@@ -19,7 +19,7 @@ from typing import Any
 
 from sweeps.code.canonical import digest
 from sweeps.code.fingerprint import Fingerprint
-from sweeps.storage import disk, files, paths
+from sweeps.storage import disk, files
 from sweeps.storage import seal as storage_seal
 
 FOLDER = ".reads"
@@ -232,7 +232,7 @@ def named(code: Fingerprint, results: Path, own: str) -> list[Read]:
 
 def place(path: Path, results: Path | None = None) -> str:
     """Name a results file so that it is found again where the project is moved."""
-    path, folder = path.absolute(), paths.results_folder(results)
+    path, folder = path.absolute(), files.results_folder(results)
     return str(path.relative_to(folder) if path.is_relative_to(folder) else path)
 
 

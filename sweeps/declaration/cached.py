@@ -22,7 +22,6 @@ from sweeps.declaration import options
 from sweeps.errors import DeclarationError, unknown
 from sweeps.spaces.values import short
 from sweeps.storage import files
-from sweeps.storage import paths as storage_paths
 
 P = ParamSpec("P")
 
@@ -84,7 +83,7 @@ class Cached(Generic[P, R]):
         from sweeps.declaration import value_store
 
         place = self.place()
-        results = storage_paths.results_folder()
+        results = files.results_folder()
         noted = reads.Recorder(reads.at_import(self._code[0], results) if not self.told else ())
 
         def noting() -> R:
@@ -133,10 +132,10 @@ class Cached(Generic[P, R]):
         code: Any = self.function
         name = f"{code.__module__}.{code.__qualname__}".replace("<locals>.", "")
         if self.folder is None:
-            base = storage_paths.results_folder(results) / ".cached"
+            base = files.results_folder(results) / ".cached"
         else:
             base = Path(os.path.abspath(self._home / Path(self.folder).expanduser()))  # noqa: PTH100
-        looks = reads.Looks(storage_paths.results_folder(results), lambda *_: "")
+        looks = reads.Looks(files.results_folder(results), lambda *_: "")
         return base / name / reads.settled(self.identity, base / name, looks)
 
     def clear(self) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sweeps.execution.options import Progress, Watch
-from sweeps.storage import paths
+from sweeps.storage import files
 from sweeps.text import count, duration, under_way
 
 _LINE_EVERY_S = 5.0
@@ -93,7 +93,7 @@ def in_python(name: str) -> Iterator[Watch | None]:
     What is over in 2 s is not shown, nor runs within points and beside one that is shown.
     """
     made = Notebook(name) if _is_notebook() else Watcher(name) if _is_terminal() else None
-    if made is None or paths.is_in_point() or not _showing.acquire(blocking=False):
+    if made is None or files.is_in_point() or not _showing.acquire(blocking=False):
         yield None
         return
     start, watcher = time.monotonic(), made

@@ -27,7 +27,7 @@ from sweeps.execution.options import Options
 from sweeps.project.sweep import Sweep
 from sweeps.signals import Interrupted, Interruption
 from sweeps.spaces.product import Positions
-from sweeps.storage.paths import results_in
+from sweeps.storage.files import results_in
 from sweeps.worker import call, evaluate, job, process, resources
 from sweeps.worker.scratch import Scratch
 

@@ -12,7 +12,7 @@ from sweeps.declaration import options
 from sweeps.declaration.experiment import Experiment
 from sweeps.errors import DeclarationError, StorageError
 from sweeps.execution import run_file
-from sweeps.storage import dataset, paths
+from sweeps.storage import dataset, files
 
 if TYPE_CHECKING:
     import xarray
@@ -72,7 +72,7 @@ def load(
 def _tell_running(path: Path) -> None:
     """Warn of a run that goes on, or say so in place of the results if there are none yet."""
     refuse_unlanded(path)
-    for each in () if paths.is_in_point() else running(path):
+    for each in () if files.is_in_point() else running(path):
         told = f"{each}; the results of {path.stem!r} are those that were landed last"
         warnings.warn(told, stacklevel=3)
 
@@ -114,4 +114,4 @@ def results_path(
             f"{experiment!r:.200} is no name of an experiment and no path of a results file: give "
             "a name, as `python -m sweeps list` shows it, or a path that ends in .h5"
         )
-    return paths.results_folder(results) / f"{name}.h5"
+    return files.results_folder(results) / f"{name}.h5"

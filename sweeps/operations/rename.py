@@ -23,7 +23,7 @@ from sweeps.project import discovery
 from sweeps.project.sweep import Sweep, resolve
 from sweeps.results import update
 from sweeps.results.state import held_attributes
-from sweeps.storage import disk, files, paths
+from sweeps.storage import disk, files
 
 _HISTORY = "renamed.json"
 
@@ -148,7 +148,7 @@ def rename(old: str, renamed: Sweep) -> Renamed:
 
 
 def _memo(results: Path, name: str) -> Path:
-    return paths.folder(results, name, "")  # of all versions of the code
+    return files.memo_folder(results, name, "")  # of all versions of the code
 
 
 def _landed(results: Path, name: str) -> Path:

@@ -29,8 +29,8 @@ from sweeps.project.sweep import Sweep
 from sweeps.signals import Interrupted
 from sweeps.spaces import values
 from sweeps.spaces.keys import RNG, Generators
+from sweeps.storage.files import results_in
 from sweeps.storage.hdf5 import Array
-from sweeps.storage.paths import results_in
 from sweeps.worker import call as worker_call
 from sweeps.worker import process, resources, scratch
 from sweeps.worker.call import Called

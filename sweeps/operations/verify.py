@@ -17,7 +17,6 @@ from sweeps.errors import LaterFormatError, StorageError, unknown
 from sweeps.memo import acceptance, listing, record, segment
 from sweeps.memo import index as memo
 from sweeps.storage import files, hdf5_open
-from sweeps.storage import paths as storage_paths
 from sweeps.storage import seal as storage_seal
 
 
@@ -57,7 +56,7 @@ class Verified:
 def is_in_place(path: Path, given: str, results: str | os.PathLike[str] | None = None) -> bool:
     """Whether a results file is where runs land it, and was asked for in a way that says so."""
     is_plain = not Path(given).is_absolute() and ".." not in Path(given).parts
-    return is_plain and Path(os.path.abspath(path)).parent == storage_paths.results_folder(results)  # noqa: PTH100
+    return is_plain and Path(os.path.abspath(path)).parent == files.results_folder(results)  # noqa: PTH100
 
 
 def verify(path: Path, *, sets_aside: bool = True) -> Verified:
@@ -74,7 +73,7 @@ def verify(path: Path, *, sets_aside: bool = True) -> Verified:
     UnknownNameError
         Where there is neither.
     """
-    kept = storage_paths.folder(path.parent, path.stem, "")
+    kept = files.memo_folder(path.parent, path.stem, "")
     is_landed = os.path.lexists(path)
     if not is_landed and not kept.is_dir():
         names = {each.stem for each in path.parent.glob("*.h5")}

@@ -16,8 +16,7 @@ from sweeps.project.imports import (
     is_project_file,
     refuse_imported_above,
 )
-from sweeps.project.locations import ModuleLocation, locate, source_file
-from sweeps.storage.paths import default_folder
+from sweeps.project.locations import ModuleLocation, default_folder, locate, source_file
 from sweeps.text import printed_to_stderr
 
 

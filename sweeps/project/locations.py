@@ -9,7 +9,11 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
 from sweeps.errors import StorageError, UnknownNameError
-from sweeps.storage.paths import default_folder
+
+
+def default_folder() -> str:
+    """Where experiments are when nobody says."""
+    return os.environ.get("SWEEPS_EXPERIMENTS") or "experiments"
 
 
 @dataclass(frozen=True)

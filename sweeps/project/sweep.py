@@ -22,8 +22,8 @@ from sweeps.project import discovery, imports
 from sweeps.project.locations import ModuleLocation
 from sweeps.spaces.keys import KeyMaker, key_maker
 from sweeps.spaces.space import Space
-from sweeps.storage import paths
-from sweeps.storage.paths import results_folder
+from sweeps.storage import files
+from sweeps.storage.files import results_folder
 
 FORMAT = 3
 """Of the results file; another one lands it anew."""
@@ -67,7 +67,7 @@ class Sweep:
         """Folder of the segments."""
         if self.scratch is not None:
             return self.scratch
-        return paths.folder(self.results, self.experiment.name, self.fingerprint.digest)
+        return files.memo_folder(self.results, self.experiment.name, self.fingerprint.digest)
 
     @property
     def unwatched(self) -> tuple[str, ...]:
@@ -188,7 +188,7 @@ def _resolve(
     code = experiment.identify()
     looks = reads.Looks(results, functools.partial(_given, results))
     summary, since_ns = experiment.identify_summary(), experiment.registered.declared_ns
-    folder = paths.folder(results, experiment.name, "")
+    folder = files.memo_folder(results, experiment.name, "")
     identity = reads.settled(code.digest, folder, looks)
     return Sweep(
         experiment,
@@ -236,7 +236,7 @@ def _refuse_clash(results: Path, name: str) -> None:
 
     Some know no difference between upper and lower case; what is there bears the other name.
     """
-    for path in (results / f"{name}.h5", paths.folder(results, name, "")):
+    for path in (results / f"{name}.h5", files.memo_folder(results, name, "")):
         if not os.path.lexists(path):
             continue
         with contextlib.suppress(OSError):  # who reads it will say why it cannot be read

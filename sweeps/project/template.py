@@ -8,8 +8,8 @@ import os
 from pathlib import Path
 
 from sweeps.errors import DeclarationError, StorageError
+from sweeps.project.locations import default_folder
 from sweeps.storage import files
-from sweeps.storage.paths import default_folder
 
 _TEXT = '''\
 """What does {name} depend on?

@@ -17,7 +17,7 @@ from sweeps.memo import index as memo
 from sweeps.memo.segment import Segment
 from sweeps.project.sweep import Sweep
 from sweeps.results.state import held_attributes
-from sweeps.storage import disk, files, hdf5, hdf5_foreign, hdf5_open, paths, seal
+from sweeps.storage import disk, files, hdf5, hdf5_foreign, hdf5_open, seal
 from sweeps.text import count
 from sweeps.text import path as shown
 
@@ -124,7 +124,7 @@ def _orphan(sweep: Sweep, path: Path, held: Mapping[str, Any]) -> _Orphan | None
         return None
     if type(code) is not str or not code.isalnum():  # it becomes the name of a folder
         return None
-    folder = paths.folder(sweep.results, name, code)
+    folder = files.memo_folder(sweep.results, name, code)
     if code != sweep.fingerprint.digest and folder.parent.is_dir() and not folder.is_dir():
         return None  # `clean` has removed what earlier code computed
     names, digest = set(listing.listing_of(folder)), seal.held(path, seal.RESULTS)

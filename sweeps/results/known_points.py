@@ -21,7 +21,7 @@ from sweeps.spaces.keys import MAX_POINTS, KeyMaker, key_maker
 from sweeps.spaces.product import Column, Derived, Dimension, axis
 from sweeps.spaces.space import Space, union
 from sweeps.spaces.values import NUMERIC, Values, encode
-from sweeps.storage import paths
+from sweeps.storage import files
 from sweeps.text import count, path
 
 _MOST_GAPS = 4
@@ -90,7 +90,7 @@ def shrunk(held: Mapping[str, Any], sweep: Sweep, gathered: Gathered) -> str:
         return ""
     of = "" if is_of_this_code else " of earlier code"
     others = "" if n_now < n_before else ", not all the same"
-    if not (code.isalnum() and listing.listing_of(paths.folder(sweep.results, name, code))):
+    if not (code.isalnum() and listing.listing_of(files.memo_folder(sweep.results, name, code))):
         now = "the memo does not have those of earlier code any more"
     elif is_of_this_code:
         now = (

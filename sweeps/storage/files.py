@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and that last.
+"""Where results are, and files that are whole or not there, and that last.
 
 A file is written under a temporary name in the folder where it belongs, flushed, and then given
 its name in one step, so that a reader sees a whole file or none, whenever the writer dies.
@@ -12,6 +12,7 @@ import os
 import time
 import uuid
 from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,6 +32,35 @@ _ADVICE = {
     errno.ENOTDIR: "a file stands where a folder is needed: move it away",
     errno.EEXIST: "a file stands where a folder is needed: move it away",
 }
+
+
+_results: ContextVar[Path | None] = ContextVar("results", default=None)
+
+
+def memo_folder(results: Path, experiment: str, fingerprint: str) -> Path:
+    """Where the segments of one version of an experiment are."""
+    return results / ".memo" / experiment / fingerprint
+
+
+def results_folder(given: str | os.PathLike[str] | None = None) -> Path:
+    """Folder for results: as given, else that of the run under way, SWEEPS_RESULTS, ``results``."""
+    chosen = given or _results.get() or os.environ.get("SWEEPS_RESULTS") or "results"
+    return Path(os.path.abspath(chosen))  # noqa: PTH100
+
+
+@contextlib.contextmanager
+def results_in(folder: Path | None) -> Iterator[None]:
+    """Let `results_folder` say the folder of a run to what its points call."""
+    before = _results.set(folder)
+    try:
+        yield
+    finally:
+        _results.reset(before)
+
+
+def is_in_point() -> bool:
+    """Whether a point of a run asks, whose results folder that is."""
+    return _results.get() is not None
 
 
 def storage_error(path: str | os.PathLike[str], error: BaseException) -> StorageError:

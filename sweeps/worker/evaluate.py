@@ -21,7 +21,7 @@ from sweeps.outputs.failures import Failure
 from sweeps.outputs.types import Part, Variable
 from sweeps.spaces.keys import RNG, Generators, KeyMaker, written
 from sweeps.spaces.product import Positions
-from sweeps.storage import paths
+from sweeps.storage import files
 from sweeps.storage.hdf5 import Array
 from sweeps.worker import call as worker_call
 from sweeps.worker import capture, memory_limit, resources, scratch
@@ -57,7 +57,7 @@ def _evaluate(task: Task, block: Block) -> Receipt | Refusal:
     if scratch.is_asked_to_stop(task.settings.folder):
         return Receipt(block.number, 0, 0, len(block), 0.0)
     try:
-        with paths.results_in(task.settings.results), reads.recorded(task.reads):
+        with files.results_in(task.settings.results), reads.recorded(task.reads):
             called = call(task, block)
     except resources.CannotOpenError as error:
         if scratch.is_asked_to_stop(task.settings.folder):
@@ -91,7 +91,7 @@ def _evaluate(task: Task, block: Block) -> Receipt | Refusal:
 
 def values(task: Task, block: Block) -> tuple[list[Part], list[Failure]]:
     """Evaluate a block, whatever its time, and commit nothing."""
-    with paths.results_in(task.settings.results), reads.recorded(task.reads):
+    with files.results_in(task.settings.results), reads.recorded(task.reads):
         return _tabulate(task, block, call(task, block))
 
 

@@ -15,7 +15,7 @@ import pytest
 from sweeps import cached, experiment, grid
 from sweeps.code.fingerprint import fingerprint
 from sweeps.errors import DeclarationError, OutputError, SweepsError, UnknownNameError
-from sweeps.storage import files, paths
+from sweeps.storage import files
 
 HELPERS = """
 from sweeps import cached
@@ -592,13 +592,13 @@ def test_a_folder_of_its_own(calls, project, given):
 
 
 def test_the_folder_of_results_is_that_of_the_run_then_the_environment(project, monkeypatch):
-    assert paths.results_folder() == project / "results"
+    assert files.results_folder() == project / "results"
     monkeypatch.setenv("SWEEPS_RESULTS", "by_environment")
-    assert paths.results_folder() == project / "by_environment"
-    with paths.results_in(project / "run"):
-        assert paths.results_folder() == project / "run"
-        assert paths.results_folder("given") == project / "given"
-    assert paths.results_folder() == project / "by_environment"
+    assert files.results_folder() == project / "by_environment"
+    with files.results_in(project / "run"):
+        assert files.results_folder() == project / "run"
+        assert files.results_folder("given") == project / "given"
+    assert files.results_folder() == project / "by_environment"
 
 
 # ---- declaring

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sweeps.execution import progress
 from sweeps.execution.options import Progress, Slow
-from sweeps.storage import paths
+from sweeps.storage import files
 
 
 class Terminal(io.StringIO):
@@ -138,7 +138,7 @@ def test_in_python_nothing_is_shown_elsewhere(monkeypatch, patient, tmp_path):
     with progress.in_python("wave") as watch:
         assert watch is None  # stderr is a file
     monkeypatch.setattr(sys, "stderr", Terminal())
-    with paths.results_in(tmp_path), progress.in_python("wave") as watch:
+    with files.results_in(tmp_path), progress.in_python("wave") as watch:
         assert watch is None  # a point asks
 
 

@@ -14,7 +14,7 @@ from sweeps.errors import SweepsError
 from sweeps.operations import failures
 from sweeps.operations import rename as operations_rename
 from sweeps.project.sweep import resolve
-from sweeps.storage import disk, files, paths
+from sweeps.storage import disk, files
 
 WAVE = """
 from sweeps import experiment, grid
@@ -223,7 +223,7 @@ def test_a_kill_between_two_steps_is_mended_by_repeating(renamed, module, name, 
 
 def test_what_a_run_of_the_old_name_commits_later_is_brought_over_by_another_renaming(renamed):
     sweep = resolve("new")
-    old_memo = paths.folder(sweep.results, "old", sweep.fingerprint.digest)
+    old_memo = files.memo_folder(sweep.results, "old", sweep.fingerprint.digest)
     rename()
     write("old", more="", bad=0)
     made = resolve("old")
