@@ -150,7 +150,7 @@ class Surroundings:
             raise SpoiledError(f"its process cannot go on: {error}") from error
         self.n_looked += not is_quick
         if self.is_shared:
-            self.shared |= changed
+            self.shared |= changed - undo.OF_THREADS
         return not changed <= before
 
     def _restore_limits(self) -> None:

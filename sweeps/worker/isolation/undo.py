@@ -207,6 +207,10 @@ class _Logging:
         logging.disable(disabled)
 
 
+OF_THREADS = frozenset({"decimal context", "numpy.seterr", "numpy.seterrcall", "numpy.setbufsize"})
+"""Settings that each thread has for itself: points that are under way beside others share none."""
+
+
 class _Decimal:
     """The context of `decimal`, with its flags."""
 

@@ -170,6 +170,32 @@ def test_points_that_are_short_are_looked_after_together(experiments, monkeypatc
     assert call._FIRST_LOOKS <= len(counts) < 300
 
 
+OF_THE_CALLER = """
+import decimal, time
+import numpy as np
+import sweeps
+from sweeps import experiment, grid
+
+@experiment(grid(x=range(40)))
+def seen(x):
+    time.sleep(0.01)
+    return {"precision": decimal.getcontext().prec, "divide": np.geterr()["divide"]}
+
+if __name__ == "__main__":
+    decimal.getcontext().prec = 50
+    np.seterr(divide="ignore")
+    found = seen.run(engine="threads", n_workers=2)
+    print({*found.precision.values.tolist()}, {*found.divide.values.tolist()})
+"""
+
+
+def test_threads_begin_with_what_their_caller_has_set_for_itself(project):
+    (project / "seen.py").write_text(OF_THE_CALLER)
+    command = [sys.executable, "-W", "error", "seen.py"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("{50} {'ignore'}\n", 0), done.stderr
+
+
 def test_threads_say_that_they_share_what_points_change(experiments, sweeps):
     said = sweeps("run", "drawn", "--engine", "threads", "-j2").err
     assert not said or "random numbers" in said
