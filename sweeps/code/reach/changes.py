@@ -1,17 +1,19 @@
-"""What importing a module changes: in its own names, in other modules', and outside of all.
+"""What importing modules changes: in their own names, in other modules', and outside of all.
 
-Functions that are called then are looked into, with all that they reach: a decorator that fills a
-table of its own module, the ``__init_subclass__`` of a base, an object's method.
+`Changes` knows it of all modules that are imported: which statements, of which modules, change a
+name. `_Follower` finds it of one statement, from its `effects`: it follows names to other modules
+and other names, and looks into functions that are called meanwhile, with all that they reach: a
+decorator that fills a table of its own module, the ``__init_subclass__`` of a base, a method.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from sweeps.code.reach.aliases import alias_chains, bindings
-from sweeps.code.reach.effects import HARMLESS_METHODS, Effects, effects
+from sweeps.code.reach.dynamic import imports_by_name, neighbours
+from sweeps.code.reach.effects import HARMLESS_METHODS, Effects, bindings, chains_in, effects
 from sweeps.code.source.module import Module
 from sweeps.code.source.names import ALL, Place, Resolver
 from sweeps.code.source.scopes import Function, ImportNode, Reference, chain_of
@@ -21,6 +23,15 @@ _SETTERS = ("set", "seed", "enable", "disable", "register", "patch", "install", 
 
 # These give what is there already; others, as ``pd.DataFrame``, make something new.
 _GETTERS = ("get", "current", "default", "instance")
+
+# A top-level ``jax.config.update(...)`` or ``mpmath.mp.dps = 50`` changes results from afar, so it
+# counts if its module is imported; what is done to these packages changes no result.
+_NO_EFFECT_ON_RESULTS = frozenset({"sys", "logging", "warnings", "matplotlib", "sweeps"})
+
+_Global = tuple[Module, str]
+
+_Noted = dict[Module, dict[str, dict[Module, list[ast.stmt]]]]
+"""Module -> its name -> module -> statements there that change it."""
 
 
 @dataclass
@@ -45,23 +56,106 @@ class Changed:
     imports: dict[tuple[Module, ImportNode], None] = field(default_factory=dict)
 
 
-_Name = tuple[Module, str]
-
-
 class Changes:
-    """Finds what statements change."""
+    """Knows which statements of the modules that are imported change what.
+
+    Attributes
+    ----------
+    entered
+        Modules that are sure to be imported.
+    counts_subclasses
+        Whether making a subclass changes a class, as something asks for these.
+    """
 
     def __init__(
         self,
-        resolver: Resolver,
+        names: Resolver,
         references: Callable[[Module, ast.stmt], Iterable[Reference]],
     ) -> None:
-        self._resolver = resolver
-        self._references = references
-        self._written: dict[_Name, Changed] = {}
-        self._writing: dict[_Name, tuple[Changed, list[_Name]]] = {}
+        self.entered: set[Module] = set()
+        self.counts_subclasses = False
+        self._names = names
+        self._follower = _Follower(names, references)
+        self._changing: _Noted = {}
+        self._deriving: _Noted = {}
 
-    def of(self, module: Module, statement: ast.stmt) -> tuple[Changed, Effects]:
+    def enter(self, module: Module) -> Iterator[tuple[Module, ast.stmt]]:
+        """Note what a module, and those that it imports, change when imported.
+
+        Return statements that change something outside of the project, each before the next is
+        looked at: what is read of it may enter more modules.
+        """
+        pending = [module]
+        while pending:
+            module = pending.pop()
+            if module not in self.entered:
+                self.entered.add(module)
+                imports = [node for nodes in module.space.imports.values() for node in nodes]
+                pending += self._names.imported(module, [*imports, *module.space.stars])
+                for statement in module.space.body:
+                    if not _changes_nothing(statement):
+                        pending += yield from self._note(module, statement)
+
+    def of(self, module: Module, name: str) -> Iterator[tuple[Module, list[ast.stmt]]]:
+        """Return the statements that change a name from elsewhere, by their modules."""
+        for noted in (self._changing, *([self._deriving] if self.counts_subclasses else ())):
+            by_name = noted.get(module, {})
+            for key in (name, ALL):
+                # A copy: what is read of a statement may enter modules that change the name too.
+                yield from [*by_name.get(key, {}).items()]
+
+    def makers(self, module: Module, name: str) -> set[ast.stmt]:
+        """Return the statements of a module that make or change a name of its own."""
+        changers = self._changing.get(module, {}).get(name, {}).get(module, ())
+        return {*module.space.statements.get(name, ()), *changers}
+
+    def names(self, module: Module) -> list[str]:
+        """Return the names of a module that anything changes or derives from."""
+        return sorted({*self._changing.get(module, ()), *self._deriving.get(module, ())})
+
+    def _note(
+        self, module: Module, statement: ast.stmt
+    ) -> Generator[tuple[Module, ast.stmt], None, list[Module]]:
+        """Note what a statement changes; return the modules that running it imports."""
+        changed, done = self._follower.follow(module, statement)
+        brought = self._names.imported(module, done.imports)
+        for owner, node in changed.imports:
+            brought += self._names.imported(owner, [node])
+        for places, noted in (
+            (changed.places, self._changing),
+            (changed.derived, self._deriving),
+        ):
+            for owner, name in places:
+                if owner is module and statement in module.space.statements.get(name, ()):
+                    continue
+                by = noted.setdefault(owner, {}).setdefault(name, {})
+                by.setdefault(module, []).append(statement)
+        if any(name.partition(".")[0] not in _NO_EFFECT_ON_RESULTS for name in changed.outside):
+            yield module, statement
+        if any(
+            imports_by_name(place.name)
+            for reference in done.called
+            for place in self._names.places(module, reference)
+            if place.module is None
+        ):
+            brought += neighbours(self._names, module)
+        return brought
+
+
+class _Follower:
+    """Finds what a statement changes, wherever that is."""
+
+    def __init__(
+        self,
+        names: Resolver,
+        references: Callable[[Module, ast.stmt], Iterable[Reference]],
+    ) -> None:
+        self._names = names
+        self._references = references
+        self._written: dict[_Global, Changed] = {}
+        self._writing: dict[_Global, tuple[Changed, list[_Global]]] = {}
+
+    def follow(self, module: Module, statement: ast.stmt) -> tuple[Changed, Effects]:
         """Find what a top-level statement of a module changes when it runs."""
         found = Changed()
         done = effects(statement, module.space.experiments)
@@ -111,7 +205,7 @@ class Changes:
             if isinstance(statement, Function):
                 gives = ast.Return | ast.Yield
                 returned = [n.value for n in ast.walk(statement) if isinstance(n, gives)]
-                chains = {c for v in returned if v for c in alias_chains(v, deep=deep)}
+                chains = {c for v in returned if v for c in chains_in(v, deep=deep)}
                 found += [(module, (None, chain)) for chain in sorted(chains)]
                 continue
             for node in ast.walk(statement):
@@ -119,7 +213,7 @@ class Changes:
                     names = [n.id for n in ast.walk(target) if isinstance(n, ast.Name)]
                     if name in names:
                         part = deep or is_part or len(names) > 1 or self._is_own_call(module, value)
-                        chains = {*alias_chains(value, deep=part)}
+                        chains = {*chains_in(value, deep=part)}
                         found += [(module, (None, chain)) for chain in sorted(chains)]
                         # Two names for what one call made may share something.
                         if isinstance(value, ast.Call):
@@ -214,39 +308,41 @@ class Changes:
                 pending += new
         return self._written[module, name]
 
-    def _writes(self, module: Module, name: str) -> tuple[Changed, list[_Name]]:
+    def _writes(self, module: Module, name: str) -> tuple[Changed, list[_Global]]:
         """Find what the definition of a name writes when called, and what it refers to.
 
         Kept, since most of a project is reached from many of the functions that it calls.
         """
         if (module, name) not in self._writing:
-            found = Changed()
-            places = self._write(module, name, found)
-            referred = dict.fromkeys((p.module, p.name) for p in places if p.module)
+            found, referred = Changed(), dict[_Global, None]()
+            for statement in module.space.statements.get(name, ()):
+                done = effects(statement, module.space.experiments, inside_functions=True)
+                found.imports |= dict.fromkeys((module, node) for node in done.imports)
+                for reference, deep in done.changed:
+                    self._spread(module, reference, deep, found)
+                for reference, is_statement in done.called.items():
+                    self._call_inside(module, reference, found, is_statement)
+                for reference in self._references(module, statement):
+                    places = self._places(module, reference)
+                    referred |= dict.fromkeys((p.module, p.name) for p in places if p.module)
             self._writing[module, name] = found, [*referred]
         return self._writing[module, name]
 
-    def _write(self, module: Module, name: str, found: Changed) -> Iterator[Place]:
-        """Note what the definition of a name writes when called; return what it refers to."""
-        for statement in module.space.statements.get(name, ()):
-            done = effects(statement, module.space.experiments, inside_functions=True)
-            found.imports |= dict.fromkeys((module, node) for node in done.imports)
-            for reference, deep in done.changed:
-                self._spread(module, reference, deep, found)
-            for reference, is_statement in done.called.items():
-                chain = reference[1]
-                if len(chain) > 1 and chain[-1] not in HARMLESS_METHODS:
-                    for place in self._places(module, reference):
-                        if place.module and place.attributes:
-                            deep = len(place.attributes) > 1
-                            self._spread(module, (reference[0], chain[:-1]), deep, found)
-                        elif place.module is None and is_statement:
-                            found.outside[place.name] = None
-            for reference in self._references(module, statement):
-                yield from self._places(module, reference)
+    def _call_inside(
+        self, module: Module, reference: Reference, found: Changed, is_statement: bool
+    ) -> None:
+        """Note the object whose method a function calls."""
+        node, chain = reference
+        if len(chain) == 1 or chain[-1] in HARMLESS_METHODS:
+            return
+        for place in self._places(module, reference):
+            if place.module and place.attributes:
+                self._spread(module, (node, chain[:-1]), len(place.attributes) > 1, found)
+            elif place.module is None and is_statement:
+                found.outside[place.name] = None
 
     def _places(self, module: Module, reference: Reference) -> Iterator[Place]:
-        return self._resolver.places(module, reference)
+        return self._names.places(module, reference)
 
 
 def _takes_notice(node: ast.ClassDef) -> bool:
@@ -256,3 +352,16 @@ def _takes_notice(node: ast.ClassDef) -> bool:
     bases = {name for base in node.bases for name in chain_of(base)[-1:]}
     is_metaclass = not bases.isdisjoint({"type", "ABCMeta", "EnumMeta", "EnumType"})
     return "__init_subclass__" in own or (is_metaclass and not own.isdisjoint(hooks))
+
+
+def _changes_nothing(statement: ast.stmt) -> bool:
+    """Say whether a statement is sure to change nothing but the name that it binds."""
+    match statement:
+        case ast.FunctionDef(decorator_list=[], args=arguments):
+            defaults = [*arguments.defaults, *arguments.kw_defaults]
+            return all(d is None or isinstance(d, ast.Constant | ast.Name) for d in defaults)
+        case ast.Expr(value=ast.Constant()):
+            return True
+        case ast.Assign(targets=[ast.Name()], value=ast.Constant() | ast.Name()):
+            return True
+    return False

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.code.canonical import module_name
-from sweeps.code.reach.changers import Changers
+from sweeps.code.reach.changes import Changes
 from sweeps.code.reach.decorators import declared, looks_at_annotations, names_in_sweeps
 from sweeps.code.reach.dynamic import (
     DYNAMIC_BUILTINS,
@@ -69,7 +69,7 @@ class Reach:
     _defined: list[tuple[Module, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._changers = Changers(self._names, lambda m, node: self._reading(m, node).references)
+        self._changes = Changes(self._names, lambda m, node: self._reading(m, node).references)
 
     def follow_all(self) -> None:
         """Take in all that was referred to, and what that refers to."""
@@ -81,7 +81,7 @@ class Reach:
         """Take in what was set in memory, and not by what importing does; say if anything was."""
         found = [(m, n) for m, n in self._defined if self._once("patched", m, n)]
         for module, name in found:
-            is_changed = next(iter(self._changers.of(module, name)), None) is not None
+            is_changed = next(iter(self._changes.of(module, name)), None) is not None
             if not (is_changed or name in module.space.imports or self._names.stars(module, name)):
                 value = patched(module, name)
                 if value is not NOTHING:
@@ -124,8 +124,8 @@ class Reach:
 
     def _enter(self, module: Module) -> None:
         """Take in what a module, and those that it imports, change when imported."""
-        if module not in self._changers.entered:
-            for owner, statement in self._changers.enter(module):
+        if module not in self._changes.entered:
+            for owner, statement in self._changes.enter(module):
                 self._take_statements(owner, [statement])
             self._take_all_changes()
 
@@ -265,8 +265,8 @@ class Reach:
                 self._take_unknown(module, beginning, line)
             self.is_by_name |= reading.is_by_name
             self.parts.literals |= reading.literals
-            if "__subclasses__" in reading.text and not self._changers.counts_subclasses:
-                self._changers.counts_subclasses = True
+            if "__subclasses__" in reading.text and not self._changes.counts_subclasses:
+                self._changes.counts_subclasses = True
                 self._take_all_changes()
         return reading.text
 
@@ -305,7 +305,7 @@ class Reach:
     def _take_changes(self, module: Module, name: str) -> bool:
         """Take in the statements that change a name from elsewhere; say whether there are any."""
         found = False
-        for changer, statements in self._changers.of(module, name):
+        for changer, statements in self._changes.of(module, name):
             found = True
             if self._once("changes", id(statements), len(statements)):
                 self._take_statements(changer, statements)
@@ -329,7 +329,7 @@ class Reach:
         if isinstance(statement, Function) and not statement.decorator_list:
             return text
         for node, (name, *_) in self._reading(module, statement).references:
-            if node is None and len(makers := self._changers.makers(module, name)) > 1:
+            if node is None and len(makers := self._changes.makers(module, name)) > 1:
                 n_before = sum(each.lineno < statement.lineno for each in makers)
                 said = OWN_NAME if name == self._own_name(module) else name
                 text += f"\nafter {n_before} of {said}"
@@ -346,7 +346,7 @@ class Reach:
         self.refer(module, *((None, (name,)) for name in sorted(module.space.imports)))
         for node in module.space.stars:
             self._follow(module, module.base(node), (), node.lineno)
-        for name in self._changers.names(module):
+        for name in self._changes.names(module):
             self.refer(module, (None, (name,)))
 
     # ---- questions
