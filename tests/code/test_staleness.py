@@ -50,6 +50,7 @@ def only_the_function_itself(function, **options):
 whole_fingerprint = fingerprint.fingerprint
 
 
+@pytest.mark.campaign
 def test_a_fingerprint_that_ignores_helpers_is_found_out(tmp_path):
     with mock.patch.object(fingerprint, "fingerprint", only_the_function_itself):
         copy = campaign.Copy(tmp_path)

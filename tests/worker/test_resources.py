@@ -113,8 +113,17 @@ def test_workers_that_outlive_a_run_open_again_for_the_next(resources):
         Path("log.txt").unlink()
 
 
-@pytest.mark.parametrize("way", ["plain", "waiting"])
-@pytest.mark.parametrize("engine", NAMES)
+@pytest.mark.parametrize(
+    ("engine", "way"),
+    [
+        ("loky", "plain"),
+        ("serial", "waiting"),
+        ("threads", "waiting"),
+        pytest.param("loky", "waiting", marks=pytest.mark.campaign),
+        pytest.param("serial", "plain", marks=pytest.mark.campaign),
+        pytest.param("threads", "plain", marks=pytest.mark.campaign),
+    ],
+)
 def test_closed_after_an_interrupt(resources, way, engine):
     resources(5000)
     command = [sys.executable, "-m", "sweeps", "run", way, "--json", "--engine", engine]
