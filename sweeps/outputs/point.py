@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import enum
 import functools
+import sys
 from collections.abc import Hashable, Iterable, Mapping, MappingView, Sequence, Set
 from typing import Any, NamedTuple
 
@@ -144,6 +145,8 @@ def measured(shown: str, value: Any, unit: str | None = None) -> tuple[Array, di
     if quantities.is_quantity(value) or quantities.holds_quantity(value):
         value, attrs = quantities.number(shown, value, unit)
         return array_of(shown, value), attrs
+    if "cftime" not in sys.modules:  # so that there are no dates of other calendars
+        return array_of(shown, value), {}
     value, said = calendars.encoded(shown, value)
     return array_of(shown, value), said
 

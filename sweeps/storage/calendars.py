@@ -5,7 +5,6 @@ Numbers that say what they count from, ``days since 2020-01-01``, are dates to w
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -36,9 +35,8 @@ def encoded(shown: str, value: Any) -> tuple[Any, dict[str, str]]:
     OutputError
         Beginning with `shown`, for dates of different calendars.
     """
-    cftime = sys.modules.get("cftime")  # where nobody imported it, there are no such dates
-    if cftime is None:
-        return value, {}
+    import cftime
+
     has_objects = isinstance(value, np.ndarray) and value.dtype.kind == "O"
     if not has_objects and not isinstance(value, (list, cftime.datetime)):
         return value, {}
