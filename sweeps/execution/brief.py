@@ -1,79 +1,67 @@
-"""All that workers must know of a run, in the form that they take it."""
+"""What a run tells its workers: the code, read once and held on to, and how to evaluate blocks.
+
+Workers that share this process get it from `here`; `sweeps.execution.send` sends it to others.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
-import hashlib
-import io
-import linecache
-import multiprocessing
-import os
-import pickle
 import sys
 import threading
-import time
-import types
-from collections import ChainMap
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sweeps.code import fingerprint
-from sweeps.code import pins as code_pins
-from sweeps.code.reach.patched import IN_MEMORY
-from sweeps.engines import Block, Engine, Lost, Receipt, Refusal
-from sweeps.errors import SweepsError
-from sweeps.execution import blame, code_snapshot, scheduler
+import numpy as np
+
+from sweeps.code import fingerprint, loaded, pins, reads
+from sweeps.engines import Block, Receipt, Refusal
+from sweeps.errors import DeclarationError, SweepsError
+from sweeps.execution import scheduler
 from sweeps.project.sweep import Sweep
-from sweeps.spaces import values
-from sweeps.worker import capture, evaluate, process, resources, scratch
-from sweeps.worker import job as worker_job
+from sweeps.spaces import keys, values
+from sweeps.spaces.keys import key_maker
+from sweeps.spaces.space import Space
+from sweeps.worker import capture, evaluate, scratch
 from sweeps.worker.isolation import undo
+from sweeps.worker.isolation.surroundings import Surroundings
 
 Work = functools.partial[Receipt | Refusal]
 
-_LONGEST_S = 60.0  # who is not there by then has died, or is very slow to import
-
-_LOOK_S = 0.002
-
 
 def here(sweep: Sweep, folder: Path, clock_ns: int = 0, take: capture.Take | None = None) -> Work:
-    """Brief workers that share this process, of which `take` gets what points print.
+    """Make the work of workers that share this process; `take` gets what points print.
 
     Raises what `task_here` does.
     """
-    task, pins = task_here(sweep, folder, clock_ns)
-    return functools.partial(_work_here, task, pins, take, threading.local())
+    task, pinned = task_here(sweep, folder, clock_ns)
+    return functools.partial(_work_here, task, pinned, take, threading.local())
 
 
-def task_here(
-    sweep: Sweep, folder: Path, clock_ns: int = 0
-) -> tuple[worker_job.Task, code_pins.Pins]:
-    """Make an experiment ready in this process, and say what its code was read from.
+def task_here(sweep: Sweep, folder: Path, clock_ns: int = 0) -> tuple[evaluate.Task, pins.Pins]:
+    """Make an experiment ready in this process, and return what its code was read from.
 
     Raises
     ------
     SweepsError
-        Where the code on disk, which the fingerprint is of, is newer than the code in memory, or
+        If the code on disk, which the fingerprint is of, is newer than the code in memory, or if
         data is that the code may have read.
     """
-    frozen, since_ns = code_snapshot.freeze(sweep), sweep.experiment.declared_ns
-    code_snapshot.refuse_older(
-        frozen.modules, frozen, since_ns, "start Python anew, or use the engine loky"
-    )
+    frozen, since_ns = freeze(sweep), sweep.experiment.declared_ns
+    refuse_older(frozen.modules, frozen, since_ns, "start Python anew, or use the engine loky")
     if sweep.location is not None:  # what ``__main__`` holds counts by its own content
-        code_snapshot.refuse_newer_data(frozen, sweep)
-    settings = _settings(sweep, folder, frozen, clock_ns)
-    surroundings = process.Surroundings(is_worker=False, is_random=settings.is_random)
-    task = worker_job.task(sweep.experiment, settings, scratch.Recorder(None), surroundings)
+        _refuse_newer_data(frozen, sweep)
+    told = dataclasses.replace(
+        settings(sweep, folder, clock_ns), behind_values=frozen.behind_values, data=frozen.data
+    )
+    task = evaluate.task(sweep.experiment, told, scratch.Recorder(None), surroundings(sweep))
     return task, dataclasses.replace(frozen.pins, scratch=folder / scratch.COMPILED)
 
 
 def _work_here(
-    task: worker_job.Task,
-    pins: code_pins.Pins,
+    task: evaluate.Task,
+    pinned: pins.Pins,
     take: capture.Take | None,
     own: threading.local,
     block: Block,
@@ -85,180 +73,211 @@ def _work_here(
     if not hasattr(own, "task"):
         recorder = scratch.Recorder(task.settings.folder, is_process=False, take=take)
         own.task = dataclasses.replace(task, recorder=recorder)
-    with code_pins.held(pins):
+    with pins.held(pinned):
         return evaluate.evaluate(own.task, block)
 
 
-def elsewhere(
-    sweep: Sweep, folder: Path, memory_bytes: int | None = None, clock_ns: int = 0
-) -> Work:
-    """Brief workers that are processes of their own.
+def settings(sweep: Sweep, folder: Path, clock_ns: int = 0) -> evaluate.Settings:
+    """Say how blocks of an experiment are evaluated.
 
-    Raises
-    ------
-    SweepsError
-        Where what is to be sent cannot be pickled, or is older than the code on disk.
+    Parameters
+    ----------
+    folder : Path
+        Temporary folder of the run.
     """
-    experiment = sweep.experiment
-    _refuse_patched(sweep)
-    frozen = code_snapshot.freeze(sweep)
-    code_snapshot.refuse_older(frozen.carried, frozen, experiment.declared_ns, "start Python anew")
-    with code_pins.held(frozen.pins):  # cached helpers are sent with their identity
-        told = _settings(sweep, folder, frozen, clock_ns, memory_bytes)
-        by_value = set[str]()
-        try:
-            said = _pickle(told, by_value)
-        except SweepsError:
-            _refuse_given(told)
-            raise
-        is_imported = sweep.location is not None
-        own = b"" if is_imported else _pickle(experiment.without_space(), by_value)
-        settings = _pickle(undo.environment())
-        settings += _pickle({**frozen.pins.files, **_cells(by_value)}) + said
-    file = folder / scratch.SETTINGS
-    file.write_bytes(settings)
-    job = worker_job.Job(
-        experiment.name,
-        sweep.fingerprint.code,
-        sweep.location,
-        sweep.attribute,
-        own,
-        str(file),
-        hashlib.sha256(settings).hexdigest(),
-        tuple(sys.path),
-        os.getcwd(),  # noqa: PTH109
-        multiprocessing.get_start_method(allow_none=True),
-    )
-    return functools.partial(evaluate.work, job)
-
-
-def _refuse_given(told: worker_job.Settings) -> None:
-    """Name what points are given that cannot be pickled."""
-    tables = {name: column.table for name, column in told.keys.space.columns.items()}
-    labelled = [(name, each) for name, table in tables.items() for each in table.objects or ()]
-    for name, thing in [*told.constants.items(), *labelled]:
-        _pickle(values.unlabel(thing), what=f"{name!r} (a {type(values.unlabel(thing)).__name__})")
-
-
-def _refuse_patched(sweep: Sweep) -> None:
-    """Refuse what was set in the memory of this process, where workers import a module anew."""
-    own = sweep.experiment.module if sweep.location is None else None
-    for part in sweep.fingerprint.parts:
-        module, _, name = part.removesuffix(IN_MEMORY).partition(":")
-        if part.endswith(IN_MEMORY) and module != own:
-            raise SweepsError(
-                f"{module}.{name} was set in the memory of this process, which worker processes do "
-                "not see: use the engine serial or threads, or change it in its file"
-            )
-
-
-def _settings(
-    sweep: Sweep,
-    folder: Path,
-    frozen: code_snapshot.Frozen,
-    clock_ns: int,
-    memory_bytes: int | None = None,
-) -> worker_job.Settings:
     experiment = sweep.experiment
     constants = {
         name: values.unlabel(table.element(0)) for name, table in experiment.constants.items()
     }
-    return worker_job.Settings(
-        sweep.keys.settled(),
-        experiment.passed,
-        constants,
-        experiment.taken,
-        sweep.memo,
-        folder,
-        scheduler.block_s(experiment.concurrency),
-        frozen.behind_values,
-        experiment.seed,
-        frozen.data,
-        sweep.results,
-        memory_bytes,
-        clock_ns,
-        sweep.reads,
-        mentions_random(sweep.fingerprint),
-        undo.told(),
-        sweep.fingerprint.modules,
+    return evaluate.Settings(
+        keys=sweep.keys.settled(),
+        passed=experiment.passed,
+        constants=constants,
+        taken=experiment.taken,
+        memo=sweep.memo,
+        folder=folder,
+        block_s=scheduler.block_s(experiment.concurrency),
+        seed=experiment.seed,
+        results=sweep.results,
+        clock_ns=clock_ns,
+        reads=sweep.reads,
+        is_random=_mentions_random(sweep.fingerprint),
+        state=undo.told(),
+        modules=sweep.fingerprint.modules,
     )
 
 
-def mentions_random(code: fingerprint.Fingerprint) -> bool:
+def surroundings(sweep: Sweep) -> Surroundings:
+    """Take note of what points may change of this process, which is not for them alone."""
+    return Surroundings(is_worker=False, is_random=_mentions_random(sweep.fingerprint))
+
+
+def _mentions_random(code: fingerprint.Fingerprint) -> bool:
     """Whether code mentions random numbers, and so may draw some."""
     return any("random" in text for _, text in code.files.values())
 
 
-def _cells(files: Iterable[str]) -> code_pins.Files:
-    """Return the texts of code that no file holds, as of notebooks: tracebacks show its lines."""
-    cells = {file: "".join(linecache.getlines(file)) for file in files if not Path(file).exists()}
-    return {file: (Path(file), text) for file, text in cells.items() if text}
+# ---- the code of a run, and that behind values of parameters
 
 
-def _pickle(thing: Any, by_value: set[str] | None = None, what: str = "") -> bytes:
-    """Pickle for a worker, what is defined in ``__main__`` by value.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Frozen:
+    """The code of a run.
 
-    Parameters
+    Attributes
     ----------
-    by_value : set of str, optional
-        Gets the files that code which is pickled by value is from.
-    what : str, optional
-        What to call the thing where it cannot be pickled.
+    pins
+        The text of every module that was looked at.
+    behind_values
+        Functions and classes behind values of parameters that workers import, and their identity.
+    data
+        Files that the results depend on, and how they were when they were read.
+    modules
+        Names of the modules with code that the function or such values reach.
+    carried
+        Names of those with code that no import can give: inner functions, lambdas, `__main__`.
+        To workers it goes as it is in memory.
     """
-    import cloudpickle
 
-    files = set[str]() if by_value is None else by_value
+    pins: pins.Pins
+    behind_values: tuple[tuple[Any, str], ...]
+    data: Mapping[Path, fingerprint.State]
+    modules: frozenset[str]
+    carried: frozenset[str]
 
-    def reduced(code: types.CodeType) -> tuple[Any, ...]:
-        files.add(code.co_filename)
-        make, given, *_ = cloudpickle.Pickler.dispatch_table[types.CodeType](code)
-        return _code_of_file, (make, given, code.co_filename)
 
-    base = cloudpickle.Pickler  # looks for the table once, at its class
-    table = ChainMap({types.CodeType: reduced}, base.dispatch_table)
-    pickler = type("Pickler", (base,), {"dispatch_table": table})
-    packed = io.BytesIO()
-    try:
-        pickler(packed, pickle.HIGHEST_PROTOCOL).dump(thing)
-    except Exception as error:
+class _Reading:
+    """Fingerprints, one after the other, that see a file as the first of them saw it."""
+
+    def __init__(self, first: fingerprint.Fingerprint) -> None:
+        self.pins = pins.Pins(first.files)
+        self.data = dict(first.data)
+        self.modules = {*first.modules}
+        self.carried = set[str]()
+        self.found: dict[int, tuple[Any, str]] = {}
+        self.imported: list[tuple[Any, str]] = []
+
+    def identify(self, thing: Any) -> str:
+        """Find the identity of what is behind a value, as `experiment.identity` does."""
+        if id(thing) not in self.found:
+            self.found[id(thing)] = thing, self._identify(thing)
+        return self.found[id(thing)][1]
+
+    def _identify(self, thing: Any) -> str:
+        try:
+            with pins.held(self.pins):
+                code = fingerprint.fingerprint(thing)
+        except (DeclarationError, RecursionError):
+            return ""
+        if code.files.keys() - self.pins.files.keys():
+            self.pins = pins.Pins({**code.files, **self.pins.files})
+        self.data = {**code.data, **self.data}
+        self.modules |= {*code.modules}
+        own = _carried(code)
+        self.carried |= own
+        if callable(thing) and not own:
+            self.imported.append((thing, code.digest))
+        return code.digest
+
+
+def freeze(sweep: Sweep) -> Frozen:
+    """Take the code that a sweep's fingerprint and keys are of, to be held on to.
+
+    Raises
+    ------
+    SweepsError
+        Where code or data behind values was edited between the two.
+    """
+    reading = _Reading(sweep.fingerprint)
+    if not _are_keys_of(reading, sweep):
         raise SweepsError(
-            f"cannot send {what or type(thing).__name__} to a worker process: {error}; "
-            "use --engine serial or threads, or objects that can be pickled"
-        ) from error
-    return packed.getvalue()
+            f"code or data behind values of {sweep.experiment.name!r} was edited as the run "
+            "began: run it again"
+        )
+    is_carried = sweep.location is None  # of an imported experiment, the worker's own counts
+    own = _carried(sweep.fingerprint) | {sweep.experiment.module} if is_carried else set()
+    return Frozen(
+        reading.pins,
+        tuple(reading.imported),
+        reading.data,
+        frozenset(reading.modules),
+        frozenset(reading.carried | own),
+    )
 
 
-def _code_of_file(make: Callable[..., types.CodeType], given: Any, file: str) -> types.CodeType:
-    """Make code that knows its file, which cloudpickle leaves out: tracebacks show its lines."""
-    return make(*given).replace(co_filename=file)
+def _carried(code: fingerprint.Fingerprint) -> set[str]:
+    """Name the modules of inner functions, lambdas and what stands in ``__main__``."""
+    names = (part.partition(":")[::2] for part in code.parts)
+    inner = {module for module, name in names if "<locals>" in name or "<lambda>" in name}
+    main = getattr(getattr(sys.modules.get("__main__"), "__spec__", None), "name", "__main__")
+    return inner | {main, "__main__"} & {*code.modules}
 
 
-def muster(engine: Engine, job: worker_job.Job, n_workers: int) -> str:
-    """Have all workers ready; return why they cannot be, else an empty text."""
-    meet = functools.partial(_meet, job, n_workers)
-    with contextlib.closing(engine.carry(meet, iter(range(n_workers)), n_workers)) as said:
-        for outcome in said:
-            if isinstance(outcome, Lost):
-                cause = blame.exit_code(outcome.cause)
-                return f"workers die before they compute anything: {cause}"
-            if isinstance(outcome, Refusal):
-                return outcome.reason
-    return ""
+def _are_keys_of(reading: _Reading, sweep: Sweep) -> bool:
+    """Whether the sweep's keys name the code behind values that is now read."""
+    experiment, made = sweep.experiment, sweep.keys
+    columns = {name: column.table for name, column in experiment.space.columns.items()}
+    known = {**made.shown, **made.hashes}
+    pairs = [(name, table, known[name][:-1]) for name, table in columns.items()]
+    rest = {}
+    for name, table in experiment.constants.items():
+        if name in columns:
+            pairs.append((name, table, known[name][-1:]))
+        else:
+            rest[name] = table
+    for name, table, hashes in pairs:
+        if table.objects:
+            tokens = experiment.label_tokens(table, reading.identify)
+            if not np.array_equal(keys.hash_values(name, table, tokens), hashes):
+                return False
+    if not any(table.objects for table in rest.values()):
+        return True
+    for table in rest.values():
+        experiment.label_tokens(table, reading.identify)
+    alone = dataclasses.replace(experiment, space=Space(()), constants=rest)
+    with pins.held(reading.pins):
+        return np.array_equal(key_maker(alone).constant, made.constant)
 
 
-def _meet(job: worker_job.Job, n_processes: int, number: int) -> Receipt | Refusal:
-    """Make this process ready, resources and all, and wait until so many are."""
-    task = worker_job.ready(job)
-    if isinstance(task, Refusal):
-        return task
-    try:
-        with task.hosts.caller(task.experiment, task.settings.folder):
-            pass
-    except resources.CannotOpenError as refused:
-        return Refusal(str(refused))
-    folder = Path(job.settings).parent
-    (folder / f"{os.getpid()}{scratch.READY}").touch()
-    deadline = time.monotonic() + _LONGEST_S
-    while len(list(folder.glob(f"*{scratch.READY}"))) < n_processes and time.monotonic() < deadline:
-        time.sleep(_LOOK_S)
-    return Receipt(number, 0, 0, 0, 0.0)
+# ---- what is in memory
+
+
+def refuse_older(modules: Iterable[str], frozen: Frozen, since_ns: int, advice: str) -> None:
+    """Refuse where the code of a module in memory is not that which was read from its file.
+
+    Raises
+    ------
+    SweepsError
+        Naming the file.
+    """
+    with pins.held(frozen.pins):
+        file = fingerprint.edited_since(sorted(modules), since_ns)
+    if file is not None:
+        raise SweepsError(
+            f"{file} was edited since it was imported here, and this process still has the old "
+            f"code: {advice}"
+        )
+
+
+def _refuse_newer_data(frozen: Frozen, sweep: Sweep) -> None:
+    """Refuse where a file was changed that a module in memory may have read when imported.
+
+    Raises
+    ------
+    SweepsError
+        Naming the file.
+    """
+    since_ns, module = sweep.experiment.declared_ns, sweep.experiment.module
+    outdated = reads.outdated(sweep.fingerprint, sweep.results, is_counting=True)
+    if outdated is not None:
+        module, read = outdated
+        raise SweepsError(
+            f"{read} was changed since {module} was imported here, which has loaded it: "
+            "run it again by its name, start Python anew, or use the engine loky"
+        )
+    path = loaded.data_since(frozen.modules, frozen.data, since_ns)
+    if path is not None:
+        raise SweepsError(
+            f"{path} was changed since {module} was imported here, which may have read it: "
+            "run it again by its name, start Python anew, or use the engine loky"
+        )

@@ -12,7 +12,7 @@ import numpy as np
 from sweeps import text
 from sweeps.engines import Block, Engine, Lost, Receipt, Refusal
 from sweeps.errors import StorageError
-from sweeps.execution import blame, brief, plan, printed
+from sweeps.execution import blame, brief, plan, printed, send
 from sweeps.execution import scheduler as execution_scheduler
 from sweeps.execution.blame import Suspect
 from sweeps.execution.options import Slow
@@ -22,7 +22,7 @@ from sweeps.outputs import failures, misfits
 from sweeps.outputs.failures import Failure
 from sweeps.project.sweep import Sweep
 from sweeps.spaces.product import Places, Positions
-from sweeps.worker import resources, scratch
+from sweeps.worker import evaluate, host, scratch
 
 _MAX_BARREN_LOSSES = 3
 
@@ -107,7 +107,7 @@ class Dispatch:
         try:
             clock_ns = memo.clock(index)
             if engine.isolates:
-                self._work = brief.elsewhere(sweep, self._folder, memory_bytes, clock_ns)
+                self._work = send.send(sweep, self._folder, memory_bytes, clock_ns)
             else:
                 self._work = brief.here(sweep, self._folder, clock_ns, self._printed.take)
         except BaseException:
@@ -121,7 +121,7 @@ class Dispatch:
         """Start the worker processes, and wait until all of them are ready for blocks."""
         (job,) = self._work.args
         try:
-            error = brief.muster(self._engine, job, self._n_workers)
+            error = send.muster(self._engine, job, self._n_workers)
         except BaseException:
             self.close()
             raise
@@ -154,7 +154,8 @@ class Dispatch:
 
     def end(self) -> None:
         """Have workers close their resources."""
-        self.tally.warnings += resources.end(self._folder)
+        if evaluate.needs_host(self._sweep.experiment):
+            self.tally.warnings += host.end(self._folder)
 
     def close(self) -> None:
         """Show and keep the rest of what points printed, and remove what only this run needed."""

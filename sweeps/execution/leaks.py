@@ -23,7 +23,7 @@ import numpy as np
 from sweeps.declaration import signature
 from sweeps.engines import Block, start
 from sweeps.errors import SweepsError
-from sweeps.execution import brief
+from sweeps.execution import send
 from sweeps.outputs import types, unnamed
 from sweeps.project.sweep import Sweep
 from sweeps.spaces.product import Positions
@@ -133,7 +133,7 @@ def _computed_again(sweep: Sweep, some: Positions) -> list[list[Values]] | None:
     own = scratch.Scratch()
     started: list[subprocess.Popen[bytes]] = []
     try:
-        (job,) = brief.elsewhere(sweep, own.path).args
+        (job,) = send.send(sweep, own.path).args
         answers = [own.path / f"{n}{scratch.VALUES}" for n in range(3)]
         started.extend(map(_start, answers))
         for each, order in zip(started, (some, some, some[::-1]), strict=True):
@@ -175,13 +175,13 @@ def main() -> None:
     job, some = pickle.load(sys.stdin.buffer)
     start.begin(int(parent))
     task = worker_job.ready(job)
-    if isinstance(task, worker_job.Task):
+    if isinstance(task, evaluate.Task):
         values = [_values(task, int(position)) for position in (*some, *some[::-1])]
         Path(answer).write_text(json.dumps(values))
     os._exit(0)  # whatever points have left
 
 
-def _values(task: worker_job.Task, position: int) -> Values:
+def _values(task: evaluate.Task, position: int) -> Values:
     parts, failures = evaluate.values(task, Block(0, np.array([position])))
     values: Values = {}
     for failure in failures:

@@ -17,7 +17,6 @@ from typing import Any
 from sweeps import engines
 from sweeps.analysis.speedup import Timing
 from sweeps.code import pins as code_pins
-from sweeps.declaration import signature
 from sweeps.declaration.experiment import Experiment
 from sweeps.engines import Block
 from sweeps.errors import SweepsError
@@ -28,7 +27,8 @@ from sweeps.project.sweep import Sweep
 from sweeps.signals import Interrupted, Interruption
 from sweeps.spaces.product import Positions
 from sweeps.storage.files import results_in
-from sweeps.worker import call, evaluate, job, process, resources
+from sweeps.worker import call, evaluate, host
+from sweeps.worker.isolation.surroundings import SpoiledError, end_copy
 from sweeps.worker.scratch import Scratch
 
 ENGINE = "loky"
@@ -39,8 +39,7 @@ _CHUNK = 2**16  # points whose arguments are in memory together
 
 def is_plain(experiment: Experiment) -> bool:
     """Whether a loop that a user would write calls the function as it is."""
-    is_other = experiment.vectorized or experiment.resources
-    return not (is_other or signature.is_async(experiment.function))
+    return not (experiment.vectorized or evaluate.needs_host(experiment))
 
 
 def sequential(sweep: Sweep, positions: Positions) -> Timing:
@@ -66,12 +65,12 @@ def sequential(sweep: Sweep, positions: Positions) -> Timing:
             for block in _blocks(sweep, positions):
                 seconds, failed = time_block(task, block)
                 if os.getpid() != here:  # a copy that a point has made, and came back from
-                    process.end_copy()
+                    end_copy()
                 busy_s += seconds
                 n_failed += failed
-                with contextlib.suppress(process.SpoiledError):
+                with contextlib.suppress(SpoiledError):
                     task.surroundings.restore()
-        resources.end(folder)
+        host.end(folder)
         return Timing(busy_s, 0.0, busy_s, n_failed)
     finally:
         own.remove()
@@ -82,7 +81,7 @@ def _blocks(sweep: Sweep, positions: Positions) -> Iterator[Block]:
         yield from plan.cut(sweep.keys, positions[start : start + _CHUNK], 0, None)
 
 
-def _in_a_loop(task: job.Task, block: Block) -> tuple[float, int]:
+def _in_a_loop(task: evaluate.Task, block: Block) -> tuple[float, int]:
     given, columns = evaluate.arguments(task, block.at)
     rows = call.rows(columns, len(block))
     start = time.perf_counter()
@@ -108,7 +107,7 @@ def _loop(
     return n_failed
 
 
-def _as_a_worker(task: job.Task, block: Block) -> tuple[float, int]:
+def _as_a_worker(task: evaluate.Task, block: Block) -> tuple[float, int]:
     busy_s, n_failed, at = 0.0, 0, block.at
     while len(at):  # a call ends where it has returned much
         called = evaluate.call(task, Block(block.number, at))

@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -28,13 +29,10 @@ from sweeps.outputs.failures import Why
 from sweeps.project.sweep import Sweep
 from sweeps.signals import Interrupted
 from sweeps.spaces import values
-from sweeps.spaces.keys import RNG, Generators
 from sweeps.storage.files import results_in
 from sweeps.storage.hdf5 import Array
-from sweeps.worker import call as worker_call
-from sweeps.worker import process, resources, scratch
+from sweeps.worker import evaluate, resources, scratch
 from sweeps.worker.call import Called
-from sweeps.worker.isolation import copies, seeds
 
 Debug = Callable[[BaseException], None]
 
@@ -128,37 +126,16 @@ def reproduce(case: Case, debug: Debug | None = None) -> Reproduced:
 
 
 def _call(case: Case, debug: Debug | None) -> tuple[Called, Why | None, tuple[str, ...]]:
-    """Call the function through what a worker calls it through."""
+    """Call the function as a worker does, without limits, and with its resources here."""
     sweep, experiment = case.sweep, case.sweep.experiment
     at = np.array([case.position], dtype=np.int64)
-    found = experiment.space.arguments_at(at, experiment.passed)
-    tables = {name: experiment.space.columns[name].table for name in found}
-    originals = copies.Originals(tables)
-    columns: dict[str, Any] = {name: originals.column(name, c) for name, c in found.items()}
-    constants = {
-        name: values.unlabel(table.element(0))
-        for name, table in experiment.constants.items()
-        if name not in columns
-    }
-    streams = sweep.keys.streams(at)
-    if streams is not None:
-        columns[RNG] = Generators(experiment.seed, streams)
-    surroundings = process.Surroundings(
-        is_worker=False, is_random=brief.mentions_random(sweep.fingerprint)
-    )
-    limits = worker_call.Limits(
-        math.inf,
-        None,
-        experiment.name,
-        experiment.dims,
-        experiment.taken,
-        surroundings,
-        seeds.by_place(sweep.keys, at),
-        units=experiment.units,
-    )
-    function, given = originals.function(experiment.function, constants)
-    watch = _Watch(function)
-    watched = dataclasses.replace(experiment, function=watch.function)
+    settings = dataclasses.replace(brief.settings(sweep, Path()), block_s=math.inf)
+    recorder, surroundings = scratch.Recorder(None), brief.surroundings(sweep)
+    task = evaluate.task(experiment, settings, recorder, surroundings)
+    watch = _Watch(task.experiment.function)
+    watched = dataclasses.replace(task.experiment, function=watch.function, timeout=None)
+    task = dataclasses.replace(task, experiment=watched)
+    given, columns = evaluate.arguments(task, at)
     called: Called | None = None
     warnings: tuple[str, ...] = ()
     try:
@@ -169,7 +146,7 @@ def _call(case: Case, debug: Debug | None) -> tuple[Called, Why | None, tuple[st
             resources.opened(watched) as call,
             _debugged(watch, debug),
         ):
-            called = call(given, columns, 1, scratch.Recorder(None), limits)
+            called = call(given, columns, 1, recorder, evaluate.limits(task, at))
     except (Interrupted, KeyboardInterrupt):
         raise
     except BaseException as error:

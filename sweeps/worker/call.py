@@ -24,7 +24,8 @@ from sweeps.outputs.failures import Why
 from sweeps.outputs.types import Variable
 from sweeps.signals import Interrupted
 from sweeps.spaces import quantities
-from sweeps.worker import capture, memory_limit, process, scratch
+from sweeps.worker import capture, memory_limit, scratch
+from sweeps.worker.isolation.surroundings import SpoiledError, Surroundings, end_copy
 
 BLOCK_BYTES = 64 * 2**20
 """Values held in memory before a block is committed, however little time it took."""
@@ -81,7 +82,7 @@ class Limits:
     name: str
     dims: Mapping[str, tuple[str, ...]]
     taken: frozenset[str]
-    surroundings: process.Surroundings | None = None
+    surroundings: Surroundings | None = None
     key: Callable[[int], tuple[int, int]] | None = None
     pid: int = dataclasses.field(default_factory=os.getpid)
     units: Mapping[str, str] | None = None
@@ -367,7 +368,7 @@ def failure(error: BaseException, record: scratch.Recorder, limits: Limits) -> W
     ends this process as well, since earlier points may have taken it.
     """
     if os.getpid() != limits.pid:
-        process.end_copy(error)
+        end_copy(error)
     memory_bytes = None if limits.surroundings is None else limits.surroundings.memory_bytes
     if memory_bytes is not None and memory_limit.is_exceeded(error):
         memory_limit.impose(None)  # there must be room to say so
@@ -394,12 +395,12 @@ def restore(record: scratch.Recorder, limits: Limits, *, is_quick: bool = False)
         Look only at what earlier points had changed.
     """
     if os.getpid() != limits.pid:
-        process.end_copy()
+        end_copy()
     if not is_quick:
         capture.over()
     if limits.surroundings is not None:
         try:
             return limits.surroundings.restore(is_quick=is_quick)
-        except process.SpoiledError as error:
+        except SpoiledError as error:
             record.die(str(error), "")
     return False

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import functools
 import time
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sweeps.code import reads
+from sweeps.code import fingerprint, reads
+from sweeps.declaration import signature
+from sweeps.declaration.experiment import Experiment
 from sweeps.engines import Block, Receipt, Refusal
 from sweeps.errors import StorageError
 from sweeps.memo import index as memo
@@ -24,20 +30,120 @@ from sweeps.spaces.product import Positions
 from sweeps.storage import files
 from sweeps.storage.hdf5 import Array
 from sweeps.worker import call as worker_call
-from sweeps.worker import capture, memory_limit, resources, scratch
+from sweeps.worker import capture, host, memory_limit, resources, scratch
 from sweeps.worker.call import Called
-from sweeps.worker.isolation import seeds
-from sweeps.worker.job import Job, Task, changed_data, ready
+from sweeps.worker.isolation import copies
+from sweeps.worker.isolation.surroundings import Surroundings, keys_by_place
+from sweeps.worker.isolation.traces import Traces
+
+_ALONE = "use --engine loky"
 
 _MOST_FORMS = 20  # that a worker tells of: one is usual, and two are news
 
 _MIN_PRODUCT = 4096  # points; fewer would make more parts than it is worth
 
 
-def work(job: Job, block: Block) -> Receipt | Refusal:
-    """Evaluate a block in a worker process, commit it to the memo, and say so."""
-    made = ready(job)
-    return made if isinstance(made, Refusal) else evaluate(made, block)
+@dataclasses.dataclass(frozen=True, eq=False)
+class Settings:
+    """How blocks are evaluated.
+
+    Attributes
+    ----------
+    keys : KeyMaker
+        The points, and what identifies them.
+    passed : tuple of str
+        Parameters that the function gets.
+    constants : mapping
+        Arguments that all points share.
+    taken : frozenset of str
+        Names that outputs cannot have.
+    memo : Path
+        Folder for the segments.
+    folder : Path
+        Temporary folder of the run.
+    block_s : float
+        Seconds after which a worker commits what it has.
+    behind_values : tuple of (object, str)
+        Functions and classes behind values of parameters, and what they were when the run began.
+    seed : int
+        Of the random streams; part of the keys, so the run's own.
+    data : mapping of Path to State
+        Files that the results depend on, and how they were when the run began.
+    results : Path, optional
+        Folder of results of the run, for what points call.
+    memory_bytes : int, optional
+        Limit to the memory of a worker process.
+    clock_ns : int
+        For the ages of the values, as `index.clock` says.
+    reads : tuple of Read
+        What modules have read of other results.
+    is_random : bool
+        Whether the code mentions random numbers.
+    state : mapping of str to object
+        Settings of the parent that a worker process starts with, and the filters of `warnings`.
+    modules : tuple of str
+        Those of the project that the function reaches.
+    """
+
+    keys: KeyMaker
+    passed: tuple[str, ...]
+    constants: Mapping[str, Any]
+    taken: frozenset[str]
+    memo: Path
+    folder: Path
+    block_s: float
+    behind_values: tuple[tuple[Any, str], ...] = ()
+    seed: int = 0
+    data: Mapping[Path, fingerprint.State] = dataclasses.field(default_factory=dict)
+    results: Path | None = None
+    memory_bytes: int | None = None
+    clock_ns: int = 0
+    reads: tuple[reads.Read, ...] = ()
+    is_random: bool = False
+    state: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    modules: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Task:
+    """A job made ready in this process."""
+
+    experiment: Experiment
+    settings: Settings
+    recorder: scratch.Recorder
+    originals: copies.Originals
+    reads: reads.Recorder
+    surroundings: Surroundings
+    traces: Traces
+    hosts: list[host.Host] = dataclasses.field(default_factory=list)  # that are free
+    met: set[Hashable] = dataclasses.field(default_factory=set)  # forms of outputs
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is to be said of the values though they are kept."""
+        shared = sorted(self.surroundings.shared)
+        said = (
+            f"points change what they share with others under way ({', '.join(shared)}): {_ALONE}"
+        )
+        return (*self.originals.shared, said) if shared else tuple(self.originals.shared)
+
+
+def task(
+    experiment: Experiment,
+    settings: Settings,
+    recorder: scratch.Recorder,
+    surroundings: Surroundings,
+) -> Task:
+    """Make a task, in which no point sees what another one did to the things that it is given."""
+    tables = {name: column.table for name, column in settings.keys.space.columns.items()}
+    originals = copies.Originals({n: t for n, t in tables.items() if n in settings.passed})
+    function, constants = originals.function(experiment.function, settings.constants)
+    if function is not experiment.function:
+        experiment = dataclasses.replace(experiment, function=function)
+        settings = dataclasses.replace(settings, constants=constants)
+    noted = reads.Recorder(settings.reads)
+    left = Traces(settings.modules, experiment.function)
+    return Task(experiment, settings, recorder, originals, noted, surroundings, left)
 
 
 def evaluate(task: Task, block: Block) -> Receipt | Refusal:
@@ -89,6 +195,14 @@ def _evaluate(task: Task, block: Block) -> Receipt | Refusal:
     )
 
 
+def changed_data(settings: Settings) -> str:
+    """Say which file that results depend on was changed, if one was."""
+    for path, state in settings.data.items():
+        if fingerprint.state(path) != state:
+            return f"{path} was changed while the run was going: run it again"
+    return ""
+
+
 def values(task: Task, block: Block) -> tuple[list[Part], list[Failure]]:
     """Evaluate a block, whatever its time, and commit nothing."""
     with files.results_in(task.settings.results), reads.recorded(task.reads):
@@ -122,31 +236,53 @@ def arguments(task: Task, positions: Positions) -> tuple[dict[str, Any], dict[st
 
 def call(task: Task, block: Block) -> Called:
     """Call the function at the points of a block, in the way that is declared."""
-    experiment, settings = task.experiment, task.settings
     given, columns = arguments(task, block.at)
-    limits = worker_call.Limits(
-        settings.block_s,
-        experiment.timeout,
-        experiment.name,
-        experiment.dims,
-        settings.taken,
-        task.surroundings,
-        seeds.by_place(settings.keys, block.at),
-        units=experiment.units,
-    )
-    host = task.hosts.caller(experiment, settings.folder)
-    with task.surroundings.held(), capture.at(task.recorder), host as caller:
-        worker_call.restore(
-            task.recorder, limits
-        )  # what came in between, as of a thread left behind
+    own = limits(task, block.at)
+    with task.surroundings.held(), capture.at(task.recorder), caller(task) as call_points:
+        worker_call.restore(task.recorder, own)  # what came in between, as of a thread left behind
         task.recorder.begin(block.number)
         try:
-            called = caller(given, columns, len(block), task.recorder, limits)
+            called = call_points(given, columns, len(block), task.recorder, own)
             task.recorder.suspect_all(len(called.elapsed))
         finally:
             task.recorder.disarm()
-            worker_call.restore(task.recorder, limits)
+            worker_call.restore(task.recorder, own)
     return called
+
+
+def limits(task: Task, positions: Positions) -> worker_call.Limits:
+    """Say how long to go on with points, and what else their calls must know."""
+    experiment, settings = task.experiment, task.settings
+    return worker_call.Limits(
+        block_s=settings.block_s,
+        timeout=experiment.timeout,
+        name=experiment.name,
+        dims=experiment.dims,
+        taken=settings.taken,
+        surroundings=task.surroundings,
+        key=keys_by_place(settings.keys, positions),
+        units=experiment.units,
+    )
+
+
+def needs_host(experiment: Experiment) -> bool:
+    """Whether a thread of its own calls the function: it has resources, or is a coroutine."""
+    return bool(experiment.resources) or signature.is_async(experiment.function)
+
+
+def caller(task: Task) -> AbstractContextManager[resources.Call]:
+    """Lend what calls the function of a task.
+
+    Raises
+    ------
+    CannotOpenError
+        If a resource cannot be opened.
+    """
+    experiment = task.experiment
+    if needs_host(experiment):
+        return host.lent(task.hosts, experiment, task.settings.folder)
+    call = worker_call.call_columns if experiment.vectorized else worker_call.call_each
+    return contextlib.nullcontext(functools.partial(call, experiment.function))
 
 
 def _tabulate(task: Task, block: Block, called: Called) -> tuple[list[Part], list[Failure]]:

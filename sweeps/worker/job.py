@@ -1,4 +1,4 @@
-"""What a worker is told: the job of a run, and the task that it makes of it."""
+"""The job of a worker process: what a run tells it, and how the process makes itself ready."""
 
 from __future__ import annotations
 
@@ -7,25 +7,29 @@ import functools
 import gc
 import hashlib
 import io
+import multiprocessing
+import os
 import pickle
-from collections.abc import Hashable, Iterator, Mapping
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sweeps.code import fingerprint, pins, reads
+from sweeps.code import pins, reads
 from sweeps.declaration import experiment as declaration_experiment
-from sweeps.engines import Refusal
+from sweeps.engines import Block, Receipt, Refusal
 from sweeps.errors import SweepsError
 from sweeps.project import imports
 from sweeps.project.locations import ModuleLocation
 from sweeps.spaces import quantities
-from sweeps.spaces.keys import KeyMaker
-from sweeps.worker import capture, memory_limit, process, resources, scratch
-from sweeps.worker.isolation import copies, traces, undo
+from sweeps.worker import capture, evaluate, memory_limit, scratch
+from sweeps.worker.isolation import undo
+from sweeps.worker.isolation.surroundings import Surroundings
+
+_OF_JOBLIB = frozenset({"VECLIB_MAXIMUM_THREADS", "ENABLE_IPC"})
 
 _CHANGED = "is not what it was when the run began: run it again"
-
-_ALONE = "use --engine loky"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,110 +66,13 @@ class Job:
     start_method: str | None = None
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Settings:
-    """How blocks are evaluated.
-
-    Attributes
-    ----------
-    keys : KeyMaker
-        The points, and what identifies them.
-    passed : tuple of str
-        Parameters that the function gets.
-    constants : mapping
-        Arguments that all points share.
-    taken : frozenset of str
-        Names that outputs cannot have.
-    memo : Path
-        Folder for the segments.
-    folder : Path
-        Temporary folder of the run.
-    block_s : float
-        Seconds after which a worker commits what it has.
-    behind_values : tuple of (object, str)
-        Functions and classes behind values of parameters, and what they were when the run began.
-    seed : int
-        Of the random streams; part of the keys, so the run's own.
-    data : mapping of Path to State
-        Files that the results depend on, and how they were when the run began.
-    results : Path, optional
-        Folder of results of the run, for what points call.
-    memory_bytes : int, optional
-        Limit to the memory of a worker process.
-    clock_ns : int
-        For the ages of the values, as `index.clock` says.
-    reads : tuple of Read
-        What modules have read of other results.
-    is_random : bool
-        Whether the code mentions random numbers.
-    state : mapping of str to object
-        Settings of the parent that a worker process starts with, and the filters of `warnings`.
-    modules : tuple of str
-        Those of the project that the function reaches.
-    """
-
-    keys: KeyMaker
-    passed: tuple[str, ...]
-    constants: Mapping[str, Any]
-    taken: frozenset[str]
-    memo: Path
-    folder: Path
-    block_s: float
-    behind_values: tuple[tuple[Any, str], ...] = ()
-    seed: int = 0
-    data: Mapping[Path, fingerprint.State] = dataclasses.field(default_factory=dict)
-    results: Path | None = None
-    memory_bytes: int | None = None
-    clock_ns: int = 0
-    reads: tuple[reads.Read, ...] = ()
-    is_random: bool = False
-    state: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    modules: tuple[str, ...] = ()
+def work(job: Job, block: Block) -> Receipt | Refusal:
+    """Evaluate a block in a worker process, commit it to the memo, and say so."""
+    made = ready(job)
+    return made if isinstance(made, Refusal) else evaluate.evaluate(made, block)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Task:
-    """A job made ready in this process."""
-
-    experiment: declaration_experiment.Experiment
-    settings: Settings
-    recorder: scratch.Recorder
-    originals: copies.Originals
-    reads: reads.Recorder
-    surroundings: process.Surroundings
-    traces: traces.Traces
-    hosts: resources.Hosts = dataclasses.field(default_factory=resources.Hosts)
-    met: set[Hashable] = dataclasses.field(default_factory=set)  # forms of outputs
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What is to be said of the values though they are kept."""
-        shared = sorted(self.surroundings.shared)
-        said = (
-            f"points change what they share with others under way ({', '.join(shared)}): {_ALONE}"
-        )
-        return (*self.originals.shared, said) if shared else tuple(self.originals.shared)
-
-
-def task(
-    experiment: declaration_experiment.Experiment,
-    settings: Settings,
-    recorder: scratch.Recorder,
-    surroundings: process.Surroundings,
-) -> Task:
-    """Make a task, in which no point sees what another one did to the things that it is given."""
-    tables = {name: column.table for name, column in settings.keys.space.columns.items()}
-    originals = copies.Originals({n: t for n, t in tables.items() if n in settings.passed})
-    function, constants = originals.function(experiment.function, settings.constants)
-    if function is not experiment.function:
-        experiment = dataclasses.replace(experiment, function=function)
-        settings = dataclasses.replace(settings, constants=constants)
-    noted = reads.Recorder(settings.reads)
-    left = traces.Traces(settings.modules, experiment.function)
-    return Task(experiment, settings, recorder, originals, noted, surroundings, left)
-
-
-def ready(job: Job) -> Task | Refusal:
+def ready(job: Job) -> evaluate.Task | Refusal:
     """Prepare a job, or say why that is impossible."""
     try:
         return prepare(job)
@@ -178,25 +85,25 @@ def ready(job: Job) -> Task | Refusal:
 
 
 @functools.lru_cache(maxsize=1)
-def prepare(job: Job) -> Task:
+def prepare(job: Job) -> evaluate.Task:
     """Set this process up and import the experiment; done once for each job.
 
     All code is pinned; what lives in memory only, as values that a function encloses, is compared.
     """
     memory_limit.impose(None)
     prepare.cache_clear()  # what was ready for another job is not any more, even if this one fails
-    process.become_worker(job.folder, job.path)
+    become_worker(job.folder, job.path)
     settings_file = _read(job)
     folder = Path(job.settings).parent
     recorder = scratch.Recorder(folder)
     capture.redirect(folder, recorder)
-    process.take_environment(pickle.load(settings_file))
+    take_environment(pickle.load(settings_file))
     pins.pin(pins.Pins(pickle.load(settings_file), folder / scratch.COMPILED))
     experiment = _import(job)
-    process.start_processes_by(job.start_method)
+    start_processes_by(job.start_method)
     with quantities.registry_of(_declared(experiment)):
-        settings: Settings = pickle.load(settings_file)
-    if changed := changed_data(settings):
+        settings: evaluate.Settings = pickle.load(settings_file)
+    if changed := evaluate.changed_data(settings):
         raise SweepsError(changed)
     if job.location is not None:
         code = experiment.identify()
@@ -211,10 +118,10 @@ def prepare(job: Job) -> Task:
     memory_limit.impose(settings.memory_bytes)
     undo.adopt(settings.state)
     capture.hear_warnings()
-    surroundings = process.Surroundings(settings.memory_bytes, is_random=settings.is_random)
+    surroundings = Surroundings(settings.memory_bytes, is_random=settings.is_random)
     # Without psutil loky collects garbage each second: 20 to 50 ms, nearly all of it in modules.
     gc.freeze()
-    return task(experiment, settings, recorder, surroundings)
+    return evaluate.task(experiment, settings, recorder, surroundings)
 
 
 def _declared(experiment: declaration_experiment.Experiment) -> Iterator[Any]:
@@ -232,14 +139,6 @@ def _read(job: Job) -> io.BytesIO:
     return io.BytesIO(content)
 
 
-def changed_data(settings: Settings) -> str:
-    """Say which file that results depend on was changed, if one was."""
-    for path, state in settings.data.items():
-        if fingerprint.state(path) != state:
-            return f"{path} was changed while the run was going: run it again"
-    return ""
-
-
 def _import(job: Job) -> declaration_experiment.Experiment:
     if job.location is None:
         pickled: declaration_experiment.Experiment = pickle.loads(job.pickled)
@@ -251,3 +150,36 @@ def _import(job: Job) -> declaration_experiment.Experiment:
             f"{job.location.module} has no experiment {job.attribute!r} any more: run it again"
         )
     return found
+
+
+def become_worker(folder: str, path: Sequence[str]) -> None:
+    """Make this process a worker.
+
+    Parameters
+    ----------
+    folder : str
+        Working directory.
+    path : sequence of str
+        ``sys.path``.
+    """
+    os.chdir(folder)
+    sys.path[:] = path
+    imports.forget_project_modules()
+
+
+def start_processes_by(method: str | None) -> None:
+    """Start processes as the parent does, unless a module has said how."""
+    if method is not None and multiprocessing.get_start_method(allow_none=True) is None:
+        multiprocessing.set_start_method(method)
+
+
+def take_environment(environment: Mapping[str, str]) -> None:
+    """Take over the environment that the parent has now, but for what joblib said of threads."""
+    for name in {*os.environ, *environment}:
+        is_ours = name.endswith("_NUM_THREADS") or name in _OF_JOBLIB
+        if not is_ours and os.environ.get(name) != environment.get(name):
+            if name in environment:
+                os.environ[name] = environment[name]
+            else:
+                del os.environ[name]
+    time.tzset()

@@ -23,9 +23,9 @@ DANGEROUS = re.compile(
 ALLOWED = {
     ("worker/job.py", "pickle.load"): "settings of a run, whose SHA-256 came by a pipe",
     ("worker/job.py", "pickle.loads"): "an experiment without a module, which came by a pipe",
-    ("execution/brief.py", "cloudpickle.Pickler"): "writes; `worker` checks what it reads",
+    ("execution/send.py", "cloudpickle.Pickler"): "writes; `worker` checks what it reads",
     ("code/provenance.py", "subprocess"): "git, asked for commit and patch",
-    ("execution/brief.py", "pickle.HIGHEST_PROTOCOL"): "a number",
+    ("execution/send.py", "pickle.HIGHEST_PROTOCOL"): "a number",
     ("worker/isolation/copies.py", "pickle.Pickler"): "takes objects of this process apart",
     (
         "worker/isolation/copies.py",

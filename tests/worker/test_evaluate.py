@@ -18,8 +18,9 @@ from sweeps.engines import Block
 from sweeps.memo import index as memo
 from sweeps.signals import Interrupted
 from sweeps.spaces.keys import key_maker
-from sweeps.worker import call, evaluate, process, scratch
+from sweeps.worker import call, evaluate, scratch
 from sweeps.worker import job as worker_job
+from sweeps.worker.isolation.surroundings import Surroundings
 from tests.sizes import examples
 
 
@@ -63,7 +64,7 @@ LENGTHS = []  # of this module: what a function encloses is copied for each call
 
 def task(folder, function, space, block_s=60.0, recorder=None, constants=(), **options):
     made = experiment(space, name="y", **options)(function)
-    how = worker_job.Settings(
+    how = evaluate.Settings(
         key_maker(made).settled(),
         made.passed,
         dict(constants),
@@ -72,8 +73,8 @@ def task(folder, function, space, block_s=60.0, recorder=None, constants=(), **o
         folder,
         block_s,
     )
-    return worker_job.task(
-        made, how, recorder or scratch.Recorder(None), process.Surroundings(is_worker=False)
+    return evaluate.task(
+        made, how, recorder or scratch.Recorder(None), Surroundings(is_worker=False)
     )
 
 
@@ -245,7 +246,7 @@ def test_whatever_goes_wrong_before_a_block_is_said_in_a_refusal(tmp_path):
     job = worker_job.Job("y", "", None, "", b"not a pickle", str(settings), digest, path, "/")
     code = f"""
 import pickle
-from sweeps.worker import evaluate as worker
+from sweeps.worker import job as worker
 refusal = worker.work(pickle.loads({pickle.dumps(job)!r}), None)
 print("this goes to the file of the worker")
 print(refusal.reason, flush=True)

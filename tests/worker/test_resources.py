@@ -1,4 +1,4 @@
-"""Laws of hosting: a resource is opened once in a worker, and closed when the run is over."""
+"""Laws of resources: one is opened once in a worker, and closed when the run is over."""
 
 import json
 import signal
@@ -15,7 +15,7 @@ from sweeps.errors import SweepsError
 from sweeps.execution.options import Options
 from sweeps.operations import run as operations_run
 from sweeps.project.sweep import resolve
-from sweeps.worker import resources as worker_resources
+from sweeps.worker import host
 
 RESOURCES = """
 import asyncio, contextlib, os, pathlib, sqlite3, threading, time
@@ -224,7 +224,7 @@ def test_the_second_interrupt_waits_for_nothing(project, way, where, engine):
 EARLY = """
 import contextlib, pathlib
 from sweeps import experiment, grid
-from sweeps.worker import resources as hosting
+from sweeps.worker import host
 
 @contextlib.contextmanager
 def opened():
@@ -235,7 +235,7 @@ def opened():
 def function(i, a):
     return i
 
-host = hosting.Host(function, pathlib.Path())
+mine = host.Host(function, pathlib.Path())
 assert not pathlib.Path("closed").exists()
 """
 
@@ -339,7 +339,7 @@ def test_a_resource_that_cannot_be_closed_is_a_warning(project, engine, kind):
 @pytest.mark.parametrize("way", ["plain", "waiting"])
 @pytest.mark.parametrize("engine", NAMES)
 def test_a_resource_that_is_never_closed_keeps_nobody_waiting(project, monkeypatch, way, engine):
-    monkeypatch.setattr(worker_resources, "MAX_CLOSING_S", 0.3)
+    monkeypatch.setattr(host, "MAX_CLOSING_S", 0.3)
     text = ENDLESS.replace("WHERE", repr("closing"))
     (project / "experiments" / "endless.py").write_text(text)
     report = operations_run.execute(resolve(way), Options(engine, n_workers=2))
@@ -349,7 +349,7 @@ def test_a_resource_that_is_never_closed_keeps_nobody_waiting(project, monkeypat
 
 @pytest.mark.parametrize("engine", ["serial", "threads"])
 def test_a_resource_that_is_never_opened_ends_the_run(project, monkeypatch, engine):
-    monkeypatch.setattr(worker_resources, "MAX_OPENING_S", 0.3)
+    monkeypatch.setattr(host, "MAX_OPENING_S", 0.3)
     (project / "experiments" / "stuck.py").write_text(STUCK)
     with pytest.raises(SweepsError, match=r"its resources were not opened in 0\.3 s"):
         operations_run.execute(resolve("stuck"), Options(engine, n_workers=2))
@@ -417,4 +417,4 @@ def test_the_code_of_a_resource_is_part_of_the_identity_and_its_value_is_not(fet
 
 def test_ending_does_not_wait_for_the_dead(tmp_path):
     (tmp_path / f"{2**22 + 1}-5.open").touch()
-    assert worker_resources.end(tmp_path) == []
+    assert host.end(tmp_path) == []
