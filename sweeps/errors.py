@@ -50,7 +50,7 @@ class LaterFormatError(StorageError):
     def of(cls, path: Path, number: int, known: int) -> Self:
         """Say which format a file has, and which ones are known."""
         return cls(
-            f"cannot read {path}: it is of format {number}, and this version of sweeps knows "
+            f"cannot read {path}: it has format {number}, and this version of sweeps knows "
             f"formats up to {known}: use the version that wrote it, or a later one"
         )
 

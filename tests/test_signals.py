@@ -191,7 +191,7 @@ def test_twice_stops_at_once(project, start, engine):
     run = start("endless", "--engine", engine)
     wait_for((project / "begun").exists)
     os.killpg(run.pid, signal.SIGINT)
-    assert "finishing what is under way" in run.stderr.readline()
+    assert "finishing the points under way" in run.stderr.readline()
     os.killpg(run.pid, signal.SIGINT)
     out, error = run.communicate(timeout=60)
     assert run.returncode == 130

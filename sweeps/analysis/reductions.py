@@ -150,8 +150,8 @@ def quantiles(
         raise SweepsError(f"q is {q!r}: give numbers from 0 to 1, such as {_QUANTILES}")
     if QUANTILE in {*ds.dims, *ds.coords}:
         raise SweepsError(
-            f"the results have a {QUANTILE!r} already, which is to be the new dimension: rename "
-            f"it, ds.rename({QUANTILE}=...)"
+            f"the results have a {QUANTILE!r} already, which is the name of the new "
+            f"dimension: rename it, ds.rename({QUANTILE}=...)"
         )
 
     def reduce(array: xarray.DataArray) -> xarray.DataArray:
@@ -239,5 +239,5 @@ def _numbers(ds: xarray.Dataset, dim: str) -> dict[Any, xarray.DataArray]:
         if dim in array.dims and array.dtype.kind in "biufc"
     }
     if not found:
-        raise SweepsError(f"no output has numbers along {dim!r}, which could be reduced")
+        raise SweepsError(f"no output has numbers along {dim!r}: nothing to reduce")
     return found

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _DIM = "sample"
 
-_MAKE_IT = "make one by sweeps.sample.saltelli(1024, ...)"
+_MAKE_IT = "make one with sweeps.sample.saltelli(1024, ...)"
 
 
 def sobol_indices(
@@ -99,8 +99,8 @@ def _output(ds: xarray.Dataset, name: str | None) -> xarray.DataArray:
     array = ds[name]
     if name not in numeric:
         raise SweepsError(
-            f"output {name!r} has the dtype {array.dtype} and dimensions {array.dims}: indices are "
-            f"of real numbers along {_DIM!r}"
+            f"output {name!r} has the dtype {array.dtype} and dimensions {array.dims}: "
+            f"indices need real numbers along {_DIM!r}"
         )
     if "parameter" in array.dims or "parameter" in array.coords:
         raise SweepsError(f"output {name!r} has a dimension or coordinate 'parameter': rename it")
@@ -115,8 +115,8 @@ def _parameters(ds: xarray.Dataset, given: Sequence[str] | None) -> tuple[str, .
             raise unknown("parameter", name, along, f"along {_DIM!r}")
     if len(names) < 2:
         raise SweepsError(
-            f"the dataset has {len(names)} parameters along {_DIM!r}: variance can be told to be "
-            "one's or another's where there are two or more"
+            f"the dataset has {len(names)} parameters along {_DIM!r}: Sobol' indices need "
+            "at least two"
         )
     return names
 
@@ -134,8 +134,9 @@ def _by_base_point(
         is_design = is_design and bool((rows == expected).all())
     if not is_design:
         raise SweepsError(
-            f"the {ds.sizes[_DIM]} points are no Saltelli design of {', '.join(names)}: {_MAKE_IT};"
-            " where others than its parameters are along it, name those as parameters=[...]"
+            f"the {ds.sizes[_DIM]} points are not a Saltelli design of {', '.join(names)}: "
+            f"{_MAKE_IT}; if more than its parameters vary along it, name them: "
+            "parameters=[...]"
         )
     return array.to_numpy().astype(np.float64).reshape(*shape, math.prod(array.shape[1:]))
 
@@ -145,9 +146,9 @@ def _refuse_missing(array: xarray.DataArray, values: npt.NDArray[np.float64], sk
     if missing.any() and not skipna:
         n, n_bases = int(missing.sum()), int(missing.any(axis=1).sum())
         raise SweepsError(
-            f"output {array.name!r} is missing or not finite at {n:,} of {missing.size:,} points, "
-            f"in {n_bases:,} of {len(missing):,} base points: see why by `python -m sweeps "
-            "failures`, or leave these base points out with skipna=True"
+            f"output {array.name!r} is missing or not finite at {n:,} of {missing.size:,} "
+            f"points, in {n_bases:,} of {len(missing):,} base points: see why with `python "
+            "-m sweeps failures`, or skip these base points with skipna=True"
         )
 
 

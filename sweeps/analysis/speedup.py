@@ -165,14 +165,14 @@ class Benchmark:
             f"{rounds}, {self.measured} on {self.machine.get('host', 'an unknown host')}"
         )
         if self.failed:
-            yield f"{count(self.failed, 'point')} of the sample failed, and {_were(self.failed)}"
+            yield f"{count(self.failed, 'point')} of the sample failed and {_were(self.failed)}"
         if late := max(each.n_failed for v in self.variants for each in v.rounds):
-            yield f"up to {count(late, 'point')} failed while time was taken"
+            yield f"up to {count(late, 'point')} failed during the timing"
         if not self.is_plain:
-            yield "sequential: as one worker calls the function, in one process without workers"
+            yield "sequential: as one worker calls the function, in this process without workers"
 
     def _table(self) -> str:
-        header = ["workers", "seconds", "speed-up", "efficiency %", "overhead %", "pool's start"]
+        header = ["workers", "seconds", "speed-up", "efficiency %", "overhead %", "workers' start"]
         rows = [
             (
                 _name(each),
@@ -195,7 +195,7 @@ class Benchmark:
             f"{'#' * max(1, round(scale * v.seconds))} {brief(v.start_s + v.seconds)}"
             for v in self.variants
         )
-        return "\n".join([*bars, f"{'':>{width}}  . start of the pool   # computing"])
+        return "\n".join([*bars, f"{'':>{width}}  . starting the workers   # computing"])
 
     @property
     def conclusion(self) -> str:
@@ -212,13 +212,13 @@ class Benchmark:
             takes = (
                 f"{'takes' if is_one else 'take'} {_short(1 / speed_up)} times as long as {loop}"
             )
-            said = [f"workers do not pay: {workers} {takes}"]
+            said = [f"workers are not worth it: {workers} {takes}"]
         said.append(f"points of {brief(point_s)}: overhead is {100 * (best.overhead or 0):.0f} %")
         if (slower := best.busy_s / self.sequential.seconds) > _NOTICEABLY_SLOWER:
-            said.append(f"a call takes {_short(slower)} times as long there")
+            said.append(f"a call takes {_short(slower)} times as long in workers")
         if speed_up > 1:
             n_paying = best.start_s / (point_s * (1 - 1 / speed_up))
-            said.append(f"the pool's start pays from {float(f'{n_paying:.1g}'):,.0f} points on")
+            said.append(f"starting the workers pays from {float(f'{n_paying:.1g}'):,.0f} points on")
         return "; ".join(said)
 
 
@@ -274,7 +274,7 @@ def read(folder: Path, experiment: str) -> Benchmark | None:
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror}") from error
     except _NONSENSE as error:
-        raise StorageError(f"{path} is damaged: measure anew, which replaces it") from error
+        raise StorageError(f"{path} is damaged: measure again, which replaces it") from error
 
 
 def _made(said: Any, experiment: str) -> Benchmark:

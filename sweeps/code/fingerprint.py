@@ -120,9 +120,9 @@ def fingerprint(
                 carried = _followed(function, keyed, resources or {}, counts_annotations=True)
     except OpaqueError as error:
         raise DeclarationError(
-            f"{getattr(function, '__qualname__', 'the function')!r} carries {error}: it cannot be "
-            "told from others of its kind, so nothing would show that it changed. "
-            "Make it inside the function, or at the top level of a module."
+            f"{getattr(function, '__qualname__', 'the function')!r} uses {error}: it has no "
+            "stable identity, so a change of it would go unnoticed. Create it inside the "
+            "function, or at the top level of a module."
         ) from error
     except SyntaxError as error:
         raise DeclarationError(f"{error.filename}, line {error.lineno}: {error.msg}") from error
@@ -221,8 +221,8 @@ def _settled(path: Path) -> State:
             return found
         time.sleep((_CLOCK_TICK_NS - age_ns) / 1e9)
     raise DeclarationError(
-        f"depends_on names {str(path)!r}, which is being written to all the time: results would be "
-        "of no one content of it. Wait until it is written, or name a copy"
+        f"depends_on names {str(path)!r}, which keeps changing: wait until it is "
+        "written, or name a copy"
     )
 
 
@@ -247,6 +247,6 @@ def edited_since(modules: Iterable[str], since_ns: int) -> str | None:
         module = loaded.living(name)
         if module is not None and loaded.is_older(module, since_ns):
             path = loaded.stale_bytecode(module) if pins.text_of(module) is None else None
-            taken = f"{path} is of other code than the file that it names: remove it. "
+            taken = f"{path} does not match the source file that it names: delete it. "
             return f"{taken if path else ''}{module.__file__}"
     return None

@@ -339,8 +339,8 @@ def held(pins: Pins) -> Iterator[None]:
         for name in pins.files.keys() & other.files.keys():
             if pins.files[name][1] != other.files[name][1]:
                 raise SweepsError(
-                    f"{pins.files[name][0]} was edited while another run goes on in this process: "
-                    "run it again when that is over"
+                    f"{pins.files[name][0]} was edited while another run is going on in this "
+                    "process: run it again when that run ends"
                 )
     _enforce(pins)
     try:

@@ -39,8 +39,8 @@ class Loky(Engine):
         pool.check()
         if multiprocessing.current_process().daemon:
             raise SweepsError(
-                "this process is a worker of multiprocessing, which may start no processes of its "
-                f"own: run outside of its pool, {pool.INSTEAD}"
+                "this process is a worker of multiprocessing, which may not start processes: "
+                f"run outside of its pool, {pool.INSTEAD}"
             )
 
     def n_workers(self, given: int | None) -> int:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from joblib.parallel import ParallelBackendBase
 
 INSTEAD = (
-    "or compute in this process with --engine serial, where no time or memory limit holds, and a "
-    "crash ends the run"
+    "or use --engine serial, which computes in this process without time or memory "
+    "limits; there, a crash ends the run"
 )
 
 _THREADS = ("can't start new thread", "unable to start watchdog thread")
@@ -129,10 +129,13 @@ def _limit(error: BaseException) -> int:
 
 
 _LIMITS = {
-    errno.EAGAIN: "the limit to processes and threads is reached (ulimit -u, or that of the "
-    "container): raise it, use fewer workers with -j",
-    errno.EMFILE: "the limit to open files is reached (ulimit -n): raise it, use fewer workers "
-    "with -j",
+    errno.EAGAIN: (
+        "the limit of processes and threads is reached (ulimit -u, or the container's "
+        "limit): raise it, use fewer workers with -j"
+    ),
+    errno.EMFILE: (
+        "the limit of open files is reached (ulimit -n): raise it, use fewer workers with -j"
+    ),
     errno.ENFILE: "the machine has too many files open: use fewer workers with -j",
     errno.ENOMEM: "there is not enough memory for a process: use fewer workers with -j",
 }
@@ -145,6 +148,6 @@ def _beyond_limit(number: int) -> SweepsError:
 def _without_semaphores(error: OSError) -> SweepsError:
     return SweepsError(
         f"cannot start workers: no semaphore can be made ({error.strerror or error}); "
-        "Linux keeps them in /dev/shm, which must be there, be writable and have some kB free: "
-        f"see to that, {INSTEAD}"
+        "Linux keeps them in /dev/shm: check that it exists, is writable and has free "
+        f"space, {INSTEAD}"
     )

@@ -49,7 +49,7 @@ def task_here(sweep: Sweep, folder: Path, clock_ns: int = 0) -> tuple[evaluate.T
         data is that the code may have read.
     """
     frozen, since_ns = freeze(sweep), sweep.experiment.declared_ns
-    refuse_older(frozen.modules, frozen, since_ns, "start Python anew, or use the engine loky")
+    refuse_older(frozen.modules, frozen, since_ns, "restart Python, or use the engine loky")
     if sweep.location is not None:  # what ``__main__`` holds counts by its own content
         _refuse_newer_data(frozen, sweep)
     told = dataclasses.replace(
@@ -191,8 +191,8 @@ def freeze(sweep: Sweep) -> Frozen:
     reading = _Reading(sweep.fingerprint)
     if not _are_keys_of(reading, sweep):
         raise SweepsError(
-            f"code or data behind values of {sweep.experiment.name!r} was edited as the run "
-            "began: run it again"
+            f"code or data of {sweep.experiment.name!r} was edited while the run started: "
+            "run it again"
         )
     is_carried = sweep.location is None  # of an imported experiment, the worker's own counts
     own = _carried(sweep.fingerprint) | {sweep.experiment.module} if is_carried else set()
@@ -272,12 +272,12 @@ def _refuse_newer_data(frozen: Frozen, sweep: Sweep) -> None:
     if outdated is not None:
         module, read = outdated
         raise SweepsError(
-            f"{read} was changed since {module} was imported here, which has loaded it: "
-            "run it again by its name, start Python anew, or use the engine loky"
+            f"{read} was changed since {module} was imported here and loaded it: run the "
+            "experiment by its name, restart Python, or use the engine loky"
         )
     path = loaded.data_since(frozen.modules, frozen.data, since_ns)
     if path is not None:
         raise SweepsError(
             f"{path} was changed since {module} was imported here, which may have read it: "
-            "run it again by its name, start Python anew, or use the engine loky"
+            "run it again by its name, restart Python, or use the engine loky"
         )

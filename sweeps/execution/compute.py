@@ -86,8 +86,9 @@ def compute(
     n_missing = gathered.count("missing")
     if n_missing and options.limit is None and not interruption.is_asked:
         raise _unfinished(
-            f"{count(n_missing, 'point')} of what was finished went missing from {sweep.memo}, "
-            "set aside as damaged, removed or renamed, while the run was going: run again to go on",
+            f"{count(n_missing, 'point')} that had been finished disappeared from "
+            f"{sweep.memo} during the run (damaged, deleted or renamed): run again to "
+            "continue",
             tally,
         )
     leak = ""
@@ -278,7 +279,7 @@ def _compute(
 
 def _warnings(sweep: Sweep, index: memo.Index, options: Options, n_todo: int) -> Iterator[str]:
     for path in index.bad:
-        yield f"set aside the damaged segment {path}; its points are computed again"
+        yield f"set aside the damaged file {path}; its points are computed again"
     yield from sweep.unwatched
     made = sweep.experiment
     if n_todo and not engines.get(options.engine).isolates:
@@ -289,8 +290,8 @@ def _warnings(sweep: Sweep, index: memo.Index, options: Options, n_todo: int) ->
             )
     if changed := sorted(changed_reads(sweep, sweep.memo)) if n_todo else []:
         yield (
-            f"{changed[0]} is not what it was when points of {made.name!r} read it: run it again, "
-            "since they are stale"
+            f"{changed[0]} changed after points of {made.name!r} had read it, so these "
+            "points are stale: run it again"
         )
 
 

@@ -69,11 +69,11 @@ def warning(
     if not traces or not n_computed or is_outward or checked.exists():
         return ""
     some = _some(positions, busy_s, busy_s / n_computed)
-    name, said = made.name, f"points change {_listed(traces)}, which later ones see"
+    name, said = made.name, f"points change {_listed(traces)}, which later points see"
     if not len(some):
         return (
-            f"{name}: {said}; whether results depend on it was not checked, since points take "
-            f"long: compare one by python -m sweeps reproduce {name} AXIS=VALUE"
+            f"{name}: {said}; whether results depend on it was not checked, because points "
+            f"take long: compare one with python -m sweeps reproduce {name} AXIS=VALUE"
         )
     found = _computed_again(sweep, some)
     if found is None:
@@ -85,7 +85,8 @@ def warning(
         return ""
     verb = "differs" if len(different) == 1 else "differ"
     return (
-        f"{name}: results depend on what was computed before: {', '.join(different)} {verb}; {said}"
+        f"{name}: results depend on which points were computed before: "
+        f"{', '.join(different)} {verb}; {said}"
     )
 
 

@@ -265,10 +265,10 @@ class Collector:
             if n_bytes > _KEPT_BYTES:
                 earlier = path.with_name(EARLIER)
                 if earlier.exists():
-                    self._dropped = f"more than {_SIZE} was printed: what came first is not kept"
+                    self._dropped = f"more than {_SIZE} was printed: the first part is not kept"
                 path.replace(earlier)
         except OSError as error:
-            self._trouble = f"what points print is not kept: {error}"
+            self._trouble = f"cannot store what points print: {error}"
 
 
 def _points(n: int) -> str:

@@ -155,13 +155,15 @@ def line(progress: Progress) -> str:
     n_over = progress.n_computed + progress.n_failed
     said = [f"{n_over:,}/{count(progress.n_todo, 'point')}"]
     if progress.is_stopping:
-        said.insert(0, "finishing what is under way (interrupt again to stop at once)")
+        said.insert(0, "finishing the points under way (interrupt again to stop at once)")
     if progress.n_failed:
         said.append(f"{progress.n_failed:,} failed")
     if progress.n_reused:
         said.append(f"{progress.n_reused:,} reused")
     if progress.n_awaited:
-        said.append(f"waiting for {count(progress.n_awaited, 'point')} that another run is at")
+        said.append(
+            f"waiting for {count(progress.n_awaited, 'point')} that another run is computing"
+        )
     elif n_over and progress.seconds > 0:
         rate = n_over / progress.seconds
         said.append(f"{rate:,.3g} points/s")

@@ -57,9 +57,9 @@ class Running:
     def __str__(self) -> str:
         failed = f", {self.failed:,} failed" if self.failed else ""
         left = f", {duration(self.left_s)} left" if self.left_s is not None else ""
-        said = f"{self.over:,} of {count(self.points, 'point')} over{failed}{left}"
+        said = f"{self.over:,} of {count(self.points, 'point')} finished{failed}{left}"
         said += text.under_way(self.under_way)
-        return f"a run has gone on for {duration(self.seconds)}: {said}"
+        return f"a run started {duration(self.seconds)} ago: {said}"
 
     def data(self) -> dict[str, Any]:
         """What ``--json`` says of it."""

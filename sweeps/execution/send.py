@@ -47,7 +47,7 @@ def send(sweep: Sweep, folder: Path, memory_bytes: int | None = None, clock_ns: 
     experiment = sweep.experiment
     _refuse_patched(sweep)
     frozen = brief.freeze(sweep)
-    brief.refuse_older(frozen.carried, frozen, experiment.declared_ns, "start Python anew")
+    brief.refuse_older(frozen.carried, frozen, experiment.declared_ns, "restart Python")
     with pins.held(frozen.pins):  # cached helpers are sent with their identity
         told = dataclasses.replace(
             brief.settings(sweep, folder, clock_ns),
@@ -97,8 +97,8 @@ def _refuse_patched(sweep: Sweep) -> None:
         module, _, name = part.removesuffix(IN_MEMORY).partition(":")
         if part.endswith(IN_MEMORY) and module != own:
             raise SweepsError(
-                f"{module}.{name} was set in the memory of this process, which worker processes do "
-                "not see: use the engine serial or threads, or change it in its file"
+                f"{module}.{name} was changed in the memory of this process, which worker "
+                "processes do not see: use the engine serial or threads, or change its file"
             )
 
 

@@ -146,7 +146,7 @@ def of_variable(
     """
     n_points = len(positions)
     if then is None or now is None:
-        note = "a new output" if then is None else "is not returned any more"
+        note = "a new output" if then is None else "is no longer returned"
         return Difference(name, n_points, 0, None, None, int(positions[0]), note)
     note = _note(then, now)
     rows = zip(_rows(then, n_points), _rows(now, n_points), strict=True)

@@ -108,7 +108,7 @@ def choose(sweep: Sweep, found: Sequence[Earlier], given: str | None) -> Earlier
     matches = [e for e in found if e.fingerprint.startswith(given.lower())]
     if len(given) < _MIN_PREFIX or len(matches) > 1:
         raise SweepsError(
-            f"{given!r} is too short to say which earlier code of {name!r}: give at least "
+            f"{given!r} is too short to identify an earlier code of {name!r}: give at least "
             f"{_MIN_PREFIX} digits of {', '.join(e.fingerprint for e in matches or found)}"
         )
     if not matches:
@@ -167,8 +167,8 @@ def _table(sweep: Sweep, name: str, raw: Any) -> values.Values:
     table = accept_like(like, name, raw) if is_one else None
     if table is None or len(table) != 1:
         raise DeclarationError(
-            f"--new-default {name}: give the one value that results from before the argument are "
-            f"of, not {raw if table is None else f'{len(table)} values'}"
+            f"--new-default {name}: give one value, the one that results from before this "
+            f"argument count for, not {raw if table is None else f'{len(table)} values'}"
         )
     return table
 

@@ -61,18 +61,23 @@ def _other(table: Values) -> tuple[npt.NDArray[np.int64], Values] | None:
 
 
 def _say(name: str, kind: str, values: list[float], n_known: int) -> str:
-    points = "1 missing point is" if n_known == 1 else f"{n_known:,} missing points are"
+    points = (
+        "1 missing point has results"
+        if n_known == 1
+        else f"{n_known:,} missing points have results"
+    )
     shown = [f"{value:.15g}" for value in values[:_MOST_SHOWN]]
     floats = [text if set(text) & {*".en"} else f"{text}.0" for text in shown]
     more = ", ..." if len(values) > _MOST_SHOWN else ""
     if kind == "float":
         return (
-            f"{points} known with integers along {name} ({', '.join(shown)}{more}) and would be "
-            f"computed again with floats: 1 and 1.0 are different values, and one float makes all "
-            f"of an axis floats; to avoid it, run the new values alone, or give floats from the "
-            f"first run on: {name}={','.join(floats)}{more}"
+            f"{points} with integers along {name} ({', '.join(shown)}{more}) and would be "
+            "computed again with floats, because 1 and 1.0 are different values and one "
+            "float makes the whole axis floats; to avoid this, run the new values alone, "
+            f"or give floats from the first run on: {name}={','.join(floats)}{more}"
         )
     return (
-        f"{points} known with floats along {name} and would be computed again with integers, since "
-        f"1 and 1.0 are different values; to avoid it, give floats: {name}={','.join(floats)}{more}"
+        f"{points} with floats along {name} and would be computed again with integers, "
+        "because 1 and 1.0 are different values; to avoid this, give floats: "
+        f"{name}={','.join(floats)}{more}"
     )

@@ -179,7 +179,7 @@ class Claims:
     def _open_lock(self) -> io.FileIO | None:
         """Open the file that is locked by who claims; nothing where that is no file of ours."""
         if self._folder.is_symlink():
-            self._refused[""] = "a link, which is not followed"
+            self._refused[""] = "a link, and links are not followed"
             return None
         files.make_folder(self._folder)
         with self._refusing(_LOCK):
@@ -349,7 +349,7 @@ class _Other:
         now, found = time.monotonic(), os.fstat(self._file.fileno())
         beat_ns = found.st_mtime_ns
         if found.st_size > _MOST_BYTES:
-            raise _RefusedError("no file of claims: it is too large")
+            raise _RefusedError("not a file of claims: it is too large")
         if beat_ns != self._beat_ns:  # clocks of machines differ: its own tells that it lives
             self._beat_ns, self._heard_s = beat_ns, now
         self.is_silent = now - self._heard_s > _SILENT_S
@@ -362,7 +362,7 @@ class _Other:
                 words = words[self._read(words) :]
         except (ValueError, IndexError):
             if not self.has_ended:  # else torn by a power cut: claims are not flushed
-                raise _RefusedError("no file of claims: it is cut") from None
+                raise _RefusedError("not a file of claims: it is cut off") from None
         if self.has_ended:
             self._file.close()
 
@@ -371,9 +371,9 @@ class _Other:
         kind, n = int(words[0]), int(words[1])
         if kind == _SUMS:
             if n > _MOST_DIMENSIONS or words[2 : 2 + n].max(initial=0) > _MOST_SUMS:
-                raise _RefusedError("no file of claims: it has impossible sizes of dimensions")
+                raise _RefusedError("not a file of claims: it has impossible sizes of dimensions")
             if not words[2 : 2 + n].all():
-                raise _RefusedError("no file of claims: it has dimensions without values")
+                raise _RefusedError("not a file of claims: it has dimensions without values")
             edges = np.cumsum([2 + n, *words[2 : 2 + n].tolist()]).astype(np.int64)
             if edges[-1] > len(words):
                 raise ValueError("torn")
@@ -385,10 +385,10 @@ class _Other:
             self._add(words[2 : 2 + n])
             return 2 + n
         if kind != _RUN or self._factors is None:
-            raise _RefusedError(f"no file of claims: no record begins with {kind}")
+            raise _RefusedError(f"not a file of claims: no record begins with {kind}")
         sizes, stop = tuple(map(len, self._factors.sums)), int(words[2])
         if not n <= stop <= math.prod(sizes):
-            raise _RefusedError("no file of claims: it claims points that there are not")
+            raise _RefusedError("not a file of claims: it claims points that do not exist")
         self._check(stop - n)
         for box in keys.boxes(sizes, n, stop):
             self._add(self._factors.part(box).keys()[:, 0])
@@ -396,7 +396,7 @@ class _Other:
 
     def _check(self, n_more: int) -> None:
         if sum(map(len, self._sorted)) + n_more > _MOST_HEARD:
-            raise _RefusedError("no file of claims, or one of more points than can be kept in mind")
+            raise _RefusedError("not a file of claims, or one with too many points")
 
     def _add(self, lanes: Lanes) -> None:
         """Keep sorted arrays of falling sizes: each claim is sorted anew only now and then."""

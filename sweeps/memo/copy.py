@@ -91,6 +91,8 @@ def _chunks(source: int, extent: Extent) -> Iterator[bytes]:
         with segment.reading(extent.path):
             chunk = disk.read(source, min(n_left, _CHUNK_BYTES))
         if not chunk:
-            raise StorageError(f"cannot read {extent.path}: it was cut short; run again to go on")
+            raise StorageError(
+                f"cannot read {extent.path}: it was cut short; run again to continue"
+            )
         n_left -= len(chunk)
         yield chunk

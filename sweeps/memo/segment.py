@@ -93,7 +93,7 @@ class MergedAwayError(StorageError):
     """A segment that another run has merged into another one since it was listed: scan again."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(f"cannot read {path}: another run removed it; run again to go on")
+        super().__init__(f"cannot read {path}: another run removed it; run again to continue")
 
 
 class DamagedError(Exception):
@@ -174,8 +174,8 @@ def load(path: Path) -> Segment:
         if isinstance(error, LaterFormatError) or getattr(error.__cause__, "errno", None):
             raise  # the machine's fault, not the segment's
         raise StorageError(
-            f"cannot read {path}: its digest is right, but it holds what this version of sweeps "
-            "does not know: use the version that wrote it, or move it away"
+            f"cannot read {path}: its digest is right, but this version of sweeps does not "
+            "know its content: use the version that wrote it, or move it away"
         ) from error
 
 

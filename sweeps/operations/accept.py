@@ -91,8 +91,8 @@ def propose(
     chosen = history_earlier.choose(made, history_earlier.listed(made, new.shift), given)
     if chosen.is_accepted:
         raise SweepsError(
-            f"{chosen.fingerprint} is accepted already; --undo takes that back: python -m sweeps "
-            f"accept {made.experiment.name} --undo"
+            f"{chosen.fingerprint} is already accepted; undo: python -m sweeps accept "
+            f"{made.experiment.name} --undo"
         )
     if not chosen.n_points:
         raise SweepsError(_nothing_known(made, chosen, new.defaults))
@@ -128,7 +128,7 @@ def undo(made: Sweep, given: str | None = None) -> list[Acceptance]:
     if not chosen:
         name = made.experiment.name
         if not found:
-            raise SweepsError(f"the present code of {name!r} accepts no earlier results")
+            raise SweepsError(f"no earlier results are accepted for the present code of {name!r}")
         raise unknown("accepted code", str(given), [e.fingerprint for e in found], f"of {name!r}")
     for each in chosen:
         acceptance.take_back(made.memo, each.fingerprint)
@@ -138,7 +138,10 @@ def undo(made: Sweep, given: str | None = None) -> list[Acceptance]:
 def _nothing_known(made: Sweep, chosen: Earlier, new_defaults: Mapping[str, str]) -> str:
     """Say why earlier results are of no use, and what could be meant."""
     name = made.experiment.name
-    text = f"the earlier code {chosen.fingerprint} of {name!r} knows no point that is not known now"
+    text = (
+        f"the earlier code {chosen.fingerprint} of {name!r} has no results for points "
+        "that the present code lacks"
+    )
     kept = record.read_declared(chosen.folder)
     now = record.declared(made.experiment)
     new = sorted({*now.arguments} - {*(kept.arguments if kept else now.arguments)})
@@ -147,15 +150,16 @@ def _nothing_known(made: Sweep, chosen: Earlier, new_defaults: Mapping[str, str]
     pairs = (f"{name}={now.constants.get(name, 'VALUE')}" for name in new)
     options = " ".join(f"--new-default {shlex.quote(pair)}" for pair in pairs)
     return (
-        f"{text}, since it had no argument {' and no '.join(map(repr, new))}. If it computed what "
-        f"the present code does with some value of it, say so: {options}"
+        f"{text}, because it had no argument {' and no '.join(map(repr, new))}. If it "
+        "computed the same as the present code with some value of it, give that value: "
+        f"{options}"
     )
 
 
 def of_vouched(vouched: Vouched) -> str:
     """Say which results count for what."""
     given = ", ".join(f"{n}={v}" for n, v in vouched.new_defaults.items())
-    of = f", as those of {given}" if given else ""
+    of = f" (as if {given})" if given else ""
     return (
         f"the results of earlier code {vouched.fingerprint} for "
         f"{count(vouched.points, 'point')} of {vouched.experiment}{of}"

@@ -149,7 +149,7 @@ def measure(
             tell(text)
 
         n_sample = min(n_points or _calibrated(sweep, given[-1], folder, step), _len(sweep))
-        step(f"{count(n_sample, 'point')} beforehand, to see which fail")
+        step(f"{count(n_sample, 'point')} first, to see which fail")
         sample, positions = _working(sweep, n_sample, given[-1], folder)
         numbers = sorted({min(n, len(positions)) for n in given})
         timings = _rounds(sweep, positions, numbers, n_rounds, folder, step)
@@ -191,7 +191,7 @@ def _checked(n_points: int | None, workers: Sequence[int] | None, n_rounds: int)
     named["workers"] = list(workers) if workers is not None else default_workers(_n_cores())
     for name, numbers in named.items():
         if any(type(n) is not int or n < 1 for n in numbers) or (name == "workers" and not numbers):
-            raise SweepsError(f"{name}: {numbers} is no number of {name}: give at least 1")
+            raise SweepsError(f"{name}: {numbers} is not a number of {name}: give at least 1")
     return sorted(set(named["workers"]))
 
 
@@ -301,9 +301,10 @@ def _working(
         (place_of_first,) = index.find_failed(sweep.keys(sample[:1])).tolist()
         first = list(index.failures.values())[place_of_first]
         raise SweepsError(
-            f"all {count(n_sample, 'point')} of the sample fail, point {int(sample[0])} by "
-            f"{first.type}: {' '.join(first.message.split())}; nothing is left to be timed; debug "
-            f"it by: python -m sweeps reproduce {sweep.experiment.name} --point {int(sample[0])}"
+            f"all {count(n_sample, 'point')} of the sample fail, point {int(sample[0])} "
+            f"with {first.type}: {' '.join(first.message.split())}; nothing is left to "
+            f"time; debug it: python -m sweeps reproduce {sweep.experiment.name} --point "
+            f"{int(sample[0])}"
         )
     return sample, positions
 

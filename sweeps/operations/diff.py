@@ -152,8 +152,8 @@ def compare(
     if not len(positions):
         name = sweep.experiment.name
         raise SweepsError(
-            f"the earlier code {then.fingerprint} of {name!r} knows no point of the space: see "
-            f"python -m sweeps why {name} --from {then.fingerprint}"
+            f"the earlier code {then.fingerprint} of {name!r} has no results for points of "
+            f"this space; see python -m sweeps why {name} --from {then.fingerprint}"
         )
     with _place(sweep, new, now) as made:
         after = memo.own(memo.scan(made.memo))
@@ -291,11 +291,13 @@ def of_compared(found: Compared) -> str:
         for d in found.outputs
     ]  # fmt: skip
     verdict = "exact: all values are equal" if found.is_exact else "not exact"
-    failed = f", {found.failed:,} of them without values now" if found.failed else ""
+    failed = f", {found.failed:,} of them have no values now" if found.failed else ""
     lines = [
-        f"{found.experiment}: {found.then[:8]} (then) and {found.now[:8]} (now) at "
-        f"{found.points + found.failed:,} of {found.common:,} points{failed}, "
-        f"{found.computed:,} computed for it: {verdict}",
+        (
+            f"{found.experiment}: {found.then[:8]} (then) and {found.now[:8]} (now) at "
+            f"{found.points + found.failed:,} of {found.common:,} points{failed}, "
+            f"{found.computed:,} computed for this comparison: {verdict}"
+        ),
         table(header, rows),
         *(f"note: {note}" for note in found.notes),
     ]

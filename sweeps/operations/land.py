@@ -79,8 +79,8 @@ def land_sweep(made: Sweep, *, everything: bool = False) -> tuple[Sweep, Landed]
     if not index.n_known and not index.failures:
         name = made.experiment.name
         raise StorageError(
-            f"nothing of {name!r} is known to this code: compute it first: python -m sweeps run "
-            f"{name}"
+            f"the present code has no results of {name!r}: compute some first: python -m "
+            f"sweeps run {name}"
         )
     told: list[str] = []
     if everything:
@@ -88,8 +88,8 @@ def land_sweep(made: Sweep, *, everything: bool = False) -> tuple[Sweep, Landed]
         made = made.over(found.experiment)
         if found.n_hidden:
             told.append(
-                f"{count(found.n_hidden, 'known point')} cannot be shown with the others: "
-                f"{found.why}; a run with these values lands them"
+                f"{count(found.n_hidden, 'known point')} cannot be in one file with the others: "
+                f"{found.why}; to write them, run with their values"
             )
     refreshed = update.refresh(made, index, started, is_last=True)
     gathered = refreshed.gathered

@@ -73,7 +73,7 @@ def _tell_running(path: Path) -> None:
     """Warn of a run that goes on, or say so in place of the results if there are none yet."""
     refuse_unlanded(path)
     for each in () if files.is_in_point() else running(path):
-        told = f"{each}; the results of {path.stem!r} are those that were landed last"
+        told = f"{each}; these results of {path.stem!r} are from before"
         warnings.warn(told, stacklevel=3)
 
 
@@ -111,7 +111,8 @@ def results_path(
     name = experiment.rpartition(".")[2]  # of module.name
     if not options.is_name(name):
         raise DeclarationError(
-            f"{experiment!r:.200} is no name of an experiment and no path of a results file: give "
-            "a name, as `python -m sweeps list` shows it, or a path that ends in .h5"
+            f"{experiment!r:.200} is neither the name of an experiment nor the path of a "
+            "results file: give a name that `python -m sweeps list` shows, or a path that "
+            "ends in .h5"
         )
     return files.results_folder(results) / f"{name}.h5"

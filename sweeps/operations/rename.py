@@ -69,7 +69,7 @@ def find(
         renamed = resolve(new, results=results, experiments=experiments)
     except UnknownNameError as error:
         raise UnknownNameError(
-            f"{error} Rename the function, or its name= option, first: then its results follow"
+            f"{error} First rename the function, or its name= option; then move its results"
         ) from error
     _refuse_declared(old, renamed.experiment.name, experiments)
     _refuse_missing(old, renamed)
@@ -80,7 +80,9 @@ def find(
 def _check_name(old: str) -> None:
     """Refuse what could be a path to somewhere else."""
     if not options.is_name(old):
-        raise DeclarationError(f"{old!r} is no name of an experiment: give its name, not a path")
+        raise DeclarationError(
+            f"{old!r} is not the name of an experiment: give its name, not a path"
+        )
 
 
 def _refuse_declared(old: str, new: str, experiments: str | os.PathLike[str] | None) -> None:
@@ -90,8 +92,8 @@ def _refuse_declared(old: str, new: str, experiments: str | os.PathLike[str] | N
     for each in found:
         if each.experiment.name == old:
             raise DeclarationError(
-                f"{old!r} and {new!r} are both declared, {old!r} in {each.location.module}: these "
-                "are two experiments; only one that is gone can go on under another name"
+                f"{old!r} and {new!r} are both declared, {old!r} in {each.location.module}: "
+                "these are two experiments; you can only rename one that is no longer declared"
             )
     for module in broken:
         if module.location.name == old:
@@ -121,8 +123,8 @@ def _refuse_taken(old: str, renamed: Sweep) -> None:
     taken += [p.parent.parent for p in _memo(results, new).glob(f"*/*{SUFFIX}")][:1]
     if taken:
         raise StorageError(
-            f"{new!r} has results of its own, {taken[0]}: move them away to go on with those of "
-            f"{old!r}, or leave those where they are"
+            f"{new!r} already has results, {taken[0]}: to use the results of {old!r} "
+            "instead, move these away"
         )
 
 
@@ -142,8 +144,8 @@ def rename(old: str, renamed: Sweep) -> Renamed:
     is_landed, told = _land(renamed)
     left = tuple(p for p in (_memo(results, old), _landed(results, old)) if p.exists())
     if _memo(results, old) in left:
-        again = f"{left[0]} is there again, by a run of {old!r} that goes on: rename it once more"
-        warnings += (f"{again} when that is over",)
+        again = f"{left[0]} exists again, because a run of {old!r} is still going on: rename again"
+        warnings += (f"{again} when it ends",)
     return Renamed(old, new, renamed.landed, is_landed, left, (*warnings, *told))
 
 
@@ -219,8 +221,8 @@ def _move_landed(results: Path, old: str, new: str) -> tuple[str, ...]:
         except FileExistsError:
             if not source.samefile(target):
                 return (
-                    f"{target} is there already, so {source} is left as it is; its points are in "
-                    "the memo: remove it when nobody needs it",
+                    f"{target} exists already, so {source} stays; its points are also stored: "
+                    "delete it when you no longer need it",
                 )
         except OSError:  # a filesystem without links
             if target.exists():

@@ -82,8 +82,8 @@ def run(
     names = {field.name for field in dataclasses.fields(Options)}
     if wrong := sorted(options.keys() - names):
         raise SweepsError(
-            f"run() has no option {wrong[0]!r} (it has {', '.join(sorted(names))}); values of an "
-            f"axis are given as axes={{{wrong[0]!r}: [...]}}"
+            f"run() has no option {wrong[0]!r} (it has {', '.join(sorted(names))}); give "
+            f"values of an axis as axes={{{wrong[0]!r}: [...]}}"
         )
     sweep = resolve(
         experiment, results=results, experiments=experiments, axes=axes, space=space, only=only
@@ -171,8 +171,8 @@ def execute(
     engine = engines.get(options.engine)
     if sweep.landed.is_dir() and not sweep.landed.is_symlink():  # which alone is not replaced
         raise StorageError(
-            f"cannot write {sweep.landed}: a folder stands where the results file goes: move it "
-            "away, or land elsewhere with --output or --results"
+            f"cannot write {sweep.landed}: it is a folder: move it away, or write elsewhere "
+            "with --output or --results"
         )
     held = held_attributes(sweep.landed)
     landed = None if options.recompute else _landed_already(sweep, held, options)

@@ -110,7 +110,7 @@ def _results(path: Path, *, has_memo: bool, sets_aside: bool) -> int | Damage:
         return Damage(path, kind, "of a later format", str(error))
     except OSError as error:
         return Damage(
-            path, kind, "unreadable", f"{error.strerror}; see to the disk, or to the rights"
+            path, kind, "unreadable", f"{error.strerror}; check the disk and the permissions"
         )
     if seal.is_whole(storage_seal.RESULTS):
         return seal.n_bytes
@@ -118,12 +118,14 @@ def _results(path: Path, *, has_memo: bool, sets_aside: bool) -> int | Damage:
         return Damage(path, kind, "open for writing", hdf5_open.WRITTEN)
     if end == seal.n_bytes:
         reason = (
-            "it has no digest: an earlier version landed it, or another program changed it since; "
-            "move it away to have it landed anew"
+            "it has no digest: an earlier version wrote it, or another program changed it; "
+            "move it away, and the next run writes it again"
         )
         return Damage(path, kind, "unsealed", reason)
     if not (has_memo or seal.behind.endswith(storage_seal.RESULTS)) or not path.is_file():
-        return Damage(path, "file", "no results file", "as far as this tells; it stays as it is")
+        return Damage(
+            path, "file", "no results file", "it does not look like one; it stays unchanged"
+        )
     aside = path.with_name(path.name + listing.BAD_SUFFIX)
     return _damaged(kind, path, files.set_aside(path, aside) if sets_aside else path)
 
@@ -158,7 +160,7 @@ def _cached(folders: Iterable[Path], results: Path) -> Iterator[Damage]:
     """Look at the values of the cached functions that the code of a memo's folders has called."""
     codes = filter(None, map(record.read_code, folders))
     names = {part.replace(":", ".") for code in codes for part in code.parts}
-    reason = "its content does not match its digest; it is computed again when it is asked for"
+    reason = "its content does not match its digest; it is computed again when it is needed"
     for name in sorted(names):
         for path in value_store.damaged(results / ".cached" / name):
             yield Damage(path, "cached value", "damaged", reason)

@@ -289,10 +289,13 @@ def of_why(why: Why) -> str:
     blocks = [f"{why.experiment}: {count(why.points, 'point')}: {said}"]
     blocks += ["\n".join(_told_since(since)) for since in why.since]
     if why.declared:
-        lines = ["since points were last computed, which makes other points, not stale ones:"]
+        lines = ["changed since the last run (this makes new points; old results stay valid):"]
         blocks.append("\n".join([*lines, *_told_changes(why.declared)]))
     blocks += [
-        f"{module} counts as a whole, since what is used of it cannot be seen: {reason}"
+        (
+            f"any change in {module} makes results stale, because it cannot be seen which "
+            f"parts are used: {reason}"
+        )
         for module, reason in why.whole_modules.items()
     ]
     blocks += why.unwatched
@@ -306,19 +309,21 @@ def of_why(why: Why) -> str:
 
 
 def _told_since(since: Since) -> Iterator[str]:
-    known = f"{count(since.points, 'point')} of {since.computed}" if since.points else "no point"
+    known = (
+        f"{count(since.points, 'point')}, computed {since.computed}" if since.points else "no point"
+    )
     accepted = ", accepted" if since.is_accepted else ""
-    yield f"since the earlier code {since.fingerprint}, which knows {known}{accepted}:"
+    yield f"changed since the earlier code {since.fingerprint} ({known}{accepted}):"
     if not since.is_known:
-        yield "  what that code was is not on record: its code.json is gone or damaged"
+        yield "  that code is not recorded: its code.json is missing or damaged"
     elif not since.changes:
-        yield "  no part of the code changed: another version of sweeps identified it"
+        yield ("  no part of the code changed: another version of sweeps computed its fingerprint")
     yield from _told_changes(since.changes)
     if since.new_arguments:
-        yield f"  new arguments, which make other points: {', '.join(since.new_arguments)}"
+        yield f"  new arguments (they make new points): {', '.join(since.new_arguments)}"
     yield from _told_changes([c for c in since.declared if c.part[9:] not in since.new_arguments])
     for name, (then, now) in since.packages.items():
-        yield f"  {name} was {then} and is {now}, which makes nothing stale"
+        yield f"  {name} was {then} and is {now} (this makes nothing stale)"
 
 
 def _told_changes(changes: Iterable[Change]) -> Iterator[str]:
@@ -330,12 +335,12 @@ def _told_changes(changes: Iterable[Change]) -> Iterator[str]:
 def _advice(name: str, since: Sequence[Since]) -> str:
     earlier = f" --from {since[0].fingerprint[:8]}" if len(since) > 1 else ""
     return (
-        f"are the old results right all the same? python -m sweeps diff {name}{earlier} computes "
-        f"a sample anew to prove it, python -m sweeps accept {name}{earlier} says so; if not: "
-        f"python -m sweeps run {name}"
+        "if you think that the old results are still right, compare a sample: python "
+        f"-m sweeps diff {name}{earlier}; then declare them valid: python -m sweeps "
+        f"accept {name}{earlier}; if not: python -m sweeps run {name}"
     )
 
 
 def _accepted(each: Acceptance) -> str:
     reason = f": {each.reason}" if each.reason else ""
-    return f"results of {each.fingerprint} are accepted since {each.accepted}{reason}"
+    return f"results of {each.fingerprint} were accepted on {each.accepted}{reason}"

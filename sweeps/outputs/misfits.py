@@ -117,7 +117,10 @@ def _first(
 
 def _missing(experiment: Experiment, name: str, position: int, why: str) -> str:
     at = _shown(experiment, position)
-    return f"output {name!r} is missing in the results file at {at}, and wherever this is so: {why}"
+    return (
+        f"output {name!r} is missing in the results file at {at}, and at all points "
+        f"with the same problem: {why}"
+    )
 
 
 def reason(experiment: Experiment, misfit: schema.Misfit, positions: Sequence[int]) -> str:
@@ -125,7 +128,7 @@ def reason(experiment: Experiment, misfit: schema.Misfit, positions: Sequence[in
     if misfit.reference is None:
         return misfit.reason
     shown = _shown(experiment, positions[misfit.reference])
-    return f"{misfit.reason} at the first point that has it, {shown}"
+    return f"{misfit.reason} at the first such point, {shown}"
 
 
 def _shown(experiment: Experiment, position: int) -> str:

@@ -122,8 +122,8 @@ def _value(name: Any, value: Any, declared: Sequence[str] | None, unit: str | No
     shown = f"output {name!r}"
     if isinstance(value, Mapping):
         raise OutputError(
-            f"{shown} is a {type(value).__name__} inside another: give each of its values a name "
-            f"of its own; {ALLOWED}"
+            f"{shown} is a {type(value).__name__} inside another: give each of its values "
+            f"its own name; {ALLOWED}"
         )
     if is_xarray(value):
         (array, attrs), dims = _labelled(shown, value, unit), tuple(map(str, value.dims))
@@ -214,8 +214,8 @@ def array_of(shown: str, value: Any) -> Array:
         raise OutputError(f"{shown} is {_instead(value)}")
     if type(value) is int and not -(2**63) <= value < 2**63:
         raise OutputError(
-            f"{shown} is an integer of {value.bit_length()} bits, beyond 64 bits with a sign: "
-            "return a float or a string"
+            f"{shown} is an integer of {value.bit_length()} bits, more than a signed 64-bit "
+            "integer has: return a float or a string"
         )
     is_subclass = isinstance(value, np.ndarray) and type(value) not in PLAIN_ARRAYS
     if is_subclass or has_unit(value):
@@ -226,7 +226,7 @@ def array_of(shown: str, value: Any) -> Array:
     try:
         array = np.asarray(value, dtype="M8[us]" if isinstance(value, datetime.date) else None)
     except ValueError as error:
-        raise OutputError(f"{shown} is no regular array: {error}; {ALLOWED}") from error
+        raise OutputError(f"{shown} is not a regular array: {error}; {ALLOWED}") from error
     if array.dtype.kind in "OUT":
         array = _objects(shown, value)
     elif array.dtype.kind == "M":
@@ -294,7 +294,7 @@ def _microseconds(shown: str, array: Array) -> Array:
     made = array.astype("M8[us]")
     if not np.array_equal(made.astype(array.dtype).view(np.int64), array.view(np.int64)):
         raise OutputError(
-            f"{shown} has times finer than microseconds, or too far away: round them, "
+            f"{shown} has times finer than microseconds, or out of range: round them, "
             ".astype('datetime64[us]')"
         )
     return made
@@ -306,7 +306,7 @@ def _check_shapes(values: Iterable[tuple[str, Value]]) -> None:
         if len(value.dims) >= hdf5.MAX_DIMENSIONS:
             raise OutputError(
                 f"output {key!r} has {len(value.dims)} dimensions, and HDF5 has room for "
-                f"{hdf5.MAX_DIMENSIONS - 1} beside that of the points: {_FEWER}"
+                f"{hdf5.MAX_DIMENSIONS - 1} besides those of the points: {_FEWER}"
             )
         if len(set(value.dims)) < len(value.dims):
             raise OutputError(f"output {key!r} has a dimension twice in its dims {value.dims}")
@@ -339,7 +339,7 @@ def _check_names(
                     "rename it"
                 )
             if kind == "coordinate" and " " in name:  # CF lists them between blanks
-                raise OutputError(f"coordinate {name!r} has a blank in its name: rename it")
+                raise OutputError(f"coordinate {name!r} has a space in its name: rename it")
     for clash in hdf5.clashing(map(str, (*values, *dims, *auxiliary, *taken))):
         if len(set(clash)) == 1:
             raise OutputError(
@@ -347,5 +347,6 @@ def _check_names(
                 "an xarray.DataArray with the values along a dimension as its coordinate"
             )
         raise OutputError(
-            f"the names {' and '.join(map(repr, clash))} differ only in case or form: rename one"
+            f"the names {' and '.join(map(repr, clash))} differ only in case or Unicode "
+            "form: rename one"
         )

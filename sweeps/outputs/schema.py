@@ -247,9 +247,9 @@ def _excess(h: Header, n_dims: int) -> Misfit | None:
     if n_dims + len(h.dims) <= hdf5.MAX_DIMENSIONS:
         return None
     reason = (
-        f"output {h.name!r} has {len(h.dims)} dimensions and the space {n_dims}, and HDF5 has room "
-        f"for {hdf5.MAX_DIMENSIONS} together: return an array with fewer dimensions, or let axes "
-        "vary together, by zipped() or points()"
+        f"output {h.name!r} has {len(h.dims)} dimensions and the space {n_dims}, and "
+        f"HDF5 has room for {hdf5.MAX_DIMENSIONS} together: return an array with fewer "
+        "dimensions, or let axes vary together with zipped() or points()"
     )
     return Misfit(reason, None)
 
@@ -280,7 +280,7 @@ def _clash(
         return Misfit(reason, None)
     if own_new := own - names.keys():
         for clash in hdf5.clashing([*names, *sorted(own_new)]):
-            reason = f"the names {clash[1]!r} and {clash[0]!r} differ only in case or form"
+            reason = f"the names {clash[1]!r} and {clash[0]!r} differ only in case or Unicode form"
             return Misfit(reason, names.get(clash[0]))
     return None
 

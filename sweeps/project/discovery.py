@@ -102,7 +102,7 @@ def find(name: str, where: str | os.PathLike[str] | None = None) -> Found:
         raise _unknown(name, found, failures, where)
     if len(matches) > 1:
         names = ", ".join(each.full_name for each in matches)
-        raise UnknownNameError(f"{len(matches)} modules define {name!r}: say which, of {names}")
+        raise UnknownNameError(f"{len(matches)} modules define {name!r}: choose one of {names}")
     return matches[0]
 
 
@@ -169,7 +169,7 @@ def _unknown(
     names = {each.full_name if "." in name else each.experiment.name for each in found}
     message = str(unknown("experiment", name, names, f"in {folder}"))
     if not found and not failures:
-        message += " Make one by: python -m sweeps new NAME"
+        message += " Write one: python -m sweeps new NAME"
     for location, error in failures.items():
         message += f"\n{location.name} cannot be imported: {_one_line(error)}"
     return UnknownNameError(message)

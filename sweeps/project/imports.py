@@ -109,9 +109,9 @@ def refuse_imported_above(location: ModuleLocation) -> None:
 
 def _unguarded(call: str, location: ModuleLocation) -> DeclarationError:
     return DeclarationError(
-        f"{call} runs when {location.module} is imported, which each command and each worker "
-        'does: put the call under `if __name__ == "__main__":`, or take results that are there '
-        "by sweeps.load()"
+        f"{call} runs whenever {location.module} is imported, by each command and each "
+        'worker: put the call under `if __name__ == "__main__":`, or load existing '
+        "results with sweeps.load()"
     )
 
 

@@ -76,8 +76,8 @@ def locate(where: str | os.PathLike[str] | None = None) -> tuple[ModuleLocation,
     locations = _dotted(given) if isinstance(given, str) else ()
     if not locations:
         raise UnknownNameError(
-            f"no experiments at {str(given)!r} (seen from {Path.cwd()}): give a folder, a .py file "
-            "or a dotted module, or make the folder by: python -m sweeps new NAME"
+            f"no experiments at {str(given)!r} (seen from {Path.cwd()}): give a folder, a "
+            ".py file or a dotted module, or create the folder: python -m sweeps new NAME"
         )
     return locations
 

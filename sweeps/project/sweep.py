@@ -73,8 +73,11 @@ class Sweep:
     def unwatched(self) -> tuple[str, ...]:
         """What can change without making anything stale, in words."""
         return tuple(
-            f"{self.experiment.name!r} starts a program by {starter} at {place}, which cannot be "
-            "told from the source and is not watched: name its files in depends_on"
+            (
+                f"{self.experiment.name!r} starts a program with {starter} at {place}; its "
+                "files cannot be found in the source, so changes of them go unnoticed: name "
+                "them in depends_on"
+            )
             for starter, place in sorted(self.fingerprint.unwatched.items())
         )
 
@@ -156,7 +159,7 @@ def _declared(
     if isinstance(wanted, str):
         found = discovery.find(wanted, experiments)
         return found.experiment, found.location
-    raise DeclarationError(f"{wanted!r} is no experiment: give its name or the experiment")
+    raise DeclarationError(f"{wanted!r} is not an experiment: give an experiment or its name")
 
 
 def _is_of_older_data(found: Sweep) -> bool:
@@ -245,8 +248,9 @@ def _refuse_clash(results: Path, name: str) -> None:
                 folded = path.name.casefold()
                 others = [each for each in names if each.casefold() == folded]
                 raise DeclarationError(
-                    f"{path} is to the filesystem what {' or '.join(others)} is, which another "
-                    f"experiment made: give {name!r} a name that differs by more than its case"
+                    f"{path} is the same name to this filesystem as {' or '.join(others)}, which "
+                    f"belongs to another experiment: give {name!r} a name that differs "
+                    "in more than case"
                 )
 
 

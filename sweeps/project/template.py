@@ -55,7 +55,7 @@ def write(name: str, experiments: str | os.PathLike[str] | None = None) -> Path:
             "beginning with a letter"
         )
     if keyword.iskeyword(name) or hasattr(builtins, name) or name in _USED:
-        raise DeclarationError(f"{name!r} means something to Python already: take another name")
+        raise DeclarationError(f"{name!r} has a meaning in Python: choose another name")
     folder = Path(experiments or default_folder())
     path = folder / f"{name}.py"
     files.make_folder(folder)
@@ -64,5 +64,5 @@ def write(name: str, experiments: str | os.PathLike[str] | None = None) -> Path:
             with path.open("x", encoding="utf-8") as file:
                 file.write(_TEXT.format(name=name))
         except FileExistsError:
-            raise StorageError(f"{path} is there already: take another name") from None
+            raise StorageError(f"{path} exists already: choose another name") from None
     return path

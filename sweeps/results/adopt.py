@@ -70,9 +70,10 @@ def adopt(sweep: Sweep, held: Mapping[str, Any]) -> None:
         if each.segment is None and each.path == sweep.landed:
             raise StorageError(
                 f"{shown(each.path)} holds {count(each.n_done, 'finished point')} that "
-                f"{shown(each.folder)} does not have, and would be replaced: copy the folder .memo/"
-                f"{sweep.experiment.name} too from where the file is from; or move the file "
-                "away, or land elsewhere with --output or --results, to compute its points anew"
+                f"{shown(each.folder)} does not have, and this run would replace it: copy the "
+                f"folder .memo/{sweep.experiment.name} from where the file comes from, too; or, "
+                "to compute its points again, move the file away, or write elsewhere with "
+                "--output or --results"
             )
     for each in orphans:
         if each.segment is not None:

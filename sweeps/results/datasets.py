@@ -104,7 +104,7 @@ def _all_sizes(arrays: Arrays) -> dict[str, int]:
             if sizes.setdefault(dim, size) != size:
                 raise OutputError(
                     f"{name!r} has {size} values along {dim!r}, which has {sizes[dim]} elsewhere; "
-                    "give its dimension a name of its own."
+                    "give its dimension its own name."
                 )
     for output in arrays.outputs:
         if len({*arrays.sizes, *output.dims}) < len(arrays.sizes) + len(output.dims):
@@ -135,10 +135,13 @@ def check_names(arrays: Arrays, groups: Collection[str] = ()) -> None:
         hdf5.check_name(name)
     for name in auxiliary:
         if " " in name:
-            raise OutputError(f"cannot name a coordinate {name!r}: CF lists them between blanks.")
+            raise OutputError(
+                f"cannot name a coordinate {name!r}: in CF, spaces separate the names of "
+                "coordinates."
+            )
     for group in hdf5.clashing([*names, *groups]):
         listed = " and ".join(map(repr, group))
-        raise OutputError(f"the names {listed} are one to some readers; rename one.")
+        raise OutputError(f"the names {listed} are the same to some programs; rename one.")
 
 
 def _auxiliary_names(arrays: Arrays, dims: Sequence[str]) -> list[str]:

@@ -66,9 +66,9 @@ def everything(sweep: Sweep, index: memo.Index) -> Everything:
     space = _grid(made, spaces, index) or _list(made, spaces, index)
     found = made if space is None else made.with_space(space)
     n_shown = n_declared if space is None else _n_known(key_maker(found), index)
-    why = "they were computed before spaces were kept, or a label of theirs is gone"
+    why = "they were computed before spaces were recorded, or one of their labels no longer exists"
     if differing:
-        why = f"their values of {differing} are of another type, as integers are beside floats"
+        why = f"their values of {differing} have another type, such as integers instead of floats"
     return Everything(found, index.n_known - n_shown, why)
 
 
@@ -91,14 +91,13 @@ def shrunk(held: Mapping[str, Any], sweep: Sweep, gathered: Gathered) -> str:
     of = "" if is_of_this_code else " of earlier code"
     others = "" if n_now < n_before else ", not all the same"
     if not (code.isalnum() and listing.listing_of(files.memo_folder(sweep.results, name, code))):
-        now = "the memo does not have those of earlier code any more"
+        now = "results of the earlier code are no longer stored"
     elif is_of_this_code:
         now = (
-            "all are kept in the memo; land all of them together: "
-            f"python -m sweeps land {name} --all"
+            f"all are still stored; write all of them together: python -m sweeps land {name} --all"
         )
     else:
-        now = f"all are kept in the memo; see what changed: python -m sweeps why {name}"
+        now = f"all are still stored; see what changed: python -m sweeps why {name}"
     return (
         f"{path(sweep.landed)} held {count(n_before, 'point')}{of} and holds {n_now:,} "
         f"now{others}; {now}"

@@ -107,11 +107,11 @@ def elsewhere(found: Sweep, output: str | os.PathLike[str] | None) -> Sweep:
         return found
     path, name = Path(output), found.experiment.name
     if path.suffix != ".h5":
-        raise DeclarationError(f"cannot land in {path}: give the path of a file that ends in .h5")
+        raise DeclarationError(f"cannot write {path}: give the path of a file that ends in .h5")
     if os.path.lexists(path) and held_attributes(path).get("experiment") != name:
         raise DeclarationError(
-            f"cannot land in {path}: it is there and is no results file of {name!r}; give another "
-            "path, or move it away"
+            f"cannot write {path}: it exists and is not a results file of {name!r}; give "
+            "another path, or move it away"
         )
     is_usual = path.absolute() == found.landed.absolute()
     return found if is_usual else dataclasses.replace(found, output=path)

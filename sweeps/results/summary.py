@@ -57,7 +57,7 @@ def _warn(told: Iterable[str], function: Callable[..., Any]) -> None:
     code = getattr(inspect.unwrap(function), "__code__", None)
     place = ("summary", 0) if code is None else (code.co_filename, code.co_firstlineno)
     for each in told:
-        warnings.warn_explicit(f"a summary is given what load() gives: {each}", UserWarning, *place)
+        warnings.warn_explicit(f"a summary gets what load() returns: {each}", UserWarning, *place)
 
 
 def _why(error: BaseException, function: Callable[..., Any]) -> str:

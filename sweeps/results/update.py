@@ -79,8 +79,8 @@ def refresh(sweep: Sweep, before: memo.Index, started: str, *, is_last: bool = F
             break
     if bad and is_last:
         raise StorageError(
-            f"set aside the damaged segment {min(bad)}, with points that were finished before: run "
-            "again to compute them anew"
+            f"set aside the damaged file {min(bad)}, which held finished points: run again "
+            "to recompute them"
         )
     return Refreshed(gathered, warnings, state)
 
@@ -151,9 +151,10 @@ def _land(
         landed = write.land(sweep.landed, sheet, summary, second_name)
     if sheet.rounded:
         told += (
-            f"integers beyond 2^53 are rounded in {', '.join(map(repr, sorted(sheet.rounded)))} of "
-            f"{sweep.experiment.name!r}, since other points returned floats or unsigned integers "
-            "there: return one type at all points; the memo has them exactly",
+            "integers beyond 2^53 are rounded in "
+            f"{', '.join(map(repr, sorted(sheet.rounded)))} of {sweep.experiment.name!r}, "
+            "because other points returned floats or unsigned integers there: return one "
+            "type at all points; the stored results are exact",
         )
     if taken is not None:
         name = listing.name_of(landed.digest)
@@ -161,8 +162,8 @@ def _land(
         absorb.let_go(sweep.memo, taken, name)
     if landed.failure is not None:
         told += (
-            f"the summary of {sweep.experiment.name!r} {landed.failure}; the results are landed "
-            "without it, and the next run tries it again",
+            f"the summary of {sweep.experiment.name!r} {landed.failure}; the results file "
+            "is written without it, and the next run tries again",
         )
     is_bare = summary is None or landed.failure is not None
     return told, tuple(sorted(names)), bare if is_bare else full
@@ -178,8 +179,8 @@ def _taken_over(
     if taken is None or files.can_share(sweep.results, sweep.memo):
         return taken, ()
     return None, (
-        f"the values of {sweep.experiment.name!r} are in the memo as well: no file can have a "
-        f"name in both {sweep.results} and {sweep.memo}",
+        f"the values of {sweep.experiment.name!r} are stored twice, because no file can "
+        f"have a name (a hard link) in both {sweep.results} and {sweep.memo}",
     )
 
 
@@ -193,7 +194,7 @@ def _summary(sweep: Sweep, state: str) -> contents.Summary | None:
         if sweep.edited is not None:
             raise SummaryError(
                 f"was not made: {sweep.edited} was edited since it was imported here, and this "
-                "process still has the old code: start Python anew"
+                "process still has the old code: restart Python"
             )
         return results_summary.summarize(path, function, sweep.experiment.name)
 

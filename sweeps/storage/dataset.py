@@ -106,13 +106,11 @@ def read(path: Path, group: str | None = None, *, masked: bool = True) -> Read:
             undated = list(forms.odd_dates)
     if rounded:
         told.append(
-            f"integers beyond 2^53 are rounded in {_listed(rounded)}, where missing points make "
-            "floats of them: load(..., masked=False) gives all as they are"
+            f"integers beyond 2^53 are rounded in {_listed(rounded)}, because missing "
+            "points turn them into floats: load(..., masked=False) keeps them exact"
         )
     if undated:
-        told.append(
-            f"{_listed(undated)} stays in numbers, as its units say: xarray makes no dates of them"
-        )
+        told.append(f"{_listed(undated)} stays numeric: xarray cannot turn its units into dates")
     if texts is not None:
         dataset[hdf5.TEXTS] = ("text", np.array(texts, dtype=object))
     dataset.attrs |= attributes
@@ -322,8 +320,8 @@ def _what_is_damaged(path: Path) -> str:
     if seal.is_being_written(path):
         return f"cannot read {path}: {hdf5_open.WRITTEN}"
     return (
-        f"{path} is damaged: its content does not match its digest. Run {path.stem} again to land "
-        f"it anew; python -m sweeps verify {path} looks at what it is made from, too"
+        f"{path} is damaged: its content does not match its digest. Run {path.stem} to "
+        f"write it again; python -m sweeps verify {path} also checks the stored results"
     )
 
 
@@ -342,8 +340,8 @@ def _no_group(path: Path, group: str, groups: list[str]) -> StorageError:
     advice = f"found: {', '.join(sorted(groups)) or 'none'}"
     if group == SUMMARY:
         advice = (
-            f"register a function by @{path.stem}.summary, and run it: python -m sweeps run "
-            f"{path.stem} says so where it fails"
+            f"register a function with @{path.stem}.summary, then run it: python -m sweeps "
+            f"run {path.stem} reports a summary that fails"
         )
     return StorageError(f"no group {group!r} in {path}; {advice}.{nearest(group, groups)}")
 

@@ -67,12 +67,12 @@ def storage_error(path: str | os.PathLike[str], error: BaseException) -> Storage
     """Say which path failed, why, and what to do."""
     code = getattr(error, "errno", None)
     reason = os.strerror(code) if code else str(error) or type(error).__name__
-    advice = _ADVICE.get(code or 0, "what was finished before is kept; run again to go on")
+    advice = _ADVICE.get(code or 0, "finished points are kept; run again to continue")
     for each in (Path(path), *Path(path).parents):
         if each.is_symlink() and not each.exists():
             reason, advice = (
                 f"{each} is a link to {each.readlink()}",
-                "which is not there: mount it",
+                "which does not exist: mount it",
             )
     return StorageError(f"cannot write {os.fspath(path)}: {reason}; {advice}")
 

@@ -100,8 +100,8 @@ def _look_by_child(path: Path, state: tuple[int, ...]) -> None:
     if kind:
         raise (HostileFileError if kind == "hostile" else StorageError)(said)
     is_endless = os.WIFSIGNALED(ended) and os.WTERMSIG(ended) in _OVER_TIME
-    how = "HDF5 does not come to an end with it" if is_endless else "HDF5 does not survive it"
-    raise HostileFileError(f"{path}: {how}: damaged, or made to harm.")
+    how = "HDF5 does not finish reading it" if is_endless else "HDF5 crashes on it"
+    raise HostileFileError(f"{path}: {how}: damaged, or malicious.")
 
 
 def _look(path: Path, n_bytes: int, writer: int) -> NoReturn:

@@ -24,8 +24,8 @@ from sweeps.errors import HostileFileError, StorageError
 from sweeps.storage import disk, seal
 
 WRITTEN = (
-    "it is open for writing, here or in another program, or that did not close it: close it there "
-    "first"
+    "it is open for writing here or in another program, or a program did not close "
+    "it: close it there first"
 )
 
 MAX_LINKS = 20_000
@@ -176,8 +176,8 @@ def damaged(name: object) -> Iterator[None]:
                 raise
             said = " ".join(f"{type(error).__name__}: {error}".split())
             raise StorageError(
-                f"cannot read {name}: damaged, or no results file ({said}); if a run made it, "
-                "remove it and run again, which computes nothing anew"
+                f"cannot read {name}: damaged, or not a results file ({said}); if a run wrote "
+                "it, delete it and run again: stored points are not computed again"
             ) from error
 
 
@@ -297,9 +297,9 @@ def _target(file: h5py.File, path: bytes) -> int:
     try:
         info = h5o.get_info(file.id, path)
     except (KeyError, RuntimeError, ValueError):
-        raise _refuse(path, "links to nothing that there is, or to itself") from None
+        raise _refuse(path, "links to nothing, or to itself") from None
     if info.type == h5o.TYPE_GROUP:
-        raise _refuse(path, "links to a group that has another name: a way round in circles")
+        raise _refuse(path, "links to a group that has another name, in a circle")
     return int(info.addr)
 
 

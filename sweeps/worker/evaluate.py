@@ -123,7 +123,8 @@ class Task:
         """What is to be said of the values though they are kept."""
         shared = sorted(self.surroundings.shared)
         said = (
-            f"points change what they share with others under way ({', '.join(shared)}): {_ALONE}"
+            "points change objects that they share with points computed at the same time "
+            f"({', '.join(shared)}): {_ALONE}"
         )
         return (*self.originals.shared, said) if shared else tuple(self.originals.shared)
 
@@ -199,7 +200,7 @@ def changed_data(settings: Settings) -> str:
     """Say which file that results depend on was changed, if one was."""
     for path, state in settings.data.items():
         if fingerprint.state(path) != state:
-            return f"{path} was changed while the run was going: run it again"
+            return f"{path} was changed during the run: run it again"
     return ""
 
 

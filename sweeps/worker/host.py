@@ -85,7 +85,11 @@ class Host:
             is_late = time.monotonic() > deadline
             if is_late or scratch.is_asked_to_stop(self._folder):
                 _mark(self._folder, self._thread).unlink(missing_ok=True)  # nobody waits for it
-                why = f"its resources were not opened in {MAX_OPENING_S:g} s" if is_late else "stop"
+                why = (
+                    f"its resources were not opened within {MAX_OPENING_S:g} s"
+                    if is_late
+                    else "stop"
+                )
                 raise CannotOpenError(f"{self._experiment.name!r} cannot be called: {why}")
         self._opened.result()
 
@@ -161,7 +165,7 @@ def end(folder: Path) -> list[str]:
     deadline = time.monotonic() + MAX_CLOSING_S
     while any(map(scratch.is_alive, _holders(folder))):
         if time.monotonic() > deadline:
-            said.add(f"a resource was not closed in {MAX_CLOSING_S:g} s, and is left to itself")
+            said.add(f"a resource was not closed within {MAX_CLOSING_S:g} s, and is abandoned")
             break
         time.sleep(_WAIT_S)
     return sorted(said.union(path.read_text() for path in folder.glob(f"*{scratch.COMPLAINT}")))

@@ -29,7 +29,7 @@ from sweeps.worker.isolation.surroundings import Surroundings
 
 _OF_JOBLIB = frozenset({"VECLIB_MAXIMUM_THREADS", "ENABLE_IPC"})
 
-_CHANGED = "is not what it was when the run began: run it again"
+_CHANGED = "changed after the run started: run it again"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,9 +79,7 @@ def ready(job: Job) -> evaluate.Task | Refusal:
     except SweepsError as error:
         return Refusal(str(error))
     except Exception as error:  # whatever the project's modules raise
-        return Refusal(
-            f"a worker cannot make {job.experiment!r} ready: {type(error).__name__}: {error}"
-        )
+        return Refusal(f"a worker cannot load {job.experiment!r}: {type(error).__name__}: {error}")
 
 
 @functools.lru_cache(maxsize=1)
@@ -135,7 +133,7 @@ def _read(job: Job) -> io.BytesIO:
     """Read the settings, if they are what the run wrote: the digest came by a pipe."""
     content = Path(job.settings).read_bytes()
     if hashlib.sha256(content).hexdigest() != job.digest:
-        raise SweepsError(f"{job.settings} is not what this run wrote: run it again")
+        raise SweepsError(f"{job.settings} was changed by another program: run it again")
     return io.BytesIO(content)
 
 

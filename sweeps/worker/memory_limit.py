@@ -69,7 +69,7 @@ def impose(n_bytes: int | None) -> None:
     needed = int(status.partition("VmData:")[2].split()[0]) * 2**10 + _ROOM_BYTES
     if n_bytes < needed:
         raise SweepsError(
-            f"a memory limit of {show(n_bytes)} is too little: a worker takes {show(needed)} "
+            f"a memory limit of {show(n_bytes)} is too small: a worker needs {show(needed)} "
             "before its first point"
         )
     lowest = n_bytes if most == resource.RLIM_INFINITY else min(n_bytes, most)

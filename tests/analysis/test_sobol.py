@@ -144,7 +144,7 @@ def test_one_of_several_outputs_is_asked_for():
 def test_coordinates_that_are_no_parameters_are_told_apart_by_naming_those_that_are():
     ds = design(8, f=f)
     more = ds.assign_coords(sum=ds.x + ds.y)
-    with pytest.raises(SweepsError, match=r"no Saltelli design of x, y, z, sum.*parameters=\["):
+    with pytest.raises(SweepsError, match=r"not a Saltelli design of x, y, z, sum.*parameters=\["):
         sobol_indices(more)
     found = sobol_indices(more, parameters=["x", "y", "z"])
     xarray.testing.assert_identical(found, sobol_indices(ds))
@@ -160,7 +160,7 @@ def test_an_output_without_elements_has_no_indices():
 @pytest.mark.parametrize("other", ["sobol", "halton", "latin_hypercube", "uniform"])
 def test_other_samples_are_refused(other):
     ds = dataset(getattr(sample, other)(40, **PARAMETERS), f=f)
-    with pytest.raises(SweepsError, match=r"no Saltelli design.*by sweeps.sample.saltelli"):
+    with pytest.raises(SweepsError, match=r"not a Saltelli design.*with sweeps.sample.saltelli"):
         sobol_indices(ds)
 
 
@@ -173,12 +173,12 @@ def two_exchanged(ds):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda ds: two_exchanged(ds), "no Saltelli design"),
-        (lambda ds: ds.isel(sample=slice(1, None)), "the 39 points are no Saltelli design"),
-        (lambda ds: ds.isel(sample=slice(0, 0)), "no Saltelli design"),
-        (lambda ds: ds.isel(sample=slice(None, None, -1)), "no Saltelli design"),
-        (lambda ds: ds.assign_coords(x=ds.x + np.spacing(ds.y)), "no Saltelli design"),
-        (lambda ds: ds.assign_coords(x=ds.x.where(ds.x > 0)), "no Saltelli design"),
+        (lambda ds: two_exchanged(ds), "not a Saltelli design"),
+        (lambda ds: ds.isel(sample=slice(1, None)), "the 39 points are not a Saltelli design"),
+        (lambda ds: ds.isel(sample=slice(0, 0)), "not a Saltelli design"),
+        (lambda ds: ds.isel(sample=slice(None, None, -1)), "not a Saltelli design"),
+        (lambda ds: ds.assign_coords(x=ds.x + np.spacing(ds.y)), "not a Saltelli design"),
+        (lambda ds: ds.assign_coords(x=ds.x.where(ds.x > 0)), "not a Saltelli design"),
         (lambda ds: ds.isel(sample=0), "no dimension 'sample'"),
         (lambda ds: ds.drop_vars(["x", "y"]), "1 parameters along 'sample'"),
         (lambda ds: ds.drop_vars("f"), "0 numeric outputs"),

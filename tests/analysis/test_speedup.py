@@ -95,13 +95,13 @@ def test_where_there_is_none_none_is_read(tmp_path):
 )
 def test_a_damaged_one_is_told(tmp_path, content):
     (tmp_path / FILE).write_bytes(content)
-    with pytest.raises(StorageError, match="damaged: measure anew"):
+    with pytest.raises(StorageError, match="damaged: measure again"):
         read(tmp_path, "wave")
 
 
 def test_one_of_a_later_format_is_refused_with_that_reason(tmp_path):
     (tmp_path / FILE).write_bytes(b'{"format": 2}')
-    with pytest.raises(LaterFormatError, match=r"is of format 2, and .* up to 1: use the"):
+    with pytest.raises(LaterFormatError, match=r"has format 2, and .* up to 1: use the"):
         read(tmp_path, "wave")
 
 
@@ -121,7 +121,7 @@ def test_every_variant_has_a_row_and_a_bar_of_its_length(bench):
     assert "1,000 of 1,000,000 points" in head
     assert len(table.splitlines()) == len(bench.variants) + 1
     *bars, legend = plot.splitlines()
-    assert "start of the pool" in legend
+    assert "starting the workers" in legend
     longest = max(v.start_s + v.seconds for v in bench.variants)
     for bar, variant in zip(bars, bench.variants, strict=True):
         shown = bar.count("."), bar.count("#")
@@ -134,24 +134,26 @@ def test_the_conclusion_says_what_pays():
     bench = made(timed(None, 0.04), timed(1, 0.05), timed(2, 0.02, 0.0388, start_s=1.0))
     assert bench.conclusion == (
         "2 workers are 2 times as fast as a plain loop; points of 40 µs: overhead is 3 %; "
-        "the pool's start pays from 50,000 points on"
+        "starting the workers pays from 50,000 points on"
     )
 
 
 def test_the_conclusion_says_what_does_not():
     bench = made(timed(None, 0.001), timed(1, 0.002, 0.001), timed(2, 0.004, 0.002))
-    assert bench.conclusion.startswith("workers do not pay: 1 worker takes 2 times as long as a")
+    assert bench.conclusion.startswith(
+        "workers are not worth it: 1 worker takes 2 times as long as a"
+    )
     assert "overhead is 50 %" in bench.conclusion
     assert "pays from" not in bench.conclusion
 
 
 def test_the_conclusion_says_that_workers_hinder_each_other():
     bench = made(timed(None, 1.0), timed(2, 0.75, 1.5))
-    assert "a call takes 1.5 times as long there" in bench.conclusion
+    assert "a call takes 1.5 times as long in workers" in bench.conclusion
 
 
 def test_points_that_failed_are_said():
     slips = [timed(None, 1.0), timed(2, 0.75, n_failed=2)]
-    assert "3 points of the sample failed, and were left out" in str(made(*slips, failed=3))
-    assert "1 point of the sample failed, and was left out" in str(made(*slips, failed=1))
-    assert "up to 2 points failed while time was taken" in str(made(*slips))
+    assert "3 points of the sample failed and were left out" in str(made(*slips, failed=3))
+    assert "1 point of the sample failed and was left out" in str(made(*slips, failed=1))
+    assert "up to 2 points failed during the timing" in str(made(*slips))

@@ -244,7 +244,7 @@ MISTAKES = {
     "nothing to rename": (("rename", "surge", "wave"), "no results of an experiment 'surge'"),
     "renaming to itself": (("rename", "wave", "wave"), "called 'wave' already"),
     "renaming to nothing": (("rename", "wave", "wav"), "Did you mean 'wave'?"),
-    "an existing file": (("new", "wave"), "is there already"),
+    "an existing file": (("new", "wave"), "exists already"),
 }
 
 

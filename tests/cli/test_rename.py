@@ -60,7 +60,7 @@ def test_what_other_code_made_is_told_with_what_to_do(sweeps, name):
     [
         (("old", "new"), "no experiment 'new'"),
         (("old", "old"), "called 'old' already"),
-        (("../old", "new"), "is no name of an experiment"),
+        (("../old", "new"), "is not the name of an experiment"),
         (("old",), "Missing argument 'NEW'"),
     ],
 )

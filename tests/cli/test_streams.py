@@ -154,7 +154,7 @@ def test_a_lesser_terminal_is_no_trouble(odd, environment, absent):
 def test_an_interrupted_run_lands_what_is_finished(slow, project):
     shown, code = on_terminal("run slow", interrupt_when=b" points/s", TERM="xterm", COLUMNS="120")
     assert code == 130
-    assert "finishing what is under way" in shown
+    assert "finishing the points under way" in shown
     assert "interrupted; finished points are kept" in shown
     status = json.loads(shell("sweeps status slow --json").stdout)
     assert 0 < status["done"] < 2000
@@ -173,7 +173,7 @@ def test_two_signals_stop_a_stuck_run_and_lose_nothing(slow, project, number):
     process.send_signal(number)
     _, rest = process.communicate(timeout=120)
     assert process.returncode == 130
-    assert b"finishing what is under way" in said
+    assert b"finishing the points under way" in said
     assert b"interrupted; finished points are kept" in rest
     assert b"Traceback" not in rest
     plan = json.loads(shell("sweeps plan slow stuck_at=100 --json").stdout)

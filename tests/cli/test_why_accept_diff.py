@@ -266,7 +266,7 @@ def test_packages_are_told_of_and_make_nothing_stale(sweeps, project, run, edit,
     edit("G = 1.5", "G = 1.6")
     said = sweeps("why", "wave", "--json").json
     assert said["since"][0]["packages"]["numpy"][1] == "0.9"
-    assert "which makes nothing stale" in sweeps("why", "wave").out
+    assert "(this makes nothing stale)" in sweeps("why", "wave").out
 
 
 def test_modules_that_count_as_a_whole_are_told_of(sweeps, project, run, edit):
@@ -301,7 +301,7 @@ def test_what_is_not_on_record_is_said_not_to_be(sweeps, project, run, edit, con
     edit("G = 1.5", "G = 1.6")
     said = sweeps("why", "wave")
     assert said.code == 0
-    assert "not on record" in said.out
+    assert "not recorded" in said.out
 
 
 def test_accepted_results_count_until_that_is_taken_back(sweeps, project, run, edit):
@@ -376,14 +376,14 @@ def test_accepting_needs_a_yes(sweeps, project, run, edit, monkeypatch):
 
 MISTAKES = {
     "nothing earlier": (["accept", "wave", "--yes"], "has no results of earlier code"),
-    "nothing to take back": (["accept", "wave", "--undo"], "accepts no earlier results"),
+    "nothing to take back": (["accept", "wave", "--undo"], "no earlier results are accepted"),
     "undo and reason": (["accept", "wave", "--undo", "--reason", "x"], "give only --from"),
     "no such argument": (["accept", "wave", "--new-default", "dampin=1", "--yes"], "Did you mean"),
     "several values": (
         ["accept", "wave", "--new-default", "damping=1,2", "--yes"],
-        "the one value",
+        "give one value",
     ),
-    "a range": (["accept", "wave", "--new-default", "damping=1:2", "--yes"], "the one value"),
+    "a range": (["accept", "wave", "--new-default", "damping=1:2", "--yes"], "give one value"),
     "no value": (["accept", "wave", "--new-default", "damping", "--yes"], "damping"),
     "nothing to compare": (["diff", "wave"], "has no results of earlier code"),
     "no sample": (["diff", "wave", "--sample", "0"], "--sample"),
@@ -413,8 +413,11 @@ def test_an_earlier_code_is_chosen_by_its_first_digits(sweeps, project, run, edi
     for given, said in (("ab", "too short"), ("zzzz", "no earlier code"), ("", "too short")):
         answer = sweeps("accept", "wave", "--yes", "--from", given)
         assert (answer.code, said in answer.err) == (2, True)
-    assert "accepted already" in sweeps("accept", "wave", "--yes", "--from", third).err
-    assert "knows no point that is not known" in sweeps("accept", "wave", "--from", first).err
+    assert "already accepted" in sweeps("accept", "wave", "--yes", "--from", third).err
+    assert (
+        "has no results for points that the present code lacks"
+        in sweeps("accept", "wave", "--from", first).err
+    )
     sweeps("accept", "wave", "--undo", "--from", third[:8])
     assert sweeps("accept", "wave", "--yes", "--from", first[:8], "--json").json["points"] == 6
     present = sweeps("status", "wave", "--json").json["fingerprint"]
@@ -461,7 +464,7 @@ def test_results_from_before_an_argument_are_those_of_its_default(
     said = sweeps("accept", "wave", "--yes", *options, "--json")
     if "drag=1.0" in new:  # the present default: the declared points are others
         assert said.code == 2
-        assert "knows no point" in said.err
+        assert "has no results for points" in said.err
         said = sweeps("accept", "wave", "drag=0", "--yes", *options, "--json")
         assert said.json["points"] == 6
         assert [run("drag=0")["computed"], run()["computed"]] == [0, 6]
@@ -680,5 +683,5 @@ def test_the_same_from_python(project):
     assert package.accept(now, reason="the same").points == 1
     assert package.status(now).done == 2
     assert "the same" in str(package.why(now))
-    with pytest.raises(package.SweepsError, match="accepted already"):
+    with pytest.raises(package.SweepsError, match="already accepted"):
         package.accept(now)

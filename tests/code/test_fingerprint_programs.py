@@ -107,7 +107,7 @@ def test_an_edited_script_makes_points_stale_and_is_named(declare, project):
 
 def test_plan_run_and_why_say_what_is_not_watched(declare):
     declare("return subprocess.call([sys.executable, '-c', MADE_UP])")
-    said = "starts a program by subprocess.call at experiments/calls.py:.* in depends_on"
+    said = "starts a program with subprocess.call at experiments/calls.py:.* in depends_on"
     assert re.search(said, " ".join(sweeps.plan("calls").unwatched))
     assert re.search(said, str(sweeps.why("calls")))
     for _ in range(2):  # also where there is nothing to do

@@ -286,7 +286,7 @@ def test_a_word_with_a_colon_is_a_word(word):
         ("x=1,,2", 4, "expected a value"),
         ("x==1", 2, "second '='"),
         ("x=1 2", 4, "comma"),
-        ("x=two words", 6, "quote it"),
+        ("x=two words", 6, "quoted"),
         ("x=[1,2]", 2, "without brackets"),
         ("x='open", 2, "not closed"),
         ("x=1,'open", 4, "not closed"),

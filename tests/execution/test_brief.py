@@ -424,7 +424,7 @@ def test_code_behind_values_that_is_edited_between_planning_and_running(project)
     method.write_text("def one():\n    return 1000\n")
     sweep = resolve("trial")
     method.write_text("def one():\n    return 2000\n")
-    with pytest.raises(SweepsError, match="code or data behind values of 'trial' was edited as"):
+    with pytest.raises(SweepsError, match="code or data of 'trial' was edited while"):
         run.execute(sweep, Options("loky"))
     sweep = resolve("trial")
 

@@ -175,7 +175,7 @@ def write(project, names):
 def test_a_run_says_that_values_depend_on_the_points_before(sweeps, project, engine):
     write(project, ["add"])
     said = sweeps("run", "add", "--engine", engine, "-j2").err
-    assert "add: results depend on what was computed before: total differs; points" in said
+    assert "add: results depend on which points were computed before: total differs; points" in said
     assert "change total of experiments.leaks" in said
 
 
@@ -184,7 +184,7 @@ def test_a_run_says_that_values_depend_on_the_points_before(sweeps, project, eng
 def test_each_leak_is_told_and_nothing_else(sweeps, project, name):
     write(project, [name])
     said = sweeps("run", name, "--engine", "serial").err
-    assert ("depend on what was computed before" in said) == (name in LEAKS), said
+    assert ("depend on which points were computed before" in said) == (name in LEAKS), said
 
 
 def test_a_cache_is_no_leak_and_is_checked_once(sweeps, project, monkeypatch):
@@ -225,7 +225,7 @@ def test_what_differs_between_two_processes_is_no_leak(tmp_path, monkeypatch, ag
 def test_points_that_take_long_are_not_computed_again(tmp_path):
     sweep = resolve(experiment(grid(x=XS), name="slow")(lambda x: x), results=tmp_path)
     found = leaks.warning(sweep, np.arange(4), 400.0, 4, {"SEEN of it"})
-    assert "was not checked, since points take long" in found
+    assert "was not checked, because points take long" in found
     assert not len(leaks._some(np.arange(4), 400.0, 100.0))
     assert len(leaks._some(np.arange(10**6), 1.0, 1e-6)) == leaks.MAX_POINTS
 

@@ -206,7 +206,7 @@ def test_many_lines_are_kept_and_not_all_shown(project, capsys):
 def test_a_file_that_grew_too_large_gives_way_once(project, monkeypatch):
     monkeypatch.setattr(printed, "_KEPT_BYTES", 1000)
     made = experiment(grid(n=range(4)), name="grown")(lambda n: print(str(n) * 600) or n)
-    with pytest.warns(UserWarning, match="what came first is not kept"):
+    with pytest.warns(UserWarning, match="the first part is not kept"):
         for n in range(4):
             package.run(made, engine="serial", axes={"n": [n]})
     memo = resolve(made).memo
@@ -217,7 +217,7 @@ def test_a_file_that_grew_too_large_gives_way_once(project, monkeypatch):
 def test_what_cannot_be_kept_costs_the_text_only(project, monkeypatch, capsys):
     made = experiment(grid(n=range(4)), name="lost")(lambda n: print("at", n) or n)
     monkeypatch.setattr(printed, "FILE", "missing/printed.jsonl")
-    with pytest.warns(UserWarning, match="what points print is not kept"):
+    with pytest.warns(UserWarning, match="cannot store what points print"):
         data = package.run(made, engine="serial")
     assert data.lost.values.tolist() == [0, 1, 2, 3]
     assert "n=3: at 3\n" in capsys.readouterr().err

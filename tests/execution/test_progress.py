@@ -58,7 +58,7 @@ def test_stopping_is_told_at_once_and_once(clock, capsys):
     watch = progress.Watcher("wave")
     for n in range(3):
         watch(Progress(100, n, 0, 0, 1.0, is_stopping=True))
-    assert capsys.readouterr().err.count("finishing what is under way") == 1
+    assert capsys.readouterr().err.count("finishing the points under way") == 1
 
 
 def test_a_terminal_shows_a_bar_to_the_end(monkeypatch):
@@ -109,7 +109,7 @@ def test_every_number_of_a_line_is_told(n_computed, n_failed, n_reused, n_left, 
 
 def test_the_time_left_is_told_where_it_is_known():
     waiting = progress.line(Progress(150, 149, 0, 7, 20.0, n_awaited=1))
-    assert waiting.endswith("waiting for 1 point that another run is at")
+    assert waiting.endswith("waiting for 1 point that another run is computing")
     for left_s, end in ((40.0, r", 40\.0 s left"), (None, "")):
         said = progress.line(Progress(150, 49, 1, 7, 20.0, left_s=left_s))
         assert re.search(rf"2\.5 points/s{end}$", said)

@@ -86,7 +86,7 @@ def test_a_job_is_made_ready_again_after_another_one_failed(edit, tmp_path, monk
     try:
         task = job.prepare(jobs[0])
         assert job.prepare(jobs[0]) is task
-        with pytest.raises(SweepsError, match="is not what this run wrote"):
+        with pytest.raises(SweepsError, match="was changed by another program"):
             job.prepare(jobs[1])
         assert job.prepare(jobs[0]) is not task
         assert len(became) == 3

@@ -102,7 +102,7 @@ def test_lengths_that_differ_from_point_to_point():
 def test_outputs_that_are_new_or_gone():
     there = Variable("y", np.array([1.0]))
     assert of_variable("y", None, there, at(1)).note == "a new output"
-    assert of_variable("y", there, None, at(1)).note == "is not returned any more"
+    assert of_variable("y", there, None, at(1)).note == "is no longer returned"
     assert not of_variable("y", None, there, at(1)).is_exact
 
 

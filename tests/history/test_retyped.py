@@ -29,7 +29,11 @@ def test_plan_and_why_say_what_is_known_with_numbers_of_another_type(sweeps, pro
     if not n_points:
         assert "1.0" not in plan.out + why.out
         return
-    shown = "1 missing point is known" if n_points == 1 else f"{n_points} missing points are known"
+    shown = (
+        "1 missing point has results"
+        if n_points == 1
+        else f"{n_points} missing points have results"
+    )
     for said in plan.out, why.out, *sweeps("plan", "freq", second, "--json").json["notes"]:
         assert shown in said
         assert "1 and 1.0 are different values" in said

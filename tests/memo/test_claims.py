@@ -251,7 +251,7 @@ IN_PLACE_OF_CLAIMS = {
     "48 kB: a product of long dimensions": lambda path: path.write_bytes(
         words(0, 3, 2000, 2000, 1990, *range(5990), 1, 0, 2**33)
     ),
-    "points that there are not": lambda path: path.write_bytes(words(0, 1, 1, 7, 1, 0, 2**62)),
+    "points that do not exist": lambda path: path.write_bytes(words(0, 1, 1, 7, 1, 0, 2**62)),
     "a point after itself": lambda path: path.write_bytes(words(0, 1, 1, 7, 1, 1, 0)),
     "thousands of dimensions": lambda path: path.write_bytes(words(0, 5000, *[1] * 10_000)),
     "an unknown record": lambda path: path.write_bytes(words(9, 9)),

@@ -170,7 +170,7 @@ def test_a_later_format_is_refused_with_that_reason(small, tmp_path, end):
     path = tmp_path / small.name
     path.write_bytes(small.read_bytes()[: -len(end)] + end)
     for look in segment.load, segment.verify:
-        with pytest.raises(LaterFormatError, match=r"of format .* up to 1: use the version"):
+        with pytest.raises(LaterFormatError, match=r"has format .* up to 1: use the version"):
             look(path)
 
 

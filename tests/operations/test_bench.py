@@ -188,7 +188,7 @@ def test_points_that_fail_are_counted_and_left_out_and_the_others_are_timed(swee
         (["wave", "--last"], "has no benchmark yet: python -m sweeps bench wave"),
         (["wave", "--last", "--points=3"], "--last shows"),
         (["empty"], "excludes all"),
-        (["hopeless"], "all 4 points of the sample fail, point 0 by ValueError: nothing works"),
+        (["hopeless"], "all 4 points of the sample fail, point 0 with ValueError: nothing works"),
     ],
 )
 def test_a_mistake_is_one_message(sweeps, arguments, said):
@@ -239,7 +239,7 @@ def test_a_damaged_benchmark_is_told_and_a_new_one_replaces_it(sweeps, kept):
     (path,) = Path("results").rglob(FILE)
     path.write_text("nonsense")
     said = sweeps("bench", "single", "--last")
-    assert (said.code, "measure anew" in said.err) == (2, True)
+    assert (said.code, "measure again" in said.err) == (2, True)
     said = bench(sweeps, "single", "--workers=1,2")
     assert [each["workers"] for each in said.json["variants"]] == [None, 1]  # for one point
     assert sweeps("bench", "single", "--last").code == 0

@@ -122,8 +122,8 @@ def test_what_the_memo_has_of_earlier_code_is_said_as_it_is(sweeps, wave, is_kep
         shutil.rmtree(folder)
     said = sweeps("run", "wave", "x=2.0", "--engine", "serial").err
     assert "held 3 points of earlier code and holds 1 now" in said
-    assert ("all are kept in the memo; see what changed" in said) == is_kept
-    assert ("does not have those of earlier code any more" in said) != is_kept
+    assert ("all are still stored; see what changed" in said) == is_kept
+    assert ("results of the earlier code are no longer stored" in said) != is_kept
 
 
 # (declared, what is computed beside it, dimensions and points of all that is known)
@@ -254,9 +254,9 @@ def test_values_that_are_in_the_results_file_alone_are_known_elsewhere(wave, pro
 
 REFUSED = {
     "no results file": ("notes.txt", "ends in .h5"),
-    "a file of another kind": ("other.h5", "is no results file of 'wave'"),
-    "results of another experiment": ("results/lake.h5", "is no results file of 'wave'"),
-    "a folder": ("folder.h5", "is no results file of 'wave'"),
+    "a file of another kind": ("other.h5", "is not a results file of 'wave'"),
+    "results of another experiment": ("results/lake.h5", "is not a results file of 'wave'"),
+    "a folder": ("folder.h5", "is not a results file of 'wave'"),
 }
 
 

@@ -90,14 +90,14 @@ def test_the_next_run_computes_nothing_and_lands_nothing(renamed):
 @pytest.mark.parametrize("old", ["", ".", "..", ".memo", "a/b", "/etc", "../old", "old/", "a\0b"])
 def test_a_path_is_no_name(renamed, old):
     before = kept()
-    with pytest.raises(SweepsError, match="is no name of an experiment"):
+    with pytest.raises(SweepsError, match="is not the name of an experiment"):
         rename(old)
     assert kept() == before
 
 
 def test_a_name_that_is_not_declared_says_what_to_do(renamed):
     before = kept()
-    with pytest.raises(SweepsError, match=r"Did you mean 'new'\? Rename the function"):
+    with pytest.raises(SweepsError, match=r"Did you mean 'new'\? First rename the function"):
         rename("old", "newe")
     assert kept() == before
 
@@ -124,10 +124,10 @@ def test_an_old_name_of_which_nothing_is_there_says_what_is(renamed):
 def test_results_of_the_new_name_are_not_mixed_with_those_of_the_old(renamed):
     run("new")
     before = kept()
-    with pytest.raises(SweepsError, match="'new' has results of its own"):
+    with pytest.raises(SweepsError, match="'new' already has results"):
         rename()
     Path("results/new.h5").unlink()
-    with pytest.raises(SweepsError, match="'new' has results of its own"):
+    with pytest.raises(SweepsError, match="'new' already has results"):
         rename()
     del before[str(Path("results/new.h5"))]
     assert kept() == before
@@ -233,7 +233,7 @@ def test_what_a_run_of_the_old_name_commits_later_is_brought_over_by_another_ren
     done = rename()
     assert not old_memo.parent.exists()
     assert done.left == (Path("results/old.h5").absolute(),)
-    assert "is left as it is" in done.warnings[0]
+    assert "exists already, so" in done.warnings[0]
     assert package.status("new").done == 3
 
 
@@ -246,7 +246,7 @@ def test_a_segment_that_is_being_written_stays_and_is_told_of(renamed):
     done = rename()
     assert (place / ".tmp-1-abc").exists()
     assert Path("results/.memo/old").absolute() in done.left
-    assert "rename it once more" in done.warnings[-1]
+    assert "rename again" in done.warnings[-1]
 
 
 def test_a_file_in_the_way_is_said_and_nothing_is_overwritten(renamed):

@@ -106,7 +106,7 @@ def test_whole_numbers_beside_others_become_floats():
 def test_a_huge_integer_is_refused_beside_floats_too():
     (part,), ((index, error),) = table([1.0, 2**64])
     assert (index, len(part)) == (1, 1)
-    assert "64 bits" in str(error)
+    assert "64-bit integer" in str(error)
 
 
 def test_no_points():

@@ -201,32 +201,32 @@ def a_text_without_end(path, outside):
     patch(path, struct.pack("<I", 12_347), b"\xff\xff\xff\xff")
 
 
-@hostile("in circles")
+@hostile("in a circle")
 def a_cycle_of_hard_links(path, outside):
     with fine(path) as file:
         file["a/b/c"] = file["/"]
 
 
-@hostile("in circles")
+@hostile("in a circle")
 def a_group_of_two_names(path, outside):
     with fine(path) as file:
         file.create_group("a/b")
         file["c"] = file["a"]
 
 
-@hostile("in circles")
+@hostile("in a circle")
 def a_soft_link_upwards(path, outside):
     with fine(path) as file:
         file["a/b"] = h5py.SoftLink("/a")
 
 
-@hostile("links to nothing that there is, or to itself")
+@hostile("links to nothing, or to itself")
 def a_cycle_of_soft_links(path, outside):
     with fine(path) as file:
         file["a"], file["b"] = h5py.SoftLink("/b"), h5py.SoftLink("/a")
 
 
-@hostile("links to nothing that there is, or to itself")
+@hostile("links to nothing, or to itself")
 def a_soft_link_to_nothing(path, outside):
     with fine(path) as file:
         file["a"] = h5py.SoftLink("/nothing")

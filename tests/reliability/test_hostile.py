@@ -86,7 +86,7 @@ def put_right(sweeps, results):
     try:
         package.load("made")
     except StorageError as error:
-        assert "remove it and run again" in str(error)
+        assert "delete it and run again" in str(error)
         results.unlink()
         assert sweeps(*run).code == 1
 
@@ -139,7 +139,7 @@ def test_a_folder_in_the_place_of_the_results_is_told_before_anything_is_compute
     results.mkdir(parents=True)
     said = sweeps("run", "made", "--engine", "serial")
     assert (said.code, said.out) == (2, "")
-    assert "a folder stands where the results file goes" in said.err
+    assert "it is a folder" in said.err
     assert not (results.parent / ".memo").exists()
 
 
@@ -361,4 +361,4 @@ def test_names_that_the_filesystem_takes_for_one_are_refused(sweeps, results, mo
     monkeypatch.setattr(os.path, "lexists", is_there)
     said = sweeps("run", "Made")
     assert said.code == 2
-    assert "is to the filesystem what made.h5 is" in said.err
+    assert "is the same name to this filesystem as made.h5" in said.err

@@ -381,7 +381,7 @@ def test_where_no_file_has_two_names_the_memo_keeps_its_own(tmp_path, monkeypatc
     sweep = declared(scalars, "grid", tmp_path)
     report = operations_run.execute(sweep, Options("serial"))
     (told,) = report.warnings
-    assert "in the memo as well" in told
+    assert "are stored twice" in told
     assert not is_alone(sweep)
     assert len(remembered(sweep)) == 12
     assert operations_run.execute(sweep, Options("serial")).warnings == ()

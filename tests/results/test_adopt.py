@@ -189,9 +189,11 @@ def test_what_cannot_be_had_back_exactly_is_refused_before_anything_is_written(s
     alone(sweep)
     before = {p: p.read_bytes() for p in sweep.results.rglob("*") if p.is_file()}
     for space in SPACES["single"], sweep.experiment.space:
-        with pytest.raises(StorageError, match=r"finished points .* would be replaced: copy"):
+        with pytest.raises(
+            StorageError, match=r"finished points .* this run would replace it: copy"
+        ):
             execute(over(sweep, space), SERIAL)
-    with pytest.raises(StorageError, match="would be replaced"):
+    with pytest.raises(StorageError, match="this run would replace it"):
         land.land_sweep(sweep)
     assert status.planned(sweep).reused == 0
     assert {p: p.read_bytes() for p in sweep.results.rglob("*") if p.is_file()} == before

@@ -398,7 +398,7 @@ FAILING = {
     lambda ds: ds.to_dataframe(): "cannot be stored: .*pandas DataFrame",
     lambda ds: ds.made.astype("f2"): "cannot be stored: .*float16",
     lambda ds: ds.stack(p=["x"]): "cannot be stored: .*tuple",
-    lambda ds: {"a": [1, [2, 3]]}: "cannot be stored: .*no regular array",
+    lambda ds: {"a": [1, [2, 3]]}: "cannot be stored: .*not a regular array",
     lambda ds: {"a": 2**70}: "cannot be stored: .*71 bits",
     lambda ds: {"a": ds.made, "b": xr.DataArray([1.0], dims="x")}: "cannot be stored: .*share the",
     lambda ds: (each for each in [1.0]): "cannot be stored: .*generator",
@@ -415,7 +415,7 @@ def test_a_summary_that_fails_costs_the_summary_and_nothing_else(project, reduce
         assert (report.n_computed, report.n_failed) == (n_computed, 0)
         (told,) = report.warnings
         assert re.match(f"the summary of 'made' {FAILING[reduce]}", told), told
-        assert "the results are landed without it, and the next run tries it again" in told
+        assert "the results file is written without it, and the next run tries again" in told
         assert made.load().made.values.tolist() == [1.0, 2.0]
         with pytest.raises(StorageError, match=r"no group 'summary'.*@made\.summary"):
             made.load(group="summary")
@@ -452,7 +452,7 @@ def test_code_in_memory_that_is_older_than_its_file_makes_no_summary(run, wave):
     n_calls()
     time.sleep(0.01)
     wave(SUMMARY.replace(".sum()", ".max()"))
-    with pytest.warns(UserWarning, match=r"wave\.py was edited since .*start Python anew"):
+    with pytest.warns(UserWarning, match=r"wave\.py was edited since .*restart Python"):
         sweeps.run(module, engine="loky")
     assert run()[::2] == (0, 0)
     assert float(summary().share) == 9.0

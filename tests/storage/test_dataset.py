@@ -119,7 +119,7 @@ def test_a_group_is_loaded_like_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("group", "message"),
     [
-        ("summary", r"no group 'summary' in .*a\.h5; register a function by @a\.summary"),
+        ("summary", r"no group 'summary' in .*a\.h5; register a function with @a\.summary"),
         ("_sweep", r"no group '_sweep' .*; found: _sweeps\. Did you mean '_sweeps'\?"),
         ("y", "no group 'y'"),
         ("", "no group ''"),
@@ -265,7 +265,7 @@ def test_a_file_of_a_later_format_is_refused_with_that_reason(tmp_path, n_kept):
     land_values(path := tmp_path / "e.h5", np.arange(10_000.0))
     content = path.read_bytes()
     path.write_bytes(content[:n_kept][:-1] + b"2" if n_kept is None else content[:n_kept] + LATER)
-    with pytest.raises(LaterFormatError, match=r"of format 2, .* up to 1") as told:
+    with pytest.raises(LaterFormatError, match=r"format 2, .* up to 1") as told:
         load(path)
     assert "damaged" not in str(told.value)
 
@@ -281,7 +281,7 @@ def test_integers_that_missing_points_round_are_named_and_can_be_had_exactly(pro
         return {"id": np.uint64(IDS[i] + offset) if offset else IDS[i], "small": i}
 
     made = experiment(grid(i=range(len(IDS) + 1)), name="ids")(ids)
-    with pytest.warns(UserWarning, match="rounded in 'id', where"):
+    with pytest.warns(UserWarning, match="rounded in 'id', because"):
         made.run(engine="serial")
     with pytest.warns(UserWarning, match="masked=False"):
         package.load("ids")
@@ -306,7 +306,7 @@ def test_integers_that_floats_have_are_no_reason_to_warn(project):
 )
 def test_integers_beside_floats_or_unsigned_ones_are_not_rounded_silently(project, values):
     made = experiment(grid(i=[0, 1]), name="mixed")(lambda i: values[i])
-    with pytest.warns(UserWarning, match="rounded in 'mixed' of 'mixed', since other points"):
+    with pytest.warns(UserWarning, match="rounded in 'mixed' of 'mixed', because other points"):
         made.run(engine="serial")
 
 

@@ -254,5 +254,5 @@ print(refusal.reason, flush=True)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("", "")
     said = next(tmp_path.glob("*.printed")).read_text()
-    assert "a worker cannot make 'y' ready: UnpicklingError" in said
+    assert "a worker cannot load 'y': UnpicklingError" in said
     assert "this goes to the file of the worker" in said

@@ -58,7 +58,7 @@ def test_what_is_no_size_is_refused(size):
 
 
 def test_a_limit_below_what_a_worker_needs_is_refused(leaky):
-    with pytest.raises(SweepsError, match=r"limit of 20M is too little: a worker takes \d+"):
+    with pytest.raises(SweepsError, match=r"limit of 20M is too small: a worker needs \d+"):
         run.execute(resolve("leaky"), Options(memory_limit="20M"))
 
 

@@ -344,7 +344,7 @@ def test_a_resource_that_is_never_closed_keeps_nobody_waiting(project, monkeypat
     (project / "experiments" / "endless.py").write_text(text)
     report = operations_run.execute(resolve(way), Options(engine, n_workers=2))
     assert report.n_computed == 3
-    assert report.warnings == ("a resource was not closed in 0.3 s, and is left to itself",)
+    assert report.warnings == ("a resource was not closed within 0.3 s, and is abandoned",)
 
 
 @pytest.mark.parametrize("engine", ["serial", "threads"])

@@ -50,8 +50,8 @@ def declared(module: Module, decorator: ast.Call) -> tuple[list[ast.expr], list[
             if written is None:
                 raise DeclarationError(
                     f"{module.file or module.name}, line {keyword.value.lineno}: depends_on of "
-                    "@cached must be written out, as it is read without running the code: "
-                    "'table.csv' or ['a.csv', 'b.csv'], relative to the module's folder"
+                    "@cached must be written as literal text, because it is read without running "
+                    "the code: 'table.csv' or ['a.csv', 'b.csv'], relative to the module's folder"
                 )
             paths += written
     return versions, paths

@@ -233,8 +233,8 @@ def read_source(path: Path) -> Source:
         return _read(path)
     except UnicodeDecodeError as error:
         raise SweepsError(
-            f"{path} is not {error.encoding.upper()} at byte {error.start}: save it as UTF-8, or "
-            "say its encoding in its first line, # coding: latin-1"
+            f"{path} is not {error.encoding.upper()} at byte {error.start}: save it as "
+            "UTF-8, or declare its encoding in its first line, # coding: latin-1"
         ) from error
 
 

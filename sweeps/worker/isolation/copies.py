@@ -193,8 +193,10 @@ class Originals:
     def _copier(self, where: str, thing: Any) -> Make:
         make, shared = copier(thing)
         self.shared += [
-            f"{where}: a {kind} cannot be copied, so that all points share one; open it within the "
-            "function, or give it by resources={...}"
+            (
+                f"{where}: a {kind} cannot be copied, so all points share it; open it inside "
+                "the function, or declare it with resources={...}"
+            )
             for kind in dict.fromkeys(shared)
         ]
         return make

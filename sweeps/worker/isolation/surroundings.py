@@ -148,7 +148,7 @@ class Surroundings:
             is_ours = self._is_worker or self._n_blocks > 0  # else they may be diverted
             changed = self._state.restore(is_quick=is_quick, with_streams=is_ours)
         except (OSError, ValueError) as error:
-            raise SpoiledError(f"its process cannot go on: {error}") from error
+            raise SpoiledError(f"its process cannot continue: {error}") from error
         self.n_looked += not is_quick
         if self.is_shared:
             self.shared |= changed - undo.OF_THREADS
