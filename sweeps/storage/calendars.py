@@ -1,6 +1,6 @@
-"""Dates of calendars that numpy does not have, such as 360_day: cftime's objects ↔ numbers of CF.
+"""Dates of calendars that numpy does not have, such as 360_day: cftime objects ↔ CF numbers.
 
-Numbers that say what they count from, ``days since 2020-01-01``, are dates to whoever decodes them.
+In CF, numbers with units such as ``days since 2020-01-01`` are dates.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _STORED = frozenset({"_FillValue", "missing_value", "scale_factor", "add_offset"
 
 
 def encoded(shown: str, value: Any) -> tuple[Any, dict[str, str]]:
-    """Make integers of cftime's dates, which are exact, and say what they count.
+    """Turn cftime dates into integers, which are exact, and give the attributes that decode them.
 
     Other values are returned as they are, without attributes.
 
     Raises
     ------
     OutputError
-        Beginning with `shown`, for dates of different calendars.
+        If the dates have different calendars; the message begins with `shown`.
     """
     import cftime
 
@@ -54,9 +54,9 @@ def encoded(shown: str, value: Any) -> tuple[Any, dict[str, str]]:
 
 
 def unpacked(array: xarray.DataArray) -> xarray.DataArray:
-    """Mark what dates in numbers say is missing, and apply how they are packed.
+    """Apply the packing attributes of dates in numbers, such as ``_FillValue``.
 
-    Their attributes mean something to whoever decodes dates; those of other numbers do not.
+    Only dates are decoded from their attributes; other numbers stay as they are.
     """
     if not is_date(array.attrs) or not _STORED & {*array.attrs}:
         return array
@@ -77,15 +77,15 @@ def is_numpys(attributes: Mapping[str, Any]) -> bool:
 
 
 def decoded(stored: xarray.Variable, coder: Any) -> xarray.Variable:
-    """Make dates of numbers that count from one, as xarray does, where they are not missing.
+    """Decode CF numbers into dates as xarray does, but leave out missing ones.
 
-    xarray (2026.9) makes the date that they count from of a missing float, refuses a missing
-    integer, and rounds integers, where the calendar is not numpy's.
+    With a calendar that numpy does not have, xarray (2026.9) turns a missing float into the
+    reference date, refuses a missing integer, and rounds integers.
 
     Raises
     ------
     ValueError, OverflowError, ImportError
-        For units, calendars and numbers that are no dates, and without cftime where it is needed.
+        For units, calendars and numbers that are no dates, or if cftime is needed and missing.
     """
     import xarray
 

@@ -1,4 +1,4 @@
-"""Path → xarray.Dataset; knows that a results file describes itself, and no more."""
+"""Load a results file as an xarray.Dataset, from what the file says of itself."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import xarray
 
 
-# Below this the whole file is read at once.
 EAGER_BYTES = 2**30
+"""A smaller dataset is read at once."""
 
 
 def load(path: Path, group: str | None = None, *, masked: bool = True) -> xarray.Dataset:
@@ -42,24 +42,23 @@ def load(path: Path, group: str | None = None, *, masked: bool = True) -> xarray
     Returns
     -------
     xarray.Dataset
-        In memory if it takes less than 1 GiB there, and then the file is closed. A larger one is
-        read when used; it goes on showing the file as it was when opened, also when a later run
-        has replaced it. Pickled, it shows the same file, or raises `StorageError` where that was
-        replaced. Strings with missing points are objects with NaN.
+        In memory if it takes less than 1 GiB, with the file closed. A larger one is read when it
+        is used; it shows the file as it was when opened, even after a later run has replaced it.
+        If you pickle it, it shows the same file, or raises `StorageError` if that was replaced.
+        Strings with missing points are objects with NaN.
 
     Warns
     -----
     UserWarning
-        Where integers beyond 2^53 are rounded, since floats do not have them, or where they may
-        be, since the file is not read yet.
+        If integers beyond 2^53 are rounded because missing points make floats of them, or may be
+        rounded because the file is not read yet.
 
     Raises
     ------
     StorageError
-        For a path that is not there, is no HDF5 file or a damaged one, and for a group that is not
-        in it.
+        If the path does not exist, is not an HDF5 file or is damaged, or lacks the group.
     HostileFileError
-        For a file that asks for more than to be read, as `hdf5_foreign.open_read` says.
+        For a file that `hdf5_foreign.open_read` refuses.
     """
     found = read(path, group, masked=masked)
     for told in found.warnings:
@@ -68,14 +67,14 @@ def load(path: Path, group: str | None = None, *, masked: bool = True) -> xarray
 
 
 class Read(NamedTuple):
-    """A dataset, and what a user should know of it."""
+    """A dataset, and the warnings for its user."""
 
     dataset: xarray.Dataset
     warnings: tuple[str, ...]
 
 
 def read(path: Path, group: str | None = None, *, masked: bool = True) -> Read:
-    """Do as `load` does, without a warning."""
+    """Load as `load` does; return the warnings."""
     if not os.path.exists(path):  # noqa: PTH110 - Path's raises for what can be no path
         raise _missing(path)
     with hdf5_open.damaged(path):
@@ -118,7 +117,7 @@ def read(path: Path, group: str | None = None, *, masked: bool = True) -> Read:
 
 
 class _Forms(NamedTuple):
-    """Names of variables that are not left to xarray.
+    """Names of variables that xarray does not decode right.
 
     Attributes
     ----------
@@ -137,7 +136,7 @@ class _Forms(NamedTuple):
 
 
 def _open(state: _State, group: str | None, forms: _Forms, *, masked: bool) -> xarray.Dataset:
-    """Open a file; what is read at once, and what xarray does not decode right, is as stored."""
+    """Open a file; what is read at once, or what xarray does not decode right, stays as stored."""
     import xarray
     from xarray.backends import CachingFileManager, H5NetCDFStore
 
@@ -160,10 +159,10 @@ def _open(state: _State, group: str | None, forms: _Forms, *, masked: bool) -> x
 
 
 class _Once(h5py.File):  # type: ignore[misc]
-    """A file to read that opens each object once, and finds the names of all at once.
+    """A file to read that opens each object once, and finds all names in one visit.
 
-    h5netcdf opens a variable 36 times, and asks HDF5 for the name of each of its dimensions, which
-    goes through all names of the file: 2,000 variables take 17 s so, and 2 s here.
+    h5netcdf opens each variable 36 times, and for the name of each dimension HDF5 searches all
+    names of the file: 2,000 variables take 17 s that way, and 2 s here.
     """
 
     def __init__(self, *given: Any) -> None:
@@ -224,7 +223,7 @@ def _forms(group: h5py.Group) -> _Forms:
 
 
 def _date(dataset: xarray.Dataset, names: Iterable[str]) -> tuple[xarray.Dataset, list[str]]:
-    """Make dates of numbers that count from one, and name those that are none."""
+    """Decode numbers into dates; return the names of those that are no dates."""
     coder, undated = _decode_times(), []
     dated: tuple[dict[str, Any], dict[str, Any]] = {}, {}
     for name in names:
@@ -256,7 +255,7 @@ def _bytes(dataset: h5py.Dataset) -> bytes:
 
 
 def _texts_of_failures(group: h5py.Group) -> list[str] | None:
-    """Read the texts of a table of failures; None where they are no characters, or no such."""
+    """Read the texts of a table of failures; None if there are none or they are not characters."""
     if TEXT_END not in group:
         return None
     raw, ends = _bytes(group[hdf5.TEXTS]), [0, *group[TEXT_END][()].tolist()]
@@ -264,7 +263,7 @@ def _texts_of_failures(group: h5py.Group) -> list[str] | None:
 
 
 def _mask(dataset: xarray.Dataset, names: Iterable[str]) -> tuple[xarray.Dataset, list[str]]:
-    """Make floats of integers with missing points, as xarray does; name those that are rounded."""
+    """Turn integers with missing points into floats as xarray does; name those that are rounded."""
     made, rounded = {}, []
     for name in names:
         stored = dataset.variables[name].copy(deep=False)
@@ -287,13 +286,13 @@ def is_read_at_once(dataset: xarray.Dataset) -> bool:
 
 
 class _State(hdf5_open.Source):
-    """A results file as it was when it was loaded, in other processes too."""
+    """A results file as it was when it was loaded, also in other processes."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _again, (os.path.abspath(self.path), self._identity())  # noqa: PTH100
 
     def _identity(self) -> tuple[int, bytes | float]:
-        """Tell it from what may take its name: by its digest, or else its time."""
+        """What identifies this file: its digest, or else its time."""
         digest = seal.held_by(self._descriptor, seal.RESULTS)
         return self.n_bytes, digest or os.fstat(self._descriptor).st_mtime
 
@@ -304,7 +303,7 @@ def _again(path: str, identity: tuple[int, bytes | float]) -> _State:
     Raises
     ------
     StorageError
-        Where it is not that file any more, or cannot be read.
+        If the file was replaced or cannot be read.
     """
     with hdf5_open.damaged(path):
         state = _State(Path(path))
@@ -347,7 +346,7 @@ def _no_group(path: Path, group: str, groups: list[str]) -> StorageError:
 
 
 def _decode_times() -> Any:
-    """Ask for microseconds where xarray can (2025.1); nanoseconds span 1678 to 2261 only."""
+    """Ask for microseconds if xarray can (2025.1); nanoseconds span only 1678 to 2261."""
     import xarray
 
     coder = getattr(getattr(xarray, "coders", None), "CFDatetimeCoder", None)

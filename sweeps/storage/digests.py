@@ -1,4 +1,4 @@
-"""What results hold, piece by piece, as digests; timestamps and commands do not count."""
+"""Digests of pieces of results; timestamps and commands do not count."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Labels = Mapping[str, Any]
 
 
 class Content:
-    """What results hold, looked at piece by piece."""
+    """A dataset whose pieces have digests."""
 
     def __init__(self, dataset: xarray.Dataset, seal: str = "") -> None:
         self.dataset = dataset
@@ -27,10 +27,10 @@ class Content:
         self._arrays: dict[Any, Any] = {}
 
     def digest(self, variable: str, labels: Labels) -> str:
-        """Return the digest of what stands at some labels; empty where there is nothing."""
+        """Return the digest of the values at some labels; empty if there are none."""
         dataset = self.dataset
         if self.seal and not labels and dataset.nbytes >= storage_dataset.EAGER_BYTES:
-            return self.seal  # of the file: to read it all would take longer than the point
+            return self.seal  # of the file: reading it all would take longer than the point
         if variable and variable not in dataset.data_vars:
             return ""
         try:
@@ -71,9 +71,9 @@ class Content:
 
 
 def opened(path: Path, group: str, seal: str) -> Content | None:
-    """Open results to look at what they hold; None where there are none, or none to be read.
+    """Open results for digests; None if there are none, or they cannot be read.
 
-    Those with a seal are opened once in a process.
+    A process opens results with a seal once.
     """
     return _sealed(path, group, seal) if seal else _content(path, group, seal)
 

@@ -1,8 +1,8 @@
-"""The disk: every call by which memo, landing and what is kept beside them change or read it.
+"""The disk: every call that changes or reads stored results and results files.
 
-One function for each kind of call, and nothing else, so that a disk that fails or forgets can be
-put in their place. Three things go past it: HDF5 reads files by their path, `stat` only asks, and
-nothing of a run's own folder for temporary files is meant to last.
+There is one function for each kind of call and nothing else, so that tests can put a disk that
+fails or loses power in their place. Three things bypass it: HDF5 reads files itself, `stat` changes
+nothing, and the temporary folder of a run is not meant to last.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 
 MOST_BYTES = 2**29
-"""Of a file that is read whole: what names the points of a list of 16 million takes as much."""
+"""Most bytes of a file that is read whole: the list of 16 million points takes as many."""
 
 
 def create(path: Path) -> int:
@@ -21,7 +21,7 @@ def create(path: Path) -> int:
 
 
 def open_to_read(path: Path) -> int:
-    """Open a file that is there; what is a pipe instead is not waited for, and has no content."""
+    """Open an existing file; a pipe in its place blocks nobody, and has no content."""
     return os.open(path, os.O_RDONLY | os.O_NONBLOCK)
 
 
@@ -31,12 +31,12 @@ def close(descriptor: int) -> None:
 
 
 def read(descriptor: int, n_bytes: int) -> bytes:
-    """Read some bytes, fewer before the end of a file, none there."""
+    """Read at most so many bytes; none at the end of the file."""
     return os.read(descriptor, n_bytes)
 
 
 def write(descriptor: int, data: bytes | memoryview) -> int:
-    """Write some of the bytes, and say how many."""
+    """Write some of the bytes; return how many."""
     return os.write(descriptor, data)
 
 
@@ -48,30 +48,30 @@ def write_all(descriptor: int, data: bytes | memoryview) -> None:
 
 
 def truncate(descriptor: int, n_bytes: int) -> None:
-    """Give a file another length."""
+    """Change the length of a file."""
     os.ftruncate(descriptor, n_bytes)
 
 
 def protect(descriptor: int) -> None:
-    """Take from everybody the right to write to a file."""
+    """Make a file read-only for everybody."""
     os.fchmod(descriptor, os.fstat(descriptor).st_mode & 0o444)
 
 
 def flush(descriptor: int) -> None:
     """Make the content of a file survive a power cut.
 
-    What failed once may succeed when asked again, though the content is lost: Linux takes pages
-    that it could not write for clean. So a file whose flush failed is thrown away.
+    A flush that failed may succeed the second time although the content is lost, because Linux
+    marks pages that it could not write as clean. So a file whose flush failed is thrown away.
     """
     os.fsync(descriptor)
 
 
 def flush_folder(folder: Path) -> None:
-    """Make the names in a folder survive a power cut, where its filesystem can."""
+    """Make the names in a folder survive a power cut, if its filesystem can."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
-    except OSError as error:  # some network filesystems know no fsync of folders
+    except OSError as error:  # some network filesystems cannot flush folders
         if error.errno not in (errno.EINVAL, errno.ENOTSUP):
             raise
     finally:
@@ -79,12 +79,12 @@ def flush_folder(folder: Path) -> None:
 
 
 def replace(source: Path, target: Path) -> None:
-    """Give a file or folder another name, in the place of a file of that name."""
+    """Rename a file or folder; a file of the new name is replaced."""
     source.replace(target)
 
 
 def link(source: Path, target: Path) -> None:
-    """Give a file one more name, which must be free."""
+    """Give a file a second name, which must be free."""
     target.hardlink_to(source)
 
 
@@ -94,7 +94,7 @@ def unlink(path: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make one folder, which may be there; its mode is what the umask leaves of 0777."""
+    """Make one folder, which may exist; its mode is what the umask leaves of 0777."""
     folder.mkdir(exist_ok=True)
 
 
@@ -104,7 +104,7 @@ def remove_folder(folder: Path) -> None:
 
 
 def names(folder: Path) -> list[str]:
-    """Names of what is in a folder."""
+    """List the names in a folder."""
     return os.listdir(folder)  # noqa: PTH208 - 10^5 Path objects take 0.1 s
 
 
@@ -114,7 +114,7 @@ def content(path: Path, most: int = MOST_BYTES) -> bytes:
     Raises
     ------
     ValueError
-        For a larger one, which is none of ours: 20 GB of nothing take no place on a disk.
+        For a larger one, which is not ours: a sparse file of 20 GB takes no space on a disk.
     """
     descriptor = open_to_read(path)
     try:

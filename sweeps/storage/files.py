@@ -1,7 +1,7 @@
 """Where results are, and files that are whole or not there, and that last.
 
-A file is written under a temporary name in the folder where it belongs, flushed, and then given
-its name in one step, so that a reader sees a whole file or none, whenever the writer dies.
+A file is written under a temporary name in its folder, flushed, and then renamed in one step. So a
+reader sees the whole file or none, whenever the writer dies.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ _results: ContextVar[Path | None] = ContextVar("results", default=None)
 
 
 def memo_folder(results: Path, experiment: str, fingerprint: str) -> Path:
-    """Where the segments of one version of an experiment are."""
+    """Folder of the segments of one version of an experiment."""
     return results / ".memo" / experiment / fingerprint
 
 
 def results_folder(given: str | os.PathLike[str] | None = None) -> Path:
-    """Folder for results: as given, else that of the run under way, SWEEPS_RESULTS, ``results``."""
+    """Folder of results: given, or that of the current run, or SWEEPS_RESULTS, or ``results``."""
     chosen = given or _results.get() or os.environ.get("SWEEPS_RESULTS") or "results"
     return Path(os.path.abspath(chosen))  # noqa: PTH100
 
 
 @contextlib.contextmanager
 def results_in(folder: Path | None) -> Iterator[None]:
-    """Let `results_folder` say the folder of a run to what its points call."""
+    """Make a folder the default of `results_folder` while points of a run are called."""
     before = _results.set(folder)
     try:
         yield
@@ -59,12 +59,12 @@ def results_in(folder: Path | None) -> Iterator[None]:
 
 
 def is_in_point() -> bool:
-    """Whether a point of a run asks, whose results folder that is."""
+    """Whether a point of a run is the caller."""
     return _results.get() is not None
 
 
 def storage_error(path: str | os.PathLike[str], error: BaseException) -> StorageError:
-    """Say which path failed, why, and what to do."""
+    """Make the error that says which path failed, why, and what to do."""
     code = getattr(error, "errno", None)
     reason = os.strerror(code) if code else str(error) or type(error).__name__
     advice = _ADVICE.get(code or 0, "finished points are kept; run again to continue")
@@ -87,10 +87,10 @@ def told(path: Path) -> Iterator[None]:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and its parents, lasting.
+    """Make a folder and its parents so that they survive a power cut.
 
-    Each is flushed before the next one is made, so that of those that are there after a kill only
-    the last may be new to the disk: its name is flushed again.
+    Each is flushed before the next one is made. So after a kill only the name of the last one may
+    not be flushed yet; it is flushed again.
     """
     with told(folder):
         if not folder.is_dir():
@@ -98,26 +98,26 @@ def make_folder(folder: Path) -> None:
             disk.make_folder(folder)
             disk.flush_folder(folder.parent)
         elif folder.parent != folder:
-            with contextlib.suppress(PermissionError):  # of a folder that may not be looked into
+            with contextlib.suppress(PermissionError):  # of a folder that we may not read
                 disk.flush_folder(folder.parent)
 
 
 def beside(kept: Path) -> list[Path]:
-    """List the folders beside one, sorted: those of other versions of the code; no links."""
+    """List the folders beside one, sorted, without links: those of other versions of the code."""
     found = (p for p in kept.parent.glob("*") if p.is_dir() and not p.is_symlink())
     return sorted(p for p in found if p != kept)
 
 
 class New(NamedTuple):
-    """A file that has not got its name yet.
+    """A file that does not have its final name yet.
 
     Attributes
     ----------
     path : Path
         Its temporary name.
     descriptor : int
-        Open since before the first byte: so it hears of all that the disk could not write, also of
-        what others wrote by the temporary name.
+        Open since before the first byte, so that its flush reports every write that failed, also
+        those that others made under the temporary name.
     """
 
     path: Path
@@ -125,12 +125,12 @@ class New(NamedTuple):
 
 
 def commit(path: Path, chunks: Iterable[bytes | memoryview]) -> None:
-    """Write a file whole, or not at all, in the place of one of that name that is there already.
+    """Write a file whole, or not at all; an existing one is replaced.
 
     Raises
     ------
     StorageError
-        Where the disk does not take it; nothing is left behind.
+        If the disk does not take it; nothing is left behind.
     """
     with replacing(path) as new:
         for chunk in chunks:
@@ -146,8 +146,8 @@ def replacing(path: Path) -> Iterator[New]:
     Raises
     ------
     StorageError
-        Where the disk does not take it; the old file is untouched and the new one removed. Only
-        where the last step fails, flushing the folder, the new one is there: a power cut may still
+        If the disk does not take it; the old file is untouched and the new one removed. Only if
+        the last step fails, flushing the folder, the new one is in place; a power cut may still
         bring back the old one.
     """
     temporary = path.with_name(temporary_name())
@@ -168,31 +168,33 @@ def replacing(path: Path) -> Iterator[New]:
 
 
 def temporary_name() -> str:
-    """Make a name that nobody else has, of a file that may go when its maker is gone."""
+    """Make a unique name for a file that may be removed when its maker is gone."""
     return f"{TEMPORARY_PREFIX}{os.getpid()}-{uuid.uuid4().hex}"
 
 
 def share(new: New, place: Path) -> None:
-    """Give a file that is complete a lasting name elsewhere, before it gets its own.
+    """Give a complete file a second, lasting name elsewhere, before it gets its first one.
 
-    Nobody is to write to it any more, by whichever name.
+    Nobody may write to it any more, under either name.
     """
     with told(place):
         disk.protect(new.descriptor)
         disk.flush(new.descriptor)
-        with contextlib.suppress(FileExistsError):  # who is named after its content has it
+        with contextlib.suppress(
+            FileExistsError
+        ):  # the name is that of the content: it is the same file
             disk.link(new.path, place)
         disk.flush_folder(place.parent)
 
 
 @contextlib.contextmanager
 def linked(path: Path, folder: Path) -> Iterator[Path]:
-    """Hold on to what a file is just now, by a temporary name in a folder.
+    """Keep the present file of a name by a second, temporary name in a folder.
 
     Raises
     ------
     OSError
-        Where it cannot have one.
+        If the file cannot have one.
     """
     name = folder / temporary_name()
     disk.link(path, name)
@@ -204,7 +206,7 @@ def linked(path: Path, folder: Path) -> Iterator[Path]:
 
 
 def can_share(folder: Path, other: Path) -> bool:
-    """Whether a file of one folder can have a second name in another one."""
+    """Whether a file of one folder can have a second name in another folder."""
     name = temporary_name()
     try:
         disk.close(disk.create(folder / name))
@@ -219,10 +221,10 @@ def can_share(folder: Path, other: Path) -> bool:
 
 
 def set_aside(path: Path, aside: Path) -> Path:
-    """Give a damaged file another name; return where it is then."""
+    """Rename a damaged file; return its new path."""
     try:
         disk.replace(path, aside)
-    except OSError:  # what cannot be written to can still be read
+    except OSError:  # a folder that is read-only can still be read
         return path
     return aside
 
@@ -230,8 +232,8 @@ def set_aside(path: Path, aside: Path) -> Path:
 def is_abandoned(temporary: Path) -> bool:
     """Whether nobody writes to a temporary file any more.
 
-    A writer takes seconds. It may be a process of another machine that shares the folder, so that
-    only time tells.
+    A writer takes seconds. It may run on another machine that shares the folder, so only the age of
+    the file tells.
     """
     try:
         return time.time() - temporary.stat().st_mtime > _ABANDONED_S

@@ -1,7 +1,7 @@
 """The one HDF5 codec: numpy values ↔ what every netCDF-4 reader understands.
 
-What xarray (engines ``h5netcdf`` and ``netcdf4``), ncdump and plain h5py read identically was
-found by trying; ``tests/results/test_write.py`` keeps trying it.
+``tests/results/test_write.py`` shows that xarray (engines ``h5netcdf`` and ``netcdf4``), ncdump and
+plain h5py read the files alike.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ GROUP = "_sweeps"
 SUMMARY = "summary"
 
 LONG_ATTRIBUTES = ("source", "source_files", "data_files", "git_patch", "packages", "accepted")
-"""Long attributes of a sheet, which are datasets of the group `GROUP`."""
+"""Long attributes of a results file, which are datasets of the group `GROUP`."""
 
 SUMMARY_SOURCE = "summary_source"
 
@@ -66,13 +66,13 @@ def storage(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], dict[str, Any]]:
         ``int8`` for bool, ``int64`` for times, variable-length UTF-8 for strings and objects
         (which must turn out to be str), else the dtype itself in native byte order.
     attributes : dict
-        What a reader needs to get the dtype back: ``dtype="bool"`` is xarray's convention,
+        What a reader needs to restore the dtype: ``dtype="bool"`` is a convention of xarray,
         ``units`` and ``calendar`` are those of CF.
 
     Raises
     ------
     OutputError
-        For float16, longdouble and all else that netCDF-4 has no type for.
+        For float16, longdouble and every dtype that netCDF-4 does not have.
 
     Examples
     --------
@@ -95,7 +95,7 @@ def storage(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], dict[str, Any]]:
 
 
 def _resolution(dtype: np.dtype[Any]) -> str:
-    """Name the coarsest of day, microsecond and nanosecond that holds a datetime64 exactly."""
+    """Return the coarsest of D, us and ns that holds a datetime64 exactly."""
     unit = np.datetime_data(dtype)[0]
     if unit in {"Y", "M", "W", "D"}:
         return "D"
@@ -107,13 +107,13 @@ def _resolution(dtype: np.dtype[Any]) -> str:
 
 
 def encode(values: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], dict[str, Any]]:
-    """Turn values into what h5py stores, and the attributes that turn it back.
+    """Turn values into what h5py stores, and the attributes that `decode` needs.
 
     Raises
     ------
     OutputError
-        For a dtype or an object that has no storage, and for a str with NUL or half a surrogate
-        pair, which HDF5's variable-length strings cannot hold.
+        For a dtype or an object that cannot be stored, and for a str with NUL or half a surrogate
+        pair, which the variable-length strings of HDF5 cannot hold.
 
     Examples
     --------
@@ -133,7 +133,7 @@ def encode(values: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], dict[str
 
 
 def _strings(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Check in one pass at C speed that all are str that HDF5 can hold."""
+    """Check that all are str that HDF5 can hold, in one pass at the speed of C."""
     strings = values.astype(object)
     try:
         joined = "".join(strings.ravel().tolist())
@@ -148,7 +148,7 @@ def _strings(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 def text(string: str) -> str:
-    r"""Escape what HDF5's strings cannot hold; a message of an exception may say anything.
+    r"""Escape what strings of HDF5 cannot hold; the message of an exception may hold anything.
 
     Examples
     --------
@@ -159,7 +159,7 @@ def text(string: str) -> str:
 
 
 def decode(dataset: h5py.Dataset, selection: Any = ()) -> np.ndarray[Any, Any]:
-    """Read a dataset, or a selection of it, as the values that were given to `encode`.
+    """Read a dataset, or a selection of it, as the values that `encode` was given.
 
     Strings come back as an object array of str, times as ``datetime64`` in D, us or ns.
     """
@@ -179,7 +179,7 @@ def decode(dataset: h5py.Dataset, selection: Any = ()) -> np.ndarray[Any, Any]:
 
 
 def is_time(dataset: h5py.Dataset) -> bool:
-    """Whether `encode` made what is stored of datetime64."""
+    """Whether `encode` made the dataset from datetime64."""
     is_own = plain(dataset.attrs.get("calendar")) == "proleptic_gregorian"
     return dataset.dtype == np.int64 and is_own and _time(dataset) is not None
 
@@ -204,10 +204,10 @@ def write(
 
 
 def fixed(string: str) -> Any:
-    """Make the value of an attribute of text: of a fixed length, as netCDF-C writes it.
+    """Make a text attribute of fixed length, as netCDF-C writes it.
 
-    Octave's ncinfo and NCO before 5.1.8 fail with those of a variable length. HDF5 1.10 has no
-    room for more than 64 KiB in an attribute, save in one of a variable length.
+    ncinfo of Octave and NCO before 5.1.8 fail with variable lengths. In HDF5 1.10 only an attribute
+    of variable length can hold more than 64 KiB.
     """
     raw = text(string).encode()
     if len(raw) > _MOST_FIXED_BYTES:
@@ -216,7 +216,7 @@ def fixed(string: str) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """See the value of an attribute as one of Python's own, where it is a number or text."""
+    """Turn the value of an attribute into a Python number or str, if it is one."""
     own = value.item() if isinstance(value, np.generic) else value
     return own.decode("utf-8", "backslashreplace") if isinstance(own, bytes) else own
 
@@ -224,7 +224,7 @@ def plain(value: Any) -> Any:
 def reserve(
     group: h5py.Group, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]
 ) -> h5py.Dataset:
-    """Have HDF5 keep a place for values, contiguous and uncompressed, and write nothing there."""
+    """Reserve contiguous space for the values of a new dataset, and write nothing there."""
     properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     properties.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
     properties.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
@@ -232,15 +232,12 @@ def reserve(
 
 
 def write_texts(group: h5py.Group, columns: Mapping[str, Iterable[str]]) -> None:
-    """Write columns of text as numbers, and the distinct texts that these count, each once.
-
-    What HDF5 cannot hold of the texts is escaped.
-    """
+    """Write columns of text as numbers of texts, and each distinct text once, escaped."""
     write(group, TEXTS, np.array(count_texts(group, columns), dtype=object))
 
 
 def count_texts(group: h5py.Group, columns: Mapping[str, Iterable[str]]) -> list[str]:
-    """Write columns of text as numbers, and return the texts that these count, escaped."""
+    """Write columns of text as numbers of texts; return the distinct texts, escaped."""
     numbers: dict[str, int] = {}
     for name, column in columns.items():
         group[name] = np.array([numbers.setdefault(s, len(numbers)) for s in column], np.int32)
@@ -260,8 +257,8 @@ def check_name(name: str) -> None:
     ------
     OutputError
         For a name that is empty, holds ``/``, ``.``, a control character or half a surrogate pair,
-        begins or ends with a blank, or takes more than 255 bytes of UTF-8 (netCDF's NC_MAX_NAME
-        counts the end: the netCDF4 package fails at 256).
+        begins or ends with a blank, or takes more than 255 bytes of UTF-8 (NC_MAX_NAME of netCDF
+        counts the final NUL: the netCDF4 package fails at 256).
 
     Examples
     --------
@@ -283,12 +280,12 @@ def check_name(name: str) -> None:
 
 
 def folded(name: str) -> str:
-    """See a name as where neither case nor Unicode form is told apart."""
+    """Fold the case and the Unicode form of a name."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def clashing(names: Iterable[str]) -> list[tuple[str, ...]]:
-    """Find the names that become one where case or Unicode form is not told apart.
+    """Find the names that differ only in case or Unicode form.
 
     Examples
     --------

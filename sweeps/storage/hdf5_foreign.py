@@ -1,8 +1,8 @@
-"""HDF5 files that may come from anywhere: a child reads them first, which may spin or die.
+"""HDF5 files that may come from anywhere: a child process reads them first and may hang or die.
 
-HDF5 was not made for files that somebody damaged or made to harm: of 7,500 results files with some
-bytes changed it (2.0.0) never came to an end with 7, in C, where nothing can stop it; groups within
-each other 10^4 deep end the process. The child is a fork of this process, which takes milliseconds.
+HDF5 does not expect damaged or hostile files: with 7 of 7,500 results files with changed bytes it
+(2.0.0) hung in C, where nothing can stop it; 10^4 nested groups end the process. The child is a
+fork of this process, which takes milliseconds.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from sweeps.storage import hdf5, hdf5_open
 from sweeps.storage.hdf5_open import damaged
 
 _CPU_S, _MOST_CPU_S = 1, 30
-"""Processor time for a look at an object, and at a file; 0.1 s and 1 s more for each MB."""
+"""Seconds of processor time for an object, and for a file; 0.1 s and 1 s more for each MB."""
 
 _BYTES_A_SECOND = 10_000_000
 
@@ -35,9 +35,9 @@ _SPARE_BYTES = 2**28
 
 _OVER_TIME = (signal.SIGPROF, signal.SIGXCPU, signal.SIGKILL)
 
-_MOST_SAID = 4096  # a pipe takes that at once
+_MOST_SAID = 4096  # a pipe takes so much in one write
 
-_HAS_CHILDREN = sys.platform == "linux"  # elsewhere a fork without exec is not safe
+_HAS_CHILDREN = sys.platform == "linux"  # on other systems a fork without exec is not safe
 
 
 def open_read(path: Path) -> h5py.File:
@@ -47,14 +47,14 @@ def open_read(path: Path) -> h5py.File:
     ------
     HostileFileError
         For external links, external storage, virtual layouts, filters other than gzip, shuffle and
-        fletcher32, more than the file can hold, and what makes HDF5 spin or die.
+        fletcher32, sizes that the file cannot hold, and content at which HDF5 hangs or dies.
     StorageError
         For a path that cannot be read or is no HDF5 file.
     """
     try:
         found = path.stat()
     except (OSError, ValueError):
-        found = None  # opening it will say why
+        found = None  # opening it says why
     if found is None or not _HAS_CHILDREN:
         return hdf5_open.open_own(path)
     state = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
@@ -63,7 +63,7 @@ def open_read(path: Path) -> h5py.File:
 
 
 def read_attributes(path: Path) -> dict[str, Any]:
-    """Read the root attributes of a file that are numbers or text, as Python's own.
+    """Read the root attributes of a file that are numbers or text, as Python types.
 
     Raises
     ------
@@ -77,12 +77,12 @@ def read_attributes(path: Path) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=64)
 def _look_by_child(path: Path, state: tuple[int, ...]) -> None:
-    """Let a child read what there is of metadata and text in a file, and raise what it says."""
+    """Let a child read all metadata and text of a file, and raise what it reports."""
     with hdf5_open.told(path):
         reader, writer = os.pipe()
-    # A lock that another thread holds would be held for ever in the child.
+    # A lock that another thread holds would never be released in the child.
     with hdf5_open.told(path), phil, warnings.catch_warnings():
-        # Of Python and of libraries with threads (JAX): the child starts none and needs none.
+        # Python and libraries with threads (JAX) warn of forks; the child starts no thread.
         warnings.simplefilter("ignore")
         child = os.fork()
     if not child:
@@ -93,7 +93,9 @@ def _look_by_child(path: Path, state: tuple[int, ...]) -> None:
         answer = pipe.read(_MOST_SAID)
     kind, _, said = answer.decode("utf-8", "surrogateescape").partition("\n")
     ended = 0
-    with contextlib.suppress(ChildProcessError):  # somebody else waits for all children
+    with contextlib.suppress(
+        ChildProcessError
+    ):  # another part of the program waits for all children
         _, ended = os.waitpid(child, 0)
     if kind == "fine":
         return
@@ -105,19 +107,23 @@ def _look_by_child(path: Path, state: tuple[int, ...]) -> None:
 
 
 def _look(path: Path, n_bytes: int, writer: int) -> NoReturn:
-    """Look at a file, and say what is wrong with it; whatever happens, it ends this process."""
+    """Read a file, report what is wrong with it, and end this process in any case."""
     said = "damaged\n"
     try:
-        faulthandler.disable()  # a crash is what we are here for
+        faulthandler.disable()  # a crash is expected here
         signal.signal(signal.SIGPROF, signal.SIG_DFL)
-        held = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # of the group: our parent's matter
+        held = (
+            signal.SIGINT,
+            signal.SIGTERM,
+            signal.SIGHUP,
+        )  # of the process group: the parent handles them
         signal.pthread_sigmask(signal.SIG_BLOCK, held)
         more_s = n_bytes / _BYTES_A_SECOND
         beat = functools.partial(signal.setitimer, signal.ITIMER_PROF, _CPU_S + more_s)
         beat()
         _limit(resource.RLIMIT_CPU, round(_MOST_CPU_S + 10 * more_s))
         _limit(resource.RLIMIT_CORE, 0)
-        with contextlib.suppress(FileNotFoundError):  # without /proc nobody knows what it has
+        with contextlib.suppress(FileNotFoundError):  # without /proc the present size is unknown
             _limit(resource.RLIMIT_AS, _mapped_bytes() + _SPARE_BYTES + 8 * n_bytes)
         with hdf5_open.open_plain(path) as file, damaged(path):
             _exhaust(file, hdf5_open.inspect(file, str(path), beat=beat), beat)
@@ -133,7 +139,7 @@ def _look(path: Path, n_bytes: int, writer: int) -> NoReturn:
 
 
 def _limit(which: int, most: int) -> None:
-    with contextlib.suppress(OSError, ValueError):  # of a limit that is lower already
+    with contextlib.suppress(OSError, ValueError):  # the limit is lower already
         resource.setrlimit(which, (most, most))
 
 
@@ -142,10 +148,10 @@ def _mapped_bytes() -> int:
 
 
 def _exhaust(file: h5py.File, paths: Iterable[bytes], beat: Callable[[], object]) -> None:
-    """Read all that has no length in a header: attributes, dimensions, text, lists of chunks.
+    """Read everything whose length no header gives: attributes, dimensions, text, lists of chunks.
 
-    Where these are damaged, or made to harm, HDF5 may not come to an end, end the process, or take
-    all memory; so `beat` is called before each object.
+    If these are damaged or hostile, HDF5 may hang, end the process or take all memory; so `beat`,
+    which restarts the timer, is called before each object.
     """
     for path in paths:
         beat()

@@ -1,6 +1,6 @@
-"""HDF5 files to read, none before it is known to ask for nothing but itself, and for no more.
+"""Open HDF5 files safely: refuse links to elsewhere, unknown filters and impossible sizes.
 
-The links and headers tell. Nothing that is refused here was followed, read or unpacked.
+Only links and headers are looked at. Nothing that is refused is followed, read or unpacked.
 """
 
 from __future__ import annotations
@@ -31,39 +31,38 @@ WRITTEN = (
 MAX_LINKS = 20_000
 
 LEAST_BYTES_OF_OBJECT = 256
-"""A file may hold so many links, or one for so many of its bytes: what we write takes more."""
+"""A file may have MAX_LINKS links, or one for so many of its bytes; our objects take more."""
 
-MAX_DEPTH = 16  # HDF5 2.0 goes down by recursion: 10^4 groups within each other end the process
+MAX_DEPTH = 16  # HDF5 2.0 recurses: 10^4 nested groups end the process
 
-MAX_CHUNKS = 2**17  # HDF5 takes some microseconds for each, in C, where no signal ends it
+MAX_CHUNKS = 2**17  # HDF5 takes microseconds for each, in C, where no signal stops it
 
 MAX_RATIO = 100
 
 LEAST_BYTES = 2**28
-"""What a file may unpack to: so much, or so many times its own size."""
+"""A file may unpack to LEAST_BYTES, or to MAX_RATIO times its size."""
 
 _FILTERS = frozenset({h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32})
 
 _NUMBERS = frozenset({h5t.INTEGER, h5t.FLOAT})
 
-# netCDF's own, which refer to the datasets that are dimensions, and back.
+# Attributes of netCDF that link datasets and their dimensions.
 _REFERRING = frozenset({b"DIMENSION_LIST", b"REFERENCE_LIST"})
 
 
 class Source(io.RawIOBase):
-    """A file for HDF5 to read, as it was when it was opened, also when another takes its name.
+    """A file for HDF5 to read, as it was when it was opened, even if another one takes its name.
 
-    HDF5 opens no file by its path that this process has open with other settings, such as those of
-    locks; nor does it later, with other settings, what is open here. It cannot tell which file is
-    behind a Python object, so that neither is in the way of the other. Nothing is locked, since
-    files are replaced, never changed; Lustre may refuse locks.
+    By its path, HDF5 cannot open a file that this process has open with other settings, such as
+    those of locks. It does not know which file is behind a Python object, so both can be open.
+    Nothing is locked, because files are replaced, never changed; Lustre may refuse locks.
 
     Raises
     ------
     OSError
-        Where it cannot be opened.
+        If it cannot be opened.
     StorageError
-        For what is not a file.
+        If it is not a regular file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -82,26 +81,26 @@ class Source(io.RawIOBase):
         return str(self.path)
 
     def readable(self) -> bool:
-        """Say that it can be read."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """Say that it can be read at any place."""
+        """Return True."""
         return True
 
     def tell(self) -> int:
-        """Say where the next byte is read."""
+        """Return the position of the next byte."""
         return self._at
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a place in it."""
+        """Move to a position."""
         before = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.n_bytes}
         self._at = before[whence] + offset
         return self._at
 
     def readinto(self, buffer: Any) -> int:
-        """Read as many bytes as there are, and a buffer takes."""
-        # At a place, since a process that is forked off has the same descriptor.
+        """Fill a buffer with the next bytes."""
+        # At a position, because a forked process shares the offset of the descriptor.
         n_read = os.preadv(self._descriptor, [buffer], self._at)
         self._at += n_read
         return n_read
@@ -115,7 +114,7 @@ class Source(io.RawIOBase):
 
 
 def open_own(path: Path) -> h5py.File:
-    """Open a file for reading whose bytes are known to be what this project wrote.
+    """Open a file for reading whose digest shows that this project wrote it.
 
     Raises
     ------
@@ -125,7 +124,7 @@ def open_own(path: Path) -> h5py.File:
     file = open_plain(path)
     try:
         with damaged(path):
-            inspect(file, str(path), n_most=sys.maxsize)  # points may have as many shapes
+            inspect(file, str(path), n_most=sys.maxsize)  # points may have very many shapes
     except BaseException:
         file.close()
         raise
@@ -133,7 +132,7 @@ def open_own(path: Path) -> h5py.File:
 
 
 def open_plain(path: Path) -> h5py.File:
-    """Open a file for reading without looking at what it asks for.
+    """Open a file for reading without a check.
 
     Raises
     ------
@@ -161,10 +160,10 @@ def open_plain(path: Path) -> h5py.File:
 
 @contextlib.contextmanager
 def damaged(name: object) -> Iterator[None]:
-    """Say that a file is damaged where reading it raises, with the reason in the library's words.
+    """Turn errors of reading into a `StorageError` that says that the file is damaged, and why.
 
-    h5py raises nine types of exceptions where metadata are damaged, h5netcdf and xarray others.
-    What the machine lacks is no damage, and said as it is.
+    For damaged metadata h5py raises nine types of exceptions, h5netcdf and xarray others. A fault
+    of the machine, such as too little memory, is reported as such.
     """
     with told(name):
         try:
@@ -183,7 +182,7 @@ def damaged(name: object) -> Iterator[None]:
 
 @contextlib.contextmanager
 def told(name: object) -> Iterator[None]:
-    """Say in one line what the machine lacks for reading a file."""
+    """Turn faults of the machine into a `StorageError` of one line."""
     try:
         yield
     except MemoryError as error:
@@ -199,7 +198,7 @@ def told(name: object) -> Iterator[None]:
 
 
 def _is_machine(error: BaseException) -> bool:
-    """Whether the system has refused something, and the file is not at fault."""
+    """Whether the system refused something, so that the file is not at fault."""
     return isinstance(error, OSError) and error.errno not in (None, 0, errno.EINVAL)
 
 
@@ -209,14 +208,14 @@ def inspect(
     n_most: int | None = None,
     beat: Callable[[], object] = lambda: None,
 ) -> tuple[bytes, ...]:
-    """Refuse what a results file never has; return the paths of its objects.
+    """Refuse a file with what results files never have; return the paths of its objects.
 
     `beat` is called before each object.
 
     Raises
     ------
     HostileFileError
-        Naming the file by `name`, and what is wrong with it.
+        With the name of the file, and what is wrong with it.
     """
     try:
         return _inspect(file, n_most, beat)
@@ -266,7 +265,7 @@ def _links(file: h5py.File, n_most: int) -> Mapping[bytes, int]:
     again: list[bytes] = []
     n_seen = 0
 
-    # h5py makes a SystemError of what is raised in here; what is returned ends the visit.
+    # h5py turns exceptions in here into SystemError; a value that is returned ends the visit.
     def visit(path: bytes, info: h5l.LinkInfo) -> str | None:
         nonlocal n_seen
         n_seen += 1
@@ -293,7 +292,7 @@ def _links(file: h5py.File, n_most: int) -> Mapping[bytes, int]:
 
 
 def _target(file: h5py.File, path: bytes) -> int:
-    """Address of the dataset that a link leads to."""
+    """Return the address of the dataset that a link leads to."""
     try:
         info = h5o.get_info(file.id, path)
     except (KeyError, RuntimeError, ValueError):
@@ -318,7 +317,7 @@ def _check_dataset(path: bytes, dataset: h5d.DatasetID, plan: h5p.PropDCID, n_by
     _check_type(path, kind)
     n_values = dataset.get_space().get_simple_extent_npoints()
     n_declared: int = n_values * kind.get_size()
-    if plan.get_layout() == h5d.CHUNKED:  # one chunk at least is unpacked, whatever its size
+    if plan.get_layout() == h5d.CHUNKED:  # at least one whole chunk is unpacked
         return max(n_declared, math.prod(map(int, plan.get_chunk())) * int(kind.get_size()))
     if (start := dataset.get_offset()) is not None and start + n_declared > n_bytes:
         raise _refuse(path, f"declares {n_declared:,} bytes, which the file does not hold")
@@ -326,7 +325,7 @@ def _check_dataset(path: bytes, dataset: h5d.DatasetID, plan: h5p.PropDCID, n_by
 
 
 def _n_chunks(dataset: h5d.DatasetID, plan: h5p.PropDCID) -> int:
-    """Pieces that a dataset is to be read in, stored or not."""
+    """Count the chunks of a dataset, stored or not."""
     if plan.get_layout() != h5d.CHUNKED:
         return 1
     sizes = zip(dataset.shape, plan.get_chunk(), strict=True)
@@ -345,7 +344,7 @@ def _check_attributes(path: bytes, thing: h5o.ObjectID, n_bytes: int) -> None:
 
 
 def _check_type(path: bytes, kind: h5t.TypeID) -> None:
-    """Allow numbers, text, names of numbers, and some numbers together, as complex ones are."""
+    """Allow numbers, text, enums, and flat compounds of numbers such as complex ones."""
     own = kind.get_class()
     if own in _NUMBERS or own in (h5t.STRING, h5t.ENUM):
         return

@@ -1,7 +1,7 @@
-"""HDF5 files to write: on a disk that may be full and under a user who may press Ctrl-C; in memory.
+"""HDF5 files to write: on a disk, which may be full, and in memory.
 
-In memory HDF5 is told of large values but never sees them: they are put at the place that it keeps
-for them. So nothing copies them; BytesIO makes two copies of 48 MB.
+In memory, HDF5 only reserves space for large values; we put them there. So nothing copies them: of
+48 MB, BytesIO makes two copies.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ Put = Callable[[h5py.Group, str, np.ndarray[Any, Any]], None]
 
 @contextmanager
 def create(descriptor: int) -> Iterator[h5py.File]:
-    """Make an HDF5 file in an open file, in the place of all that was in it.
+    """Make an HDF5 file in an open file; what was in it is replaced.
 
     Raises
     ------
     OSError
-        With its ``errno``, at the end, if the disk did not take all.
+        At the end, with its ``errno``, if the disk did not take everything.
     KeyboardInterrupt
-        At the end, if it was pressed meanwhile; the file is whole then.
+        At the end, if Ctrl-C was pressed meanwhile; the file is whole then.
     """
     disk.truncate(descriptor, 0)
     with _opened(descriptor, "w", track_order=True) as file:
@@ -45,7 +45,7 @@ def create(descriptor: int) -> Iterator[h5py.File]:
 
 @contextmanager
 def extend(descriptor: int) -> Iterator[h5py.File]:
-    """Add to an HDF5 file; it is a ruin after an error.
+    """Add to an HDF5 file; after an error it is unusable.
 
     Raises
     ------
@@ -69,11 +69,11 @@ def _opened(descriptor: int, mode: str, **options: Any) -> Iterator[h5py.File]:
 
 
 class _PatientFile(io.FileIO):
-    """A file that keeps the first error of the disk until HDF5 is done with it.
+    """A file that keeps the first error of the disk until HDF5 has closed it.
 
-    HDF5 does not survive being told of a full disk: closing the file after that is a segmentation
-    fault (HDF5 2.0.0, with ENOSPC and EFBIG alike), or an error without a number. What was not
-    written reads as zeros: HDF5 looks up the strings that it is about to replace.
+    HDF5 does not survive an error of a full disk: closing the file afterwards is a segmentation
+    fault (HDF5 2.0.0, with ENOSPC and with EFBIG), or an error without a number. What was not
+    written reads as zeros, because HDF5 reads the strings that it is about to replace.
     """
 
     error: OSError | None = None
@@ -98,7 +98,7 @@ class _PatientFile(io.FileIO):
         return n_bytes
 
     def _ask(self, change: Callable[[int, Any], None], argument: Any) -> None:
-        """Change the file, unless the disk has refused before."""
+        """Change the file, unless an earlier change failed."""
         if self.error is None:
             try:
                 change(self.fileno(), argument)
@@ -108,7 +108,7 @@ class _PatientFile(io.FileIO):
 
 @contextmanager
 def _signals_later() -> Iterator[None]:
-    """Hold signals back: raised in the methods above, they would look to HDF5 like a bad disk."""
+    """Hold signals back: raised in the methods above, HDF5 would take them for disk errors."""
     if threading.current_thread() is not threading.main_thread():
         yield  # Python handles signals in the main thread only
         return
@@ -163,7 +163,7 @@ def _joined(
 
 
 class _Memory(io.RawIOBase):
-    """A file that takes no memory where nothing was written."""
+    """A sparse file in memory: it takes no memory where nothing was written."""
 
     def __init__(self) -> None:
         self._pages: dict[int, bytearray] = {}
@@ -171,7 +171,7 @@ class _Memory(io.RawIOBase):
         self.n_bytes = 0
 
     def content(self, start: int, stop: int) -> bytes:
-        """Bytes of a part of the file; zeros where nothing was written."""
+        """Return some bytes of the file; zeros where nothing was written."""
         found = bytearray(stop - start)
         for page, within, here in _pieces(start, stop):
             if page in self._pages:
@@ -206,7 +206,7 @@ class _Memory(io.RawIOBase):
 
 
 def _pieces(start: int, stop: int) -> Iterator[tuple[int, slice, slice]]:
-    """Pages of a part of the file, what of each is in it, and which of its bytes these are."""
+    """Cut a range of bytes at pages: each page, the bytes of the page, and those of the range."""
     at = start
     while at < stop:
         page, first = divmod(at, _PAGE_BYTES)

@@ -1,7 +1,7 @@
-"""A digest of all that a file holds, behind its end, where readers of HDF5 let it be.
+"""The seal: a digest of a file behind its end, where readers of HDF5 ignore it.
 
-A program that opens the file to change it takes the seal away, since HDF5 cuts off what is behind
-its own end: so a changed file is told from a damaged one.
+A program that opens the file to change it removes the seal, because HDF5 cuts off what is behind
+its own end. So a changed file can be told from a damaged one.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ RESULTS = b"sweeps-results-1"
 SEGMENT = b"sweeps-segment-1"
 
 VALUE = b"sweeps-cached-1"
-"""What ends a file, behind the digest: its kind, and the number of its format."""
+"""The last bytes of a file, behind the digest: its kind and the number of its format."""
 
 _MAGICS = (RESULTS, SEGMENT, VALUE)
 
 FORMAT = 1
-"""The latest format that is known. A later one must end in its number, too."""
+"""The latest known format. Later ones must end in their number, too."""
 
 _FORMATS = re.compile(
     rb"sweeps-(?:results|segment)-([1-9]|[2-9][0-9]+)\Z"
@@ -41,7 +41,7 @@ _LONGEST = 24
 DIGEST_BYTES = 32
 
 QUICK_BYTES = 64 * 2**20
-"""Files that are checked whenever they are read: that takes 40 ms at most."""
+"""Smaller files are checked at each reading, which takes 40 ms at most."""
 
 _CHUNK_BYTES = 2**20
 
@@ -62,18 +62,18 @@ _FLAGS = {
 
 
 class Seal(NamedTuple):
-    """What a file holds, and what stands behind it.
+    """The content of a file in short, and the bytes behind it.
 
     Attributes
     ----------
     n_bytes : int
         Of the file, with the seal.
     digest : bytes
-        SHA-256 of the content; empty where no seal stands behind it.
+        SHA-256 of the content; empty if there is no seal.
     behind : bytes
-        As many last bytes as a seal takes.
+        The last bytes, as many as a seal takes.
     content : bytes
-        What comes before, or the last of it: at most a chunk.
+        The end of the content: at most a chunk.
     """
 
     n_bytes: int
@@ -87,7 +87,7 @@ class Seal(NamedTuple):
 
 
 def sealed(content: Iterable[bytes | memoryview], magic: bytes) -> tuple[bytes, bytes]:
-    """Make the digest of a content, given in pieces, and the seal to write behind it."""
+    """Make the digest of a content, given in pieces, and the seal to append."""
     digest = hashlib.sha256()
     for piece in content:
         digest.update(piece)
@@ -95,15 +95,15 @@ def sealed(content: Iterable[bytes | memoryview], magic: bytes) -> tuple[bytes, 
 
 
 def look(path: Path, magic: bytes) -> Seal:
-    """Read the seal of a file, and the whole file where there is one.
+    """Read the seal of a file, and the whole file if it has one.
 
-    It is read, not mapped into memory: a disk that fails under a map ends the process. What has no
-    seal is not read: 20 GB take 20 s, and no digest tells anything of them.
+    It is read, not mapped into memory: a disk that fails under a map ends the process. A file
+    without a seal is not read: 20 GB take 20 s, and there is no digest to compare.
 
     Raises
     ------
     OSError
-        Where it cannot be read.
+        If it cannot be read.
     """
     with _opened(path) as descriptor:
         n_bytes = os.fstat(descriptor).st_size
@@ -116,14 +116,14 @@ def look(path: Path, magic: bytes) -> Seal:
 
 
 def is_damaged(path: Path, magic: bytes) -> bool:
-    """Whether an HDF5 file that is quick to check has something behind it that is no whole seal.
+    """Whether a small HDF5 file is followed by something that is not a right seal.
 
     Raises
     ------
     LaterFormatError
         For a file of a later format.
     OSError
-        Where it cannot be read.
+        If it cannot be read.
     """
     refuse_later(path)
     if path.stat().st_size > QUICK_BYTES:
@@ -134,12 +134,12 @@ def is_damaged(path: Path, magic: bytes) -> bool:
 
 
 def later_format(path: Path) -> int | None:
-    """Number of the format of a file, if it is later than any that is known.
+    """Return the number of the format of a file if it is later than the known ones.
 
     Raises
     ------
     OSError
-        Where it cannot be read.
+        If it cannot be read.
     """
     with _opened(path) as descriptor:
         said = _FORMATS.search(_last(descriptor, _LONGEST))
@@ -148,7 +148,7 @@ def later_format(path: Path) -> int | None:
 
 
 def refuse_later(path: Path) -> None:
-    """Refuse a file of a later format: it is no damaged one.
+    """Refuse a file of a later format, which is not damaged.
 
     Raises
     ------
@@ -159,15 +159,15 @@ def refuse_later(path: Path) -> None:
 
 
 def digest_of(path: Path) -> bytes:
-    """Make the digest of all that is in a file."""
+    """Make the digest of a whole file."""
     with _opened(path) as descriptor:
         return _digest(descriptor, os.fstat(descriptor).st_size)[0]
 
 
 def hdf5_end(path: Path) -> int | None:
-    """Where HDF5 says that its file ends: there a program that changes it cuts off the seal.
+    """Return where the HDF5 content ends: a program that changes the file cuts it there.
 
-    The superblock says so: https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html
+    The superblock gives it: https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html
     """
     head = _head(path)
     at = _ENDS.get(head[len(_SIGNATURE)]) if head else None
@@ -175,16 +175,16 @@ def hdf5_end(path: Path) -> int | None:
 
 
 def _head(path: Path) -> bytes:
-    """Read the first bytes of an HDF5 file; none of what is no HDF5."""
+    """Read the first bytes of a file; none if it is not HDF5."""
     with _opened(path) as descriptor:
         head = disk.read(descriptor, _HEAD_BYTES)
     return head if len(head) == _HEAD_BYTES and head.startswith(_SIGNATURE) else b""
 
 
 def is_being_written(path: Path) -> bool:
-    """Whether some program has an HDF5 file open to change it, or died over that.
+    """Whether a program has an HDF5 file open to change it, or died doing so.
 
-    HDF5 notes it in the file, and locks the file where it is not told to leave that.
+    HDF5 marks and locks such a file, unless locks are switched off.
     """
     head = _head(path)
     flags = _FLAGS.get(head[len(_SIGNATURE)]) if head else None
@@ -201,19 +201,19 @@ def is_being_written(path: Path) -> bool:
 
 
 def held(path: Path, magic: bytes) -> bytes | None:
-    """Read the digest that stands behind a file, without checking it.
+    """Read the digest behind a file without checking it.
 
     Raises
     ------
     OSError
-        Where it cannot be read.
+        If it cannot be read.
     """
     with _opened(path) as descriptor:
         return held_by(descriptor, magic)
 
 
 def held_by(descriptor: int, magic: bytes) -> bytes | None:
-    """Read the digest that stands behind an open file, as `held` does."""
+    """Read the digest behind an open file, as `held` does."""
     n_behind = DIGEST_BYTES + len(magic)
     behind = _last(descriptor, n_behind)
     is_sealed = len(behind) == n_behind and behind.endswith(magic)
@@ -221,9 +221,9 @@ def held_by(descriptor: int, magic: bytes) -> bytes | None:
 
 
 def seal(descriptor: int, magic: bytes) -> bytes:
-    """Write a seal behind what a file holds, and return the digest.
+    """Append a seal to a file; return the digest.
 
-    The disk takes a large file meanwhile: what is left to flush then is the seal alone.
+    A large file is flushed meanwhile, so that only the seal is left to flush.
     """
     n_bytes = os.fstat(descriptor).st_size
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
@@ -247,7 +247,7 @@ def _opened(path: Path) -> Iterator[int]:
 
 
 def _last(descriptor: int, n_bytes: int) -> bytes:
-    """Read the last bytes of an open file, or all that it has; none of a pipe, which has no end."""
+    """Read the last bytes of an open file, or all if it has fewer; none of a pipe."""
     found = os.fstat(descriptor)
     if not S_ISREG(found.st_mode):
         return b""
@@ -256,7 +256,7 @@ def _last(descriptor: int, n_bytes: int) -> bytes:
 
 
 def _digest(descriptor: int, n_bytes: int) -> tuple[bytes, bytes]:
-    """Digest the next bytes of a file, or those that there are; return the last chunk too."""
+    """Digest at most the next `n_bytes` of a file; return the last chunk, too."""
     digest, last = hashlib.sha256(), b""
     while n_bytes > 0 and (chunk := disk.read(descriptor, min(n_bytes, _CHUNK_BYTES))):
         digest.update(chunk)
