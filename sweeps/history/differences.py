@@ -70,7 +70,7 @@ def pair(name: str, now: Array | None, stored: Array | None) -> Pair:
 def _are_same(a: Array, b: Array) -> npt.NDArray[np.bool_]:
     """Compare the bits of values of one type, of which NaN has many."""
     if a.dtype.kind not in "fc":
-        if a.dtype.kind == "M":  # NaT differs from itself
+        if a.dtype.kind in "mM":  # NaT differs from itself
             a, b = a.view(np.int64), b.view(np.int64)
         same: npt.NDArray[np.bool_] = np.asarray(a == b, dtype=bool)
         return same

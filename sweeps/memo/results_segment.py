@@ -80,7 +80,7 @@ def _span(
 
 
 def _decoded(dataset: h5py.Dataset, selection: tuple[Any, ...], dtype: np.dtype[Any]) -> Array:
-    if dtype.kind in "OM":
+    if dtype.kind in "OmM":
         return hdf5.decode(dataset, selection)
     # Integers and bools are stored wider where points are missing.
     return np.asarray(dataset[selection]).astype(dtype, copy=False)

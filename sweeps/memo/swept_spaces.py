@@ -266,4 +266,5 @@ _DECODERS: dict[bytes, Any] = {
     b"n": lambda rest: None,
     b"d": lambda rest: datetime.date.fromisoformat(rest.decode()),
     b"t": lambda rest: datetime.datetime.fromisoformat(rest.decode().partition(" ")[0]),
+    b"p": lambda rest: int(rest) * datetime.timedelta.resolution,
 }

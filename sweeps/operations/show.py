@@ -201,8 +201,9 @@ def _scalar(array: xarray.DataArray | xarray.Variable) -> Any:
     value = array.values
     if value.dtype.kind in "iu" and _is_missing(array):
         return math.nan
-    if value.dtype.kind == "M":
-        return value.astype("datetime64[us]").item()  # of nanoseconds, item() makes an int
+    if value.dtype.kind in "mM":
+        unit = f"{value.dtype.kind}8[us]"  # of nanoseconds, item() makes an int
+        return value.astype(unit).item()
     content = value.item()
     if value.dtype.kind == "O":
         return None if content != content else str(content)

@@ -19,12 +19,13 @@ from sweeps.errors import OutputError
 from sweeps.outputs.snapshots import PLAIN_ARRAYS, fields, has_unit, is_table, is_xarray
 from sweeps.outputs.types import digest
 from sweeps.spaces import quantities
+from sweeps.spaces.values import LONGEST
 from sweeps.storage import calendars, hdf5
 from sweeps.storage.hdf5 import Array
 
 ALLOWED = (
-    "allowed are numbers, strings, booleans, complex numbers, dates, arrays of them, xarray "
-    "objects, and a dict, NamedTuple or dataclass of these"
+    "allowed are numbers, strings, booleans, complex numbers, dates, timedeltas, arrays of them, "
+    "xarray objects, and a dict, NamedTuple or dataclass of these"
 )
 
 _NO_VALUES = {"NoneType": "None", "NAType": "NA", "NaTType": "NaT"}
@@ -200,7 +201,8 @@ def _attrs(attrs: Mapping[Any, Any]) -> dict[str, Any]:
 def array_of(shown: str, value: Any) -> Array:
     """Make an array of a dtype that can be stored, 0-D for a scalar.
 
-    Strings become objects, dates datetime64 in microseconds, numbers keep their dtype.
+    Strings become objects, dates datetime64 and timedeltas timedelta64, both in microseconds;
+    numbers keep their dtype.
 
     Raises
     ------
@@ -229,7 +231,7 @@ def array_of(shown: str, value: Any) -> Array:
         raise OutputError(f"{shown} is not a regular array: {error}; {ALLOWED}") from error
     if array.dtype.kind in "OUT":
         array = _objects(shown, value)
-    elif array.dtype.kind == "M":
+    elif array.dtype.kind in "mM":
         array = _microseconds(shown, array)
     try:
         stored, _ = hdf5.storage(array.dtype)
@@ -265,7 +267,7 @@ def _plain(value: Any) -> Any:
 
 
 def _objects(shown: str, value: Any) -> Array:
-    """Strings or dates; not a mixture with numbers, of which numpy would make strings."""
+    """Strings or times; not a mixture with numbers, of which numpy would make strings."""
     given = np.asarray(value, dtype=object)
     items = [_plain(item) for item in given.flat]
     made = np.empty(len(items), dtype=object)
@@ -274,6 +276,10 @@ def _objects(shown: str, value: Any) -> Array:
         return made.reshape(given.shape)
     if all(isinstance(item, datetime.date) for item in items):
         return made.astype("M8[us]").reshape(given.shape)
+    if all(isinstance(item, datetime.timedelta) for item in items):
+        if max(map(abs, items)) > LONGEST:
+            raise OutputError(f"{shown} is a timedelta beyond {LONGEST}: return a number")
+        return made.astype("m8[us]").reshape(given.shape)
     kinds = {type(item).__name__: item for item in items if not isinstance(item, str)}
     kind, odd = next(iter(kinds.items()))
     if not given.ndim:
@@ -291,11 +297,17 @@ def _objects(shown: str, value: Any) -> Array:
 
 
 def _microseconds(shown: str, array: Array) -> Array:
-    made = array.astype("M8[us]")
+    kind, (unit, _) = array.dtype.kind, np.datetime_data(array.dtype)
+    if kind == "m" and (unit in {"Y", "M"} or (unit == "generic" and not np.isnat(array).all())):
+        raise OutputError(
+            f"{shown} is of {array.dtype}, which has no fixed length: return days, or less, "
+            ".astype('timedelta64[D]')"
+        )
+    made = array.astype(f"{kind}8[us]")
     if not np.array_equal(made.astype(array.dtype).view(np.int64), array.view(np.int64)):
         raise OutputError(
             f"{shown} has times finer than microseconds, or out of range: round them, "
-            ".astype('datetime64[us]')"
+            f".astype('{array.dtype.type.__name__}[us]')"
         )
     return made
 

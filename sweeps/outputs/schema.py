@@ -225,7 +225,7 @@ def _dimension(name: str, size: int, is_free: bool) -> Iterator[_Fact]:
 
 
 def _type(dtype: np.dtype[Any]) -> str:
-    return {"O": "str", "M": "a time"}.get(dtype.kind, str(dtype))
+    return {"O": "str", "M": "a time", "m": "a timedelta"}.get(dtype.kind, str(dtype))
 
 
 def _short(values: np.ndarray[Any, Any]) -> str:

@@ -25,8 +25,8 @@ class Variable:
     name : str
         Empty where the function gave none; see `sweeps.outputs.unnamed`.
     values : numpy.ndarray
-        Shape (n, *own shape): numbers, bool, datetime64, or str as objects. Where `counts` is
-        given, the points' 1-D values one after another.
+        Shape (n, *own shape): numbers, bool, datetime64, timedelta64, or str as objects. Where
+        `counts` is given, the points' 1-D values one after another.
     dims : tuple of str
         Names of the own dimensions, behind the point's.
     counts : numpy.ndarray or None
@@ -61,13 +61,13 @@ class Header:
 
 
 def class_of(dtype: np.dtype[Any]) -> str:
-    """Which values can stand in one variable: "number", "bool", "str" or "time"."""
-    return {"b": "bool", "O": "str", "M": "time"}.get(dtype.kind, "number")
+    """Which values can stand in one variable: "number", "bool", "str", "time" or "timedelta"."""
+    return {"b": "bool", "O": "str", "M": "time", "m": "timedelta"}.get(dtype.kind, "number")
 
 
 def digest(array: Array) -> str:
     """Content of a coordinate in short."""
-    content = repr(array.tolist()).encode() if array.dtype.kind in "OM" else array.tobytes()
+    content = repr(array.tolist()).encode() if array.dtype.kind in "OmM" else array.tobytes()
     head = f"{array.dtype}{array.shape}".encode()
     return hashlib.blake2b(head + content, digest_size=16).hexdigest()
 

@@ -169,7 +169,7 @@ def _is_exact(header: Header, agreed: Agreed) -> bool:
         return False
     if 0 in header.shape:
         return True
-    if own.kind in "OM":
+    if own.kind in "OmM":
         return own == wide
     is_rounded = own.kind in "iu" and wide.kind in "fc" and own.itemsize == 8  # beyond 2^53
     return not is_rounded and np.can_cast(own, wide, "safe")

@@ -214,11 +214,11 @@ def variable(group: h5py.Group, output: Output, sizes: tuple[int, ...]) -> h5py.
     if not _gather(dataset, output, sizes, dtype, fill):
         fill = _untaken(output, sizes, dtype, fills)
         _gather(dataset, output, sizes, dtype, fill)
-    if dtype.kind == "M":
-        fill = np.datetime64("NaT", "us")  # a point that is there may return NaT as well
+    if dtype.kind in "mM":
+        fill = dtype.type("NaT", "us")  # a point that is there may return NaT as well
     if fill is not None and dtype.kind not in "fc":
         stored_fill = dataset.attrs["_FillValue"] = hdf5.encode(np.asarray(fill))[0][()]
-        if dtype.kind in "iuM" and stored.itemsize == 8:  # the only one that CDO looks for there
+        if dtype.kind in "iumM" and stored.itemsize == 8:  # the only one that CDO looks for there
             dataset.attrs["missing_value"] = float(stored_fill)
     attributes(dataset, attrs)
     return dataset
@@ -244,8 +244,8 @@ def _fills(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], Iterator[Any]]:
     """
     if dtype.kind in "fc":
         return dtype, iter([dtype.type(np.nan) * dtype.type(1j if dtype.kind == "c" else 1)])
-    if dtype.kind == "M":
-        return dtype, iter([np.datetime64("NaT")])
+    if dtype.kind in "mM":
+        return dtype, iter([dtype.type("NaT")])
     if dtype.kind == "b":
         return np.dtype(np.int8), iter([np.int8(_INTEGER_FILL[1])])
     if dtype.kind in "iu" and dtype.itemsize < 8:
@@ -371,11 +371,12 @@ def refer_back(scales: Mapping[str, Scale]) -> None:
 
 def attributes(target: h5py.Group | h5py.Dataset, attrs: Mapping[str, Any]) -> None:
     """Set attributes, save those which say how values are stored: they are there already."""
+    is_difference = str(attrs.get("dtype", "")).startswith("timedelta64")
     for name, value in attrs.items():
         if name in target.attrs:
             continue
         if isinstance(value, str):
-            text = _SYMBOLS.get(value, value) if name == "units" else value
+            text = _SYMBOLS.get(value, value) if name == "units" and not is_difference else value
             target.attrs[name] = hdf5.fixed(text)
         elif isinstance(value, bool):
             target.attrs[name] = int(value)  # h5py's bool is an enum, which netCDF4 refuses

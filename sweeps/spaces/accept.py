@@ -14,14 +14,21 @@ import numpy.typing as npt
 
 from sweeps.errors import DeclarationError, OutputError, unknown
 from sweeps.spaces import quantities
-from sweeps.spaces.values import Labelled, Values, encode, is_frozen, label, short
+from sweeps.spaces.values import LONGEST, Labelled, Values, encode, is_frozen, label, short
 
 ALLOWED = (
-    "numbers, strings, booleans, None, enums, dates, tuples and frozen dataclasses; "
+    "numbers, strings, booleans, None, enums, dates, timedeltas, tuples and frozen dataclasses; "
     "for other objects give labels: {name}={{'label': object, ...}}"
 )
 
-_PLAIN = frozenset({bool, int, float, complex, type(None), bytes, datetime.date, datetime.datetime})
+_PLAIN = frozenset(
+    {
+        *(bool, int, float, complex, type(None), bytes),
+        *(datetime.date, datetime.datetime, datetime.timedelta),
+    }
+)
+
+_TIMES = (datetime.datetime, datetime.timedelta)
 
 _INT64 = (-(2**63), 2**63)
 
@@ -189,6 +196,8 @@ def _from_elements(name: str, elements: list[Any]) -> Values:
         types == {datetime.datetime} and len({e.utcoffset() is None for e in elements}) == 1
     ):
         return Values("time", _times(elements), tuple(elements))
+    if types == {datetime.timedelta} and max(map(abs, elements)) <= LONGEST:
+        return Values("timedelta", np.array(elements, dtype="timedelta64[us]"), tuple(elements))
     return Values("label", _object_array([label(e) for e in elements]), tuple(elements))
 
 
@@ -264,7 +273,7 @@ def _plain(name: str, value: Any) -> Any:
         )
     if isinstance(value, (np.ndarray, np.generic)) and value.ndim == 0:
         value = _from_numpy(name, value)
-    elif isinstance(value, datetime.datetime) and hasattr(value, "to_pydatetime"):
+    elif isinstance(value, _TIMES) and hasattr(value, "asm8"):  # of pandas
         value = _from_pandas(name, value)
     if isinstance(value, (Labelled, enum.Enum)):
         return value
@@ -328,27 +337,32 @@ def _differ(given: Any, plain: Any) -> bool:
 
 def _from_numpy(name: str, value: Any) -> Any:
     if value.dtype.kind == "M":
-        if np.isnat(value):
-            raise _not_a_number(name)
-        whole = value.astype("datetime64[us]")
-        if whole != value or not isinstance(whole.item(), datetime.datetime):
-            raise DeclarationError(
-                f"axis {name!r}: {value} is finer than a microsecond, or outside the years 1 to "
-                "9999"
-            )
-        return whole.item()
+        return _from_time(name, value, datetime.datetime, "outside the years 1 to 9999")
+    if value.dtype.kind == "m":
+        if np.datetime_data(value.dtype)[0] in {"Y", "M", "generic"}:
+            raise DeclarationError(f"axis {name!r}: {value!r} has no fixed length: give days")
+        return _from_time(name, value, datetime.timedelta, f"beyond {LONGEST}")
     if value.dtype.kind in "fc" and value.dtype.itemsize > (8 if value.dtype.kind == "f" else 16):
         raise DeclarationError(f"axis {name!r} has dtype {value.dtype}: use float64 or complex128")
-    return value if value.dtype.kind in "mV" else value.item()
+    return value if value.dtype.kind == "V" else value.item()
 
 
-def _from_pandas(name: str, value: Any) -> datetime.datetime:
+def _from_time(name: str, value: Any, kind: type, beyond: str) -> Any:
+    if np.isnat(value):
+        raise _not_a_number(name)
+    whole = value.astype(f"{value.dtype.kind}8[us]")
+    if whole.astype(value.dtype) != value or not isinstance(whole.item(), kind):
+        raise DeclarationError(f"axis {name!r}: {value} is finer than a microsecond, or {beyond}")
+    return whole.item()
+
+
+def _from_pandas(name: str, value: Any) -> Any:
     if str(value) == "NaT":
         raise _not_a_number(name)
-    if value.nanosecond:
+    is_time = hasattr(value, "to_pydatetime")
+    if value.nanosecond if is_time else value.nanoseconds:
         raise DeclarationError(f"axis {name!r}: {value} is finer than a microsecond")
-    plain: datetime.datetime = value.to_pydatetime()
-    return plain
+    return value.to_pydatetime() if is_time else value.to_pytimedelta()
 
 
 def _not_a_number(name: str, position: int | None = None) -> DeclarationError:

@@ -2,7 +2,7 @@
 
 A value must say by itself what it is, so that the point it belongs to can be found again in
 another process, on another machine, next year. Numbers, strings, booleans, None, enums, dates,
-tuples and frozen dataclasses can; any other object gets a label and is known by that.
+timedeltas, tuples and frozen dataclasses can; any other object gets a label and is known by that.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ import numpy.typing as npt
 
 from sweeps.errors import DeclarationError
 from sweeps.spaces import quantities
+
+LONGEST = datetime.timedelta(microseconds=2**63 - 1)
+"""The longest timedelta that numpy holds; of a longer one it silently makes another one."""
 
 NUMERIC = ("bool", "int", "float", "complex")
 """Kinds of values that are held as numpy's numbers."""
@@ -39,14 +42,16 @@ class Values:
 
     Attributes
     ----------
-    kind : {"bool", "int", "float", "complex", "str", "time", "quantity", "label"}
+    kind : {"bool", "int", "float", "complex", "str", "time", "timedelta", "quantity", "label"}
         "time" are dates, "quantity" are numbers with one unit, "label" is everything whose
         coordinate is its label.
     array : numpy.ndarray or range
-        What the coordinate shows: numbers, strings (object), datetime64 or labels (object).
+        What the coordinate shows: numbers, strings (object), datetime64, timedelta64 or labels
+        (object).
         A long ``range`` stays one.
     objects : tuple or None
-        What the function gets, for "time", "quantity" and "label"; `Labelled` for labelled objects.
+        What the function gets, for "time", "timedelta", "quantity" and "label"; `Labelled` for
+        labelled objects.
     """
 
     kind: str
@@ -108,6 +113,8 @@ def label(element: Any) -> str:
         return element.name or repr(element)  # an empty Flag has no name
     if isinstance(element, (datetime.date, datetime.datetime)):
         return element.isoformat()
+    if isinstance(element, datetime.timedelta):
+        return str(element)
     if quantities.is_quantity(element):
         return f"{quantities.plain(element)!r} {quantities.text_of(element)}"
     return element if isinstance(element, str) else repr(element)
@@ -202,6 +209,7 @@ _ENCODERS: dict[type, Any] = {
     type(None): lambda value: b"n",
     datetime.date: lambda value: b"d" + value.isoformat().encode(),
     datetime.datetime: _encode_time,
+    datetime.timedelta: lambda value: b"p%d" % (value // datetime.timedelta.resolution),
     tuple: _encode_tuple,
 }
 

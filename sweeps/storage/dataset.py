@@ -126,6 +126,7 @@ class _Forms(NamedTuple):
     fillable : integers of any size, some of which are missing.
     dates : numbers that count from a date, as a function returned them.
     odd_dates : those of calendars that numpy does not have.
+    differences : numbers of microseconds that are timedelta64.
     """
 
     names: tuple[str, ...]
@@ -133,6 +134,7 @@ class _Forms(NamedTuple):
     fillable: tuple[str, ...]
     dates: tuple[str, ...]
     odd_dates: tuple[str, ...]
+    differences: tuple[str, ...]
 
 
 def _open(state: _State, group: str | None, forms: _Forms, *, masked: bool) -> xarray.Dataset:
@@ -148,6 +150,7 @@ def _open(state: _State, group: str | None, forms: _Forms, *, masked: bool) -> x
             H5NetCDFStore(manager, group=group, mode="r"),
             mask_and_scale=dict.fromkeys(kept, False),
             decode_times=dict.fromkeys(forms.names, coder) | dict.fromkeys(undated, False),
+            decode_timedelta=dict.fromkeys(forms.differences, True),
         )
 
     kept = forms.integers if masked else forms.fillable
@@ -212,6 +215,7 @@ def _forms(group: h5py.Group) -> _Forms:
         if dataset.dtype.kind in "iu"
         and "_FillValue" in dataset.attrs
         and not calendars.is_date(dataset.attrs)
+        and not hdf5.is_difference(dataset)
     ]
     return _Forms(
         tuple(found),
@@ -219,6 +223,7 @@ def _forms(group: h5py.Group) -> _Forms:
         tuple(fillable),
         tuple(sorted(own)),
         tuple(sorted(n for n in own if not calendars.is_numpys(found[n].attrs))),
+        tuple(n for n, d in found.items() if hdf5.is_difference(d)),
     )
 
 

@@ -25,7 +25,7 @@ MAX_DIMENSIONS = 32  # numpy 2 has 64
 
 ALLOWED = (
     "bool, int8 to int64, uint8 to uint64, float32, float64, complex64, complex128, "
-    "str and datetime64 of whole microseconds"
+    "str, and datetime64 and timedelta64 of whole microseconds"
 )
 
 # 1.10 is the oldest HDF5 still met on clusters, and what netCDF-C itself writes.
@@ -36,6 +36,8 @@ _NUMERIC = frozenset(["i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8"
 _TIME_UNITS = {"D": "days", "us": "microseconds", "ns": "nanoseconds"}
 
 _MOST_FIXED_BYTES = 60_000
+
+_DIFFERENCE_ATTRIBUTE = re.compile(r"timedelta64\[(us|ns)\]")
 
 _TIME_ATTRIBUTE = re.compile(r"(days|microseconds|nanoseconds) since 1970-01-01 00:00:00")
 
@@ -66,8 +68,8 @@ def storage(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], dict[str, Any]]:
         ``int8`` for bool, ``int64`` for times, variable-length UTF-8 for strings and objects
         (which must turn out to be str), else the dtype itself in native byte order.
     attributes : dict
-        What a reader needs to restore the dtype: ``dtype="bool"`` is a convention of xarray,
-        ``units`` and ``calendar`` are those of CF.
+        What a reader needs to restore the dtype: ``dtype``, for bool and timedelta64, is a
+        convention of xarray, ``units`` and ``calendar`` are those of CF.
 
     Raises
     ------
@@ -89,17 +91,23 @@ def storage(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], dict[str, Any]]:
     if dtype.kind == "M":
         units = f"{_TIME_UNITS[_resolution(dtype)]} since 1970-01-01 00:00:00"
         return np.dtype(np.int64), {"units": units, "calendar": "proleptic_gregorian"}
+    if dtype.kind == "m":
+        unit = _resolution(dtype)
+        return np.dtype(np.int64), {"units": _TIME_UNITS[unit], "dtype": f"timedelta64[{unit}]"}
     if dtype.str[1:] in _NUMERIC:
         return dtype.newbyteorder("="), {}
     raise OutputError(f"cannot store values of dtype {dtype}; allowed are {ALLOWED}.")
 
 
 def _resolution(dtype: np.dtype[Any]) -> str:
-    """Return the coarsest of D, us and ns that holds a datetime64 exactly."""
-    unit = np.datetime_data(dtype)[0]
-    if unit in {"Y", "M", "W", "D"}:
+    """Return the coarsest of D, us and ns (without D for a timedelta64) that holds all exactly.
+
+    Years and months have no fixed length, so a timedelta64 of these is refused.
+    """
+    unit, days = np.datetime_data(dtype)[0], {"W", "D"}
+    if dtype.kind == "M" and unit in {"Y", "M", *days}:
         return "D"
-    if unit in {"h", "m", "s", "ms", "us"}:
+    if unit in {"h", "m", "s", "ms", "us"} or (dtype.kind == "m" and unit in days):
         return "us"
     if unit == "ns":
         return "ns"
@@ -123,10 +131,11 @@ def encode(values: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], dict[str
     array([2])
     """
     stored, attributes = storage(values.dtype)
-    if values.dtype.kind == "M":
+    if values.dtype.kind in "mM":
         if np.isnat(values).any():
             attributes["_FillValue"] = np.int64(np.iinfo(np.int64).min)  # how numpy stores NaT
-        return values.astype(f"M8[{_resolution(values.dtype)}]").astype(np.int64), attributes
+        unit = f"{values.dtype.kind}8[{_resolution(values.dtype)}]"
+        return values.astype(unit).astype(np.int64), attributes
     if stored == STRING:
         return _strings(values), attributes
     return values.astype(stored, copy=False), attributes
@@ -161,7 +170,8 @@ def text(string: str) -> str:
 def decode(dataset: h5py.Dataset, selection: Any = ()) -> np.ndarray[Any, Any]:
     """Read a dataset, or a selection of it, as the values that `encode` was given.
 
-    Strings come back as an object array of str, times as ``datetime64`` in D, us or ns.
+    Strings come back as an object array of str, times as ``datetime64`` in D, us or ns, and
+    differences of times as ``timedelta64`` in us or ns.
     """
     if h5py.check_string_dtype(dataset.dtype) is not None:
         strings: np.ndarray[Any, Any] = np.asarray(dataset.asstr()[selection], dtype=object)
@@ -169,8 +179,9 @@ def decode(dataset: h5py.Dataset, selection: Any = ()) -> np.ndarray[Any, Any]:
     stored: np.ndarray[Any, Any] = np.asarray(dataset[selection])
     if stored.dtype.kind != "i":
         return stored
-    if plain(dataset.attrs.get("dtype")) == "bool":
-        return stored.astype(bool)
+    said = str(plain(dataset.attrs.get("dtype", "")))
+    if said == "bool" or _is_difference(stored.dtype, said):
+        return stored.astype(said)
     match = _time(dataset)
     if match is None:
         return stored
@@ -182,6 +193,15 @@ def is_time(dataset: h5py.Dataset) -> bool:
     """Whether `encode` made the dataset from datetime64."""
     is_own = plain(dataset.attrs.get("calendar")) == "proleptic_gregorian"
     return dataset.dtype == np.int64 and is_own and _time(dataset) is not None
+
+
+def is_difference(dataset: h5py.Dataset) -> bool:
+    """Whether `encode` made what is stored of timedelta64."""
+    return _is_difference(dataset.dtype, str(plain(dataset.attrs.get("dtype", ""))))
+
+
+def _is_difference(dtype: np.dtype[Any], said: str) -> bool:
+    return dtype == np.int64 and _DIFFERENCE_ATTRIBUTE.fullmatch(said) is not None
 
 
 def _time(dataset: h5py.Dataset) -> re.Match[str] | None:

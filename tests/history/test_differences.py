@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from sweeps.history.differences import merged, of_variable, pair
 from sweeps.outputs.types import Variable
 
-DTYPES = st.sampled_from(["f8", "f4", "i8", "u8", "i1", "c16", "?", "M8[us]"])
+DTYPES = st.sampled_from(["f8", "f4", "i8", "u8", "i1", "c16", "?", "M8[us]", "m8[us]"])
 
 
 def at(n):
@@ -123,7 +123,7 @@ def test_comparing_in_pieces_is_comparing_at_once(values, cut):
 # ---- one output of one point
 
 DTYPES_OF_PAIRS = [
-    np.dtype(c) for c in ("?", "i1", "u8", "i8", "f4", "f8", "c8", "c16", "M8[us]", ">f8")
+    np.dtype(c) for c in ("?", "i1", "u8", "i8", "f4", "f8", "c8", "c16", "M8[us]", "m8[us]", ">f8")
 ]
 
 

@@ -63,6 +63,7 @@ VALUES = {
     "strings": ["", "é", "a\nb"],
     "dates": [datetime.date(2020, 2, 29), datetime.date(2021, 1, 1)],
     "times": [datetime.datetime(2020, 2, 29, 1, 2, 3, 4)],
+    "timedeltas": [datetime.timedelta(days=-1, microseconds=3), datetime.timedelta(99)],
     "of all kinds": [None, True, 1, "one", b"\x00", (1, (2.5, "x"))],
 }
 

@@ -82,6 +82,7 @@ LABELLED = form(header(dims=("t",), shape=(2,)), coordinates=[coordinate("t", [0
 MISFITS = [
     (form(header()), form(header(dtype="O")), "str"),
     (form(header()), form(header(dtype="M8[us]")), "time"),
+    (form(header(dtype="i8")), form(header(dtype="m8[us]")), "timedelta"),
     (FREE, form(header(dims=("t", "u"), shape=(2, 4))), "(2,"),
     (form(header()), FREE, "(2,)"),
     (FREE, form(header(dims=("u",), shape=(2,))), "('u',)"),

@@ -51,6 +51,7 @@ def scalars(x, y):
         "label": f"{x} ±{y}",
         "day": np.datetime64("2024-02-28") + x,
         "instant": np.datetime64("2024-02-28T12:00", "us") + y,
+        "wait": np.timedelta64(y - x, "h"),
         "phase": complex(x, -y),
         "single": np.float32(x) / 3,
         "large": 2**60 + x,

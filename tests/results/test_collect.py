@@ -20,6 +20,7 @@ from sweeps.outputs.snapshots import snapshot
 from sweeps.results import write
 from sweeps.results.collect import count_refused, gather, sheet
 from sweeps.spaces.keys import key_maker
+from sweeps.spaces.values import LONGEST
 from sweeps.storage.dataset import load
 from tests.sizes import examples
 
@@ -101,6 +102,7 @@ def landed(folder, returned, blocks=None, space=None, **options):
 DTYPES = [np.dtype(c) for c in ("?", *np.typecodes["AllInteger"], *"fdFD", ">f8", ">i2")]
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=5)
 TIMES = st.datetimes(datetime.datetime(1, 1, 1), datetime.datetime(9999, 1, 1))
+DIFFERENCES = st.timedeltas(-LONGEST, LONGEST)
 SCALARS = {
     "float": st.floats(),
     "int": st.integers(-(2**63), 2**63 - 1),
@@ -110,6 +112,8 @@ SCALARS = {
     "time": TIMES,
     "day": st.dates(),
     "np.datetime64": TIMES.map(lambda t: np.datetime64(t, "us")),
+    "timedelta": DIFFERENCES,
+    "np.timedelta64": DIFFERENCES.map(lambda t: np.timedelta64(t, "us")),
     **{d.str: npst.from_dtype(d) for d in DTYPES if d.isnative},
 }
 
@@ -120,13 +124,15 @@ def kinds_of_value(draw):
     if draw(st.booleans()):
         return SCALARS[draw(st.sampled_from(sorted(SCALARS)))]
     shape = draw(npst.array_shapes(max_dims=3, max_side=3, min_side=0))
-    kind = draw(st.sampled_from([*DTYPES, "str", "M8[us]", "list"]))
+    kind = draw(st.sampled_from([*DTYPES, "str", "M8[us]", "m8[us]", "list"]))
     if kind == "list":
         return st.lists(st.floats(), min_size=3, max_size=3)
     if kind == "str":
         return npst.arrays(object, shape, elements=TEXT)
     if kind == "M8[us]":
-        return npst.arrays(kind, shape, elements=TIMES.map(lambda t: np.datetime64(t, "us")))
+        return npst.arrays(kind, shape, elements=SCALARS["np.datetime64"])
+    if kind == "m8[us]":
+        return npst.arrays(kind, shape, elements=SCALARS["np.timedelta64"])
     return npst.arrays(kind, shape)
 
 
@@ -142,14 +148,16 @@ def test_what_is_returned_comes_back(data, tmp_path_factory):
     gathered, dataset = landed(tmp_path_factory.mktemp("memo"), returned)
     assert not gathered.failures
     for name, column in zip(names, zip(*rows, strict=True), strict=True):
-        expected = np.stack([np.asarray(v, "M8[us]" if is_date(v) else None) for v in column])
+        expected = np.stack([np.asarray(v, time_dtype(v)) for v in column])
         if expected.dtype.kind not in "OU":
             assert dataset[name].dtype == expected.dtype.newbyteorder("=")
         np.testing.assert_array_equal(dataset[name].values, expected)
 
 
-def is_date(value):
-    return isinstance(value, datetime.date)
+def time_dtype(value):
+    """The dtype of Python's times, which numpy would make objects of."""
+    kinds = {datetime.date: "M8[us]", datetime.timedelta: "m8[us]"}
+    return next((dtype for kind, dtype in kinds.items() if isinstance(value, kind)), None)
 
 
 @st.composite
@@ -207,13 +215,17 @@ def test_lengths_that_differ_are_padded_and_counted(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "full", [[], ["text"], [1], [True], [datetime.date(2020, 1, 1)], [1j], np.ones(1, np.float32)]
+    "full",
+    [
+        *([], ["text"], [1], [True], [1j], np.ones(1, np.float32)),
+        *([datetime.date(2020, 1, 1)], [datetime.timedelta(1)]),
+    ],
 )
 @pytest.mark.parametrize("blocks", [[[0, 1, 2]], [[0], [1], [2]], [[2, 0], [1]]])
 def test_an_empty_list_stands_beside_values_of_any_kind(full, blocks, tmp_path):
     gathered, dataset = landed(tmp_path, [[], full, []], blocks)
     assert not gathered.failures
-    kind = np.asarray(full, "M8[us]" if any(map(is_date, full)) else None).dtype
+    kind = np.asarray(full, next(map(time_dtype, full), None)).dtype
     (agreed,) = gathered.agreement.outputs.values()
     assert agreed.dtype == (object if kind.kind == "U" else kind)
     assert dataset.f.shape == (3, len(full))

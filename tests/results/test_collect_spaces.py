@@ -82,6 +82,7 @@ KINDS = {
         [np.datetime64("2020-02-29"), np.datetime64("0001-01-01")],
     ),
     "time": ([datetime.datetime(2020, 2, 29, 12)], [np.datetime64("2020-02-29T12")]),
+    "timedelta": ([datetime.timedelta(1), -datetime.timedelta.resolution], [10**6 * 86400, -1]),
     "object": ({"root": abs, "length": len}, ["root", "length"]),
     "enum": ([Scheme.UPWIND, Scheme.CENTRAL], ["UPWIND", "CENTRAL"]),
     "mixed": ([None, 1, "a", (1, 2)], ["None", "1", "a", "(1, 2)"]),

@@ -40,6 +40,7 @@ SAMPLES = {
     "microseconds": np.array(
         ["1969-07-20T20:17:40", "2000-01-01T00:00:00.000001", "2200-01-01", "1970-01-01"], "M8[us]"
     ),
+    "differences": np.array([0, -1, 86_400_000_000, 2**62], "m8[us]"),
 }
 MASK = np.array([False, True, False, True])
 
@@ -119,8 +120,8 @@ def assert_alike(found, expected):
 
 def masked(values, mask):
     """What a reader of missing values sees: NaN, whatever dtype that takes."""
-    if values.dtype.kind == "M":
-        return np.where(mask, np.datetime64("NaT"), values)
+    if values.dtype.kind in "mM":
+        return np.where(mask, values.dtype.type("NaT"), values)
     if values.dtype.kind == "O":
         return np.where(mask, np.nan, values)
     return np.where(mask, np.nan, values.astype(np.promote_types(values.dtype, "f4")))
@@ -135,13 +136,13 @@ def test_every_engine_reads_an_output_as_it_was(tmp_path, dtype, mask):
         sheet({"x": 4}, [], [output("y", values, {"x": 4}, mask, units="m", long_name="why")]),
     )
     found = read_alike(tmp_path / "a.h5")["y"]
-    if values.dtype.kind == "M":  # whose units are not the user's
+    if values.dtype.kind in "mM":  # whose units are not the user's
         assert found.attrs == {"long_name": "why"}
     else:
         assert found.attrs == {"units": "m", "long_name": "why"}
     expected = values if mask is None else masked(values, mask)
     assert_alike(found.values, expected)
-    if mask is None and values.dtype.kind not in "OM":
+    if mask is None and values.dtype.kind not in "OmM":
         assert found.dtype == values.dtype
     ncdump(tmp_path / "a.h5")
 
@@ -229,8 +230,10 @@ def test_a_mask_that_was_not_announced_is_an_error(tmp_path):
         )
 
 
-def test_datetimes_may_be_missing_without_notice(tmp_path):
-    values = np.array(["2000-01-01", "NaT"], "M8[us]")
+@pytest.mark.parametrize(
+    "values", [np.array(["2000-01-01", "NaT"], "M8[us]"), np.array([1, "NaT"], "m8[us]")]
+)
+def test_times_may_be_missing_without_notice(tmp_path, values):
     land(tmp_path / "a.h5", sheet({"x": 2}, [], [output("y", values, {"x": 2})]))
     np.testing.assert_array_equal(read_alike(tmp_path / "a.h5").y, values)
 

@@ -77,6 +77,7 @@ scalars = st.one_of(
     st.dates(),
     st.datetimes(),
     st.datetimes(timezones=st.just(datetime.UTC)),
+    st.timedeltas(),
     st.sampled_from([*Color, *Light, *Access, Access.READ | Access.WRITE, Access(0)]),
 )
 elements = st.recursive(
@@ -123,6 +124,7 @@ def test_codes_are_equal_for_equal_values_of_equal_types_only(a, b):
         (Mesh(3), (3, 2)),
         (datetime.date(2024, 1, 1), datetime.datetime(2024, 1, 1)),
         (datetime.datetime(2024, 1, 1), datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)),
+        (datetime.timedelta(microseconds=1), 1),
         (Labelled("a", len), "a"),
         (2**64, 0),
         (0.1, float(np.float32(0.1))),
@@ -164,6 +166,7 @@ KEPT = {
     b"t2024-01-31T12:00:00+00:00 UTC": datetime.datetime(2024, 1, 31, 12, tzinfo=datetime.UTC),
     b"t2024-10-27T02:30:00+02:00 Europe/Berlin": NIGHT,
     b"t2024-10-27T02:30:00+01:00 Europe/Berlin": NIGHT.replace(fold=1),
+    b"p-1500000": datetime.timedelta(seconds=-1.5),
     b"i3": 3,
     b"b1": True,
     b"f" + struct.pack("<d", 0.5): 0.5,
@@ -205,6 +208,7 @@ def test_what_cannot_say_what_it_is_has_no_code(odd):
         (b"y", "b'y'"),
         ((1, "a"), "(1, 'a')"),
         (datetime.date(2024, 1, 31), "2024-01-31"),
+        (datetime.timedelta(hours=36), "1 day, 12:00:00"),
         (True, "True"),
         (Mesh(3), "Mesh(cells=3, order=2)"),
     ],

@@ -74,6 +74,7 @@ def test_many_outputs_are_looked_at_in_proportion(tmp_path, monkeypatch):
         np.array([True, False]),
         np.array(["é", ""]),
         np.array(["2000-01-01T00:00:00.000001", "NaT"], "M8[us]"),
+        np.array([1, "NaT"], "m8[us]"),
     ],
     ids=lambda values: str(values.dtype),
 )

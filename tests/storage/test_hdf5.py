@@ -50,6 +50,16 @@ def test_times_come_back_in_a_resolution_that_holds_them(given_dtype, dtype):
     np.testing.assert_array_equal(found, values)
 
 
+@pytest.mark.parametrize(
+    ("given_dtype", "dtype"), [("m8[W]", "m8[us]"), ("m8[s]", "m8[us]"), ("m8[ns]", "m8[ns]")]
+)
+def test_differences_of_times_come_back(given_dtype, dtype):
+    values = np.array([[1, -2], ["NaT", 3]], given_dtype)
+    found = there_and_back(values)
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found, values)
+
+
 def test_other_byte_orders_become_native():
     found = there_and_back(np.arange(3, dtype=">i4"))
     assert found.dtype.isnative
@@ -69,7 +79,8 @@ def test_a_selection_is_decoded_like_the_whole():
         np.zeros(1, "f2"),
         np.zeros(1, "g"),
         np.zeros(1, "G"),
-        np.zeros(1, "m8[s]"),
+        np.zeros(1, "m8[M]"),
+        np.zeros(1, "m8"),
         np.zeros(1, "M8[ps]"),
         np.zeros(1, "S3"),
         np.zeros(1, "V3"),

@@ -139,7 +139,7 @@ def _shown(array: Array | None) -> str:
         return "none"
     if array.ndim:
         return f"{_dtype(array)} {array.shape}"
-    text = str(array) if array.dtype.kind == "M" else repr(array.item())
+    text = str(array) if array.dtype.kind in "mM" else repr(array.item())
     return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
 
 
@@ -235,7 +235,7 @@ def _value(array: Array | None) -> Any:
         return None
     if array.ndim:
         return {"dtype": _dtype(array), "shape": array.shape}
-    return str(array) if array.dtype.kind == "M" else array.item()
+    return str(array) if array.dtype.kind in "mM" else array.item()
 
 
 def _stored_failure(of: Failure) -> dict[str, Any]:
