@@ -4,25 +4,97 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from sweeps.outputs import failures
 from sweeps.spaces.product import Positions
-from sweeps.worker import scratch
+from sweeps.worker.scratch import Flight
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Suspect:
-    """Points that a worker was at when workers died; it is the fault of any of them.
+    """Points that a worker was at when workers died: one of them is presumed to have killed it.
 
-    If it is not, that of earlier ones of the block, as far as these are held back.
+    If none did, one of `earlier` did, which were computed before them in the same block.
     """
 
     positions: Positions
     earlier: Positions
-    at: scratch.Flight
+    at: Flight
     cause: str
+
+
+class Verdict(NamedTuple):
+    """What to do about suspects.
+
+    Attributes
+    ----------
+    guilty : list of Suspect
+        One point each, which killed its worker: it fails.
+    free : list of Positions
+        Not to blame: they go back to the others.
+    open : list of Positions
+        Any of these may be to blame: they are computed again, ever fewer together.
+    earlier : list of Positions
+        Computed before suspects in the same block. One of these is to blame if no suspect is.
+    """
+
+    guilty: list[Suspect]
+    free: list[Positions]
+    open: list[Positions]
+    earlier: list[Positions]
+
+
+def accused(
+    flight: Flight, is_open: npt.NDArray[np.bool_], *, is_searching: bool
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Return which points of a lost block may have killed the worker, and which before them.
+
+    Parameters
+    ----------
+    is_open : numpy.ndarray
+        Which points of the block have neither values nor failed.
+    is_searching : bool
+        Whether the points before are held back too: a round before has found nobody guilty.
+    """
+    at = np.arange(flight.point, min(flight.point + flight.n_points, len(is_open)))
+    at = at[is_open[at]]
+    return at, np.flatnonzero(is_open[: flight.point]) if is_searching else at[:0]
+
+
+def verdict(suspects: Sequence[Suspect], *, is_limited: bool, is_stopped: bool) -> Verdict:
+    """Decide who is guilty, who is not, and who is to be tried again.
+
+    When one worker dies, the engine ends all. If no record says which was first, or if several
+    points were under way in the first one, suspects are tried again, ever fewer together, until a
+    point that kills its worker stands alone. If none does, an earlier point of the block has left
+    something deadly behind, or somebody else has killed the worker.
+
+    Parameters
+    ----------
+    is_limited : bool
+        Whether the memory of workers is limited.
+    is_stopped : bool
+        Whether nothing more is to be computed.
+    """
+    has_own = any(suspect.at.is_own for suspect in suspects)
+    found = Verdict([], [], [], [s.earlier for s in suspects if len(s.earlier)])
+    for suspect in suspects:
+        if len(suspect.positions) == 1 and suspect.at.is_certain(is_limited):
+            found.guilty.append(suspect)
+        elif is_stopped or (has_own and not suspect.at.is_own):
+            found.free.append(suspect.positions)
+        elif len(suspect.positions):
+            found.open.append(suspect.positions)
+    return found
+
+
+def is_proven(suspects: Sequence[Suspect], tried: Sequence[Positions]) -> bool:
+    """Whether a point has killed its worker all alone, as the first that the worker computed."""
+    return len(suspects) == 1 == sum(map(len, tried)) and suspects[0].at.is_fresh
 
 
 def why(suspect: Suspect, timeout_s: float | None) -> failures.Why:

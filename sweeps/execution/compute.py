@@ -7,6 +7,7 @@ import dataclasses
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,8 @@ from sweeps.code import provenance
 from sweeps.declaration import signature
 from sweeps.declaration.experiment import Experiment
 from sweeps.errors import StorageError, SweepsError, UnfinishedError
-from sweeps.execution import dispatch as execution_dispatch
 from sweeps.execution import leaks, run_file
+from sweeps.execution.dispatch import Dispatch, Tally, n_workers
 from sweeps.execution.options import Options, Progress, Report, Slow, Watch
 from sweeps.execution.plan import plan
 from sweeps.memo import claims, record, swept_spaces
@@ -67,12 +68,12 @@ def compute(
         todo = plan(sweep, index, recompute=options.recompute, retry=options.retry, keep=True)
         positions = _first(todo.todo, options.limit)
         n_todo = sum(map(len, positions))
-        tally = execution_dispatch.Tally()
+        tally = Tally()
         if n_todo:
             record.keep(sweep.memo, sweep.experiment, sweep.fingerprint)
             made = sweep.experiment
             swept_spaces.keep(sweep.memo, sweep.layout, made.space, made.constants)
-            progress = Progress(n_todo, 0, 0, todo.n_reused, 0.0)
+            progress = Progress(n_todo=n_todo, n_reused=todo.n_reused)
             dispatch = _dispatch(sweep, index, positions, options, others)
             tally = _compute(dispatch, sweep, index, progress, watch, interruption, started)
             if not keeps_workers:
@@ -137,13 +138,13 @@ def compute_points(
     interruption: Interruption,
     *,
     is_mustered: bool = False,
-) -> execution_dispatch.Tally:
+) -> Tally:
     """Compute some points whether or not they are known, and land nothing.
 
     With `is_mustered`, all worker processes are started and ready before the first point.
     """
     record.keep(sweep.memo, sweep.experiment, sweep.fingerprint)
-    progress = Progress(len(positions), 0, 0, 0, 0.0)
+    progress = Progress(n_todo=len(positions))
     index = memo.scan(sweep.memo)
     start = time.perf_counter()
     dispatch = _dispatch(sweep, index, [positions], options, None)
@@ -159,23 +160,22 @@ def _dispatch(
     positions: list[Places],
     options: Options,
     others: claims.Claims | None,
-) -> execution_dispatch.Dispatch:
+) -> Dispatch:
     engine = engines.get(options.engine)
     engine.check()
     n_points = sum(map(len, positions))
-    n_workers = execution_dispatch.n_workers(options.n_workers, n_points, engine)
-    return execution_dispatch.Dispatch(
+    return Dispatch(
         sweep,
         index,
         positions,
         engine,
-        n_workers,
+        n_workers(options.n_workers, n_points, engine),
         others=others,
         memory_bytes=options.memory_bytes,
     )
 
 
-def _unfinished(reason: str, tally: execution_dispatch.Tally) -> SweepsError:
+def _unfinished(reason: str, tally: Tally) -> SweepsError:
     if not tally.n_computed + tally.n_failed + tally.n_uncommitted:
         return StorageError(reason)
     return UnfinishedError(f"{reason} (finished in this run and kept: {tally.n_computed} points)")
@@ -196,85 +196,128 @@ def _first(pieces: Iterable[Places], limit: int | None) -> list[Places]:
 
 
 def _compute(
-    dispatch: execution_dispatch.Dispatch,
+    dispatch: Dispatch,
     sweep: Sweep,
     index: memo.Index,
     progress: Progress,
     watch: Watch | None,
     interruption: Interruption,
     started: str | None,
-) -> execution_dispatch.Tally:
-    """Compute points until all are done or the user says stop, and say what came of them.
+) -> Tally:
+    """Compute points until all are done or the user says stop, and return what came of them.
 
-    A long run that `started` then lands what it has, now and again.
+    If `started` is given, refresh the results file from time to time, at most 2 % of the run.
     """
-    start = last = time.perf_counter()
-    tally = dispatch.tally
-    # What is there is not replaced by less so soon.
-    pause = _PAUSE_S if sweep.landed.exists() else _FIRST_LANDING_S
+    start = time.perf_counter()
+    teller = _Teller(dispatch, sweep.memo, progress, watch, interruption)
+    land = _Landing(sweep, index, started) if started is not None else None
 
-    under_way: tuple[Slow, ...] = ()
-    showing, is_over = threading.RLock(), threading.Event()  # a signal may come amid `show`
+    def after_each() -> None:
+        teller.show()
+        if land is not None:
+            land.if_due()
 
-    def now() -> Progress:
+    def stop() -> None:
+        dispatch.stop()
+        teller.show()
+
+    try:
+        teller.show()
+        interruption.tell(stop)
+        if started is not None:
+            teller.begin()
+        dispatch.compute(after_each)
+        dispatch.tally.seconds = time.perf_counter() - start
+        dispatch.end()
+    finally:
+        teller.end()
+        interruption.tell(lambda: None)  # there is nobody left to be stopped
+        dispatch.close()
+    return dispatch.tally
+
+
+class _Landing:
+    """Refreshes the results file while a run goes on."""
+
+    def __init__(self, sweep: Sweep, index: memo.Index, started: str) -> None:
+        self._sweep, self._index, self._started = sweep, index, started
+        self._last = time.perf_counter()
+        # A file that is there is not replaced by one with less so soon.
+        self._pause_s = _PAUSE_S if sweep.landed.exists() else _FIRST_LANDING_S
+
+    def if_due(self) -> None:
+        """Refresh it if the last time is long enough ago."""
+        begun = time.perf_counter()
+        if begun - self._last <= self._pause_s:
+            return
+        with contextlib.suppress(SweepsError):  # the last landing will say it
+            refreshed = update.refresh(self._sweep, self._index, self._started)
+            self._index = refreshed.gathered.index
+        self._last = time.perf_counter()
+        self._pause_s = max(_PAUSE_S, LANDING_SHARE * (self._last - begun))
+
+
+class _Teller:
+    """Tells how far a run is: whoever watches it, and other processes once it takes a while."""
+
+    def __init__(
+        self,
+        dispatch: Dispatch,
+        memo: Path,
+        progress: Progress,
+        watch: Watch | None,
+        interruption: Interruption,
+    ) -> None:
+        self._dispatch, self._memo, self._progress = dispatch, memo, progress
+        self._watch, self._interruption = watch, interruption
+        self._start = time.perf_counter()
+        self._under_way: tuple[Slow, ...] = ()
+        self._notice: run_file.Notice | None = None
+        self._showing = threading.RLock()  # a signal may come amid `show`
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._tell, daemon=True, name="sweeps-progress")
+
+    def show(self) -> None:
+        """Show how far the run is."""
+        if self._watch is not None:
+            with self._showing:
+                self._watch(self._now())
+
+    def begin(self) -> None:
+        """Begin to look, every second, which points take a while."""
+        self._thread.start()
+
+    def end(self) -> None:
+        """Tell nothing more."""
+        self._is_over.set()
+        if self._thread.ident is not None:
+            self._thread.join(_TICK_S)
+        if self._notice is not None:
+            self._notice.close()
+
+    def _now(self) -> Progress:
+        tally = self._dispatch.tally
         return dataclasses.replace(
-            progress,
-            n_todo=progress.n_todo - tally.n_elsewhere,
-            n_reused=progress.n_reused + tally.n_elsewhere,
+            self._progress,
+            n_todo=self._progress.n_todo - tally.n_elsewhere,
+            n_reused=self._progress.n_reused + tally.n_elsewhere,
             n_computed=tally.n_computed,
             n_failed=tally.n_failed,
             n_awaited=tally.n_awaited,
             notes=tuple(tally.notes),
-            seconds=time.perf_counter() - start,
-            is_stopping=interruption.is_asked,
-            left_s=dispatch.left_s(),
-            under_way=under_way,
+            seconds=time.perf_counter() - self._start,
+            is_stopping=self._interruption.is_asked,
+            left_s=self._dispatch.left_s(),
+            under_way=self._under_way,
         )
 
-    def show() -> None:
-        if watch is not None:
-            with showing:
-                watch(now())
-
-    def tell() -> None:
-        """Show points that take a while, and tell other processes; quick runs are over before."""
-        nonlocal under_way
-        while not is_over.wait(_TICK_S):
+    def _tell(self) -> None:
+        while not self._is_over.wait(_TICK_S):
             with contextlib.suppress(Exception):  # the run matters more
-                under_way = dispatch.under_way()
-                notice.say(now())
-                show()
-
-    def stop() -> None:
-        dispatch.stop()
-        show()
-
-    notice = run_file.Notice(sweep.memo)
-    teller = threading.Thread(target=tell, daemon=True, name="sweeps-progress")
-    try:
-        show()
-        interruption.tell(stop)
-        if started is not None:
-            teller.start()
-        with contextlib.closing(dispatch.receipts()) as receipts:
-            for _ in receipts:
-                show()
-                if started is not None and time.perf_counter() - last > pause:
-                    begun = time.perf_counter()
-                    with contextlib.suppress(SweepsError):  # the last landing will say it
-                        index = update.refresh(sweep, index, started).gathered.index
-                    last = time.perf_counter()
-                    pause = max(_PAUSE_S, LANDING_SHARE * (last - begun))
-        tally.seconds = time.perf_counter() - start
-        dispatch.end()
-    finally:
-        is_over.set()
-        if teller.ident is not None:
-            teller.join(_TICK_S)
-        notice.close()
-        interruption.tell(lambda: None)  # there is nobody left to be stopped
-        dispatch.close()
-    return tally
+                self._under_way = self._dispatch.under_way()
+                self._notice = self._notice or run_file.Notice(self._memo)
+                self._notice.say(self._now())
+                self.show()
 
 
 def _warnings(sweep: Sweep, index: memo.Index, options: Options, n_todo: int) -> Iterator[str]:

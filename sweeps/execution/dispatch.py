@@ -1,21 +1,25 @@
-"""Missing points to workers and their receipts back, whatever befalls the workers."""
+"""Give missing points to an engine and take receipts back, also when workers die.
+
+What to do about dead workers is decided in `blame`.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from sweeps import text
 from sweeps.engines import Block, Engine, Lost, Receipt, Refusal
 from sweeps.errors import StorageError
 from sweeps.execution import blame, brief, plan, printed, send
-from sweeps.execution import scheduler as execution_scheduler
 from sweeps.execution.blame import Suspect
 from sweeps.execution.options import Slow
+from sweeps.execution.scheduler import Scheduler, claim_all
 from sweeps.memo import claims
 from sweeps.memo import index as memo
 from sweeps.outputs import failures, misfits
@@ -36,6 +40,8 @@ _MOST_SAID = 100
 
 _MAX_WAITING = 8  # blocks of a worker; an engine takes two ahead
 
+_Mask = npt.NDArray[np.bool_]
+
 
 @dataclasses.dataclass
 class Tally:
@@ -53,9 +59,6 @@ class Tally:
     warnings: list[str] = dataclasses.field(default_factory=list)
     traces: set[str] = dataclasses.field(default_factory=set)  # what points changed that lasts
     notes: list[str] = dataclasses.field(default_factory=list)  # to be told at once
-
-
-Outcomes = Generator[None, None, list[Suspect]]
 
 
 class Dispatch:
@@ -84,14 +87,14 @@ class Dispatch:
         self._recompute = others is None
         self._engine = engine
         self._n_workers = n_workers
-        self._scheduler = execution_scheduler.Scheduler(
+        self._scheduler = Scheduler(
             todo,
             self._cut,
             n_workers,
             concurrency=sweep.experiment.concurrency,
             is_vectorized=sweep.experiment.vectorized,
             is_in_order=engine.is_sequential,  # for who looks at what points print
-            claim=execution_scheduler.claim_all if others is None else others.take,
+            claim=claim_all if others is None else others.take,
         )
         self._scratch = scratch.Scratch()
         self._folder = self._scratch.path
@@ -162,21 +165,29 @@ class Dispatch:
         self.tally.warnings += self._printed.close()
         self._scratch.remove()
 
-    def receipts(self) -> Generator[None]:
-        """Compute everything, coming back after every outcome; closing it ends the workers."""
+    def compute(self, after_each: Callable[[], None]) -> None:
+        """Compute everything.
+
+        Parameters
+        ----------
+        after_each : callable
+            Called after every outcome. If it raises, workers end.
+        """
+        self._after_each = after_each
         with self._printed.capturing(is_in_process=not self._engine.isolates):
-            yield from self._rounds()
+            while (self._scheduler.n_left or self._scheduler.n_held) and not self._is_stopped:
+                if self._scheduler.n_left:
+                    self._compute_free()
+                elif self._others is not None:
+                    self._await(self._others)
 
-    def _rounds(self) -> Generator[None]:
-        while (self._scheduler.n_left or self._scheduler.n_held) and not self._is_stopped:
-            if self._scheduler.n_left:
-                suspects = yield from self._round(self._scheduler, self._n_workers)
-                is_explained = yield from self._judge(suspects)
-                self._n_unexplained = 0 if is_explained or not suspects else self._n_unexplained + 1
-            elif self._others is not None:
-                yield from self._await(self._others)
+    def _compute_free(self) -> None:
+        """Compute the points that no other run has claimed, and find out who killed workers."""
+        suspects = self._round(self._scheduler, self._n_workers)
+        is_explained = not suspects or self._judge(suspects)
+        self._n_unexplained = 0 if is_explained else self._n_unexplained + 1
 
-    def _round(self, scheduler: execution_scheduler.Scheduler, n_workers: int) -> Outcomes:
+    def _round(self, scheduler: Scheduler, n_workers: int) -> list[Suspect]:
         """Compute what a scheduler gives out; return the suspects if workers died."""
         suspects = []
         self._printed.begin_round()
@@ -190,10 +201,10 @@ class Dispatch:
                     self._give_up(outcome.reason)
                 else:
                     self._take(scheduler, outcome)
-                yield
+                self._after_each()
         return suspects
 
-    def _blocks(self, scheduler: execution_scheduler.Scheduler, n_workers: int) -> Iterator[Block]:
+    def _blocks(self, scheduler: Scheduler, n_workers: int) -> Iterator[Block]:
         """Give out blocks, but end the round where many outcomes wait: whoever watches is slow."""
         before = self._n_outcomes
         for n, block in enumerate(scheduler.blocks(), start=1):
@@ -202,7 +213,7 @@ class Dispatch:
             if n - (self._n_outcomes - before) >= _MAX_WAITING * n_workers:
                 return
 
-    def _take(self, scheduler: execution_scheduler.Scheduler, receipt: Receipt) -> None:
+    def _take(self, scheduler: Scheduler, receipt: Receipt) -> None:
         if receipt.error:
             self.tally.n_uncommitted += receipt.n_done + receipt.n_failed
             self._give_up(receipt.error)
@@ -221,31 +232,36 @@ class Dispatch:
         self.tally.error = self.tally.error or error
         self.stop()
 
-    def _recover(self, scheduler: execution_scheduler.Scheduler, lost: Lost) -> list[Suspect]:
-        """Find out what the memo has of the lost blocks, and what the workers were at."""
-        flights = {f.block: f for f in scratch.read(self._folder)}
-        self._printed.bury(list(flights.values()))
+    def _look_up(self, positions: Positions) -> tuple[_Mask, _Mask]:
+        """Say which points have values since the run began, and which have failed."""
+        own = self._sweep.keys(positions)
+        # What is computed again has values anyway: nobody can tell whether they are new.
+        is_done = (self._index.find(own) >= 0) & (not self._recompute)
+        return is_done, (self._tries(own) > self._tries_before(own)) & ~is_done
+
+    def _scan(self) -> None:
         self._index = memo.scan(self._sweep.memo, self._index)
         self._tries = _tries(self._index)
+
+    # ---- workers that died
+
+    def _recover(self, scheduler: Scheduler, lost: Lost) -> list[Suspect]:
+        """Find out what the memo has of the lost blocks, and what the workers were at."""
+        flights = {flight.block: flight for flight in scratch.read(self._folder)}
+        self._printed.bury(list(flights.values()))
+        self._scan()
         suspects = []
         is_searching = scheduler is not self._scheduler or self._n_unexplained > 0
         for number, positions in scheduler.recall().items():
-            own = self._sweep.keys(positions)
-            # What is computed again has values anyway: nobody can tell whether they are new.
-            is_done = (self._index.find(own) >= 0) & (not self._recompute)
-            has_failed = (self._tries(own) > self._tries_before(own)) & ~is_done
-            is_open = ~is_done & ~has_failed
+            is_done, has_failed = self._look_up(positions)
             self.tally.n_computed += int(is_done.sum())
             self.tally.n_failed += int(has_failed.sum())
-            at = flights.get(number)
-            if at is not None:
-                under_way = np.arange(at.point, min(at.point + at.n_points, len(positions)))
-                under_way = under_way[is_open[under_way]]
-                earlier = np.flatnonzero(is_open[: at.point]) if is_searching else under_way[:0]
-                is_open[under_way] = is_open[earlier] = False
-                if len(under_way) or len(earlier):
-                    guessed = positions[under_way], positions[earlier]
-                    suspects.append(Suspect(*guessed, at, lost.cause))
+            is_open = ~is_done & ~has_failed
+            if (flight := flights.get(number)) is not None:
+                at, earlier = blame.accused(flight, is_open, is_searching=is_searching)
+                is_open[at] = is_open[earlier] = False
+                if len(at) or len(earlier):
+                    suspects.append(Suspect(positions[at], positions[earlier], flight, lost.cause))
             scheduler.give_back(positions[is_open])
         self._n_barren = 0 if flights else self._n_barren + 1
         if self._n_barren >= _MAX_BARREN_LOSSES:
@@ -254,69 +270,33 @@ class Dispatch:
             )
         return suspects
 
-    def _await(self, others: claims.Claims) -> Generator[None]:
-        """Wait until points that other runs had claimed are finished, or free for us."""
-        others.withdraw()
-        held, pause_s = self._scheduler.held(), _FIRST_PAUSE_S
-        while len(held) and not self._is_stopped:
-            is_held = others.held(held)
-            self._index = memo.scan(self._sweep.memo, self._index)
-            own = self._sweep.keys(held)
-            is_done = self._index.find(own) >= 0
-            has_failed = (_tries(self._index)(own) > self._tries_before(own)) & ~is_done
-            is_over = is_done | has_failed
-            self.tally.n_elsewhere += int(is_done.sum())
-            self.tally.n_failed += int(has_failed.sum())
-            is_free = ~is_held & ~is_over
-            held, free = held[~is_free & ~is_over], held[is_free]
-            self.tally.n_awaited = 0 if len(free) else len(held)
-            yield
-            if len(free):
-                self._scheduler.give_back(free)
-                self._scheduler.hold(held)
-                return
-            time.sleep(pause_s if len(held) else 0)
-            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-
-    def _judge(self, suspects: Sequence[Suspect]) -> Generator[None, None, bool]:
-        """Find the guilty among suspects, and say whether there are; compute the others.
-
-        When one worker dies, the engine ends all. Where no record says who was first, or what was
-        under way in the first one were several points, suspects are tried again, ever fewer
-        together, until a point that kills its worker stands alone. If none does, an earlier point
-        of the block has left something deadly behind, or somebody else has killed the worker.
-        """
-        own = [s for s in suspects if s.at.is_own]
-        left, is_found = [], False
-        for suspect in suspects:
-            if len(suspect.positions) == 1 and suspect.at.is_certain(self._is_limited):
-                self._condemn(suspect)
-                is_found = True
-            elif self._is_stopped or (own and suspect not in own):
-                self._scheduler.give_back(suspect.positions)
-            elif len(suspect.positions):
-                left.append(suspect.positions)
-        is_found |= yield from self._try(left)
-        earlier = [s.earlier for s in suspects if len(s.earlier)]
-        if earlier and not (is_found or self._is_stopped):
-            return (yield from self._try(earlier))
-        for positions in earlier:
+    def _judge(self, suspects: Sequence[Suspect]) -> bool:
+        """Find the guilty among suspects, and return whether there are any; compute the others."""
+        verdict = blame.verdict(suspects, is_limited=self._is_limited, is_stopped=self._is_stopped)
+        for suspect in verdict.guilty:
+            self._condemn(suspect)
+        for positions in verdict.free:
+            self._scheduler.give_back(positions)
+        is_found = self._try(verdict.open) or bool(verdict.guilty)
+        if verdict.earlier and not (is_found or self._is_stopped):
+            return self._try(verdict.earlier)
+        for positions in verdict.earlier:
             self._scheduler.give_back(positions)
         return is_found
 
-    def _try(self, groups: Sequence[Positions]) -> Generator[None, None, bool]:
-        """Compute points apart from the others, and say whether guilty ones were found."""
+    def _try(self, groups: Sequence[Positions]) -> bool:
+        """Compute points apart from the others, and return whether guilty ones were found."""
         is_found = False
         for half in blame.halves(groups):
-            trial = execution_scheduler.Scheduler(half, self._cut, len(half), is_cut=True)
-            again = yield from self._round(trial, len(half))
+            trial = Scheduler(half, self._cut, len(half), is_cut=True)
+            suspects = self._round(trial, len(half))
             for rest in trial.pending():
                 self._scheduler.give_back(rest)
-            if len(again) == sum(map(len, half)) == 1 and again[0].at.is_fresh:
-                self._condemn(again[0])
+            if blame.is_proven(suspects, half):
+                self._condemn(suspects[0])
                 is_found = True
-            else:
-                is_found |= yield from self._judge(again)
+            elif suspects and self._judge(suspects):
+                is_found = True
         return is_found
 
     def _condemn(self, suspect: Suspect) -> None:
@@ -330,6 +310,30 @@ class Dispatch:
         except StorageError as error:
             self._give_up(str(error))
         self.tally.n_failed += 1
+
+    # ---- other runs
+
+    def _await(self, others: claims.Claims) -> None:
+        """Wait until points that other runs had claimed are finished, or free for us."""
+        others.withdraw()
+        held, pause_s = self._scheduler.held(), _FIRST_PAUSE_S
+        while len(held) and not self._is_stopped:
+            is_held = others.held(held)
+            self._scan()
+            is_done, has_failed = self._look_up(held)
+            is_over = is_done | has_failed
+            self.tally.n_elsewhere += int(is_done.sum())
+            self.tally.n_failed += int(has_failed.sum())
+            is_free = ~is_held & ~is_over
+            held, free = held[~is_free & ~is_over], held[is_free]
+            self.tally.n_awaited = 0 if len(free) else len(held)
+            self._after_each()
+            if len(free):
+                self._scheduler.give_back(free)
+                self._scheduler.hold(held)
+                return
+            time.sleep(pause_s if len(held) else 0)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
     def _cut(self, positions: Positions, number: int) -> Iterator[Block]:
         tries = self._tries if self._index.failures else None

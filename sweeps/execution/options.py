@@ -106,10 +106,10 @@ class Progress:
     """
 
     n_todo: int
-    n_computed: int
-    n_failed: int
-    n_reused: int
-    seconds: float
+    n_computed: int = 0
+    n_failed: int = 0
+    n_reused: int = 0
+    seconds: float = 0.0
     is_stopping: bool = False
     n_awaited: int = 0
     notes: tuple[str, ...] = ()

@@ -72,10 +72,6 @@ class Notice:
     def __init__(self, memo: Path) -> None:
         self._path = memo / FOLDER / f"{uuid.uuid4().hex}{_SUFFIX}"
         self._file: io.FileIO | None = None
-        self._has_begun = False
-
-    def _begin(self) -> None:
-        self._has_begun = True
         with contextlib.suppress(*_TROUBLE):
             self._path.parent.mkdir(exist_ok=True)
             self._forget_dead()
@@ -89,9 +85,7 @@ class Notice:
                     path.unlink()
 
     def say(self, progress: Progress) -> None:
-        """Write how far the run is; the file is made the first time."""
-        if not self._has_begun:
-            self._begin()
+        """Write how far the run is."""
         said: dict[str, Any] = {
             "points": progress.n_todo,
             "over": progress.n_computed + progress.n_failed,
