@@ -128,6 +128,7 @@ def fingerprint(
         raise DeclarationError(f"{error.filename}, line {error.lineno}: {error.msg}") from error
     reach, home = carried.reach, carried.home
     found = reach.parts
+    looked_at = [module for module in reach.names.known.values() if module]
     if version is not None:
         found.add("version", f"{type(version).__name__}:{version!r}", str(version))
     parts = {part: digest(*sorted(texts)) for part, texts in found.texts.items()}
@@ -136,7 +137,7 @@ def fingerprint(
         named[f"{module.name}:@cached(depends_on={path!r})"] = _folder(module) / path
     unwatched: dict[str, str] = {}
     if found.programs:
-        started = programs.files(found.literals, reach.looked_at)
+        started = programs.files(found.literals, looked_at)
         named |= {f"program:{text}": path for text, path in started.items()}
         if not (started or depends_on or version or programs.are_installed(found.literals)):
             unwatched = found.programs
@@ -145,7 +146,9 @@ def fingerprint(
     # The function's own module goes by many names, as `__main__`: they do not count. Nor does the
     # function's own, unless something may look for it.
     own = f"{home.name}:" if home else " "
-    own_part = reach.own_part if home and home.name not in found.whole else None
+    own_part = None
+    if reach.own and home and home.name not in found.whole:
+        own_part = f"{reach.own[0].name}:{reach.own[1]}"
     lines = [f"{':' if part.startswith(own) else ''}{part.removeprefix(own)} {own_digest}"
              for part, own_digest in parts.items() if part != own_part]  # fmt: skip
     if own_part in parts:
@@ -158,7 +161,7 @@ def fingerprint(
         modules=tuple(sorted(found.modules)),
         sources=dict(sorted(found.sources.items())),
         whole_modules=dict(sorted(found.whole.items())),
-        files=reach.files,
+        files={m.name: (m.file, m.source.text) for m in looked_at if m.file and m.source},
         data=data,
         code=made,
         unwatched=unwatched,

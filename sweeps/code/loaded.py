@@ -66,6 +66,14 @@ def is_older(module: types.ModuleType, since_ns: int) -> bool:
     return not is_from_before and not _is_of(module, file, pins.current_text(file) or "")
 
 
+def is_as_imported(name: str, file: Path | None, variables: Mapping[str, Any]) -> bool:
+    """Say whether variables are of a living module, and its file is that which was imported."""
+    module = sys.modules.get(name) or sys.modules.get("__main__")
+    if file is None or module is None or vars(module) is not variables:
+        return False
+    return not is_older(module, began_ns())
+
+
 def data_since(
     modules: Iterable[str], data: Mapping[Path, tuple[tuple[int, ...], ...]], since_ns: int
 ) -> Path | None:

@@ -63,14 +63,14 @@ class Carried:
             return self._function(item)
         if isinstance(item, type):
             return self._class_(item)
-        if module := self.reach.module(item.__name__):
+        if module := self.reach.names.module(item.__name__):
             self.reach.take_whole(module, f"{item.__name__} is carried along as a value")
         return f"module {module_name(item.__name__)}"
 
     def _class_(self, item: type) -> str:
         if self._is_installed(item.__module__):
             return address(item.__module__, item.__qualname__)
-        module = self.reach.home(item.__module__)
+        module = self.reach.names.home(item.__module__)
         name, *inner = item.__qualname__.split(".")
         if module and "<locals>" not in inner and module.provides(name):
             self.reach.refer(module, (None, (name,)))
@@ -152,7 +152,7 @@ class Carried:
 
     def _is_installed(self, name: str) -> bool:
         living = sys.modules.get(name)
-        if living is None or name == "__main__" or self.reach.module(name):
+        if living is None or name == "__main__" or self.reach.names.module(name):
             return False
         return bool(getattr(living, "__spec__", None) or getattr(living, "__file__", None))
 
@@ -160,7 +160,7 @@ class Carried:
         """Return the module whose globals a function sees; None if an installed one."""
         name = item.__globals__.get("__name__") or "<no module>"
         file = _file_of(item)
-        module = self.reach.home(name)
+        module = self.reach.names.home(name)
         if module and module.file and os.path.realpath(file) == os.path.realpath(module.file):
             return module
         if self._is_installed(name) and vars(sys.modules[name]) is item.__globals__:

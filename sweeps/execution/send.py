@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.code import pins
-from sweeps.code.reach.patched import IN_MEMORY
+from sweeps.code.reach.follow import IN_MEMORY
 from sweeps.engines import Engine, Lost, Receipt, Refusal
 from sweeps.errors import SweepsError
 from sweeps.execution import blame, brief

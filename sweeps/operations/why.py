@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sweeps.code import provenance
 from sweeps.code.fingerprint import Fingerprint
-from sweeps.code.reach.patched import IN_MEMORY
+from sweeps.code.reach.follow import IN_MEMORY
 from sweeps.code.readable import spoken
 from sweeps.declaration.experiment import Experiment
 from sweeps.execution import plan

@@ -12,10 +12,9 @@ import ast
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from sweeps.code.reach.dynamic import imports_by_name, neighbours
 from sweeps.code.reach.effects import HARMLESS_METHODS, Effects, bindings, chains_in, effects
 from sweeps.code.source.module import Module
-from sweeps.code.source.names import ALL, Place, Resolver
+from sweeps.code.source.names import ALL, Place, Resolver, imports_by_name
 from sweeps.code.source.scopes import Function, ImportNode, Reference, chain_of
 
 # A function of a library that is called within an expression changes something, if so named.
@@ -138,7 +137,7 @@ class Changes:
             for place in self._names.places(module, reference)
             if place.module is None
         ):
-            brought += neighbours(self._names, module)
+            brought += self._names.neighbours(module)
         return brought
 
 

@@ -1,9 +1,8 @@
-"""Decorators of `sweeps`, which are no part of the code but for what `@cached` says."""
+"""Decorators -> what ``@cached`` declares, and which of others may look at annotations."""
 
 from __future__ import annotations
 
 import ast
-import types
 
 from sweeps.code.source.module import Module
 from sweeps.code.source.names import Resolver
@@ -21,15 +20,6 @@ _BLIND_PACKAGES = frozenset({
     "abc", "collections", "contextlib", "copy", "dataclasses", "enum", "functools", "itertools",
     "logging", "math", "numpy", "operator", "random", "scipy", "time", "typing", "warnings",
 })  # fmt: skip
-
-
-def names_in_sweeps(names: Resolver, module: Module, decorator: ast.expr) -> list[str]:
-    """Return the qualified names that a decorator may have in `sweeps`; none if another's."""
-    chain = chain_of(decorator)
-    places = names.places(module, (None, chain)) if chain else ()
-    found = [place.name for place in places if place.module is None]
-    found = found or _living_name(module, chain)
-    return [name for name in found if name.partition(".")[0] == "sweeps"]
 
 
 def declared(module: Module, decorator: ast.Call) -> tuple[list[ast.expr], list[str]]:
@@ -66,16 +56,6 @@ def _written_out(node: ast.expr) -> list[str] | None:
             found = [_written_out(item) for item in items]
             return None if None in found else [path for each in found for path in each or ()]
     return None
-
-
-def _living_name(module: Module, chain: Chain) -> list[str]:
-    """Return where that was defined which a name stands for in a notebook; nothing elsewhere."""
-    if module.file or not chain or chain[0] not in module.globals:
-        return []
-    value = module.globals[chain[0]]
-    if isinstance(value, types.ModuleType):
-        return [".".join((value.__name__, *chain[1:]))]
-    return [f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', '')}"]
 
 
 def looks_at_annotations(names: Resolver, module: Module, node: ast.expr) -> bool:

@@ -8,23 +8,20 @@ import types
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
+from sweeps.code import loaded
 from sweeps.code.canonical import module_name
 from sweeps.code.reach.changes import Changes
-from sweeps.code.reach.decorators import declared, looks_at_annotations, names_in_sweeps
-from sweeps.code.reach.dynamic import (
+from sweeps.code.reach.decorators import declared, looks_at_annotations
+from sweeps.code.source.module import Module, label
+from sweeps.code.source.names import (
     DYNAMIC_BUILTINS,
+    Resolver,
     imports_by_name,
     is_dynamic,
-    modules_beginning,
+    starts_programs,
 )
-from sweeps.code.reach.parts import Parts, label, place
-from sweeps.code.reach.patched import IN_MEMORY, NOTHING, patched
-from sweeps.code.reach.programs import starts_programs
-from sweeps.code.source.module import Module
-from sweeps.code.source.names import Resolver
 from sweeps.code.source.normal_form import Reading, read
 from sweeps.code.source.scopes import (
     OWN_NAME,
@@ -35,9 +32,51 @@ from sweeps.code.source.scopes import (
     is_summary_of,
 )
 
+IN_MEMORY = " in memory"
+"""Ends the names of parts that were set in memory."""
+
 
 class AnnotationsAskedError(Exception):
     """Something asks for annotations: begin anew, and count them."""
+
+
+@dataclass
+class Parts:
+    """The parts of a project reached so far.
+
+    Attributes
+    ----------
+    texts, sources
+        Part -> what it is, in normal form; and as it was written.
+    modules
+        Names of the modules with parts.
+    whole, programs
+        Modules taken whole -> why; what starts programs -> where.
+    data
+        Files that cached functions depend on, relative to the folder of their module.
+    literals
+        Texts that may be paths of files.
+    """
+
+    texts: dict[str, set[str]] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
+    modules: set[str] = field(default_factory=set)
+    whole: dict[str, str] = field(default_factory=dict)
+    data: set[tuple[Module, str]] = field(default_factory=set)
+    literals: set[str] = field(default_factory=set)
+    programs: dict[str, str] = field(default_factory=dict)
+
+    def add(self, part: str, text: str, source: str) -> None:
+        """Add a part; of several with one name all count."""
+        self.texts.setdefault(part, set()).add(text)
+        self.sources.setdefault(part, source)
+
+    def add_of(self, module: Module, name: str, text: str, *nodes: ast.stmt | ast.expr) -> None:
+        """Add a part that belongs to a module, and stands in these nodes of its source."""
+        self.modules.add(module.name)
+        source = module.source
+        written = "\n".join(map(source.segment, nodes)) if source else text
+        self.add(f"{module.name}:{name}", text, written)
 
 
 @dataclass
@@ -62,14 +101,14 @@ class Reach:
     own_defaults: frozenset[ast.expr] = frozenset()
     counts_annotations: bool = False
     is_by_name: bool = False
-    _names: Resolver = field(default_factory=Resolver)
+    names: Resolver = field(default_factory=Resolver)
     _readings: dict[tuple[ast.AST, frozenset[ast.expr]], Reading] = field(default_factory=dict)
     _done: set[tuple[Any, ...]] = field(default_factory=set)
     _pending: list[tuple[Module, Reference, int]] = field(default_factory=list)
     _defined: list[tuple[Module, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._changes = Changes(self._names, lambda m, node: self._reading(m, node).references)
+        self._changes = Changes(self.names, lambda m, node: self._reading(m, node).references)
 
     def follow_all(self) -> None:
         """Take in all that was referred to, and what that refers to."""
@@ -82,10 +121,13 @@ class Reach:
         found = [(m, n) for m, n in self._defined if self._once("patched", m, n)]
         for module, name in found:
             is_changed = next(iter(self._changes.of(module, name)), None) is not None
-            if not (is_changed or name in module.space.imports or self._names.stars(module, name)):
-                value = patched(module, name)
-                if value is not NOTHING:
-                    self.take(module, f"{name}{IN_MEMORY}", self.write_value(name, value))
+            if is_changed or name in module.space.imports or self.names.stars(module, name):
+                continue
+            if not module.is_as_written(name) and loaded.is_as_imported(
+                module.name, module.file, module.globals
+            ):
+                text = self.write_value(name, module.globals[name])
+                self.take(module, f"{name}{IN_MEMORY}", text)
         return bool(found)
 
     def _follow_pending(self) -> None:
@@ -97,30 +139,6 @@ class Reach:
                 self._reach(module, chain, line)
 
     # ---- modules
-
-    def module(self, name: str) -> Module | None:
-        """Return a module of the project; None if it is another's or not there."""
-        return self._names.module(name)
-
-    def home(self, name: str) -> Module | None:
-        """Return the project's module that something lives in; None if that is another's."""
-        return self._names.home(name)
-
-    @property
-    def own_part(self) -> str | None:
-        """The part that is the experiment's own function."""
-        return f"{self.own[0].name}:{self.own[1]}" if self.own else None
-
-    @property
-    def looked_at(self) -> list[Module]:
-        """Modules of the project that were looked at."""
-        return [module for module in self._names.known.values() if module]
-
-    @property
-    def files(self) -> dict[str, tuple[Path, str]]:
-        """Modules that were looked at -> their file and its text."""
-        known = self.looked_at
-        return {m.name: (m.file, m.source.text) for m in known if m.file and m.source}
 
     def _enter(self, module: Module) -> None:
         """Take in what a module, and those that it imports, change when imported."""
@@ -139,13 +157,13 @@ class Reach:
     def _reach(self, module: Module, chain: Chain, line: int) -> None:
         name = chain[0]
         if name in DYNAMIC_BUILTINS and not module.provides(name):
-            self.take_whole(module, f"{name}() at {place(module, line)}")
+            self.take_whole(module, f"{name}() at {module.place(line)}")
         self._enter(module)
         if module.provides(name):
             self._define(module, name)
             for node in module.space.imports.get(name, ()):
                 self._follow_import(module, node, chain, line)
-        if stars := self._names.stars(module, name):
+        if stars := self.names.stars(module, name):
             self._follow_stars(module, chain, stars, line)
         elif module.provides(name):
             pass
@@ -162,7 +180,7 @@ class Reach:
             chain = chain[: chain.index("__dict__", 1)]  # which is all of a module
         for name, attributes in module.targets(chain, node):
             submodule = ".".join((name, *attributes[:1]))
-            if name == module.name and attributes and self.module(submodule):
+            if name == module.name and attributes and self.names.module(submodule):
                 name, attributes = submodule, attributes[1:]  # ``from . import x`` in __init__
             self._follow(module, name, attributes, line)
 
@@ -177,26 +195,26 @@ class Reach:
         texts = [text for _, text in sorted(bindings)]
         self.take(module, f"{name} by *" if own else name, "\n".join(texts))
         for star, _ in stars:
-            starred = self.module(star)
+            starred = self.names.module(star)
             if starred and "*" in (starred.exported or ()):
                 self.refer(starred, (None, ("__all__",)), line=line)
             self._follow(module, star, chain, line)
 
     def _follow(self, asking: Module, name: str, attributes: Chain, line: int) -> None:
         """Take in ``name.attributes`` of a module `name`, for a module that asks for it."""
-        module = self.module(name)
+        module = self.names.module(name)
         said = ".".join((name, *attributes))
         if module is None:
             if is_dynamic(said):
-                self.take_whole(asking, f"{said} at {place(asking, line)}")
+                self.take_whole(asking, f"{said} at {asking.place(line)}")
             if starts_programs(said):
-                self.parts.programs.setdefault(said, place(asking, line))
+                self.parts.programs.setdefault(said, asking.place(line))
         elif attributes[:1] in ((), ("__dict__",)):
-            at = place(asking, line)
+            at = asking.place(line)
             self.take_whole(module, f"{name} is passed on as a value at {at}")
-        elif module.provides(attributes[0]) or self._names.stars(module, attributes[0]):
+        elif module.provides(attributes[0]) or self.names.stars(module, attributes[0]):
             self.refer(module, (None, attributes), line=line)
-        elif self.module(submodule := f"{name}.{attributes[0]}"):
+        elif self.names.module(submodule := f"{name}.{attributes[0]}"):
             self._follow(asking, submodule, attributes[1:], line)
         else:
             hook = "__getattr__" if module.provides("__getattr__") else attributes[0]
@@ -216,8 +234,8 @@ class Reach:
 
     def _take_unknown(self, module: Module, beginning: str, line: int) -> None:
         """Take in all modules that an import by a made-up name may mean."""
-        for other in modules_beginning(self._names, module, beginning):
-            self.take_whole(other, f"imported by a name made up at {place(module, line)}")
+        for other in self.names.beginning(module, beginning):
+            self.take_whole(other, f"imported by a name made up at {module.place(line)}")
 
     def _take_living(self, module: Module, chain: Chain) -> bool:
         """Take in a name that no statement makes but that is there, as in a notebook."""
@@ -259,7 +277,7 @@ class Reach:
                     if self._is_import_by_name(module, reference, reading):
                         self._take_unknown(module, "", line)
             if reading.imports:
-                for imported in self._names.imported(module, reading.imports):
+                for imported in self.names.imported(module, reading.imports):
                     self._enter(imported)
             for beginning, line in reading.unknown_imports.items():
                 self._take_unknown(module, beginning, line)
@@ -277,7 +295,7 @@ class Reach:
             self._readings[node, without] = read(
                 node,
                 ignores_decorator=partial(self._is_left_out, module),
-                looks_at_annotations=partial(looks_at_annotations, self._names, module),
+                looks_at_annotations=partial(looks_at_annotations, self.names, module),
                 without=without,
                 own_name=self._own_name(module),
                 has_walrus=module.source is None or ":=" in module.source.text,
@@ -365,7 +383,7 @@ class Reach:
         """Leave out decorators of sweeps, but not what ``@cached`` says of versions and data."""
         if is_summary_of(decorator, module.space.experiments):
             return True
-        ours = names_in_sweeps(self._names, module, decorator)
+        ours = self.names.in_sweeps(module, decorator)
         if isinstance(decorator, ast.Call) and any(name.endswith(".cached") for name in ours):
             versions, paths = declared(module, decorator)
             for version in versions:

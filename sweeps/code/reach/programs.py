@@ -1,4 +1,4 @@
-"""Names by which code starts programs or loads machine code, and files that may be these."""
+"""The programs that code starts: which files of the project they may be."""
 
 from __future__ import annotations
 
@@ -9,18 +9,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sweeps.code.source.module import Module
-
-_STARTERS = (
-    "subprocess.Popen", "subprocess.call", "subprocess.check_call", "subprocess.check_output",
-    "subprocess.getoutput", "subprocess.getstatusoutput", "subprocess.run",
-    "asyncio.create_subprocess_exec", "asyncio.create_subprocess_shell", "asyncio.subprocess",
-    "os.popen", "os.posix_spawn", "os.posix_spawnp", "os.startfile", "os.system", "pty.spawn",
-    "pexpect", "plumbum", "sh", "invoke",
-    "ctypes.CDLL", "ctypes.PyDLL", "ctypes.cdll", "ctypes.pydll", "numpy.ctypeslib.load_library",
-    "cffi",
-)  # fmt: skip
-
-_FAMILIES = ("os.exec", "os.spawn")
 
 _SUFFIXES = frozenset({
     "", ".awk", ".bash", ".csh", ".dll", ".dylib", ".exe", ".gp", ".jl", ".js", ".ksh", ".lua",
@@ -40,12 +28,6 @@ _SYSTEM = (
 )
 
 _LONGEST = 1000
-
-
-def starts_programs(name: str) -> bool:
-    """Say whether something of another package, by its qualified name, starts programs."""
-    named = f"{name}."
-    return any(named.startswith(f"{each}.") for each in _STARTERS) or name.startswith(_FAMILIES)
 
 
 def files(literals: Iterable[str], modules: Iterable[Module]) -> dict[str, Path]:

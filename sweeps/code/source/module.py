@@ -6,6 +6,7 @@ import ast
 import importlib.machinery
 import os
 import sys
+import types
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -21,6 +22,8 @@ _STANDARD_LIBRARY = os.path.dirname(os.path.realpath(os.__file__)) + os.sep  # n
 _NO_MODULES = frozenset({"__pycache__", "results", "tests", "test", "docs", "node_modules"})
 
 _MOST_MODULES = 500
+
+_FIXED = (int, float, complex, str, bytes, tuple, type(None))
 
 _INSTALLED_FOLDERS = frozenset({"site-packages", "dist-packages"})
 
@@ -117,6 +120,52 @@ class Module:
         parents = self.package.split(".")
         parents = parents[: len(parents) - node.level + 1]
         return ".".join([*parents, *([node.module] if node.module else [])])
+
+    def place(self, line: int) -> str:
+        """Return "experiments/x.py:12"."""
+        where = self.name
+        if self.file is not None:
+            n_parts = self.name.count(".") + 1 + (self.file.name == "__init__.py")
+            where = "/".join(self.file.parts[-n_parts:])
+        return f"{where}:{line}" if line else where
+
+    def is_as_written(self, name: str) -> bool:
+        """Say whether memory may have under a name what the source says.
+
+        A notebook sets ``helpers.SCALE = 2``, a script a constant of its own by what it was called
+        with. Looked at are functions, and numbers and texts that are written out. What functions
+        may set, by ``global``, is state, and does not count.
+        """
+        statements = self.space.statements.get(name, [])
+        if len(statements) != 1 or name not in self.globals or name in self.left_to_functions:
+            return True
+        value = self.globals[name]
+        match statements[0]:
+            case ast.FunctionDef(decorator_list=[], name=own, lineno=line):
+                code = value.__code__ if isinstance(value, types.FunctionType) else None
+                return code is not None and (code.co_name, code.co_firstlineno) == (own, line)
+            case (
+                ast.Assign(targets=[ast.Name()], value=written)
+                | ast.AnnAssign(target=ast.Name(), value=ast.expr() as written)
+            ):
+                try:
+                    given = ast.literal_eval(written)
+                except (ValueError, TypeError, RecursionError):
+                    return True
+                return not isinstance(given, _FIXED) or repr(given) == repr(value)
+        return True
+
+
+def label(statement: ast.stmt) -> str:
+    """Return a few words that name a statement."""
+    match statement:
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            return name
+        case ast.Expr(value=ast.Call(func=func)):
+            return f"{ast.unparse(func)}(...)"
+        case ast.Assign(targets=[target, *_]) | ast.AugAssign(target=target):
+            return ast.unparse(target)
+    return type(statement).__name__.lower()
 
 
 def load(name: str) -> Module | None:

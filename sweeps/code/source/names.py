@@ -1,15 +1,20 @@
-"""Names in a module -> what they mean: a global of a module of the project, or something else."""
+"""Names in a module -> what they mean: a global of a module of the project, or something else.
+
+Of something else, such as a function of a library, the name says whether it reaches what the source
+does not show: modules by their names, any global, programs.
+"""
 
 from __future__ import annotations
 
 import ast
 import sys
+import types
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from sweeps.code.source.module import Module, load
-from sweeps.code.source.scopes import Chain, ImportNode, Reference
+from sweeps.code.source.module import Module, load, project_modules, siblings
+from sweeps.code.source.scopes import Chain, ImportNode, Reference, chain_of
 
 ALL = "*"
 """The name for all that a module has."""
@@ -133,3 +138,91 @@ class Resolver:
             if self.module(submodule):
                 return self._in(submodule, attributes[1:])
         return Place(module, first, attributes[1:])
+
+    # ---- modules that nothing names in full
+
+    def neighbours(self, module: Module) -> list[Module]:
+        """Return the modules in the folder of a module: most often these are imported by name."""
+        return self._modules(siblings(module.file, module.package))
+
+    def beginning(self, module: Module, beginning: str) -> list[Module]:
+        """Return all modules that an import in a module may mean by a name that begins so."""
+        if not beginning:
+            return self._modules(project_modules(module.file, module.name))
+        package, _, start = beginning.rpartition(".")
+        package = package.lstrip(".") if not beginning.startswith(".") else module.package
+        named = self.module(package) if package else None
+        if named is None or named.file is None:
+            return self.neighbours(module)
+        folder = named.file if named.file.is_dir() else named.file.parent
+        found = self._modules(siblings(folder / "__init__.py", package))
+        return [m for m in found if m.name.rpartition(".")[2].startswith(start)]
+
+    def _modules(self, names: Iterable[str]) -> list[Module]:
+        return [module for module in map(self.module, names) if module]
+
+    # ---- our own decorators
+
+    def in_sweeps(self, module: Module, decorator: ast.expr) -> list[str]:
+        """Return the qualified names that a decorator may have in `sweeps`; none if another's."""
+        chain = chain_of(decorator)
+        places = self.places(module, (None, chain)) if chain else ()
+        found = [place.name for place in places if place.module is None]
+        found = found or _living_name(module, chain)
+        return [name for name in found if name.partition(".")[0] == "sweeps"]
+
+
+def _living_name(module: Module, chain: Chain) -> list[str]:
+    """Return where that was defined which a name stands for in a notebook; nothing elsewhere."""
+    if module.file or not chain or chain[0] not in module.globals:
+        return []
+    value = module.globals[chain[0]]
+    if isinstance(value, types.ModuleType):
+        return [".".join((value.__name__, *chain[1:]))]
+    return [f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', '')}"]
+
+
+# ---- names of other packages
+
+DYNAMIC_BUILTINS = frozenset({"globals", "vars", "eval", "exec", "__import__"})
+
+_DYNAMIC = ("importlib", "builtins.eval", "builtins.exec", "sys.modules", "runpy", "pkgutil",
+            "pydoc", "numexpr")  # fmt: skip
+
+_NOT_DYNAMIC = ("importlib.resources", "importlib.metadata")
+
+_NOT_BY_NAME = (*_NOT_DYNAMIC, "importlib.reload", "importlib.invalidate_caches")
+
+_IMPORTS_BY_NAME = ("importlib", "builtins.__import__", "pkgutil", "pydoc", "runpy")
+
+_STARTERS = (
+    "subprocess.Popen", "subprocess.call", "subprocess.check_call", "subprocess.check_output",
+    "subprocess.getoutput", "subprocess.getstatusoutput", "subprocess.run",
+    "asyncio.create_subprocess_exec", "asyncio.create_subprocess_shell", "asyncio.subprocess",
+    "os.popen", "os.posix_spawn", "os.posix_spawnp", "os.startfile", "os.system", "pty.spawn",
+    "pexpect", "plumbum", "sh", "invoke",
+    "ctypes.CDLL", "ctypes.PyDLL", "ctypes.cdll", "ctypes.pydll", "numpy.ctypeslib.load_library",
+    "cffi",
+)  # fmt: skip
+
+_FAMILIES = ("os.exec", "os.spawn")
+
+
+def is_dynamic(name: str) -> bool:
+    """Say whether something of another package, by its qualified name, may reach any global."""
+    return _begins(name, _DYNAMIC) and not _begins(name, _NOT_DYNAMIC)
+
+
+def imports_by_name(name: str) -> bool:
+    """Say whether something of another package may import modules whose name it is given."""
+    return _begins(name, _IMPORTS_BY_NAME) and not _begins(name, _NOT_BY_NAME)
+
+
+def starts_programs(name: str) -> bool:
+    """Say whether something of another package, by its qualified name, starts programs."""
+    named = f"{name}."
+    return any(named.startswith(f"{each}.") for each in _STARTERS) or name.startswith(_FAMILIES)
+
+
+def _begins(name: str, beginnings: Collection[str]) -> bool:
+    return any(f"{name}.".startswith(f"{beginning}.") for beginning in beginnings)
