@@ -97,13 +97,13 @@ def is_proven(suspects: Sequence[Suspect], tried: Sequence[Positions]) -> bool:
     return len(suspects) == 1 == sum(map(len, tried)) and suspects[0].at.is_fresh
 
 
-def why(suspect: Suspect, timeout_s: float | None) -> failures.Why:
+def why(suspect: Suspect, timeout_s: float | None) -> failures.Reason:
     """Kind, type, message and traceback of a point that killed its worker."""
     at = suspect.at
     if at.kind == "timeout" and timeout_s is not None:
         return failures.timed_out(timeout_s, at.traceback)
     message = f"the worker died: {at.cause or exit_code(suspect.cause)}"
-    return "died", "WorkerDied", message, at.traceback
+    return failures.died(message, at.traceback)
 
 
 def halves(groups: Sequence[Positions]) -> Iterator[Sequence[Positions]]:

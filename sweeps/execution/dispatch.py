@@ -22,7 +22,7 @@ from sweeps.execution.options import Slow
 from sweeps.execution.scheduler import Scheduler, claim_all
 from sweeps.memo import claims
 from sweeps.memo import index as memo
-from sweeps.outputs import failures, misfits
+from sweeps.outputs import failures, schema
 from sweeps.outputs.failures import Failure
 from sweeps.project.sweep import Sweep
 from sweeps.spaces.product import Places, Positions
@@ -118,7 +118,7 @@ class Dispatch:
             raise
         self._n_barren = self._n_unexplained = self._n_outcomes = 0
         self._is_stopped = False
-        self._noticed = misfits.Noticed(sweep.experiment)
+        self._noticed = schema.Noticed(sweep.experiment)
 
     def muster(self) -> None:
         """Start the worker processes, and wait until all of them are ready for blocks."""

@@ -24,7 +24,7 @@ from sweeps.declaration import signature
 from sweeps.engines import Block, start
 from sweeps.errors import SweepsError
 from sweeps.execution import send
-from sweeps.outputs import types, unnamed
+from sweeps.outputs import types
 from sweeps.project.sweep import Sweep
 from sweeps.spaces.product import Positions
 from sweeps.worker import evaluate, scratch
@@ -189,6 +189,6 @@ def _values(task: evaluate.Task, position: int) -> Values:
         values[_FAILURE] = f"{failure.type}: {failure.message}"
     for part in parts:
         for variable in part.variables:
-            name = unnamed.shown(variable.name, task.experiment.name)
+            name = types.shown(variable.name, task.experiment.name)
             values[name] = types.digest(variable.values)
     return values

@@ -15,8 +15,7 @@ import numpy.typing as npt
 from sweeps.memo import copy, segment
 from sweeps.memo import index as memo
 from sweeps.memo.copy import Extent
-from sweeps.outputs.schema import Agreed
-from sweeps.outputs.types import Header
+from sweeps.outputs.types import Agreed, Header
 from sweeps.spaces import quantities
 from sweeps.storage.hdf5 import Array
 

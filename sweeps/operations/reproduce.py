@@ -18,14 +18,13 @@ import numpy as np
 
 from sweeps import signals
 from sweeps.declaration import signature
-from sweeps.errors import OutputError
 from sweeps.execution import brief
 from sweeps.history import stored_point
 from sweeps.history.differences import Pair, pair
 from sweeps.history.stored_point import Recalled
 from sweeps.outputs import columns as outputs_columns
-from sweeps.outputs import failures, unnamed
-from sweeps.outputs.failures import Why
+from sweeps.outputs import failures, types
+from sweeps.outputs.failures import Reason
 from sweeps.project.sweep import Sweep
 from sweeps.signals import Interrupted
 from sweeps.spaces import values
@@ -59,7 +58,7 @@ class Reproduced:
 
     Attributes
     ----------
-    raised : Why or None
+    raised : Reason or None
         What the function raised, or why no results file can hold what it returned.
     compared : tuple of Pair
         Its outputs and their coordinates; those of before only, where it raised.
@@ -68,7 +67,7 @@ class Reproduced:
 
     case: Case
     seconds: float
-    raised: Why | None
+    raised: Reason | None
     compared: tuple[Pair, ...]
     warnings: tuple[str, ...] = ()
 
@@ -125,7 +124,7 @@ def reproduce(case: Case, debug: Debug | None = None) -> Reproduced:
     return Reproduced(case, called.busy_s, raised, tuple(compared), warnings)
 
 
-def _call(case: Case, debug: Debug | None) -> tuple[Called, Why | None, tuple[str, ...]]:
+def _call(case: Case, debug: Debug | None) -> tuple[Called, Reason | None, tuple[str, ...]]:
     """Call the function as a worker does, without limits, and with its resources here."""
     sweep, experiment = case.sweep, case.sweep.experiment
     at = np.array([case.position], dtype=np.int64)
@@ -163,7 +162,7 @@ class _Watch:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.error: BaseException | None = None
-        self.why: Why | None = None
+        self.why: Reason | None = None
         self.frames: TracebackType | None = None
 
         @functools.wraps(function)
@@ -186,7 +185,7 @@ class _Watch:
 
     def _keep(self, error: BaseException) -> None:
         frames = failures.frames_of(error)
-        self.why = failures.why(error)
+        self.why = failures.raised(error)
         if isinstance(error, Interrupted):  # the last frame is that of the signal's handler
             self.error, self.frames = KeyboardInterrupt(), _without_last(frames)
         else:
@@ -212,7 +211,7 @@ def _debugged(watch: _Watch, debug: Debug | None) -> Iterator[None]:
                 debug(watch.error.with_traceback(watch.frames))
 
 
-def _outputs(case: Case, called: Called) -> tuple[dict[str, Array], Why | None]:
+def _outputs(case: Case, called: Called) -> tuple[dict[str, Array], Reason | None]:
     """Outputs and coordinates as they would be stored, or why they cannot be."""
     made = case.sweep.experiment
     if called.pieces:
@@ -230,8 +229,8 @@ def _outputs(case: Case, called: Called) -> tuple[dict[str, Array], Why | None]:
             units=made.units,
         )
         if refused:
-            return {}, ("output", OutputError.__name__, str(refused[0][1]), "")
+            return {}, failures.refused(refused[0][1])
         variables = parts[0].variables
         coordinates = {c.name: c.values for c in parts[0].coordinates}
-    own = {unnamed.shown(v.name, made.name): v.values[0, ...] for v in variables}
+    own = {types.shown(v.name, made.name): v.values[0, ...] for v in variables}
     return own | coordinates, None

@@ -1,4 +1,4 @@
-"""What some points returned, turned into columns.
+"""What some points returned: kept as it was then, and turned into columns.
 
 Points are looked at together. Those that returned alike become one `Part`; a value that no
 results file can hold costs its own point only.
@@ -6,8 +6,11 @@ results file can hold costs its own point only.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
+import sys
+from collections import UserString
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,10 +18,22 @@ import numpy as np
 import numpy.typing as npt
 
 from sweeps.errors import OutputError
-from sweeps.outputs import unnamed
-from sweeps.outputs.point import Outputs, Value, measured, named, outputs
-from sweeps.outputs.snapshots import is_xarray
+from sweeps.outputs import types
+from sweeps.outputs.point import (
+    PLAIN_ARRAYS,
+    Output,
+    Outputs,
+    default_dims,
+    fields,
+    has_unit,
+    is_table,
+    is_xarray,
+    measured,
+    named,
+    outputs,
+)
 from sweeps.outputs.types import Part, Variable, digest
+from sweeps.spaces import quantities
 from sweeps.storage import hdf5
 from sweeps.storage.hdf5 import Array
 
@@ -37,8 +52,72 @@ _MOST_EXACT = 2**53
 _BOOLS = frozenset({bool, np.bool_})
 
 
+SCALARS = frozenset({float, int, bool, complex, str, np.float64, np.bool_, np.int64})
+"""Types of values that nobody can change after they were returned, the usual ones."""
+
+_ARRAY_PROTOCOLS = ("__array__", "__array_interface__", "__array_struct__")
+
+
 class LengthError(OutputError):
     """Columns of another length than the points, for which no single point is to blame."""
+
+
+def snapshot(value: Any) -> Any:
+    """Keep a returned value as it is now; the function may use its arrays and buffers again."""
+    if type(value) is dict:  # by far the most
+        return {k: v if type(v) in SCALARS else snapshot(v) for k, v in value.items()}
+    if type(value) in SCALARS or isinstance(value, (np.generic, str, bytes, range)):
+        return value
+    if isinstance(value, np.ndarray) and type(value) in PLAIN_ARRAYS:
+        return copy.deepcopy(value) if quantities.holds_quantity(value) else np.array(value)
+    if isinstance(value, np.ndarray):
+        return copy.copy(value)
+    named = fields(value)
+    if named is not None:
+        return {name: snapshot(item) for name, item in named.items()}
+    if isinstance(value, (list, tuple)):
+        return [snapshot(item) for item in value]
+    if is_xarray(value):
+        return value.copy(deep=True).load()
+    if quantities.is_quantity(value):
+        return copy.copy(value)
+    if is_table(value) or has_unit(value):
+        return value
+    if _is_array(value):
+        return np.array(value)
+    if isinstance(value, UserString):
+        return str(value)
+    if isinstance(value, Sequence):  # a deque, a UserList
+        return [snapshot(item) for item in value]
+    return _numbered(value) if hasattr(value, "__getitem__") else value
+
+
+def _is_array(value: Any) -> bool:
+    """Whether numpy sees an array: an object that says so, or memory that others write to."""
+    if any(hasattr(value, protocol) for protocol in _ARRAY_PROTOCOLS):
+        return True
+    try:  # ctypes, bytearray, array.array, memoryview, mmap
+        memoryview(value).release()
+    except (TypeError, BufferError, ValueError):
+        return False
+    return True
+
+
+def _numbered(value: Any) -> Any:
+    """Copy what numpy takes for a sequence, where it has items in a row and nothing else."""
+    try:
+        return [snapshot(value[i]) for i in range(len(value))]
+    except (TypeError, KeyError, IndexError):
+        return value
+
+
+def size_bytes(value: Any) -> int:
+    """Roughly how much memory a snapshot takes."""
+    if type(value) is dict:
+        return sum(map(size_bytes, value.values()))
+    if type(value) is list:
+        return sys.getsizeof(value) + len(value) * sum(map(size_bytes, value[:1]))
+    return int(getattr(value, "nbytes", 0)) or sys.getsizeof(value)
 
 
 def tabulate(
@@ -75,7 +154,7 @@ def tabulate(
     refused = []
     for index, value in enumerate(returned):
         try:
-            made = unnamed.stored(value, outputs(value, name, dims, taken, units), name)
+            made = _stored(value, outputs(value, name, dims, taken, units), name)
             groups.setdefault(_signature(made), []).append((index, made))
         except OutputError as error:
             refused.append((index, error))
@@ -106,9 +185,9 @@ def uniform(
             return None
         columns = {key: _column([value[key] for value in returned]) for key in first}
     else:
-        columns = {unnamed.NAME: _column(returned)}
+        columns = {types.NAME: _column(returned)}
     try:
-        form = unnamed.stored(first, outputs(first, name, dims, taken), name).values
+        form = _stored(first, outputs(first, name, dims, taken), name).values
     except Exception:
         return None
     if form.keys() != columns.keys():
@@ -150,7 +229,7 @@ def columns(
             has = f"has {len(array)} values" if array.ndim else "is a single value"
             raise LengthError(f"output {key!r} {has} for {n_points} points: {_WANTED}")
     made = outputs({key: array[0] for key, (array, _) in columns.items()}, name, dims, taken)
-    form = unnamed.stored(returned, made, name).values
+    form = _stored(returned, made, name).values
     # A copy: the function may use its array again, or have returned a column that it was given.
     return tuple(
         Variable(key, array.copy(), value.dims, attrs=attrs)
@@ -212,6 +291,27 @@ def _texts(column: Sequence[str]) -> Array | None:
     return made
 
 
+def _stored(value: Any, made: Outputs, name: str) -> Outputs:
+    """Take off the name under which a nameless value was checked.
+
+    Parameters
+    ----------
+    value
+        What the function returned.
+    made : Outputs
+        What `outputs` made of it.
+    name : str
+        Of the experiment.
+    """
+    if types.NAME not in named(value, types.NAME):
+        return made
+    own = made.values[name]
+    if not is_xarray(value):  # whose dimensions have names of their own
+        own = own._replace(dims=default_dims(types.NAME, own.array.ndim))
+    others = {key: item for key, item in made.values.items() if key != name}
+    return made._replace(values={types.NAME: own, **others})
+
+
 def _signature(made: Outputs) -> object:
     """What must be equal for points to share a part; the length of 1-D values need not."""
     values = tuple(
@@ -248,7 +348,7 @@ def _part(
     return Part(keys[index], elapsed[index], variables, coordinates)
 
 
-def _stack(name: str, values: Sequence[Value]) -> Variable:
+def _stack(name: str, values: Sequence[Output]) -> Variable:
     arrays = [value.array for value in values]
     first = values[0]
     if len({array.shape for array in arrays}) > 1:

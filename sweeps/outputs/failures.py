@@ -6,6 +6,7 @@ import dataclasses
 import traceback
 from collections.abc import Iterator
 from types import TracebackType
+from typing import NamedTuple
 
 from sweeps.errors import OutputError
 from sweeps.signals import Interrupted
@@ -15,22 +16,41 @@ _CALLERS = frozenset({"sweeps.worker.call", "sweeps.worker.isolation.copies"})
 _MESSAGE, _TEXT = 4_000, 20_000
 """Characters kept of a message and of a traceback; some libraries put their data in messages."""
 
-Why = tuple[str, str, str, str]
-"""Kind, type, message and traceback of a failure."""
+
+class Reason(NamedTuple):
+    """Why a point has no values.
+
+    Attributes
+    ----------
+    kind : {"exception", "died", "timeout", "output"}
+    type : str
+        Name of the exception's type.
+    """
+
+    kind: str
+    type: str
+    message: str
+    traceback: str = ""
 
 
-def refused(error: OutputError) -> Why:
-    """Kind, type, message and traceback of a point that returned what no file can hold."""
-    return "output", "OutputError", str(error), ""
+def refused(said: OutputError | str) -> Reason:
+    """Give the reason of a point that returned what no file can hold."""
+    return Reason("output", OutputError.__name__, str(said))
 
 
-def timed_out(timeout_s: float, where: str) -> Why:
-    """Kind, type, message and traceback of a point that was stopped."""
-    return "timeout", "TimeoutError", f"took longer than the timeout of {timeout_s:g} s", where
+def timed_out(timeout_s: float, where: str) -> Reason:
+    """Give the reason of a point that was stopped."""
+    said = f"took longer than the timeout of {timeout_s:g} s"
+    return Reason("timeout", TimeoutError.__name__, said, where)
 
 
-def why(error: BaseException) -> Why:
-    """Kind, type, message and traceback, without frames of ours before it; cut where long."""
+def died(said: str, where: str) -> Reason:
+    """Give the reason of a point that ended its worker."""
+    return Reason("died", "WorkerDied", said, where)
+
+
+def raised(error: BaseException) -> Reason:
+    """Give the reason of a point that raised, without frames of ours before it; cut where long."""
     frames = frames_of(error)
     try:
         text, message = _traceback(error, frames), str(error)
@@ -38,7 +58,8 @@ def why(error: BaseException) -> Why:
         raise
     except BaseException:  # a __str__ that raises
         text, message = f"{type(error).__name__}: (cannot be shown)", "(cannot be shown)"
-    return "exception", type(error).__name__, shortened(message, _MESSAGE), shortened(text, _TEXT)
+    message, text = shortened(message, _MESSAGE), shortened(text, _TEXT)
+    return Reason("exception", type(error).__name__, message, text)
 
 
 def frames_of(error: BaseException) -> TracebackType | None:
@@ -98,13 +119,12 @@ def shortened(text: str, n_most: int) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Failure:
-    """Why a point has no values.
+    """A point that has no values: its key, the reason, and how often it was tried.
 
     Attributes
     ----------
-    kind : {"exception", "died", "timeout", "output"}
-    type : str
-        Name of the exception's type.
+    kind, type, message, traceback : str
+        As in `Reason`.
     attempts : int
         How often the point was tried.
     """

@@ -6,6 +6,7 @@ the memo nor landing meets it.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import enum
 import functools
@@ -16,7 +17,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sweeps.errors import OutputError
-from sweeps.outputs.snapshots import PLAIN_ARRAYS, fields, has_unit, is_table, is_xarray
 from sweeps.outputs.types import digest
 from sweeps.spaces import quantities
 from sweeps.spaces.values import LONGEST
@@ -39,10 +39,13 @@ _STORAGE_ATTRS = frozenset(
 )
 
 
+# Subclasses of ndarray with a meaning of their own (masks, units) would lose it without a word.
+PLAIN_ARRAYS = (np.ndarray, np.memmap, np.matrix)
+
 _FEWER = "return an array with fewer dimensions, or several arrays"
 
 
-class Value(NamedTuple):
+class Output(NamedTuple):
     """One named value of one point."""
 
     array: Array  # 0-D for a scalar
@@ -53,8 +56,8 @@ class Value(NamedTuple):
 class Outputs(NamedTuple):
     """All values of one point, and the coordinates of their own dimensions."""
 
-    values: Mapping[str, Value]
-    coordinates: Mapping[str, Value]
+    values: Mapping[str, Output]
+    coordinates: Mapping[str, Output]
 
 
 def outputs(
@@ -85,7 +88,7 @@ def outputs(
         Naming the output that cannot be kept, and what is allowed.
     """
     labelled: dict[str, Any] = {}
-    values: dict[str, Value] = {}
+    values: dict[str, Output] = {}
     for key, each in named(value, name).items():
         item = calendars.unpacked(each) if hasattr(each, "coords") else each
         values[key] = _value(key, item, dims.get(key), (units or {}).get(key))
@@ -119,7 +122,41 @@ def named(value: Any, name: str) -> dict[Any, Any]:
     return found
 
 
-def _value(name: Any, value: Any, declared: Sequence[str] | None, unit: str | None = None) -> Value:
+def fields(value: Any) -> dict[Any, Any] | None:
+    """Named values in a mapping, NamedTuple or dataclass; None for one value."""
+    if isinstance(value, Mapping) and not is_xarray(value):
+        return dict(value)
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return dict(value._asdict())
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return None
+
+
+def is_xarray(value: Any) -> bool:
+    """Whether a value has labels; where xarray is not imported, nothing has."""
+    xarray = sys.modules.get("xarray")
+    kinds = (xarray.DataArray, xarray.Dataset, xarray.Variable) if xarray is not None else ()
+    return isinstance(value, kinds)
+
+
+def is_table(value: Any) -> bool:
+    """Whether a value has columns or labels that an array of it would lose: pandas, polars, ..."""
+    is_pandas = type(value).__module__.partition(".")[0] == "pandas"
+    return is_pandas or hasattr(value, "__dataframe__") or hasattr(value, "__arrow_c_stream__")
+
+
+def has_unit(value: Any) -> bool:
+    """Whether an array has a unit that numpy would drop, of a library that we do not know."""
+    if isinstance(value, np.generic) or not hasattr(value, "__array__"):
+        return False
+    unit = getattr(value, "units", getattr(value, "unit", None))
+    return unit is not None and not isinstance(unit, str)
+
+
+def _value(
+    name: Any, value: Any, declared: Sequence[str] | None, unit: str | None = None
+) -> Output:
     shown = f"output {name!r}"
     if isinstance(value, Mapping):
         raise OutputError(
@@ -130,7 +167,7 @@ def _value(name: Any, value: Any, declared: Sequence[str] | None, unit: str | No
         (array, attrs), dims = _labelled(shown, value, unit), tuple(map(str, value.dims))
         if declared is not None and dims != tuple(declared):
             raise OutputError(f"{shown} has dims {dims}, but {tuple(declared)} are declared")
-        return Value(array, dims, attrs)
+        return Output(array, dims, attrs)
     array, attrs = measured(shown, value, unit)
     dims = tuple(declared or default_dims(name, array.ndim))
     if len(dims) != array.ndim:
@@ -138,7 +175,7 @@ def _value(name: Any, value: Any, declared: Sequence[str] | None, unit: str | No
             f"{shown} has shape {array.shape} but the declared dims {dims}: "
             "give one name for each dimension"
         )
-    return Value(array, dims, attrs)
+    return Output(array, dims, attrs)
 
 
 def measured(shown: str, value: Any, unit: str | None = None) -> tuple[Array, dict[str, Any]]:
@@ -164,7 +201,7 @@ def default_dims(name: str, n_dims: int) -> tuple[str, ...]:
 
 
 def _collect(
-    labelled: dict[str, Value],
+    labelled: dict[str, Output],
     output: str,
     coords: Mapping[Any, Any],
     taken: frozenset[str],
@@ -177,7 +214,7 @@ def _collect(
             continue
         shown = f"coordinate {name!r} of output {output!r}"
         array, attrs = _labelled(shown, c, units.get(name))
-        made = Value(array, dims, attrs)
+        made = Output(array, dims, attrs)
         other = labelled.setdefault(name, made)
         if (other.dims, digest(other.array)) != (made.dims, digest(made.array)):
             raise OutputError(f"{shown} differs from that of another output: rename one")
@@ -312,7 +349,7 @@ def _microseconds(shown: str, array: Array) -> Array:
     return made
 
 
-def _check_shapes(values: Iterable[tuple[str, Value]]) -> None:
+def _check_shapes(values: Iterable[tuple[str, Output]]) -> None:
     sizes: dict[str, int] = {}
     for key, value in values:
         if len(value.dims) >= hdf5.MAX_DIMENSIONS:

@@ -9,37 +9,20 @@ space alone, never on which worker finished first or which points were computed 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from sweeps.outputs.types import Header, Variable, class_of, digest
+from sweeps.outputs.types import Agreed, Header, Variable, class_of, digest, kind, settled
 from sweeps.spaces import quantities
 from sweeps.storage import hdf5
 
+if TYPE_CHECKING:
+    from sweeps.declaration.experiment import Experiment
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Agreed:
-    """The form of one output.
-
-    Attributes
-    ----------
-    shape : tuple of int
-        Own shape; where lengths differ, the longest.
-    is_ragged : bool
-        Whether points have values of different lengths.
-    count_names : tuple of str
-        Names of the variables with the lengths of a ragged output, one for each of its dimensions.
-    """
-
-    name: str
-    dtype: np.dtype[Any]
-    dims: tuple[str, ...]
-    shape: tuple[int, ...]
-    is_ragged: bool
-    count_names: tuple[str, ...]
-    attrs: Mapping[str, Any]
+_MAX_SHOWN = 200
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +63,9 @@ class Agreement:
 
 PartForm = tuple[Sequence[Header], Sequence[Variable]]
 """Outputs and coordinates of a part."""
+
+Form = tuple[int, tuple[Header, ...], tuple[Variable, ...]]
+"""The position of a point, and its outputs and coordinates."""
 
 
 def agree(
@@ -328,3 +314,82 @@ def _count_names(name: str, dims: Sequence[str], in_use: Collection[str]) -> Ite
         while hdf5.folded(counts) in in_use:  # it has that name for another use
             counts += "_values"
         yield counts
+
+
+def agree_for(
+    experiment: Experiment, forms: Sequence[PartForm], fixed: Collection[str] = ()
+) -> Agreement:
+    """Find the form of all outputs of an experiment, as `agree` does."""
+    n_dims = len(experiment.space.sizes)
+    return agree(forms, experiment.taken, n_dims=n_dims, fixed=fixed, units=experiment.units)
+
+
+class Noticed:
+    """Outputs that do not fit those of other points, as far as is known amid a run."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        self._experiment = experiment
+        self._known: dict[Hashable, Form] = {}
+        self._told: set[str] = set()
+
+    def take(self, forms: Iterable[Form]) -> list[str]:
+        """Take in how outputs look, and say of those that do not fit what was not said before."""
+        n_known = len(self._known)
+        for position, headers, coordinates in forms:
+            own = tuple(settled(h, self._experiment) for h in headers)
+            self._known.setdefault(kind(own, coordinates), (position, own, coordinates))
+        if len(self._known) in (n_known, 1):
+            return []
+        listed = sorted(self._known.values(), key=lambda form: form[0])
+        pairs = [(form[1], form[2]) for form in listed]
+        agreement = agree_for(self._experiment, pairs)
+        told = []
+        for name, misfit, at in _first(agreement, [form[0] for form in listed]):
+            if name not in self._told:
+                self._told.add(name)
+                said = reason(self._experiment, misfit, [form[0] for form in listed])
+                told.append(_missing(self._experiment, name, at, said))
+        return told
+
+
+def tell(experiment: Experiment, agreement: Agreement, positions: Sequence[int]) -> Iterator[str]:
+    """Say of each output that is left out where it is the first time, and why.
+
+    Parameters
+    ----------
+    positions : sequence of int
+        The first point of each part.
+    """
+    for name, misfit, at in _first(agreement, positions):
+        yield _missing(experiment, name, at, reason(experiment, misfit, positions))
+
+
+def _first(agreement: Agreement, positions: Sequence[int]) -> Iterator[tuple[str, Misfit, int]]:
+    told = set()
+    for number, misfits in agreement.left_out.items():
+        for name, misfit in misfits.items():
+            if name not in told:
+                told.add(name)
+                yield name, misfit, positions[number]
+
+
+def _missing(experiment: Experiment, name: str, position: int, why: str) -> str:
+    at = _shown(experiment, position)
+    return (
+        f"output {name!r} is missing in the results file at {at}, and at all points "
+        f"with the same problem: {why}"
+    )
+
+
+def reason(experiment: Experiment, misfit: Misfit, positions: Sequence[int]) -> str:
+    """Say what contradicts what, and where the first point is that has it."""
+    if misfit.reference is None:
+        return misfit.reason
+    shown = _shown(experiment, positions[misfit.reference])
+    return f"{misfit.reason} at the first such point, {shown}"
+
+
+def _shown(experiment: Experiment, position: int) -> str:
+    (point,) = experiment.space.parameters_at(np.array([position], dtype=np.int64), labels=True)
+    shown = ", ".join(itertools.starmap("{}={!r}".format, point.items()))
+    return f"{shown:.{_MAX_SHOWN}}"

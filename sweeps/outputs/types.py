@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from sweeps.spaces import quantities
 from sweeps.storage.hdf5 import Array
 
 if TYPE_CHECKING:
+    from sweeps.declaration.experiment import Experiment
     from sweeps.spaces.keys import Factors
 
 
@@ -23,7 +25,7 @@ class Variable:
     Attributes
     ----------
     name : str
-        Empty where the function gave none; see `sweeps.outputs.unnamed`.
+        Empty where the function gave none; see `NAME`.
     values : numpy.ndarray
         Shape (n, *own shape): numbers, bool, datetime64, timedelta64, or str as objects. Where
         `counts` is given, the points' 1-D values one after another.
@@ -57,6 +59,29 @@ class Header:
     dims: tuple[str, ...]
     shape: tuple[int, ...]
     counts: npt.NDArray[np.int64] | None
+    attrs: Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Agreed:
+    """The form of one output.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Own shape; where lengths differ, the longest.
+    is_ragged : bool
+        Whether points have values of different lengths.
+    count_names : tuple of str
+        Names of the variables with the lengths of a ragged output, one for each of its dimensions.
+    """
+
+    name: str
+    dtype: np.dtype[Any]
+    dims: tuple[str, ...]
+    shape: tuple[int, ...]
+    is_ragged: bool
+    count_names: tuple[str, ...]
     attrs: Mapping[str, Any]
 
 
@@ -111,3 +136,63 @@ def header(variable: Variable) -> Header:
     """Say the form of a variable without its values; how long those of a free length are is not."""
     v = variable
     return Header(v.name, v.values.dtype, v.dims, v.values.shape[1:], v.counts, v.attrs)
+
+
+NAME = ""
+"""What the memo calls a single nameless value, which has the experiment's name in a results file.
+
+So it outlives a renaming. The dimensions that nobody named are ``_dim_0``, ``_dim_1``, ... there; a
+function can give no output and no dimension such a name.
+"""
+
+
+def renamed(header: Header, name: str) -> Header:
+    """Give a nameless value, and its dimensions, the name that the experiment has now.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> header = Header("", np.dtype(float), ("_dim_0",), (3,), None, {})
+    >>> renamed(header, "wave").name, renamed(header, "wave").dims
+    ('wave', ('wave_dim_0',))
+    """
+    if header.name != NAME:
+        return header
+    dims = tuple(f"{name}{dim}" if dim.startswith("_") else dim for dim in header.dims)
+    return dataclasses.replace(header, name=name, dims=dims)
+
+
+def shown(name: str, experiment: str) -> str:
+    """What an output of the memo is called in the results file."""
+    return experiment if name == NAME else name
+
+
+def form_of(variable: Variable) -> Header:
+    """Say the form of some points' output; how long those of a free length are does not matter."""
+    found = header(variable)
+    if found.counts is None:
+        return found
+    return dataclasses.replace(found, shape=(int(found.counts.max()),), counts=None)
+
+
+def settled(found: Header, experiment: Experiment) -> Header:
+    """See an output of the memo as it is declared by now: its name, dimensions and unit."""
+    found = renamed(found, experiment.name)
+    dims = experiment.dims.get(found.name, found.dims)
+    if len(dims) == len(found.dims):
+        found = dataclasses.replace(found, dims=dims)
+    unit = experiment.units.get(found.name)
+    if unit is None or not quantities.is_convertible(found.attrs, unit):
+        return found
+    return dataclasses.replace(found, attrs={**quantities.public(found.attrs), "units": unit})
+
+
+def kind(headers: Iterable[Header], coordinates: Iterable[Variable]) -> Hashable:
+    """Say of outputs what must be the same at all points; lengths need not."""
+    return (
+        tuple(
+            (h.name, "" if 0 in h.shape else class_of(h.dtype), h.dims, h.attrs.get("units"))
+            for h in headers
+        ),
+        tuple((c.name, c.dims, digest(c.values), c.attrs.get("units")) for c in coordinates),
+    )

@@ -23,10 +23,9 @@ import numpy.typing as npt
 from sweeps.memo import index as memo
 from sweeps.memo.header import Kept, KeptPart, Spots
 from sweeps.memo.segment import Segment
-from sweeps.outputs import unnamed
+from sweeps.outputs import types
 from sweeps.outputs.failures import Failure
-from sweeps.outputs.schema import Agreed
-from sweeps.outputs.types import Header, Variable, form
+from sweeps.outputs.types import Agreed, Header, Variable, form
 from sweeps.results.collect import Gathered
 from sweeps.spaces import quantities
 from sweeps.spaces.keys import Factors, KeyMaker, Keys
@@ -153,7 +152,7 @@ def _forms(gathered: Gathered) -> list[_Form]:
         part = index.parts[number]
         if number in gathered.left_out:
             continue
-        settled = [unnamed.settled(h, gathered.experiment.name) for h in part.variables]
+        settled = [types.renamed(h, gathered.experiment.name) for h in part.variables]
         agreed = [gathered.agreement.outputs[h.name] for h in settled]
         if is_own[number] and all(map(_is_exact, part.variables, agreed)):
             names = tuple(each.name for each in agreed)

@@ -19,8 +19,7 @@ from sweeps.memo import index as memo
 from sweeps.memo.header import Kept
 from sweeps.memo.reader import SlabReader
 from sweeps.outputs import failures as outputs_failures
-from sweeps.outputs import misfits as outputs_misfits
-from sweeps.outputs import schema, unnamed
+from sweeps.outputs import schema, types
 from sweeps.outputs.failures import Failure
 from sweeps.outputs.types import Header
 from sweeps.results.contents import Coordinate, Failures, Output, Sheet
@@ -104,7 +103,7 @@ def gather(experiment: Experiment, maker: KeyMaker, index: memo.Index) -> Gather
         for number, misfits in agreement.left_out.items()
         if number not in agreement.refused
     }
-    told = tuple(outputs_misfits.tell(experiment, agreement, first_of))
+    told = tuple(schema.tell(experiment, agreement, first_of))
     return Gathered(
         *(experiment, index, entries, status, failures | refused, agreement, fitting),
         len(refused),
@@ -125,7 +124,7 @@ def _agree(
     Arrays of different shapes are padded; where that would take far more than all of them do, the
     shape of the first one counts.
     """
-    agree = functools.partial(outputs_misfits.agree, experiment)
+    agree = functools.partial(schema.agree_for, experiment)
     agreement = agree(forms)
     ragged = _padded(agreement)
     if not ragged:
@@ -158,7 +157,7 @@ def _converted(
         unit = experiment.units[name]
         for part in in_order:
             for h in index.parts[part].variables:
-                is_own = unnamed.shown(h.name, experiment.name) == name
+                is_own = types.shown(h.name, experiment.name) == name
                 library = h.attrs.get(quantities.LIBRARY) if is_own else None
                 if library is None or h.attrs[quantities.UNITS] == unit:
                     continue
@@ -168,7 +167,7 @@ def _converted(
     return dataclasses.replace(agreement, outputs=made)
 
 
-def _padded(agreement: schema.Agreement) -> dict[str, schema.Agreed]:
+def _padded(agreement: schema.Agreement) -> dict[str, types.Agreed]:
     """Arrays of different shapes."""
     return {n: a for n, a in agreement.outputs.items() if a.is_ragged and len(a.dims) > 1}
 
@@ -202,10 +201,9 @@ def first_failure(gathered: Gathered) -> str:
 def count_refused(experiment: Experiment, maker: KeyMaker, index: memo.Index) -> int:
     """Count the points that have values which do not fit those of the others."""
     every = [
-        ([outputs_misfits.settled(h, experiment) for h in p.variables], p.coordinates)
-        for p in index.parts
+        ([types.settled(h, experiment) for h in p.variables], p.coordinates) for p in index.parts
     ]
-    agreement = outputs_misfits.agree(experiment, every)
+    agreement = schema.agree_for(experiment, every)
     if not (agreement.left_out or _padded(agreement)):
         return 0
     return gather(experiment, maker, index).n_refused
@@ -223,7 +221,7 @@ def _forms(
         return found
 
     def used(part: int, header: Header) -> Header:
-        header = outputs_misfits.settled(header, experiment)
+        header = types.settled(header, experiment)
         if header.counts is None:
             return header
         counts = header.counts[is_used()[index.starts[part] : index.starts[part + 1]]]
@@ -245,7 +243,7 @@ def _refuse(
     if not agreement.refused:
         return {}
     reasons = {
-        parts[number][0]: outputs_misfits.reason(experiment, misfit, [at for _, at in parts])
+        parts[number][0]: schema.reason(experiment, misfit, [at for _, at in parts])
         for number, misfit in agreement.refused.items()
     }
     part_of = index.part_of(entries)
@@ -254,7 +252,7 @@ def _refuse(
     for position, part in zip(at.tolist(), part_of[at].tolist(), strict=True):
         first, second = index.parts[part].keys[entries[position] - index.starts[part]].tolist()
         reason = reasons[part]
-        failures[position] = Failure((first, second), "output", "OutputError", reason, "")
+        failures[position] = Failure((first, second), *outputs_failures.refused(reason))
     return failures
 
 
@@ -343,7 +341,7 @@ def _failures(failures: Mapping[int, Failure]) -> Failures:
 
 
 def _outputs(
-    reader: SlabReader, agreed: schema.Agreed, units: Mapping[str, str]
+    reader: SlabReader, agreed: types.Agreed, units: Mapping[str, str]
 ) -> Iterator[Output]:
     holes = reader.has_holes(agreed.name)
     extents = [] if holes or agreed.is_ragged else reader.extents(agreed)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sweeps import text
 from sweeps.errors import OutputError, SummaryError
-from sweeps.outputs import point, snapshots
+from sweeps.outputs import columns, point
 from sweeps.results.contents import Array, Arrays, Coordinate
 from sweeps.results.datasets import as_output
 from sweeps.signals import Interrupted
@@ -45,7 +45,7 @@ def summarize(path: Path, function: Callable[[xarray.Dataset], Any], name: str) 
         results, told = dataset.read(path)
         _warn(told, function)
         with text.printed_to_stderr(), results:
-            return _arrays(_named(snapshots.snapshot(function(results)), name), name)
+            return _arrays(_named(columns.snapshot(function(results)), name), name)
     except (Interrupted, OutputError):
         raise
     except BaseException as error:  # SystemExit is no reason to lose the results either
@@ -75,18 +75,17 @@ def _why(error: BaseException, function: Callable[..., Any]) -> str:
 
 
 def _named(returned: Any, name: str) -> dict[Any, Any]:
-    """Take a Dataset apart; of the values of a dict leave out where each was selected.
+    """Name what a summary returned; of the values of a dict leave out where each was selected.
 
     ``{"first": y.isel(time=0), "last": y.isel(time=-1)}`` has two scalar coordinates ``time``,
     and a file has room for one.
     """
-    if hasattr(returned, "data_vars"):
-        return dict(returned.data_vars)
+    found = point.named(returned, name)
     if not isinstance(returned, dict):
-        return {getattr(returned, "name", None) or name: returned}
+        return found
     return {
         key: item.drop_vars(_scalars(item)) if _is_labelled(item) else item
-        for key, item in returned.items()
+        for key, item in found.items()
     }
 
 
@@ -105,7 +104,7 @@ def _arrays(named: dict[Any, Any], name: str) -> Arrays:
     made = point.outputs(filled, name, dims={}, taken=frozenset())
     scalars = {str(key) for item in named.values() for key in _scalars(item)}
 
-    def label(key: str, value: point.Value) -> Coordinate:
+    def label(key: str, value: point.Output) -> Coordinate:
         return Coordinate(
             key, value.dims, value.array, gaps.get(key), quantities.public(value.attrs)
         )

@@ -19,8 +19,7 @@ import numpy.typing as npt
 from sweeps.errors import OutputError
 from sweeps.outputs import columns as outputs_columns
 from sweeps.outputs import failures as outputs_failures
-from sweeps.outputs import snapshots
-from sweeps.outputs.failures import Why
+from sweeps.outputs.failures import Reason
 from sweeps.outputs.types import Variable
 from sweeps.signals import Interrupted
 from sweeps.spaces import quantities
@@ -98,7 +97,7 @@ class Called:
         Shape (n,), float32, seconds.
     busy_s : float
         What all of them took together.
-    failures : list of (int, Why)
+    failures : list of (int, Reason)
         By the point's place in the block.
     returned : list
         What the other points returned, in their order; or else
@@ -108,7 +107,7 @@ class Called:
 
     elapsed: npt.NDArray[np.float32]
     busy_s: float
-    failures: list[tuple[int, Why]]
+    failures: list[tuple[int, Reason]]
     returned: list[Any] = dataclasses.field(default_factory=list)
     pieces: list[Piece] = dataclasses.field(default_factory=list)
 
@@ -136,14 +135,14 @@ def call_each(
     call, names = _by_position(function, given, columns)
     own = {name: columns[name] for name in names}
     returned: list[Any] = []
-    failures: list[tuple[int, Why]] = []
+    failures: list[tuple[int, Reason]] = []
     start = last = rearm = time.perf_counter()
     end = start + limits.block_s
     times = [start]
     looks = _Looks(record, limits, times, returned, failures)
     room_bytes = BLOCK_BYTES
     at, clock = record.at, time.perf_counter
-    snapshot, scalars = snapshots.snapshot, snapshots.SCALARS
+    snapshot, scalars = outputs_columns.snapshot, outputs_columns.SCALARS
     next_look = min(end, looks.begin(0))
     next_note = min(next_look, start + _NOTICEABLE_S)
     while True:
@@ -157,7 +156,7 @@ def call_each(
                 value = call(*row)
                 if type(value) not in scalars:
                     value = snapshot(value)
-                    room_bytes -= snapshots.size_bytes(value)
+                    room_bytes -= outputs_columns.size_bytes(value)
                 returned.append(value)
             except Interrupted:
                 raise
@@ -203,7 +202,7 @@ class _Looks:
         limits: Limits,
         times: list[float],
         returned: list[Any],
-        failures: list[tuple[int, Why]],
+        failures: list[tuple[int, Reason]],
     ) -> None:
         self.first, self.is_again, self.seconds = 0, False, dict[int, float]()
         self._record, self._limits = record, limits
@@ -318,7 +317,7 @@ class _Chunks:
     columns: Mapping[str, Any]
     record: scratch.Recorder
     limits: Limits
-    failures: list[tuple[int, Why]] = dataclasses.field(default_factory=list)
+    failures: list[tuple[int, Reason]] = dataclasses.field(default_factory=list)
     pieces: list[Piece] = dataclasses.field(default_factory=list)
 
     def call(self, start: int, stop: int) -> bool:
@@ -361,7 +360,7 @@ class _Chunks:
         return True
 
 
-def failure(error: BaseException, record: scratch.Recorder, limits: Limits) -> Why:
+def failure(error: BaseException, record: scratch.Recorder, limits: Limits) -> Reason:
     """Say why a point failed that raised.
 
     A copy of this process ends: it raised amid the function. Where memory is limited, want of it
@@ -373,8 +372,8 @@ def failure(error: BaseException, record: scratch.Recorder, limits: Limits) -> W
     if memory_bytes is not None and memory_limit.is_exceeded(error):
         memory_limit.impose(None)  # there must be room to say so
         shown = memory_limit.show(memory_bytes)
-        record.die(f"beyond the memory limit of {shown}", outputs_failures.why(error)[3])
-    return outputs_failures.why(error)
+        record.die(f"beyond the memory limit of {shown}", outputs_failures.raised(error).traceback)
+    return outputs_failures.raised(error)
 
 
 def seed(limits: Limits, i: int) -> None:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sweeps.outputs import columns as outputs_columns
 from sweeps.outputs import failures as outputs_failures
-from sweeps.outputs import snapshots
-from sweeps.outputs.failures import Why
+from sweeps.outputs.failures import Reason
 from sweeps.signals import Interrupted
 from sweeps.worker import call as worker_call
 from sweeps.worker import capture, scratch
@@ -29,7 +29,7 @@ _BEAT = 0.1  # of the timeout: how often the loop says that it is not blocked
 
 _SHORTEST_BEAT_S = 0.02
 
-_CANCELLED: Why = ("exception", "CancelledError", "cancelled before it began", "")
+_CANCELLED = Reason("exception", "CancelledError", "cancelled before it began")
 
 Row = tuple[int, dict[str, Any]]
 
@@ -106,7 +106,7 @@ class _Points:
         self._is_finished: list[bool] = []
         self._n_first = 0  # so many points from the first on are finished
         self._returned: dict[int, Any] = {}
-        self._failures: dict[int, Why] = {}
+        self._failures: dict[int, Reason] = {}
 
     @property
     def is_over(self) -> bool:
@@ -130,20 +130,20 @@ class _Points:
         is_ended = task.done() and not task.cancelled()
         value, failure = task.result() if is_ended else (None, _CANCELLED)
         if not is_in_time and timeout_s is not None:
-            failure = outputs_failures.timed_out(timeout_s, failure[3] if failure else "")
+            failure = outputs_failures.timed_out(timeout_s, failure.traceback if failure else "")
         if failure is not None:
             self._failures[i] = failure
         else:
             self._returned[i] = value
         self._finish(i)
 
-    async def _attempt(self, i: int, own: Mapping[str, Any]) -> tuple[Any, Why | None]:
+    async def _attempt(self, i: int, own: Mapping[str, Any]) -> tuple[Any, Reason | None]:
         capture.ONE.set(i)  # of this task and all that it starts
         try:
             value = await self._function(**self._given, **own)
-            if type(value) not in snapshots.SCALARS:
-                value = snapshots.snapshot(value)
-                self._room_bytes -= snapshots.size_bytes(value)
+            if type(value) not in outputs_columns.SCALARS:
+                value = outputs_columns.snapshot(value)
+                self._room_bytes -= outputs_columns.size_bytes(value)
         except Interrupted:
             raise
         except BaseException as error:  # its own cancelling is the point's too

@@ -22,7 +22,7 @@ from sweeps.errors import StorageError
 from sweeps.memo import index as memo
 from sweeps.outputs import columns as outputs_columns
 from sweeps.outputs import failures as outputs_failures
-from sweeps.outputs import misfits
+from sweeps.outputs import schema, types
 from sweeps.outputs.failures import Failure
 from sweeps.outputs.types import Part, Variable
 from sweeps.spaces.keys import RNG, Generators, KeyMaker, written
@@ -210,11 +210,11 @@ def values(task: Task, block: Block) -> tuple[list[Part], list[Failure]]:
         return _tabulate(task, block, call(task, block))
 
 
-def _new_forms(task: Task, block: Block, parts: Iterable[Part]) -> Iterator[misfits.Form]:
+def _new_forms(task: Task, block: Block, parts: Iterable[Part]) -> Iterator[schema.Form]:
     """Describe outputs that look as this worker has not met them before."""
     for part in parts:
-        headers = tuple(map(misfits.header, part.variables))
-        kind = misfits.kind(headers, part.coordinates)
+        headers = tuple(map(types.form_of, part.variables))
+        kind = types.kind(headers, part.coordinates)
         if kind in task.met or len(task.met) >= _MOST_FORMS:
             continue
         task.met.add(kind)
@@ -311,9 +311,7 @@ def _tabulate(task: Task, block: Block, called: Called) -> tuple[list[Part], lis
     if called.returned and not pieces:
         own = settings.keys(block.at[done])
         parts, refused = outputs_columns.tabulate(called.returned, own, elapsed[done], **naming)
-        failures += [
-            (int(done[i]), ("output", "OutputError", str(error), "")) for i, error in refused
-        ]
+        failures += [(int(done[i]), outputs_failures.refused(error)) for i, error in refused]
     return parts, _failures(task, block, failures, called)
 
 
@@ -336,7 +334,7 @@ def _parts(
 
 
 def _failures(
-    task: Task, block: Block, failures: list[tuple[int, outputs_failures.Why]], called: Called
+    task: Task, block: Block, failures: list[tuple[int, outputs_failures.Reason]], called: Called
 ) -> list[Failure]:
     if not failures:
         return []

@@ -11,8 +11,8 @@ import pytest
 import xarray as xr
 
 from sweeps.errors import OutputError
+from sweeps.outputs.columns import snapshot
 from sweeps.outputs.point import ALLOWED, array_of, outputs
-from sweeps.outputs.snapshots import snapshot
 
 TAKEN = frozenset({"length", "Angle"})
 

@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from sweeps import experiment, grid, points, zipped
 from sweeps.memo import index as memo
 from sweeps.memo.merge import merge
-from sweeps.outputs.columns import tabulate
+from sweeps.outputs.columns import snapshot, tabulate
 from sweeps.outputs.failures import Failure
-from sweeps.outputs.snapshots import snapshot
 from sweeps.results import write
 from sweeps.results.collect import count_refused, gather, sheet
 from sweeps.spaces.keys import key_maker

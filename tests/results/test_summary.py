@@ -387,7 +387,7 @@ FAILING = {
     lambda ds: int("two\n  lines"): "raised ValueError: invalid literal",
     lambda ds: None: "cannot be stored: output 'made' is None",
     lambda ds: {}: "cannot be stored: .*empty dict",
-    lambda ds: ds.drop_vars("made"): "cannot be stored: .*empty dict",
+    lambda ds: ds.drop_vars("made"): "cannot be stored: .*empty Dataset",
     lambda ds: {"a": object()}: "cannot be stored: output 'a' is of type object; allowed",
     lambda ds: {"a": {"b": 1}}: "cannot be stored: output 'a' is a dict inside another",
     lambda ds: {"a": ds}: "cannot be stored: output 'a' is a Dataset inside another",

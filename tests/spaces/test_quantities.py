@@ -8,8 +8,8 @@ import pytest
 import xarray as xr
 
 from sweeps.errors import DeclarationError, OutputError
+from sweeps.outputs.columns import snapshot
 from sweeps.outputs.point import outputs
-from sweeps.outputs.snapshots import snapshot
 from sweeps.spaces import quantities
 from sweeps.spaces.accept import accept, accept_like
 from sweeps.spaces.values import encode, label
@@ -165,7 +165,7 @@ def test_a_sweep_has_one_unit_for_each_output(sweeps, project, library):
 
 def test_neither_library_is_imported_unless_values_are_of_it():
     program = "import sys, numpy, sweeps.worker.evaluate, sweeps.results.collect"
-    program += "\nfrom sweeps.outputs.snapshots import *"
+    program += "\nfrom sweeps.outputs.columns import *"
     program += "\nsnapshot([1, numpy.ones(2)]); print({'pint', 'astropy'} & sys.modules.keys())"
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert said.stdout == "set()\n"

@@ -213,7 +213,7 @@ def test_a_traceback_is_pythons_own(fail):
         try:
             fail()
         except BaseException as error:
-            said = failures.why(error)
+            said = failures.raised(error)
             frames = error.__traceback__.tb_next
             assert said[3] == "".join(traceback.format_exception(type(error), error, frames))
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from sweeps.outputs.columns import size_bytes, snapshot
 from sweeps.outputs.point import outputs
-from sweeps.outputs.snapshots import size_bytes, snapshot
 
 
 class Pair(NamedTuple):

@@ -11,7 +11,7 @@ import sweeps
 from sweeps import experiment, grid
 from sweeps.memo import index as memo
 from sweeps.memo import listing
-from sweeps.outputs import unnamed
+from sweeps.outputs import columns, types
 from sweeps.project.sweep import resolve
 from sweeps.results import collect
 
@@ -115,8 +115,8 @@ def test_dims_that_are_declared_under_the_old_name_are_forgotten_with_it(tmp_pat
 
 def test_segments_that_have_the_name_land_with_those_that_do_not(tmp_path, monkeypatch):
     made = declared(RETURNED["array"], "old")
-    monkeypatch.setattr(unnamed, "stored", lambda value, outputs, name: outputs)
-    monkeypatch.setattr(unnamed, "NAME", "old")  # as it was once
+    monkeypatch.setattr(columns, "_stored", lambda value, outputs, name: outputs)
+    monkeypatch.setattr(types, "NAME", "old")  # as it was once
     sweeps.run(made, results=tmp_path, engine="serial", limit=1)
     monkeypatch.undo()
     sweeps.run(made, results=tmp_path, engine="serial")
