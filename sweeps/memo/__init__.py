@@ -1,5 +1,5 @@
-"""The memo: finished points by key, in segments that never change, and what is kept beside them.
+"""The memo: the stored results of experiments: finished points by key, in segments on disk.
 
 It knows keys, columns of values, and files.
-It never knows workers, engines or the results file that is made of it.
+It never knows workers, engines, or how the results file is written.
 """

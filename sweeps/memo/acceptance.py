@@ -1,6 +1,6 @@
-"""Acceptance: the user's word that results of earlier code are those of the present code too.
+"""Acceptance: the user declares that results of earlier code are valid for the present code.
 
-Each is a file in the memo folder of the code that accepts; taking it back removes the file.
+Each acceptance is a file in the memo folder of the present code; taking it back removes the file.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ FOLDER = "accepted"
 _SUFFIX = ".json"
 
 Shift = tuple[int, int]
-"""What is added to keys, in two lanes modulo 2^64."""
+"""Numbers that are added to the two halves of keys, modulo 2^64."""
 
 NO_SHIFT: Shift = (0, 0)
 
 
 @dataclasses.dataclass(frozen=True)
 class Acceptance:
-    """That the results of some earlier code count.
+    """A declaration that the results of some earlier code are valid.
 
     Attributes
     ----------
@@ -38,10 +38,10 @@ class Acceptance:
     accepted : str
         When, in UTC.
     new_defaults : mapping of str to str
-        Arguments that the earlier code did not have, and the value, as text, that it computed
-        for all the same.
+        Arguments that the earlier code did not have, and the value of each, as text, for which its
+        results hold.
     shift : Shift
-        What the key of a point gains by these arguments.
+        The sum of the hashes of these arguments, which keys of earlier points lack.
     """
 
     fingerprint: str
@@ -52,7 +52,7 @@ class Acceptance:
 
 
 def accepted(place: Path) -> list[Acceptance]:
-    """List what a memo folder accepts itself, the latest first."""
+    """List the acceptances in a memo folder, the latest first."""
     try:
         names = sorted(n for n in disk.names(place / FOLDER) if n.endswith(_SUFFIX))
     except (FileNotFoundError, NotADirectoryError):
@@ -65,12 +65,12 @@ def accepted(place: Path) -> list[Acceptance]:
 
 
 def accept(place: Path, acceptance: Acceptance) -> None:
-    """Let a memo folder accept what some earlier code computed.
+    """Store an acceptance in a memo folder.
 
     Raises
     ------
     StorageError
-        Where the disk does not take it.
+        If the disk does not take it.
     """
     files.make_folder(place / FOLDER)
     said = json.dumps(dataclasses.asdict(acceptance), indent=1)
@@ -78,7 +78,7 @@ def accept(place: Path, acceptance: Acceptance) -> None:
 
 
 def take_back(place: Path, fingerprint: str) -> None:
-    """Let a memo folder accept some earlier code no more."""
+    """Remove the acceptance of some earlier code."""
     path = _path(place, fingerprint)
     with files.told(path), contextlib.suppress(FileNotFoundError):
         disk.unlink(path)
@@ -92,7 +92,7 @@ def _path(place: Path, fingerprint: str) -> Path:
 def _read(path: Path) -> Acceptance | None:
     try:
         return _made(json.loads(disk.content(path)), path.stem)
-    except FileNotFoundError:  # just taken back
+    except FileNotFoundError:  # another process took it back
         return None
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror}") from error
@@ -103,7 +103,7 @@ def _read(path: Path) -> Acceptance | None:
 
 
 def _made(said: Any, fingerprint: str) -> Acceptance:
-    """Check what a file says; what a later version says besides is none of ours."""
+    """Check the content of a file; entries that a later version adds are ignored."""
     first, second = said["shift"]
     texts = [said[name] for name in ("fingerprint", "reason", "accepted")]
     given = [text for pair in said["new_defaults"].items() for text in pair]

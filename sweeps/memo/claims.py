@@ -1,8 +1,8 @@
-"""Claims: what runs of one experiment that go on at the same time are at, so that none does twice.
+"""Claims: simultaneous runs of one experiment tell each other which points they compute.
 
-Each run appends the points that it takes to a file of its own, which it locks for as long as it
-lives; the kernel unlocks it when the run dies, however it dies. Claims save work, no more: where
-they cannot be written or locked, points may be computed twice, and are right.
+Each run appends the points that it takes to a file of its own, which it keeps locked; the kernel
+unlocks it when the run dies in whatever way. Claims only save work: if they cannot be written or
+locked, some points may be computed twice, and the results are right.
 """
 
 from __future__ import annotations
@@ -39,17 +39,18 @@ _LOCK = "lock"
 _BEAT_S = 5.0
 
 _SILENT_S = 30.0
-"""A run that has not said so long that it lives is stopped, or on a machine that is gone."""
+"""A run that was silent for so long is stopped, or its machine is gone."""
 
 _PATIENCE_S = 10.0
 
 _TURN_CHECK_S = 0.001
 
 _SUMS, _RUN, _LISTED = 0, 1, 2
-"""Kinds of records: words of 8 bytes, of which the first is the kind and the second a number.
+"""Kinds of records. A record is words of 8 bytes: its kind, then
 
-Sums of hashes along each dimension, whose products the keys are: how many and their sizes, then
-they. A run of positions among these: first and end. Keys: how many, then they.
+_SUMS: the number of dimensions, their sizes, and the sums of hashes along each, which make keys;
+_RUN: the first of a run of positions in that product, and its end;
+_LISTED: the number of keys, and the keys.
 """
 
 _MOST_SUMS = 2**16
@@ -61,14 +62,14 @@ _MOST_BYTES = 16 * _MOST_HEARD
 _MOST_DIMENSIONS = 64
 
 _TROUBLE = (OSError, ValueError, IndexError)
-"""What ends the sharing: no locks here, a full disk, something else in place of the lock."""
+"""Errors that end the sharing: no locks, a full disk, something else in place of the lock."""
 
 Lanes = npt.NDArray[np.uint64]
-"""First halves of keys: two that are equal by chance (1 in 2^64) wait for each other, no more."""
+"""First halves of keys: if two are equal by chance (1 in 2^64), a run only waits for nothing."""
 
 
 class Claims:
-    """The claims of one run, and what it knows of those of others; for use by one thread at a time.
+    """The claims of one run, and those of others; for use by one thread at a time.
 
     Parameters
     ----------
@@ -82,7 +83,7 @@ class Claims:
         self._keys = make_keys
         self._factors = make_keys.factors
         if self._factors is None or sum(map(len, self._factors.sums)) > _MOST_SUMS:
-            self._factors = None  # as long as all keys of a long axis would be
+            self._factors = None  # the sums of a long axis are as many as all keys
         self._folder = memo / FOLDER
         self._others: dict[str, _Other] = {}
         self._settled: set[str] = set()
@@ -94,7 +95,7 @@ class Claims:
             self._lock = self._open_lock()
             if self._lock is None:
                 return
-            with self._turn():  # or another run takes the file for that of a dead one
+            with self._turn():  # or another run finds the file unlocked, as of a dead run
                 self._begin()
                 self._listen()
                 self._settle()
@@ -105,19 +106,19 @@ class Claims:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a user should know of files that are in the place of claims."""
+        """Warnings of other files in the place of claims."""
         return tuple(
             f"{self._folder / name} is {reason}: it is ignored; remove it"
             for name, reason in sorted(self._refused.items())
         )
 
     def take(self, positions: Positions, n: int) -> tuple[Positions, Positions, Positions]:
-        """Claim the first `n` of some points that no other run is at.
+        """Claim the first `n` of some points that no other run has claimed.
 
         Returns
         -------
         taken, left, held : numpy.ndarray
-            Claimed; free, but more than asked for; claimed by runs that are, or were, under way.
+            Claimed now; free, but more than asked for; claimed by other runs, which may have ended.
         """
         if self._own is None:
             return positions[:n], positions[n:], positions[:0]
@@ -133,9 +134,9 @@ class Claims:
         return free[:n], free[n:], positions[is_held]
 
     def held(self, positions: Positions) -> npt.NDArray[np.bool_]:
-        """Which of some points other runs are still at, shape (n,).
+        """Which of some points running runs have claimed, shape (n,).
 
-        Look into the memo for all others: from now on, what ended runs claimed counts as free.
+        Look up all others in the memo: from now on, the claims of ended runs count as free.
         """
         if self._own is not None:
             try:
@@ -148,10 +149,10 @@ class Claims:
         return np.zeros(len(positions), dtype=bool)
 
     def withdraw(self) -> None:
-        """Claim no more what was claimed so far: all of it is finished.
+        """Withdraw all claims so far: their points are finished.
 
-        Two runs that wait for each other's points would do so for ever where what both had
-        finished was removed, or was damaged.
+        Otherwise two runs would wait for each other's points for ever if finished points of both
+        were removed or damaged.
         """
         if self._own is not None:
             try:
@@ -164,9 +165,9 @@ class Claims:
                 self._give_up()
 
     def close(self) -> None:
-        """Withdraw all claims, for good.
+        """Withdraw all claims, and end.
 
-        The file is left where others go on, who may not have read it yet; the last one removes all.
+        If others go on, they may not have read the file yet; the last run removes all files.
         """
         if self._own is not None:
             with contextlib.suppress(*_TROUBLE), self._turn():
@@ -177,7 +178,7 @@ class Claims:
         self._give_up()
 
     def _open_lock(self) -> io.FileIO | None:
-        """Open the file that is locked by who claims; nothing where that is no file of ours."""
+        """Open the lock of all runs; None if something else is in its place."""
         if self._folder.is_symlink():
             self._refused[""] = "a link, and links are not followed"
             return None
@@ -202,7 +203,7 @@ class Claims:
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:
-        """Be the only one to claim; not for ever, since the one before may have been stopped."""
+        """Be the only run that claims; give up waiting for a run that was stopped."""
         assert self._lock is not None
         deadline = time.monotonic() + _PATIENCE_S
         while True:
@@ -219,7 +220,7 @@ class Claims:
             fcntl.flock(self._lock, fcntl.LOCK_UN)
 
     def _beat(self) -> None:
-        """Say now and then that this run lives, also while a point takes long."""
+        """Show from time to time that this run lives, also while a point takes long."""
         while not self._is_over.wait(_BEAT_S):
             with contextlib.suppress(OSError):
                 os.utime(self._path)
@@ -246,7 +247,7 @@ class Claims:
         return found
 
     def _listen(self) -> None:
-        """Hear what other runs claimed since, and which have ended."""
+        """Read what other runs claimed since, and which have ended."""
         with os.scandir(self._folder) as entries:
             names = {e.name for e in entries if e.name.endswith(_SUFFIX)}
         known = {self._path.name, *self._others, *self._settled, *self._refused}
@@ -259,7 +260,7 @@ class Claims:
 
     @contextlib.contextmanager
     def _refusing(self, name: str) -> Iterator[None]:
-        """Leave a file alone from now on that is no run's."""
+        """Ignore a file from now on if it is not that of a run."""
         try:
             yield
         except _RefusedError as error:
@@ -268,7 +269,7 @@ class Claims:
                 other.close()
 
     def _settle(self) -> None:
-        """Forget what runs claimed that have ended: the memo is about to be looked into."""
+        """Forget the claims of ended runs, before the caller looks into the memo."""
         for name in [name for name, other in self._others.items() if other.has_ended]:
             del self._others[name]
             self._settled.add(name)
@@ -281,11 +282,11 @@ def _sums(factors: keys.Factors) -> bytes:
 
 
 class _RefusedError(Exception):
-    """What something is that stands in the place of claims."""
+    """What stands in the place of claims."""
 
 
 def _open(path: Path, flags: int) -> io.FileIO:
-    """Open a file that is one; neither is a pipe waited for, nor a link followed."""
+    """Open a regular file; do not wait for a pipe, and do not follow a link."""
     try:
         descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     except OSError as error:
@@ -299,7 +300,7 @@ def _open(path: Path, flags: int) -> io.FileIO:
 
 
 def are_live(memo: Path) -> bool:
-    """Whether a run is under way that commits to a folder of segments, as far as locks tell."""
+    """Whether a run that writes to a memo folder goes on, as far as locks tell."""
     try:
         names = [n for n in os.listdir(memo / FOLDER) if n.endswith(_SUFFIX)]  # noqa: PTH208
     except OSError:
@@ -319,7 +320,7 @@ def _is_live(path: Path) -> bool:
 
 
 class _Other:
-    """Another run, as far as its file says."""
+    """Another run, known from its file."""
 
     def __init__(self, path: Path) -> None:
         self._file = _open(path, os.O_RDONLY)
@@ -331,7 +332,7 @@ class _Other:
         self.has_ended = False
 
     def close(self) -> None:
-        """Hear it no more."""
+        """Stop reading it."""
         self._file.close()
 
     def has(self, lanes: Lanes) -> npt.NDArray[np.bool_]:
@@ -343,14 +344,14 @@ class _Other:
         return found
 
     def listen(self) -> None:
-        """Read what was appended since, which is whole, and whether the run goes on."""
+        """Read the records that were appended since, and whether the run goes on."""
         if self.has_ended:
             return
         now, found = time.monotonic(), os.fstat(self._file.fileno())
         beat_ns = found.st_mtime_ns
         if found.st_size > _MOST_BYTES:
             raise _RefusedError("not a file of claims: it is too large")
-        if beat_ns != self._beat_ns:  # clocks of machines differ: its own tells that it lives
+        if beat_ns != self._beat_ns:  # clocks of machines differ, so only a change counts
             self._beat_ns, self._heard_s = beat_ns, now
         self.is_silent = now - self._heard_s > _SILENT_S
         with contextlib.suppress(BlockingIOError):
@@ -361,13 +362,13 @@ class _Other:
             while len(words):
                 words = words[self._read(words) :]
         except (ValueError, IndexError):
-            if not self.has_ended:  # else torn by a power cut: claims are not flushed
+            if not self.has_ended:  # otherwise a power cut tore it: claims are not flushed
                 raise _RefusedError("not a file of claims: it is cut off") from None
         if self.has_ended:
             self._file.close()
 
     def _read(self, words: Lanes) -> int:
-        """Read one record and return how long it is."""
+        """Read one record; return its length."""
         kind, n = int(words[0]), int(words[1])
         if kind == _SUMS:
             if n > _MOST_DIMENSIONS or words[2 : 2 + n].max(initial=0) > _MOST_SUMS:
@@ -399,7 +400,7 @@ class _Other:
             raise _RefusedError("not a file of claims, or one with too many points")
 
     def _add(self, lanes: Lanes) -> None:
-        """Keep sorted arrays of falling sizes: each claim is sorted anew only now and then."""
+        """Keep sorted arrays of falling sizes, so that each claim is sorted again only rarely."""
         self._check(len(lanes))
         own = np.sort(lanes)
         while self._sorted and len(self._sorted[-1]) < 2 * len(own):

@@ -1,6 +1,6 @@
-"""Values that stand in segments as they shall stand in a results file, past HDF5.
+"""Copy values from segments into a results file as bytes, without HDF5.
 
-Of 315 MB in 13 segments, reading and writing by way of h5py takes 0.57 s, this 0.1 s.
+For 315 MB in 13 segments this takes 0.1 s; reading and writing with h5py takes 0.57 s.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ class Extent(NamedTuple):
 def extents(
     part: segment.StoredPart, number: int, file: h5py.File, rows: slice
 ) -> Iterator[Extent]:
-    """Find the values of some points of a part, as landing stores them; nothing if they are not.
+    """Find the bytes of some points of a part; nothing if a results file stores them otherwise.
 
     Parameters
     ----------
     part : StoredPart
     number : int
-        Of the variable, which must have the same shape at all points.
+        Number of the variable, which must have the same shape at all points.
     file : h5py.File
         The segment, opened.
     rows : slice
@@ -61,16 +61,16 @@ def extents(
 
 
 def copy(found: Iterable[Extent], descriptor: int, offset: int) -> None:
-    """Write the bytes of extents, one after the other, at a place in a file.
+    """Write the bytes of extents one after the other into a file.
 
     Raises
     ------
     MergedAwayError
-        Where a segment is not there any more.
+        If a segment no longer exists.
     StorageError
-        Where one cannot be read.
+        If one cannot be read.
     OSError
-        Where the file cannot be written to.
+        If the file cannot be written.
     """
     os.lseek(descriptor, offset, os.SEEK_SET)
     for path, own in itertools.groupby(found, key=lambda extent: extent.path):

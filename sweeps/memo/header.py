@@ -1,7 +1,7 @@
-"""What is to be known of a part beside its values: in a segment, its outline, and a results file.
+"""Headers: all of a part except its values, in a segment, in its outline, and in a results file.
 
-A results file says it of its points where the memo has no other copy of them, and then has a second
-name among the segments; or for the case that its memo is gone.
+With these headers a results file can be a segment: if it has the only copy of its points, or if the
+memo is gone.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sweeps.storage import hdf5
 from sweeps.storage.hdf5_write import Put
 
 MEMO = f"{hdf5.GROUP}/memo"
-"""The group of a results file that says what a segment says of its parts."""
+"""The group of a results file with the headers of its parts."""
 
 _MAGIC = b"sweeps-outline-1"
 
@@ -124,7 +124,7 @@ class Outline(NamedTuple):
 
 
 def encode(parts: Sequence[Part], failures: Sequence[Failure], created_ns: int) -> bytes:
-    """Write the outline of a segment; nothing for a large one, or of another form than most."""
+    """Make the outline of a segment; empty for a large segment, or one of a rare form."""
     if sum(map(len, parts)) > _MOST_POINTS or not all(map(_is_plain, parts)):
         return b""
     said = {
@@ -154,12 +154,12 @@ def encode(parts: Sequence[Part], failures: Sequence[Failure], created_ns: int) 
 
 
 def decode(content: bytes) -> Outline | None:
-    """Read the outline at the end of what a segment holds, if there is one.
+    """Read the outline at the end of a segment, if there is one.
 
     Raises
     ------
     LookupError, RecursionError, TypeError, ValueError
-        For one that `encode` did not write.
+        If `encode` did not write it.
     """
     if not content.endswith(_MAGIC):
         return None
@@ -181,7 +181,7 @@ def decode(content: bytes) -> Outline | None:
 
 
 def described(headers: Iterable[Header]) -> str:
-    """Say as JSON what is to be known of variables beside their values."""
+    """Write headers as JSON."""
     said = [
         {
             "name": h.name,
@@ -198,7 +198,7 @@ def described(headers: Iterable[Header]) -> str:
 
 @functools.lru_cache
 def _headers(variables: str) -> tuple[Header, ...]:
-    """Read what `described` said; the segments of an experiment mostly say the same."""
+    """Read what `described` wrote; it is cached, because segments of an experiment are alike."""
     return tuple(_header(each, each["shape"]) for each in json.loads(variables))
 
 
@@ -232,7 +232,7 @@ class Spots:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class KeptPart:
-    """Points that returned alike; like `StoredPart`, but for the times taken, which are there."""
+    """A part in a results file; like `StoredPart`, without elapsed times, which the file has."""
 
     keys: Keys | Factors
     variables: tuple[Header, ...]
@@ -242,21 +242,21 @@ class KeptPart:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Kept:
-    """What a results file is to the memo.
+    """What the memo needs to know of a results file.
 
     Attributes
     ----------
     fingerprint : str
-        Of the code that computed the values: keys do not tell.
+        Of the code that computed the values; keys do not contain it.
     created_ns : int
         Age of the values, by which the newest of a key count.
     n_others : int
-        Points of the file that are in none of the parts: it does not hold them bit for bit, or they
-        are of earlier code.
+        Number of points that are in no part: the file does not hold them exactly, or they are of
+        earlier code.
     segments : tuple of str
-        Names of the segments that have all of its points; none where it is to be one itself.
+        Names of the segments that have all of its points; none if it is a segment itself.
     accepted : tuple of str
-        Fingerprints of the earlier code that others may be of.
+        Fingerprints of the earlier code whose points it may have.
     """
 
     fingerprint: str
@@ -268,7 +268,7 @@ class Kept:
 
 
 def write_kept(file: h5py.File, put: Put, kept: Kept) -> None:
-    """Say in a results file what of it is the memo's."""
+    """Write into a results file what the memo needs to know of it."""
     group = file.create_group(MEMO, track_order=True)
     group.attrs["fingerprint"] = kept.fingerprint
     group.attrs["created_ns"] = kept.created_ns
@@ -289,12 +289,12 @@ def write_kept(file: h5py.File, put: Put, kept: Kept) -> None:
 
 
 def load_kept(file: h5py.File) -> Kept:
-    """Read what a results file says of it.
+    """Read what `write_kept` wrote.
 
     Raises
     ------
     LookupError
-        Where it says nothing.
+        If there is nothing.
     """
     group = file[MEMO]
     sizes = tuple(map(int, file[hdf5.GROUP]["status"].shape))
@@ -310,7 +310,7 @@ def origin_of_kept(file: h5py.File) -> tuple[int, tuple[str, ...], tuple[str, ..
     Raises
     ------
     LookupError
-        Where the file says nothing.
+        If there is nothing.
     """
     said = file[MEMO].attrs
     names = (

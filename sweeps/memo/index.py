@@ -1,8 +1,8 @@
-"""The memo: every finished point, by key, in immutable segments; nothing of spaces or functions.
+"""The index of the memo: every finished point by its key, in segments that never change.
 
-A segment is an HDF5 file with a digest behind its end, written once and never changed. Any number
-of processes add segments to a folder at the same time; nobody needs a lock. Reading is listing the
-folder. A segment whose digest is wrong is passed over before HDF5 sees it, or set aside.
+A segment is an HDF5 file with a digest behind its end, written once. Any number of processes add
+segments to a folder at the same time without a lock; to read the memo is to list the folder. A
+segment whose digest is wrong is skipped before HDF5 sees it, or set aside.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from sweeps.spaces import keys
 from sweeps.storage import disk, files
 
 _LARGE_BYTES = 8 * 2**20
-"""Of smaller ones most of the time is HDF5's, which does one thing at a time."""
+"""With smaller ones HDF5 takes most of the time, which has no parallel calls."""
 
 _LEAD_NS = 10**6
-"""With each landing of a run a results file that is a segment is 1 ns newer than what it replaces;
-what the run goes on to compute must be newer still."""
+"""Each time a run writes a results file that is a segment, the file is 1 ns newer than what it
+replaces. The values that the run computes next must be newer still."""
 
 _N_LOOKED_AT = 100
 
@@ -43,14 +43,14 @@ _MOST_LOADED = 4
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Index:
-    """All that the memo of one fingerprint holds, as of one listing of its folder.
+    """All that the memo of one fingerprint holds, as one listing of its folder found it.
 
     Attributes
     ----------
     segments : mapping of str to Segment
-        By name, as `listing` says it.
+        By name, as in `listing`.
     bad : tuple of Path
-        Damaged segments that this listing met, where they are now.
+        Damaged segments that were found, where they are now.
     """
 
     folder: Path
@@ -59,15 +59,15 @@ class Index:
 
     @functools.cached_property
     def parts(self) -> tuple[StoredPart, ...]:
-        """Every part of every segment; what the first one says of a key counts.
+        """Every part of every segment; the first part with a key counts.
 
-        The code's own come before accepted ones, the newest before older ones.
+        The segments of the code itself come before accepted ones, newer before older ones.
         """
         return tuple(p for s in self.in_order for p in s.parts)
 
     @functools.cached_property
     def in_order(self) -> tuple[Segment, ...]:
-        """Segments as their parts follow each other."""
+        """Segments in the order of their parts."""
         return tuple(
             sorted(
                 self.segments.values(),
@@ -93,7 +93,7 @@ class Index:
     @functools.cached_property
     def n_known(self) -> int:
         """Number of different points that have values."""
-        # Most memos have each point once, which one lane tells: 10^6 take 0.2 s, both lanes 0.7 s.
+        # Most memos have each point once, as half of the keys shows: 10^6 take 0.2 s, not 0.7 s.
         first = [np.empty(0, np.uint64), *(part.keys[:, 0] for part in self.parts)]
         ascending = np.sort(np.concatenate(first))
         if not (ascending[1:] == ascending[:-1]).any():
@@ -103,12 +103,12 @@ class Index:
         return len(known) - int((known[1:] == known[:-1]).all(axis=1).sum())
 
     def find(self, wanted: keys.Keys) -> npt.NDArray[np.int64]:
-        """Entry of each key, shape (n,), or -1 where the memo has no values for it."""
+        """Return the entry of each key, shape (n,), or -1 if the memo has no values for it."""
         return _match(wanted, *self._sorted)
 
     @functools.cached_property
     def failures(self) -> dict[tuple[int, int], Failure]:
-        """The failure of each key that failed, the one with the most attempts."""
+        """The failure of each failed key: the one with the most attempts."""
         latest: dict[tuple[int, int], Failure] = {}
         for each in self.in_order:
             for failure in each.failures:
@@ -122,15 +122,15 @@ class Index:
         return _sort([np.array(list(self.failures), dtype=np.uint64).reshape(-1, 2)])
 
     def find_failed(self, wanted: keys.Keys) -> npt.NDArray[np.int64]:
-        """Place of each key among `failures`, shape (n,), or -1."""
+        """Return the place of each key among `failures`, shape (n,), or -1."""
         return _match(wanted, *self._failed)
 
 
 def _sort(pieces: Sequence[keys.Keys]) -> tuple[keys.Keys, npt.NDArray[np.int64]]:
-    """Sort keys by their first lane, equal ones as they come, and say where each one was."""
+    """Sort keys by their first half, stably; return also where each one was."""
     first = np.concatenate([np.empty(0, dtype=np.uint64), *(piece[:, 0] for piece in pieces)])
     order = np.argsort(first, kind="stable")
-    # Lane by lane, so that the first one, which is searched, is contiguous.
+    # In columns, so that the first half, which is searched, is contiguous.
     made = np.empty((len(first), 2), dtype=np.uint64, order="F")
     made[:, 0] = first[order]
     made[:, 1] = np.concatenate([first[:0], *(piece[:, 1] for piece in pieces)])[order]
@@ -140,7 +140,7 @@ def _sort(pieces: Sequence[keys.Keys]) -> tuple[keys.Keys, npt.NDArray[np.int64]
 def _match(
     wanted: keys.Keys, known: keys.Keys, order: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int64]:
-    """Match sorted keys: with them near each other in memory it takes a third of the time."""
+    """Match keys in sorted order, which takes a third of the time: memory is read in order."""
     ascending = np.argsort(wanted[:, 0])
     found = np.empty(len(wanted), dtype=np.int64)
     found[ascending] = keys.match(wanted[ascending], known, order)
@@ -148,20 +148,20 @@ def _match(
 
 
 def scan(place: Path, before: Index | None = None, *, sets_aside: bool = False) -> Index:
-    """Read the keys of all segments that count; those that `before` knows are not read again.
+    """Read the keys of all valid segments; those that `before` has are not read again.
 
     Parameters
     ----------
     place : Path
     before : Index, optional
     sets_aside : bool
-        Whether to set aside those that are damaged, which else are passed over: who only looks
-        changes nothing, and a segment may just be being copied to its place.
+        Whether to rename damaged segments, or only skip them: a command that only reads changes
+        nothing, and someone may be copying the segment just now.
 
     Raises
     ------
     StorageError
-        Where a folder or a segment cannot be read.
+        If a folder or a segment cannot be read.
     """
     known = dict(before.segments) if before is not None else {}
     bad: list[Path] = []
@@ -176,23 +176,23 @@ def scan(place: Path, before: Index | None = None, *, sets_aside: bool = False) 
 
 
 def clock(index: Index) -> int:
-    """What to add to the monotonic clock for the ages of values that are computed from now on.
+    """Return what to add to the monotonic clock to get the age of values computed from now on.
 
-    So they are newer than all that there is, and in order, though the time of day steps back.
+    So these are newer than all stored values, and in order, even if the system time steps back.
     """
     latest = max((s.created_ns for s in index.segments.values()), default=0)
     return max(time.time_ns(), latest + _LEAD_NS) - time.monotonic_ns()
 
 
 def own(index: Index) -> Index:
-    """Leave out what is accepted of other code."""
+    """Leave out accepted results of earlier code."""
     return dataclasses.replace(
         index, segments={name: s for name, s in index.segments.items() if not s.rank}
     )
 
 
 def shifted(index: Index, shift: acceptance.Shift) -> Index:
-    """Add to all keys the hashes of parameters that are the same for all points."""
+    """Add hashes of parameters that are the same at all points to all keys."""
     if shift == acceptance.NO_SHIFT:
         return index
     moved = {name: s.accepted(s.rank, shift) for name, s in index.segments.items()}
@@ -200,9 +200,9 @@ def shifted(index: Index, shift: acceptance.Shift) -> Index:
 
 
 def open_failures(index: Index, segments: Iterable[Segment]) -> list[Failure]:
-    """Failures of some segments, one a key, after which no try is known to have gone on.
+    """Return the last failure of each key of some segments, if it has no values since.
 
-    Of two copies of the last one both count: neither may go for the sake of the other.
+    If two segments hold the same last failure, both count: neither is removed for the other.
     """
     last: dict[tuple[int, int], Failure] = {}
     for each in segments:
@@ -221,7 +221,7 @@ def _scan(
     *,
     sets_aside: bool,
 ) -> dict[str, Segment]:
-    """Read the segments of one folder, by the names of `listing`."""
+    """Read the segments of one folder; their names are those of `listing`."""
     while True:
         segments: dict[str, Segment] = {}
         is_complete = True
@@ -248,7 +248,7 @@ _Loaded = Segment | segment.MergedAwayError | segment.DamagedError
 
 
 def _loaded(paths: Sequence[Path]) -> Iterator[_Loaded]:
-    """Load segments; several at a time where they are large, since most of it are digests then."""
+    """Load segments; large ones several at a time, since digests take most of the time."""
 
     def load(path: Path) -> _Loaded:
         try:
@@ -264,7 +264,7 @@ def _loaded(paths: Sequence[Path]) -> Iterator[_Loaded]:
 
 
 def _are_large(paths: Sequence[Path]) -> bool:
-    """Whether files are large on average, by those that come first."""
+    """Whether files are large on average, judged by the first ones."""
     n_bytes = 0
     for path in paths[:_N_LOOKED_AT]:
         with contextlib.suppress(OSError):
@@ -273,9 +273,9 @@ def _are_large(paths: Sequence[Path]) -> bool:
 
 
 def give_back(place: Path) -> None:
-    """Give segments that were set aside their names again, if they are whole by now.
+    """Restore the names of segments that were set aside and are whole now.
 
-    As one is that was set aside while somebody copied it to its place.
+    This happens if a segment was set aside while someone copied it.
     """
     for path in ending(place, BAD_SUFFIX):
         with contextlib.suppress(OSError, StorageError, segment.DamagedError):
@@ -288,17 +288,17 @@ def commit(
     failures: Sequence[Failure] = (),
     created_ns: int | None = None,
 ) -> Path:
-    """Write finished points as a new segment; when this returns, they are safe.
+    """Write finished points as a new segment; when this returns, they survive a power cut.
 
     Parameters
     ----------
     created_ns : int, optional
-        Age of the values, by which the newest of a key count; by default they are of now.
+        Age of the values: the newest values of a key count. By default it is now.
 
     Raises
     ------
     StorageError
-        Where the disk does not take them; then nothing is left behind.
+        If the disk does not take them; then nothing is left behind.
     """
     age = time.time_ns() if created_ns is None else created_ns
     name, content = segment.image(parts, failures, age)

@@ -1,4 +1,4 @@
-"""Which segments count for some code: those of its memo folder, and of the code that it accepts."""
+"""Which segments are valid for some code: its own, and those of accepted earlier code."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ SUFFIX = ".seg"
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """A memo folder whose segments count for some code.
+    """A memo folder whose segments are valid for some code.
 
     Attributes
     ----------
     chain : tuple of Acceptance
-        From that code back to this folder; empty for its own.
+        The acceptances that lead from that code to this folder; empty for its own.
     """
 
     folder: Path
@@ -30,13 +30,13 @@ class Source:
 
     @property
     def shift(self) -> acceptance.Shift:
-        """What the keys in this folder gain."""
+        """What is added to the keys in this folder."""
         first, second = zip(acceptance.NO_SHIFT, *(each.shift for each in self.chain), strict=True)
         return sum(first) % 2**64, sum(second) % 2**64
 
     @property
     def prefix(self) -> str:
-        """What tells its segments from those of other sources, and from the same shifted."""
+        """Prefix of the names of its segments, which differs between sources and shifts."""
         if not self.chain:
             return ""
         shift = self.shift
@@ -44,19 +44,18 @@ class Source:
 
 
 def sources(place: Path) -> tuple[Source, ...]:
-    """List the folders whose segments count in a memo folder: itself, then what it accepts.
+    """List the folders whose segments are valid in a memo folder: itself, then accepted ones.
 
-    What accepted code had accepted counts as well, behind it, for as long as that is not taken
-    back.
+    What accepted code accepts follows behind it, until that is taken back.
 
     Raises
     ------
     StorageError
-        Where an acceptance cannot be read.
+        If an acceptance cannot be read.
     """
     found = [Source(place)]
     seen = {place.name}
-    for source in found:  # grows meanwhile: breadth first
+    for source in found:  # the list grows: breadth first
         if not os.path.lexists(source.folder / acceptance.FOLDER):  # as it mostly is
             continue
         for each in acceptance.accepted(source.folder):
@@ -68,19 +67,19 @@ def sources(place: Path) -> tuple[Source, ...]:
 
 
 def listing(place: Path) -> tuple[str, ...]:
-    """Names of the segments that count in a folder, sorted: they say all of its state.
+    """List the names of all valid segments, sorted: they identify the state of the memo.
 
-    Those of accepted code have the name of their folder in front.
+    Names of accepted segments begin with their folder.
     """
     found = sources(place)
     return tuple(sorted(s.prefix + name for s in found for name in listing_of(s.folder)))
 
 
 def listing_of(place: Path) -> tuple[str, ...]:
-    """Names of the segments in a folder itself, sorted.
+    """List the names of the segments in one folder, sorted.
 
-    A folder is not read in one instant. While segments are merged, a first look may miss the new
-    one and a second the old ones; what a look and the next one agree on was there.
+    Reading a folder takes time. During a merge, one look may miss the new segment and the next one
+    the old ones; so this looks until nothing disappears between two looks.
     """
     before = _names(place)
     while not set(before) <= set(now := _names(place)):
@@ -93,7 +92,7 @@ def _names(place: Path) -> tuple[str, ...]:
 
 
 def ending(place: Path, suffix: str) -> tuple[str, ...]:
-    """Names of the files in a folder that end so, sorted."""
+    """List the names in a folder with some ending, sorted."""
     try:
         return tuple(sorted(n for n in disk.names(place) if n.endswith(suffix)))
     except FileNotFoundError:
@@ -103,10 +102,10 @@ def ending(place: Path, suffix: str) -> tuple[str, ...]:
 
 
 def set_aside(path: Path) -> Path:
-    """Put a damaged segment where no listing sees it; return where."""
+    """Rename a damaged segment so that no listing has it; return its path."""
     return files.set_aside(path, path.with_suffix(BAD_SUFFIX))
 
 
 def name_of(digest: bytes) -> str:
-    """Name of the segment whose content has a digest."""
+    """Return the name of the segment with a digest."""
     return f"{digest.hex()[:32]}{SUFFIX}"

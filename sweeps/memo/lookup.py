@@ -1,4 +1,4 @@
-"""Which entry of the memo holds the values of which point of a space."""
+"""Find the points of a space in the memo."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Entries = npt.NDArray[np.integer[Any]]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Matched:
-    """What the memo has of a space.
+    """The entries of the memo for a space.
 
     Attributes
     ----------
     entries : numpy.ndarray
-        Shape (n_positions,), the entry of the memo with a point's values, or -1; int32 where that
-        is enough, since touching memory for the first time costs more than all else here.
+        Shape (n_positions,), the entry of the memo with the values of each point, or -1. It is
+        int32 if that is enough, since new memory costs more time than all else here.
     first : mapping of int to int
         Position of the first point that each part holds.
     """
@@ -40,9 +40,9 @@ def match(maker: KeyMaker, index: memo.Index) -> Matched:
 
 
 def done(maker: KeyMaker, index: memo.Index) -> npt.NDArray[np.bool_] | None:
-    """Which points the memo has values of, shape (n_positions,), if that needs no key of a point.
+    """Tell which points have values, shape (n_positions,), if that needs no keys of points.
 
-    None where it does: then keys are looked up as they are made, in less memory.
+    None otherwise: then the caller looks up keys as it makes them, which takes less memory.
     """
     placed = _match_products(maker, index) if any(map(_is_product, index.parts)) else None
     return None if placed is None else placed.entries >= 0
@@ -79,9 +79,9 @@ def _first_points(index: memo.Index, found: Entries, positions: Entries) -> dict
 def _match_products(maker: KeyMaker, index: memo.Index) -> Matched | None:
     """Place parts of the same grid as a whole, by the hashes along its dimensions.
 
-    None where that could hide something: where a part is a product of other dimensions, a point
-    may be in two parts, of which the newer counts, or equal points stand at several places, as in
-    samples. It is for speed only: 10^7 points take 0.05 s here, and 5 s one by one.
+    None if that could be wrong: if a part is a product of other dimensions, if two parts have the
+    same point, of which the newer one counts, or if a space has equal points, as samples may. It is
+    for speed only: 10^7 points take 0.05 s here, and 5 s one by one.
     """
     factors = maker.factors
     if factors is None or len(factors.sums) < 2 or maker.space.accepted is not None:
@@ -117,7 +117,7 @@ def _match_products(maker: KeyMaker, index: memo.Index) -> Matched | None:
 def _match_rest(
     maker: KeyMaker, index: memo.Index, listed: Sequence[int], placed: Matched
 ) -> Matched | None:
-    """Look up what the parts that list their keys have, among the points that are not placed."""
+    """Look up the points that are not placed yet in the parts that list their keys."""
     if not listed:
         return placed
     rest = np.flatnonzero(placed.entries < 0)
@@ -126,13 +126,13 @@ def _match_rest(
     known, order = _sorted(np.concatenate([index.parts[n].keys for n in listed]))
     found = keys.match(maker(rest), known, numbers[order])
     if np.count_nonzero(found >= 0) < len(known):
-        return None  # some are not of this space, or are in two parts
+        return None  # some keys are not of this space, or are in two parts
     placed.entries[rest] = found
     return Matched(placed.entries, {**placed.first, **_first_points(index, found, rest)})
 
 
 def _where(chosen: Sequence[Entries]) -> tuple[slice, ...] | tuple[Entries, ...]:
-    """Index of a box of a grid; slices where it has no gaps, which is ten times faster."""
+    """Make the index of a box of a grid: slices if it has no gaps, which are ten times faster."""
     runs = [slice(int(own[0]), int(own[0]) + len(own)) for own in chosen]
     if all(
         (own == np.arange(run.start, run.stop)).all() for own, run in zip(chosen, runs, strict=True)
@@ -151,7 +151,7 @@ def _places(
     factors: keys.Factors,
     sorted_sums: Sequence[tuple[keys.Keys, npt.NDArray[np.int64]]],
 ) -> list[Entries] | None:
-    """Index of each hash of a part along each dimension, or -1; None for another grid's."""
+    """Find each hash of a part along each dimension, or -1; None for a part of another grid."""
     if own.names != factors.names or not np.array_equal(own.sums[-1], factors.sums[-1]):
         return None
     return [

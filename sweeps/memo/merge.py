@@ -1,7 +1,7 @@
-"""Many small segments become few, so that a long history stays quick to read.
+"""Merge many small segments into few, so that a long history stays quick to read.
 
-The merged segment is committed before any of the old ones goes, so that a kill at any instant
-leaves every point in at least one of them.
+The merged segment is written before an old one is removed. So a kill at any moment leaves every
+point in at least one segment.
 """
 
 from __future__ import annotations
@@ -31,28 +31,28 @@ N_SMALL = 32
 _MERGED_BYTES = 64 * 2**20
 
 SETTLED_S = 600.0
-"""Younger segments are left alone.
+"""Younger segments are not merged.
 
-A merged segment is as new as the newest in it. One that another run stamped earlier and names later
-must not become older than what it computes again.
+A merged segment is as old as the newest in it. Another run may be about to write a segment with an
+earlier age, whose values must not seem older than those that they replace.
 """
 
 
 def merge(index: memo.Index) -> memo.Index:
-    """Merge the small segments of a memo where there are many of them.
+    """Merge the small segments of a memo if there are many.
 
-    A disk that does not take the merged segment, or a run that merges at the same time, leaves
-    them as they are: merging can wait.
+    If the disk does not take the merged segment, or another run merges at the same time, they stay
+    as they are: merging can wait.
 
     Parameters
     ----------
     index : Index
-        As of just now.
+        A new one.
 
     Returns
     -------
     Index
-        As of after the merge.
+        The one after the merge.
     """
     settled_ns = time.time_ns() - round(SETTLED_S * 1e9)
     small = [
@@ -74,10 +74,10 @@ def merge(index: memo.Index) -> memo.Index:
 def _replace(
     index: memo.Index, batch: Sequence[segment.Segment], numbers: Mapping[Path, Sequence[int]]
 ) -> None:
-    """Put one segment in the place of many.
+    """Replace many segments by one.
 
-    It is as old as the newest of them, not as new as the merge: what another run has computed
-    meanwhile is newer, and counts.
+    Its age is that of the newest of them, not of the merge: values that another run computed
+    meanwhile are newer and count.
     """
     parts, failures = _contents(index, batch, numbers)
     merged = None
@@ -86,7 +86,7 @@ def _replace(
         merged = memo.commit(index.folder, parts, failures, created_ns)
     for each in batch:
         if each.path != merged:
-            with contextlib.suppress(OSError):  # another run merged it too, or it is not ours
+            with contextlib.suppress(OSError):  # another run merged it too, or we may not remove it
                 disk.unlink(each.path)
 
 
@@ -106,12 +106,12 @@ def _batches(segments: Sequence[segment.Segment]) -> Iterator[list[segment.Segme
 def _contents(
     index: memo.Index, batch: Sequence[segment.Segment], numbers: Mapping[Path, Sequence[int]]
 ) -> tuple[list[Part], list[Failure]]:
-    """What of a batch still counts: no value that a newer one stands for.
+    """Read what is still valid of a batch: no value with a newer one.
 
     Parameters
     ----------
     numbers : mapping of Path to sequence of int
-        Which parts of the index are in which segment.
+        The numbers of the parts of each segment.
     """
     alike: dict[object, list[Part]] = {}
     for each in batch:

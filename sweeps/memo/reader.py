@@ -1,4 +1,4 @@
-"""Reading outputs of some points of a space out of the memo's segments, slab by slab."""
+"""Read outputs of the points of a space from segments, slab by slab."""
 
 from __future__ import annotations
 
@@ -21,43 +21,43 @@ from sweeps.storage.hdf5 import Array
 
 _MAX_OPEN = 64
 
-# Reading one point costs about as much as this many bytes read for nothing between two points.
 _WASTE_BYTES = 2**17
+"""A separate read of one point takes as long as reading so many bytes that are not needed."""
 
 _COPIED_BYTES = 2**20
 
 _EXTENT_BYTES = 2**16
-"""Outputs of so much, in pieces of so much, are quicker copied than read and written."""
+"""Outputs of at least _COPIED_BYTES, in pieces of _EXTENT_BYTES, are faster copied as bytes."""
 
 _WINDOW = 2**20
 
 _RUN = 64
-"""Points in a row from which on they are read as runs."""
+"""Runs of at least so many points, on average, are read run by run."""
 
 Rows = npt.NDArray[np.int64] | slice
 
 Slab = tuple[Array, Array | None]
-"""Values of some points, and a mask of what is missing among them, or None."""
+"""Values of some points, and a mask of the missing ones, or None."""
 
 _Piece = tuple[segment.StoredPart, Any, Rows]
 
 
 class SlabReader:
-    """Reads outputs of the points of a space.
+    """A reader of outputs of the points of a space.
 
     Parameters
     ----------
     index : Index
     entries : numpy.ndarray
-        Shape (n_positions,), the entry of the memo with a point's values, or -1.
+        Shape (n_positions,), the entry of the memo with the values of each point, or -1.
     parts : sequence of int
         Numbers of the parts that hold these entries.
     nameless : str
-        What a single nameless value is called.
+        Name of a single value without a name.
     left_out : mapping of int to collection of str
-        Outputs that a part has and its points do not land, by number of the part.
+        By number of the part, outputs that are not read from it.
 
-    It keeps files open; `close` it. `rounded` names outputs some of whose integers it has rounded.
+    It keeps files open: `close` it. `rounded` names outputs with integers that it rounded.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class SlabReader:
         return made, missing if missing.any() else None
 
     def _whole(self, agreed: Agreed, pieces: Sequence[_Piece], n_points: int) -> Array | None:
-        """Values of points that stand in one part in a row, without a copy; None for others."""
+        """Read points that are a run of one part, without a copy; None for others."""
         if len(pieces) != 1:
             return None
         ((part, at, rows),) = pieces
@@ -137,7 +137,7 @@ class SlabReader:
         return values if values.dtype == agreed.dtype else None
 
     def read_counts(self, agreed: Agreed, axis: int, start: int, stop: int) -> Slab:
-        """Read how many values a ragged output has along a dimension of its own."""
+        """Read the number of values of a ragged output along a dimension of its own."""
         made = np.zeros(stop - start, dtype=np.int64)
         missing = np.ones(stop - start, dtype=bool)
         for part, at, rows in self._pieces(start, stop):
@@ -149,16 +149,16 @@ class SlabReader:
         return made, missing if missing.any() else None
 
     def elapsed(self, start: int, stop: int) -> npt.NDArray[np.float32]:
-        """Seconds that the points `start` to `stop` took, NaN where they have no values."""
+        """Return the seconds that the points `start` to `stop` took, NaN if they have no values."""
         made = np.full(stop - start, np.nan, dtype=np.float32)
         for part, at, rows in self._pieces(start, stop):
             made[at] = part.elapsed[rows]
         return made
 
     def extents(self, agreed: Agreed) -> list[Extent]:
-        """Where an output is stored, in the order of all points, just as it is to be landed.
+        """Find an output in segments as the bytes of the results file, in the order of all points.
 
-        Nothing where it is not, or in so many pieces that it is as quick to read them.
+        Nothing if it is stored otherwise, or in so many pieces that reading is as fast.
         """
         n_bytes = len(self._entries) * int(np.prod(agreed.shape)) * agreed.dtype.itemsize
         if agreed.dtype.kind not in "biufc" or n_bytes < _COPIED_BYTES:
@@ -187,7 +187,7 @@ class SlabReader:
             file.close()
 
     def _pieces(self, start: int, stop: int) -> Iterator[_Piece]:
-        """Each part that holds some of the points, where they stand, and their rows in it."""
+        """Yield each part with some of the points, which points these are, and their rows in it."""
         entries = self._entries[start:stop]
         breaks = _breaks(entries)
         if _RUN * len(breaks) < len(entries):
@@ -202,7 +202,7 @@ class SlabReader:
     def _runs(
         self, entries: npt.NDArray[np.integer[Any]], edges: list[int]
     ) -> Iterator[tuple[segment.StoredPart, slice, slice]]:
-        """The same where the points stand in long runs, as those of a grid do."""
+        """Yield the same for points in long runs, such as those of a grid."""
         starts = self._index.starts
         for start, stop in itertools.pairwise(edges):
             first = int(entries[start])
@@ -216,9 +216,9 @@ class SlabReader:
                 start, first, number = start + n, first + n, number + 1
 
     def _find(self, part: segment.StoredPart, name: str) -> tuple[int, Header] | None:
-        """Number and header of an output in a part that has it."""
+        """Return the number and header of an output in a part, if it has it."""
         places = self._places.get(part)
-        if places is None:  # of a part with thousands of outputs, looking through takes long
+        if places is None:  # searching thousands of outputs takes long
             named = [(h.name or self._nameless, i, h) for i, h in enumerate(part.variables)]
             gone = self._left_out.get(id(part), ())
             places = {own: (i, h) for own, i, h in reversed(named) if own not in gone}
@@ -226,7 +226,7 @@ class SlabReader:
         return places.get(name)
 
     def _note_rounded(self, agreed: Agreed, found: Array) -> None:
-        """Note an output whose integers become floats that are others."""
+        """Note an output whose integers become other numbers as floats."""
         if found.dtype.kind in "iu" and found.dtype.itemsize == 8 and agreed.dtype.kind in "fc":
             with np.errstate(invalid="ignore"):  # 2^63 is a float, and no int64
                 back = found.astype(agreed.dtype).real.astype(found.dtype)
@@ -234,7 +234,7 @@ class SlabReader:
                 self.rounded.add(agreed.name)
 
     def _rows(self, part: segment.StoredPart, number: int, header: Header, rows: Rows) -> Array:
-        """Values at some rows of a part."""
+        """Read values at some rows of a part."""
         file = self._file(part.path)
         if isinstance(rows, slice):
             return segment.read(part, number, file, rows)
@@ -248,7 +248,7 @@ class SlabReader:
         return found if is_run else np.asarray(found[rows - low])
 
     def _flat(self, part: segment.StoredPart, number: int, counts: Array, rows: Rows) -> Array:
-        """Values of a free length at some rows of a part, one row after another."""
+        """Read values of free lengths at some rows of a part, one row after another."""
         span, within = segment.spans(counts, rows)
         return np.asarray(segment.read(part, number, self._file(part.path), span)[within])
 
@@ -271,19 +271,19 @@ def _changed(values: Array, change: tuple[float, float] | None) -> Array:
 
 
 def _breaks(entries: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.int64]:
-    """Where entries do not go on one after another."""
-    # Behind a missing point, entry -1, the entry 0 goes on with nothing.
+    """Find where entries do not follow each other."""
+    # Entry 0 behind a missing point, entry -1, does not follow it.
     goes_on = (entries[1:] == entries[:-1] + 1) & (entries[:-1] >= 0)
     return np.flatnonzero(~goes_on) + 1
 
 
 def values_at(index: memo.Index, entry: int) -> dict[str, Array]:
-    """Read all values of one point, those of its coordinates too, as the memo calls them.
+    """Read all values of one point, and its coordinates, under their names in the memo.
 
     Raises
     ------
     MergedAwayError
-        Where another run merged them into another segment since the index was made.
+        If another run has merged the segment into another one since the index was made.
     """
     number = int(index.part_of(entry))
     part, row = index.parts[number], entry - int(index.starts[number])
@@ -300,7 +300,7 @@ def values_at(index: memo.Index, entry: int) -> dict[str, Array]:
 
 
 def grouped(numbers: npt.NDArray[np.int64]) -> Iterator[tuple[int, Any]]:
-    """Find where each number stands: a slice where it stands in a run, else indices.
+    """Find the places of each number: a slice if they are a run, else indices.
 
     Examples
     --------

@@ -1,6 +1,6 @@
-"""Record: the code and the constants that results are of, kept beside them in the memo.
+"""Record: the code and the constants that made results, stored beside them in the memo.
 
-So that it can be told later what changed, when neither is there any more.
+So `why` can show later what changed, when neither exists any more.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ _DECLARED = "declared.json"
 
 @dataclasses.dataclass(frozen=True)
 class Code:
-    """The code that results are of.
+    """The code that made results.
 
     Attributes
     ----------
     parts, sources : mapping of str to str
-        As of `Fingerprint`.
+        As in `Fingerprint`.
     files : mapping of str to str
         Module to its file.
     packages : mapping of str to str
-        Versions of Python and of installed packages that were imported then.
+        Versions of Python and of the installed packages that were imported.
     """
 
     parts: Mapping[str, str]
@@ -46,12 +46,12 @@ class Code:
 
 @dataclasses.dataclass(frozen=True)
 class Declared:
-    """What of a declaration is in the keys of points, for all of them, as of the last run.
+    """What a declaration adds to the keys of all points, at the last run.
 
     Attributes
     ----------
     constants : mapping of str to str
-        Arguments that nobody swept, and the seed, as text.
+        Arguments that are not swept, and the seed, as text.
     labels : mapping of str to Code
         "method=rk4": the code behind that label, without versions.
     arguments : tuple of str
@@ -64,7 +64,7 @@ class Declared:
 
 
 def code(found: Fingerprint) -> Code:
-    """Describe code as it is now."""
+    """Describe the present code."""
     packages = {"python": platform.python_version(), **provenance.of_packages()}
     return dataclasses.replace(_code_of(found), packages=packages)
 
@@ -79,7 +79,7 @@ def _code_of(*found: Fingerprint) -> Code:
 
 
 def declared(experiment: Experiment) -> Declared:
-    """Describe a declaration as it is now."""
+    """Describe the present declaration."""
     constants = {n: values.label(t.element(0)) for n, t in experiment.constants.items()}
     if experiment.takes_rng:
         constants["seed"] = str(experiment.seed)
@@ -91,12 +91,12 @@ def declared(experiment: Experiment) -> Declared:
 
 
 def keep(folder: Path, experiment: Experiment, found: Fingerprint) -> None:
-    """Write the record of an experiment to a memo folder, which is made if need be.
+    """Write the record of an experiment into a memo folder, which is made if it is missing.
 
     Raises
     ------
     StorageError
-        Where the disk does not take it.
+        If the disk does not take it.
     """
     files.make_folder(folder)
     if not (folder / _CODE).exists():
@@ -107,12 +107,12 @@ def keep(folder: Path, experiment: Experiment, found: Fingerprint) -> None:
 
 
 def read_code(folder: Path) -> Code | None:
-    """Read what code the results in a memo folder are of; None where that is not known."""
+    """Read which code made the results in a memo folder; None if that is not known."""
     return _code(_read(folder / _CODE))
 
 
 def read_declared(folder: Path) -> Declared | None:
-    """Read what was declared when results in a memo folder were last computed, if it is known."""
+    """Read what was declared when a run last computed results of a memo folder, if it is known."""
     said = _read(folder / _DECLARED)
     if not isinstance(said, dict) or not isinstance(said.get("labels"), dict):
         return None
@@ -140,7 +140,7 @@ def _write(path: Path, said: Code | Declared) -> None:
 
 
 def _read(path: Path) -> Any:
-    """Read a file that may be gone or damaged; it only explains results, which go without."""
+    """Read a file that may be missing or damaged; results are valid without it."""
     try:
         return json.loads(disk.content(path))
     except (FileNotFoundError, ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Values of a part that stand in a results file, among those of other parts."""
+"""Read the values of a part from a results file, where they are among those of other parts."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def read(file: h5py.File, spots: Spots, number: int, header: Header, rows: slice
 
 
 def _points(dataset: h5py.Dataset, spots: Spots, header: Header, start: int, stop: int) -> Array:
-    """Values of the points `start` to `stop` of a part, shape (n, *own shape)."""
+    """Read the points `start` to `stop` of a part, shape (n, *own shape)."""
     if 0 in header.shape or start >= stop:
         return np.empty((max(stop - start, 0), *header.shape), header.dtype)
     own = list(runs(spots.runs, start, stop))
@@ -70,7 +70,7 @@ def runs(every: npt.NDArray[np.int64], start: int, stop: int) -> Iterator[tuple[
 def _span(
     dataset: h5py.Dataset, sizes: Sequence[int], header: Header, low: int, high: int
 ) -> Array:
-    """Values at the flat positions `low` to `high`."""
+    """Read the values at the flat positions `low` to `high`."""
     own = tuple(map(slice, header.shape))
     pieces = [
         _decoded(dataset, (*box, *own), header.dtype).reshape(-1, *header.shape)

@@ -1,6 +1,6 @@
 """The file of one segment: finished points and failures, with a digest behind the end of the HDF5.
 
-HDF5 readers tolerate the digest; here it is verified before HDF5 sees the file.
+The digest is verified before HDF5 sees the file. Readers of HDF5 ignore it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class StoredPart:
     Attributes
     ----------
     spots : Spots or None
-        Where in a results file the values are, of a part that is in one.
+        Where the values are in a results file, if the part is in one.
     """
 
     path: Path
@@ -67,9 +67,9 @@ class Segment:
     Attributes
     ----------
     rank : int
-        0 for the values of the code that is asked about; higher ones count less.
+        0 for values of the code itself; a segment of lower rank counts first.
     is_landed : bool
-        Whether it is a results file, which has its second name here.
+        Whether it is a results file, whose second name this is.
     """
 
     path: Path
@@ -81,7 +81,7 @@ class Segment:
     is_landed: bool = False
 
     def accepted(self, rank: int, shift: tuple[int, int]) -> Segment:
-        """See it as one of other code that accepts its values; failures may be mended there."""
+        """Make it a segment of the code that accepts its values, without its failures."""
         parts = tuple(
             dataclasses.replace(part, stored_keys=shifted(part.stored_keys, shift))
             for part in self.parts
@@ -90,31 +90,31 @@ class Segment:
 
 
 class MergedAwayError(StorageError):
-    """A segment that another run has merged into another one since it was listed: scan again."""
+    """Another run has merged a segment into another one since it was listed: scan again."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(f"cannot read {path}: another run removed it; run again to continue")
 
 
 class DamagedError(Exception):
-    """A segment that is not what was written: its digest is wrong."""
+    """The digest of a segment is wrong."""
 
 
 def open_hdf5(path: Path) -> h5py.File:
-    """Open a segment that was listed.
+    """Open a listed segment.
 
     Raises
     ------
     MergedAwayError
-        Where it is not there any more.
+        If it no longer exists.
     StorageError
-        Where it cannot be read.
+        If it cannot be read.
     """
     try:
         with reading(path):
             return hdf5_open.open_own(path)
     except StorageError as error:
-        # HDF5 opens the file, then asks for its name once more: it may go in between.
+        # HDF5 looks at the name twice: the file may be removed in between.
         if not os.path.lexists(path):
             raise MergedAwayError(path) from error
         raise
@@ -122,14 +122,14 @@ def open_hdf5(path: Path) -> h5py.File:
 
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Tell in one line what the system said, where HDF5 tells it in its own words.
+    """Turn what HDF5 says of an error of the system into one line.
 
     Raises
     ------
     MergedAwayError
-        Where the segment is not there any more.
+        If the segment no longer exists.
     StorageError
-        Where it cannot be read.
+        If it cannot be read.
     """
     try:
         yield
@@ -149,11 +149,11 @@ def load(path: Path) -> Segment:
     Raises
     ------
     DamagedError
-        Where it is not what was written.
+        If its digest is wrong.
     MergedAwayError
-        Where it is not there any more.
+        If it no longer exists.
     StorageError
-        Where it cannot be read.
+        If it cannot be read.
     """
     seal = _verified(path)
     try:
@@ -191,7 +191,7 @@ def verify(path: Path) -> int:
 
 
 def digest(path: Path) -> bytes:
-    """Digest of a segment whatever its name, from which its right name follows.
+    """Return the digest of a segment of any name; its right name follows from it.
 
     Raises
     ------
@@ -202,7 +202,7 @@ def digest(path: Path) -> bytes:
 
 
 def _verified(path: Path) -> storage_seal.Seal:
-    """Check the digest of a segment before anything looks into it."""
+    """Check the digest of a segment before anything reads it."""
     try:
         seal = storage_seal.look(path, storage_seal.SEGMENT)
     except FileNotFoundError as error:
@@ -220,7 +220,7 @@ def _verified(path: Path) -> storage_seal.Seal:
 
 
 def _refuse(path: Path) -> None:
-    """Say why a segment has no whole seal; nothing if that is all that it lacks.
+    """Raise why a segment has no right seal; nothing if only the seal is missing.
 
     A program that opens a file to change it, and changes nothing, cuts the seal off.
     """
@@ -229,15 +229,14 @@ def _refuse(path: Path) -> None:
     storage_seal.refuse_later(path)
     if storage_seal.is_being_written(path):
         raise StorageError(f"cannot read {path}: {hdf5_open.WRITTEN}")
-    is_cut = (
-        storage_seal.hdf5_end(path) == path.stat().st_size
-    )  # else it is none of ours, of any size
+    # A file that goes on behind the HDF5 is not ours, and may be of any size: do not read it.
+    is_cut = storage_seal.hdf5_end(path) == path.stat().st_size
     if not is_cut or path.name != name_of(storage_seal.digest_of(path)):
         raise DamagedError
 
 
 def of_results(path: Path, fingerprint: str) -> Segment | None:
-    """Read all but the values of a results file where it is; None if its digest is wrong."""
+    """Read all but the values of a results file; None if its digest is wrong."""
     with hdf5_open.damaged(path):
         if not storage_seal.look(path, storage_seal.RESULTS).is_whole(storage_seal.RESULTS):
             return None
@@ -280,7 +279,7 @@ def _stored_part(path: Path, group: h5py.Group) -> StoredPart:
 def read(part: StoredPart, number: int, file: h5py.File, rows: slice | None = None) -> Array:
     """Read values of the variable `number` of a part, all or those of a slice of its points.
 
-    Values of a free length come as they are stored, one point after another.
+    Values of free lengths come as they are stored, one point after another.
     """
     with reading(part.path):
         if part.spots is not None:
@@ -313,7 +312,7 @@ def spans(
 
 
 def dataset(part: StoredPart, number: int, file: h5py.File) -> h5py.Dataset:
-    """Get the dataset that has the values of the variable `number` of a part."""
+    """Return the dataset with the values of the variable `number` of a part."""
     if part.spots is not None:
         return file[part.spots.datasets[number]]
     return file[f"{part.group}/values/{number}"]
@@ -343,7 +342,7 @@ def _failures(file: h5py.File) -> tuple[Failure, ...]:
 def image(
     parts: Sequence[Part], failures: Sequence[Failure], created_ns: int
 ) -> tuple[str, list[hdf5_write.Chunk]]:
-    """Make the name of a new segment, which begins with its digest, and its content in pieces."""
+    """Make the name of a new segment, which is from its digest, and its content in pieces."""
     content = hdf5_write.image(lambda file, put: _build(file, put, parts, failures, created_ns))
     content.append(header.encode(parts, failures, created_ns))
     digest, seal = storage_seal.sealed(content, storage_seal.SEGMENT)
@@ -363,7 +362,7 @@ def _build(
         header.write(
             group, put, part.keys, list(map(outputs_types.header, part.variables)), part.coordinates
         )
-        # Points of a vectorized function took the same time: it is stored once.
+        # The points of one call of a vectorized function have one time, which is stored once.
         is_same = len(part) > 1 and part.elapsed.strides == (0,)
         put(group, "elapsed", np.asarray(part.elapsed[0]) if is_same else part.elapsed)
         if part.variables:
@@ -376,7 +375,7 @@ def _build(
         group["attempts"] = np.array([f.attempts for f in failures], dtype=np.int64)
         group["elapsed"] = np.array([f.elapsed_s for f in failures], dtype=np.float64)
         places = [f.place for f in failures]
-        # Whether the traceback goes on with the message, and ends with it.
+        # Whether the traceback ends with the message.
         group["ends"] = [p != f.traceback for p, f in zip(places, failures, strict=True)]
         texts = {name: [getattr(f, name) for f in failures] for name in _FAILURE_TEXTS}
         hdf5.write_texts(group, {**texts, "traceback": places})

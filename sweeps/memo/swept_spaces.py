@@ -1,8 +1,8 @@
-"""The spaces that runs have computed points of, kept beside the results in the memo.
+"""The spaces that runs have swept, stored beside the results in the memo.
 
-The memo knows points by their keys, which nobody can turn back into parameters. Who wants all that
-it knows must know which points there may be: those of the spaces that were ever swept. Each is a
-small file of JSON, named after the layout of its points; nothing in it is ever unpickled.
+The memo knows points by their keys, which cannot be turned back into parameters. To show all known
+points, one needs the spaces that were ever swept. Each is a small JSON file, named after the layout
+of its points; nothing in it is ever unpickled.
 """
 
 from __future__ import annotations
@@ -35,35 +35,35 @@ _UNREADABLE = (
     OSError, LookupError, TypeError, ValueError, ArithmeticError, RecursionError, MemoryError,
     DeclarationError,
 )  # fmt: skip
-"""What reading a file raises that is gone, damaged, or not ours: it is passed over."""
+"""Errors of reading a file that is missing, damaged, or not ours: it is ignored."""
 
 Constants = Mapping[str, Values]
 
 Elements = Mapping[str, Mapping[bytes, Any]]
-"""By parameter: the values that the experiment has now, by what identifies them."""
+"""By parameter: the present values of the experiment, by what identifies them."""
 
 
 class Visited(NamedTuple):
-    """A space that was swept, and what its points had in common."""
+    """A swept space, and the constants of its points."""
 
     space: Space
     constants: Constants
 
 
 def keep(folder: Path, layout: str, space: Space, constants: Constants) -> None:
-    """Write down which points a space has, if that is not known yet.
+    """Store which points a space has, if that is not stored yet.
 
     Parameters
     ----------
     folder : Path
-        Of the memo, of one version of the code.
+        Of the memo, for one version of the code.
     layout : str
-        Digest that says which point stands where.
+        Digest of the order of the points.
 
     Raises
     ------
     StorageError
-        Where the disk does not take it.
+        If the disk does not take it.
     """
     path = folder / f"{_PREFIX}{layout}{_SUFFIX}"
     if path.exists():
@@ -86,10 +86,10 @@ def keep(folder: Path, layout: str, space: Space, constants: Constants) -> None:
 
 
 def read(folder: Path, layout: str, now: Elements) -> Visited | None:
-    """Read a space that was swept; None where that is not known.
+    """Read a swept space; None if it is not known.
 
-    Values that only the experiment can say, as objects behind labels, are looked for among those
-    that it has `now`; points of others are left out.
+    Values that only the experiment has, such as objects behind labels, are taken from its present
+    values `now`; points with other ones are left out.
     """
     try:
         said = json.loads(disk.content(folder / f"{_PREFIX}{layout}{_SUFFIX}"))
@@ -99,13 +99,13 @@ def read(folder: Path, layout: str, now: Elements) -> Visited | None:
 
 
 def layouts(folder: Path) -> list[str]:
-    """List the layouts that were swept, the earliest first."""
+    """List the swept layouts, the earliest first."""
     found = sorted(folder.glob(f"{_PREFIX}*{_SUFFIX}"), key=lambda p: (p.stat().st_mtime_ns, p))
     return [path.name.removeprefix(_PREFIX).removesuffix(_SUFFIX) for path in found]
 
 
 def elements(tables: Mapping[str, Sequence[Values]]) -> Elements:
-    """Find the values that an experiment has now by what identifies them, where that is needed."""
+    """Find the present values of an experiment that only it has, by what identifies them."""
     return {
         name: {encode(e): e for each in own if each.objects is not None for e in each.elements()}
         for name, own in tables.items()
@@ -130,7 +130,7 @@ def _column_said(column: Column) -> dict[str, Any]:
 
 
 def _array_said(array: npt.NDArray[Any]) -> list[str]:
-    """Say an array exactly; as numbers in decimals, 10^6 take half a second."""
+    """Write an array exactly; 10^6 decimal numbers would take half a second."""
     return [array.dtype.str, base64.b64encode(array.tobytes()).decode("ascii")]
 
 
@@ -207,7 +207,7 @@ _IsKnown = npt.NDArray[np.bool_] | None
 
 
 def _column(said: Any, now: Elements) -> tuple[Column, _IsKnown]:
-    """Make a column, and say which values of its table are known; the others are of no use."""
+    """Make a column, and tell which values of its table are known."""
     name, kind, codes = said["name"], said["kind"], said["codes"]
     if kind == "range":
         start, step, size = said["values"]
@@ -231,7 +231,7 @@ _UNKNOWN = object()
 
 
 def _element(encoded: bytes, now: Mapping[bytes, Any]) -> Any:
-    """Find or read one value that is no number of an array."""
+    """Find or decode one value."""
     if encoded in now:
         return now[encoded]
     try:
@@ -242,7 +242,7 @@ def _element(encoded: bytes, now: Mapping[bytes, Any]) -> Any:
 
 
 def _decoded(encoded: bytes) -> Any:
-    """Read what `values.encode` wrote, of types that say all of their value."""
+    """Decode what `values.encode` wrote, for types that it encodes in full."""
     tag, rest = encoded[:1], encoded[1:]
     if tag == b"(":
         return tuple(map(_decoded, _pieces(rest)))
