@@ -198,7 +198,7 @@ def test_results_that_change_while_points_read_them_are_told(project, chain):
     Path("results/first.h5").rename("other.h5")
     chain()
     with pytest.warns(
-        UserWarning, match="first.h5 is not what it was .*run the experiment by its name"
+        UserWarning, match="first.h5 changed after .*run it again"
     ):
         values(["load"])
     shutil.copy("results/first.h5", "other.h5")
