@@ -20,7 +20,7 @@ from sweeps.errors import StorageError, SweepsError, UnfinishedError
 from sweeps.execution import leaks, run_file
 from sweeps.execution.dispatch import Dispatch, Tally, n_workers
 from sweeps.execution.options import Options, Progress, Report, Slow, Watch
-from sweeps.execution.plan import plan
+from sweeps.execution.plan import plan_run
 from sweeps.memo import claims, record, swept_spaces
 from sweeps.memo import index as memo
 from sweeps.project.sweep import Sweep, changed_reads
@@ -65,7 +65,7 @@ def compute(
         stack.callback(present.close)
         others = None if options.recompute else present
         index = memo.scan(sweep.memo, sets_aside=True)
-        todo = plan(sweep, index, recompute=options.recompute, retry=options.retry, keep=True)
+        todo = plan_run(sweep, index, recompute=options.recompute, retry=options.retry, keep=True)
         positions = _first(todo.todo, options.limit)
         n_todo = sum(map(len, positions))
         tally = Tally()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -141,27 +141,29 @@ def alike(space: Space, positions: Positions) -> Iterator[slice]:
     yield from (slice(a, b) for a, b in itertools.pairwise(edges))
 
 
-def plan(
+def plan_run(
     sweep: Sweep,
     index: memo.Index,
     *,
     recompute: bool = False,
     retry: bool = True,
     keep: bool = False,
+    earlier: Sequence[memo.Index] | None = None,
 ) -> Plan:
     """Compare an experiment's points with what the memo knows of this and of earlier code.
 
     With `keep`, points to compute are listed; what earlier code knows of them is not looked up.
+    `earlier` is what earlier code knows, for those who have read it already.
     """
     keys.check(sweep.experiment)
     others = [p for p in files.beside(sweep.memo) if listing.listing(p)] if not keep else []
 
     @functools.cache
-    def earlier() -> list[memo.Index]:
-        return [memo.scan(p) for p in others]
+    def indexes() -> Sequence[memo.Index]:
+        return earlier if earlier is not None else [memo.scan(p) for p in others]
 
     def find_stale(keys: Any) -> Any:
-        return functools.reduce(np.maximum, [other.find(keys) for other in earlier()])
+        return functools.reduce(np.maximum, [other.find(keys) for other in indexes()])
 
     def find_failed(keys: Any) -> Any:
         found = index.find_failed(keys)
@@ -173,7 +175,7 @@ def plan(
         sweep.keys,
         index.find if index.parts and is_done is None and not recompute else None,
         find_failed if index.failures else None,
-        find_stale if others else None,
+        find_stale if (others if earlier is None else earlier) else None,
         is_done=is_done,
         retry=retry,
         keep=keep,

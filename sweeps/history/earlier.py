@@ -27,35 +27,40 @@ _MIN_PREFIX = 4
 
 @dataclasses.dataclass(frozen=True)
 class Earlier:
-    """Earlier code, and what it knows of the present points.
+    """Earlier code, and its results for points of the present space.
 
     Attributes
     ----------
+    index : memo.Index
+        Its stored results.
     computed_ns : int
-        When its newest results are of, in nanoseconds since 1970.
+        When its newest results were computed, in nanoseconds since 1970.
     n_points : int
-        Points of the space that it knows, and the present code does not.
+        Points of the space that have results of it, and none of the present code.
     is_accepted : bool
-        Whether its results count for the present code.
+        Whether its results count as results of the present code.
     """
 
     fingerprint: str
     folder: Path
+    index: memo.Index = dataclasses.field(repr=False, compare=False)
     computed_ns: int
     n_points: int
     is_accepted: bool
 
 
-def listed(sweep: Sweep, shift: Shift = NO_SHIFT) -> list[Earlier]:
+def listed(sweep: Sweep, index: memo.Index, shift: Shift = NO_SHIFT) -> list[Earlier]:
     """List the earlier code that has results of an experiment, the newest first.
 
     Parameters
     ----------
+    index : memo.Index
+        Stored results of the present code.
     shift : Shift
-        What the keys of its points gain to be those of the present points.
+        What to add to the keys of earlier points to get those of the present points.
     """
     keys.check(sweep.experiment)
-    is_known = entries(sweep, memo.scan(sweep.memo)) >= 0
+    is_known = entries(sweep, index) >= 0
     accepted = {source.folder for source in listing.sources(sweep.memo)}
     found = [_look(sweep, is_known, folder, shift, accepted) for folder in files.beside(sweep.memo)]
     return sorted(filter(None, found), key=lambda e: e.computed_ns, reverse=True)
@@ -73,11 +78,11 @@ def _look(
         return None
     is_new = (entries(sweep, memo.shifted(index, shift)) >= 0) & ~is_known
     newest = max(each.created_ns for each in index.segments.values())
-    return Earlier(folder.name, folder, newest, int(is_new.sum()), folder in accepted)
+    return Earlier(folder.name, folder, index, newest, int(is_new.sum()), folder in accepted)
 
 
 def entries(sweep: Sweep, index: memo.Index) -> lookup.Entries:
-    """Find the entry of a memo with the values of each position of a space; -1 where it has none.
+    """Find the entry with the values of each position of a space; -1 where there is none.
 
     Returns
     -------
@@ -90,10 +95,10 @@ def entries(sweep: Sweep, index: memo.Index) -> lookup.Entries:
 
 
 def choose(sweep: Sweep, found: Sequence[Earlier], given: str | None) -> Earlier:
-    """Choose earlier code: that of a fingerprint, or of its first digits, else the newest.
+    """Choose earlier code: by its fingerprint or the first digits, else the newest with new points.
 
-    The newest one that knows points of the space which the present code does not; where none does,
-    simply the newest.
+    New points are points of the space without results of the present code. If no earlier code has
+    any, the newest is chosen.
 
     Raises
     ------

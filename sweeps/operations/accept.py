@@ -11,9 +11,9 @@ from typing import Any
 from sweeps.code import provenance
 from sweeps.declaration.experiment import Experiment
 from sweeps.errors import SweepsError, unknown
-from sweeps.history import earlier as history_earlier
-from sweeps.history.earlier import Earlier, gained
+from sweeps.history.earlier import Earlier, choose, gained, listed
 from sweeps.memo import acceptance, listing, record
+from sweeps.memo import index as memo
 from sweeps.memo.acceptance import Acceptance
 from sweeps.project import sweep
 from sweeps.project.sweep import Sweep
@@ -88,7 +88,7 @@ def propose(
 ) -> tuple[Vouched, Acceptance]:
     """Find the earlier results to accept, as `accept` does, and say what they are."""
     new = gained(made, new_defaults)
-    chosen = history_earlier.choose(made, history_earlier.listed(made, new.shift), given)
+    chosen = choose(made, listed(made, memo.scan(made.memo), new.shift), given)
     if chosen.is_accepted:
         raise SweepsError(
             f"{chosen.fingerprint} is already accepted; undo: python -m sweeps accept "

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from sweeps.declaration import cached as declaration_cached
+from sweeps.declaration import cached
 from sweeps.errors import StorageError
 from sweeps.memo import claims, listing, segment
 from sweeps.project.sweep import Sweep
@@ -29,19 +29,19 @@ def waste(sweep: Sweep) -> list[Waste]:
 
     What a later version wrote is none of it, nor what a run of earlier code is at, as `busy` says.
     """
-    cached = declaration_cached.places(sweep.fingerprint.parts, sweep.results)
+    places = cached.places(sweep.fingerprint.parts, sweep.results)
     unneeded, others = _unneeded(sweep), busy(sweep)
     idle = [p for p in unneeded if p not in others and not _is_later(p)]
     found = [Waste(p, _size_bytes(p), "results of earlier code") for p in idle]
     if not others:  # which may use what it cached
-        old = [p for place in cached for p in files.beside(place)]
+        old = [p for place in places for p in files.beside(place)]
         found += [Waste(p, _size_bytes(p), "cached by earlier code") for p in old]
     bad = filter(_is_damaged, sorted(sweep.memo.glob(f"*{listing.BAD_SUFFIX}")))
     found += [Waste(p, _size_bytes(p), "damaged segment") for p in bad]
     landed = sweep.landed.with_name(sweep.landed.name + listing.BAD_SUFFIX)
     if landed.exists() and seal.later_format(landed) is None:
         found.append(Waste(landed, _size_bytes(landed), "damaged results file"))
-    writable = [sweep.memo, sweep.results, *(p for place in cached for p in place.glob("**"))]
+    writable = [sweep.memo, sweep.results, *(p for place in places for p in place.glob("**"))]
     left = [p for folder in writable for p in sorted(_abandoned(folder))]
     return found + [Waste(p, _size_bytes(p), "left by a killed run") for p in left]
 

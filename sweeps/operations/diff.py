@@ -17,9 +17,16 @@ from sweeps.declaration.experiment import Experiment
 from sweeps.errors import SweepsError
 from sweeps.execution import compute, dispatch
 from sweeps.execution.options import Options, Watch
-from sweeps.history import earlier as history_earlier
 from sweeps.history.differences import Difference, merged, of_variable
-from sweeps.history.earlier import Gained, gained, with_earlier_streams
+from sweeps.history.earlier import (
+    Earlier,
+    Gained,
+    choose,
+    entries,
+    gained,
+    listed,
+    with_earlier_streams,
+)
 from sweeps.memo import claims, merge, reader, segment
 from sweeps.memo import index as memo
 from sweeps.memo.lookup import Entries
@@ -143,11 +150,11 @@ def compare(
 ) -> Compared:
     """Compare results of two versions of the code of a sweep, as `diff` says."""
     new = gained(sweep, new_defaults)
-    found = history_earlier.listed(sweep, new.shift)
-    then = history_earlier.choose(sweep, found, given)
-    now = None if beside is None else history_earlier.choose(sweep, found, beside)
-    before = memo.shifted(memo.own(memo.scan(then.folder)), new.shift)
-    then_entries = history_earlier.entries(sweep, before)
+    found = listed(sweep, memo.scan(sweep.memo), new.shift)
+    then = choose(sweep, found, given)
+    now = None if beside is None else choose(sweep, found, beside)
+    before = memo.shifted(memo.own(then.index), new.shift)
+    then_entries = entries(sweep, before)
     positions = np.flatnonzero(then_entries >= 0)
     if not len(positions):
         name = sweep.experiment.name
@@ -157,11 +164,11 @@ def compare(
         )
     with _place(sweep, new, now) as made:
         after = memo.own(memo.scan(made.memo))
-        is_known = history_earlier.entries(made, after)[positions] >= 0
+        is_known = entries(made, after)[positions] >= 0
         chosen = _sample(is_known, n_sample, may_compute=now is None)
         done = _compute(made, positions[chosen[~is_known[chosen]]], options, watch)
         after = memo.own(memo.scan(made.memo, after))
-        now_entries = history_earlier.entries(made, after)
+        now_entries = entries(made, after)
         at = positions[chosen]
         is_there = now_entries[at] >= 0
         at = at[is_there]
@@ -184,7 +191,7 @@ def compare(
 
 
 @contextlib.contextmanager
-def _place(sweep: Sweep, new: Gained, now: history_earlier.Earlier | None) -> Iterator[Sweep]:
+def _place(sweep: Sweep, new: Gained, now: Earlier | None) -> Iterator[Sweep]:
     """Where the values to compare with are, or are to be computed.
 
     An argument that is new makes other random streams. To draw what earlier code drew, points are

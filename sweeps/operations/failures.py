@@ -5,19 +5,16 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from sweeps.declaration.experiment import Experiment
-from sweeps.execution import printed as execution_printed
+from sweeps.execution import printed
 from sweeps.project import sweep
 from sweeps.results import adopt, collect, state
 from sweeps.spaces import keys
 from sweeps.spaces.space import Space
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,13 +93,13 @@ def failures_of(made: sweep.Sweep) -> list[FailedPoint]:
     ]
 
 
-def printed(made: sweep.Sweep) -> list[PrintedPoint]:
+def printed_points(made: sweep.Sweep) -> list[PrintedPoint]:
     """List the points of a sweep that printed or warned of something, in its order."""
-    known, found = execution_printed.read(made.memo), []
+    known, found = printed.read(made.memo), []
     space = made.experiment.space
     for start in range(0, len(space) if known else 0, keys.STEP):
         positions = space.positions(start, min(start + keys.STEP, len(space)))
-        own = execution_printed.find(known, made.keys(positions))
+        own = printed.find(known, made.keys(positions))
         at = positions[list(own)] if own else positions[:0]
         rows = zip(at.tolist(), space.parameters_at(at, labels=True), own.values(), strict=True)
         found += [PrintedPoint(n, params, t.printed, t.warnings) for n, params, t in rows]

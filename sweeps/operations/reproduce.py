@@ -22,8 +22,8 @@ from sweeps.execution import brief
 from sweeps.history import stored_point
 from sweeps.history.differences import Pair, pair
 from sweeps.history.stored_point import Recalled
-from sweeps.outputs import columns as outputs_columns
 from sweeps.outputs import failures, types
+from sweeps.outputs.columns import tabulate
 from sweeps.outputs.failures import Reason
 from sweeps.project.sweep import Sweep
 from sweeps.signals import Interrupted
@@ -219,7 +219,7 @@ def _outputs(case: Case, called: Called) -> tuple[dict[str, Array], Reason | Non
         coordinates: dict[str, Array] = {}
     else:
         keys = case.sweep.keys(np.array([case.position], dtype=np.int64))
-        parts, refused = outputs_columns.tabulate(
+        parts, refused = tabulate(
             called.returned,
             keys,
             called.elapsed,

@@ -11,8 +11,8 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from sweeps.storage import dataset as storage_dataset
 from sweeps.storage import hdf5_foreign, hdf5_open
+from sweeps.storage.dataset import read
 from sweeps.storage.hdf5 import GROUP, SUMMARY
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def view(path: Path, n_rows: int = 10) -> View:
     StorageError
         Where there is no such file, or it cannot be read.
     """
-    dataset = storage_dataset.read(path, masked=False).dataset
+    dataset = read(path, masked=False).dataset
     with hdf5_open.damaged(path):
         return _view(path, dataset, n_rows)
 
@@ -113,11 +113,7 @@ def _view(path: Path, dataset: xarray.Dataset, n_rows: int) -> View:
     rows = _rows(dataset, dims, names, n_rows)
     with hdf5_foreign.open_read(path) as file:
         has_summary = isinstance(file.get(SUMMARY), h5py.Group)
-    summary = (
-        summarized(storage_dataset.read(path, SUMMARY, masked=False).dataset, n_rows)
-        if has_summary
-        else None
-    )
+    summary = summarized(read(path, SUMMARY, masked=False).dataset, n_rows) if has_summary else None
     return View(sizes, outputs, names, rows, summary)
 
 

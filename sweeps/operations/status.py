@@ -5,21 +5,18 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sweeps.declaration.experiment import Experiment
 from sweeps.errors import SweepsError
-from sweeps.execution import plan as execution_plan
 from sweeps.execution import run_file
+from sweeps.execution.plan import plan_run
 from sweeps.history import retyped
 from sweeps.memo import index as memo
 from sweeps.project import sweep
 from sweeps.project.discovery import Found, find_all
 from sweeps.results import adopt, collect, state
 from sweeps.spaces.space import Space
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,7 +136,7 @@ def _planned_of(made: sweep.Sweep, landed: state.Counts) -> Planned:
 
 
 def _planned(made: sweep.Sweep, index: memo.Index, recompute: bool = False) -> Planned:
-    todo = execution_plan.plan(made, index, recompute=recompute)
+    todo = plan_run(made, index, recompute=recompute)
     n_refused = 0 if recompute else collect.count_refused(made.experiment, made.keys, index)
     return Planned(
         made.experiment.name,

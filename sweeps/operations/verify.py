@@ -16,8 +16,7 @@ from sweeps.declaration import value_store
 from sweeps.errors import LaterFormatError, StorageError, unknown
 from sweeps.memo import acceptance, listing, record, segment
 from sweeps.memo import index as memo
-from sweeps.storage import files, hdf5_open
-from sweeps.storage import seal as storage_seal
+from sweeps.storage import files, hdf5_open, seal
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,26 +102,26 @@ def _results(path: Path, *, has_memo: bool, sets_aside: bool) -> int | Damage:
     """Size of a results file in bytes, if it is whole."""
     kind = "results file"
     try:
-        storage_seal.refuse_later(path)
-        seal, end = storage_seal.look(path, storage_seal.RESULTS), storage_seal.hdf5_end(path)
-        is_being_written = storage_seal.is_being_written(path)
+        seal.refuse_later(path)
+        found, end = seal.look(path, seal.RESULTS), seal.hdf5_end(path)
+        is_being_written = seal.is_being_written(path)
     except LaterFormatError as error:
         return Damage(path, kind, "of a later format", str(error))
     except OSError as error:
         return Damage(
             path, kind, "unreadable", f"{error.strerror}; check the disk and the permissions"
         )
-    if seal.is_whole(storage_seal.RESULTS):
-        return seal.n_bytes
+    if found.is_whole(seal.RESULTS):
+        return found.n_bytes
     if is_being_written:
         return Damage(path, kind, "open for writing", hdf5_open.WRITTEN)
-    if end == seal.n_bytes:
+    if end == found.n_bytes:
         reason = (
             "it has no digest: an earlier version wrote it, or another program changed it; "
             "move it away, and the next run writes it again"
         )
         return Damage(path, kind, "unsealed", reason)
-    if not (has_memo or seal.behind.endswith(storage_seal.RESULTS)) or not path.is_file():
+    if not (has_memo or found.behind.endswith(seal.RESULTS)) or not path.is_file():
         return Damage(
             path, "file", "no results file", "it does not look like one; it stays unchanged"
         )

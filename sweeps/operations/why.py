@@ -15,10 +15,9 @@ from sweeps.code.fingerprint import Fingerprint
 from sweeps.code.reach.follow import IN_MEMORY
 from sweeps.code.readable import spoken
 from sweeps.declaration.experiment import Experiment
-from sweeps.execution import plan
-from sweeps.history import earlier as history_earlier
+from sweeps.execution.plan import plan_run
 from sweeps.history import retyped
-from sweeps.history.earlier import Earlier
+from sweeps.history.earlier import Earlier, choose, listed
 from sweeps.memo import acceptance, listing, record
 from sweeps.project import sweep
 from sweeps.project.sweep import Sweep, changed_reads
@@ -164,10 +163,10 @@ def why(
 def explain(made: Sweep, given: str | None = None) -> Why:
     """Say why points of a sweep are stale or missing."""
     index = adopt.scan(made, state.held_attributes(made.landed))
-    counts = plan.plan(made, index)
-    found = history_earlier.listed(made)
+    found = listed(made, index)
+    counts = plan_run(made, index, earlier=[each.index for each in found])
     if given is not None:
-        chosen = [history_earlier.choose(made, found, given)]
+        chosen = [choose(made, found, given)]
     else:
         chosen = [each for each in found if each.n_points]
         if not chosen and counts.n_missing and not listing.listing(made.memo):
@@ -287,10 +286,10 @@ def of_why(why: Why) -> str:
     counts = {k: getattr(why, k) for k in ("done", "missing", "failed", "stale")}
     said = ", ".join(f"{n:,} {kind}" for kind, n in counts.items())
     blocks = [f"{why.experiment}: {count(why.points, 'point')}: {said}"]
-    blocks += ["\n".join(_told_since(since)) for since in why.since]
+    blocks += ["\n".join(_list_since(since)) for since in why.since]
     if why.declared:
         lines = ["changed since the last run (this makes new points; old results stay valid):"]
-        blocks.append("\n".join([*lines, *_told_changes(why.declared)]))
+        blocks.append("\n".join([*lines, *_list_changes(why.declared)]))
     blocks += [
         (
             f"any change in {module} makes results stale, because it cannot be seen which "
@@ -308,7 +307,7 @@ def of_why(why: Why) -> str:
     return "\n\n".join(blocks)
 
 
-def _told_since(since: Since) -> Iterator[str]:
+def _list_since(since: Since) -> Iterator[str]:
     known = (
         f"{count(since.points, 'point')}, computed {since.computed}" if since.points else "no point"
     )
@@ -318,15 +317,15 @@ def _told_since(since: Since) -> Iterator[str]:
         yield "  that code is not recorded: its code.json is missing or damaged"
     elif not since.changes:
         yield ("  no part of the code changed: another version of sweeps computed its fingerprint")
-    yield from _told_changes(since.changes)
+    yield from _list_changes(since.changes)
     if since.new_arguments:
         yield f"  new arguments (they make new points): {', '.join(since.new_arguments)}"
-    yield from _told_changes([c for c in since.declared if c.part[9:] not in since.new_arguments])
+    yield from _list_changes([c for c in since.declared if c.part[9:] not in since.new_arguments])
     for name, (then, now) in since.packages.items():
         yield f"  {name} was {then} and is {now} (this makes nothing stale)"
 
 
-def _told_changes(changes: Iterable[Change]) -> Iterator[str]:
+def _list_changes(changes: Iterable[Change]) -> Iterator[str]:
     for each in changes:
         yield f"  {each.kind} {each.part}{f' ({each.place})' if each.place else ''}"
         yield from (f"    {line}" for line in each.diff.splitlines())

@@ -274,7 +274,7 @@ def test_modules_that_count_as_a_whole_are_told_of(sweeps, project, run, edit):
     said = sweeps("why", "wave", "--json").json
     assert list(said["whole_modules"]) == ["experiments._helpers"]
     assert "globals()" in said["whole_modules"]["experiments._helpers"]
-    assert "experiments._helpers counts as a whole" in sweeps("why", "wave").out
+    assert "any change in experiments._helpers makes results stale" in sweeps("why", "wave").out
 
 
 @pytest.mark.parametrize("command", ["status", "plan"])

@@ -197,9 +197,7 @@ def test_results_that_change_while_points_read_them_are_told(project, chain):
     chain(factor=7)
     Path("results/first.h5").rename("other.h5")
     chain()
-    with pytest.warns(
-        UserWarning, match="first.h5 changed after .*run it again"
-    ):
+    with pytest.warns(UserWarning, match="first.h5 changed after .*run it again"):
         values(["load"])
     shutil.copy("results/first.h5", "other.h5")
     assert values(["load"]) == {"load": [7.0, 14.0, 21.0]}

@@ -120,7 +120,7 @@ def kinds(project):
 
 
 def check(name, expected):
-    found = {each.params["kind"]: each for each in failures.printed(resolve(name))}
+    found = {each.params["kind"]: each for each in failures.printed_points(resolve(name))}
     long, plain = found.pop("long").printed, {n: printed.lines(e.printed) for n, e in found.items()}
     assert long.endswith("[this point printed more]\n")
     assert len(long) < 70_000
@@ -177,7 +177,7 @@ def test_what_a_point_printed_last_counts(project):
     words[0] = "second"
     package.run(made, engine="serial", axes={"n": [1]}, recompute=True)
     # What is enclosed is part of the code, so that the second run is of another experiment.
-    found = [each.printed for each in failures.printed(resolve(made, axes={"n": [0, 1]}))]
+    found = [each.printed for each in failures.printed_points(resolve(made, axes={"n": [0, 1]}))]
     assert found[-1] == "second 1\n"
 
 
@@ -190,7 +190,7 @@ def test_a_warning_of_many_points_is_one_line_and_counted(project, capsys):
     with pytest.warns(UserWarning, match=r"RuntimeWarning: of 0 \(.*\), at 1,000 points or more"):
         package.run(made, engine="serial")
     assert capsys.readouterr().err.count("RuntimeWarning") == 1
-    found = failures.printed(resolve(made))
+    found = failures.printed_points(resolve(made))
     assert len(found) == capture.MOST_WARNINGS
     assert found[7].warnings[0].startswith("RuntimeWarning: of 7\n")
 
@@ -200,7 +200,7 @@ def test_many_lines_are_kept_and_not_all_shown(project, capsys):
     with pytest.warns(UserWarning, match="not shown; see all: python -m sweeps printed wordy"):
         package.run(made, engine="serial")
     assert 1000 <= capsys.readouterr().err.count("word") < 3000
-    assert len(failures.printed(resolve(made))) == 3000
+    assert len(failures.printed_points(resolve(made))) == 3000
 
 
 def test_a_file_that_grew_too_large_gives_way_once(project, monkeypatch):
@@ -211,7 +211,7 @@ def test_a_file_that_grew_too_large_gives_way_once(project, monkeypatch):
             package.run(made, engine="serial", axes={"n": [n]})
     memo = resolve(made).memo
     assert sum(path.stat().st_size for path in memo.glob("printed*")) < 4000
-    assert failures.printed(resolve(made, axes={"n": [3]}))[0].printed == "3" * 600 + "\n"
+    assert failures.printed_points(resolve(made, axes={"n": [3]}))[0].printed == "3" * 600 + "\n"
 
 
 def test_what_cannot_be_kept_costs_the_text_only(project, monkeypatch, capsys):

@@ -34,7 +34,7 @@ def command(
     """
     from sweeps.operations import failures
 
-    found = failures.printed(options.sweep(name, experiments, results, axes, only))
+    found = failures.printed_points(options.sweep(name, experiments, results, axes, only))
     say(answer(found), as_json)
 
 
