@@ -1,12 +1,12 @@
-"""What the memo needs no copy of, since the results file holds it bit for bit.
+"""Decide which points the results file holds exactly, so that the memo needs no copy of them.
 
-For experiments that keep their values in the results file alone. The file gets a name among the
-segments before it takes its place, and then the segments go of which it holds every point. So
-whatever dies at whatever instant, every point is in a segment.
+With ``keep="results"``, values are stored in the results file alone. It gets a second name among
+the segments, then its own name; then the segments whose points it holds are removed. So a crash at
+any moment leaves every point in a segment.
 
-None goes because a newer one stands for it: the run whose results file is the older one may remove
-the newer one at the same time. Whoever removes has all of it, so that the last file that was made
-with a point is there, whatever other runs do.
+A segment is not removed because a newer one has its points: the run with the older results file may
+remove the newer one at the same time. A run removes only segments whose points its file holds, so
+the last file with a point stays, whatever other runs do.
 """
 
 from __future__ import annotations
@@ -32,29 +32,29 @@ from sweeps.spaces.keys import Factors, KeyMaker, Keys
 from sweeps.storage import disk
 
 KEEP = "keep"
-"""Attribute of a results file that is a segment too."""
+"""Attribute of a results file that is also a segment."""
 
 RESULTS = "results"
-"""Its value, and that of the option that asks for it."""
+"""Its value, and the value of the option ``keep``."""
 
 Runs = npt.NDArray[np.int64]
 
 _MOST_NAMES = 1000
 
 _MOST_FORMS = 1000
-"""Points that return in more different forms stay in the memo: each takes a while to be read."""
+"""Points of more forms than this stay in the memo, because each form takes time to read."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Absorbed:
-    """What a results file is to take over from the memo.
+    """What a results file takes over from the memo.
 
     Attributes
     ----------
     superfluous, others : tuple of str
         Names of the segments that hold nothing else, and of all others.
     failures : tuple of Failure
-        Of superfluous segments, to be kept elsewhere.
+        Of superfluous segments; they must be stored elsewhere.
     """
 
     kept: Kept
@@ -65,7 +65,7 @@ class Absorbed:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Form:
-    """Parts that returned alike, by number; of those of a free length, whatever the lengths."""
+    """Numbers of parts with the same names, types and shapes; free lengths may differ."""
 
     variables: tuple[Header, ...]
     coordinates: tuple[Variable, ...]
@@ -74,14 +74,14 @@ class _Form:
 
 
 def absorb(gathered: Gathered, maker: KeyMaker) -> Absorbed | None:
-    """Decide what a results file takes over; None where that is nothing."""
+    """Decide what a results file takes over; None if nothing."""
     forms = _forms(gathered)
     if not forms:
         return None
     form_of = _form_of(gathered, forms)
     parts, n_others = _parts(gathered, maker, forms, form_of)
     looks = list(_looks(gathered, form_of))
-    # Newer than what it replaces of a key, and older than what other runs compute just now.
+    # Newer than the values that it replaces, and older than what other runs compute now.
     created_ns = max(
         min(each.segment.created_ns for each in looks if each.is_used),
         max((each.segment.created_ns + 1 for each in looks if each.is_outdated), default=0),
@@ -96,9 +96,9 @@ def absorb(gathered: Gathered, maker: KeyMaker) -> Absorbed | None:
 
 
 def described(gathered: Gathered, maker: KeyMaker) -> Kept | None:
-    """Say of a results file that the memo has a copy of what it needs to stand for that.
+    """Describe the points of a results file, so that it can be a segment if the memo is lost.
 
-    It has the newest values of all its points, so that it is as new as the newest segment.
+    It has the newest values of all its points, so it is as new as the newest segment.
     """
     if not gathered.parts:
         return None
@@ -112,13 +112,13 @@ def described(gathered: Gathered, maker: KeyMaker) -> Kept | None:
 
 
 def _accepted(gathered: Gathered) -> tuple[str, ...]:
-    """Fingerprints of earlier code whose segments count."""
+    """Return the fingerprints of accepted earlier code."""
     others = (each.path.parent.name for each in gathered.index.segments.values() if each.rank)
     return tuple(sorted({*others}))
 
 
 def _form_of(gathered: Gathered, forms: Sequence[_Form]) -> npt.NDArray[np.int16]:
-    """Number of the form of each part, or -1; the last one is that of missing points."""
+    """Return the number of the form of each part, or -1; the last element is for missing points."""
     made = np.full(len(gathered.index.parts) + 1, -1, dtype=np.int16)
     for number, each in enumerate(forms):
         made[each.parts] = number
@@ -131,9 +131,11 @@ def _parts(
     forms: Sequence[_Form],
     form_of: npt.NDArray[np.int16],
 ) -> tuple[tuple[KeptPart, ...], int]:
-    """Say which points are where, by their form, and how many have none."""
+    """Describe the points of each form; count those without a form."""
     entries = gathered.entries
-    if np.unique(form_of[list(gathered.parts)]).size == 1:  # as most are: 10^7 take 0.3 s else
+    if (
+        np.unique(form_of[list(gathered.parts)]).size == 1
+    ):  # the usual case: otherwise 10^7 points take 0.3 s
         found = np.where(entries >= 0, form_of[gathered.parts[0]], -1)
     else:
         found = form_of[gathered.index.part_of(entries)]
@@ -162,7 +164,7 @@ def _forms(gathered: Gathered) -> list[_Form]:
 
 
 def _is_exact(header: Header, agreed: Agreed) -> bool:
-    """Whether values can be had back as they are from the dtype that all points land in."""
+    """Whether the dtype of the results file gives the values of a part back exactly."""
     own, wide = header.dtype, agreed.dtype
     if quantities.factors(header.attrs, agreed.attrs) is not None:
         return False
@@ -175,10 +177,10 @@ def _is_exact(header: Header, agreed: Agreed) -> bool:
 
 
 def _runs(gathered: Gathered, forms: npt.NDArray[np.int16], n_forms: int) -> list[Runs]:
-    """Flat positions of the points of each form, as ascending runs."""
+    """Return the flat positions of the points of each form, as ascending runs."""
     entries = gathered.entries
     if any(dimension.is_first is not None for dimension in gathered.experiment.space.dimensions):
-        is_first = np.zeros(len(forms), dtype=bool)  # equal points stand at several places
+        is_first = np.zeros(len(forms), dtype=bool)  # equal points have several positions
         is_first[np.unique(entries, return_index=True)[1]] = True
         forms[~is_first] = -1
     edges = np.concatenate([[0], np.flatnonzero(forms[1:] != forms[:-1]) + 1, [len(forms)]])
@@ -208,7 +210,7 @@ def _positions(runs: Runs) -> npt.NDArray[np.int64]:
 
 
 def _counted(gathered: Gathered, own: _Form, variable: int, runs: Runs) -> Header:
-    """Say how long the values of each point are."""
+    """Add the number of values of each point to a header."""
     index = gathered.index
     every = np.zeros(int(index.starts[-1]), dtype=np.int64)
     for number in own.parts:
@@ -220,16 +222,16 @@ def _counted(gathered: Gathered, own: _Form, variable: int, runs: Runs) -> Heade
 
 
 class _Look(NamedTuple):
-    """How a segment of this code stands to the results file.
+    """What the results file has of a segment of this code.
 
     Attributes
     ----------
     is_used : bool
-        Whether the results file takes values of it over.
+        Whether the results file has values of it.
     is_outdated : bool
-        Whether it has values in whose place there are newer ones.
+        Whether it has values that newer ones replace.
     is_needed : bool
-        Whether it has a point that the results file has not.
+        Whether it has a point that the results file does not have.
     """
 
     segment: Segment
@@ -258,13 +260,13 @@ def _looks(gathered: Gathered, form_of: npt.NDArray[np.int16]) -> Iterator[_Look
                 newest = index.find(index.parts[number].keys[rest])
                 needed |= not is_held[newest].all()
                 outdated |= bool((newest != first + rest).any())
-        if not each.parts:  # of failures alone: another segment of them would be no smaller
+        if not each.parts:  # failures alone: another segment for them would be no smaller
             needed = bool(memo.open_failures(index, [each]))
         yield _Look(each, taken, outdated, needed)
 
 
 def settle(folder: Path, taken: Absorbed) -> list[str]:
-    """Keep the failures that would go with their segments; name the segments that will stay."""
+    """Store failures of segments that will be removed; return the names of those that stay."""
     names = list(taken.others)
     if taken.failures:
         names.append(memo.commit(folder, (), taken.failures, taken.kept.created_ns).name)
@@ -272,7 +274,7 @@ def settle(folder: Path, taken: Absorbed) -> list[str]:
 
 
 def let_go(folder: Path, taken: Absorbed, landed: str) -> None:
-    """Remove the segments that the landed file, itself one of them, stands for."""
+    """Remove the segments whose points the results file, itself a segment, has."""
     for name in {*taken.superfluous} - {landed}:
-        with contextlib.suppress(OSError):  # another run removed it too, or it is not ours
+        with contextlib.suppress(OSError):  # another run removed it too, or we may not remove it
             disk.unlink(folder / name)

@@ -1,7 +1,7 @@
-"""The points of a results file whose memo is gone, before the file is replaced.
+"""Adopt the points of a results file whose memo is gone, before the file is replaced.
 
-As where somebody has copied the file alone from elsewhere, or removed the memo. The file says of
-its points what a segment says, so it becomes one.
+This happens if someone has copied the results file alone, or removed the memo. The file describes
+its points as a segment does, so it becomes one.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _CHUNK_BYTES = 2**20
 
 
 class _Orphan(NamedTuple):
-    """A results file with points that the memo has not.
+    """A results file with points that the memo does not have.
 
     Attributes
     ----------
     folder : Path
-        Where the segments of its code are, or would be.
+        Folder of the segments of its code.
     segment : Segment or None
-        What it is as a segment, if that has all of its points.
+        The file as a segment, if that has all of its points.
     """
 
     path: Path
@@ -42,7 +42,7 @@ class _Orphan(NamedTuple):
 
 
 def scan(sweep: Sweep, held: Mapping[str, Any]) -> memo.Index:
-    """Read what the memo has, and what a run would adopt; `held` is as for `adopt`."""
+    """Index the memo together with what a run would adopt; `held` is as for `adopt`."""
     index = memo.scan(sweep.memo)
     for orphan in _orphans(sweep, held):
         if orphan.segment is not None and orphan.folder == sweep.memo:
@@ -53,7 +53,7 @@ def scan(sweep: Sweep, held: Mapping[str, Any]) -> memo.Index:
 
 
 def adopt(sweep: Sweep, held: Mapping[str, Any]) -> None:
-    """Make segments of results files that a landing may replace and whose points are nowhere else.
+    """Turn results files that may be replaced, and have the only copy of points, into segments.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def adopt(sweep: Sweep, held: Mapping[str, Any]) -> None:
     Raises
     ------
     StorageError
-        For one that cannot be a segment: its points would be lost.
+        For a file that cannot be a segment: its points would be lost.
     """
     orphans = _orphans(sweep, held)
     for each in orphans:
@@ -83,7 +83,7 @@ def adopt(sweep: Sweep, held: Mapping[str, Any]) -> None:
 
 def _name_as_segment(orphan: _Orphan) -> None:
     with contextlib.suppress(OSError), files.linked(orphan.path, orphan.folder) as new:
-        # Who reads the segment checks its digest; others may have replaced the file meanwhile.
+        # The digest is checked at each reading; but another run may have replaced the file.
         if held_attributes(new).get("fingerprint") == orphan.folder.name:
             disk.replace(new, orphan.folder / _name(new))
             disk.flush_folder(orphan.folder)
@@ -101,7 +101,7 @@ def _content(path: Path) -> Iterator[bytes]:
 
 
 def _has_any(folder: Path, code: str) -> bool:
-    """Whether the memo has results of some code, which a file names."""
+    """Whether the memo has results of some code, whose fingerprint comes from a file."""
     return code.isalnum() and bool(listing.listing_of(folder / code))
 
 
@@ -119,7 +119,7 @@ def _orphans(sweep: Sweep, held: Mapping[str, Any]) -> list[_Orphan]:
 
 
 def _orphan(sweep: Sweep, path: Path, held: Mapping[str, Any]) -> _Orphan | None:
-    """Look whether a results file has points that the memo has not; a few times at little cost."""
+    """Find out whether a results file has points that the memo does not have; cheap looks first."""
     name, code, n_done = sweep.experiment.name, held.get("fingerprint"), held.get("n_done")
     if held.get("experiment") != name or type(n_done) is not int or not n_done:
         return None

@@ -1,4 +1,4 @@
-"""From a space and the memo to the sheet that landing writes, slab by slab."""
+"""Collect the points of a space from the memo, as the sheet that becomes the results file."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ _MOST_SAID = 300
 _PADDED_BYTES = 2**30
 
 _MOST_PADDING = 100
-"""Arrays of different shapes are padded to so much, or else to so many times what they take."""
+"""Arrays of different shapes are padded to _PADDED_BYTES, or _MOST_PADDING times their size."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Gathered:
-    """Which entry of the memo stands where in a space.
+    """The points of a space in the memo.
 
     Attributes
     ----------
     entries : numpy.ndarray
-        Shape (n_positions,), the entry of the memo with a point's values, or -1.
+        Shape (n_positions,), the entry of the memo with the values of each point, or -1.
     status : numpy.ndarray
         Shape (n_positions,), int8.
     failures : mapping of int to Failure
@@ -53,11 +53,11 @@ class Gathered:
     parts : tuple of int
         Numbers of the parts that fit, in the order of their first points.
     n_refused : int
-        Failed points that the memo has values of, of which none fits those of the others.
+        Number of points with stored values none of which fits the others; they count as failed.
     left_out : mapping of int to collection of str
-        By number of the part, outputs that do not fit those of the others, beside some that do.
+        By number of the part, outputs that do not fit the others while some do.
     told : tuple of str
-        What a user should know of outputs that do not fit.
+        Warnings of outputs that do not fit.
     """
 
     experiment: Experiment
@@ -72,12 +72,12 @@ class Gathered:
     told: tuple[str, ...] = ()
 
     def count(self, status: str) -> int:
-        """Points of a status, as in `STATUS`."""
+        """Count the points of a status, as in `STATUS`."""
         return int(np.count_nonzero(self.status == STATUS[status]))
 
 
 def gather(experiment: Experiment, maker: KeyMaker, index: memo.Index) -> Gathered:
-    """Find every point of a space in the memo, and the form that their outputs agree on."""
+    """Find every point of a space in the memo, and one form for their outputs."""
     matched = lookup.match(maker, index)
     entries, first = matched.entries, matched.first
     status = np.where(entries >= 0, np.int8(STATUS["done"]), np.int8(STATUS["missing"]))
@@ -119,10 +119,10 @@ def _agree(
     forms: Sequence[schema.PartForm],
     entries: lookup.Entries,
 ) -> schema.Agreement:
-    """Find the form that outputs agree on, in which a few points make the file no giant.
+    """Find one form for all outputs, so that a few points do not make the file huge.
 
-    Arrays of different shapes are padded; where that would take far more than all of them do, the
-    shape of the first one counts.
+    Arrays of different shapes are padded; if that took far more space than the arrays themselves,
+    only those with the shape of the first one are kept.
     """
     agree = functools.partial(schema.agree_for, experiment)
     agreement = agree(forms)
@@ -151,7 +151,7 @@ def _agree(
 def _converted(
     experiment: Experiment, index: memo.Index, in_order: Sequence[int], agreement: schema.Agreement
 ) -> schema.Agreement:
-    """Have quantities converted whose unit is declared otherwise since they were computed."""
+    """Ask for conversion of quantities whose declared unit has changed."""
     made = dict(agreement.outputs)
     for name in made.keys() & experiment.units.keys():
         unit = experiment.units[name]
@@ -168,14 +168,14 @@ def _converted(
 
 
 def _padded(agreement: schema.Agreement) -> dict[str, types.Agreed]:
-    """Arrays of different shapes."""
+    """Return the outputs whose arrays have different shapes."""
     return {n: a for n, a in agreement.outputs.items() if a.is_ragged and len(a.dims) > 1}
 
 
 def _find_failures(
     maker: KeyMaker, index: memo.Index, missing: npt.NDArray[np.int64]
 ) -> dict[int, Failure]:
-    """Failures, by position, of points without values."""
+    """Return the failures, by position, of points without values."""
     failed = list(index.failures.values())
     found = {}
     for start in range(0, len(missing) if failed else 0, STEP):
@@ -188,7 +188,7 @@ def _find_failures(
 
 
 def first_failure(gathered: Gathered) -> str:
-    """Say which point is the first that failed, and why; empty where none has."""
+    """Describe the first failed point and why it failed; empty if none failed."""
     if not gathered.failures:
         return ""
     position = min(gathered.failures)
@@ -199,7 +199,7 @@ def first_failure(gathered: Gathered) -> str:
 
 
 def count_refused(experiment: Experiment, maker: KeyMaker, index: memo.Index) -> int:
-    """Count the points that have values which do not fit those of the others."""
+    """Count the points with values that do not fit the others."""
     every = [
         ([types.settled(h, experiment) for h in p.variables], p.coordinates) for p in index.parts
     ]
@@ -212,7 +212,7 @@ def count_refused(experiment: Experiment, maker: KeyMaker, index: memo.Index) ->
 def _forms(
     experiment: Experiment, index: memo.Index, parts: list[int], entries: lookup.Entries
 ) -> list[schema.PartForm]:
-    """Outputs and coordinates of parts, with the lengths that points of the space have."""
+    """Return outputs and coordinates of parts, with the lengths of the points of this space."""
 
     @functools.cache
     def is_used() -> npt.NDArray[np.bool_]:
@@ -239,7 +239,7 @@ def _refuse(
     parts: list[tuple[int, int]],
     entries: lookup.Entries,
 ) -> dict[int, Failure]:
-    """Failures, by position, of the points whose parts do not fit the others."""
+    """Return failures, by position, for the points whose parts do not fit the others."""
     if not agreement.refused:
         return {}
     reasons = {
@@ -260,7 +260,7 @@ def _refuse(
 def sheet(
     gathered: Gathered, attributes: Mapping[str, Any], kept: Kept | None = None
 ) -> Iterator[Sheet]:
-    """Make the sheet that landing writes; the memo's files are open for that long."""
+    """Make the sheet of a results file; segments stay open until it is written."""
     space, index = gathered.experiment.space, gathered.index
     units = gathered.experiment.units
     coordinates = list(_coordinates(gathered, units))
@@ -296,7 +296,7 @@ def _coordinates(gathered: Gathered, units: Mapping[str, str]) -> Iterator[Coord
         shape = tuple(space.sizes[dim] for dim in dims)
         codes = column.at(np.arange(math.prod(shape)))
         missing = (codes == ABSENT).reshape(shape)
-        if missing.all():  # a derived one that no point has
+        if missing.all():  # a derived parameter that no point has
             continue
         shown = column.table.coordinate(np.maximum(codes, 0)).reshape(shape)
         shown, attrs = _in_unit(column.table, shown, units.get(name))
@@ -312,7 +312,7 @@ def _coordinates(gathered: Gathered, units: Mapping[str, str]) -> Iterator[Coord
 
 
 def _in_unit(table: Values, shown: Array, unit: str | None) -> tuple[Array, dict[str, Any]]:
-    """Give values of a parameter their unit; quantities are converted to one that is declared."""
+    """Return values of a parameter with their unit; quantities are converted to a declared one."""
     if table.kind != "quantity":
         return shown, {} if unit is None else {"units": unit}
     own = quantities.unit_of(table.element(0))

@@ -1,4 +1,4 @@
-"""What a results file holds, before it is written: labelled arrays, failures and a summary."""
+"""What a results file will hold: labelled arrays, failures and a summary."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Copy = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Coordinate:
-    """Values along dimensions: an axis where ``dims == (name,)``, else an auxiliary coordinate.
+    """Values along dimensions: an axis if ``dims == (name,)``, else an auxiliary coordinate.
 
-    `missing` is a mask of the shape of `values`, or None where nothing is missing.
+    `missing` is a mask of the shape of `values`, or None if nothing is missing.
     """
 
     name: str
@@ -38,19 +38,19 @@ class Output:
     Attributes
     ----------
     dtype : numpy.dtype
-        Of the values; object and any dtype of strings mean str.
+        Of the values; object and all dtypes of strings mean str.
     dims, shape : tuple
-        The output's own dimensions, behind those of the space, and their sizes.
+        The own dimensions of the output, behind those of the space, and their sizes.
     has_missing : bool
-        Whether `read` gives any mask with a True in it.
+        Whether any mask of `read` has a True.
     read : callable
         ``read(start, stop)`` gives the values of the points ``start`` to ``stop`` of the
         flattened (C order) space, of shape ``(stop - start, *shape)``, and None or a mask of
-        those missing, of shape ``(stop - start,)`` or that of the values. It is called for one
-        slab after the other; once more from 0 where a value turns out to equal the fill value.
+        missing ones, of shape ``(stop - start,)`` or that of the values. It is called for one
+        slab after the other; again from 0 if a value equals the fill value.
     copy : callable or None
-        ``copy(descriptor, offset)`` does what landing would do with all that `read` gives: it
-        writes the bytes of all values at a place in a file.
+        ``copy(descriptor, offset)`` writes the bytes of all values into a file, which replaces
+        `read`.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Failures:
-    """The failed points, one row each; `positions` are flat, in C order over the space.
+    """The failed points, one row each; `positions` are flat, in C order.
 
     A `traceback` stops before the message that it would end with.
     """
@@ -98,7 +98,7 @@ class Arrays:
 
 @dataclass(frozen=True)
 class Sheet(Arrays):
-    """The arrays of the space, and what else a results file says of it.
+    """The arrays of a space, and what else its results file holds.
 
     Attributes
     ----------
@@ -109,12 +109,11 @@ class Sheet(Arrays):
         float32; NaN for points that are not done.
     failures : Failures
     attributes : mapping of str to str, int or float
-        The provenance, as attributes of the root, or datasets of `GROUP` where it is long.
+        The provenance, as attributes of the root; long texts are datasets of `GROUP`.
     add : callable or None
-        ``add(file, put)`` writes what else is to be in the file; ``put(group, name, values)`` makes
-        a dataset.
+        ``add(file, put)`` writes more into the file; ``put(group, name, values)`` makes a dataset.
     rounded : collection of str
-        Outputs some of whose integers are floats here, and others; known once all are read.
+        Outputs whose integers became other numbers as floats; known when all are read.
     """
 
     status: Array
@@ -127,19 +126,19 @@ class Sheet(Arrays):
 
 @dataclass(frozen=True)
 class Summary:
-    """What is made from a results file when all else is in it, and added to it.
+    """What is computed from a complete results file and added to it.
 
     Attributes
     ----------
     arrays : callable
         From the path of the file to the arrays of the group `SUMMARY`. It raises `SummaryError`
-        where there is nothing to add.
+        if there is nothing to add.
     attributes : mapping
         Of the group.
     source : str
         Of the code that makes it.
     root_attributes : mapping
-        In the place of those of the sheet, once the group is there.
+        They replace attributes of the sheet when the group is written.
     """
 
     arrays: Callable[[Path], Arrays]

@@ -1,4 +1,4 @@
-"""Labelled arrays → datasets of an HDF5 group, labelled so that any reader understands them."""
+"""Write labelled arrays as datasets of an HDF5 group that any reader of netCDF-4 understands."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from sweeps.errors import OutputError
 from sweeps.results.contents import Array, Arrays, Coordinate, Copy, Output
 from sweeps.storage import hdf5
 
-# Slabs bound the memory. Small ones use the same memory again and again, which is twice as fast as
-# touching new memory where that is slow, as on virtual machines.
+# Slabs bound the memory. Small ones use the same memory again, which is twice as fast as new memory
+# on virtual machines.
 SLAB_BYTES = 4 * 2**20
 
-# What netCDF-C writes, and looks for, in a dimension scale that is no variable.
+# netCDF-C writes and expects this in a dimension scale that is not a variable.
 _NO_VARIABLE = "This is a netCDF dimension but not a netCDF variable.%10d"
 
-# xarray up to 2025 turns floats with such units into timedelta64. UDUNITS' symbols mean the same
-# and leave floats alone.
+# xarray up to 2025 turns floats with such units into timedelta64. The symbols of UDUNITS mean the
+# same and leave floats alone.
 _SYMBOLS = {
     "days": "d",
     "hours": "h",
@@ -33,8 +33,8 @@ _SYMBOLS = {
     "nanoseconds": "ns",
 }
 
-# By bytes: netCDF-C's own fill values, save that of 8 bytes, which no double is exactly. The double
-# before, -2^63, Octave 7.3 does not find in int64.
+# By bytes: the fill values of netCDF-C, except that of 8 bytes, which is no double. Octave 7.3 does
+# not find the double before it, -2^63, in int64.
 _INTEGER_FILL = {1: -127, 2: -(2**15) + 1, 4: -(2**31) + 1, 8: -(2**63) + 1024}
 
 _MANY = 2**12
@@ -44,14 +44,14 @@ _USER = np.dtype([("dataset", h5py.ref_dtype), ("dimension", np.intc)], align=Tr
 
 
 class Written(NamedTuple):
-    """What came of writing.
+    """What is left to do after writing.
 
     Attributes
     ----------
     scales : dict of str to Scale
-        The dimension scales, by name; `refer_back` when all that has them is written.
+        The dimension scales, by name; call `refer_back` when all datasets are written.
     left_out : list of (Copy, int)
-        What is still to copy values, and to which place of the file, once HDF5 has closed it.
+        Calls that copy values, each with the offset in the file, after HDF5 has closed it.
     """
 
     scales: dict[str, Scale]
@@ -59,7 +59,7 @@ class Written(NamedTuple):
 
 
 class Scale(NamedTuple):
-    """A dimension scale, and the datasets and axes that have it."""
+    """A dimension scale, and the datasets and axes that use it."""
 
     dataset: h5py.Dataset
     users: list[tuple[h5py.Reference, int]]
@@ -71,7 +71,7 @@ def _is_axis(coordinate: Coordinate) -> bool:
 
 
 def as_output(coordinate: Coordinate) -> Output:
-    """See a coordinate as the output of a single point."""
+    """Turn a coordinate into the output of a single point."""
     values, missing = coordinate.values, coordinate.missing
 
     def read(start: int, stop: int) -> tuple[Array, Array | None]:
@@ -94,7 +94,7 @@ def _all_sizes(arrays: Arrays) -> dict[str, int]:
     Raises
     ------
     OutputError
-        Where two disagree, or a variable of several dimensions is named as one of them.
+        If two disagree, or an output has two dimensions of one name.
     """
     sizes = dict(arrays.sizes)
     labelled = [(output.name, output.dims, output.shape) for output in arrays.outputs]
@@ -116,7 +116,7 @@ def _all_sizes(arrays: Arrays) -> dict[str, int]:
 
 
 def check_names(arrays: Arrays, groups: Collection[str] = ()) -> None:
-    """Refuse names that some reader cannot have, or cannot tell apart.
+    """Refuse names that some reader does not allow or cannot tell apart.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def check_names(arrays: Arrays, groups: Collection[str] = ()) -> None:
     Raises
     ------
     OutputError
-        Naming them.
+        With the names.
     """
     auxiliary = [c.name for c in arrays.coordinates if not _is_axis(c)]
     names = [*_all_sizes(arrays), *auxiliary, *(output.name for output in arrays.outputs)]
@@ -165,14 +165,14 @@ def write(group: h5py.Group, arrays: Arrays) -> Written:
         else:
             dataset = _reserve(group, output, tuple(arrays.sizes.values()))
             left_out.append((output.copy, dataset.id.get_offset()))
-        if dataset.dtype.kind == "f":  # without it GDAL shows 0 for NaN, and CDO counts it
+        if dataset.dtype.kind == "f":  # without it GDAL shows 0 for NaN, and CDO counts NaN
             attrs = {"_FillValue": dataset.dtype.type(np.nan), **attrs}
         label(dataset, dims, scales, attrs)
     return Written(scales, left_out)
 
 
 def _scales(group: h5py.Group, arrays: Arrays) -> dict[str, Scale]:
-    """Make every dimension: its axis where there is one, else netCDF's bare dimension."""
+    """Make every dimension: its axis if there is one, else a dimension without coordinate."""
     axes = {c.name: c for c in arrays.coordinates if _is_axis(c)}
     scales = {}
     for dim, size in _all_sizes(arrays).items():
@@ -194,7 +194,7 @@ def bare_dimension(group: h5py.Group, name: str, size: int) -> h5py.Dataset:
 
 
 def characters(group: h5py.Group, name: str, text: str) -> h5py.Dataset:
-    """Write a long text as netCDF's characters: Octave's ncinfo fails with strings."""
+    """Write a long text as characters of netCDF: ncinfo of Octave fails with strings."""
     raw = np.frombuffer(text.encode(), "S1") if text else np.array(b"", "S1")
     dataset = group.create_dataset(name, data=raw, track_order=True)
     attributes(dataset, {"_Encoding": "utf-8"})
@@ -215,17 +215,17 @@ def variable(group: h5py.Group, output: Output, sizes: tuple[int, ...]) -> h5py.
         fill = _untaken(output, sizes, dtype, fills)
         _gather(dataset, output, sizes, dtype, fill)
     if dtype.kind in "mM":
-        fill = dtype.type("NaT", "us")  # a point that is there may return NaT as well
+        fill = dtype.type("NaT", "us")  # a point that is done may also return NaT
     if fill is not None and dtype.kind not in "fc":
         stored_fill = dataset.attrs["_FillValue"] = hdf5.encode(np.asarray(fill))[0][()]
-        if dtype.kind in "iumM" and stored.itemsize == 8:  # the only one that CDO looks for there
+        if dtype.kind in "iumM" and stored.itemsize == 8:  # CDO looks only for this one there
             dataset.attrs["missing_value"] = float(stored_fill)
     attributes(dataset, attrs)
     return dataset
 
 
 def _reserve(group: h5py.Group, output: Output, sizes: tuple[int, ...]) -> h5py.Dataset:
-    """Make the dataset of an output as `variable` does, and leave it to be filled."""
+    """Make the dataset of an output as `variable` does, without values."""
     stored, attrs = hdf5.storage(output.dtype)
     dataset = hdf5.reserve(group, output.name, (*sizes, *output.shape), stored)
     attributes(dataset, attrs)
@@ -233,14 +233,14 @@ def _reserve(group: h5py.Group, output: Output, sizes: tuple[int, ...]) -> h5py.
 
 
 def _fills(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], Iterator[Any]]:
-    """Decide the dtype in which missing values can be told, and what tells them, by preference.
+    """Choose a dtype with room for a fill value, and candidates for it, the best first.
 
-    Integers of less than 8 bytes get the next wider dtype, so that no value of theirs can be the
-    fill value: an image uses all 256 values of a byte, a saturated camera the 65535 that is
-    netCDF's own choice for uint16. xarray makes floats of integers with a fill value anyhow.
-    For integers of 8 bytes and strings there are more than a file can have values. Those of
-    integers are doubles exactly: Octave makes doubles of both, and then looks for it.
-    A bool with a fill value loses its ``dtype="bool"``: missing would read as True.
+    Integers of less than 8 bytes get the next wider dtype, so that none of their values can be the
+    fill value: an image uses all 256 values of a byte, and a saturated camera 65535, which netCDF
+    uses for uint16. xarray turns integers with a fill value into floats anyway.
+    Integers of 8 bytes and strings have more candidates than a file has values. Those of integers
+    are exact as doubles, because Octave compares doubles.
+    A bool with a fill value loses its ``dtype="bool"``: missing values would read as True.
     """
     if dtype.kind in "fc":
         return dtype, iter([dtype.type(np.nan) * dtype.type(1j if dtype.kind == "c" else 1)])
@@ -284,7 +284,7 @@ def _pieces(
 def _gather(
     dataset: h5py.Dataset, output: Output, sizes: tuple[int, ...], dtype: np.dtype[Any], fill: Any
 ) -> bool:
-    """Write slab by slab, one write each; False if a value that is there equals the fill value."""
+    """Write slab by slab, one write each; False if a value equals the fill value."""
     for start, stop, box in _pieces(output, sizes, dtype):
         values, missing = output.read(start, stop)
         mask = np.zeros(len(values), bool) if missing is None else missing
@@ -302,7 +302,7 @@ def _gather(
 
 
 def _as_read(values: Array) -> Array:
-    """See what a reader compares with the fill value: of integers xarray makes floats first."""
+    """Return what a reader compares with the fill value: xarray makes floats of integers first."""
     return values.astype(float) if values.dtype.kind in "iu" else values
 
 
@@ -359,9 +359,9 @@ def label(
 
 
 def refer_back(scales: Mapping[str, Scale]) -> None:
-    """Tell each scale what has it.
+    """Write into each scale which datasets use it.
 
-    HDF5's own function writes the whole list anew for each dataset: of 8,000 outputs, 500 MB.
+    The function of HDF5 writes the whole list again for each dataset: 500 MB for 8,000 outputs.
     """
     for scale in scales.values():
         if scale.users:
@@ -370,7 +370,7 @@ def refer_back(scales: Mapping[str, Scale]) -> None:
 
 
 def attributes(target: h5py.Group | h5py.Dataset, attrs: Mapping[str, Any]) -> None:
-    """Set attributes, save those which say how values are stored: they are there already."""
+    """Set attributes, except those that say how values are stored, which exist already."""
     is_difference = str(attrs.get("dtype", "")).startswith("timedelta64")
     for name, value in attrs.items():
         if name in target.attrs:
@@ -379,7 +379,7 @@ def attributes(target: h5py.Group | h5py.Dataset, attrs: Mapping[str, Any]) -> N
             text = _SYMBOLS.get(value, value) if name == "units" and not is_difference else value
             target.attrs[name] = hdf5.fixed(text)
         elif isinstance(value, bool):
-            target.attrs[name] = int(value)  # h5py's bool is an enum, which netCDF4 refuses
+            target.attrs[name] = int(value)  # a bool of h5py is an enum, which netCDF4 refuses
         elif isinstance(value, int) and not -(2**63) <= value < 2**63:
             target.attrs[name] = hdf5.fixed(str(value))  # a seed may have 128 bits
         else:

@@ -1,4 +1,4 @@
-"""What was landed, as a dataset, whatever is in the place of its file by now."""
+"""Load what a run wrote, even if another run has replaced the file since."""
 
 from __future__ import annotations
 
@@ -12,27 +12,28 @@ if TYPE_CHECKING:
 
 
 def deliver(sweep: Sweep, state: str) -> xarray.Dataset:
-    """Load what has landed, and nothing that another run has put in its place since.
+    """Load the results file that was written.
 
-    That may be of another space, or of other code.
+    Another run may have replaced it since, with another space or other code; then load the results
+    from the memo.
 
     Parameters
     ----------
     state : str
-        Of the file that has landed, as `sweep.STATE` in it says.
+        Of the file that was written, as its attribute `STATE` says.
 
     Raises
     ------
     StorageError
-        Where the disk does not take the file that is then made apart.
+        If the disk does not take the temporary file that is then needed.
     """
-    from sweeps.storage import dataset as storage_dataset  # of xarray, which takes a while
+    from sweeps.storage import dataset as storage_dataset  # imports xarray, which takes a while
 
     if sweep.landed.exists():
-        dataset = storage_dataset.load(sweep.landed)  # values and attributes are of one file
+        dataset = storage_dataset.load(sweep.landed)  # values and attributes are from one file
         if dataset.attrs.get(STATE) == state:
             return dataset
         dataset.close()
-    from sweeps.results import update  # seldom needed, where a run had nothing to do
+    from sweeps.results import update  # rarely needed
 
     return update.load_apart(sweep)

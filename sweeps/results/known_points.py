@@ -1,4 +1,4 @@
-"""All points that the memo has of an experiment, whichever spaces they were computed in."""
+"""All points of an experiment in the memo, whatever spaces they were computed for."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ from sweeps.storage import files
 from sweeps.text import count, path
 
 _MOST_GAPS = 4
-"""A grid is made of spaces that fill this part of it; the points of others are listed."""
+"""Spaces become one grid if they fill at least 1/_MOST_GAPS of it, else a list of points."""
 
 _MOST_COMPARED = 10**5
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Everything:
-    """All that can be shown of what the memo knows.
+    """The known points that one space can show.
 
     Attributes
     ----------
     experiment : Experiment
         Over the space of these points.
     n_hidden : int
-        Points that the memo has values of and the space has not.
+        Number of points with values that the space does not have.
     why : str
-        Why it has not.
+        Why it does not have them.
     """
 
     experiment: Experiment
@@ -50,10 +50,10 @@ class Everything:
 
 
 def everything(sweep: Sweep, index: memo.Index) -> Everything:
-    """Find the space of all points that the memo knows.
+    """Find a space of all known points.
 
-    It is the declared one where that has them all; a grid where they fill most of one, without the
-    values at which nothing is known; and a list of points else.
+    It is the declared one if that has them all; otherwise a grid of the values that have known
+    points, if these fill most of it; otherwise a list of points.
     """
     made = sweep.experiment
     n_declared = _n_known(sweep.keys, index)
@@ -73,12 +73,12 @@ def everything(sweep: Sweep, index: memo.Index) -> Everything:
 
 
 def shrunk(held: Mapping[str, Any], sweep: Sweep, gathered: Gathered) -> str:
-    """Say that a results file shows less than the one that it replaced; else an empty text.
+    """Warn if a results file shows less than the one that it replaced; else an empty text.
 
     Parameters
     ----------
     held : mapping
-        Attributes of the file that was there.
+        Attributes of the replaced file.
     """
     name = sweep.experiment.name
     n_before, n_now = held.get("n_done"), gathered.count("done")
@@ -105,15 +105,15 @@ def shrunk(held: Mapping[str, Any], sweep: Sweep, gathered: Gathered) -> str:
 
 
 def _n_known(maker: KeyMaker, index: memo.Index) -> int:
-    """Count the different points of a space that the memo has."""
+    """Count the different points of a space with values."""
     entries = lookup.match(maker, index).entries
     return len(np.unique(entries[entries >= 0]))
 
 
 def _is_within(layout: Any, sweep: Sweep) -> bool:
-    """Whether the space has all points of an earlier one, as far as that is cheap to tell.
+    """Whether the space has all points of an earlier one, as far as that is cheap to find out.
 
-    Files of early versions do not name their layout; they are taken to be of this space.
+    Files of early versions do not name their layout; they count as files of this space.
     """
     if layout in (None, sweep.layout):
         return True
@@ -142,7 +142,7 @@ def _elements(made: Experiment) -> swept_spaces.Elements:
 
 
 def _visited(sweep: Sweep) -> Iterator[Visited]:
-    """Read the spaces that runs of this code, and of code that is accepted, have swept."""
+    """Read the spaces that runs of this code, and of accepted code, have swept."""
     now = _elements(sweep.experiment)
     for source in listing.sources(sweep.memo):
         for layout in swept_spaces.layouts(source.folder):
@@ -152,7 +152,7 @@ def _visited(sweep: Sweep) -> Iterator[Visited]:
 
 
 def _alike(every: Sequence[Visited]) -> tuple[list[Visited], str]:
-    """Leave out spaces with values of another kind than those of the first; name a parameter."""
+    """Leave out spaces with other kinds of values than the first; return such a parameter."""
     kinds: dict[str, str] = {}
     kept, differing = [], ""
     for each in every:
@@ -167,7 +167,7 @@ def _alike(every: Sequence[Visited]) -> tuple[list[Visited], str]:
 
 
 def _swept(every: Sequence[Visited]) -> list[str]:
-    """Name the parameters that differ between points: those of a space, and other constants."""
+    """Return the parameters that vary: those of the spaces, and constants that differ."""
     names = dict.fromkeys(name for each in every for name in each.space.parameters)
     seen: dict[str, set[bytes]] = {}
     for each in every:
@@ -177,7 +177,7 @@ def _swept(every: Sequence[Visited]) -> list[str]:
 
 
 def _spread(each: Visited, constants: Mapping[str, Values], swept: Sequence[str]) -> Space:
-    """Make axes of one value of what was the same at all points of a space and is not at others."""
+    """Turn constants of a space that vary elsewhere into axes of one value."""
     space = each.space
     for name in swept:
         table = each.constants.get(name, constants.get(name))
@@ -187,9 +187,9 @@ def _spread(each: Visited, constants: Mapping[str, Values], swept: Sequence[str]
 
 
 def _grid(made: Experiment, spaces: Sequence[Space], index: memo.Index) -> Space | None:
-    """Make the grid of all values; None where spaces are no grids, or leave too much of it empty.
+    """Make the grid of all values; None if spaces are not grids, or leave too much of it empty.
 
-    Its axes are in the order of the first space.
+    Its axes have the order of the first space.
     """
     names = {frozenset(space.parameters) for space in spaces}
     if len(names) > 1 or not all(_is_grid(space) for space in spaces):
@@ -219,7 +219,7 @@ def _is_grid(space: Space) -> bool:
 
 
 def _merged(name: str, tables: Sequence[Values]) -> Values:
-    """Put values together, each once; numbers ascend where those of the first table do."""
+    """Join values, each once; numbers ascend if those of the first table do."""
     dtypes = {table.coordinate().dtype for table in tables}
     if tables[0].kind in NUMERIC and len(dtypes) == 1:
         every = np.concatenate([table.coordinate() for table in tables])
@@ -232,7 +232,7 @@ def _merged(name: str, tables: Sequence[Values]) -> Values:
 
 
 def _list(made: Experiment, spaces: Sequence[Space], index: memo.Index) -> Space | None:
-    """List the known points of all spaces; None where there are none."""
+    """List the known points of all spaces; None if there are none."""
     listed = []
     for space in spaces:
         entries = lookup.match(key_maker(made.with_space(space)), index).entries
@@ -243,7 +243,7 @@ def _list(made: Experiment, spaces: Sequence[Space], index: memo.Index) -> Space
 
 
 def _listed(space: Space, positions: npt.NDArray[np.int64]) -> Space:
-    """Make the list of some points of a space."""
+    """Make a list of some points of a space."""
     columns = {
         name: Column(name, space.columns[name].table, codes)
         for name, codes in space.codes(positions).items()

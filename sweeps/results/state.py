@@ -1,4 +1,4 @@
-"""Whether a results file shows all that the memo has, by its attributes alone."""
+"""Find out from its attributes whether a results file shows all that the memo has."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from sweeps.project.sweep import Sweep
 from sweeps.storage import hdf5_foreign, seal
 
 STATE = "sweeps_state"
-"""Attribute of a results file that says what it was made from."""
+"""Attribute of a results file: a digest of what it was made from."""
 
 LAYOUT = "sweeps_layout"
-"""Attribute of a results file that says which point stands where."""
+"""Attribute of a results file: a digest of its points in order."""
 
 COUNTS = ("n_points", "n_done", "n_failed", "n_excluded", "n_known")
-"""Attributes of a results file: points of each kind in it, and those that the memo knew in all."""
+"""Attributes of a results file: its points of each kind, and all known points of the memo."""
 
 
 def is_fresh(sweep: Sweep, held: Mapping[str, Any]) -> bool:
@@ -32,7 +32,7 @@ def is_fresh(sweep: Sweep, held: Mapping[str, Any]) -> bool:
 
 
 def beside(sweep: Sweep, names: Iterable[str]) -> list[str]:
-    """Leave out of the names of segments that of the results file itself."""
+    """Leave out the results file itself from names of segments."""
     try:
         digest = seal.held(sweep.landed, seal.RESULTS)
     except OSError:
@@ -42,14 +42,14 @@ def beside(sweep: Sweep, names: Iterable[str]) -> list[str]:
 
 
 class Counts(NamedTuple):
-    """How many points of which kind a results file has; done and failed ones are all there are.
+    """The points of a results file by kind; all are done, failed or excluded.
 
     Attributes
     ----------
     n_known : int
-        Points that the memo has values of, those of other spaces too.
+        All points with values in the memo, also those of other spaces.
     state : str
-        Of the file that was looked at, which another run may have replaced since.
+        Of this file, which another run may have replaced since.
     """
 
     n_points: int
@@ -61,12 +61,12 @@ class Counts(NamedTuple):
 
 
 def whole(sweep: Sweep, held: Mapping[str, Any]) -> Counts | None:
-    """Say what the results file has if it shows all that the memo has, and no point is missing.
+    """Count the points of the results file if it shows all of the memo and none is missing.
 
     Parameters
     ----------
     held : mapping
-        Its `held_attributes`, which take a while to read: all that follows is of one look.
+        Its `held_attributes`, which are read once, because that takes a while.
     """
     if not is_fresh(sweep, held):
         return None
@@ -78,12 +78,12 @@ def whole(sweep: Sweep, held: Mapping[str, Any]) -> Counts | None:
 
 
 def held_attributes(path: Path) -> dict[str, Any]:
-    """Attributes of a results file; empty where there is none, or a damaged one.
+    """Read the attributes of a results file; empty if it is missing or damaged.
 
     Raises
     ------
     LaterFormatError
-        For one of a later format, which is not to be replaced.
+        For a file of a later format, which must not be replaced.
     """
     try:
         if seal.is_damaged(path, seal.RESULTS):
@@ -96,12 +96,12 @@ def held_attributes(path: Path) -> dict[str, Any]:
 
 
 def elsewhere(found: Sweep, output: str | os.PathLike[str] | None) -> Sweep:
-    """Have a sweep's results land in another file than that of the folder of results.
+    """Let the results file of a sweep be another one than in the folder of results.
 
     Raises
     ------
     DeclarationError
-        For a path that is no results file of this experiment and may not become one.
+        For a path that cannot be a results file of this experiment.
     """
     if output is None:
         return found

@@ -1,4 +1,4 @@
-"""A results file and a function of it → the arrays of its summary."""
+"""Make the arrays of a summary from a results file and the function of the user."""
 
 from __future__ import annotations
 
@@ -23,37 +23,37 @@ if TYPE_CHECKING:
 
 
 def summarize(path: Path, function: Callable[[xarray.Dataset], Any], name: str) -> Arrays:
-    """Call a function with the results in a file, and label what it returns.
+    """Call a function with the results in a file, and turn what it returns into arrays.
 
     Parameters
     ----------
     path : Path
-        Of a results file, which stays as it is.
+        Of a results file, which is not changed.
     function : callable
     name : str
-        What a single nameless value is called.
+        Name of a single value without a name.
 
     Raises
     ------
     SummaryError
-        Where the function raises: what, and at which of its lines.
+        If the function raises; it names the error and the line.
     OutputError
-        For what a results file cannot hold.
+        For values that a results file cannot hold.
     """
     try:
-        # What it prints is not the answer of a command, which others may parse.
+        # Other programs may parse standard output, so what the function prints goes elsewhere.
         results, told = dataset.read(path)
         _warn(told, function)
         with text.printed_to_stderr(), results:
             return _arrays(_named(columns.snapshot(function(results)), name), name)
     except (Interrupted, OutputError):
         raise
-    except BaseException as error:  # SystemExit is no reason to lose the results either
+    except BaseException as error:  # not even SystemExit may lose the results
         raise SummaryError(_why(error, function)) from error
 
 
 def _warn(told: Iterable[str], function: Callable[..., Any]) -> None:
-    """Warn of what a function gets, at its place."""
+    """Show warnings of the loaded results at the line of the function."""
     code = getattr(inspect.unwrap(function), "__code__", None)
     place = ("summary", 0) if code is None else (code.co_filename, code.co_firstlineno)
     for each in told:
@@ -61,7 +61,7 @@ def _warn(told: Iterable[str], function: Callable[..., Any]) -> None:
 
 
 def _why(error: BaseException, function: Callable[..., Any]) -> str:
-    """Say what was raised, and where in the file of the function, or else wherever it was."""
+    """Describe the error, with its line in the file of the function, or else elsewhere."""
     try:
         message = " ".join(str(error).split())
     except Exception:  # a __str__ that raises
@@ -90,7 +90,7 @@ def _named(returned: Any, name: str) -> dict[Any, Any]:
 
 
 def _is_labelled(item: Any) -> bool:
-    """Whether something is a DataArray: not a Dataset, and not what xarray knows nothing of."""
+    """Whether something is a DataArray."""
     return hasattr(item, "coords") and hasattr(item, "dtype")
 
 
@@ -119,7 +119,7 @@ def _arrays(named: dict[Any, Any], name: str) -> Arrays:
 
 
 def _fill(key: Any, item: Any, gaps: dict[Any, Array]) -> Any:
-    """Put "" where xarray has a NaN for a missing string, and note in `gaps` where that was."""
+    """Replace NaN, which xarray uses for a missing string, by "", and note in `gaps` where."""
     if not _is_labelled(item):
         return item
     arrays = {key: item, **item.coords}

@@ -1,4 +1,4 @@
-"""The results file shows what the memo has by now, and is left alone where it does."""
+"""Update the results file so that it shows what the memo has, unless it does already."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _LOOKS = 5
 
 
 class Refreshed(NamedTuple):
-    """What the results file shows now, what a user should know of it, and the file's state."""
+    """What the results file shows now, warnings for the user, and the state of the file."""
 
     gathered: collect.Gathered
     warnings: tuple[str, ...]
@@ -40,23 +40,23 @@ class Refreshed(NamedTuple):
 
 
 def refresh(sweep: Sweep, before: memo.Index, started: str, *, is_last: bool = False) -> Refreshed:
-    """Land all that the memo has by now of the space, unless the file holds just that.
+    """Write the results file with all that the memo has of the space, unless it holds that.
 
     Parameters
     ----------
     before : Index
-        Of the memo some time ago: what it knows is not read again.
+        An earlier index of the memo: its segments are not read again.
     started : str
         When the run began.
     is_last : bool
-        Whether to add the summary, and to look again, some times, for what another run committed
-        meanwhile: its file, newer than what we had read, may just have been replaced by ours.
+        Whether to add the summary, and to look again a few times for segments of other runs: our
+        file may just have replaced a newer one of theirs.
 
     Raises
     ------
     StorageError
-        Where the disk does not take it; and, once the rest is landed, where a segment was damaged
-        since `before`.
+        If the disk does not take it; and, when the rest is written, if a segment was damaged since
+        `before`.
     """
     n_looks = _LOOKS if is_last else 1
     warnings: tuple[str, ...] = ()
@@ -72,7 +72,7 @@ def refresh(sweep: Sweep, before: memo.Index, started: str, *, is_last: bool = F
             state = _fresh_state(sweep, names, is_last=is_last)
             if state is None:
                 warnings, names, state = _land(sweep, gathered, started, is_last=is_last)
-        except MergedAwayError:  # another run merged a segment away that this one was to read
+        except MergedAwayError:  # another run has merged a segment that we wanted to read
             continue
         n_looks -= 1
         if not n_looks or listing.listing(sweep.memo) == names:
@@ -86,22 +86,22 @@ def refresh(sweep: Sweep, before: memo.Index, started: str, *, is_last: bool = F
 
 
 def load_apart(sweep: Sweep) -> xarray.Dataset:
-    """Load what the memo has by now of the space, whatever is in the place of the results file.
+    """Load what the memo has of the space, without the results file.
 
-    It is landed under a temporary name, which a dataset that is read when used needs until this
-    process ends.
+    It is written into a temporary file, which is needed until this process ends if the dataset is
+    read only when it is used.
 
     Raises
     ------
     StorageError
         Where the disk does not take it.
     """
-    from sweeps.storage import dataset as storage_dataset  # of xarray, which takes a while
+    from sweeps.storage import dataset as storage_dataset  # imports xarray, which takes a while
 
     path = sweep.results / files.temporary_name()
     try:
         while True:
-            with contextlib.suppress(MergedAwayError):  # by another run: scan again
+            with contextlib.suppress(MergedAwayError):  # another run merged a segment: scan again
                 index = memo.scan(sweep.memo)
                 gathered = collect.gather(sweep.experiment, sweep.keys, index)
                 said = _provenance(sweep, gathered, provenance.now())
@@ -120,7 +120,7 @@ def load_apart(sweep: Sweep) -> xarray.Dataset:
 
 
 def _fresh_state(sweep: Sweep, segments: Iterable[str], *, is_last: bool) -> str | None:
-    """State of the file if it shows what these segments hold, with the summary if it is due."""
+    """Return the state of the file if it shows these segments, with the summary if it is due."""
     names = beside(sweep, segments)
     wanted = {sweep.state(names, is_summarized=i) for i in ({True} if is_last else {True, False})}
     held = held_attributes(sweep.landed).get(STATE)
@@ -130,11 +130,11 @@ def _fresh_state(sweep: Sweep, segments: Iterable[str], *, is_last: bool) -> str
 def _land(
     sweep: Sweep, gathered: collect.Gathered, started: str, *, is_last: bool
 ) -> tuple[tuple[str, ...], tuple[str, ...], str]:
-    """Land, and say what of it could not be done, which segments there are then, and the state."""
+    """Write the results file; return warnings, the names of the segments, and the state."""
     for folder in (sweep.results, sweep.landed.parent):
         files.make_folder(folder)
     for folder in sorted({each.path.parent for each in gathered.index.segments.values()}):
-        with files.told(folder):  # a run that was killed may have left names that were not flushed
+        with files.told(folder):  # a killed run may have left names that are not flushed
             disk.flush_folder(folder)
     taken, told = _taken_over(sweep, gathered)
     names = [*gathered.index.segments] if taken is None else absorb.settle(sweep.memo, taken)
@@ -172,7 +172,7 @@ def _land(
 def _taken_over(
     sweep: Sweep, gathered: collect.Gathered
 ) -> tuple[absorb.Absorbed | None, tuple[str, ...]]:
-    """Decide what the results file takes over from the memo, where it is to."""
+    """Decide what the results file takes over from the memo, if the sweep asks for that."""
     if not sweep.is_only_copy:
         return None, ()
     taken = absorb.absorb(gathered, sweep.keys)
@@ -185,7 +185,7 @@ def _taken_over(
 
 
 def _summary(sweep: Sweep, state: str) -> contents.Summary | None:
-    """What makes the summary, and the state of a file that has it."""
+    """Make the call that computes the summary, and the state of a file with it."""
     function = sweep.experiment.registered.summary
     if function is None or sweep.summary is None:
         return None
@@ -228,13 +228,13 @@ def _provenance(sweep: Sweep, gathered: collect.Gathered, started: str) -> dict[
 
 
 def _n_known(gathered: collect.Gathered) -> int:
-    """Count the points that the memo has values of, in this space or not."""
+    """Count the points with values in the memo, in this space or not."""
     index, n_done = gathered.index, gathered.count("done")
     return n_done if index.starts[-1] == n_done else index.n_known
 
 
 def _accepted(sweep: Sweep, gathered: collect.Gathered) -> Iterator[dict[str, Any]]:
-    """Say which values are of earlier code, on whose word, and what that code was."""
+    """Describe values of accepted earlier code: how many, why they are accepted, and the code."""
     sources = listing.sources(sweep.memo)[1:]
     if not sources:  # counting takes a while
         return

@@ -1,6 +1,6 @@
-"""Watched: results that tell what is read of them. They are Datasets and DataArrays otherwise.
+"""Watched results: Datasets and DataArrays that note what is read from them.
 
-What is selected by labels counts alone; whatever else is done with results counts as reading all.
+A selection by labels counts as reading the selection; any other use counts as reading everything.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _PLAIN = (bool, int, float, str)
 
 
 def load(path: Path, group: str | None, *, masked: bool = True) -> xarray.Dataset:
-    """Load results, and note what is read of them: all, where integers stay as they are."""
+    """Load results, and note what is read from them: everything, if integers stay integers."""
     name = reads.place(path)
     try:
         seal = reads.seal_of(path)
@@ -59,11 +59,11 @@ def watch(
     seal: str = "",
     also: Callable[[bool], None] | None = None,
 ) -> xarray.Dataset:
-    """Have results tell what is read of them."""
+    """Make results note what is read from them."""
     content = Content(dataset, seal)
     wholes = set[str]()
 
-    @functools.cache  # as it was before the point changes it
+    @functools.cache  # the digest from before the point may change it
     def read(variable: str, labels: str) -> reads.Read:
         said = content.digest(variable, json.loads(labels))
         return reads.Read("file", name, group, variable, labels, said, seal)
@@ -73,7 +73,7 @@ def watch(
         if whole is None:
             reads.note(read(variable, json.dumps(labels)))
             wholes.update([] if labels else [variable])
-        else:  # its parts may have been changed since
+        else:  # the point may have changed its parts
             reads.note(read(whole, "{}"))
         if also is not None:
             also(not labels)
@@ -94,7 +94,7 @@ def _own(watched: Any, name: str) -> Any:
 
 
 def _plain(watched: Any) -> Any:
-    """Return what is watched, once it is told that it is read."""
+    """Note a read, and return the plain object."""
     _own(watched, "_told")(_own(watched, "_variable"), _own(watched, "_labels"))
     return _own(watched, "_plain")
 
@@ -120,7 +120,7 @@ def _item(watched: Any, key: Any) -> Any:
 
 
 def _selected(watched: Any, indexers: Any, how: Any, named: dict[str, Any]) -> Any:
-    """Select by labels; what may select by something else reads all."""
+    """Select by labels; any other selection counts as reading everything."""
     plain, told, variable, labels = (_own(watched, name) for name in _SLOTS)
     by_name = {name: each for name, each in named.items() if name not in _HOW}
     asked = {**(indexers or {}), **by_name}
@@ -138,9 +138,9 @@ def _selected(watched: Any, indexers: Any, how: Any, named: dict[str, Any]) -> A
 
 
 def _exact(plain: Any, name: Any, label: Any) -> Any:
-    """Return a label, or a list of labels, in plain types; None where it may be something else."""
+    """Return a label, or a list of labels, as plain types; None if it may be something else."""
     index = plain.indexes.get(name)
-    if type(index) is not pandas.Index:  # others take parts of dates, or levels
+    if type(index) is not pandas.Index:  # other indexes accept parts of dates, or levels
         return None
     if isinstance(label, list | tuple | np.ndarray):
         listed = np.asarray(label)

@@ -1,4 +1,4 @@
-"""Labelled arrays → the results file, which any reader of netCDF-4 understands by itself.
+"""Write the results file, which any reader of netCDF-4 understands without `sweeps`.
 
 It holds dense N-D arrays over the dimensions of the space, axes as dimension scales, and CF
 attributes. What only `sweeps` needs is apart, in the group ``_sweeps``. Nothing here knows of keys
@@ -22,14 +22,14 @@ from sweeps.storage.hdf5 import GROUP, LONG_ATTRIBUTES, STATUS, SUMMARY, SUMMARY
 
 
 class Landed(NamedTuple):
-    """What became of a landing.
+    """What was written.
 
     Attributes
     ----------
     digest : bytes
-        Of all that the file holds.
+        Of the file.
     failure : SummaryError or None
-        Why the file has no summary; all else is in it.
+        Why the file has no summary.
     """
 
     digest: bytes
@@ -42,23 +42,23 @@ def land(
     summary: Summary | None = None,
     second_name: Callable[[bytes], Path] | None = None,
 ) -> Landed:
-    """Write the results file in full and put it in the place of the old one.
+    """Write the results file in full, then replace the old one.
 
     Parameters
     ----------
     path : Path
     sheet : Sheet
     summary : Summary, optional
-        What to add once the file is written, before it takes the place of the old one.
+        What to add to the file before it replaces the old one.
     second_name : callable, optional
-        From the digest of the file to a name that it gets as well, before it takes that place.
+        From the digest of the file to a second name, which it gets before it replaces the old one.
 
     Raises
     ------
     OutputError
         For names and dtypes that a results file cannot hold.
     StorageError
-        Where the disk does not take it. The old file stays whole whatever happens.
+        If the disk does not take it; the old file stays whole.
     """
     datasets.check_names(sheet, [GROUP])
     with files.replacing(path) as new:
@@ -71,7 +71,7 @@ def land(
 
 
 def _summarize(new: files.New, sheet: Sheet, summary: Summary) -> SummaryError | None:
-    """Add the summary of what is in a file, or leave the file without one."""
+    """Add the summary to a file, or leave the file without one."""
     try:
         datasets.check_names(sheet, [GROUP, SUMMARY])
         arrays = summary.arrays(new.path)
@@ -81,7 +81,7 @@ def _summarize(new: files.New, sheet: Sheet, summary: Summary) -> SummaryError |
     try:
         _add(new, arrays, summary)
     except Exception as error:
-        _write(new, sheet)  # anew: some of the group may be in it
+        _write(new, sheet)  # again, since a part of the group may be in it
         return _told(error)
     return None
 
@@ -116,7 +116,7 @@ def _add(new: files.New, arrays: Arrays, summary: Summary) -> None:
 
 
 def _bookkeeping(file: h5py.File, sheet: Sheet, scales: Mapping[str, datasets.Scale]) -> None:
-    """Write status, elapsed time and failures of points, apart from what belongs to the user."""
+    """Write status, elapsed times and failures of points into a group of their own."""
     group = file.create_group(GROUP, track_order=True)
     shape = tuple(sheet.sizes.values())
     status = {
@@ -146,14 +146,14 @@ def _bookkeeping(file: h5py.File, sheet: Sheet, scales: Mapping[str, datasets.Sc
 
 
 def _put(group: h5py.Group, name: str, values: np.ndarray[Any, Any]) -> None:
-    """Write values whose dimensions have no meaning; netCDF wants to know of some."""
+    """Write values whose dimensions have no meaning, with the dimensions that netCDF requires."""
     dataset = hdf5.write(group, name, values)
     for i, size in enumerate(values.shape):
         dataset.dims[i].attach_scale(datasets.bare_dimension(group, f"{name}_{i}", size))
 
 
 def _failures(group: h5py.Group, failures: Failures) -> None:
-    """Write the table of failures, one row per failed point, and each distinct text once."""
+    """Write the table of failures: one row for each failed point, each distinct text once."""
     row = datasets.bare_dimension(group, "failure", len(failures.positions))
     said = {name: getattr(failures, name) for name in ("kind", "type", "message", "traceback")}
     texts = hdf5.count_texts(group, said)
