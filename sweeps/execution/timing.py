@@ -138,7 +138,7 @@ def computed(sweep: Sweep, positions: Positions, n_workers: int, scratch: Path) 
     SweepsError
         Where they cannot be computed or kept.
     """
-    apart = dataclasses.replace(sweep, scratch=scratch)
+    apart = dataclasses.replace(sweep, segments=scratch)
     options = Options(engine=ENGINE, n_workers=n_workers)
     tally = compute.compute_points(
         apart, positions, options, None, Interruption(), is_mustered=True

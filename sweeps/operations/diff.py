@@ -198,13 +198,13 @@ def _place(sweep: Sweep, new: Gained, now: Earlier | None) -> Iterator[Sweep]:
     computed apart from all others, and not kept.
     """
     if now is not None:
-        yield dataclasses.replace(sweep, scratch=now.folder)
+        yield dataclasses.replace(sweep, segments=now.folder)
     elif not (new.defaults and sweep.experiment.takes_rng):
         yield sweep
     else:
         with tempfile.TemporaryDirectory(prefix="sweeps-") as folder:
             keys = with_earlier_streams(sweep.keys, new)
-            yield dataclasses.replace(sweep, keys=keys, scratch=Path(folder))
+            yield dataclasses.replace(sweep, keys=keys, segments=Path(folder))
 
 
 def _compute(

@@ -44,8 +44,9 @@ class Sweep:
         What its modules have read of results when they were imported, and of files that they name.
     edited : str or None
         A file of that code which was edited since it was imported here.
-    scratch : Path or None
-        Folder for segments that are not to be kept, instead of the memo.
+    segments : Path or None
+        Folder of the segments where it is not that of the present code: a temporary one, or that
+        of earlier code.
     output : Path or None
         Where to land, instead of in the folder of results.
     """
@@ -58,15 +59,15 @@ class Sweep:
     results: Path
     summary: Fingerprint | None = None
     edited: str | None = None
-    scratch: Path | None = None
+    segments: Path | None = None
     output: Path | None = None
     reads: tuple[reads.Read, ...] = ()
 
     @property
     def memo(self) -> Path:
         """Folder of the segments."""
-        if self.scratch is not None:
-            return self.scratch
+        if self.segments is not None:
+            return self.segments
         return files.memo_folder(self.results, self.experiment.name, self.fingerprint.digest)
 
     @property

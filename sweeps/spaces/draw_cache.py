@@ -14,12 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from sweeps.errors import StorageError
+from sweeps.spaces.distributions import Floats
 from sweeps.storage import disk, files
-
-Floats = npt.NDArray[np.float64]
 
 MAX_BYTES = 16 * 2**20
 """Larger draws are not kept: all that follows takes longer than the import."""
