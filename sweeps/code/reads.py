@@ -12,6 +12,7 @@ import json
 import sys
 import threading
 import types
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from pathlib import Path
@@ -40,10 +41,11 @@ class Read:
 
     Attributes
     ----------
-    kind : {"file", "run"}
+    kind : {"file", "run", "unknown"}
+        It is unknown if the note of it cannot be read.
     name : str
-        Path of the results file, from the folder of results on where it is there; or the name of
-        the experiment that was run.
+        Path of the results file, from the folder of results on where it is there; the name of the
+        experiment that was run; or the path of the note.
     group, variable : str
         Empty for the root, and for all variables.
     labels : str
@@ -67,6 +69,8 @@ class Read:
         """What was read, in a few words."""
         if self.kind == "run":
             return f"run of {self.name}"
+        if self.kind == "unknown":
+            return f"what {self.name} notes, which cannot be read"
         selected = json.loads(self.labels)
         at = f" at {', '.join(f'{n}={v}' for n, v in selected.items())}" if selected else ""
         what = "/".join(filter(None, (self.group, self.variable)))
@@ -249,8 +253,14 @@ def kept(folder: Path) -> list[Read]:
         try:
             said = json.loads(disk.content(folder / FOLDER / name))
             found |= {Read(**each): None for each in said}
-        except (OSError, ValueError, TypeError, RecursionError):  # it is not known what was read
-            found[Read("file", name, "", "", "{}", "unknown")] = None
+        except (OSError, ValueError, TypeError, RecursionError):
+            path = folder / FOLDER / name
+            warnings.warn(
+                f"cannot read {path}, which lists the results that points read, so these points "
+                "count as stale; remove the file only if you know that their values are right",
+                stacklevel=1,
+            )
+            found[Read("unknown", str(path), "", "", "{}", "unknown")] = None
     return list(found)
 
 
@@ -265,6 +275,8 @@ class Looks:
 
     def holds(self, read: Read) -> bool:
         """Say whether it would be read alike again."""
+        if read.kind == "unknown":
+            return False
         if read.kind == "file" and read.seal and self.seal(read) == read.seal:
             return True
         return self.now(read) == read.digest
