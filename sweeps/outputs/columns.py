@@ -155,7 +155,7 @@ def tabulate(
     for index, value in enumerate(returned):
         try:
             made = _stored(value, outputs(value, name, dims, taken, units), name)
-            groups.setdefault(_signature(made), []).append((index, made))
+            groups.setdefault(_form_of_point(made), []).append((index, made))
         except OutputError as error:
             refused.append((index, error))
         except Exception as error:  # whatever an unknown object does when it is looked at
@@ -312,13 +312,17 @@ def _stored(value: Any, made: Outputs, name: str) -> Outputs:
     return made._replace(values={types.NAME: own, **others})
 
 
-def _signature(made: Outputs) -> object:
-    """What must be equal for points to share a part; the length of 1-D values need not."""
+def _form_of_point(made: Outputs) -> object:
+    """Return what must be equal for points to share a part.
+
+    As `types.form`, but for one point, which cannot tell whether a length is free: every 1-D value
+    may turn out to be of free length, and an empty one has no dtype to insist on.
+    """
     values = tuple(
         (
             name,
             v.array.dtype.str,
-            v.array.size > 0,  # an empty list has no dtype to insist on
+            v.array.size > 0,
             v.dims,
             "free" if v.array.ndim == 1 else v.array.shape,
             json.dumps(v.attrs, sort_keys=True),

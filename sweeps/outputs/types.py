@@ -98,7 +98,7 @@ def digest(array: Array) -> str:
 
 
 def form(headers: Iterable[Header], coordinates: Iterable[Variable]) -> Hashable:
-    """What points must have in common to be of one part; lengths that are free may differ."""
+    """Return what parts must have in common to be merged; lengths that are free may differ."""
     return (
         tuple(
             (h.name, h.dtype.str, h.dims, None if h.counts is not None else h.shape, repr(h.attrs))
