@@ -28,8 +28,8 @@ from sweeps.outputs import types
 from sweeps.project.sweep import Sweep
 from sweeps.spaces.product import Positions
 from sweeps.worker import evaluate, scratch
-from sweeps.worker import job as worker_job
 from sweeps.worker.isolation import undo
+from sweeps.worker.job import ready
 
 Values = dict[str, str]
 """By output: a digest of what a point had."""
@@ -175,7 +175,7 @@ def main() -> None:
     parent, answer = sys.argv[1:]
     job, some = pickle.load(sys.stdin.buffer)
     start.begin(int(parent))
-    task = worker_job.ready(job)
+    task = ready(job)
     if isinstance(task, evaluate.Task):
         values = [_values(task, int(position)) for position in (*some, *some[::-1])]
         Path(answer).write_text(json.dumps(values))

@@ -28,8 +28,8 @@ from sweeps.execution.brief import Work
 from sweeps.project.sweep import Sweep
 from sweeps.spaces import values
 from sweeps.worker import evaluate, resources, scratch
-from sweeps.worker import job as worker_job
 from sweeps.worker.isolation import undo
+from sweeps.worker.job import Job, ready, work
 
 _LONGEST_S = 60.0  # a worker that is not there by then has died, or is very slow to import
 
@@ -67,7 +67,7 @@ def send(sweep: Sweep, folder: Path, memory_bytes: int | None = None, clock_ns: 
         settings += _pickle({**frozen.pins.files, **_cells(by_value)}) + said
     file = folder / scratch.SETTINGS
     file.write_bytes(settings)
-    job = worker_job.Job(
+    job = Job(
         experiment=experiment.name,
         fingerprint=sweep.fingerprint.code,
         location=sweep.location,
@@ -79,7 +79,7 @@ def send(sweep: Sweep, folder: Path, memory_bytes: int | None = None, clock_ns: 
         folder=os.getcwd(),  # noqa: PTH109
         start_method=multiprocessing.get_start_method(allow_none=True),
     )
-    return functools.partial(worker_job.work, job)
+    return functools.partial(work, job)
 
 
 def _refuse_given(told: evaluate.Settings) -> None:
@@ -146,7 +146,7 @@ def _code_of_file(make: Callable[..., types.CodeType], given: Any, file: str) ->
     return make(*given).replace(co_filename=file)
 
 
-def muster(engine: Engine, job: worker_job.Job, n_workers: int) -> str:
+def muster(engine: Engine, job: Job, n_workers: int) -> str:
     """Have all workers ready; return why they cannot be, else an empty text."""
     meet = functools.partial(_meet, job, n_workers)
     with contextlib.closing(engine.carry(meet, iter(range(n_workers)), n_workers)) as said:
@@ -159,9 +159,9 @@ def muster(engine: Engine, job: worker_job.Job, n_workers: int) -> str:
     return ""
 
 
-def _meet(job: worker_job.Job, n_processes: int, number: int) -> Receipt | Refusal:
+def _meet(job: Job, n_processes: int, number: int) -> Receipt | Refusal:
     """Make this process ready, resources and all, and wait until so many are."""
-    task = worker_job.ready(job)
+    task = ready(job)
     if isinstance(task, Refusal):
         return task
     try:

@@ -16,7 +16,7 @@ from typing import Any
 
 from sweeps import engines
 from sweeps.analysis.speedup import Timing
-from sweeps.code import pins as code_pins
+from sweeps.code import pins
 from sweeps.declaration.experiment import Experiment
 from sweeps.engines import Block
 from sweeps.errors import SweepsError
@@ -56,12 +56,12 @@ def sequential(sweep: Sweep, positions: Positions) -> Timing:
     own, here = Scratch(), os.getpid()
     folder = own.path
     try:
-        task, pins = brief.task_here(sweep, folder)
+        task, pinned = brief.task_here(sweep, folder)
         settings = dataclasses.replace(task.settings, block_s=math.inf)
         task = dataclasses.replace(task, settings=settings)
         time_block = _in_a_loop if is_plain(sweep.experiment) else _as_a_worker
         busy_s, n_failed = 0.0, 0
-        with code_pins.held(pins), results_in(sweep.results):
+        with pins.held(pinned), results_in(sweep.results):
             for block in _blocks(sweep, positions):
                 seconds, failed = time_block(task, block)
                 if os.getpid() != here:  # a copy that a point has made, and came back from

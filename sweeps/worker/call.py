@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from sweeps.errors import OutputError
-from sweeps.outputs import columns as outputs_columns
-from sweeps.outputs import failures as outputs_failures
-from sweeps.outputs.failures import Reason
+from sweeps.outputs.columns import SCALARS, LengthError, size_bytes, snapshot
+from sweeps.outputs.columns import columns as as_columns
+from sweeps.outputs.failures import Reason, raised, refused
 from sweeps.outputs.types import Variable
 from sweeps.signals import Interrupted
 from sweeps.spaces import quantities
@@ -142,7 +142,6 @@ def call_each(
     looks = _Looks(record, limits, times, returned, failures)
     room_bytes = BLOCK_BYTES
     at, clock = record.at, time.perf_counter
-    snapshot, scalars = outputs_columns.snapshot, outputs_columns.SCALARS
     next_look = min(end, looks.begin(0))
     next_note = min(next_look, start + _NOTICEABLE_S)
     while True:
@@ -154,9 +153,9 @@ def call_each(
                 rearm = last + _TIMEOUT_SLACK * timeout
             try:
                 value = call(*row)
-                if type(value) not in scalars:
+                if type(value) not in SCALARS:
                     value = snapshot(value)
-                    room_bytes -= outputs_columns.size_bytes(value)
+                    room_bytes -= size_bytes(value)
                 returned.append(value)
             except Interrupted:
                 raise
@@ -330,7 +329,7 @@ class _Chunks:
         own = {name: copy.copy(column[start:stop]) for name, column in self.columns.items()}
         seed(limits, start)
         try:
-            variables = outputs_columns.columns(
+            variables = as_columns(
                 self.function(**own),
                 stop - start,
                 name=limits.name,
@@ -342,22 +341,23 @@ class _Chunks:
             restore(self.record, limits)
         except Interrupted:
             raise
-        except outputs_columns.LengthError as error:  # nor would that of fewer points be trusted
-            self.failures.extend((i, outputs_failures.refused(error)) for i in range(start, stop))
+        except LengthError as error:  # nor would that of fewer points be trusted
+            self.failures.extend((i, refused(error)) for i in range(start, stop))
         except BaseException as error:
             restore(self.record, limits)
             if stop - start == 1:
-                refused = (
-                    outputs_failures.refused(error) if isinstance(error, OutputError) else None
-                )
-                said = refused or failure(error, self.record, limits)
-                self.failures.append((start, said))
+                self.failures.append((start, self._failure(error)))
             else:
                 middle = (start + stop) // 2
                 self.call(start, middle)
                 self.call(middle, stop)
             return False
         return True
+
+    def _failure(self, error: BaseException) -> Reason:
+        if isinstance(error, OutputError):
+            return refused(error)
+        return failure(error, self.record, self.limits)
 
 
 def failure(error: BaseException, record: scratch.Recorder, limits: Limits) -> Reason:
@@ -372,8 +372,8 @@ def failure(error: BaseException, record: scratch.Recorder, limits: Limits) -> R
     if memory_bytes is not None and memory_limit.is_exceeded(error):
         memory_limit.impose(None)  # there must be room to say so
         shown = memory_limit.show(memory_bytes)
-        record.die(f"beyond the memory limit of {shown}", outputs_failures.raised(error).traceback)
-    return outputs_failures.raised(error)
+        record.die(f"beyond the memory limit of {shown}", raised(error).traceback)
+    return raised(error)
 
 
 def seed(limits: Limits, i: int) -> None:

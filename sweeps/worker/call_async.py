@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sweeps.outputs import columns as outputs_columns
-from sweeps.outputs import failures as outputs_failures
-from sweeps.outputs.failures import Reason
+from sweeps.outputs.columns import SCALARS, size_bytes, snapshot
+from sweeps.outputs.failures import Reason, timed_out
 from sweeps.signals import Interrupted
-from sweeps.worker import call as worker_call
 from sweeps.worker import capture, scratch
-from sweeps.worker.call import Called, Limits
+from sweeps.worker.call import BLOCK_BYTES, Called, Limits, failure, restore, rows, seed
 
 if TYPE_CHECKING:
     import asyncio
@@ -61,10 +59,10 @@ async def call_concurrently(
     start = time.perf_counter()
     before = asyncio.all_tasks()
     points = _Points(function, given, record, limits, concurrency)
-    rows = _rows(columns, n_points)
+    ahead = _rows(columns, n_points)
 
     async def call_one_after_the_other() -> None:
-        while not points.is_over and (row := next(rows, None)) is not None:
+        while not points.is_over and (row := next(ahead, None)) is not None:
             await points.call(*row)
 
     coroutines = [call_one_after_the_other() for _ in range(min(concurrency, n_points))]
@@ -82,8 +80,8 @@ async def call_concurrently(
 def _rows(columns: Mapping[str, Iterable[Any]], n_points: int) -> Iterator[Row]:
     """Places of the points, with the arguments of each."""
     names = tuple(columns)
-    rows = enumerate(worker_call.rows(columns, n_points))
-    return ((i, dict(zip(names, row, strict=True))) for i, row in rows)
+    numbered = enumerate(rows(columns, n_points))
+    return ((i, dict(zip(names, row, strict=True))) for i, row in numbered)
 
 
 class _Points:
@@ -101,7 +99,7 @@ class _Points:
         self._is_single = concurrency == 1
         self._record, self._limits = record, limits
         self._end = time.perf_counter() + limits.block_s
-        self._room_bytes = worker_call.BLOCK_BYTES
+        self._room_bytes = BLOCK_BYTES
         self._elapsed: list[float] = []
         self._is_finished: list[bool] = []
         self._n_first = 0  # so many points from the first on are finished
@@ -120,7 +118,7 @@ class _Points:
 
         self._begin(i)
         if self._is_single:
-            worker_call.seed(self._limits, i)
+            seed(self._limits, i)
         begun, timeout_s = time.perf_counter(), self._limits.timeout
         task = asyncio.create_task(self._attempt(i, own))
         is_in_time = await _wait([task], timeout_s)
@@ -128,11 +126,11 @@ class _Points:
         if not is_in_time:
             await cancel([task])
         is_ended = task.done() and not task.cancelled()
-        value, failure = task.result() if is_ended else (None, _CANCELLED)
+        value, why = task.result() if is_ended else (None, _CANCELLED)
         if not is_in_time and timeout_s is not None:
-            failure = outputs_failures.timed_out(timeout_s, failure.traceback if failure else "")
-        if failure is not None:
-            self._failures[i] = failure
+            why = timed_out(timeout_s, why.traceback if why else "")
+        if why is not None:
+            self._failures[i] = why
         else:
             self._returned[i] = value
         self._finish(i)
@@ -141,15 +139,15 @@ class _Points:
         capture.ONE.set(i)  # of this task and all that it starts
         try:
             value = await self._function(**self._given, **own)
-            if type(value) not in outputs_columns.SCALARS:
-                value = outputs_columns.snapshot(value)
-                self._room_bytes -= outputs_columns.size_bytes(value)
+            if type(value) not in SCALARS:
+                value = snapshot(value)
+                self._room_bytes -= size_bytes(value)
         except Interrupted:
             raise
         except BaseException as error:  # its own cancelling is the point's too
-            return None, worker_call.failure(error, self._record, self._limits)
+            return None, failure(error, self._record, self._limits)
         finally:
-            worker_call.restore(self._record, self._limits)
+            restore(self._record, self._limits)
         return value, None
 
     def _begin(self, i: int) -> None:

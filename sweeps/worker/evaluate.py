@@ -20,18 +20,16 @@ from sweeps.declaration.experiment import Experiment
 from sweeps.engines import Block, Receipt, Refusal
 from sweeps.errors import StorageError
 from sweeps.memo import index as memo
-from sweeps.outputs import columns as outputs_columns
-from sweeps.outputs import failures as outputs_failures
 from sweeps.outputs import schema, types
-from sweeps.outputs.failures import Failure
+from sweeps.outputs.columns import joined, tabulate, uniform
+from sweeps.outputs.failures import Failure, Reason, refused
 from sweeps.outputs.types import Part, Variable
 from sweeps.spaces.keys import RNG, Generators, KeyMaker, written
 from sweeps.spaces.product import Positions
 from sweeps.storage import files
 from sweeps.storage.hdf5 import Array
-from sweeps.worker import call as worker_call
 from sweeps.worker import capture, host, memory_limit, resources, scratch
-from sweeps.worker.call import Called
+from sweeps.worker.call import Called, Limits, call_columns, call_each, restore
 from sweeps.worker.isolation import copies
 from sweeps.worker.isolation.surroundings import Surroundings, keys_by_place
 from sweeps.worker.isolation.traces import Traces
@@ -240,21 +238,21 @@ def call(task: Task, block: Block) -> Called:
     given, columns = arguments(task, block.at)
     own = limits(task, block.at)
     with task.surroundings.held(), capture.at(task.recorder), caller(task) as call_points:
-        worker_call.restore(task.recorder, own)  # what came in between, as of a thread left behind
+        restore(task.recorder, own)  # what came in between, as of a thread left behind
         task.recorder.begin(block.number)
         try:
             called = call_points(given, columns, len(block), task.recorder, own)
             task.recorder.suspect_all(len(called.elapsed))
         finally:
             task.recorder.disarm()
-            worker_call.restore(task.recorder, own)
+            restore(task.recorder, own)
     return called
 
 
-def limits(task: Task, positions: Positions) -> worker_call.Limits:
+def limits(task: Task, positions: Positions) -> Limits:
     """Say how long to go on with points, and what else their calls must know."""
     experiment, settings = task.experiment, task.settings
-    return worker_call.Limits(
+    return Limits(
         block_s=settings.block_s,
         timeout=experiment.timeout,
         name=experiment.name,
@@ -282,7 +280,7 @@ def caller(task: Task) -> AbstractContextManager[resources.Call]:
     experiment = task.experiment
     if needs_host(experiment):
         return host.lent(task.hosts, experiment, task.settings.folder)
-    call = worker_call.call_columns if experiment.vectorized else worker_call.call_each
+    call = call_columns if experiment.vectorized else call_each
     return contextlib.nullcontext(functools.partial(call, experiment.function))
 
 
@@ -301,17 +299,17 @@ def _tabulate(task: Task, block: Block, called: Called) -> tuple[list[Part], lis
     is_done[[i for i, _ in failures]] = False
     done = np.flatnonzero(is_done)
     pieces = called.pieces
-    if called.returned and (alike := outputs_columns.uniform(called.returned, **naming)):
+    if called.returned and (alike := uniform(called.returned, **naming)):
         pieces = [(done, alike)]
-    elif len(pieces) > 1 and (joined := outputs_columns.joined([piece for _, piece in pieces])):
-        pieces = [(done, joined)]
+    elif len(pieces) > 1 and (together := joined([piece for _, piece in pieces])):
+        pieces = [(done, together)]
     parts: list[Part] = []
     for at, variables in pieces:
         parts += _parts(settings.keys, block, np.arange(len(elapsed))[at], elapsed, variables)
     if called.returned and not pieces:
         own = settings.keys(block.at[done])
-        parts, refused = outputs_columns.tabulate(called.returned, own, elapsed[done], **naming)
-        failures += [(int(done[i]), outputs_failures.refused(error)) for i, error in refused]
+        parts, unfit = tabulate(called.returned, own, elapsed[done], **naming)
+        failures += [(int(done[i]), refused(error)) for i, error in unfit]
     return parts, _failures(task, block, failures, called)
 
 
@@ -334,7 +332,7 @@ def _parts(
 
 
 def _failures(
-    task: Task, block: Block, failures: list[tuple[int, outputs_failures.Reason]], called: Called
+    task: Task, block: Block, failures: list[tuple[int, Reason]], called: Called
 ) -> list[Failure]:
     if not failures:
         return []

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.code import pins, reads
-from sweeps.declaration import experiment as declaration_experiment
+from sweeps.declaration.experiment import Experiment, identity
 from sweeps.engines import Block, Receipt, Refusal
 from sweeps.errors import SweepsError
 from sweeps.project import imports
@@ -109,9 +109,7 @@ def prepare(job: Job) -> evaluate.Task:
             raise SweepsError(f"the code of {job.experiment!r} {_CHANGED}")
         read = (*settings.reads, *reads.at_import(code, settings.results or Path()))
         settings = dataclasses.replace(settings, reads=read)
-    if any(
-        declaration_experiment.identity(thing) != digest for thing, digest in settings.behind_values
-    ):
+    if any(identity(thing) != digest for thing, digest in settings.behind_values):
         raise SweepsError(f"the code behind values of {job.experiment!r} {_CHANGED}")
     memory_limit.impose(settings.memory_bytes)
     undo.adopt(settings.state)
@@ -122,7 +120,7 @@ def prepare(job: Job) -> evaluate.Task:
     return evaluate.task(experiment, settings, recorder, surroundings)
 
 
-def _declared(experiment: declaration_experiment.Experiment) -> Iterator[Any]:
+def _declared(experiment: Experiment) -> Iterator[Any]:
     """Objects among the values that an experiment was declared with."""
     tables = [column.table for d in experiment.space.dimensions for column in d.columns]
     for table in (*tables, *experiment.constants.values()):
@@ -137,13 +135,13 @@ def _read(job: Job) -> io.BytesIO:
     return io.BytesIO(content)
 
 
-def _import(job: Job) -> declaration_experiment.Experiment:
+def _import(job: Job) -> Experiment:
     if job.location is None:
-        pickled: declaration_experiment.Experiment = pickle.loads(job.pickled)
+        pickled: Experiment = pickle.loads(job.pickled)
         return pickled
     module = imports.import_location(job.location)
     found = getattr(module, job.attribute, None)
-    if not isinstance(found, declaration_experiment.Experiment):
+    if not isinstance(found, Experiment):
         raise SweepsError(
             f"{job.location.module} has no experiment {job.attribute!r} any more: run it again"
         )

@@ -14,9 +14,8 @@ from sweeps.declaration import signature
 from sweeps.declaration.experiment import Experiment
 from sweeps.errors import SweepsError
 from sweeps.signals import Interrupted
-from sweeps.worker import call as worker_call
 from sweeps.worker import call_async
-from sweeps.worker.call import Called
+from sweeps.worker.call import Called, call_columns, call_each
 
 if TYPE_CHECKING:
     import asyncio
@@ -57,7 +56,7 @@ def _opened(experiment: Experiment) -> Iterator[tuple[Call, dict[str, Any]]]:
                 manager = opener()
                 resources[name] = stack.enter_context(manager)
         yield (
-            worker_call.call_columns if experiment.vectorized else worker_call.call_each,
+            call_columns if experiment.vectorized else call_each,
             resources,
         )
 

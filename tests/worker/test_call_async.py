@@ -164,7 +164,7 @@ def test_when_time_is_over_what_is_under_way_is_finished_and_nothing_more_is_beg
 
 
 def test_a_block_ends_when_it_holds_much(monkeypatch):
-    monkeypatch.setattr(worker_call, "BLOCK_BYTES", 10_000)
+    monkeypatch.setattr(call_async, "BLOCK_BYTES", 10_000)
 
     async def large(i):
         return np.zeros(500)
