@@ -25,32 +25,28 @@ Definition = types.FunctionType | type | types.ModuleType
 # Definitions of ours that functions may carry, by the modules that fingerprints name for them,
 # wherever they stand now: results stay valid when our own modules change their places.
 _HOMES = {
-    name: f"sweeps.{module}"
-    for module, names in {
-        "algebra": "Space",
-        "axes": "Column Dimension",
-        "benchmark": "Benchmark Timing Variant",
-        "benchmarking": "bench",
-        "caching": "Cached cached",
-        "comparing": "Compared diff",
-        "declaring": "Experiment Registered experiment",
-        "evaluating": "Evaluation",
-        "explaining": "Change Since Why why",
-        "predicate": "Derivation Predicate",
-        "product": "Deferred Derived Product",
-        "quantities": "Unit",
-        "reductions": "mean over_replicates quantiles standard_error",
-        "relanding": "Landed land",
-        "reporting": "FailedPoint Listed Planned PrintedPoint Status failures load plan status",
-        "running": "run",
-        "sample": "Sampling halton latin_hypercube saltelli sobol uniform",
-        "sensitivity": "sobol_indices",
-        "space": "grid points replicates zipped",
-        "subject": "Counts",
-        "values": "Labelled Values",
-        "vouching": "Vouched accept",
-    }.items()
-    for name in names.split()
+    "algebra": "Space",
+    "axes": "Column Dimension",
+    "benchmark": "Benchmark Timing Variant",
+    "benchmarking": "bench",
+    "caching": "Cached cached",
+    "comparing": "Compared diff",
+    "declaring": "Experiment Registered experiment",
+    "evaluating": "Evaluation",
+    "explaining": "Change Since Why why",
+    "predicate": "Derivation Predicate",
+    "product": "Deferred Derived Product",
+    "quantities": "Unit",
+    "reductions": "mean over_replicates quantiles standard_error",
+    "relanding": "Landed land",
+    "reporting": "FailedPoint Listed Planned PrintedPoint Status failures load plan status",
+    "running": "run",
+    "sample": "Sampling halton latin_hypercube saltelli sobol uniform",
+    "sensitivity": "sobol_indices",
+    "space": "grid points replicates zipped",
+    "subject": "Counts",
+    "values": "Labelled Values",
+    "vouching": "Vouched accept",
 }
 
 
@@ -202,8 +198,9 @@ def address(module: str, name: str) -> str:
     >>> address("scipy.stats", "norm"), address("sweeps.anywhere", "Cached")
     ('scipy.stats.norm', 'sweeps.caching.Cached')
     """
-    home = _HOMES.get(name.partition(".")[0]) if _is_ours(module) else None
-    return f"{home or module_name(module)}.{name}"
+    own = name.partition(".")[0]
+    homes = (home for home, names in _HOMES.items() if _is_ours(module) and own in names.split())
+    return f"{next((f'sweeps.{home}' for home in homes), module_name(module))}.{name}"
 
 
 def module_name(module: str) -> str:
@@ -213,12 +210,3 @@ def module_name(module: str) -> str:
 
 def _is_ours(module: str) -> bool:
     return module.partition(".")[0] == "sweeps"
-
-
-def digest(*texts: str) -> str:
-    """Return 32 hexadecimal digits of some texts."""
-    state = hashlib.blake2b(digest_size=16)
-    for text in texts:
-        raw = text.encode("utf-8", "surrogatepass")
-        state.update(b"%d:" % len(raw) + raw)
-    return state.hexdigest()

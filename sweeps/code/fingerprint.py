@@ -7,17 +7,17 @@ import gc
 import hashlib
 import os
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sweeps.code import loaded, pins
-from sweeps.code.canonical import OpaqueError, digest
+from sweeps.code.canonical import OpaqueError
 from sweeps.code.objects import Carried, innermost
 from sweeps.code.reach import programs
 from sweeps.code.reach.follow import AnnotationsAskedError
 from sweeps.code.source.module import Module
+from sweeps.code.source.normal_form import digest
 from sweeps.code.source.scopes import OWN_NAME
 from sweeps.errors import DeclarationError
 
@@ -242,14 +242,3 @@ def content(path: Path) -> str:
             f"depends_on names {str(path)!r}, which cannot be read ({error.strerror}). "
             "Paths are relative to the folder of the function's module."
         ) from error
-
-
-def edited_since(modules: Iterable[str], since_ns: int) -> str | None:
-    """Find the file of an imported module that was edited since; its code in memory is older."""
-    for name in modules:
-        module = loaded.living(name)
-        if module is not None and loaded.is_older(module, since_ns):
-            path = loaded.stale_bytecode(module) if pins.text_of(module) is None else None
-            taken = f"{path} does not match the source file that it names: delete it. "
-            return f"{taken if path else ''}{module.__file__}"
-    return None

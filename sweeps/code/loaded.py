@@ -35,6 +35,17 @@ def living(name: str) -> types.ModuleType | None:
     return main if is_main else sys.modules.get(name)
 
 
+def edited_since(modules: Iterable[str], since_ns: int) -> str | None:
+    """Find the file of an imported module that was edited since; its code in memory is older."""
+    for name in modules:
+        module = living(name)
+        if module is not None and is_older(module, since_ns):
+            path = stale_bytecode(module) if pins.text_of(module) is None else None
+            taken = f"{path} does not match the source file that it names: delete it. "
+            return f"{taken if path else ''}{module.__file__}"
+    return None
+
+
 def is_older(module: types.ModuleType, since_ns: int) -> bool:
     """Say whether a module is of an older text than its file.
 

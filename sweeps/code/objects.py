@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import os
 import re
 import sys
@@ -10,9 +11,10 @@ import types
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from sweeps.code.canonical import Canonical, Definition, OpaqueError, address, digest, module_name
+from sweeps.code.canonical import Canonical, Definition, OpaqueError, address, module_name
 from sweeps.code.reach.follow import Reach
 from sweeps.code.source.module import Module, cell_source, first_line
+from sweeps.code.source.normal_form import digest
 from sweeps.code.source.scopes import (
     NOTHING,
     OWN_NAME,
@@ -34,7 +36,6 @@ class Carried:
         self.own = own if isinstance(own, types.FunctionType) else None
         self._keyed = keyed
         self.reach = Reach(self.named_value, counts_annotations=counts_annotations)
-        self._write = Canonical(self._definition)
         self._living: dict[tuple[int, str], Module] = {}
         self.home = self._module_of(self.own) if self.own else None
 
@@ -45,9 +46,15 @@ class Carried:
             *_, node = [None, *self._locate(unwrapped)]
             if isinstance(node, Function) and node.decorator_list:
                 function = unwrapped  # what wraps it is read there
+        if isinstance(function, types.FunctionType) and self._defined(function):
+            return  # it carries nothing: its values stand in the module
         text = self._write(function)
         if not text.startswith("defined "):
             self.reach.parts.add("function", text, text)
+
+    @functools.cached_property
+    def _write(self) -> Canonical:
+        return Canonical(self._definition)
 
     def named_value(self, name: str, value: Any) -> str:
         """Return the text of a value; the name is for the error."""
@@ -77,7 +84,23 @@ class Carried:
             return f"defined {self._said(module)}:{item.__qualname__}"
         return self._write.class_body(item)
 
+    def _defined(self, item: types.FunctionType) -> str | None:
+        """Take in a function that a module defines; None where it is another one."""
+        module, path = self._module_of(item), self._locate(item)
+        top = getattr(path[0], "name", "") if path else ""
+        if module is None or _functions(path[:-1]) or not module.provides(top):
+            return None
+        if item is self.own:
+            self.reach.own = module, top
+            self.reach.own_defaults = _without(path[-1], self._keyed)
+            self.reach.take_own(module, top)
+        else:
+            self.reach.refer(module, (None, (top,)))
+        return f"defined {self._said(module)}:{self._name(item)}"
+
     def _function(self, item: types.FunctionType) -> str:
+        if defined := self._defined(item):
+            return defined
         module = self._module_of(item)
         name = item.__code__.co_qualname
         if module is None:
@@ -87,18 +110,8 @@ class Carried:
         path = self._locate(item)
         if not path:
             return f"{self._compiled(module, item)} {self._values(item)}"
-        *outer, node = path
-        top = getattr(path[0], "name", "")
-        functions = [scope for scope in outer if not isinstance(scope, ast.ClassDef)]
-        if functions or not module.provides(top):
-            return f"{self._nested(module, item, node, functions)} {self._values(item)}"
-        if item is self.own:
-            self.reach.own = module, top
-            self.reach.own_defaults = _without(node, self._keyed)
-            self.reach.take_own(module, top)
-        else:
-            self.reach.refer(module, (None, (top,)))
-        return f"defined {self._said(module)}:{self._name(item)}"
+        nested = self._nested(module, item, path[-1], _functions(path[:-1]))
+        return f"{nested} {self._values(item)}"
 
     def _name(self, item: types.FunctionType) -> str:
         """Return a function's name as it stands in texts: the experiment's own has none."""
@@ -199,6 +212,10 @@ def innermost(function: Any) -> Any:
         if inside is None:
             return function
         function = inside
+
+
+def _functions(scopes: Sequence[Definer]) -> list[Definer]:
+    return [scope for scope in scopes if not isinstance(scope, ast.ClassDef)]
 
 
 def _file_of(item: types.FunctionType) -> str:

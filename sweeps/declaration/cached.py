@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
-from sweeps.code import fingerprint, reads
+from sweeps.code import fingerprint, loaded, reads
 from sweeps.declaration import options
 from sweeps.errors import DeclarationError, unknown
 from sweeps.spaces.values import short
@@ -190,7 +190,7 @@ class Cached(Generic[P, R]):
             ) from error
 
     def _is_edited(self, modules: Iterable[str]) -> bool:
-        file = fingerprint.edited_since(modules, self.declared_ns)
+        file = loaded.edited_since(modules, self.declared_ns)
         if file is not None:
             warnings.warn(
                 f"{file} was edited since it was imported here, and this process still has the "

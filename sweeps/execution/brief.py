@@ -251,7 +251,7 @@ def refuse_older(modules: Iterable[str], frozen: Frozen, since_ns: int, advice: 
         Naming the file.
     """
     with pins.held(frozen.pins):
-        file = fingerprint.edited_since(sorted(modules), since_ns)
+        file = loaded.edited_since(sorted(modules), since_ns)
     if file is not None:
         raise SweepsError(
             f"{file} was edited since it was imported here, and this process still has the old "

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.code import loaded, reads
-from sweeps.code.fingerprint import Fingerprint, edited_since
+from sweeps.code.fingerprint import Fingerprint
 from sweeps.declaration.experiment import Experiment
 from sweeps.errors import DeclarationError, SweepsError
 from sweeps.project import discovery, imports
@@ -202,7 +202,7 @@ def _resolve(
         key_maker(experiment),
         results,
         summary,
-        edited_since(summary.modules, since_ns) if summary is not None else None,
+        loaded.edited_since(summary.modules, since_ns) if summary is not None else None,
         reads=(*reads.at_import(code, results), *reads.named(code, results, experiment.name)),
     )
 

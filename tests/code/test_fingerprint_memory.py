@@ -74,7 +74,7 @@ def test_workers_do_not_see_it_and_are_not_asked(script):
     """What stands in the script itself goes to the workers as it is in memory."""
     own, other = script("FACTOR = 10.0; helpers.SCALE = 3", engine="loky")
     assert own == "[10.0, 20.0]"
-    assert "helpers.SCALE was set in the memory of this process" in other
+    assert "helpers.SCALE was changed in the memory of this process" in other
     assert "use the engine serial or threads" in other
 
 

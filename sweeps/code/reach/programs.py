@@ -24,7 +24,7 @@ _LAUNCHERS = frozenset({
 
 _SYSTEM = (
     *("/bin/", "/lib", "/nix/", "/opt/", "/sbin/", "/snap/", "/usr/"),
-    *(f"{prefix}{os.sep}" for prefix in (sys.prefix, sys.base_prefix)),
+    *(f"{sys.prefix}{os.sep}", f"{sys.base_prefix}{os.sep}"),
 )
 
 _LONGEST = 1000

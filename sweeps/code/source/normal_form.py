@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import hashlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -211,6 +212,15 @@ def _form(kind: type[ast.AST]) -> tuple[str, tuple[tuple[str, str], ...]]:
     """Return how nodes of a kind are written, and the fields that count."""
     names = (name for name in kind._fields if name not in _LEFT_OUT_FIELDS)
     return f"{kind.__name__}(", tuple((name, f"{name}=") for name in names)
+
+
+def digest(*texts: str) -> str:
+    """Return 32 hexadecimal digits of some texts."""
+    state = hashlib.blake2b(digest_size=16)
+    for text in texts:
+        raw = text.encode("utf-8", "surrogatepass")
+        state.update(b"%d:" % len(raw) + raw)
+    return state.hexdigest()
 
 
 _WRITERS: dict[type, Writer] = {
