@@ -16,9 +16,8 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from sweeps.outputs import types
 from sweeps.outputs.failures import Failure
-from sweeps.outputs.types import Header, Part, Variable, header
+from sweeps.outputs.types import Header, Part, Variable, header_of
 from sweeps.spaces.keys import Factors, Keys
 from sweeps.storage import hdf5
 from sweeps.storage.hdf5_write import Put
@@ -53,7 +52,7 @@ def write(
     for i, each in enumerate(headers):
         if each.counts is not None:
             put(group.require_group("counts"), str(i), each.counts)
-    group.attrs["coordinates"] = described(map(types.header, coordinates))
+    group.attrs["coordinates"] = described(map(header_of, coordinates))
     for i, coordinate in enumerate(coordinates):
         put(group.require_group("coordinates"), str(i), coordinate.values)
 
@@ -133,7 +132,7 @@ def encode(parts: Sequence[Part], failures: Sequence[Failure], created_ns: int) 
             [
                 _hex(p.keys, np.uint64),
                 _hex(p.elapsed, np.float32),
-                described(map(header, p.variables)),
+                described(map(header_of, p.variables)),
             ]
             for p in parts
         ],

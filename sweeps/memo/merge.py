@@ -17,9 +17,8 @@ import numpy as np
 from sweeps.errors import StorageError
 from sweeps.memo import index as memo
 from sweeps.memo import segment
-from sweeps.outputs import types
 from sweeps.outputs.failures import Failure
-from sweeps.outputs.types import Part, Variable, form
+from sweeps.outputs.types import Part, Variable, form, header_of
 from sweeps.spaces.keys import written
 from sweeps.storage import disk
 from sweeps.storage.hdf5 import Array
@@ -122,7 +121,7 @@ def _contents(
                 rows = np.flatnonzero(index.find(stored.keys) == entries)
                 if rows.size:
                     part = rows_of(read_part(stored, file), rows)
-                    own = form(map(types.header, part.variables), part.coordinates)
+                    own = form(map(header_of, part.variables), part.coordinates)
                     alike.setdefault(own, []).append(part)
     return [_joined(parts) for parts in alike.values()], memo.open_failures(index, batch)
 

@@ -22,12 +22,10 @@ import numpy.typing as npt
 from sweeps.errors import LaterFormatError, StorageError
 from sweeps.memo import header, results_segment
 from sweeps.memo.listing import name_of
-from sweeps.outputs import types as outputs_types
 from sweeps.outputs.failures import Failure
-from sweeps.outputs.types import Header, Part, Variable
+from sweeps.outputs.types import Header, Part, Variable, header_of
 from sweeps.spaces.keys import Factors, Keys, shifted, written
-from sweeps.storage import hdf5, hdf5_foreign, hdf5_open, hdf5_write
-from sweeps.storage import seal as storage_seal
+from sweeps.storage import hdf5, hdf5_foreign, hdf5_open, hdf5_write, seal
 from sweeps.storage.hdf5 import Array
 
 _FAILURE_TEXTS = ("kind", "type", "message", "traceback")
@@ -155,19 +153,19 @@ def load(path: Path) -> Segment:
     StorageError
         If it cannot be read.
     """
-    seal = _verified(path)
+    found = _verified(path)
     try:
-        is_landed = seal.behind.endswith(storage_seal.RESULTS)
-        if not is_landed and (known := header.decode(seal.content)) is not None:
+        is_landed = found.behind.endswith(seal.RESULTS)
+        if not is_landed and (known := header.decode(found.content)) is not None:
             parts = tuple(_outlined(path, i, each) for i, each in enumerate(known.parts))
-            return Segment(path, seal.n_bytes, known.created_ns, parts, known.failures)
+            return Segment(path, found.n_bytes, known.created_ns, parts, known.failures)
         with reading(path), open_hdf5(path) as file:
             if is_landed or header.MEMO in file:
                 # the folders of the memo are named after the code
-                return _landed(path, seal.n_bytes, file, path.parent.name)
+                return _landed(path, found.n_bytes, file, path.parent.name)
             parts = tuple(_stored_part(path, file[g]) for g in file if g.startswith("part"))
             created_ns = int(file.attrs["created_ns"])
-            return Segment(path, seal.n_bytes, created_ns, parts, _failures(file))
+            return Segment(path, found.n_bytes, created_ns, parts, _failures(file))
     except (MergedAwayError, DamagedError):
         raise
     except (LookupError, OSError, RuntimeError, StorageError, TypeError, ValueError) as error:
@@ -201,10 +199,10 @@ def digest(path: Path) -> bytes:
     return _verified(path).digest
 
 
-def _verified(path: Path) -> storage_seal.Seal:
+def _verified(path: Path) -> seal.Seal:
     """Check the digest of a segment before anything reads it."""
     try:
-        seal = storage_seal.look(path, storage_seal.SEGMENT)
+        found = seal.look(path, seal.SEGMENT)
     except FileNotFoundError as error:
         if path.is_symlink():  # to nowhere
             raise DamagedError from error
@@ -213,10 +211,10 @@ def _verified(path: Path) -> storage_seal.Seal:
         raise DamagedError from error
     except OSError as error:
         raise StorageError(f"cannot read {path}: {os.strerror(error.errno or 0)}") from error
-    if not (seal.is_whole(storage_seal.SEGMENT) or seal.is_whole(storage_seal.RESULTS)):
+    if not (found.is_whole(seal.SEGMENT) or found.is_whole(seal.RESULTS)):
         with reading(path):
             _refuse(path)
-    return seal
+    return found
 
 
 def _refuse(path: Path) -> None:
@@ -226,19 +224,19 @@ def _refuse(path: Path) -> None:
     """
     if not path.is_file():
         raise DamagedError
-    storage_seal.refuse_later(path)
-    if storage_seal.is_being_written(path):
+    seal.refuse_later(path)
+    if seal.is_being_written(path):
         raise StorageError(f"cannot read {path}: {hdf5_open.WRITTEN}")
     # A file that goes on behind the HDF5 is not ours, and may be of any size: do not read it.
-    is_cut = storage_seal.hdf5_end(path) == path.stat().st_size
-    if not is_cut or path.name != name_of(storage_seal.digest_of(path)):
+    is_cut = seal.hdf5_end(path) == path.stat().st_size
+    if not is_cut or path.name != name_of(seal.digest_of(path)):
         raise DamagedError
 
 
 def of_results(path: Path, fingerprint: str) -> Segment | None:
     """Read all but the values of a results file; None if its digest is wrong."""
     with hdf5_open.damaged(path):
-        if not storage_seal.look(path, storage_seal.RESULTS).is_whole(storage_seal.RESULTS):
+        if not seal.look(path, seal.RESULTS).is_whole(seal.RESULTS):
             return None
     with hdf5_foreign.open_read(path) as file, hdf5_open.damaged(path):
         return _landed(path, path.stat().st_size, file, fingerprint)
@@ -345,8 +343,8 @@ def image(
     """Make the name of a new segment, which is from its digest, and its content in pieces."""
     content = hdf5_write.image(lambda file, put: _build(file, put, parts, failures, created_ns))
     content.append(header.encode(parts, failures, created_ns))
-    digest, seal = storage_seal.sealed(content, storage_seal.SEGMENT)
-    return name_of(digest), [*content, seal]
+    digest, behind = seal.sealed(content, seal.SEGMENT)
+    return name_of(digest), [*content, behind]
 
 
 def _build(
@@ -359,9 +357,7 @@ def _build(
     file.attrs["created_ns"] = created_ns
     for number, part in enumerate(parts):
         group = file.create_group(f"part{number}")
-        header.write(
-            group, put, part.keys, list(map(outputs_types.header, part.variables)), part.coordinates
-        )
+        header.write(group, put, part.keys, list(map(header_of, part.variables)), part.coordinates)
         # The points of one call of a vectorized function have one time, which is stored once.
         is_same = len(part) > 1 and part.elapsed.strides == (0,)
         put(group, "elapsed", np.asarray(part.elapsed[0]) if is_same else part.elapsed)

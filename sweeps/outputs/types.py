@@ -132,7 +132,7 @@ class Part:
         return len(self.keys)
 
 
-def header(variable: Variable) -> Header:
+def header_of(variable: Variable) -> Header:
     """Say the form of a variable without its values; how long those of a free length are is not."""
     v = variable
     return Header(v.name, v.values.dtype, v.dims, v.values.shape[1:], v.counts, v.attrs)
@@ -169,7 +169,7 @@ def shown(name: str, experiment: str) -> str:
 
 def form_of(variable: Variable) -> Header:
     """Say the form of some points' output; how long those of a free length are does not matter."""
-    found = header(variable)
+    found = header_of(variable)
     if found.counts is None:
         return found
     return dataclasses.replace(found, shape=(int(found.counts.max()),), counts=None)

@@ -18,9 +18,8 @@ from sweeps.memo import copy, header, lookup
 from sweeps.memo import index as memo
 from sweeps.memo.header import Kept
 from sweeps.memo.reader import SlabReader
-from sweeps.outputs import failures as outputs_failures
 from sweeps.outputs import schema, types
-from sweeps.outputs.failures import Failure
+from sweeps.outputs.failures import Failure, refused, shortened
 from sweeps.outputs.types import Header
 from sweeps.results.contents import Coordinate, Failures, Output, Sheet
 from sweeps.spaces import quantities
@@ -194,7 +193,7 @@ def first_failure(gathered: Gathered) -> str:
     position = min(gathered.failures)
     failure = gathered.failures[position]
     (params,) = gathered.experiment.space.parameters_at(np.array([position]), labels=True)
-    message = outputs_failures.shortened(" ".join(failure.message.split()), _MOST_SAID)
+    message = shortened(" ".join(failure.message.split()), _MOST_SAID)
     return f"{text.parameters(params)}: {failure.type}: {message}".removesuffix(": ")
 
 
@@ -252,7 +251,7 @@ def _refuse(
     for position, part in zip(at.tolist(), part_of[at].tolist(), strict=True):
         first, second = index.parts[part].keys[entries[position] - index.starts[part]].tolist()
         reason = reasons[part]
-        failures[position] = Failure((first, second), *outputs_failures.refused(reason))
+        failures[position] = Failure((first, second), *refused(reason))
     return failures
 
 

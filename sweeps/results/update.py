@@ -19,9 +19,9 @@ from sweeps.memo import listing, merge, record
 from sweeps.memo.segment import MergedAwayError
 from sweeps.project.sweep import Sweep
 from sweeps.results import absorb, collect, contents, write
-from sweeps.results import summary as results_summary
 from sweeps.results.contents import Arrays
 from sweeps.results.state import LAYOUT, STATE, beside, held_attributes
+from sweeps.results.summary import summarize
 from sweeps.storage import disk, files
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ def _summary(sweep: Sweep, state: str) -> contents.Summary | None:
                 f"was not made: {sweep.edited} was edited since it was imported here, and this "
                 "process still has the old code: restart Python"
             )
-        return results_summary.summarize(path, function, sweep.experiment.name)
+        return summarize(path, function, sweep.experiment.name)
 
     code = sweep.summary
     source = "\n".join(code.sources.values())
