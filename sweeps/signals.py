@@ -21,10 +21,10 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """From a keyboard, a batch system, and a terminal that was closed."""
 
 PATIENCE_S = 20.0
-"""For what is under way after SIGTERM or SIGHUP: 30 s after them batch systems kill."""
+"""Time to finish points after SIGTERM or SIGHUP: batch systems kill 30 s after them."""
 
 LAST_S = 3.0
-"""From the second signal until a process that does not come to its end is ended."""
+"""From the second signal until a process that does not end is ended."""
 
 Handler = Callable[[int, FrameType | None], Any]
 
@@ -37,7 +37,7 @@ _MOMENT_S = 0.005
 
 
 class Interrupted(BaseException):
-    """Raised by the second signal; no point's failure, and nothing to be handled on the way out."""
+    """Raised by the second signal; a BaseException, so that no handler of errors swallows it."""
 
 
 class Interruption:
@@ -163,7 +163,7 @@ def _let_through() -> None:
 
 
 def _forget_in_copy() -> None:
-    """Undo in a copy of this process what is handled for the run, unless the point did so."""
+    """Restore the handlers from before the run in a copy of this process."""
     for number, handle, earlier in reversed(_handled):
         if signal.getsignal(number) is handle:
             signal.signal(number, earlier)

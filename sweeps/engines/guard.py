@@ -1,4 +1,4 @@
-"""Above each worker a guard, which ends with it all that the worker has started.
+"""A guard above each worker, which ends all that the worker has started when the worker ends.
 
 A guard is a process that does nothing but wait: for the end of its worker, for that of the run, and
 for being told to end. It is a subreaper (`PR_SET_CHILD_SUBREAPER`): whatever its worker leaves
@@ -51,7 +51,7 @@ _left: list[threading.Thread] = []
 def put_below_guard(parent: int) -> None:
     """Put this process, which loky has just started, below a guard; returns in the worker only.
 
-    They have a session of their own: a signal from the keyboard is the matter of the run alone.
+    They have a session of their own, since only the run handles signals from the keyboard.
     Elsewhere than on Linux, and where no further process can be had, the worker looks for the end
     of the run itself, and what it started is ended by its group.
 
@@ -132,7 +132,7 @@ def _go_by_number_of_guard() -> None:
 
 
 def _guard(worker: int, parent: int) -> NoReturn:
-    """Wait until worker or run ends, or somebody says so; end what is left, and end alike."""
+    """Wait for the end of worker or run, or for an order; end what is left, and end likewise."""
     with contextlib.suppress(BaseException):
         _control(_PR_SET_PDEATHSIG, signal.SIGTERM)  # also of the thread that started us: look
         _control(_PR_SET_NAME, _NAME)

@@ -147,7 +147,7 @@ def _start_feeding(executor: Any) -> None:
     """Start the thread that feeds the workers here, so that an error reaches the caller.
 
     loky starts it with the first block, in another thread, which dies of the error: joblib would
-    wait for ever.
+    never return.
     """
     queue = executor._call_queue
     with queue._notempty:

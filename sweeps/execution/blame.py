@@ -37,7 +37,7 @@ class Verdict(NamedTuple):
     free : list of Positions
         Not to blame: they go back to the others.
     open : list of Positions
-        Any of these may be to blame: they are computed again, ever fewer together.
+        Any of these may be to blame: they are computed again, in smaller and smaller groups.
     earlier : list of Positions
         Computed before suspects in the same block. One of these is to blame if no suspect is.
     """
@@ -58,7 +58,7 @@ def accused(
     is_open : numpy.ndarray
         Which points of the block have neither values nor failed.
     is_searching : bool
-        Whether the points before are held back too: a round before has found nobody guilty.
+        Whether the points before are held back too, since the last round found no guilty one.
     """
     at = np.arange(flight.point, min(flight.point + flight.n_points, len(is_open)))
     at = at[is_open[at]]
@@ -69,9 +69,9 @@ def verdict(suspects: Sequence[Suspect], *, is_limited: bool, is_stopped: bool) 
     """Decide who is guilty, who is not, and who is to be tried again.
 
     When one worker dies, the engine ends all. If no record says which was first, or if several
-    points were under way in the first one, suspects are tried again, ever fewer together, until a
-    point that kills its worker stands alone. If none does, an earlier point of the block has left
-    something deadly behind, or somebody else has killed the worker.
+    points were under way in the first one, suspects are tried again in smaller and smaller groups,
+    until a point that kills its worker stands alone. If none does, an earlier point of the block
+    has left something deadly behind, or the worker was killed from outside.
 
     Parameters
     ----------

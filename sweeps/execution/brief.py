@@ -78,7 +78,7 @@ def _work_here(
 
 
 def settings(sweep: Sweep, folder: Path, clock_ns: int = 0) -> evaluate.Settings:
-    """Say how blocks of an experiment are evaluated.
+    """Return how blocks of an experiment are evaluated.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def settings(sweep: Sweep, folder: Path, clock_ns: int = 0) -> evaluate.Settings
 
 
 def surroundings(sweep: Sweep) -> Surroundings:
-    """Take note of what points may change of this process, which is not for them alone."""
+    """Keep the state of this process, which serves not only points, as it is now."""
     return Surroundings(is_worker=False, is_random=_mentions_random(sweep.fingerprint))
 
 

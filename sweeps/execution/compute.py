@@ -1,4 +1,4 @@
-"""Plan, compute what the memo lacks, land. The one place that joins them."""
+"""Compute the points that the memo lacks, then land: the one place that joins the two."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def compute(
         adopt.adopt(sweep, held)
     with contextlib.ExitStack() as stack:
         # Before looking into the memo: what others finish from now on is known to be theirs.
-        # So does who claims nothing say that it lives: nobody is to clean up under it.
+        # A run that claims nothing has it too, so that `clean` knows that the run lives.
         present = claims.Claims(sweep.memo, sweep.keys)
         stack.callback(present.close)
         others = None if options.recompute else present
@@ -231,7 +231,7 @@ def _compute(
         dispatch.end()
     finally:
         teller.end()
-        interruption.tell(lambda: None)  # there is nobody left to be stopped
+        interruption.tell(lambda: None)  # nothing is left to stop
         dispatch.close()
     return dispatch.tally
 
@@ -258,7 +258,7 @@ class _Landing:
 
 
 class _Teller:
-    """Tells how far a run is: whoever watches it, and other processes once it takes a while."""
+    """Shows how far a run is, and tells other processes once the run takes a while."""
 
     def __init__(
         self,
@@ -288,7 +288,7 @@ class _Teller:
         self._thread.start()
 
     def end(self) -> None:
-        """Tell nothing more."""
+        """Stop telling."""
         self._is_over.set()
         if self._thread.ident is not None:
             self._thread.join(_TICK_S)

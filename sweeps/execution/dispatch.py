@@ -93,7 +93,7 @@ class Dispatch:
             n_workers,
             concurrency=sweep.experiment.concurrency,
             is_vectorized=sweep.experiment.vectorized,
-            is_in_order=engine.is_sequential,  # for who looks at what points print
+            is_in_order=engine.is_sequential,  # what points print then comes in their order
             claim=claim_all if others is None else others.take,
         )
         self._scratch = scratch.Scratch()
@@ -138,11 +138,11 @@ class Dispatch:
         scratch.ask_to_stop(self._folder)
 
     def left_s(self) -> float | None:
-        """Seconds until all is over; None where nobody can say."""
+        """Seconds until the run ends; None if unknown."""
         return self._scheduler.left_s()
 
     def under_way(self) -> tuple[Slow, ...]:
-        """Say which points take a while, the longest first."""
+        """Return which points take a while, the longest first."""
         found = []
         for each in sorted(scratch.aloft(self._folder), key=lambda aloft: -aloft.seconds):
             positions = self._scheduler.given(each.block)
@@ -205,7 +205,7 @@ class Dispatch:
         return suspects
 
     def _blocks(self, scheduler: Scheduler, n_workers: int) -> Iterator[Block]:
-        """Give out blocks, but end the round where many outcomes wait: whoever watches is slow."""
+        """Give out blocks; end the round if many outcomes wait, since the watcher is slow then."""
         before = self._n_outcomes
         for n, block in enumerate(scheduler.blocks(), start=1):
             self._printed.give_out(block)
@@ -233,9 +233,9 @@ class Dispatch:
         self.stop()
 
     def _look_up(self, positions: Positions) -> tuple[_Mask, _Mask]:
-        """Say which points have values since the run began, and which have failed."""
+        """Return which points have values since the run began, and which have failed."""
         own = self._sweep.keys(positions)
-        # What is computed again has values anyway: nobody can tell whether they are new.
+        # Points that are computed again have values anyway, and these may be old.
         is_done = (self._index.find(own) >= 0) & (not self._recompute)
         return is_done, (self._tries(own) > self._tries_before(own)) & ~is_done
 

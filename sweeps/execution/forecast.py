@@ -1,4 +1,4 @@
-"""Forecast: how long what is left of a run takes, where points of some places take longer."""
+"""Forecast how long the rest of a run takes, if points in parts of the space take longer."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Forecast:
         self._began = 0.0
 
     def note(self, positions: Positions, busy_s: float) -> None:
-        """Take note of a block of points that are over, ascending, and of what they took."""
+        """Take in a block of finished points, ascending, and the time that they took."""
         if not self._n_blocks:
             self._began = time.perf_counter() - busy_s  # until then the workers started
         self._n_blocks += 1
@@ -75,7 +75,7 @@ class Forecast:
         self._busy_s += n_over * (busy_s / len(positions))
 
     def drop(self, positions: Positions) -> None:
-        """Take note of points that somebody else computes."""
+        """Leave out points that another run computes."""
         if len(positions):
             self._drop(positions)
 
@@ -91,9 +91,9 @@ class Forecast:
         return counts, at
 
     def left_s(self) -> float | None:
-        """Seconds until all is over; None where nobody can say.
+        """Seconds until the run ends; None if unknown.
 
-        Of what is under way half is over, on average.
+        On average, half of what is under way is over.
         """
         known = np.flatnonzero(self._n_over)
         if not len(known):

@@ -179,7 +179,7 @@ def main() -> None:
     if isinstance(task, evaluate.Task):
         values = [_values(task, int(position)) for position in (*some, *some[::-1])]
         Path(answer).write_text(json.dumps(values))
-    os._exit(0)  # whatever points have left
+    os._exit(0)  # even if points have left threads
 
 
 def _values(task: evaluate.Task, position: int) -> Values:

@@ -23,9 +23,9 @@ class Options:
     limit : int or None
         Compute at most so many points.
     recompute : bool
-        Compute also what is known; the new values count.
+        Recompute points that already have results; the new values count.
     retry : bool
-        Compute again what failed before.
+        Recompute points that failed before.
     memory_limit : int, str or None
         Bytes of memory for each worker, or a size such as "2G".
     """
@@ -66,7 +66,7 @@ class Report:
     state : str
         Of the results file, as `sweep.STATE` in it says: another run may replace it at any time.
     first_failure : str
-        The first point without values, and why it has none; empty where nobody can say.
+        The first point without values, and why it has none; empty if unknown.
     """
 
     experiment: str
@@ -100,7 +100,7 @@ class Progress:
     notes : tuple of str
         What a user should know at once, all since the run began.
     left_s : float or None
-        Until all is over; None where nobody can say.
+        Until the run ends; None if unknown.
     under_way : tuple of Slow
         Points that take a while, the longest first.
     """

@@ -1,6 +1,6 @@
 """Which points of an experiment the memo lacks, and in which blocks to compute them.
 
-Nothing here touches a disk: what is known comes in as functions of keys.
+Nothing here reads a disk: functions of keys say what is known.
 """
 
 from __future__ import annotations

@@ -116,23 +116,23 @@ class Collector:
         self._texts.append((0, kind, point, text))
 
     def give_out(self, block: Block) -> None:
-        """Say where the points of a block are."""
+        """Note where the points of a block are."""
         self._blocks[block.number] = block
 
     def settle(self, number: int) -> None:
-        """Say that a block came back: nobody prints at it any more."""
+        """Note that a block came back: no point of it prints any more."""
         block = self._blocks.get(number)
         if block is not None:
             self._settled.append(block)
 
     def begin_round(self) -> None:
-        """Say that blocks are about to be numbered anew."""
+        """Prepare for blocks that are numbered anew."""
         self._collect()
         self._blocks.clear()
         self._lengths.clear()
 
     def bury(self, dead: Sequence[scratch.Flight]) -> None:
-        """Say at what workers died: what they printed last is of that."""
+        """Assign what dead workers printed last to the points that they were computing."""
         with self._lock:
             self._find()
             for each in dead:
@@ -288,7 +288,7 @@ class _Reader:
         self._under_way: tuple[int, ...] | None = None
 
     def news(self) -> Iterator[tuple[int, Point, str]]:
-        """Give what is new, and whose it is."""
+        """Yield new texts, with their points."""
         yield from self._marked()
         # What is nobody's so far is of a point that was under way before it was written, and is so
         # still: that of a program, say, which a long point waits for.
@@ -359,7 +359,7 @@ def read(folder: Path) -> dict[str, Text]:
 
 
 def find(known: Mapping[str, Text], keys: Keys) -> dict[int, Text]:
-    """Say which of some points printed what, by their place among `keys`."""
+    """Return what points printed, by their place among `keys`."""
     if not known:
         return {}
     own = np.array([(int(k[:16], 16), int(k[16:], 16)) for k in known], dtype=np.uint64)

@@ -133,7 +133,7 @@ class Notebook:
             self._handle.update(shown, raw=True)
 
     def close(self) -> None:
-        """Take the line away: what is over is said by the results."""
+        """Remove the line; the results follow."""
         if self._handle is not None:
             self._show("")
 
@@ -145,7 +145,7 @@ def _is_notebook() -> bool:
 
 
 def line(progress: Progress) -> str:
-    """Say how far a run is.
+    """Describe how far a run is.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What a run says of itself while it goes on, for whoever asks meanwhile.
+"""What a run tells other processes of itself while it goes on.
 
 It keeps a small file beside its segments, locked for as long as it lives, so that the kernel tells
 which runs there are. It says what progress says, and which points are under way and since when.
@@ -42,7 +42,7 @@ class Running:
     seconds : float
         Since it began to compute.
     left_s : float or None
-        Until it ends, as far as anybody knows.
+        Until it ends; None if unknown.
     under_way : tuple of Slow
         Points that take a while, the longest first.
     """
@@ -67,7 +67,7 @@ class Running:
 
 
 class Notice:
-    """The file of one run; where it cannot be written, nobody hears of the run, which goes on."""
+    """The file of one run; if it cannot be written, the run goes on unseen."""
 
     def __init__(self, memo: Path) -> None:
         self._path = memo / FOLDER / f"{uuid.uuid4().hex}{_SUFFIX}"
@@ -110,7 +110,7 @@ class Notice:
 
 
 def look(results: Path, name: str) -> list[Running]:
-    """List the runs of an experiment that go on, of whatever code, the longest first."""
+    """List the runs of an experiment that go on, of any code, the longest first."""
     found = []
     for path in (results / ".memo" / name).glob(f"*/{FOLDER}/*{_SUFFIX}"):
         with contextlib.suppress(*_TROUBLE), _opened(path) as file:

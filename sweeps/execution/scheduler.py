@@ -149,7 +149,7 @@ class Scheduler:
             return self._flying.get(number)
 
     def left_s(self) -> float | None:
-        """Seconds until all is finished; None where nobody can say."""
+        """Seconds until all is finished; None if unknown."""
         with self._lock:
             return None if self._forecast is None else self._forecast.left_s()
 
@@ -201,7 +201,7 @@ class Scheduler:
             start += len(block)
 
     def _take(self) -> Positions:
-        """Take what is due of the points that are free; those of other runs are set apart."""
+        """Take as many free points as are due; set those of other runs apart."""
         n = n_looked_at = n_due = self._n_due()
         taken: list[Positions] = [np.empty(0, dtype=np.int64)]
         while n > 0 and self._pending:
@@ -259,7 +259,7 @@ class Scheduler:
         return np.concatenate([np.empty(0, dtype=np.int64), *held])
 
     def settle(self, receipt: Receipt) -> None:
-        """Take note of what a worker did, and take back what it left."""
+        """Take in what a worker did, and take back what it left."""
         with self._lock:
             positions = self._flying.pop(receipt.number)
             if receipt.n_left:
@@ -272,7 +272,7 @@ class Scheduler:
                 self._size = max(1, min(int(self._block_s / point_s), max(1, self._size) * _GROWTH))
 
     def recall(self) -> dict[int, Positions]:
-        """Say which blocks are out, by number, and forget them; the iterators so far end.
+        """Return which blocks are out, by number, and forget them; the iterators so far end.
 
         A broken engine may go on asking from one of its threads: it gets nothing more.
         """
@@ -287,7 +287,7 @@ class Scheduler:
             self._put_back(positions)
 
     def pending(self) -> list[Places]:
-        """Positions that nobody has been given."""
+        """Positions that no worker has got."""
         with self._lock:
             return [*self._pending, *(positions for _, positions in self._ready)]
 

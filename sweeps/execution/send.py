@@ -42,7 +42,7 @@ def send(sweep: Sweep, folder: Path, memory_bytes: int | None = None, clock_ns: 
     Raises
     ------
     SweepsError
-        Where what is to be sent cannot be pickled, or is older than the code on disk.
+        If something cannot be pickled, or is older than the code on disk.
     """
     experiment = sweep.experiment
     _refuse_patched(sweep)
@@ -109,7 +109,7 @@ def _cells(files: Iterable[str]) -> pins.Files:
 
 
 def _pickle(thing: Any, by_value: set[str] | None = None, what: str = "") -> bytes:
-    """Pickle for a worker, what is defined in ``__main__`` by value.
+    """Pickle for a worker; pickle definitions of ``__main__`` by value.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The function at one point after the other, or at many at once, until time is over."""
+"""Call the function at one point after the other, or at many at once, until time is over."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _TIMEOUT_SLACK = 0.01
 """A point gets so much more than its timeout: arming costs 30 us, too much for every point."""
 
 _LOOK_S = 4e-3
-"""Looking at what points did to their process takes 10 to 20 us: not more often than this."""
+"""To look at what points did to their process takes 10 to 20 us: look no more often than this."""
 
 _LONG_S = 10e-3
 """Seeding random numbers takes 15 us: before each point after one that took so long."""
@@ -283,9 +283,9 @@ def call_columns(
     record: scratch.Recorder,
     limits: Limits,
 ) -> Called:
-    """Call the function for many points at once, first for few, then for ever more.
+    """Call the function for many points at once: first for a few, then for more and more.
 
-    Where it raises, halves of the points are tried, until those that it raises at stand alone.
+    If it raises, each half of the points is tried, until only the points that cause the error fail.
     """
     columns = {name: quantities.joined(column) for name, column in columns.items()}
     chunks = _Chunks(functools.partial(function, **given), columns, record, limits)
@@ -303,7 +303,7 @@ def call_columns(
         wanted = min(left_s / point_s, size * _GROWTH, _LARGEST_CHUNK)
         size = max(1, int(wanted) if is_right else size // _GROWTH)
         start, begun = stop, now
-    mean_s = np.float32((begun - first) / start)  # what a single point took, nobody can tell
+    mean_s = np.float32((begun - first) / start)  # the time of a single point is unknown
     elapsed = np.broadcast_to(mean_s, start)
     return Called(elapsed, begun - first, chunks.failures, pieces=chunks.pieces)
 
@@ -361,7 +361,7 @@ class _Chunks:
 
 
 def failure(error: BaseException, record: scratch.Recorder, limits: Limits) -> Reason:
-    """Say why a point failed that raised.
+    """Return why a point that raised failed.
 
     A copy of this process ends: it raised amid the function. Where memory is limited, want of it
     ends this process as well, since earlier points may have taken it.

@@ -168,11 +168,11 @@ class _Points:
         self._record.at[1] = n_begun - self._n_first
 
     def suspect_all(self) -> None:
-        """Record that whatever happens now may be any point's fault."""
+        """Record that any point may be to blame for what happens now."""
         self._record.at[0], self._record.at[1] = 0, len(self._elapsed)
 
     def called(self, busy_s: float) -> Called:
-        """Say what came of the points that were begun."""
+        """Return what came of the points that were begun."""
         returned = [self._returned[i] for i in sorted(self._returned)]
         failures = sorted(self._failures.items())
         return Called(np.array(self._elapsed, dtype=np.float32), busy_s, failures, returned)
@@ -213,7 +213,7 @@ async def cancel(tasks: Collection[asyncio.Task[Any]]) -> None:
 async def _wait(tasks: Collection[asyncio.Task[Any]], timeout_s: float | None = None) -> bool:
     """Wait until tasks are done, and say whether they are.
 
-    A function may cancel whatever runs on its loop; it does not get rid of us.
+    A function may cancel all tasks on its loop; this one goes on.
     """
     import asyncio
 

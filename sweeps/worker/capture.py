@@ -58,7 +58,7 @@ Take = Callable[[int, Point, str], None]
 
 @contextlib.contextmanager
 def at(record: Recorder) -> Iterator[None]:
-    """Print at what a record says within the context, in this thread."""
+    """Within the context, what this thread prints belongs to the point that a record names."""
     token = RECORD.set(record)
     try:
         yield
@@ -82,7 +82,7 @@ class Stream(io.TextIOBase):
     Parameters
     ----------
     beneath : text stream
-        What it stands for: gets what is of no point, and is asked all else.
+        The stream that it stands for: it gets text of no point, and answers all other questions.
     take : Take, optional
         Of a worker process, which needs no other stream; else it is that of the record.
     fallback : Recorder, optional
@@ -187,7 +187,7 @@ class _File:
         self._end = 0
 
     def take(self, kind: int, point: Point, text: str) -> None:
-        """Write a text and say whose it is; what stands before it and is nobody's is too."""
+        """Write a text and note its point; text before it without a point belongs to it too."""
         if kind != TEXT:
             self.claim(point)
         with contextlib.suppress(OSError):  # a full disk costs the text, not the point
@@ -195,11 +195,11 @@ class _File:
             self.claim(point, kind)
 
     def has_more(self) -> bool:
-        """Whether there is text that is nobody's so far."""
+        """Whether there is text that belongs to no point yet."""
         return os.lseek(self.text, 0, os.SEEK_END) != self._end
 
     def claim(self, point: Point, kind: int = TEXT) -> None:
-        """Say whose all is that was written since, from C code and other programs too."""
+        """Note the point of all text that was written since, also by C code and other programs."""
         end = os.lseek(self.text, 0, os.SEEK_END)
         if end != self._end:
             self._end = end
@@ -213,7 +213,7 @@ class _File:
 
 
 _OWN: list[_File] = []
-"""The file of this worker process, since what is printed is the process's matter."""
+"""The file of this worker process, which all its threads print to."""
 
 
 def redirect(folder: Path, record: Recorder) -> None:
@@ -278,7 +278,7 @@ def captured() -> Iterator[None]:
     finally:
         with _HERE.lock:
             _HERE.n_runs -= 1
-            if not _HERE.n_runs:  # what somebody else has replaced meanwhile is left alone
+            if not _HERE.n_runs:  # what others have replaced meanwhile stays
                 now: tuple[Any, ...] = sys.stdout, sys.stderr, warnings.showwarning
                 own = zip(now, _HERE.ours, _HERE.before, strict=True)
                 kept = [old if new is our else new for new, our, old in own]
@@ -287,7 +287,7 @@ def captured() -> Iterator[None]:
 
 
 def over() -> None:
-    """Say that all that was printed until now is of the point that is under way."""
+    """Note that all text until now belongs to the point that is under way."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, Stream):
             stream._give()

@@ -1,4 +1,4 @@
-"""Everything that happens in a worker: evaluate a block, record the flight, commit."""
+"""Evaluate a block: make arguments, call the function, keep what it returned, commit that."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class Task:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What is to be said of the values though they are kept."""
+        """What a user should know of the values, which are kept."""
         shared = sorted(self.surroundings.shared)
         said = (
             "points change objects that they share with points computed at the same time "
@@ -195,7 +195,7 @@ def _evaluate(task: Task, block: Block) -> Receipt | Refusal:
 
 
 def changed_data(settings: Settings) -> str:
-    """Say which file that results depend on was changed, if one was."""
+    """Return which file that results depend on was changed; empty if none was."""
     for path, state in settings.data.items():
         if fingerprint.state(path) != state:
             return f"{path} was changed during the run: run it again"
@@ -203,7 +203,7 @@ def changed_data(settings: Settings) -> str:
 
 
 def values(task: Task, block: Block) -> tuple[list[Part], list[Failure]]:
-    """Evaluate a block, whatever its time, and commit nothing."""
+    """Evaluate a block in full, and commit nothing."""
     with files.results_in(task.settings.results), reads.recorded(task.reads):
         return _tabulate(task, block, call(task, block))
 
@@ -250,7 +250,7 @@ def call(task: Task, block: Block) -> Called:
 
 
 def limits(task: Task, positions: Positions) -> Limits:
-    """Say how long to go on with points, and what else their calls must know."""
+    """Return how long to go on with points, and what else their calls must know."""
     experiment, settings = task.experiment, task.settings
     return Limits(
         block_s=settings.block_s,

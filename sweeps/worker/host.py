@@ -1,6 +1,6 @@
 """A worker's own thread for a function with resources, and for coroutines.
 
-A worker may serve several runs, and nobody tells it that one is over. So the thread looks for a
+A worker may serve several runs, and gets no message when one is over. So the thread looks for a
 mark in the temporary folder of its run, and leaves a mark there while its resources are open.
 """
 
@@ -54,7 +54,7 @@ def lent(free: list[Host], experiment: Experiment, folder: Path) -> Iterator[Cal
     except IndexError:
         host = Host(experiment, folder)
     yield host.call
-    free.append(host)  # after an interrupt it is still busy: nobody gets it any more
+    free.append(host)  # not after an interrupt, when it is still busy
 
 
 class Host:
@@ -79,12 +79,12 @@ class Host:
         atexit.register(self._end)
 
     def _wait_until_open(self) -> None:
-        """Wait for the resources, but not for ever, nor for longer than the run is to go on."""
+        """Wait for the resources, until they take too long or the run is to stop."""
         deadline = time.monotonic() + MAX_OPENING_S
         while not wait([self._opened], timeout=_CHECK_S).done:
             is_late = time.monotonic() > deadline
             if is_late or scratch.is_asked_to_stop(self._folder):
-                _mark(self._folder, self._thread).unlink(missing_ok=True)  # nobody waits for it
+                _mark(self._folder, self._thread).unlink(missing_ok=True)  # not waited for
                 why = (
                     f"its resources were not opened within {MAX_OPENING_S:g} s"
                     if is_late

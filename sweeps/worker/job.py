@@ -170,7 +170,7 @@ def start_processes_by(method: str | None) -> None:
 
 
 def take_environment(environment: Mapping[str, str]) -> None:
-    """Take over the environment that the parent has now, but for what joblib said of threads."""
+    """Take over the environment of the parent, except for what joblib sets for threads."""
     for name in {*os.environ, *environment}:
         is_ours = name.endswith("_NUM_THREADS") or name in _OF_JOBLIB
         if not is_ours and os.environ.get(name) != environment.get(name):

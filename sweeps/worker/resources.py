@@ -76,7 +76,7 @@ def _opened_in_loop(experiment: Experiment) -> Iterator[tuple[Call, dict[str, An
     async def keep() -> None:
         async with contextlib.AsyncExitStack() as stack:
             opened.set_result(await _enter(experiment, stack))
-            while not over.is_set():  # a function may cancel whatever runs on its loop
+            while not over.is_set():  # a function may cancel all tasks on its loop
                 with contextlib.suppress(asyncio.CancelledError):
                     await over.wait()
 
@@ -93,7 +93,7 @@ def _opened_in_loop(experiment: Experiment) -> Iterator[tuple[Call, dict[str, An
         try:
             yield call, opened.result()
         except Interrupted:
-            loop.set_exception_handler(lambda *_: None)  # of what does not end when it is told to
+            loop.set_exception_handler(lambda *_: None)  # of tasks that go on
             raise
         finally:
             over.set()
@@ -114,7 +114,7 @@ async def _enter(experiment: Experiment, stack: contextlib.AsyncExitStack) -> di
 
 
 async def _end(keeper: asyncio.Task[None]) -> None:
-    """Close the resources, and whatever else is left on the loop."""
+    """Close the resources, and end all that is left on the loop."""
     import asyncio
 
     try:

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 # Of one worker, behind its process id; flight records of threads are behind the thread's id.
-FLIGHT, FAULT = ".flight", ".fault"  # what it is at; what was said of its death
+FLIGHT, FAULT = ".flight", ".fault"  # which point it computes; how it died
 PRINTED, MARKS = ".printed", ".marks"  # what it printed; which parts of that are of which point
 READY = ".ready"  # it has imported the experiment and opened its resources
 
@@ -130,7 +130,7 @@ def is_over(folder: Path) -> bool:
 
 @dataclasses.dataclass(frozen=True)
 class Flight:
-    """What a dead worker was at.
+    """What a dead worker was computing.
 
     Attributes
     ----------
@@ -139,7 +139,7 @@ class Flight:
     block, point, n_points : int
         Number of the block, and which of its points were under way: so many from `point` on.
     is_fresh : bool
-        Whether the worker had computed nothing before, so that nobody else can be to blame.
+        Whether the worker had computed nothing before, so that no other point can be to blame.
     kind : str
         "timeout" or "died".
     is_fault : bool
@@ -148,7 +148,7 @@ class Flight:
         What faulthandler said, such as "Segmentation fault", or the worker; empty where neither
         could.
     traceback : str
-        Where in the function it was; empty where nobody could say.
+        Where in the function it was; empty if unknown.
     """
 
     pid: int
@@ -238,11 +238,11 @@ class Recorder:
         return None if block == _IDLE or point == _IDLE else (block, point, n_points)
 
     def suspect_all(self, n_points: int) -> None:
-        """Say that whatever happens now may be the fault of any point of the block so far."""
+        """Note that any point of the block so far may be to blame for what happens now."""
         self.at[0], self.at[1] = 0, n_points
 
     def end(self) -> None:
-        """Say that no point is being computed."""
+        """Note that no point is being computed."""
         self._slots[0] = _IDLE
 
     def die(self, cause: str, where: str) -> None:
@@ -251,7 +251,7 @@ class Recorder:
         Parameters
         ----------
         cause, where : str
-            As in `Flight`: what is said of it, and the traceback.
+            As in `Flight`: the cause and the traceback.
         """
         if self._fault is not None:
             with contextlib.suppress(OSError):  # a function may have closed it
@@ -271,7 +271,7 @@ class Recorder:
 
 
 def read(folder: Path) -> list[Flight]:
-    """Say what the workers that recorded in a folder were at when they died, and clear it."""
+    """Return which points workers were computing when they died, and remove their records."""
     flights = []
     for path in sorted(folder.glob(f"*{FLIGHT}")):
         _wait_for_end(int(path.stem))
@@ -293,7 +293,7 @@ def read(folder: Path) -> list[Flight]:
 
 
 class Aloft(NamedTuple):
-    """What a worker is at: some points of a block, which it began some time ago."""
+    """Some points of a block that a worker is computing, and since when."""
 
     block: int
     point: int
@@ -302,7 +302,7 @@ class Aloft(NamedTuple):
 
 
 def aloft(folder: Path) -> list[Aloft]:
-    """Say what the workers that record in a folder are at.
+    """Return which points workers are computing now.
 
     A point is as old as its block, or nearly: no point begins once the block's time is over.
     """
@@ -320,7 +320,7 @@ def _unpacked(path: Path) -> tuple[int, ...]:
 
 
 def under_way(folder: Path, pid: int) -> tuple[int, ...] | None:
-    """Say which points a worker is at: block, first and number of them."""
+    """Return which points a worker is computing: block, first and number of them."""
     try:
         now = _unpacked(folder / f"{pid}{FLIGHT}")[:3]
     except OSError:
@@ -356,7 +356,7 @@ def _abandoned(folder: Path) -> Iterator[int]:
     Raises
     ------
     OSError
-        For one whose run lives, which is another user's, or which nobody has locked.
+        For one whose run lives, which is another user's, or which has no lock.
     """
     if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
         raise OSError(f"{folder} is not ours")

@@ -1,1 +1,1 @@
-"""What keeps points of a process apart: copies, undone changes, seeds, traces."""
+"""What keeps the points of a process apart: copies, undone changes, seeds, traces."""

@@ -1,4 +1,4 @@
-"""A point's own copy of whatever it could change, so that no other point sees it.
+"""A point's own copy of all that it could change, so that no other point sees its changes.
 
 What cannot change costs nothing, which is decided once for each object. What can is taken apart
 once, by pickle, and put together again for each point: some microseconds for a small object. A
@@ -282,7 +282,7 @@ def copier(thing: Any) -> tuple[Make, list[str]]:
         first.dump(thing)
         pickler = Pickler(file, first)
         pickler.dump(thing)
-    except Exception:  # of someone else's: whatever it says when it is taken apart
+    except Exception:  # any that another library raises
         return lambda: thing, [type(thing).__name__]
     taken_apart, table = file.getvalue(), [each for each, _ in pickler.table.values()]
 

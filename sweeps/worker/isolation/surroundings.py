@@ -74,7 +74,7 @@ class Surroundings:
     ----------
     random : GlobalRandom
     n_looked : int
-        How often it was looked at what points did.
+        How often it has looked at what points did.
     shared : set of str
         What points changed while others were under way in the same process.
     """
@@ -103,7 +103,7 @@ class Surroundings:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Hold on to what is the caller's while a block is under way."""
+        """Keep what belongs to the caller while a block is under way."""
         with self._lock:
             self._n_blocks += 1
             if self._n_blocks == 1 and not self._is_worker:
@@ -198,7 +198,7 @@ class Signals:
     Parameters
     ----------
     left : iterable of int
-        Signals whose handlers are somebody else's matter.
+        Signals whose handlers others set and restore.
     """
 
     name, is_told = "signals", False
@@ -209,7 +209,7 @@ class Signals:
         self._left = frozenset(left)
 
     def save(self) -> tuple[list[Any], set[int], list[bool]]:
-        """Take note of what it is now."""
+        """Return what it is now."""
         return (
             list(map(_FAST.getsignal, self._numbers)),
             _FAST.pthread_sigmask(signal.SIG_BLOCK, ()),
@@ -294,14 +294,14 @@ class GlobalRandom:
         self._mark = self._look()
 
     def is_touched(self) -> bool:
-        """Whether somebody has drawn or seeded since this or `seed` was called."""
+        """Whether any code has drawn or seeded since the last call of this or of `seed`."""
         now = self._look()
         is_touched = now != self._mark
         self._mark = now
         return is_touched
 
     def save(self) -> None:
-        """Take note of the states, for `restore`."""
+        """Keep the states, for `restore`."""
         mtrand = sys.modules.get("numpy.random.mtrand")
         of_numpy = None if mtrand is None else mtrand._rand.get_state()
         self._saved: tuple[Any, Any] = self._python.getstate(), of_numpy

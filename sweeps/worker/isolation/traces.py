@@ -114,7 +114,7 @@ def _digest(value: Any) -> bytes:
     file = io.BytesIO()
     try:
         _Digester(file).dump(value)
-    except Exception:  # of someone else's: nobody can tell
+    except Exception:  # any that another library raises
         return b""
     return hashlib.blake2b(file.getbuffer(), digest_size=16).digest()
 

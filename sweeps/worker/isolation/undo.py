@@ -40,7 +40,7 @@ class Setting(Protocol):
     is_told: bool
 
     def save(self) -> Any:
-        """Take note of what it is now."""
+        """Return what it is now."""
 
     def is_same(self, saved: Any) -> bool:
         """Whether it is what it was."""
@@ -103,7 +103,7 @@ class _Environment:
         saved[3] = self._strings(len(seen))
 
     def _strings(self, n: int) -> bytes:
-        """Where the strings are: whoever sets one makes another."""
+        """Where the strings are: to set a variable makes another string."""
         start = self._pointer.value
         size = ctypes.sizeof(ctypes.c_void_p)
         return ctypes.string_at(start, size * (n + 1)) if start else b""
@@ -122,7 +122,7 @@ class _Environment:
 
 
 def environment() -> dict[str, str]:
-    """Copy what ``os.environ`` holds, whatever other threads change of it meanwhile."""
+    """Copy what ``os.environ`` holds; safe while other threads change it."""
     return {os.fsdecode(name): os.fsdecode(v) for name, v in _held(os.environ).copy().items()}
 
 
@@ -348,7 +348,7 @@ class State:
         ]
 
     def restore(self, *, is_quick: bool = False, with_streams: bool = True) -> set[str]:
-        """Undo what was changed, and say what that was; or look only at what was changed before.
+        """Undo what was changed, and return its names.
 
         Raises
         ------
