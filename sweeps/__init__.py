@@ -1,6 +1,6 @@
-"""Parameter sweeps: declare a function and its parameters, get every result, labelled, once.
+"""Parameter sweeps: compute a function at many points, never one twice, into one labelled file.
 
-Names are imported when they are first used: ``import sweeps`` costs nothing.
+Names are imported when they are first used, so ``import sweeps`` is fast.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What can be wrong, said in a way that helps: what was given, what is allowed, what to do."""
+"""Errors for users: each message says what was given, what is allowed and what to do next."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from typing import Self
 
 
 class SweepsError(Exception):
-    """A mistake that its user can mend; the command line prints it and exits with `exit_code`."""
+    """A mistake of the user; the command line prints it and exits with `exit_code`."""
 
     exit_code = 2
 
 
 class DeclarationError(SweepsError):
-    """An experiment, a space or an axis that cannot mean anything."""
+    """An experiment, a space or an axis that is not valid."""
 
 
 class UnknownNameError(SweepsError):
-    """A name of an experiment, an axis or an engine that is not there."""
+    """An unknown name of an experiment, an axis or an engine."""
 
 
 class OverrideError(SweepsError):
-    """An ``axis=values`` or a condition of ``--only`` that cannot be read, or makes no sense."""
+    """An ``axis=values`` or a condition of ``--only`` that cannot be read or is not valid."""
 
 
 class OutputError(SweepsError):
-    """A value returned by a point that a results file cannot hold."""
+    """A returned value that a results file cannot hold."""
 
 
 class SummaryError(SweepsError):
-    """A summary of results that could not be made or stored; the results land without it."""
+    """A summary that raised or cannot be stored; the results file is written without it."""
 
 
 class StorageError(SweepsError):
@@ -38,17 +38,17 @@ class StorageError(SweepsError):
 
 
 class UnfinishedError(StorageError):
-    """A run that computed points, and kept them, but could not go on or land."""
+    """A run that stored points, but could not continue or write the results file."""
 
     exit_code = 1
 
 
 class LaterFormatError(StorageError):
-    """A file that a later version of this package wrote, in a format that this one cannot know."""
+    """A file that a later version of sweeps wrote, in a format that this version does not know."""
 
     @classmethod
     def of(cls, path: Path, number: int, known: int) -> Self:
-        """Say which format a file has, and which ones are known."""
+        """Make the error from the format of a file and the latest known one."""
         return cls(
             f"cannot read {path}: it has format {number}, and this version of sweeps knows "
             f"formats up to {known}: use the version that wrote it, or a later one"
@@ -56,11 +56,11 @@ class LaterFormatError(StorageError):
 
 
 class HostileFileError(StorageError):
-    """A file that asks for more than to be read."""
+    """A file that would make its reader open other files, or run out of memory or time."""
 
 
 def unknown(kind: str, given: str, allowed: Iterable[str], where: str = "") -> UnknownNameError:
-    """Make the error for a name that is not there, with the nearest one that is.
+    """Make the error for an unknown name, with the most similar known one.
 
     Examples
     --------
@@ -74,14 +74,14 @@ def unknown(kind: str, given: str, allowed: Iterable[str], where: str = "") -> U
 
 
 def nearest(given: str, names: Iterable[str]) -> str:
-    """Ask whether the name most like the given one was meant; empty where none is like it.
+    """Suggest the most similar name; empty if none is similar.
 
     Examples
     --------
     >>> nearest("pendulun", ["ising", "pendulum"]), nearest("x", ["ising"])
     (" Did you mean 'pendulum'?", '')
     """
-    import difflib  # 2 ms, and most runs need no advice
+    import difflib  # takes 2 ms, and most runs need no advice
 
     found = difflib.get_close_matches(given, list(names), n=1, cutoff=0.6)
     return f" Did you mean {found[0]!r}?" if found else ""

@@ -1,4 +1,4 @@
-"""Times, sizes, counts and tables as people read them, and JSON as programs do."""
+"""Times, sizes, counts and tables for people, and JSON for programs."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _MOST_UNDER_WAY = 3
 _DIVERTING = threading.Lock()
 
 _diverted: tuple[Any, ...] = ()
-"""Where stdout goes once nobody diverts it any more, as often as somebody does."""
+"""The original stdout, once for each thread that diverts it."""
 
 
 @contextlib.contextmanager
 def printed_to_stderr() -> Iterator[None]:
-    """Have what is printed go to stderr for a while: it is not the answer to a question.
+    """Send what is printed to stderr for a while, because it is not an answer.
 
-    Threads may do so at once and end in any order, which `contextlib.redirect_stdout` does not
-    survive: stdout would be stderr for good.
+    Several threads may do this at once and end in any order. With `contextlib.redirect_stdout`,
+    stdout could stay stderr for good.
     """
     global _diverted
     with _DIVERTING:
@@ -39,7 +39,7 @@ def printed_to_stderr() -> Iterator[None]:
 
 
 def duration(seconds: float) -> str:
-    """Write a time as people say it.
+    """Write a time for people.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def brief(seconds: float) -> str:
 
 
 def size(n_bytes: float) -> str:
-    """Write a number of bytes as people say it.
+    """Write a number of bytes for people.
 
     Examples
     --------
@@ -86,7 +86,7 @@ def size(n_bytes: float) -> str:
 
 
 def count(n: int, noun: str) -> str:
-    """Write a number of things.
+    """Write a number with its noun.
 
     Examples
     --------
@@ -97,7 +97,7 @@ def count(n: int, noun: str) -> str:
 
 
 def printable(text: str) -> str:
-    r"""Escape what a terminal would obey, and not show: names and messages may say anything.
+    r"""Escape control characters, because names and messages may contain any.
 
     Examples
     --------
@@ -110,7 +110,7 @@ def printable(text: str) -> str:
 
 
 def path(given: Path) -> str:
-    """Write a path as short as it can be from here."""
+    """Write a path relative to the working directory, if it is inside."""
     here = Path.cwd()
     return str(given.relative_to(here)) if given.is_relative_to(here) else str(given)
 
@@ -155,9 +155,9 @@ def _is_number(text: str) -> bool:
 
 
 def as_json(thing: Any) -> str:
-    r"""Write for programs to read, in ASCII, which every terminal and pipe takes.
+    r"""Write JSON, in ASCII, which every terminal and pipe takes.
 
-    NaN and infinity, which JSON has not, become null; values that are no JSON become their labels.
+    JSON has no NaN and no infinity, so they become null. Other values become their labels.
 
     Examples
     --------
@@ -189,20 +189,20 @@ def _plain(thing: Any) -> Any:
 
 
 def _label(value: Any) -> Any:
-    from sweeps.spaces import values  # numpy comes with it, which --help can do without
+    from sweeps.spaces import values  # imports numpy, which --help does not need
 
     return values.label(value)
 
 
 def parameters(params: Mapping[str, Any]) -> str:
-    """Show a point's parameters."""
+    """Write a point's parameters."""
     from sweeps.spaces.values import label
 
     return ", ".join(f"{name}={label(value)}" for name, value in params.items()) or "the only point"
 
 
 def under_way(points: Sequence[tuple[str, float]]) -> str:
-    """Say which points are under way, and for how many seconds; empty where none is.
+    """Write which points are under way, and for how long; empty if there are none.
 
     Examples
     --------

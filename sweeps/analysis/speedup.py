@@ -21,11 +21,11 @@ class Timing:
     Attributes
     ----------
     seconds : float
-        From when all workers were ready to when all points were finished and safe on the disk.
+        From when all workers were ready until all points were finished and stored.
     start_s : float
-        Before that: until all workers were ready, with modules imported and resources open.
+        Before that: until all workers had imported the modules and opened resources.
     busy_s : float
-        In calls of the function, of all workers together.
+        Time in calls of the function, summed over workers.
     n_failed : int
     """
 
@@ -37,7 +37,7 @@ class Timing:
 
 @dataclasses.dataclass(frozen=True)
 class Variant:
-    """A number of workers, or None for code without any, and its rounds."""
+    """A number of workers, or None for sequential code, and its rounds."""
 
     workers: int | None
     rounds: tuple[Timing, ...]
@@ -64,28 +64,28 @@ class Variant:
         if n_workers is None:
             return None
         shares = (1 - each.busy_s / (n_workers * each.seconds) for each in self.rounds)
-        return max(0.0, statistics.median(shares))  # clocks of several processes, read in turn
+        return max(0.0, statistics.median(shares))  # clocks of several processes differ
 
 
 @dataclasses.dataclass(frozen=True)
 class Benchmark:
-    """A sample of an experiment's points, computed sequentially and by ever more workers.
+    """Times of a sample of points, computed sequentially and by more and more workers.
 
     Printed, it is a table, a plot and a conclusion.
 
     Attributes
     ----------
     points, of_points : int
-        Points that were timed, and all of the space that they are spread over.
+        Points that were timed, and all points of the space.
     failed : int
-        Points of the sample that failed beforehand, and were left out.
+        Points of the sample that failed before the timing and were left out.
     is_plain : bool
-        Whether the sequential variant is the bare function in a loop. What takes columns, is a
-        coroutine or needs resources is called as a worker calls it.
+        Whether the sequential variant is a plain loop over the function. A function that is
+        vectorized, async or uses resources is called as a worker calls it.
     axes : mapping of str to str
         Values other than declared.
     only : str or None
-        The condition that the space was restricted to.
+        The condition on points.
     variants : tuple of Variant
         The sequential one first.
     """
@@ -104,16 +104,16 @@ class Benchmark:
 
     @property
     def sequential(self) -> Variant:
-        """The variant without workers, that the others are compared with."""
+        """The variant without workers; the others are compared with it."""
         return self.variants[0]
 
     @property
     def fastest(self) -> Variant:
-        """The variant with workers that took the least time, the start of the pool apart."""
+        """The variant with workers that took the least time, without the start of the workers."""
         return min(self.variants[1:], key=lambda variant: variant.seconds)
 
     def speed_up(self, variant: Variant) -> float:
-        """How many times as fast as the sequential one it is."""
+        """Time of the sequential variant divided by the time of this one."""
         return self.sequential.seconds / variant.seconds
 
     def efficiency(self, variant: Variant) -> float:
@@ -171,7 +171,7 @@ class Benchmark:
         return table(header, rows)
 
     def _plot(self) -> str:
-        """Bars of the same scale: first the start of the pool, then the points."""
+        """Bars to scale: first the start of the workers, then the points."""
         scale = _WIDTH / max(each.start_s + each.seconds for each in self.variants)
         width = max(len(_name(each)) for each in self.variants)
         bars = (
@@ -183,7 +183,7 @@ class Benchmark:
 
     @property
     def conclusion(self) -> str:
-        """What it means, in one line."""
+        """The conclusion, in one line."""
         best, speed_up = self.fastest, self.speed_up(self.fastest)
         loop = "a plain loop" if self.is_plain else "one process without workers"
         point_s = self.sequential.seconds / self.points

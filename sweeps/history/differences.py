@@ -1,4 +1,4 @@
-"""Differences: whether values are what they were, to the last bit, or how far they are apart."""
+"""Whether values are equal to the last bit, and how much they differ if not."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Pair:
     Attributes
     ----------
     now, stored : numpy.ndarray or None
-        None where the point has it only on the other side.
+        None if the point has only the other one.
     is_equal : bool
         Whether type, shape and all bits are the same; NaN equals NaN.
     n_differing : int or None
-        Values that differ; None where their shapes or kinds do.
+        Number of values that differ; None if their shapes or kinds differ.
     absolute, relative : float or None
         The largest ``|now - stored|`` of numbers, and the largest ``|now - stored| / |stored|``;
         infinite where one of the two is NaN, or only `stored` is 0.
@@ -39,7 +39,7 @@ class Pair:
 
 
 def pair(name: str, now: Array | None, stored: Array | None) -> Pair:
-    """Compare an output of now with that of before.
+    """Compare an output with the stored one.
 
     Examples
     --------
@@ -68,7 +68,7 @@ def pair(name: str, now: Array | None, stored: Array | None) -> Pair:
 
 
 def _are_same(a: Array, b: Array) -> npt.NDArray[np.bool_]:
-    """Compare the bits of values of one type, of which NaN has many."""
+    """Compare values of one type bit by bit, except that all NaNs are equal."""
     if a.dtype.kind not in "fc":
         if a.dtype.kind in "mM":  # NaT differs from itself
             a, b = a.view(np.int64), b.view(np.int64)
@@ -116,7 +116,7 @@ class Difference:
         Position of the point with the largest absolute difference, or else of the first that
         differs.
     note : str
-        What no number says: another dtype or shape, an output that is new or gone.
+        Other differences: dtype, shape, an output that is new or gone.
     """
 
     name: str
@@ -171,7 +171,7 @@ def of_variable(
 
 
 def merged(found: Sequence[Difference]) -> Difference:
-    """Put together what was found of one output at different points."""
+    """Combine the differences of one output at different points."""
     numbers = [each for each in found if each.absolute is not None]
     worst = max(numbers, key=lambda each: each.absolute or 0.0, default=None)
     unequal = [each for each in found if not each.is_exact]
@@ -188,7 +188,7 @@ def merged(found: Sequence[Difference]) -> Difference:
 
 
 def _note(then: Variable, now: Variable) -> str:
-    """Say what differs besides the values: type, names of dimensions, attributes such as units."""
+    """Describe differences besides values: type, names of dimensions, attributes such as units."""
     pairs = (
         ("dtype", then.values.dtype, now.values.dtype),
         ("dimensions", then.dims, now.dims),

@@ -1,4 +1,4 @@
-"""Earlier code of an experiment: which of its results are there, and what of them counts again."""
+"""Earlier code of an experiment, its results, and their keys with new arguments."""
 
 from __future__ import annotations
 
@@ -131,9 +131,9 @@ class Gained:
     Attributes
     ----------
     defaults : mapping of str to str
-        The value, as text, that the earlier code computed for all the same.
+        The value, as text, that the earlier code used in effect.
     shift, stream_shift : Shift
-        What the keys of points, and of their random streams, gain.
+        What to add to the keys of points, and of their random streams.
     """
 
     defaults: Mapping[str, str]
@@ -142,12 +142,12 @@ class Gained:
 
 
 def gained(sweep: Sweep, given: Mapping[str, Any] | None) -> Gained:
-    """Find what keys gain by arguments that earlier code did not have.
+    """Find what to add to keys for arguments that earlier code did not have.
 
     Raises
     ------
     SweepsError
-        For names that are no arguments of the function, and for several values.
+        If a name is not an argument of the function, or has several values.
     """
     experiment = sweep.experiment
     arguments = signature.arguments(experiment.function, experiment.resources)
@@ -165,7 +165,7 @@ def gained(sweep: Sweep, given: Mapping[str, Any] | None) -> Gained:
 
 
 def _table(sweep: Sweep, name: str, raw: Any) -> values.Values:
-    """Make the one value, of the type that the argument has now."""
+    """Make the value, of the argument's present type."""
     experiment, columns = sweep.experiment, sweep.experiment.space.columns
     like = columns[name].table if name in columns else experiment.constants.get(name)
     is_one = not isinstance(raw, (Interval, Choice, Draw))
@@ -183,7 +183,7 @@ def _lanes(total: keys.Keys) -> Shift:
 
 
 def with_earlier_streams(made: KeyMaker, by: Gained) -> KeyMaker:
-    """Draw the random numbers that points drew before they gained arguments."""
+    """Draw the random numbers that points drew before the arguments were added."""
     if made.stream_constant is None:
         return made
     back = made.stream_constant - np.array([by.stream_shift], dtype=np.uint64)

@@ -1,7 +1,7 @@
-"""Retyped: points that are known with integers where they have floats now, or the other way round.
+"""Missing points that have results with integers instead of floats, or the other way round.
 
-``1`` and ``1.0`` are different values to a function, and so are different points; but one float
-makes all values of an axis floats, so that a new neighbour has known points computed again.
+``1`` and ``1.0`` are different values to a function, so they are different points. But one float
+makes all values of an axis floats; then a single new value makes known points missing.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _MOST_SHOWN = 4
 
 
 def told(maker: KeyMaker, index: memo.Index) -> Iterator[str]:
-    """Say along which axes points without values are known with numbers of another type.
+    """Describe the axes along which missing points have results with numbers of another type.
 
-    Looked at are the first of a large space: who plans 10^7 points does not wait for it.
+    Only the first points of a large space are looked up, so that planning 10^7 points stays fast.
     """
     positions = maker.space.positions(0, min(len(maker.space), _MOST_POINTS))
     positions = positions[index.find(maker(positions)) < 0] if index.parts else positions[:0]
@@ -48,7 +48,7 @@ def told(maker: KeyMaker, index: memo.Index) -> Iterator[str]:
 
 
 def _other(table: Values) -> tuple[npt.NDArray[np.int64], Values] | None:
-    """Make the whole numbers of a table ones of the other type, and say where they stand."""
+    """Convert the whole numbers of a table to the other type; return their places, too."""
     if table.kind not in ("int", "float") or len(table) > _MOST_VALUES:
         return None
     numbers = table.coordinate()

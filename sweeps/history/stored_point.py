@@ -1,4 +1,4 @@
-"""All that the memo has of one point, of the present code or else of earlier code."""
+"""All that is stored for one point, by the present code or else by earlier code."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from sweeps.storage.hdf5 import Array
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Recalled:
-    """What is stored of a point.
+    """What is stored for a point.
 
     Attributes
     ----------
     values : mapping of str to numpy.ndarray, or None
-        Its outputs and their coordinates, under the names that they have in the results file.
+        Its outputs and their coordinates, under their names in the results file.
     failure : Failure or None
-        Why it has no values, or why those that it has do not fit those of the other points.
+        Why it has no values, or why its values do not fit those of other points.
     is_earlier : bool
         Whether only earlier code has it.
     bad : tuple of Path
-        Damaged segments, which were set aside.
+        Damaged segments.
     """
 
     values: Mapping[str, Array] | None = None
@@ -42,7 +42,7 @@ class Recalled:
 
 
 def recall(sweep: Sweep, position: int) -> Recalled:
-    """Find what is stored of the point at a position of a sweep's space."""
+    """Find what is stored for the point at a position of a sweep's space."""
     index = memo.scan(sweep.memo)
     found = _of_code(sweep, position, index)
     if found is not None:
@@ -50,13 +50,13 @@ def recall(sweep: Sweep, position: int) -> Recalled:
     earlier = [memo.scan(folder) for folder in files.beside(sweep.memo)]
     earlier.sort(key=lambda one: max((s.created_ns for s in one.segments.values()), default=0))
     every = [_of_code(sweep, position, one) for one in reversed(earlier)]
-    newest = sorted(filter(None, every), key=lambda one: one.values is None)  # values count more
+    newest = sorted(filter(None, every), key=lambda one: one.values is None)  # values first
     found = newest[0] if newest else Recalled()
     return dataclasses.replace(found, is_earlier=bool(newest), bad=index.bad)
 
 
 def _of_code(sweep: Sweep, position: int, index: memo.Index) -> Recalled | None:
-    """What an index has of a point, whose segments may be merged meanwhile."""
+    """Look up a point in an index, again if its segment is merged meanwhile."""
     key = sweep.keys(np.array([position], dtype=np.int64))
     while True:
         entry = int(index.find(key)[0])
@@ -74,7 +74,7 @@ def _of_code(sweep: Sweep, position: int, index: memo.Index) -> Recalled | None:
 
 
 def _refusal(sweep: Sweep, position: int, index: memo.Index) -> Failure | None:
-    """Why the values of a point do not land."""
+    """Why the values of a point are not in the results file."""
     if not collect.count_refused(sweep.experiment, sweep.keys, index):
         return None
     gathered = collect.gather(sweep.experiment, sweep.keys, index)

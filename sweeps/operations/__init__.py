@@ -1,5 +1,5 @@
 """One module for each command and each public function: run, status, why, accept, ...
 
-They know all rooms below, and join them.
-They never print, and never know the words of the command line.
+They may know all rooms below, and combine them.
+They must never print, or know options of the command line.
 """

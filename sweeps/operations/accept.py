@@ -1,4 +1,4 @@
-"""Results of earlier code are declared those of the present code, or no more."""
+"""Declare results of earlier code valid for the present code, or undo it."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from sweeps.text import count
 
 @dataclasses.dataclass(frozen=True)
 class Vouched:
-    """What is accepted, or would be.
+    """Results that are accepted, or would be.
 
     Attributes
     ----------
     fingerprint : str
         Of the earlier code.
     points : int
-        Points of the space that count by it, and would not else.
+        Points of the space that get results by it.
     """
 
     experiment: str
@@ -52,27 +52,27 @@ def accept(
     results: str | os.PathLike[str] | None = None,
     experiments: str | os.PathLike[str] | None = None,
 ) -> Vouched:
-    """Declare that results of earlier code are those of the present code.
+    """Declare that results of earlier code are still valid.
 
-    They count from now on, and the results file says that they do, and why. Nothing is copied or
-    lost: `python -m sweeps accept NAME --undo`, or `undo`, makes them stale again.
+    They then count as results of the present code. The results file records this, and the reason.
+    Nothing is copied or deleted; `python -m sweeps accept NAME --undo` makes them stale again.
 
     Parameters
     ----------
     experiment, axes, results, experiments
         As for `sweeps.run`.
     earlier : str, optional
-        Fingerprint of the earlier code, or its first digits; by default the newest that knows
-        stale points.
+        Fingerprint of the earlier code, or its first digits; by default the newest that has results
+        of stale points.
     reason : str
-        Why its results are valid, to be kept.
+        Why its results are valid; it is stored.
     new_defaults : mapping, optional
-        Arguments that the earlier code did not have, and the value which it computed for.
+        Arguments that the earlier code did not have, and the value that it used in effect.
 
     Raises
     ------
     SweepsError
-        Where there is no such code, or it knows no point that is not known anyway.
+        If there is no such code, or it has no results that the present code lacks.
     """
     made = sweep.resolve(experiment, results=results, experiments=experiments, axes=axes)
     vouched, proposed = propose(made, earlier, reason, new_defaults)
@@ -86,7 +86,7 @@ def propose(
     reason: str = "",
     new_defaults: Mapping[str, Any] | None = None,
 ) -> tuple[Vouched, Acceptance]:
-    """Find the earlier results to accept, as `accept` does, and say what they are."""
+    """Find the earlier results that `accept` would accept."""
     new = gained(made, new_defaults)
     chosen = choose(made, listed(made, memo.scan(made.memo), new.shift), given)
     if chosen.is_accepted:
@@ -104,24 +104,24 @@ def propose(
 
 
 def vouch(made: Sweep, proposed: Acceptance) -> None:
-    """Let the proposed results count for the present code from now on.
+    """Accept the proposed results.
 
     Raises
     ------
     StorageError
-        Where the disk does not take it.
+        If it cannot be written.
     """
     record.keep(made.memo, made.experiment, made.fingerprint)
     acceptance.accept(made.memo, proposed)
 
 
 def undo(made: Sweep, given: str | None = None) -> list[Acceptance]:
-    """Let earlier results count no more: those of one fingerprint, or all that are accepted.
+    """Make accepted results stale again: those of one fingerprint, or all.
 
     Raises
     ------
     SweepsError
-        Where nothing of the kind is accepted.
+        If no such results are accepted.
     """
     found = acceptance.accepted(made.memo)
     chosen = [e for e in found if given is None or e.fingerprint.startswith(given.lower())]
@@ -136,7 +136,7 @@ def undo(made: Sweep, given: str | None = None) -> list[Acceptance]:
 
 
 def _nothing_known(made: Sweep, chosen: Earlier, new_defaults: Mapping[str, str]) -> str:
-    """Say why earlier results are of no use, and what could be meant."""
+    """Explain why earlier results cannot be used, and what you could mean."""
     name = made.experiment.name
     text = (
         f"the earlier code {chosen.fingerprint} of {name!r} has no results for points "
@@ -157,7 +157,7 @@ def _nothing_known(made: Sweep, chosen: Earlier, new_defaults: Mapping[str, str]
 
 
 def of_vouched(vouched: Vouched) -> str:
-    """Say which results count for what."""
+    """Describe the accepted results."""
     given = ", ".join(f"{n}={v}" for n, v in vouched.new_defaults.items())
     of = f" (as if {given})" if given else ""
     return (

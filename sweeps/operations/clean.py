@@ -1,4 +1,4 @@
-"""What of the memo nobody needs any more, and freeing it."""
+"""Find stored results that are no longer needed, and delete them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sweeps.storage import disk, files, seal
 
 @dataclasses.dataclass(frozen=True)
 class Waste:
-    """A file or folder that can go, and why."""
+    """A file or folder that can be deleted, and why."""
 
     path: Path
     n_bytes: int
@@ -25,15 +25,15 @@ class Waste:
 
 
 def waste(sweep: Sweep) -> list[Waste]:
-    """Find what memo and cached functions hold of an experiment beside that of its present code.
+    """Find all that is stored for an experiment and its present code does not need.
 
-    What a later version wrote is none of it, nor what a run of earlier code is at, as `busy` says.
+    Files of a later version of sweeps stay, and the folders that a run is using (see `busy`).
     """
     places = cached.places(sweep.fingerprint.parts, sweep.results)
     unneeded, others = _unneeded(sweep), busy(sweep)
     idle = [p for p in unneeded if p not in others and not _is_later(p)]
     found = [Waste(p, _size_bytes(p), "results of earlier code") for p in idle]
-    if not others:  # which may use what it cached
+    if not others:  # a run of earlier code may use what it cached
         old = [p for place in places for p in files.beside(place)]
         found += [Waste(p, _size_bytes(p), "cached by earlier code") for p in old]
     bad = filter(_is_damaged, sorted(sweep.memo.glob(f"*{listing.BAD_SUFFIX}")))
@@ -47,24 +47,24 @@ def waste(sweep: Sweep) -> list[Waste]:
 
 
 def busy(sweep: Sweep) -> list[Path]:
-    """List the folders of earlier code that a run under way commits to."""
+    """List the folders of earlier code to which a run is writing."""
     return [p for p in _unneeded(sweep) if claims.are_live(p)]
 
 
 def free(found: list[Waste]) -> int:
-    """Remove what `waste` found; return how many bytes that freed."""
+    """Delete what `waste` found; return the number of bytes freed."""
     return sum(each.n_bytes for each in found if _remove(each.path))
 
 
 def _remove(path: Path) -> bool:
-    with files.told(path), contextlib.suppress(FileNotFoundError):  # somebody else did
+    with files.told(path), contextlib.suppress(FileNotFoundError):  # another process deleted it
         if not path.is_dir():
             disk.unlink(path)
             return True
-        # By another name, a run that begins now makes a folder of its own.
+        # Renamed first, so that a run that starts now makes its own folder.
         hidden = path.with_name(files.temporary_name())
         disk.replace(path, hidden)
-        if claims.are_live(hidden):  # it has begun since
+        if claims.are_live(hidden):  # a run has started since
             disk.replace(hidden, path)
             return False
         shutil.rmtree(hidden)
@@ -77,7 +77,7 @@ def _unneeded(sweep: Sweep) -> list[Path]:
 
 
 def _is_later(folder: Path) -> bool:
-    """Whether a later version wrote some segment of a folder, set aside or not."""
+    """Whether a later version of sweeps wrote a segment of a folder, also one set aside."""
     names = [n for n in disk.names(folder) if n.endswith((listing.SUFFIX, listing.BAD_SUFFIX))]
     return any(
         (folder / name).is_file() and seal.later_format(folder / name) is not None for name in names
@@ -85,7 +85,7 @@ def _is_later(folder: Path) -> bool:
 
 
 def _is_damaged(path: Path) -> bool:
-    """Whether what was set aside is of no use; what is whole, or of a later version, may be."""
+    """Whether a file that was set aside is really damaged, and not whole or of a later version."""
     try:
         segment.digest(path)
     except segment.DamagedError:
@@ -96,12 +96,12 @@ def _is_damaged(path: Path) -> bool:
 
 
 def _abandoned(folder: Path) -> Iterator[Path]:
-    """Temporary files whose writer is gone."""
+    """Temporary files whose process no longer exists."""
     return (p for p in folder.glob(f"{files.TEMPORARY_PREFIX}*") if files.is_abandoned(p))
 
 
 def _size_bytes(path: Path) -> int:
-    """Bytes of a file, or of all files in a folder; other runs may remove them meanwhile."""
+    """Bytes of a file, or of all files in a folder; other runs may delete some meanwhile."""
     if path.is_dir():
         return sum(_size_bytes(p) for p in path.rglob("*") if p.is_file())
     with contextlib.suppress(FileNotFoundError):

@@ -1,4 +1,4 @@
-"""What earlier code computed against what the present code computes, point by point."""
+"""Compare results of earlier code with results of the present code, point by point."""
 
 from __future__ import annotations
 
@@ -54,18 +54,18 @@ class Compared:
     points : int
         Points that were compared.
     computed : int
-        Points that the present code computed for it; they are kept.
+        Points that the present code computed for this comparison; they are stored.
     failed : int
-        Points of the sample that the present code fails at.
+        Points of the sample where the present code fails.
     common : int
-        Points of the space that the earlier code has values of, of which the sample was drawn.
+        Points of the space with values of the earlier code; the sample is drawn from them.
     is_exact : bool
         Whether all points have values, and all values are equal to the last bit.
     outputs : tuple of Difference
     worst : mapping of str to mapping
-        By output, the parameters of the point at which it differs most.
+        For each output, the parameters of the point where it differs most.
     notes : tuple of str
-        What else should be known.
+        Further messages, such as why points could not be computed.
     """
 
     experiment: str
@@ -98,21 +98,22 @@ def diff(
 ) -> Compared:
     """Compare results of earlier code with those of the present code, or of other earlier code.
 
-    Points that both know are compared first. Where they are fewer than `n_sample`, the present
-    code computes more of those that the earlier code knows, drawn at random; these are kept.
+    Points with results of both are compared first. If they are fewer than `n_sample`, the present
+    code computes more points that the earlier code has computed, drawn at random; their results
+    are stored.
 
     Parameters
     ----------
     experiment, axes, results, experiments
         As for `sweeps.run`.
     earlier : str, optional
-        Fingerprint of the earlier code; by default the newest that knows stale points.
+        Fingerprint of the earlier code; by default the newest that has results of stale points.
     beside : str, optional
-        Fingerprint of the code to compare with; by default the present code.
+        Fingerprint of the earlier code to compare with; by default the present code.
     n_sample : int
         Most points to compare.
     new_defaults : mapping, optional
-        Arguments that the earlier code did not have, and the value which it computed for.
+        Arguments that the earlier code did not have, and the value that it used in effect.
     **options
         `engine` and `n_workers`, as in `Options`.
 
@@ -124,7 +125,7 @@ def diff(
     Raises
     ------
     SweepsError
-        Where there is no such code, or nothing to compare.
+        If there is no such code, or nothing to compare.
     """
     refuse_while_importing("diff()")
     made = resolve(experiment, results=results, experiments=experiments, axes=axes)
@@ -192,10 +193,10 @@ def compare(
 
 @contextlib.contextmanager
 def _place(sweep: Sweep, new: Gained, now: Earlier | None) -> Iterator[Sweep]:
-    """Where the values to compare with are, or are to be computed.
+    """Choose the folder that has, or gets, the values to compare with.
 
-    An argument that is new makes other random streams. To draw what earlier code drew, points are
-    computed apart from all others, and not kept.
+    A new argument changes the random numbers. To draw the same numbers as the earlier code, points
+    are computed in a temporary folder and not stored.
     """
     if now is not None:
         yield dataclasses.replace(sweep, segments=now.folder)
@@ -212,7 +213,7 @@ def _compute(
 ) -> dispatch.Tally:
     if not len(todo):
         return dispatch.Tally()
-    # It claims nothing, and says by it that it lives: nobody is to clean up under it.
+    # Claims nothing, but marks the folder as in use, so that `clean` leaves it alone.
     present = claims.Claims(sweep.memo, sweep.keys)
     with contextlib.closing(present), interruptible() as interruption:
         return compute.compute_points(sweep, todo, options or Options(), watch, interruption)
@@ -221,7 +222,7 @@ def _compute(
 def _sample(
     is_known: npt.NDArray[np.bool_], n_sample: int, *, may_compute: bool
 ) -> npt.NDArray[np.int64]:
-    """Choose what to compare: what both know first, then others at random; ascending."""
+    """Choose points to compare: first those with both results, then others at random; ascending."""
     random = np.random.default_rng(0)  # the same points when asked again
     groups = [np.flatnonzero(is_known)] + ([np.flatnonzero(~is_known)] if may_compute else [])
     chosen: list[int] = []
@@ -233,7 +234,7 @@ def _sample(
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Pairs:
-    """Points that two memos have values of."""
+    """Points with values in two memos."""
 
     experiment: str
     positions: Positions
@@ -253,7 +254,7 @@ class _Pairs:
             yield merged(several)
 
     def _variables(self) -> Iterator[tuple[Array, dict[str, Variable], dict[str, Variable]]]:
-        """Outputs of points that are together in one part of both memos."""
+        """Outputs of the points that share one part in both memos."""
         part = [self.then.part_of(self.then_entries), self.now.part_of(self.now_entries)]
         both = part[0] * (len(self.now.parts) + 1) + part[1]
         for _, at in reader.grouped(both):
@@ -266,7 +267,7 @@ class _Pairs:
             )
 
     def _read(self, index: memo.Index, part: int, entries: Entries) -> dict[str, Variable]:
-        """Outputs of some points of a part, under the names that they have in the results file."""
+        """Outputs of some points of a part, under their names in the results file."""
         stored = index.parts[part]
         with contextlib.closing(segment.open_hdf5(stored.path)) as file:
             whole = merge.read_part(stored, file)
@@ -282,7 +283,7 @@ class _Pairs:
 
 
 def _worst(sweep: Sweep, outputs: tuple[Difference, ...]) -> dict[str, dict[str, Any]]:
-    """Find the parameters of the points at which outputs differ most."""
+    """Find the parameters of the points where outputs differ most."""
     found = {each.name: each.at for each in outputs if each.at is not None}
     at = np.array(list(found.values()), dtype=np.int64)
     points = sweep.experiment.space.parameters_at(at, labels=True)
@@ -290,7 +291,7 @@ def _worst(sweep: Sweep, outputs: tuple[Difference, ...]) -> dict[str, dict[str,
 
 
 def of_compared(found: Compared) -> str:
-    """Say how far values are apart."""
+    """Show the differences as a table."""
     header = ["output", "points", "exact", "largest absolute", "largest relative", "at", "note"]
     rows = [
         (d.name, d.points, "yes" if d.is_exact else f"{d.equal:,} of {d.points:,}",

@@ -19,7 +19,7 @@ from sweeps.spaces.space import Space
 
 @dataclasses.dataclass(frozen=True)
 class PrintedPoint:
-    """What a point printed, and what it warned of: category and message, then where."""
+    """What a point printed, and its warnings: category and message, then the place."""
 
     position: int
     params: Mapping[str, Any]
@@ -29,12 +29,12 @@ class PrintedPoint:
 
 @dataclasses.dataclass(frozen=True)
 class FailedPoint:
-    """A point that has no values, and why.
+    """A point without values, and why.
 
     Attributes
     ----------
     position : int
-        Its number in the space, as in the results file: what ``reproduce --point`` takes.
+        Its number in the space, as in the results file and for ``reproduce --point``.
     """
 
     position: int
@@ -55,7 +55,7 @@ def failures(
     results: str | os.PathLike[str] | None = None,
     experiments: str | os.PathLike[str] | None = None,
 ) -> list[FailedPoint]:
-    """List the points that failed, each with its parameters, why, and a traceback.
+    """List the failed points, each with its parameters, message and traceback.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def failures(
     Returns
     -------
     list of FailedPoint
-        In the order of the space. `params` of one holds the values of its parameters; `kind` is
+        In the order of the space. `params` holds the values of a point's parameters; `kind` is
         "exception", "timeout", "died" or "output".
 
     Examples
@@ -94,7 +94,7 @@ def failures_of(made: sweep.Sweep) -> list[FailedPoint]:
 
 
 def printed_points(made: sweep.Sweep) -> list[PrintedPoint]:
-    """List the points of a sweep that printed or warned of something, in its order."""
+    """List the points of a sweep that printed something or warned, in the order of its space."""
     known, found = printed.read(made.memo), []
     space = made.experiment.space
     for start in range(0, len(space) if known else 0, keys.STEP):

@@ -1,4 +1,4 @@
-"""The results file made anew of what is known; nothing is computed."""
+"""Write the results file from stored results; compute nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Landed(NamedTuple):
-    """What a results file holds now, and what a user should know of it."""
+    """What a results file holds now, and warnings about it."""
 
     experiment: str
     n_points: int
@@ -42,27 +42,27 @@ def land(
     results: str | os.PathLike[str] | None = None,
     experiments: str | os.PathLike[str] | None = None,
 ) -> xarray.Dataset:
-    """Land what is known of an experiment, and load it; nothing is computed.
+    """Write the results file of an experiment from stored results, and load it; compute nothing.
 
     Parameters
     ----------
     experiment, axes, results, experiments
         As for `sweeps.run`.
     everything : bool
-        Whether to land all points that the present code has ever computed, whichever values they
-        were asked for with, instead of those of the declared space.
+        Whether to include all points that the present code has ever computed, instead of those of
+        the declared space.
     output : path, optional
-        File to land in, instead of ``results/NAME.h5``.
+        File to write instead of ``results/NAME.h5``.
 
     Returns
     -------
     xarray.Dataset
-        Points that nobody has computed are missing in it.
+        Points that were never computed are missing in it.
 
     Raises
     ------
     StorageError
-        Where nothing is known, or the results file cannot be written.
+        If no results are stored, or the file cannot be written.
     """
     made = sweep.resolve(experiment, results=results, experiments=experiments, axes=axes)
     made, landed = land_sweep(state.elsewhere(made, output), everything=everything)
@@ -72,7 +72,7 @@ def land(
 
 
 def land_sweep(made: Sweep, *, everything: bool = False) -> tuple[Sweep, Landed]:
-    """Land what is known of a sweep, or of its experiment in any space; return what landed."""
+    """Write the results file of a sweep, or with `everything` of all its known points."""
     started, held = provenance.now(), state.held_attributes(made.landed)
     adopt.adopt(made, held)
     index = memo.scan(made.memo)

@@ -30,35 +30,35 @@ def load(
     Parameters
     ----------
     experiment : str, path or Experiment
-        A name, looked for in the folder of results, or the path of a results file.
+        A name, which stands for a file in the results folder, or the path of a results file.
     group : str, optional
-        Group of the file to load instead of the results: ``"summary"`` for what the experiment's
-        summary made of them.
+        Group of the file to load instead of the results: ``"summary"`` for the values of the
+        experiment's summary.
     results : path, optional
-        Folder of results; by default SWEEPS_RESULTS, else ``results``.
+        Results folder; by default SWEEPS_RESULTS, else ``results``.
     masked : bool
         Whether integers and bools with missing points become floats with NaN. If not, they stay
-        the integers that they are, and the attribute ``_FillValue`` says which one is missing.
+        integers, and the attribute ``_FillValue`` is the value of a missing one.
 
     Returns
     -------
     xarray.Dataset
-        Dimensions and coordinates as the space has them; missing points are NaN.
+        With the dimensions and coordinates of the space; missing points are NaN.
 
     Warns
     -----
     UserWarning
-        Where integers beyond 2^53 are rounded, since floats do not have them.
+        If integers beyond 2^53 are rounded to floats.
 
     Raises
     ------
     StorageError
-        Where there is no such file or group, or it cannot be read.
+        If there is no such file or group, or it cannot be read.
 
     Warns
     -----
     UserWarning
-        Where a run goes on, with how far it is: the file has what was landed last.
+        If a run is going on, with its progress: the file was written before.
     """
     path = results_path(experiment, results)
     _tell_running(path)
@@ -70,7 +70,7 @@ def load(
 
 
 def _tell_running(path: Path) -> None:
-    """Warn of a run that goes on, or say so in place of the results if there are none yet."""
+    """Warn of a run that is going on; if there is no results file yet, raise with its progress."""
     refuse_unlanded(path)
     for each in () if files.is_in_point() else running(path):
         told = f"{each}; these results of {path.stem!r} are from before"
@@ -78,7 +78,7 @@ def _tell_running(path: Path) -> None:
 
 
 def refuse_unlanded(path: Path) -> None:
-    """Say that a run goes on which has landed nothing yet.
+    """Refuse if there is no results file yet but a run is going on.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def refuse_unlanded(path: Path) -> None:
 
 
 def running(path: Path) -> tuple[run_file.Running, ...]:
-    """List the runs that go on which will land in a results file, of whatever code."""
+    """List the runs going on that will write a results file, of any code."""
     return tuple(run_file.look(path.parent, path.stem))
 
 
@@ -100,8 +100,8 @@ def results_path(
 ) -> Path:
     """Path of a results file, by the experiment or by itself.
 
-    A path is what ends in ``.h5`` or has more than one part; it may lead anywhere. A name stays in
-    the folder of results.
+    A path ends in ``.h5`` or has more than one part, and may lead anywhere. A name stands for a
+    file in the results folder.
     """
     if isinstance(experiment, Experiment):
         experiment = experiment.name

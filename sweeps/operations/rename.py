@@ -1,8 +1,8 @@
-"""Memo and results of an experiment go on under the name that it has now.
+"""Move stored results and results file of an experiment to its new name.
 
-First the memo is moved, by one step; then the results file. A folder that was renamed says so in a
-file, so that a renaming that was killed can be repeated, and another one can bring over what a run
-of the old name committed meanwhile.
+First the memo is moved, in one step; then the results file. A renamed folder records its earlier
+names in a file. So a rename that was killed can be repeated, and a later one can move what a run of
+the old name has stored since.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _HISTORY = "renamed.json"
 
 @dataclasses.dataclass(frozen=True)
 class Renamed:
-    """What a renaming did.
+    """What a rename did.
 
     Attributes
     ----------
     is_landed : bool
-        Whether the results file was landed anew, so that it says the new name inside.
+        Whether the results file was written again, with the new name inside.
     left : tuple of Path
-        What there still is under the old name.
+        What is still under the old name.
     warnings : tuple of str
     """
 
@@ -56,13 +56,13 @@ def find(
     results: str | os.PathLike[str] | None = None,
     experiments: str | os.PathLike[str] | None = None,
 ) -> Sweep:
-    """Find the experiment that an old name is now, and refuse what cannot be renamed.
+    """Find the experiment under its new name, and refuse what cannot be renamed.
 
     Raises
     ------
     SweepsError
-        Where the new name is not declared, the old one still is, there is nothing of the old name
-        or already something of the new one.
+        If the new name is not declared, the old one still is, the old name has no results, or the
+        new one already has some.
     """
     _check_name(old)
     try:
@@ -78,7 +78,7 @@ def find(
 
 
 def _check_name(old: str) -> None:
-    """Refuse what could be a path to somewhere else."""
+    """Refuse a path."""
     if not options.is_name(old):
         raise DeclarationError(
             f"{old!r} is not the name of an experiment: give its name, not a path"
@@ -108,14 +108,14 @@ def _refuse_missing(old: str, renamed: Sweep) -> None:
     if _memo(results, old).is_dir() or _landed(results, old).is_file():
         return
     if old in _history(_memo(results, renamed.experiment.name)):
-        return  # which repeats what is done
+        return  # a repeated rename
     kept = {path.stem for path in results.glob("*.h5")}
     kept |= {path.name for path in _memo(results, old).parent.glob("*") if path.is_dir()}
     raise unknown("results of an experiment", old, kept, f"in {results}")
 
 
 def _refuse_taken(old: str, renamed: Sweep) -> None:
-    """Refuse to mix two experiments; what a renaming brought before is the same one."""
+    """Refuse to mix two experiments; results of an earlier rename belong to the same one."""
     new, results = renamed.experiment.name, renamed.results
     if old in _history(_memo(results, new)):
         return
@@ -129,14 +129,14 @@ def _refuse_taken(old: str, renamed: Sweep) -> None:
 
 
 def rename(old: str, renamed: Sweep) -> Renamed:
-    """Move memo and results file, and land the file anew where the code still matches.
+    """Move memo and results file, and write the file again if its code is the present one.
 
     Nothing is computed, and nothing overwritten.
 
     Raises
     ------
     StorageError
-        Where a file or folder cannot be moved; repeat it then.
+        If a file or folder cannot be moved; repeat the rename then.
     """
     new, results = renamed.experiment.name, renamed.results
     _move_memo(results, old, new)
@@ -158,7 +158,7 @@ def _landed(results: Path, name: str) -> Path:
 
 
 def _history(folder: Path) -> list[str]:
-    """Earlier names of an experiment, by what renamings left in its folder."""
+    """Earlier names of an experiment, as renames recorded them in its folder."""
     try:
         names = json.loads(disk.content(folder / _HISTORY))
     except (OSError, ValueError, RecursionError):
@@ -170,7 +170,7 @@ def _move_memo(results: Path, old: str, new: str) -> None:
     source, target = _memo(results, old), _memo(results, new)
     names = dict.fromkeys([*_history(target), *_history(source), old])
     if not source.is_dir():
-        if not target.is_dir():  # a results file alone; what is repeated needs to be known
+        if not target.is_dir():  # a results file alone; record the name for a repeated rename
             files.make_folder(target)
         files.commit(target / _HISTORY, [json.dumps(list(names)).encode()])
         return
@@ -185,22 +185,22 @@ def _move_memo(results: Path, old: str, new: str) -> None:
 
 
 def _merge(source: Path, target: Path) -> None:
-    """Move what a folder has into another one; segments are named after their content."""
+    """Move the files of a folder into another one; segments are named after their content."""
     for path in sorted(source.rglob("*"), key=lambda p: (p.is_dir(), -len(p.parts))):
         place = target / path.relative_to(source)
         with files.told(place):
             if path.is_dir():
-                with contextlib.suppress(OSError):  # a run goes on to write to it
+                with contextlib.suppress(OSError):  # a run is still writing to it
                     disk.remove_folder(path)
             elif path.parent.name == claims.FOLDER:
-                disk.unlink(path)  # two runs may do a point twice, no more
+                disk.unlink(path)  # at worst two runs compute a point twice
             elif _is_being_written(path):
                 continue
             elif path.suffix == SUFFIX or not place.exists():
                 files.make_folder(place.parent)
                 disk.replace(path, place)
                 disk.flush_folder(place.parent)
-            elif path.suffix == ".json":  # which says the same in both
+            elif path.suffix == ".json":  # both say the same
                 disk.unlink(path)
     with contextlib.suppress(OSError):
         disk.remove_folder(source)
@@ -211,13 +211,13 @@ def _is_being_written(path: Path) -> bool:
 
 
 def _move_landed(results: Path, old: str, new: str) -> tuple[str, ...]:
-    """Move the results file, unless there is another one, and say so."""
+    """Move the results file, unless the new name already has one; return warnings."""
     source, target = _landed(results, old), _landed(results, new)
     if not source.is_file():
         return ()
     with files.told(target):
         try:
-            disk.link(source, target)  # which overwrites nothing, unlike a rename
+            disk.link(source, target)  # a link overwrites nothing, unlike a rename
         except FileExistsError:
             if not source.samefile(target):
                 return (
@@ -235,7 +235,7 @@ def _move_landed(results: Path, old: str, new: str) -> tuple[str, ...]:
 
 
 def _land(renamed: Sweep) -> tuple[bool, tuple[str, ...]]:
-    """Land what the memo has of the present code, where that is what the file shows."""
+    """Write the results file, if it shows the present space and code."""
     held = held_attributes(renamed.landed)
     is_shown = (held.get("fingerprint"), held.get("n_points")) == (
         renamed.fingerprint.digest,

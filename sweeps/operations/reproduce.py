@@ -1,6 +1,6 @@
-"""One point computed again in this process, as a worker would, beside what is stored.
+"""Compute one point again in this process, as a worker does, and compare it with what is stored.
 
-Nothing is written to memo or results.
+Nothing is stored.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ Debug = Callable[[BaseException], None]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Case:
-    """A point, and what is stored of it.
+    """A point, and what is stored for it.
 
     Attributes
     ----------
     parameters : mapping of str to object
-        Those of the point and the constants; labels for labelled objects.
+        Parameters of the point, and constants; labels stand for labelled objects.
     """
 
     sweep: Sweep
@@ -54,14 +54,14 @@ class Case:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Reproduced:
-    """What came of a point in this process.
+    """The outcome of a point in this process.
 
     Attributes
     ----------
     raised : Reason or None
-        What the function raised, or why no results file can hold what it returned.
+        What the function raised, or why its value cannot be stored.
     compared : tuple of Pair
-        Its outputs and their coordinates; those of before only, where it raised.
+        Its outputs and their coordinates; only the stored ones if it raised.
     warnings : tuple of str
     """
 
@@ -73,14 +73,14 @@ class Reproduced:
 
     @property
     def is_equal(self) -> bool | None:
-        """Whether each value is what it was, to the last bit; None where none was stored."""
+        """Whether all values are equal to the last bit; None if none were stored."""
         if self.case.stored.values is None:
             return None
         return self.raised is None and all(each.is_equal for each in self.compared)
 
     @property
     def is_same_failure(self) -> bool:
-        """Whether it failed as it had failed before."""
+        """Whether it failed in the same way as before."""
         before = self.case.stored.failure
         if self.raised is None or before is None:
             return False
@@ -88,7 +88,7 @@ class Reproduced:
 
 
 def case(sweep: Sweep, position: int) -> Case:
-    """Look up a point, by its position in the sweep's space."""
+    """Look up a point by its position in the space."""
     experiment = sweep.experiment
     (own,) = experiment.space.parameters_at(np.array([position]), labels=True)
     constants = {
@@ -105,14 +105,14 @@ def reproduce(case: Case, debug: Debug | None = None) -> Reproduced:
     Parameters
     ----------
     debug : callable, optional
-        Gets what the function raises, while its resources are open.
+        Called with what the function raises, while its resources are open.
 
     Raises
     ------
     CannotOpenError
-        Where a resource cannot be opened.
+        If a resource cannot be opened.
     Interrupted
-        By Ctrl-C.
+        At Ctrl-C.
     """
     called, raised, warnings = _call(case, debug)
     now: Mapping[str, Array] = {}
@@ -158,7 +158,7 @@ def _call(case: Case, debug: Debug | None) -> tuple[Called, Reason | None, tuple
 
 
 class _Watch:
-    """A function that keeps what it raises, and where: its own frames come first in a traceback."""
+    """A function that records what it raises, with a traceback that begins at its own frame."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.error: BaseException | None = None
@@ -186,7 +186,7 @@ class _Watch:
     def _keep(self, error: BaseException) -> None:
         frames = failures.frames_of(error)
         self.why = failures.raised(error)
-        if isinstance(error, Interrupted):  # the last frame is that of the signal's handler
+        if isinstance(error, Interrupted):  # the last frame belongs to the signal handler
             self.error, self.frames = KeyboardInterrupt(), _without_last(frames)
         else:
             self.error, self.frames = error, frames
@@ -202,7 +202,7 @@ def _without_last(frames: TracebackType | None) -> TracebackType | None:
 
 @contextlib.contextmanager
 def _debugged(watch: _Watch, debug: Debug | None) -> Iterator[None]:
-    """Debug what the function raised, and where Ctrl-C came upon it."""
+    """Open the debugger where the function raised, or where Ctrl-C stopped it."""
     try:
         yield
     finally:
@@ -212,7 +212,7 @@ def _debugged(watch: _Watch, debug: Debug | None) -> Iterator[None]:
 
 
 def _outputs(case: Case, called: Called) -> tuple[dict[str, Array], Reason | None]:
-    """Outputs and coordinates as they would be stored, or why they cannot be."""
+    """Outputs and coordinates as they would be stored, or why they cannot be stored."""
     made = case.sweep.experiment
     if called.pieces:
         ((_, variables),) = called.pieces

@@ -1,6 +1,6 @@
-"""Nothing where the results file is up to date, else compute what is missing and land it.
+"""Compute missing points and write the results file; do nothing if it is up to date.
 
-Resuming a killed run, extending a grid and running for the first time are the same thing.
+A first run, a run after a kill and a run that extends a grid are the same thing.
 """
 
 from __future__ import annotations
@@ -43,20 +43,20 @@ def run(
     experiments: str | os.PathLike[str] | None = None,
     **options: Any,
 ) -> xarray.Dataset:
-    """Compute what is missing of an experiment and load all of its results.
+    """Compute the missing points of an experiment and load all its results.
 
     Parameters
     ----------
     experiment : str or Experiment
-        By name, as in ``python -m sweeps run NAME``, or itself.
+        The experiment, or its name, as in ``python -m sweeps run NAME``.
     space : Space, optional
-        Instead of the declared one.
+        A space to use instead of the declared one.
     axes : mapping, optional
         Values for axes or constants, instead of the declared ones: ``{"length": [0.1, 0.2]}``.
     only : str, optional
-        A condition that restricts the run to the points that meet it: ``"length < 0.5"``.
+        A condition; only points that meet it are computed: ``"length < 0.5"``.
     output : path, optional
-        File to land in, instead of ``results/NAME.h5``.
+        File to write instead of ``results/NAME.h5``.
     results, experiments : path, optional
         Folders; by default those of the command line.
     **options
@@ -65,18 +65,18 @@ def run(
     Returns
     -------
     xarray.Dataset
-        Points that failed are missing in it; `sweeps.failures` lists them.
+        Failed points are missing in it; `sweeps.failures` lists them.
 
     Warns
     -----
     UserWarning
-        Of points that failed, and of what else went wrong though the run went on, such as a
-        summary that raises.
+        About failed points, and other problems that did not stop the run, such as a summary that
+        raises.
 
     Raises
     ------
     SweepsError
-        For what cannot be run, and for results that cannot be written.
+        If the experiment cannot run, or results cannot be written.
     """
     refuse_while_importing("run()")
     names = {field.name for field in dataclasses.fields(Options)}
@@ -109,7 +109,7 @@ def run(
 def _noted(
     declared: Sweep, dataset: xarray.Dataset, *, is_declared: bool = False
 ) -> xarray.Dataset:
-    """Note for the point that asked what code gave it values, and what of them it reads."""
+    """Record, for a point that called `run`, whose results it uses and which of them it reads."""
     from sweeps.results import watched
 
     name = f"{declared.experiment.module}.{declared.experiment.name}"
@@ -126,7 +126,7 @@ def _noted(
 
 
 def _caller() -> int:
-    """How far up the user's line is, from where it is asked: `Experiment.run` calls `run` too."""
+    """Number of frames up to the user's line; `Experiment.run` calls `run`, too."""
     own, frame, level = os.path.dirname(os.path.dirname(__file__)), sys._getframe(1), 1  # noqa: PTH120
     while frame.f_back is not None and frame.f_code.co_filename.startswith(own):
         frame, level = frame.f_back, level + 1
@@ -153,19 +153,19 @@ def execute(
     *,
     is_only_one: bool = False,
 ) -> Report:
-    """Compute the points that the memo lacks, and land the whole space.
+    """Compute the points without stored results, and write the results file.
 
     Parameters
     ----------
     is_only_one : bool
-        Whether no other run follows in this process, to which workers would be of use.
+        Whether no other run follows in this process that could use the workers.
 
     Raises
     ------
     SweepsError
-        For what cannot be run; nothing has been computed then.
+        If the experiment cannot run; nothing has been computed then.
     StorageError
-        Where the memo or the results file cannot be written; what was committed is kept.
+        If results cannot be written; what was committed is kept.
     """
     start = time.perf_counter()
     engine = engines.get(options.engine)
@@ -178,7 +178,7 @@ def execute(
     landed = None if options.recompute else _landed_already(sweep, held, options)
     if landed is not None:
         return dataclasses.replace(landed, seconds=time.perf_counter() - start)
-    # All that computes and lands is imported only now: a run with nothing to do ends before.
+    # Imported only now, because a run with nothing to do does not need it.
     from sweeps.execution import compute
 
     at_last = guard.end_process if is_only_one else None
@@ -191,7 +191,7 @@ def execute(
 
 
 def _landed_already(sweep: Sweep, held: Mapping[str, Any], options: Options) -> Report | None:
-    """Say what the results file holds if it is up to date and nothing is left to do."""
+    """Report on the results file if it is up to date and nothing is left to do, else None."""
     counts = whole(sweep, held)
     if counts is None or (counts.n_failed and options.retry):
         return None

@@ -1,4 +1,4 @@
-"""A results file in short, its first points and each output in numbers."""
+"""A short view of a results file: its first points, and statistics of each output."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Statistics:
-    """One output in short; numbers only where it holds numbers.
+    """Statistics of one output; the numbers are None if it holds no numbers.
 
     Attributes
     ----------
     count, missing : int
-        Values that are there, and that are not.
+        Numbers of present and missing values.
     min, mean, max, std : float or None
-        Over the values that are there.
+        Over the present values.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Statistics:
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """The first values of some variables, beside those of their coordinates."""
+    """The first values of some variables, and of their coordinates."""
 
     header: tuple[str, ...]
     rows: list[list[Any]]
@@ -53,16 +53,16 @@ class Table:
 
 @dataclasses.dataclass(frozen=True)
 class SummaryView:
-    """The summary of a results file in short.
+    """A short view of the summary in a results file.
 
     Attributes
     ----------
     scalars : Table
         Name, value and units of each variable without dimensions.
     tables : list of Table
-        One for the variables of the same dimensions.
+        One for all variables with the same dimensions.
     outputs : list of Statistics
-        Of the variables with more values than a table has rows.
+        For variables with more values than a table has rows.
     """
 
     scalars: Table
@@ -72,12 +72,12 @@ class SummaryView:
 
 @dataclasses.dataclass(frozen=True)
 class View:
-    """What `show` shows.
+    """What the command `show` prints.
 
     Attributes
     ----------
     header, rows : tuple of str, list of list
-        The first points: their parameters, then the outputs that are no arrays.
+        The first points: their parameters, then their outputs, except arrays.
     """
 
     sizes: dict[str, int]
@@ -88,12 +88,12 @@ class View:
 
 
 def view(path: Path, n_rows: int = 10) -> View:
-    """Look at a results file.
+    """Read a results file for `show`.
 
     Raises
     ------
     StorageError
-        Where there is no such file, or it cannot be read.
+        If there is no such file, or it cannot be read.
     """
     dataset = read(path, masked=False).dataset
     with hdf5_open.damaged(path):
@@ -118,7 +118,7 @@ def _view(path: Path, dataset: xarray.Dataset, n_rows: int) -> View:
 
 
 def summarized(dataset: xarray.Dataset, n_rows: int) -> SummaryView:
-    """Look at a summary."""
+    """Make the view of a summary."""
     alike: dict[tuple[str, ...], list[str]] = {}
     stored = dataset.variables
     for name in dataset.data_vars:
@@ -149,7 +149,7 @@ def statistics(name: str, array: xarray.DataArray | xarray.Variable) -> Statisti
         above = present.astype(np.uint64) - np.uint64(low % 2**64)  # exact beyond 2^53 too
         numbers = (low, low + float(above.mean(dtype=float)), high, float(above.std(dtype=float)))
     elif present.size and present.dtype.kind in "bf":
-        with np.errstate(all="ignore"):  # of infinities there is no mean
+        with np.errstate(all="ignore"):  # infinities have no mean
             numbers = (
                 float(present.min()),
                 float(present.mean(dtype=float)),
@@ -168,12 +168,12 @@ def statistics(name: str, array: xarray.DataArray | xarray.Variable) -> Statisti
 
 
 def _kind(objects: Any) -> str:
-    """Name what objects are: strings, or dates of cftime."""
+    """Type of objects: strings, or dates of cftime."""
     return type(objects.flat[0]).__name__ if objects.size else "str"
 
 
 def _is_missing(array: xarray.DataArray | xarray.Variable) -> npt.NDArray[np.bool_]:
-    """Find what is missing, of integers by their fill value."""
+    """Find missing values, for integers by their fill value."""
     if "_FillValue" in array.attrs:
         return np.asarray(array.values == array.attrs["_FillValue"])
     return np.asarray(array.isnull().values)
@@ -182,7 +182,7 @@ def _is_missing(array: xarray.DataArray | xarray.Variable) -> npt.NDArray[np.boo
 def _rows(
     dataset: xarray.Dataset, dims: tuple[str, ...], names: tuple[str, ...], n_rows: int
 ) -> list[list[Any]]:
-    """First points of a dataset, in the order of the space, as Python's own values."""
+    """First points of a dataset, in the order of the space, as Python values."""
     shape = tuple(dataset.sizes[dim] for dim in dims)
     rows = []
     for flat in range(min(n_rows, math.prod(shape))):
@@ -193,12 +193,12 @@ def _rows(
 
 
 def _scalar(array: xarray.DataArray | xarray.Variable) -> Any:
-    """Python's own value; NaN for a missing number, None for a missing string or time."""
+    """A Python value; NaN for a missing number, None for a missing string or time."""
     value = array.values
     if value.dtype.kind in "iu" and _is_missing(array):
         return math.nan
     if value.dtype.kind in "mM":
-        unit = f"{value.dtype.kind}8[us]"  # of nanoseconds, item() makes an int
+        unit = f"{value.dtype.kind}8[us]"  # item() turns nanoseconds into an int
         return value.astype(unit).item()
     content = value.item()
     if value.dtype.kind == "O":
@@ -207,9 +207,9 @@ def _scalar(array: xarray.DataArray | xarray.Variable) -> Any:
 
 
 def _point_dims(path: Path, dataset: xarray.Dataset) -> tuple[str, ...]:
-    """Dimensions of the space: those of the status of its points.
+    """Dimensions of the space: those of the variable `status`.
 
-    Of a file that some other program wrote, those that all variables share.
+    If another program wrote the file, those that all variables share.
     """
     with hdf5_foreign.open_read(path) as file:
         status = file.get(f"{GROUP}/status")

@@ -1,7 +1,7 @@
-"""Whether results file and memo hold, to the last bit, what was written.
+"""Check, bit by bit, that the results file and stored results are as they were written.
 
-Names and digests are all it needs, not the experiment's code. What is damaged is set aside, so that
-a next run makes up for it; never what is not ours.
+This needs names and digests, not the code of the experiment. Damaged files are set aside, and the
+next run computes their points again. Files of other programs are never touched.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sweeps.storage import files, hdf5_open, seal
 
 @dataclasses.dataclass(frozen=True)
 class Damage:
-    """A file that is not what was written, or nobody can tell.
+    """A file that is damaged, or that cannot be checked.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class Damage:
 
 @dataclasses.dataclass(frozen=True)
 class Verified:
-    """What was looked at, and what of it is not whole."""
+    """What was checked, and the damage that was found."""
 
     experiment: str
     results: Path
@@ -53,24 +53,24 @@ class Verified:
 
 
 def is_in_place(path: Path, given: str, results: str | os.PathLike[str] | None = None) -> bool:
-    """Whether a results file is where runs land it, and was asked for in a way that says so."""
+    """Whether a results file is in the results folder, and was given as such."""
     is_plain = not Path(given).is_absolute() and ".." not in Path(given).parts
     return is_plain and Path(os.path.abspath(path)).parent == files.results_folder(results)  # noqa: PTH100
 
 
 def verify(path: Path, *, sets_aside: bool = True) -> Verified:
-    """Check a results file and the memo beside it, of all versions of the code.
+    """Check a results file and the stored results beside it, of all versions of the code.
 
     Parameters
     ----------
     path : Path
     sets_aside : bool
-        Whether damaged files get another name; else nothing is changed.
+        Whether damaged files are renamed; if not, nothing changes.
 
     Raises
     ------
     UnknownNameError
-        Where there is neither.
+        If there is neither.
     """
     kept = files.memo_folder(path.parent, path.stem, "")
     is_landed = os.path.lexists(path)
@@ -130,9 +130,9 @@ def _results(path: Path, *, has_memo: bool, sets_aside: bool) -> int | Damage:
 
 
 def _segment(path: Path, results: Path, *, sets_aside: bool) -> int | Damage | None:
-    """Size of a segment in bytes, if it is whole; None if another run has merged it away.
+    """Size of a segment in bytes, if it is whole; None if another run has merged it.
 
-    The results file, where it is the memo's too, was looked at already.
+    If the results file is also a segment, it has been checked already.
     """
     kind = "segment"
     with contextlib.suppress(OSError):
@@ -156,7 +156,7 @@ def _damaged(kind: str, path: Path, aside: Path) -> Damage:
 
 
 def _cached(folders: Iterable[Path], results: Path) -> Iterator[Damage]:
-    """Look at the values of the cached functions that the code of a memo's folders has called."""
+    """Check the stored values of the `@cached` functions that the code has called."""
     codes = filter(None, map(record.read_code, folders))
     names = {part.replace(":", ".") for code in codes for part in code.parts}
     reason = "its content does not match its digest; it is computed again when it is needed"

@@ -1,4 +1,4 @@
-"""Why points are stale or missing, from what is kept of earlier code. Reads only."""
+"""Why points are stale or missing, from the record of earlier code; nothing is written."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 
 _FUNCTION = "function"
-"""The part of a fingerprint that says what the function carries with it, where that is anything."""
+"""The part of a fingerprint for values that the function carries, if there are any."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Change:
-    """A piece of code, a data file or a constant that is not what it was.
+    """A piece of code, a data file or a constant that changed.
 
     Attributes
     ----------
@@ -42,9 +42,9 @@ class Change:
     part : str
         "experiments.pendulum:period", "data:table.csv", "constant g", "label method=rk4".
     place : str
-        File and line where it is now, or was; empty where it has none.
+        File and line where it is now, or was; empty if it has none.
     diff : str
-        What it was and is, as a unified diff; empty where there is no text.
+        What it was and is, as a unified diff; empty if there is no text.
     """
 
     kind: str
@@ -61,20 +61,20 @@ class Since:
     ----------
     fingerprint : str
     computed : str
-        When its newest results are of, UTC.
+        When its newest results were computed, UTC.
     points : int
-        Points of the space that it knows, and the present code does not.
+        Points of the space with results of it, and none of the present code.
     is_accepted : bool
     is_known : bool
-        Whether it is on record what that code was.
+        Whether that code is recorded.
     changes : tuple of Change
-        Of what makes results stale.
+        Changes that make results stale.
     declared : tuple of Change
-        Of constants and labels, which make other points.
+        Changes of constants and labels, which make new points.
     new_arguments : tuple of str
-        Parameters and constants that it had not.
+        Parameters and constants that it did not have.
     packages : mapping of str to (str, str)
-        Versions then and now of what differs, which makes nothing stale.
+        Versions then and now, if they differ; this makes nothing stale.
     """
 
     fingerprint: str
@@ -90,24 +90,24 @@ class Since:
 
 @dataclasses.dataclass(frozen=True)
 class Why:
-    """Why an experiment's points are not all known.
+    """Why some points of an experiment have no results of the present code.
 
     Attributes
     ----------
     missing, failed, stale : int
         As `sweeps.status` counts them.
     since : tuple of Since
-        The earlier code that knows stale points, or else the newest, if points are missing.
+        The earlier code with results of stale points; if only missing ones, the newest.
     declared : tuple of Change
-        Constants and labels that changed since points of the present code were last computed.
+        Constants and labels that changed since the last run of the present code.
     whole_modules : mapping of str to str
-        Modules that count as a whole, and why.
+        Modules in which any change makes results stale, and why.
     accepted : tuple of Acceptance
-        Earlier code whose results count.
+        Earlier code whose results are accepted.
     unwatched : tuple of str
-        What can change without making anything stale, in words.
+        Messages about files that can change without making results stale.
     retyped : tuple of str
-        Along which axes missing points are known with integers in place of floats, or so.
+        Messages about missing points that have results with integers instead of floats, or so.
     """
 
     experiment: str
@@ -136,32 +136,32 @@ def why(
     results: str | os.PathLike[str] | None = None,
     experiments: str | os.PathLike[str] | None = None,
 ) -> Why:
-    """Say why points are stale or missing: what changed since they were computed.
+    """Explain why points are stale or missing: what changed since they were computed.
 
     Parameters
     ----------
     experiment, axes, results, experiments
         As for `sweeps.run`.
     earlier : str, optional
-        Fingerprint of the earlier code to compare with, or its first digits; by default all that
-        knows stale points.
+        Fingerprint of the earlier code to compare with, or its first digits; by default all with
+        results of stale points.
 
     Returns
     -------
     Why
-        Printed, it says it in words.
+        Printed, it is a text.
 
     Raises
     ------
     SweepsError
-        Where there is no such code.
+        If there is no such code.
     """
     made = sweep.resolve(experiment, results=results, experiments=experiments, axes=axes)
     return explain(made, earlier)
 
 
 def explain(made: Sweep, given: str | None = None) -> Why:
-    """Say why points of a sweep are stale or missing."""
+    """Explain why points of a sweep are stale or missing."""
     index = adopt.scan(made, state.held_attributes(made.landed))
     found = listed(made, index)
     counts = plan_run(made, index, earlier=[each.index for each in found])
@@ -227,12 +227,12 @@ def changes(
 
 
 def _is_value(part: str) -> bool:
-    """Whether the text of a part says what a value is, and is no piece of source."""
+    """Whether the text of a part describes a value, instead of being source code."""
     return part == _FUNCTION or part.startswith("resource:") or part.endswith(IN_MEMORY)
 
 
 def _line(found: Fingerprint, module: str, source: str) -> str:
-    """Line at which a piece of source, or the first statement of it, begins now."""
+    """Line where a piece of source, or its first statement, begins now."""
     _, text = found.files.get(module, (None, ""))
     for wanted in (source, source.partition("\n")[0]):
         at = f"\n{text}\n".find(f"\n{wanted}\n") if source else -1
@@ -256,7 +256,7 @@ def _diff(then: str, now: str, name: str) -> str:
 
 
 def _redeclared(then: record.Declared, now: record.Declared) -> Iterable[Change]:
-    """Compare constants and labels; parameters that are swept by now have no constant value."""
+    """Compare constants and labels; a constant that became a parameter does not count."""
     for name in sorted({*then.constants, *now.constants}):
         before, after = then.constants.get(name), now.constants.get(name)
         if before != after and not (before is None and name in then.arguments):
@@ -282,7 +282,7 @@ def _packages(
 
 
 def of_why(why: Why) -> str:
-    """Say why points are stale or missing."""
+    """Write the explanation as text."""
     counts = {k: getattr(why, k) for k in ("done", "missing", "failed", "stale")}
     said = ", ".join(f"{n:,} {kind}" for kind, n in counts.items())
     blocks = [f"{why.experiment}: {count(why.points, 'point')}: {said}"]
