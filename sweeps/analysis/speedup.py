@@ -1,13 +1,29 @@
-"""A benchmark: how long some points took sequentially and on workers, and what follows from it."""
+"""A benchmark: how long some points took sequentially and on workers, and what follows from it.
+
+Its file lies beside the results that the same code computed, so that it becomes waste when they
+do, and is renamed with them. It does not say the experiment's name.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import statistics
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
-from sweeps.text import brief, count, table
+from sweeps.errors import LaterFormatError, StorageError
+from sweeps.storage import disk, files
+from sweeps.text import as_json, brief, count, table
+
+FILE = "benchmark.json"
+
+_FORMAT = 1
+
+_ABOUT = "how long a sample of points took, as measured by: python -m sweeps bench"
+
+_NONSENSE = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError)
 
 _WIDTH = 50  # of the longest bar
 
@@ -122,7 +138,7 @@ class Benchmark:
 
     @property
     def data(self) -> dict[str, Any]:
-        """What ``--json`` says: the rounds, and what follows from them."""
+        """What its file and ``--json`` say: the rounds, and what follows from them."""
         said = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         return said | {"variants": [self._row(each) for each in self.variants]}
 
@@ -223,3 +239,53 @@ def _were(n: int) -> str:
 
 def _name(variant: Variant) -> str:
     return "sequential" if variant.workers is None else str(variant.workers)
+
+
+def keep(folder: Path, measured: Benchmark) -> None:
+    """Write a benchmark to a memo folder, in the place of an earlier one.
+
+    Raises
+    ------
+    StorageError
+        Where the disk does not take it.
+    """
+    said = {"about": _ABOUT, "format": _FORMAT, **measured.data}
+    del said["experiment"]
+    files.make_folder(folder)
+    files.commit(folder / FILE, [as_json(said).encode()])
+
+
+def read(folder: Path, experiment: str) -> Benchmark | None:
+    """Read the benchmark in a memo folder; None where there is none.
+
+    Raises
+    ------
+    StorageError
+        Where it cannot be read, is damaged, or of a later format.
+    """
+    path = folder / FILE
+    try:
+        said = json.loads(disk.content(path))
+        if isinstance(said["format"], int) and said["format"] > _FORMAT:
+            raise LaterFormatError.of(path, said["format"], _FORMAT)
+        return _made(said, experiment)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror}") from error
+    except _NONSENSE as error:
+        raise StorageError(f"{path} is damaged: measure again, which replaces it") from error
+
+
+def _made(said: Any, experiment: str) -> Benchmark:
+    """Make a benchmark of what a file says; what follows from the rounds is not read."""
+    if said["format"] != _FORMAT:
+        raise ValueError(said["format"])
+    variants = tuple(
+        Variant(row["workers"], tuple(Timing(**each) for each in row["rounds"]))
+        for row in said["variants"]
+    )
+    names = {f.name for f in dataclasses.fields(Benchmark)} - {"experiment", "variants"}
+    made = Benchmark(experiment, variants=variants, **{name: said[name] for name in names})
+    str(made)  # which fails where a number is none
+    return made

@@ -1,6 +1,6 @@
-"""How much faster workers are than sequential code, on a sample of your own points.
+"""How much faster workers are than sequential code, on a sample of one's own points.
 
-Stored results do not change: all points are computed again, in a folder that is deleted.
+Memo and results stay as they are: all points are computed anew, in a folder that is removed.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from sweeps import engines
+from sweeps.analysis import speedup
 from sweeps.analysis.speedup import Benchmark, Timing, Variant
 from sweeps.code import provenance
 from sweeps.declaration.experiment import Experiment
@@ -36,7 +37,7 @@ from sweeps.text import brief, count
 N_ROUNDS = 3
 
 _SEQUENTIAL_S = 3.0
-"""Aim of the sequential run: long enough to hide noise of some 10 ms, short enough to wait for."""
+"""What the sequential run aims at: noise of some 10 ms vanishes, and nobody waits for long."""
 
 _CALIBRATION_S = 0.3
 
@@ -69,11 +70,11 @@ def bench(
     experiment, axes, only, results, experiments
         As for `sweeps.run`.
     n_points : int, optional
-        Points of the sample; by default as many as take a few seconds.
+        Points of the sample; by default so many that they take some seconds.
     workers : sequence of int, optional
         Numbers of workers; by default powers of two, and all cores.
     n_rounds : int
-        How often each is timed; the median counts.
+        How often each is timed; medians count.
 
     Returns
     -------
@@ -83,7 +84,7 @@ def bench(
     Raises
     ------
     SweepsError
-        If the experiment cannot run, or all points of the sample fail.
+        For what cannot be run, and where all points of the sample fail.
     """
     refuse_while_importing("bench()")
     made = resolve(experiment, results=results, experiments=experiments, axes=axes, only=only)
@@ -92,6 +93,23 @@ def bench(
         return measure(made, n_points, workers, n_rounds, axes=said, only=only)
     except Interrupted:
         raise KeyboardInterrupt from None
+
+
+def last(sweep: Sweep) -> Benchmark:
+    """Read the last benchmark of the present code.
+
+    Raises
+    ------
+    SweepsError
+        Where there is none.
+    """
+    name = sweep.experiment.name
+    found = speedup.read(sweep.memo, name)
+    if found is None:
+        raise SweepsError(
+            f"the present code of {name!r} has no benchmark yet: python -m sweeps bench {name}"
+        )
+    return found
 
 
 def measure(
@@ -104,21 +122,21 @@ def measure(
     only: str | None = None,
     tell: Tell = lambda text: None,
 ) -> Benchmark:
-    """Time a sample of a sweep's points sequentially and on workers.
+    """Time a sample of a sweep's points sequentially and on workers, and keep what came of it.
 
     Parameters
     ----------
     axes, only
-        What made the sweep's space, as text, for the report.
+        What made the sweep's space, in words, to be said with the benchmark.
     tell : callable
         Gets a line for each step.
 
     Raises
     ------
     SweepsError
-        If the experiment cannot run, or all points of the sample fail.
+        For what cannot be run, and where all points of the sample fail.
     Interrupted
-        At the first signal.
+        By the first signal; nothing is kept.
     """
     keys.check(sweep.experiment)
     given = _checked(n_points, workers, n_rounds)
@@ -135,7 +153,7 @@ def measure(
         sample, positions = _working(sweep, n_sample, given[-1], folder)
         numbers = sorted({min(n, len(positions)) for n in given})
         timings = _rounds(sweep, positions, numbers, n_rounds, folder, step)
-    return Benchmark(
+    made = Benchmark(
         sweep.experiment.name,
         sweep.fingerprint.digest,
         provenance.now(),
@@ -148,10 +166,12 @@ def measure(
         only,
         tuple(Variant(n, tuple(each)) for n, each in timings.items()),
     )
+    speedup.keep(sweep.memo, made)
+    return made
 
 
 def _end_at_once() -> NoReturn:
-    raise Interrupted  # there is nothing to finish
+    raise Interrupted  # there is nothing to be finished and kept
 
 
 def _len(sweep: Sweep) -> int:
@@ -166,7 +186,7 @@ def _n_cores() -> int:
 
 
 def _checked(n_points: int | None, workers: Sequence[int] | None, n_rounds: int) -> list[int]:
-    """Check the numbers; return the numbers of workers, ascending."""
+    """Numbers of workers, ascending; refuse what cannot be."""
     named = {"points": [n_points] if n_points is not None else [], "rounds": [n_rounds]}
     named["workers"] = list(workers) if workers is not None else default_workers(_n_cores())
     for name, numbers in named.items():
@@ -188,9 +208,9 @@ def default_workers(n_cores: int) -> list[int]:
 
 @contextlib.contextmanager
 def _scratch(sweep: Sweep) -> Iterator[Path]:
-    """Make a folder on the disk of the results, where storing takes as long as in a run.
+    """Make a folder on the disk where results go, so that they cost here what they cost there.
 
-    If this process is killed, `clean` finds the folder by its prefix.
+    `clean` knows it by its prefix, should this process be killed.
     """
     name = f"{files.TEMPORARY_PREFIX}{os.getpid()}-{uuid.uuid4().hex}"
     folder = sweep.results / name
@@ -204,7 +224,7 @@ def _scratch(sweep: Sweep) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _within(folder: Path) -> Iterator[Path]:
-    """Make a folder for one computation of the points."""
+    """Make a folder for one time that points are computed."""
     place = folder / uuid.uuid4().hex
     place.mkdir()
     try:
@@ -214,10 +234,10 @@ def _within(folder: Path) -> Iterator[Path]:
 
 
 def sampled(n_points: int, n_sample: int) -> Positions:
-    """Choose points spread evenly over a space, the same ones each time.
+    """Choose points that are spread evenly over a space, the same ones when asked again.
 
-    The space is cut into equal pieces, and one point of each is drawn at random. Points at equal
-    distances would meet only a few values of an axis.
+    One of each of as many equal pieces, at random: equal distances would meet the same few values
+    of an axis again and again.
 
     Examples
     --------
@@ -235,7 +255,7 @@ def _positions(sweep: Sweep, n_sample: int) -> Positions:
 
 
 def _calibrated(sweep: Sweep, n_workers: int, folder: Path, tell: Tell) -> int:
-    """Find how many points the sample needs, by computing more and more of them."""
+    """Find how many points the sample needs, by computing ever more of them."""
     n_points = _len(sweep)
     n = first = min(n_points, n_workers)
     while True:
@@ -244,16 +264,14 @@ def _calibrated(sweep: Sweep, n_workers: int, folder: Path, tell: Tell) -> int:
             tally = timing.computed(sweep, _positions(sweep, n), n_workers, place)
             point_bytes = _size_bytes(place) / n
         spent_s = max(tally.busy_s, tally.seconds)
-        # The first calls of a function are slower.
+        # The first points of a function warm it up.
         if n == n_points or spent_s > (_CALIBRATION_S if n > first else _SEQUENTIAL_S):
             break
         n = min(n_points, _GROWTH * n)
-    point_s = max(tally.busy_s or tally.seconds, 1e-9) / n  # a worker that died reports no time
+    point_s = max(tally.busy_s or tally.seconds, 1e-9) / n  # who died leaves no receipt
     tell(f"about {brief(point_s)}")
     wanted = min(_SEQUENTIAL_S / point_s, _MOST_POINTS, _MOST_BYTES / max(point_bytes, 1))
-    evenly = min(
-        _SHARES * n_workers, _SHARES * _SEQUENTIAL_S / point_s
-    )  # or one long point decides
+    evenly = min(_SHARES * n_workers, _SHARES * _SEQUENTIAL_S / point_s)  # or the last one decides
     return min(n_points, n_workers * max(1, math.ceil(max(wanted, evenly) / n_workers)))
 
 
@@ -264,10 +282,10 @@ def _size_bytes(folder: Path) -> int:
 def _working(
     sweep: Sweep, n_sample: int, n_workers: int, folder: Path
 ) -> tuple[Positions, Positions]:
-    """Compute the sample once in workers; return it, and those of its points that have values.
+    """Compute the sample once in workers; give it, and those of it that have values.
 
-    A point that kills its process or never ends would do so in this process too, in the sequential
-    variant. This also fills caches of helpers and of files.
+    A point that kills its process or never ends would do so in this process too, where the
+    sequential variant runs. Besides, caches of helpers are filled and files are read.
 
     Raises
     ------
@@ -299,7 +317,7 @@ def _rounds(
     folder: Path,
     tell: Tell,
 ) -> dict[int | None, list[Timing]]:
-    """Time all variants in each round, in another order each time, because machines slow down."""
+    """Time all variants in each round, in another order each time, as machines get slower."""
     timings: dict[int | None, list[Timing]] = {n: [] for n in (None, *numbers)}
     for i in range(n_rounds):
         tell(f"round {i + 1} of {n_rounds}")

@@ -1,9 +1,13 @@
-"""Laws of a benchmark: what follows from its times, and how it reads."""
+"""Laws of a benchmark: what follows from its times, how it reads, and that it is kept whole."""
 
+import json
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeps.analysis.speedup import Benchmark, Timing, Variant
+from sweeps.analysis.speedup import FILE, Benchmark, Timing, Variant, keep, read
+from sweeps.errors import LaterFormatError, StorageError
 
 seconds = st.floats(1e-6, 1e6)
 timings = st.builds(
@@ -63,6 +67,52 @@ def test_medians_count():
     rounds = [Timing(s, s / 10, s / 2, 0) for s in (9.0, 1.0, 2.0)]
     variant = Variant(1, tuple(rounds))
     assert (variant.seconds, variant.start_s, variant.busy_s, variant.overhead) == (2, 0.2, 1, 0.5)
+
+
+@given(bench=benchmarks())
+def test_what_is_read_is_what_was_kept(tmp_path_factory, bench):
+    folder = tmp_path_factory.mktemp("memo")
+    keep(folder, bench)
+    assert read(folder, "wave") == bench
+    assert read(folder, "renamed").experiment == "renamed"
+
+
+def test_the_file_says_what_it_is(tmp_path):
+    keep(tmp_path, made(timed(None, 2.0), timed(2, 1.0)))
+    said = json.loads((tmp_path / FILE).read_text())
+    assert "sweeps bench" in said["about"]
+    assert said["variants"][1]["speed_up"] == 2.0
+    assert "experiment" not in said  # a memo does not know its name
+
+
+def test_where_there_is_none_none_is_read(tmp_path):
+    assert read(tmp_path, "wave") is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"nonsense", b"[]", b"{}", b"[" * 10**5, b'{"format": "2"}'],
+)
+def test_a_damaged_one_is_told(tmp_path, content):
+    (tmp_path / FILE).write_bytes(content)
+    with pytest.raises(StorageError, match="damaged: measure again"):
+        read(tmp_path, "wave")
+
+
+def test_one_of_a_later_format_is_refused_with_that_reason(tmp_path):
+    (tmp_path / FILE).write_bytes(b'{"format": 2}')
+    with pytest.raises(LaterFormatError, match=r"has format 2, and .* up to 1: use the"):
+        read(tmp_path, "wave")
+
+
+@pytest.mark.parametrize("name", ["points", "variants", "machine"])
+@pytest.mark.parametrize("value", [None, "x", [], 3.5j.real])
+def test_one_of_other_things_is_damaged(tmp_path, name, value):
+    keep(tmp_path, made(timed(None, 2.0), timed(2, 1.0)))
+    said = json.loads((tmp_path / FILE).read_text()) | {name: value}
+    (tmp_path / FILE).write_text(json.dumps(said))
+    with pytest.raises(StorageError, match="damaged"):
+        read(tmp_path, "wave")
 
 
 @given(benchmarks())

@@ -15,7 +15,10 @@ from hypothesis import strategies as st
 
 import sweeps as package
 from sweeps import engines
+from sweeps.analysis import speedup
+from sweeps.analysis.speedup import FILE, Benchmark, Timing, Variant
 from sweeps.operations import bench as operations_bench
+from sweeps.project.sweep import resolve
 
 WAVE = """
 import contextlib, os, pathlib, time
@@ -87,9 +90,9 @@ def bench(sweeps, *arguments):
 
 
 def stored():
-    """All files under the folder of results, and their content."""
+    """All files under the folder of results, and their content, but benchmarks."""
     files = (path for path in Path("results").rglob("*") if path.is_file())
-    return {path: path.read_bytes() for path in files}
+    return {path: path.read_bytes() for path in files if path.name != FILE}
 
 
 sizes = st.integers(1, 10**9).flatmap(lambda n: st.tuples(st.just(n), st.integers(1, min(n, 1000))))
@@ -132,10 +135,14 @@ def test_memo_and_results_stay_as_they_are_and_known_points_are_computed_again(s
     assert sweeps("plan", "wave", "--json").json["reused"] == 60
 
 
-def test_values_and_a_condition_choose_what_is_timed(sweeps):
+def test_the_last_one_is_shown_again(sweeps):
     found = bench(sweeps, "single", "x=1,2,3", "--only=x > 1", "--workers=1")
     assert (found.json["axes"], found.json["only"]) == ({"x": "1,2,3"}, "x > 1")
     assert found.json["of_points"] == 2
+    assert sweeps("bench", "single", "--last", "--json").json == found.json
+    shown = sweeps("bench", "single", "--last").out
+    assert "2 of 2 points" in shown
+    assert "sequential  #" in shown
 
 
 @pytest.mark.parametrize(
@@ -163,6 +170,7 @@ def test_points_that_fail_are_counted_and_left_out_and_the_others_are_timed(swee
     assert said.code == 0
     assert (said.json["points"], said.json["failed"]) == (5, 3)
     assert all(r["n_failed"] == 0 for v in said.json["variants"] for r in v["rounds"])
+    assert "3 points of the sample failed" in sweeps("bench", "fragile", "--last").out
 
 
 @pytest.mark.parametrize(
@@ -177,6 +185,8 @@ def test_points_that_fail_are_counted_and_left_out_and_the_others_are_timed(swee
         (["wave", "z=1"], "z"),
         (["wave", "x"], "x"),
         (["wave", "--only=x <"], "expected a parameter"),
+        (["wave", "--last"], "has no benchmark yet: python -m sweeps bench wave"),
+        (["wave", "--last", "--points=3"], "--last shows"),
         (["empty"], "excludes all"),
         (["hopeless"], "all 4 points of the sample fail, point 0 with ValueError: nothing works"),
     ],
@@ -188,6 +198,51 @@ def test_a_mistake_is_one_message(sweeps, arguments, said):
     assert said in answer.err
     assert "Traceback" not in answer.err
     assert stored() == {}
+
+
+@pytest.fixture
+def kept(wave):
+    """Keep a benchmark of the experiment of a single point, as if it had been measured."""
+    made = resolve("single")
+    rounds = (Timing(2.0, 0.5, 1.5, 0),)
+    variants = (Variant(None, rounds), Variant(1, rounds))
+    digest = made.fingerprint.digest
+    bench = Benchmark("single", digest, "today", {}, 1, 1, 0, True, {}, None, variants)
+    speedup.keep(made.memo, bench)
+    return bench
+
+
+def test_a_benchmark_of_other_code_is_none_of_this_code_and_becomes_waste(sweeps, wave, kept):
+    wave.write_text(WAVE.replace("return x + 0", "return x + 1"))
+    assert sweeps("bench", "single", "--last").code == 2
+    (waste,) = sweeps("clean", "single", "--yes", "--json").json["waste"]
+    assert waste["reason"] == "results of earlier code"
+    assert not list(Path("results").rglob(FILE))
+
+
+def test_a_benchmark_is_no_waste_no_damage_and_no_result(sweeps, kept):
+    assert sweeps("status", "single", "--json").json["missing"] == 1
+    assert sweeps("clean", "single", "--json").json["waste"] == []
+    assert sweeps("verify", "single", "--json").json["whole"]
+    assert sweeps("run", "single", "--engine=serial", "--json").json["computed"] == 1
+    assert sweeps("bench", "single", "--last", "--json").json["variants"][0]["seconds"] == 2.0
+
+
+def test_a_benchmark_goes_on_under_a_new_name(sweeps, wave, kept):
+    wave.write_text(WAVE.replace("def single", "def only_one"))
+    assert sweeps("rename", "single", "only_one").code == 0
+    last = sweeps("bench", "only_one", "--last", "--json").json
+    assert last == {**kept.data, "variants": last["variants"], "experiment": "only_one"}
+
+
+def test_a_damaged_benchmark_is_told_and_a_new_one_replaces_it(sweeps, kept):
+    (path,) = Path("results").rglob(FILE)
+    path.write_text("nonsense")
+    said = sweeps("bench", "single", "--last")
+    assert (said.code, "measure again" in said.err) == (2, True)
+    said = bench(sweeps, "single", "--workers=1,2")
+    assert [each["workers"] for each in said.json["variants"]] == [None, 1]  # for one point
+    assert sweeps("bench", "single", "--last").code == 0
 
 
 @pytest.mark.parametrize(

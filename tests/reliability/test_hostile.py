@@ -107,7 +107,7 @@ def test_hostile_files_are_refused_with_their_reason(sweeps, results, outside, w
 
 
 NAMES = (
-    "*.seg", "code.json", "declared.json", "space-*.json", "accepted/other.json",
+    "*.seg", "code.json", "declared.json", "space-*.json", "benchmark.json", "accepted/other.json",
     "printed.jsonl", ".reads/other.json", ".running/other.json", ".claims/other", ".claims/lock",
 )  # fmt: skip
 

@@ -45,6 +45,7 @@ def _numbers(
     metavar="N",
     help="How often to time each; the median counts [3].",
 )
+@click.option("--last", is_flag=True, help="Show the last benchmark of this code again.")
 @options.options
 def command(
     name: str,
@@ -53,15 +54,16 @@ def command(
     points: int | None,
     workers: list[int] | None,
     rounds: int | None,
+    last: bool,
     experiments: str | None,
     results: str | None,
     as_json: bool,
 ) -> int:
     """Time some points of NAME sequentially, then with 1, 2, … workers, and compare.
 
-    Stored results and the results file do not change: the points are computed again, and nothing is
-    stored. They are spread evenly over the space, and the same each time. Points that fail are
-    counted and left out.
+    Stored results and the results file do not change: the points are computed again, and only the
+    times are kept. They are spread evenly over the space, and the same each time. Points that fail
+    are counted and left out.
 
     Speed-up is relative to a plain loop over the function. Overhead is the share of the workers'
     time that is not spent in the function. The time to start the workers is reported separately.
@@ -71,19 +73,24 @@ def command(
     from sweeps.operations import bench
     from sweeps.signals import Interrupted
 
+    if last and (axes or only or points or workers or rounds):
+        raise click.UsageError("--last shows the stored benchmark: with it, give only NAME")
     sweep = options.sweep(name, experiments, results, axes, only)
-    try:
-        found = bench.measure(
-            sweep,
-            points,
-            workers,
-            rounds or bench.N_ROUNDS,
-            axes=dict(word.split("=", 1) for word in axes),
-            only=only,
-            tell=lambda text: warn(f"bench {name}: {text}"),
-        )
-    except (Interrupted, KeyboardInterrupt):
-        warn("interrupted: an unfinished benchmark is not kept")
-        return INTERRUPTED
+    if last:
+        found = bench.last(sweep)
+    else:
+        try:
+            found = bench.measure(
+                sweep,
+                points,
+                workers,
+                rounds or bench.N_ROUNDS,
+                axes=dict(word.split("=", 1) for word in axes),
+                only=only,
+                tell=lambda text: warn(f"bench {name}: {text}"),
+            )
+        except (Interrupted, KeyboardInterrupt):
+            warn("interrupted: an unfinished benchmark is not kept")
+            return INTERRUPTED
     say(Answer(str(found), found.data), as_json)
     return 0
