@@ -166,6 +166,14 @@ def test_values_that_earlier_versions_kept_count(folder, log, value):
     assert len(log) == 1
 
 
+def test_values_are_where_earlier_versions_kept_them(folder, log):
+    place = folder / "sweeps" / "store" / "_entry" / "b0f0e15ab57e86c57ab7bc0e84309bb6"
+    place.mkdir(parents=True)
+    joblib.dump(7, place / "output.pkl")
+    assert value_store.value(folder, "some key é", log.computing("no")) == 7
+    assert len(log) == 0
+
+
 @pytest.mark.parametrize("content", [b"", b"no pickle", b"\x80\x04N"])
 def test_a_damaged_file_is_computed_again(folder, log, content):
     value_store.value(folder, "k", log.computing(7))
