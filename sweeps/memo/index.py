@@ -279,7 +279,8 @@ def give_back(place: Path) -> None:
     """
     for path in ending(place, BAD_SUFFIX):
         with contextlib.suppress(OSError, StorageError, segment.DamagedError):
-            disk.replace(place / path, place / listing.name_of(segment.digest(place / path)))
+            digest = segment.verify(place / path).digest
+            disk.replace(place / path, place / listing.name_of(digest))
 
 
 def commit(

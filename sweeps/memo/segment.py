@@ -153,7 +153,7 @@ def load(path: Path) -> Segment:
     StorageError
         If it cannot be read.
     """
-    found = _verified(path)
+    found = verify(path)
     try:
         is_landed = found.behind.endswith(seal.RESULTS)
         if not is_landed and (known := header.decode(found.content)) is not None:
@@ -177,30 +177,14 @@ def load(path: Path) -> Segment:
         ) from error
 
 
-def verify(path: Path) -> int:
-    """Check the digest of a segment; return its size in bytes.
+def verify(path: Path) -> seal.Seal:
+    """Check the digest of a segment before anything reads it.
 
     Raises
     ------
     DamagedError, MergedAwayError, StorageError
         As `load` does.
     """
-    return _verified(path).n_bytes
-
-
-def digest(path: Path) -> bytes:
-    """Return the digest of a segment of any name; its right name follows from it.
-
-    Raises
-    ------
-    DamagedError, MergedAwayError, StorageError
-        As `load` does.
-    """
-    return _verified(path).digest
-
-
-def _verified(path: Path) -> seal.Seal:
-    """Check the digest of a segment before anything reads it."""
     try:
         found = seal.look(path, seal.SEGMENT)
     except FileNotFoundError as error:

@@ -87,7 +87,7 @@ def _is_later(folder: Path) -> bool:
 def _is_damaged(path: Path) -> bool:
     """Whether a file that was set aside is really damaged, and not whole or of a later version."""
     try:
-        segment.digest(path)
+        segment.verify(path)
     except segment.DamagedError:
         return True
     except StorageError:

@@ -22,7 +22,6 @@ from sweeps.execution import progress
 from sweeps.execution.options import Options, Report, Watch
 from sweeps.project.imports import refuse_while_importing
 from sweeps.project.sweep import Sweep, given, resolve
-from sweeps.results import deliver
 from sweeps.results.state import elsewhere, held_attributes, whole
 from sweeps.signals import Interrupted, interruptible
 from sweeps.spaces.space import Space
@@ -98,7 +97,9 @@ def run(
         warnings.warn(told, stacklevel=_caller())
     if report.is_interrupted:
         raise KeyboardInterrupt
-    dataset = deliver.deliver(landing, report.state)
+    from sweeps.results import update  # not needed by the command where nothing is to do
+
+    dataset = update.deliver(landing, report.state)
     if not reads.is_of_use():
         return dataset
     if axes is None and space is None and only is None:

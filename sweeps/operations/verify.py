@@ -139,7 +139,7 @@ def _segment(path: Path, results: Path, *, sets_aside: bool) -> int | Damage | N
         if path.samefile(results):
             return 0
     try:
-        return segment.verify(path)
+        return segment.verify(path).n_bytes
     except segment.MergedAwayError:
         return None
     except segment.DamagedError:

@@ -85,38 +85,53 @@ def refresh(sweep: Sweep, before: memo.Index, started: str, *, is_last: bool = F
     return Refreshed(gathered, warnings, state)
 
 
-def load_apart(sweep: Sweep) -> xarray.Dataset:
-    """Load what the memo has of the space, without the results file.
+def deliver(sweep: Sweep, state: str) -> xarray.Dataset:
+    """Load the results file that was written.
 
-    It is written into a temporary file, which is needed until this process ends if the dataset is
-    read only when it is used.
+    Another run may have replaced it since, with another space or other code; then load the results
+    from the memo, through a temporary file.
+
+    Parameters
+    ----------
+    state : str
+        Of the file that was written, as its attribute `STATE` says.
 
     Raises
     ------
     StorageError
-        Where the disk does not take it.
+        If the disk does not take the temporary file.
     """
     from sweeps.storage import dataset as storage_dataset  # imports xarray, which takes a while
 
+    if sweep.landed.exists():
+        dataset = storage_dataset.load(sweep.landed)  # values and attributes are from one file
+        if dataset.attrs.get(STATE) == state:
+            return dataset
+        dataset.close()
     path = sweep.results / files.temporary_name()
     try:
-        while True:
-            with contextlib.suppress(MergedAwayError):  # another run merged a segment: scan again
-                index = memo.scan(sweep.memo)
-                gathered = collect.gather(sweep.experiment, sweep.keys, index)
-                said = _provenance(sweep, gathered, provenance.now())
-                with collect.sheet(gathered, {**said, STATE: sweep.state(index.segments)}) as new:
-                    write.land(path, new)
-                break
+        _write_apart(sweep, path)
         dataset = storage_dataset.load(path)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
     if storage_dataset.is_read_at_once(dataset):
         path.unlink(missing_ok=True)
-    else:
+    else:  # it is read when it is used
         atexit.register(path.unlink, missing_ok=True)
     return dataset
+
+
+def _write_apart(sweep: Sweep, path: Path) -> None:
+    """Write what the memo has of the space into a file that is not the results file."""
+    while True:
+        with contextlib.suppress(MergedAwayError):  # another run merged a segment: scan again
+            index = memo.scan(sweep.memo)
+            gathered = collect.gather(sweep.experiment, sweep.keys, index)
+            said = _provenance(sweep, gathered, provenance.now())
+            with collect.sheet(gathered, {**said, STATE: sweep.state(index.segments)}) as new:
+                write.land(path, new)
+            return
 
 
 def _fresh_state(sweep: Sweep, segments: Iterable[str], *, is_last: bool) -> str | None:

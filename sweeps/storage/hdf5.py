@@ -52,8 +52,6 @@ LONG_ATTRIBUTES = ("source", "source_files", "data_files", "git_patch", "package
 
 SUMMARY_SOURCE = "summary_source"
 
-FAILURES = "failures"
-
 TEXT_END = "text_end"
 
 STATUS = {"missing": 0, "done": 1, "failed": 2, "excluded": 3}

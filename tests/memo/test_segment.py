@@ -205,8 +205,8 @@ def test_a_segment_that_is_gone_was_merged(tmp_path):
 def test_a_segment_that_goes_while_it_is_read_was_merged(small, monkeypatch, tmp_path):
     path = tmp_path / small.name
     shutil.copy(small, path)
-    verified = segment._verified
-    monkeypatch.setattr(segment, "_verified", lambda p: (verified(p), p.unlink())[0])
+    verified = segment.verify
+    monkeypatch.setattr(segment, "verify", lambda p: (verified(p), p.unlink())[0])
     with pytest.raises(MergedAwayError):
         segment.load(path)
 

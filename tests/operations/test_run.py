@@ -441,7 +441,7 @@ def test_a_run_returns_what_it_was_asked_whatever_lands_meanwhile(
 
 
 def test_a_run_that_lands_elsewhere_loads_that_file(project, monkeypatch):
-    monkeypatch.setattr(update, "load_apart", None)
+    monkeypatch.setattr(update, "_write_apart", None)
     found = sweeps.run(line_of(3), engine="serial", output="there.h5")
     assert found.line.values.tolist() == [0]
     assert Path(found.encoding["source"]) == Path("there.h5").absolute()
