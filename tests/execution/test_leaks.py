@@ -171,7 +171,10 @@ def write(project, names):
     (project / "experiments" / "leaks.py").write_text(text)
 
 
-@pytest.mark.parametrize("engine", engines.NAMES)
+@pytest.mark.parametrize(
+    "engine",
+    [pytest.param(e, marks=pytest.mark.campaign if e == "threads" else ()) for e in engines.NAMES],
+)
 def test_a_run_says_that_values_depend_on_the_points_before(sweeps, project, engine):
     write(project, ["add"])
     said = sweeps("run", "add", "--engine", engine, "-j2").err
