@@ -1,5 +1,5 @@
-"""Functions of results: statistics over replicates, Sobol' indices, what timings say.
+"""Functions of results: statistics over replicates, Sobol' indices, speed-up from timings.
 
-They know labelled arrays and tables of numbers.
-They never know experiments, keys or the memo.
+They may know labelled arrays and tables of numbers.
+They must never know experiments, keys or the memo.
 """

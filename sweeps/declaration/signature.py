@@ -129,9 +129,8 @@ def check(
         is_swept = name in space.parameters
         if argument.default is argument.empty and (not is_swept or space.columns[name].has_gaps):
             raise DeclarationError(
-                f"{called} needs {name!r}, and "
-                f"{'some points do not have it' if is_swept else 'nobody gives it'}"
-                ": add it to the space or give it a default"
+                f"{called} has no value for argument {name!r}"
+                f"{' at some points' if is_swept else ''}: add it to the space or give it a default"
             )
     for name in () if _takes_all(function) else space.parameters:
         is_shown_only = name in space.derived or space.is_source(name)

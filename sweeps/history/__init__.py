@@ -1,5 +1,5 @@
-"""Results of earlier code: which there are, and how they differ from those of the present code.
+"""Results of earlier code: which there are, and how they differ from results of the present code.
 
-It knows the memo, and the fingerprints of earlier code.
-It never computes points and never changes what is stored.
+It may know the memo, and the fingerprints of earlier code.
+It must never compute points, or change what is stored.
 """

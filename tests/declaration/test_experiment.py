@@ -111,19 +111,25 @@ REFUSED = {
     "a list": (lambda: experiment([1, 2]), "takes a space, not [1, 2]"),
     "None": (lambda: experiment(None), "takes a space, not None"),
     "a dict of no axes": (lambda: experiment({"x": 5}), "such as x=[5]"),
-    "a dict of numbers": (lambda: experiment({1: [1]}), "1 is no name"),
+    "a dict of numbers": (lambda: experiment({1: [1]}), "1 is not a valid name"),
     "no function": (lambda: experiment(grid())(5), "takes a function, not 5"),
-    "twice": (lambda: experiment(grid())(declared), "'solve' is an experiment already"),
+    "twice": (lambda: experiment(grid())(declared), "'solve' is already an experiment"),
     "generator": (lambda: experiment(grid(x=[1]))(generate), "generate() is a generator function"),
     "both": (lambda: experiment(grid(x=[1]))(generate_slowly), "return the values of a point"),
-    "argument": (lambda: experiment(grid())(twice), "twice() needs 'x', and nobody gives it"),
+    "argument": (
+        lambda: experiment(grid())(twice),
+        "twice() has no value for argument 'x': add it",
+    ),
     "parameter": (lambda: experiment(grid(x=[1], y=[1]))(twice), "no parameter 'y' of twice()"),
     "lambda": (lambda: experiment(grid())(lambda: 1), "'<lambda>' cannot name"),
     "units": (lambda: experiment(grid(), units="m"), "units is 'm'"),
     "timeout": (lambda: experiment(grid(), timeout=0), "timeout is 0"),
     "version": (lambda: experiment(grid(), version=1.5), "version is 1.5"),
     "files": (lambda: experiment(grid(), depends_on=5), "depends_on has 5"),
-    "dims": (lambda: experiment(grid(x=[1]), dims={"a": "x"})(twice), "'x' is a dimension or"),
+    "dims": (
+        lambda: experiment(grid(x=[1]), dims={"a": "x"})(twice),
+        "'x' is already a dimension or",
+    ),
     "dims later": (lambda: experiment(grid(x=[1]), dims={"a": "factor"})(twice), "'factor' is a"),
 }
 
@@ -147,7 +153,7 @@ def swept(made):
 def test_another_space_makes_constants_anew():
     made = declared.with_space(points([{"length": 0.1, "angle": 1, "g": 1.0}]))
     assert swept(made)[1] == {"method": Method.RK4, "order": None}
-    with pytest.raises(DeclarationError, match="needs 'angle'"):
+    with pytest.raises(DeclarationError, match="no value for argument 'angle'"):
         declared.with_space(grid(length=[1.0]))
 
 

@@ -87,17 +87,17 @@ def test_what_fits(function, space):
 
 
 REFUSED = [
-    (plain, grid(y=[1]), "plain() needs 'x', and nobody gives it: add it to the space"),
-    (plain, points([{"x": 1}, {"y": 1}]), "needs 'x', and some points do not have it"),
+    (plain, grid(y=[1]), "plain() has no value for argument 'x': add it to the space"),
+    (plain, points([{"x": 1}, {"y": 1}]), "no value for argument 'x' at some points"),
     (
         plain,
         points([{"y": 1}, {"z": 1}]).derive(x=lambda y: y),
-        "needs 'x', and some points do not have it",
+        "no value for argument 'x' at some points",
     ),
     (plain, grid(x=[1]).derive(dim=lambda x: x, Dim=lambda x: x), "'dim' and 'Dim' differ only"),
-    (Model().method, grid(), "method() needs 'x'"),
-    (Model(), grid(), "Model() needs 'x'"),
-    (Model.method, grid(x=[1]), "needs 'self'"),
+    (Model().method, grid(), "method() has no value for argument 'x'"),
+    (Model(), grid(), "Model() has no value for argument 'x'"),
+    (Model.method, grid(x=[1]), "no value for argument 'self'"),
     (lambda x, /: x, grid(x=[1]), "takes 'x' by position only: remove the '/'"),
     (lambda **more: 1, grid(rng=[1]), "'rng' is reserved"),
     (lambda x: 1, grid(x=[1], replicate=[0, 1]), "all replicates of <lambda>() would be equal"),

@@ -74,7 +74,9 @@ trial = experiment(grid(x=[1.0, 2.0]), name="trial")(made(os.getpid()))
 def test_a_worker_refuses_what_lives_in_its_memory_and_is_another(project, tmp_path):
     (project / "experiments" / "trial.py").write_text(ENCLOSED)
     work = send.send(resolve("trial"), tmp_path)
-    assert "the code of 'trial' is not what it was" in in_a_process_of_its_own(work).reason
+    assert (
+        "the code of 'trial' changed after the run started" in in_a_process_of_its_own(work).reason
+    )
 
 
 def test_a_job_is_made_ready_again_after_another_one_failed(edit, tmp_path, monkeypatch):

@@ -226,7 +226,7 @@ def test_integers_beside_floats_are_named(sweeps, wave):
     sweeps("run", "wave", "x=0.5,1,2", "--engine", "serial")
     said = sweeps("land", "wave", "--all").err
     assert "known point" in said
-    assert "their values of 'x' are of another type" in said
+    assert "their values of 'x' have another type" in said
 
 
 def test_landing_elsewhere_leaves_the_usual_file_alone(sweeps, wave, project):

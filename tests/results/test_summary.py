@@ -432,7 +432,7 @@ def test_what_failed_is_told_with_its_place_and_the_exit_code_is_that_of_the_poi
     assert "Traceback" not in said
     assert (
         "warning: the summary of 'wave' raised ValueError: not today, at experiments/wave.py:16; "
-        "the results are landed without it"
+        "the results file is written without it"
     ) in " ".join(said.split())
     with pytest.warns(UserWarning, match="the summary of 'wave' raised ValueError"):
         sweeps.run("wave", engine="serial")

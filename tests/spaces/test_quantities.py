@@ -144,8 +144,8 @@ def test_a_sweep_has_one_unit_for_each_output(sweeps, project, library):
     write("")
     said = sweeps("run", "lengths", "--engine", "serial")
     assert said.code == 0, said.err
-    assert "output 'odd' is in 'kg' here, but is in 'm' at the first point" in said.err
-    assert "output 'plain' has no unit here, but is in 's' at the first point" in said.err
+    assert "output 'odd' is in 'kg' here, but is in 'm' at the first such point" in said.err
+    assert "output 'plain' has no unit here, but is in 's' at the first such point" in said.err
     with xr.open_dataset(project / "results" / "lengths.h5", decode_times=False) as found:
         assert found.length.attrs["units"] == "m"
         assert not any(name.startswith("_") for name in found.length.attrs)

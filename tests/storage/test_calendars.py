@@ -83,7 +83,7 @@ def test_dates_of_cftime_come_back_as_they_were(project):
 
 
 def test_numbers_that_are_no_dates_are_said_and_stay(project):
-    with pytest.warns(UserWarning, match="'y' stays in numbers"):
+    with pytest.warns(UserWarning, match="'y' stays numeric"):
         found = returned(xr.Dataset({"y": counted([1, 2], "days since then", "standard")}))
     np.testing.assert_array_equal(found.y.values, [[1, 2], [np.nan, np.nan]])
 

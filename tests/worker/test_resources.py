@@ -351,7 +351,7 @@ def test_a_resource_that_is_never_closed_keeps_nobody_waiting(project, monkeypat
 def test_a_resource_that_is_never_opened_ends_the_run(project, monkeypatch, engine):
     monkeypatch.setattr(host, "MAX_OPENING_S", 0.3)
     (project / "experiments" / "stuck.py").write_text(STUCK)
-    with pytest.raises(SweepsError, match=r"its resources were not opened in 0\.3 s"):
+    with pytest.raises(SweepsError, match=r"its resources were not opened within 0\.3 s"):
         operations_run.execute(resolve("stuck"), Options(engine, n_workers=2))
 
 
