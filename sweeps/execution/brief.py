@@ -13,16 +13,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from sweeps.code import fingerprint, loaded, pins, reads
 from sweeps.engines import Block, Receipt, Refusal
 from sweeps.errors import DeclarationError, SweepsError
 from sweeps.execution import scheduler
 from sweeps.project.sweep import Sweep
-from sweeps.spaces import keys, values
+from sweeps.spaces import values
 from sweeps.spaces.keys import key_maker
-from sweeps.spaces.space import Space
 from sweeps.worker import capture, evaluate, scratch
 from sweeps.worker.isolation import undo
 from sweeps.worker.isolation.surroundings import Surroundings
@@ -214,29 +211,12 @@ def _carried(code: fingerprint.Fingerprint) -> set[str]:
 
 
 def _are_keys_of(reading: _Reading, sweep: Sweep) -> bool:
-    """Whether the sweep's keys name the code behind values that is now read."""
-    experiment, made = sweep.experiment, sweep.keys
-    columns = {name: column.table for name, column in experiment.space.columns.items()}
-    known = {**made.shown, **made.hashes}
-    pairs = [(name, table, known[name][:-1]) for name, table in columns.items()]
-    rest = {}
-    for name, table in experiment.constants.items():
-        if name in columns:
-            pairs.append((name, table, known[name][-1:]))
-        else:
-            rest[name] = table
-    for name, table, hashes in pairs:
-        if table.objects:
-            tokens = experiment.label_tokens(table, reading.identify)
-            if not np.array_equal(keys.hash_values(name, table, tokens), hashes):
-                return False
-    if not any(table.objects for table in rest.values()):
+    """Say whether the sweep's keys name the code behind values that is read now."""
+    experiment = sweep.experiment
+    tables = [column.table for column in experiment.space.columns.values()]
+    if not any(table.objects for table in (*tables, *experiment.constants.values())):
         return True
-    for table in rest.values():
-        experiment.label_tokens(table, reading.identify)
-    alone = dataclasses.replace(experiment, space=Space(()), constants=rest)
-    with pins.held(reading.pins):
-        return np.array_equal(key_maker(alone).constant, made.constant)
+    return key_maker(experiment, reading.identify).layout() == sweep.keys.layout()
 
 
 # ---- what is in memory

@@ -11,7 +11,7 @@ import dataclasses
 import functools
 import hashlib
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -278,16 +278,24 @@ def _sum(space: Space, positions: Positions, hashes: Hashes, constant: Keys) -> 
     return total
 
 
-def key_maker(experiment: Experiment) -> KeyMaker:
-    """Hash all values of an experiment's parameters and constants."""
+def key_maker(experiment: Experiment, identify: Callable[[Any], str] | None = None) -> KeyMaker:
+    """Hash all values of an experiment's parameters and constants.
+
+    `identify` finds the identity of the code behind a value, where the experiment's own way is not
+    the one to take.
+    """
+
+    def hashed(name: str, table: values.Values) -> Keys:
+        return hash_values(name, table, experiment.label_tokens(table, identify))
+
     space = experiment.space
     largest = max((dimension.size for dimension in space.dimensions), default=0)
     if largest > MAX_POINTS:
         raise too_many(largest)
     only_shown = {*space.derived} - {*experiment.passed}
     tables = {name: column.table for name, column in space.columns.items()}
-    columns = {name: _hash(experiment, name, table) for name, table in tables.items()}
-    defaults = {name: _hash(experiment, name, t) for name, t in experiment.constants.items()}
+    columns = {name: hashed(name, table) for name, table in tables.items()}
+    defaults = {name: hashed(name, table) for name, table in experiment.constants.items()}
     hashes, constant = _joined(columns, defaults)
     shown = {name: hashes.pop(name) for name in only_shown}
     if not experiment.takes_rng:
@@ -307,10 +315,6 @@ def too_many(n_points: int) -> DeclarationError:
         f"{n_points:,} points are more than one results file can hold ({MAX_POINTS:,}): "
         "sweep fewer values with axis=..., or divide the sweep into several experiments"
     )
-
-
-def _hash(experiment: Experiment, name: str, table: values.Values) -> Keys:
-    return hash_values(name, table, experiment.label_tokens(table))
 
 
 def _bare(name: str, table: values.Values, hashed: Keys) -> Keys:

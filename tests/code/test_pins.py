@@ -145,7 +145,7 @@ def test_two_runs_in_one_process_cannot_have_two_texts(project):
     (project / "plain.py").write_text("X = 5")
     second = pins_of(project)
     with code_pins.held(first), code_pins.held(pins_of(project, {"pkg.sub.two": "pkg/sub/two.py"})):
-        with pytest.raises(SweepsError, match=r"plain\.py was edited while another run goes on"):
+        with pytest.raises(SweepsError, match=r"plain\.py was edited while another run is going"):
             code_pins.held(second).__enter__()
         assert importlib.import_module("plain").X == 1
     forget()

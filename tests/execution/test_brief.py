@@ -331,7 +331,7 @@ def test_data_that_is_changed_ends_the_run_and_what_is_kept_is_right(table, engi
             edited.append(progress.n_computed)
             table.write_text("2000")
 
-    with pytest.raises(SweepsError, match=r"table\.txt was changed while the run was going"):
+    with pytest.raises(SweepsError, match=r"table\.txt was changed during the run"):
         execute(engine, edit, n_workers=2)
     kept = [1000.0] if n_before else []
     assert contents() == kept
