@@ -29,7 +29,7 @@ R = TypeVar("R")
 
 
 class _NotKeptError(Exception):
-    """Carries a value that a run of an experiment went into: only that would tell if it is so."""
+    """Carries a value that depends on a run of an experiment, so that it cannot be kept."""
 
     def __init__(self, value: Any) -> None:
         super().__init__()
@@ -106,7 +106,7 @@ class Cached(Generic[P, R]):
 
     @property
     def identity(self) -> str:
-        """Identity of the code in memory; empty where that is not what is on disk any more."""
+        """Identity of the code in memory; empty if the code on disk has changed since."""
         if self.told is not None:
             return self.told
         if any(fingerprint.state(path) != seen for path, seen in self._code[0].data.items()):

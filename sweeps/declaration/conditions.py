@@ -195,7 +195,7 @@ def _failing(condition: Condition, place: Places) -> Comparison:
 
 
 def comparable(element: Any) -> Any:
-    """Find what a value is compared as: what is no number, word, time or None as its label.
+    """Return what a value is compared as: a number, word, time or None, else its label.
 
     Dates are midnights, so that they can be compared with times.
     """

@@ -1,4 +1,4 @@
-"""Experiments: a function, its space, and what must be known to run and label it."""
+"""Experiments: a function, its space, and the options to run it and to label its results."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ class Experiment:
         )
 
     def identify_summary(self) -> fingerprint.Fingerprint | None:
-        """Find the identity of the summary's code, which is no part of the experiment's."""
+        """Find the identity of the summary's code; the experiment's does not include it."""
         summary = self.registered.summary
         return None if summary is None else fingerprint.fingerprint(summary)
 
@@ -209,7 +209,7 @@ class Experiment:
         return dataclasses.replace(self, space=space, constants=constants)
 
     def without_space(self) -> Experiment:
-        """Leave out what a worker does not need: it gets its points in blocks."""
+        """Leave out the space, which a worker does not need: it gets its points in blocks."""
         return dataclasses.replace(self, space=Space(()), constants={}, registered=Registered())
 
     def run(self, **options: Any) -> xarray.Dataset:

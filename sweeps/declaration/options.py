@@ -1,4 +1,4 @@
-"""Options of an experiment: each is checked when it is declared, and comes back as it is kept."""
+"""Options of an experiment: each function checks one and returns the form that is kept."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def name(given: Any, function: Callable[..., Any]) -> str:
 
 
 def is_name(given: Any) -> bool:
-    """Whether an experiment can have a name: as a part of a path, it is nothing else.
+    """Whether an experiment can have this name, which becomes part of a path.
 
     Some filesystems take texts for one that have the same normal form, so only that is allowed.
     """
@@ -125,7 +125,7 @@ def timeout(given: Any) -> float | None:
 
 
 def version(given: Any) -> str | int | None:
-    """What says by itself which version it is."""
+    """A version: a string or an integer."""
     if given is None or isinstance(given, (str, int)):
         return given
     raise DeclarationError(f"version is {short(given)}: give a string or an integer")
@@ -233,7 +233,7 @@ def refuse_contradictions(function: Callable[..., Any], given: Mapping[str, Any]
 
 
 def _is_only_async(opener: Callable[..., Any]) -> bool:
-    """Whether what a function returns has no ``__enter__``, as far as its looks tell."""
+    """Whether what a function returns seems to have no ``__enter__``."""
     is_generator = inspect.isasyncgenfunction(inspect.unwrap(opener))
     return is_generator or (hasattr(opener, "__aenter__") and not hasattr(opener, "__enter__"))
 

@@ -25,7 +25,7 @@ METHODS = ("sobol", "halton", "latin_hypercube", "uniform", "saltelli")
 
 
 def series(name: str, arguments: Sequence[int | float]) -> range | npt.NDArray[np.float64]:
-    """Make what numpy's function of this name makes, bit for bit; ranges end before their stop.
+    """Return what numpy's function of this name returns, bit for bit.
 
     Parameters
     ----------

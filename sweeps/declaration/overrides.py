@@ -125,7 +125,7 @@ class _Reader(Reader):
         )
 
     def given(self, name: str) -> Given:
-        """All that stands behind ``name=``."""
+        """Read everything behind ``name=``."""
         values: Given
         if name == _SAMPLE and self._is_call() and self.peek().text in METHODS:
             values = self._draw()

@@ -161,7 +161,7 @@ def _accepted(space: Space, positions: Positions) -> npt.NDArray[np.bool_]:
 
 
 def _code(experiment: Experiment, name: str, table: Values, raw: Any) -> int:
-    """Code of the value that somebody means, who types it as it is shown."""
+    """Code of the value that you mean if you type it as it is shown."""
     found = _find(name, table, raw)
     if len(found) == 1:
         return found[0]

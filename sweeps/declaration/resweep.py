@@ -26,7 +26,7 @@ _HINTS = {
 
 
 def resweep(experiment: Experiment, axes: Mapping[str, Any]) -> Experiment:
-    """Replace axes and constants, sweep what was a constant, sample otherwise or something else.
+    """Replace axes, constants and samples; values of a constant make it an axis.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def resweep(experiment: Experiment, axes: Mapping[str, Any]) -> Experiment:
 
 
 def _present(experiment: Experiment, sampled: Mapping[str, Any], name: str) -> Values | None:
-    """Values that a parameter has had so far; None where none can be told.
+    """Return the values that a parameter has now; None if they are unknown.
 
     Of a sampled parameter, choices come from the recipe: not each needs to have been drawn.
     """
@@ -124,7 +124,7 @@ def _sample(
     draw: Draw | None,
     parameters: Mapping[str, Any],
 ) -> Dimension | None:
-    """Sample anew, what is not asked otherwise as it was; None if nothing is left to sample."""
+    """Sample again, with the declared settings where none are given; None if nothing is sampled."""
     from sweeps.spaces import sample as spaces_sample
 
     if draw is not None and not parameters:
@@ -164,7 +164,7 @@ def _dimensions(
     declared: Dimension | None,
     sample: Dimension | None,
 ) -> tuple[Dimension, ...]:
-    """Put each where the one that it replaces was; then new axes, then a new sample."""
+    """Put each new dimension in the place of the old one; then new axes, then a new sample."""
     axes = {name: axis(name, table) for name, table in tables.items()}
     dimensions: list[Dimension | None] = []
     for dimension in space.dimensions:

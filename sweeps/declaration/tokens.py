@@ -166,7 +166,7 @@ def is_interval(word: str) -> bool:
 
 
 def value(word: str) -> Any:
-    """Read a word that `is_value`; any other is text, itself.
+    """Read a word as a value if `is_value`; any other word is text.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What some points returned: kept as it was then, and turned into columns.
+"""Columns of outputs: what some points returned is copied at once, and turned into columns.
 
 Points are looked at together. Those that returned alike become one `Part`; a value that no
 results file can hold costs its own point only.
@@ -59,7 +59,7 @@ _ARRAY_PROTOCOLS = ("__array__", "__array_interface__", "__array_struct__")
 
 
 class LengthError(OutputError):
-    """Columns of another length than the points, for which no single point is to blame."""
+    """Columns whose length is not the number of points; no single point is to blame."""
 
 
 def snapshot(value: Any) -> Any:
@@ -104,7 +104,7 @@ def _is_array(value: Any) -> bool:
 
 
 def _numbered(value: Any) -> Any:
-    """Copy what numpy takes for a sequence, where it has items in a row and nothing else."""
+    """Copy what numpy takes for a sequence, if it has numbered items and nothing else."""
     try:
         return [snapshot(value[i]) for i in range(len(value))]
     except (TypeError, KeyError, IndexError):
@@ -238,7 +238,7 @@ def columns(
 
 
 def joined(pieces: Sequence[Sequence[Variable]]) -> tuple[Variable, ...] | None:
-    """Put the variables of points one behind the other; None where they are not alike."""
+    """Concatenate the variables of points; None if they are not alike."""
     forms = {
         tuple((v.name, v.dims, v.values.shape[1:], v.values.dtype, repr(v.attrs)) for v in p)
         for p in pieces
@@ -292,7 +292,7 @@ def _texts(column: Sequence[str]) -> Array | None:
 
 
 def _stored(value: Any, made: Outputs, name: str) -> Outputs:
-    """Take off the name under which a nameless value was checked.
+    """Remove the name that a nameless value had while it was checked.
 
     Parameters
     ----------

@@ -50,7 +50,7 @@ def died(said: str, where: str) -> Reason:
 
 
 def raised(error: BaseException) -> Reason:
-    """Give the reason of a point that raised, without frames of ours before it; cut where long."""
+    """Give the reason of a point that raised; its traceback has no frames of `sweeps`."""
     frames = frames_of(error)
     try:
         text, message = _traceback(error, frames), str(error)
@@ -63,7 +63,7 @@ def raised(error: BaseException) -> Reason:
 
 
 def frames_of(error: BaseException) -> TracebackType | None:
-    """Frames of an error, without that which caught it and those of ours that follow it."""
+    """Frames of an error, without the one that caught it and those of `sweeps` behind it."""
     frames = error.__traceback__.tb_next if error.__traceback__ is not None else None
     while frames is not None and frames.tb_frame.f_globals.get("__name__") in _CALLERS:
         frames = frames.tb_next

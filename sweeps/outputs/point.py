@@ -108,7 +108,7 @@ def outputs(
 
 
 def named(value: Any, name: str) -> dict[Any, Any]:
-    """Give what a function returned its names; a single nameless value gets `name`."""
+    """Return what a function returned by name; a single nameless value is called `name`."""
     found = fields(value)
     if found is None and is_xarray(value):
         if hasattr(value, "data_vars"):
@@ -196,7 +196,7 @@ def _labelled(shown: str, value: Any, unit: str | None) -> tuple[Array, dict[str
 
 
 def default_dims(name: str, n_dims: int) -> tuple[str, ...]:
-    """Names of an output's own dimensions where nobody names them."""
+    """Names of an output's own dimensions if none are given."""
     return tuple(f"{name}_dim_{i}" for i in range(n_dims))
 
 

@@ -1,4 +1,4 @@
-"""The one form that all points of an experiment land in, agreed between their parts.
+"""The form that all points of an experiment share in the results file, agreed between parts.
 
 A part says *facts* about its outputs: this has two dimensions, that dimension has 5 coordinates.
 The first point in the order of the space that says something is right; an output that contradicts
@@ -160,12 +160,12 @@ def _along(h: Header, labels: _Labels) -> _Labels:
 
 
 def _facts_of_all(h: Header, labels: _Labels, labelled: Collection[str]) -> list[_Fact]:
-    """Say all that an output and its coordinates need to be so at all points."""
+    """List everything that must hold for an output and its coordinates at all points."""
     return [*_facts(h, labelled), *(fact for _, own in _along(h, labels) for fact in own)]
 
 
 def _facts(h: Header, labelled: Collection[str]) -> Iterator[_Fact]:
-    """Say what an output needs to be so at all points; what can be told best comes first."""
+    """List what must hold for an output at all points, the clearest fact first."""
     # Where nothing labels the values, they may have another length at each point.
     free = {dim for dim in h.dims if dim not in labelled}
     subject = f"output {h.name!r}"
@@ -241,7 +241,7 @@ def _excess(h: Header, n_dims: int) -> Misfit | None:
 
 
 def _ambiguity(headers: Sequence[Header], coordinates: Sequence[Variable]) -> Misfit | None:
-    """Find what one point cannot have, and gets where an experiment is renamed."""
+    """Find clashes of names within a point, which a renamed experiment can bring about."""
     outputs = [h.name for h in headers]
     auxiliary = [c.name for c in coordinates if c.dims != (c.name,)]
     along = [*(h.dims for h in headers), *(c.dims for c in coordinates)]
@@ -325,7 +325,7 @@ def agree_for(
 
 
 class Noticed:
-    """Outputs that do not fit those of other points, as far as is known amid a run."""
+    """Outputs that do not fit those of other points, as far as a run knows them."""
 
     def __init__(self, experiment: Experiment) -> None:
         self._experiment = experiment
@@ -333,7 +333,7 @@ class Noticed:
         self._told: set[str] = set()
 
     def take(self, forms: Iterable[Form]) -> list[str]:
-        """Take in how outputs look, and say of those that do not fit what was not said before."""
+        """Note the forms of outputs, and tell of each misfit that was not told before."""
         n_known = len(self._known)
         for position, headers, coordinates in forms:
             own = tuple(settled(h, self._experiment) for h in headers)
@@ -353,7 +353,7 @@ class Noticed:
 
 
 def tell(experiment: Experiment, agreement: Agreement, positions: Sequence[int]) -> Iterator[str]:
-    """Say of each output that is left out where it is the first time, and why.
+    """Tell for each output that is left out at which point this happens first, and why.
 
     Parameters
     ----------

@@ -133,7 +133,7 @@ class Part:
 
 
 def header_of(variable: Variable) -> Header:
-    """Say the form of a variable without its values; how long those of a free length are is not."""
+    """Return the form of a variable without its values."""
     v = variable
     return Header(v.name, v.values.dtype, v.dims, v.values.shape[1:], v.counts, v.attrs)
 
@@ -168,7 +168,7 @@ def shown(name: str, experiment: str) -> str:
 
 
 def form_of(variable: Variable) -> Header:
-    """Say the form of some points' output; how long those of a free length are does not matter."""
+    """Return the form of an output; of values of free length, only the longest counts."""
     found = header_of(variable)
     if found.counts is None:
         return found
@@ -176,7 +176,7 @@ def form_of(variable: Variable) -> Header:
 
 
 def settled(found: Header, experiment: Experiment) -> Header:
-    """See an output of the memo as it is declared by now: its name, dimensions and unit."""
+    """Give an output of the memo the name, dimensions and unit that are declared now."""
     found = renamed(found, experiment.name)
     dims = experiment.dims.get(found.name, found.dims)
     if len(dims) == len(found.dims):

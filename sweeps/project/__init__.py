@@ -1,4 +1,4 @@
-"""From the name of an experiment to its module, and to all that is to be known of it.
+"""Find an experiment by its name, and everything that a run of it needs to know.
 
 It knows folders, modules, declarations and fingerprints.
 It never knows which points the memo has.

@@ -1,4 +1,4 @@
-"""From the name of an experiment to its module, and to all there are."""
+"""Find the experiments in a folder: one by its name, or all of them."""
 
 from __future__ import annotations
 

@@ -188,7 +188,7 @@ def forget_changed_modules() -> bool:
 
 
 def forget_loaded_modules() -> None:
-    """Make the next `import_location` load all anew that it or pins loaded."""
+    """Make the next `import_location` load again everything that it or pins loaded."""
     importlib.invalidate_caches()  # of archives, whose listings Python keeps
     for name in _loaded():
         _drop(name)
@@ -211,7 +211,7 @@ def _modules() -> dict[str, ModuleType]:
 
 
 def forget_project_modules() -> None:
-    """Make the next `import_location` load all of the user's code anew, whoever imported it.
+    """Make the next `import_location` load all code of the user again, whoever imported it.
 
     For workers, which may also hold modules that functions imported as they ran.
     """
@@ -291,14 +291,14 @@ def _drop(name: str) -> None:
 
 
 def _distrust_listings(location: ModuleLocation) -> None:
-    """Have the folders of a module listed anew: files may be made faster than clocks tick."""
+    """Have Python list the folders of a module again: files may appear faster than clocks tick."""
     source = source_file(location)
     for folder in {location.root, str(source.parent) if source else location.folder}:
         sys.path_importer_cache.pop(folder, None)
 
 
 class _TextKeeper:
-    """Finds what all other finders find, and has the project's modules keep their text.
+    """Finds what the other finders find, and makes the project's modules keep their text.
 
     Whether a file was edited since is then a matter of comparing texts: times of files are those
     of ticks, 1-10 ms apart, and can be set back.
@@ -333,7 +333,7 @@ def _find_spec_of(finder: Any) -> Any:
 
 
 def _stamp(names: Iterable[str]) -> None:
-    """Note on the project's modules that they were loaded here, and the state of their files."""
+    """Mark the project's modules as loaded here, with the state of their files."""
     for name in names:
         module = sys.modules.get(name)
         if module is not None and is_project_file(next(iter(_places(module)), None)):

@@ -12,7 +12,7 @@ from sweeps.errors import StorageError, UnknownNameError
 
 
 def default_folder() -> str:
-    """Where experiments are when nobody says."""
+    """Return the folder of experiments that is used by default."""
     return os.environ.get("SWEEPS_EXPERIMENTS") or "experiments"
 
 

@@ -31,7 +31,7 @@ FORMAT = 3
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Sweep:
-    """An experiment with all that is to be known before running or asking.
+    """An experiment with everything that a run or a question about it needs to know.
 
     Attributes
     ----------
@@ -72,7 +72,7 @@ class Sweep:
 
     @property
     def unwatched(self) -> tuple[str, ...]:
-        """What can change without making anything stale, in words."""
+        """What can change without making results stale, in words."""
         return tuple(
             (
                 f"{self.experiment.name!r} starts a program with {starter} at {place}; its "
@@ -94,7 +94,7 @@ class Sweep:
 
     @property
     def is_only_copy(self) -> bool:
-        """Whether the results file is to hold what the memo then needs no copy of."""
+        """Whether the results file becomes the only copy of the values."""
         return self.experiment.keep == "results" and self.output is None
 
     @functools.cached_property
@@ -107,7 +107,7 @@ class Sweep:
         return dataclasses.replace(self, experiment=experiment, keys=key_maker(experiment))
 
     def state(self, segments: Iterable[str], *, is_summarized: bool = True) -> str:
-        """Digest of all that a results file is made from; an equal state lands an equal file.
+        """Digest of everything that a results file is made from: equal states give equal files.
 
         A file without the summary that belongs to it has another one.
         """
@@ -131,9 +131,9 @@ def resolve(
     space: Space | None = None,
     only: str | None = None,
 ) -> Sweep:
-    """Find an experiment, by name or as it is, and find out what is to be known of it.
+    """Make the sweep of an experiment, which is given by its name or as an object.
 
-    By name, its modules are imported anew where data is newer that they may have read.
+    If data that its modules may have read is newer, they are imported again.
 
     Raises
     ------
@@ -208,14 +208,14 @@ def _resolve(
 
 
 def changed_reads(sweep: Sweep, folder: Path) -> dict[str, str]:
-    """Return what the points in a folder have read of results that is not so any more -> file."""
+    """Return what the points in a folder have read of results and has changed since."""
     return reads.changes(
         folder, reads.Looks(sweep.results, functools.partial(_given, sweep.results))
     )
 
 
 def given(sweep: Sweep, *, has_space: bool) -> str:
-    """Return the identity of what a run of a sweep gives; of its space where that counts."""
+    """Return the identity of what a run of a sweep computes, with its space if that counts."""
     made, keys = sweep.experiment, sweep.keys
     tables = [*(c.table for c in made.space.columns.values()), *made.constants.values()]
     counts = has_space or any(table.objects for table in tables)  # there is code behind labels
@@ -224,7 +224,7 @@ def given(sweep: Sweep, *, has_space: bool) -> str:
 
 
 def _given(results: Path, name: str, has_space: bool) -> str:
-    """Return what `given` says of an experiment as it is now; empty where it is not there."""
+    """Return `given` of an experiment as it is now; empty if there is no such experiment."""
     module, _, short = name.rpartition(".")
     living = getattr(sys.modules.get(module), "__dict__", {}).copy().values()
     found = [each for each in living if type(each) is Experiment and each.name == short]
@@ -236,7 +236,7 @@ def _given(results: Path, name: str, has_space: bool) -> str:
 
 
 def _refuse_clash(results: Path, name: str) -> None:
-    """Refuse a name that the filesystem takes for that of another experiment with results.
+    """Refuse a name that the filesystem cannot tell from that of another experiment.
 
     Some know no difference between upper and lower case; what is there bears the other name.
     """
@@ -256,7 +256,7 @@ def _refuse_clash(results: Path, name: str) -> None:
 
 
 def _location_of(module: str) -> ModuleLocation | None:
-    """Where a module that is imported here can be imported from elsewhere."""
+    """Return from where other processes can import a module that is imported here."""
     file = getattr(sys.modules.get(module), "__file__", None)
     if module == "__main__" or file is None:
         return None
@@ -270,7 +270,7 @@ def _location_of(module: str) -> ModuleLocation | None:
 
 
 def _attribute_of(experiment: Experiment) -> str:
-    """Name under which an experiment's module has it; empty where it has not."""
+    """Return the variable of its module that holds an experiment; empty if none does."""
     module = sys.modules.get(experiment.module)
     variables = vars(module) if module is not None else {}
     return next((name for name, value in variables.copy().items() if value is experiment), "")

@@ -1,4 +1,4 @@
-"""What a user gives as a parameter's values → a table of them, or a clear no."""
+"""Accept what a user gives as a parameter's values: make a table of them, or refuse it."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def accept(name: str, raw: Any) -> Values:
 
 
 def accept_like(like: Values | None, name: str, raw: Any) -> Values:
-    """Make a table of values that take the place of others, of their kind where that is no loss.
+    """Make a table of values that replace others, of the same kind if nothing is lost by it.
 
     Whole numbers become floats where all others are; labels select labelled objects and enum
     members; a date becomes a time.
@@ -265,7 +265,7 @@ def _refuse_unwritable(name: str, text: str) -> None:
 
 
 def _plain(name: str, value: Any) -> Any:
-    """Python's own value for numpy's and pandas'; refuse what is no value."""
+    """Return Python's own value for one of numpy or pandas; refuse what is no value."""
     if quantities.is_quantity(value):
         raise DeclarationError(
             f"axis {name!r}: the quantity {short(value)} is nested or mixed with other "
@@ -302,7 +302,7 @@ def _plain(name: str, value: Any) -> Any:
 
 
 def _identified(name: str, value: Any) -> Any:
-    """Refuse a value that cannot say what it is."""
+    """Refuse a value that cannot identify a point."""
     try:
         encode(value)
     except DeclarationError as error:
@@ -311,7 +311,7 @@ def _identified(name: str, value: Any) -> Any:
 
 
 def _plain_fields(name: str, value: Any) -> Any:
-    """Make the dataclass whose fields are Python's own values, as those of an axis are.
+    """Make the same dataclass with Python's own values as fields, like the values of an axis.
 
     Its key is made of these, so that it must not differ from one that has them.
     """

@@ -31,7 +31,7 @@ _N_TOLD_APART = 2**53  # probabilities are floats, of 53 bits
 
 
 def values_at(name: str, given: Any, probabilities: Floats) -> Values:
-    """Find the values that a parameter's distribution has at given probabilities.
+    """Find the quantiles of a parameter's distribution at given probabilities.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def _between(name: str, bounds: tuple[Any, ...], probabilities: Floats) -> Float
 
 
 def _chosen(name: str, given: Any, probabilities: Floats) -> Values:
-    """What is equally likely."""
+    """Find quantiles where all values are equally likely."""
     if isinstance(given, range) and given:
         low, high = sorted((given[0], given[-1]))
         if low < -(2**63) or high >= 2**63 or (high - low) // abs(given.step) >= _N_TOLD_APART:
@@ -141,7 +141,7 @@ def _inverse_of_cdf(name: str, given: Any, probabilities: Floats | float) -> Flo
 
 
 def _has_mass(given: Any, value: Floats) -> bool:
-    """Whether a distribution is discrete, told by the probability of one of its values."""
+    """Whether a distribution is discrete: one of its values has a probability above 0."""
     try:
         return bool(given.pmf(value) > 0)
     except Exception:  # many have no pmf, and that of scipy 1.17's truncate(...) never returns
@@ -149,6 +149,6 @@ def _has_mass(given: Any, value: Floats) -> bool:
 
 
 def _named(given: Any) -> str:
-    """Name of a distribution; that of a frozen one is in the one that it was made of."""
+    """Name of a distribution; a frozen one has it from the distribution it was made of."""
     name = getattr(getattr(given, "dist", given), "name", None) or getattr(given, "__name__", None)
     return f"stats.{name}" if name else short(given)

@@ -1,4 +1,4 @@
-"""Draws that are kept from one process to the next.
+"""Draws that are stored for later processes.
 
 To import scipy.stats takes ten times as long as all else that a sweep needs whose points are known,
 and every worker declares the space again.
@@ -29,7 +29,7 @@ _DIGEST_BYTES = 32
 
 
 def folder() -> Path | None:
-    """Return the folder of kept draws, in XDG_CACHE_HOME or ``~/.cache``; None without a home."""
+    """Return the folder of stored draws, in XDG_CACHE_HOME or ``~/.cache``; None without a home."""
     home = os.environ.get("XDG_CACHE_HOME", "")
     if not Path(home).is_absolute():  # to be ignored then, by the XDG base directory specification
         home = os.path.expanduser("~/.cache")  # noqa: PTH111 - pathlib's raises without a home
@@ -37,7 +37,7 @@ def folder() -> Path | None:
 
 
 def once(shape: tuple[int, int], settings: tuple[Any, ...], draw: Callable[[], Floats]) -> Floats:
-    """Return a draw, of an earlier process if it was kept and scipy.stats is not imported yet.
+    """Return a draw; if scipy.stats is not imported yet, that of an earlier process if stored.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def once(shape: tuple[int, int], settings: tuple[Any, ...], draw: Callable[[], F
 
 
 def _read(path: Path, said: bytes, shape: tuple[int, int]) -> Floats | None:
-    """Read what was kept; None where nothing was, or is not as it was written."""
+    """Read a stored draw; None if there is none, or if it is damaged."""
     try:
         content = disk.content(path, _DIGEST_BYTES + MAX_BYTES)
     except (OSError, ValueError):
@@ -82,7 +82,7 @@ def _read(path: Path, said: bytes, shape: tuple[int, int]) -> Floats | None:
 
 
 def _keep(path: Path, said: bytes, found: Floats) -> None:
-    """Write a draw. A home that takes nothing costs time, no result: so nothing is said of it."""
+    """Store a draw. Failing to do so costs time but no result, so no one is told."""
     data = found.tobytes()
     try:
         files.make_folder(path.parent)

@@ -218,7 +218,7 @@ def tabulate(derivation: Derivation, size: int, asked: Pieces) -> Column:
 
 
 def _refuse_mixture(name: str, table: Values, values: Sequence[Any]) -> None:
-    """Refuse integers beside floats: what a point is would depend on the points beside it."""
+    """Refuse integers mixed with floats: a point's key would depend on the other points."""
     of_each_type = dict(zip(map(type, values), values, strict=True)).values()
     if table.kind in NUMERIC and len({accept(name, [value]).kind for value in of_each_type}) > 1:
         raise DeclarationError(
@@ -229,7 +229,7 @@ def _refuse_mixture(name: str, table: Values, values: Sequence[Any]) -> None:
 
 
 def _values(derivation: Derivation, points: Sequence[Mapping[str, Any]]) -> list[Any]:
-    """Values at some points; what cannot be one is told with its point, while that is at hand."""
+    """Derive the values at some points; an error names the point."""
     values = [derivation.value(point) for point in points]
     try:
         accept(derivation.name, values)

@@ -266,7 +266,7 @@ class KeyMaker:
         return b"\0".join([*parts, self.constant.tobytes()])
 
     def settled(self) -> KeyMaker:
-        """Make the same without the functions of the user's, for other processes."""
+        """Make the same without the user's functions, for other processes."""
         return dataclasses.replace(self, space=self.space.settled(), shown={})
 
 
@@ -310,7 +310,7 @@ def key_maker(experiment: Experiment, identify: Callable[[Any], str] | None = No
 
 
 def too_many(n_points: int) -> DeclarationError:
-    """Make the error for a space that no results file is made for."""
+    """Make the error for a space with more points than a results file can hold."""
     return DeclarationError(
         f"{n_points:,} points are more than one results file can hold ({MAX_POINTS:,}): "
         "sweep fewer values with axis=..., or divide the sweep into several experiments"
@@ -318,12 +318,12 @@ def too_many(n_points: int) -> DeclarationError:
 
 
 def _bare(name: str, table: values.Values, hashed: Keys) -> Keys:
-    """Hash values without the code behind them, so that random streams outlive its changes."""
+    """Hash values without the code behind them, so that code changes keep random streams."""
     return hash_values(name, table) if table.objects else hashed
 
 
 def _joined(columns: Hashes, defaults: Mapping[str, Keys]) -> tuple[dict[str, Keys], Keys]:
-    """Put the default behind the values of a parameter, and add up those of all others."""
+    """Append the default to the values of a parameter; add up the defaults of all others."""
     hashes = {n: np.concatenate([own, defaults.get(n, NOTHING)]) for n, own in columns.items()}
     rest = [own for name, own in defaults.items() if name not in columns]
     return hashes, sum(rest, NOTHING)

@@ -1,4 +1,4 @@
-"""Products of dimensions: the parameters along each, and what stands at which position.
+"""Products of dimensions: the parameters along each, and their values at each position.
 
 Nothing is written out: a *position* is a flat index in C order, so that 10^9 points cost as much as
 their axes.
@@ -105,7 +105,7 @@ class Derived:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Deferred:
-    """A column that is made when somebody looks at its values.
+    """A column that is made when its values are first needed.
 
     Attributes
     ----------
@@ -322,7 +322,7 @@ def _refuse_empty(name: str, table: Values) -> None:
 
 
 def refuse_clashes(dimensions: Iterable[Dimension], derived: Iterable[str] = ()) -> None:
-    """Raise `DeclarationError` for what is no name, and for a name that stands twice."""
+    """Raise `DeclarationError` for an invalid name, and for a name that is used twice."""
     seen: set[str] = set()
     for dimension in dimensions:
         names = [c.name for c in dimension.columns]

@@ -1,4 +1,4 @@
-"""Quantities: numbers with units, of pint and astropy, which are looked for where they are loaded.
+"""Quantities: numbers with units of pint and astropy, if these libraries are loaded.
 
 In the memo and in results files a quantity is its number and the text of its unit, together with
 what the unit is in base units, so that landing can convert one to another without either library.
@@ -193,7 +193,7 @@ def unit_of(value: Any) -> Unit:
 
 @functools.lru_cache(maxsize=256)
 def declared(text: str, library: str) -> Unit | None:
-    """Say what the text of a unit means to a library; None where it, or the unit, is not there."""
+    """Return what the text of a unit means to a library; None if there is no such unit."""
     try:
         if library == "pint":
             registry: Any = importlib.import_module("pint").application_registry
@@ -255,7 +255,7 @@ def _linear(text: str, base: str, of: Any, library: str) -> Unit:
 
 
 def factors(own: Mapping[str, Any], wanted: Mapping[str, Any]) -> tuple[float, float] | None:
-    """By what to multiply values, and what to add then, to have them in another unit.
+    """Return the factor and the offset that convert values to another unit.
 
     None where they are in it, or either is no quantity.
 
@@ -272,7 +272,7 @@ def factors(own: Mapping[str, Any], wanted: Mapping[str, Any]) -> tuple[float, f
 
 
 def public(attrs: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out what tells nobody anything but landing."""
+    """Leave out the attributes that only landing reads."""
     return {name: value for name, value in attrs.items() if not name.startswith("_")}
 
 

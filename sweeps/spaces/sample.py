@@ -185,7 +185,7 @@ def space(sampling: Sampling) -> Space:
 
 
 def _checked(sampling: Sampling) -> Sampling:
-    """Refuse what no points can be drawn for."""
+    """Refuse a sample that cannot be drawn."""
     n, seed, d = sampling.n, sampling.seed, len(sampling.parameters)
     called = f"sample.{sampling.method}()"
     if not _is_whole(n) or n < 1:
@@ -234,7 +234,7 @@ def _latin_hypercube(sampling: Sampling, n_dims: int) -> Floats:
 
 
 def _sequence(engine: str, sampling: Sampling, n_dims: int, **options: Any) -> Floats:
-    """Draw by an engine of scipy.stats.qmc, which is imported where the draw was not kept."""
+    """Draw with an engine of scipy.stats.qmc, which is imported if the draw is not stored."""
 
     def draw() -> Floats:
         from scipy.stats import qmc

@@ -1,4 +1,4 @@
-"""The algebra of spaces: products, unions, what is left out, and what follows from the rest.
+"""Spaces: products, unions, points left out by ``where``, and derived parameters.
 
 A space is a product of dimensions, of which ``where`` may exclude places. Nothing is written out
 but a union.
@@ -367,7 +367,7 @@ class Evaluation:
         return tabulate(derivation, part.n_positions, pieces)
 
     def _asked(self, part: Product, mask: Mask | None) -> Positions | None:
-        """Find those places of a part that some kept place has a part in; None if it is all."""
+        """Find the places of a part that some kept point needs; None if it is all."""
         if mask is None:
             return None
         others = tuple(n for n, d in enumerate(self.dimensions) if d not in part.dimensions)

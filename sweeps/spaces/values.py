@@ -100,7 +100,7 @@ def unlabel(element: Any) -> Any:
 
 
 def label(element: Any) -> str:
-    """Text that shows an element where its own type cannot be a coordinate.
+    """Text that shows an element whose own type cannot be a coordinate.
 
     Examples
     --------
@@ -172,7 +172,7 @@ def encode(element: Any) -> bytes:
 
 
 def _hidden(element: Any) -> Iterator[tuple[str, Any]]:
-    """Find what a dataclass made of arguments that are no fields, `InitVar`, and keeps."""
+    """Find what a dataclass keeps beside its fields, such as what it made of an `InitVar`."""
     own = {field.name for field in dataclasses.fields(element)}
     if len(own) == len(type(element).__dataclass_fields__):
         return
@@ -215,7 +215,7 @@ _ENCODERS: dict[type, Any] = {
 
 
 def behind(element: Any) -> Iterator[Any]:
-    """Find what an element brings that `encode` does not tell: labelled objects, and classes.
+    """Find what belongs to an element and `encode` leaves out: labelled objects, and classes.
 
     Examples
     --------
@@ -281,7 +281,7 @@ def _refuse_ambiguous(
 
 
 def refuse_duplicates(name: str, table: Values) -> None:
-    """Raise `DeclarationError` where a value stands twice, or two values have one coordinate."""
+    """Raise `DeclarationError` if a value is listed twice, or two values have one coordinate."""
     if isinstance(table.array, range):
         return
     _, codes = factorize(name, table)
