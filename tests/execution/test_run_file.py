@@ -37,7 +37,7 @@ def test_a_run_is_seen_from_its_first_word_to_its_end(tmp_path, memo):
     assert (seen.points, seen.over, seen.failed) == (12, 4, 1)
     assert 5 <= seen.seconds < 60
     assert seen.left_s <= 10
-    assert "4 of 12 points over, 1 failed" in str(seen)
+    assert "4 of 12 points finished, 1 failed" in str(seen)
     assert "under way: x=3 for " in str(seen)
     assert run_file.look(tmp_path, "other") == []
     notice.close()
@@ -111,7 +111,7 @@ def test_a_slow_point_is_seen_while_it_is_under_way(project, monkeypatch, engine
             shown.append(progress.under_way)
             looks.extend(run_file.look(sweep.results, "slow"))
         if looks and not errors and not sweep.landed.exists():
-            with pytest.raises(StorageError, match=r"no results file .* yet: a run has gone on"):
+            with pytest.raises(StorageError, match=r"no results file .* yet: a run started"):
                 sweeps.load("slow")
             (row,) = sweeps.status("slow").running
             errors.append(row)

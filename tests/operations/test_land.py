@@ -217,7 +217,7 @@ def test_what_cannot_be_shown_is_counted(sweeps, wave, project):
         path.unlink()
     landed = sweeps("land", "wave", "--all", "--json")
     assert [landed.json[k] for k in ("points", "known")] == [3, 4]
-    assert "1 known point cannot be shown with the others" in landed.err
+    assert "1 known point cannot be in one file with the others" in landed.err
 
 
 def test_integers_beside_floats_are_named(sweeps, wave):

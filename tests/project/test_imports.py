@@ -391,7 +391,7 @@ def test_what_computes_when_its_module_is_imported_is_told_the_remedy(write, cal
     write({"experiments/a.py": SWEEP + call})
     asked = [sys.executable, "-m", "sweeps", "status", "a"]
     done = subprocess.run(asked, capture_output=True, text=True, timeout=60)
-    assert "when experiments.a is imported" in done.stderr
+    assert "whenever experiments.a is imported" in done.stderr
     assert 'put the call under `if __name__ == "__main__":`' in done.stderr
 
 

@@ -28,7 +28,7 @@ def test_the_template_is_utf_8_and_says_what_it_is_about(project):
 def test_an_existing_file_is_left_as_it_is(project):
     path = template.write("wave")
     path.write_text("mine")
-    with pytest.raises(StorageError, match=r"wave\.py is there already"):
+    with pytest.raises(StorageError, match=r"wave\.py exists already"):
         template.write("wave")
     assert path.read_text() == "mine"
 

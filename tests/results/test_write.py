@@ -589,7 +589,7 @@ def test_a_reader_keeps_the_file_it_opened(tmp_path):
         ({"x": 4}, [], ["_sweeps"], "_sweeps"),
         ({"x": 4}, [], ["a/b"], "'/'"),
         ({"x/y": 4}, [], ["a"], "'/'"),
-        ({"x": 4}, [Coordinate("a b", ("x",), np.arange(4))], [], "blanks"),
+        ({"x": 4}, [Coordinate("a b", ("x",), np.arange(4))], [], "spaces separate"),
         ({"x": 4}, [Coordinate("x", ("x",), np.arange(3))], [], "3 values along 'x'"),
     ],
 )

@@ -155,5 +155,7 @@ def test_a_gone_temporary_is_not_abandoned(tmp_path):
 
 def test_a_link_whose_target_is_gone_is_told(tmp_path):
     (tmp_path / "memo").symlink_to(tmp_path / "disk")
-    with pytest.raises(StorageError, match=r"memo is a link to .*disk; which is not there: mount"):
+    with pytest.raises(
+        StorageError, match=r"memo is a link to .*disk; which does not exist: mount"
+    ):
         files.make_folder(tmp_path / "memo" / "wave")
