@@ -52,7 +52,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         _run(walk)
     for number, (module, functions) in enumerate(walk.entered.items(), 1):
-        print(f"{number:3}  {module:28}{' '.join([*functions][:_N_NAMES])}")
+        print(f"{number:3}  {module:30} {' '.join([*functions][:_N_NAMES])}")
 
 
 def _run(walk: Walk) -> None:

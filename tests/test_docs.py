@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+from configparser import ConfigParser
 from pathlib import Path
 
 import click
@@ -99,6 +100,19 @@ def test_links_lead_somewhere(page):
 def test_files_that_pages_name_are_there(page):
     for name in re.findall(r"(?<![\w/.])(?:tests|sweeps|benchmarks)/[\w/]+\.py", page.read_text()):
         assert (ROOT / name).exists(), name
+
+
+def test_rooms_and_modules_that_the_architecture_names_are_there():
+    text, contract = (ROOT / "ARCHITECTURE.md").read_text(), ConfigParser()
+    contract.read(ROOT / "setup.cfg")
+    floors = contract["importlinter:contract:floors"]["layers"].split("\n")[:0:-1]
+    rooms = {(str(n), room) for n, floor in enumerate(floors) for room in floor.split(" | ")}
+    listed = set(re.findall(r"^\| (\d) \| `(\w+)`", text, re.MULTILINE))
+    assert listed == {each for each in rooms if (ROOT / "sweeps" / each[1]).is_dir()}
+    named = re.findall(r"`(\w+)` \(([\w, ]+)\)", text)
+    homes = {f"{room}/{module}" for room, modules in named for module in modules.split(", ")}
+    assert homes
+    assert not {home for home in homes if not (ROOT / "sweeps" / f"{home}.py").exists()}
 
 
 def test_tests_that_pages_name_as_evidence_are_there():
