@@ -13,7 +13,7 @@ from typing import Any
 
 _SAID_BY_REPR = frozenset({"datetime", "decimal", "fractions", "pathlib", "uuid", "zoneinfo"})
 
-# What a class body holds that is not its meaning.
+# Attributes of a class that do not belong to its meaning.
 _OF_NO_MEANING = frozenset({
     "__module__", "__qualname__", "__doc__", "__dict__", "__weakref__", "__annotations__",
     "__firstlineno__", "__static_attributes__", "__annotate__", "__annotate_func__",
@@ -55,7 +55,7 @@ class OpaqueError(TypeError):
 
 
 class Canonical:
-    """Writes values as texts; definitions (functions, classes, modules) it hands on.
+    """Writes values as texts; `define` writes functions, classes and modules.
 
     Examples
     --------

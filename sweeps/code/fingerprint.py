@@ -44,18 +44,19 @@ class Fingerprint:
     sources
         Part -> its source, as it was written.
     whole_modules
-        Modules taken whole, as the source does not show what is used of them -> why, with the
-        place where that is.
+        Modules that count as a whole, because the source does not show which of their names are
+        used -> why, and where.
     files
-        Project modules that were looked at, reached or not -> their file and its text.
+        Project modules that were read, even if the function does not reach them -> their file and
+        its text.
     data
-        Files and folders whose content went into it, each with the `state` that it was read in.
+        Files and folders whose content counts, each with its `state` when it was read.
     code
-        The digest of the code alone, where `digest` says too what was read of other results.
+        The digest of the code alone; `digest` also covers what was read of other results.
     files_named
-        Paths that the code has as texts and that end in ``.h5``: they may be of results.
+        Texts in the code that end in ``.h5``: they may be paths of results files.
     unwatched
-        What starts programs of which it cannot be told what they are -> where.
+        Calls that start programs which nothing identifies -> where.
     """
 
     digest: str
@@ -80,30 +81,30 @@ def fingerprint(
 ) -> Fingerprint:
     """Identify the code behind a function: its own, and all project code that it reaches.
 
-    Comments, docstrings, formatting, annotations and code that is not reached do not count, nor
-    does the name of the function itself where nothing asks for it. Installed packages count by the
-    names that are used of them.
+    Comments, docstrings, formatting, annotations and code that is not reached do not count. The
+    name of the function itself counts only if some code asks for it. Of installed packages, only
+    the names that the code uses count.
 
     Parameters
     ----------
     function
         A function, a method, a `functools.partial` or a callable object.
     version
-        Whatever else shall count.
+        Anything else that should count.
     depends_on
         Files and folders that count by content. Relative paths start at the folder of the
         function's module.
     keyed
-        The function's own arguments whose default does not count, since their values are part of
-        every point's key.
+        Arguments of the function whose defaults do not count, because their values are part of
+        each point's key.
     resources
         Functions whose code counts too, by the name of the argument that gets what they make.
 
     Raises
     ------
     DeclarationError
-        If a path of `depends_on` is not there; if the function carries a value that cannot be
-        told from others of its kind, as a lock; if a reached file is not Python.
+        If a path of `depends_on` does not exist, if the function carries a value without a stable
+        identity (such as a lock), or if a reached file is not valid Python.
 
     Examples
     --------
@@ -188,7 +189,7 @@ def _followed(
 
 @contextlib.contextmanager
 def _no_collecting() -> Iterator[None]:
-    """Keep the collector off: trees are many objects and no garbage, and it goes through all."""
+    """Turn the garbage collector off: it would visit all nodes of the trees for nothing."""
     is_collecting = gc.isenabled()
     gc.disable()
     try:
@@ -203,7 +204,7 @@ def _folder(module: Module | None) -> Path:
 
 
 def state(path: Path) -> State:
-    """Return what changes whenever a file is written, or any file of a folder; () if not there."""
+    """Return times and size of a file, or of each file of a folder; () if it does not exist."""
     try:
         found = [path, *(sorted(path.rglob("*")) if path.is_dir() else ())]
         stats = [each.stat() for each in found]

@@ -1,4 +1,4 @@
-"""Whether a module in memory is of an older text than its file, or of older data."""
+"""Whether a module in memory is older than its file, or than data that it may have read."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def edited_since(modules: Iterable[str], since_ns: int) -> str | None:
 
 
 def is_older(module: types.ModuleType, since_ns: int) -> bool:
-    """Say whether a module is of an older text than its file.
+    """Say whether a module was made of an older text than its file has now.
 
-    Where nobody kept its text, it is if the file was changed after `since_ns`, or put in its place:
-    a file that is moved there may be older. If that was before, but after this process began, what
-    the module defines is compared with it. So is the bytecode that Python took for the file's: it
-    knows files by the second of their time, and by their size.
+    If the loader kept the text, the two are compared. Otherwise the module counts as older if its
+    file was changed, or moved there, after `since_ns`. If that was earlier, but after this process
+    began, the functions and constants of the module are compared with the file. So is its bytecode,
+    which Python assigns to a file only by size and by time in seconds.
     """
     file = getattr(module, "__dict__", {}).get("__file__")
     if not isinstance(file, str):
@@ -88,7 +88,7 @@ def is_as_imported(name: str, file: Path | None, variables: Mapping[str, Any]) -
 def data_since(
     modules: Iterable[str], data: Mapping[Path, tuple[tuple[int, ...], ...]], since_ns: int
 ) -> Path | None:
-    """Find data that was changed after the first of some modules in memory may have read it.
+    """Find data that was changed after one of some modules in memory may have read it.
 
     Parameters
     ----------
@@ -119,10 +119,10 @@ def began_ns() -> int:
 
 
 def stale_bytecode(module: types.ModuleType, *, is_from_before: bool = True) -> str | None:
-    """Find bytecode that a module was loaded from and that is not of its file's text.
+    """Find bytecode that a module was loaded from although its file has another text.
 
-    That is bytecode which names the time and size of the file as it is. Where the file was changed
-    while this process was there, it is all bytecode: Python writes it when it imports.
+    Such bytecode names the present time and size of the file. If the file was changed after this
+    process began, any bytecode may be wrong: Python writes it when it imports.
     """
     variables = getattr(module, "__dict__", {})
     file, path = variables.get("__file__"), variables.get("__cached__")

@@ -1,4 +1,4 @@
-"""Provenance: what a results file says of where it came from."""
+"""Provenance: what a results file records about its origin."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _DATA = re.compile(r"data:|.*:@cached\(depends_on=")
 
 
 def now(after: str = "") -> str:
-    """Time in UTC, ISO 8601, to the second; later than another, though the clock stepped back."""
+    """Return the time in UTC, ISO 8601, in seconds; it is always later than `after`."""
     when = datetime.datetime.now(datetime.UTC).strftime(_TIME)
     if when <= after:
         with contextlib.suppress(ValueError):  # not a time that we wrote
@@ -45,7 +45,7 @@ def now(after: str = "") -> str:
 
 
 def of_machine() -> dict[str, str]:
-    """Host, interpreter and command line."""
+    """Return the host, the interpreter and the command line."""
     return {
         "host": platform.node(),
         "platform": platform.platform(),
@@ -56,7 +56,7 @@ def of_machine() -> dict[str, str]:
 
 
 def _command(arguments: list[str]) -> str:
-    """Command line as it was typed, but for the folder of the program.
+    """Return the command line as it was typed, without the folder of the program.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def _command(arguments: list[str]) -> str:
 
 
 def of_packages() -> dict[str, str]:
-    """Versions of the installed packages that are imported by now."""
+    """Return the versions of the installed packages that are imported by now."""
     names = sorted({name for name in list(sys.modules) if name.isidentifier()} | {"sweeps"})
     found = {name: version(name) for name in names}
     return {name: text for name, text in found.items() if text}
@@ -78,7 +78,7 @@ def of_packages() -> dict[str, str]:
 
 @functools.cache
 def version(name: str) -> str:
-    """Version of an installed package; empty for modules of Python and of the project.
+    """Return the version of an installed package; empty for modules of Python and of the project.
 
     ``importlib.metadata.packages_distributions`` knows that PIL is pillow, but takes 140 ms.
     """
@@ -95,7 +95,7 @@ def version(name: str) -> str:
 
 
 def of_git(folder: Path) -> dict[str, str]:
-    """Commit, whether the work tree differs from it, and how; empty outside a repository.
+    """Return the commit, and how the work tree differs from it; empty outside a repository.
 
     The patch, of files that git tracks, leads from the commit to the work tree by ``git apply``. It
     is text, or "base64:" and what it is in base64, where some file is not UTF-8. What is longer
@@ -131,7 +131,7 @@ def _git(folder: Path, *arguments: str) -> bytes | None:
 
 
 def of_code(*found: Fingerprint) -> dict[str, str]:
-    """Code and data that results are of, in full.
+    """Return the code and data that results depend on, in full.
 
     Returns
     -------
@@ -150,7 +150,7 @@ def of_code(*found: Fingerprint) -> dict[str, str]:
 
 
 def _path(module: str, file: Path) -> str:
-    """Path of a module from the root of its project.
+    """Return the path of a module from the root of its project.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""Reads: what points saw of other experiments' results, and whether that still holds.
+"""What points read of other experiments' results, and whether it is still the same.
 
-It is kept beside the points that it went into, as values of what was read: so results of which
-other values went on to be true are valid, whatever else was added to the file meanwhile.
+Each read is stored beside the points that used it, with a digest of the values that were read. So
+these points stay valid as long as the values do, whatever else changes in the file.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 from sweeps.code.fingerprint import Fingerprint
 from sweeps.code.source.normal_form import digest
 from sweeps.storage import disk, files
-from sweeps.storage import seal as storage_seal
+from sweeps.storage.seal import RESULTS, held
 
 FOLDER = ".reads"
 
@@ -78,7 +78,7 @@ class Read:
 
 
 class Recorder:
-    """Notes what is read; of the threads of a block, and of all blocks of a task."""
+    """Collects what the threads of a block read, for all blocks of a task."""
 
     def __init__(self, reads: Iterable[Read] = ()) -> None:
         self.reads = dict.fromkeys(reads)
@@ -110,7 +110,7 @@ _CHANGING = threading.Lock()
 
 @contextlib.contextmanager
 def recorded(recorder: Recorder) -> Iterator[None]:
-    """Note what is read meanwhile, also by threads that points start."""
+    """Collect what is read inside this context, also by threads that points start."""
     outer = _recorder.set(recorder)
     with _CHANGING:
         _recorders.append(recorder)
@@ -123,7 +123,7 @@ def recorded(recorder: Recorder) -> Iterator[None]:
 
 
 def is_of_use() -> bool:
-    """Say whether it counts what is read now: by a point, or by a module that is imported."""
+    """Say whether a read counts now: a point does it, or a module that is being imported."""
     return bool(_recorders) or next(_importing(), None) is not None
 
 
@@ -133,7 +133,7 @@ def is_of_script() -> bool:
 
 
 def note(read: Read) -> None:
-    """Note a read for the points that it goes into, or for the module that is imported."""
+    """Note a read for the points that use it, or for the module that is being imported."""
     own = _recorder.get()
     for recorder in [own] if own is not None else list(_recorders):
         recorder.reads[read] = None
@@ -189,7 +189,7 @@ def outdated(
 
 
 def at_import(code: Fingerprint, results: Path) -> list[Read]:
-    """Return what statements that count for some code have read when they were imported."""
+    """Return what statements that count for some code read when they were imported."""
     noted = [(module, *each) for module in code.modules for each in _noted(module, _AT_IMPORT)]
     found = dict.fromkeys(read for module, read, line in noted if _counts(code, module, line))
     looks = Looks(results, lambda *_: "")
@@ -219,15 +219,12 @@ def _undecorated(text: str) -> str:
 
 
 def named(code: Fingerprint, results: Path, own: str) -> list[Read]:
-    """Return what code reads that names results files by their paths, which may be all of each."""
+    """Return the results files that code names by their paths; it may read all of each."""
     found = dict[Path, None]()
     for text in code.files_named:
         for path in (Path(text), results / Path(text).name):
             with contextlib.suppress(OSError, ValueError):
-                if (
-                    path.name != f"{own}.h5"
-                    and storage_seal.held(path, storage_seal.RESULTS) is not None
-                ):
+                if path.name != f"{own}.h5" and held(path, RESULTS) is not None:
                     found[path.absolute()] = None
     looks = Looks(results, lambda *_: "")
     names = [place(path, results) for path in found]
@@ -274,7 +271,7 @@ class Looks:
         self._seals: dict[str, str] = {}
 
     def holds(self, read: Read) -> bool:
-        """Say whether it would be read alike again."""
+        """Say whether reading it again gives the same values."""
         if read.kind == "unknown":
             return False
         if read.kind == "file" and read.seal and self.seal(read) == read.seal:
@@ -311,15 +308,16 @@ class Looks:
 def seal_of(path: Path) -> str:
     """Return the digest behind a results file; empty where there is none."""
     try:
-        return (storage_seal.held(path, storage_seal.RESULTS) or b"").hex()
+        return (held(path, RESULTS) or b"").hex()
     except OSError:
         return ""
 
 
 def settled(code: str, folder: Path, looks: Looks) -> str:
-    """Find the identity of the results that are of some code and of what it would read now.
+    """Find the identity of the results of some code, with what this code would read now.
 
-    As long as what was read holds, it is that of before. Where nothing was read, it is the code's.
+    It stays the same as long as what was read stays the same. If nothing was read, it is the
+    identity of the code.
 
     Parameters
     ----------
@@ -344,9 +342,9 @@ def settled(code: str, folder: Path, looks: Looks) -> str:
 
 
 def changes(folder: Path, looks: Looks) -> dict[str, str]:
-    """Return what does not hold of what the points in a folder have read -> its file.
+    """Return what the points in a folder have read and is different now -> its file.
 
-    Of what was selected of one variable it is the first, and how many there are.
+    Of several selections of one variable, the first is named and the others are counted.
     """
     found: dict[tuple[str, ...], list[Read]] = {}
     for each in sorted(kept(folder), key=lambda read: read.said):

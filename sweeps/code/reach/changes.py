@@ -1,8 +1,8 @@
 """What importing modules changes: in their own names, in other modules', and outside of all.
 
-`Changes` knows it of all modules that are imported: which statements, of which modules, change a
-name. `_Follower` finds it of one statement, from its `effects`: it follows names to other modules
-and other names, and looks into functions that are called meanwhile, with all that they reach: a
+`Changes` records which statements, of all modules that are imported, change a name. `_Follower`
+finds what one statement changes, from its `effects`: it follows names to other modules and to what
+they stand for, and looks into the functions that the statement calls, with all that these reach: a
 decorator that fills a table of its own module, the ``__init_subclass__`` of a base, a method.
 """
 

@@ -1,8 +1,8 @@
 """A statement -> what running it may change and what it calls, as names of the module around it.
 
-No name is followed to other modules here: `changes` does that. What ``a.b["x"].c()`` leads to is
-told by its chain, ``a.b``, and by the number of steps behind that. A local name of a function
-stands for what it was bound to: after ``row = TABLE["x"]``, ``row["y"] = 1`` changes `TABLE`.
+It does not follow names to other modules: `changes` does. Of ``a.b["x"].c()`` it keeps the chain
+``a.b`` and the number of steps behind it. A local name of a function stands for what it was bound
+to: after ``row = TABLE["x"]``, ``row["y"] = 1`` changes `TABLE`.
 """
 
 from __future__ import annotations

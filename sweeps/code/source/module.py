@@ -132,9 +132,9 @@ class Module:
     def is_as_written(self, name: str) -> bool:
         """Say whether memory may have under a name what the source says.
 
-        A notebook sets ``helpers.SCALE = 2``, a script a constant of its own by what it was called
-        with. Looked at are functions, and numbers and texts that are written out. What functions
-        may set, by ``global``, is state, and does not count.
+        It may differ: a notebook sets ``helpers.SCALE = 2``. Only functions, and numbers and texts
+        that are written out, are compared. What functions set by ``global`` is state and does not
+        count.
         """
         statements = self.space.statements.get(name, [])
         if len(statements) != 1 or name not in self.globals or name in self.left_to_functions:

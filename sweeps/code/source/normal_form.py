@@ -119,7 +119,7 @@ Ignores = Callable[[Function | ast.ClassDef, ast.expr], bool]
 
 
 class Walk:
-    """Writes a tree as it goes down; what is special about a kind of node is said by its writer."""
+    """Writes a tree from the top down; a kind of node with a writer of its own is left to that."""
 
     def __init__(
         self,
