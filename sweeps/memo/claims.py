@@ -31,18 +31,14 @@ from sweeps.spaces.product import Positions
 from sweeps.storage import files
 
 FOLDER = ".claims"
-
 _SUFFIX = ".claims"
-
 _LOCK = "lock"
 
 _BEAT_S = 5.0
-
 _SILENT_S = 30.0
 """A run that was silent for so long is stopped, or its machine is gone."""
 
 _PATIENCE_S = 10.0
-
 _TURN_CHECK_S = 0.001
 
 _SUMS, _RUN, _LISTED = 0, 1, 2
@@ -54,11 +50,8 @@ _LISTED: the number of keys, and the keys.
 """
 
 _MOST_SUMS = 2**16
-
 _MOST_HEARD = 2**25  # points; 8 bytes each are kept
-
 _MOST_BYTES = 16 * _MOST_HEARD
-
 _MOST_DIMENSIONS = 64
 
 _TROUBLE = (OSError, ValueError, IndexError)
@@ -266,7 +259,7 @@ class Claims:
         except _RefusedError as error:
             self._refused[name] = str(error)
             if (other := self._others.pop(name, None)) is not None:
-                other.close()
+                other.file.close()
 
     def _settle(self) -> None:
         """Forget the claims of ended runs, before the caller looks into the memo."""
@@ -323,17 +316,13 @@ class _Other:
     """Another run, known from its file."""
 
     def __init__(self, path: Path) -> None:
-        self._file = _open(path, os.O_RDONLY)
+        self.file = _open(path, os.O_RDONLY)
         self._factors: keys.Factors | None = None
         self._sorted: list[Lanes] = []
         self._beat_ns = 0
         self._heard_s = 0.0
         self.is_silent = False
         self.has_ended = False
-
-    def close(self) -> None:
-        """Stop reading it."""
-        self._file.close()
 
     def has(self, lanes: Lanes) -> npt.NDArray[np.bool_]:
         """Which of some points it has claimed, shape (n,)."""
@@ -347,7 +336,7 @@ class _Other:
         """Read the records that were appended since, and whether the run goes on."""
         if self.has_ended:
             return
-        now, found = time.monotonic(), os.fstat(self._file.fileno())
+        now, found = time.monotonic(), os.fstat(self.file.fileno())
         beat_ns = found.st_mtime_ns
         if found.st_size > _MOST_BYTES:
             raise _RefusedError("not a file of claims: it is too large")
@@ -355,17 +344,17 @@ class _Other:
             self._beat_ns, self._heard_s = beat_ns, now
         self.is_silent = now - self._heard_s > _SILENT_S
         with contextlib.suppress(BlockingIOError):
-            fcntl.flock(self._file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(self.file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             self.has_ended = True
         try:
-            words = np.frombuffer(self._file.read(), dtype="<u8").astype(np.uint64)
+            words = np.frombuffer(self.file.read(), dtype="<u8").astype(np.uint64)
             while len(words):
                 words = words[self._read(words) :]
         except (ValueError, IndexError):
             if not self.has_ended:  # otherwise a power cut tore it: claims are not flushed
                 raise _RefusedError("not a file of claims: it is cut off") from None
         if self.has_ended:
-            self._file.close()
+            self.file.close()
 
     def _read(self, words: Lanes) -> int:
         """Read one record; return its length."""

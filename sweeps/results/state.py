@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -86,13 +87,18 @@ def held_attributes(path: Path) -> dict[str, Any]:
         For a file of a later format, which must not be replaced.
     """
     try:
-        if seal.is_damaged(path, seal.RESULTS):
-            return {}
-        return hdf5_foreign.read_attributes(path)
+        now = path.stat()
+        state = (now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns)
+        return dict(_held_attributes(path, state))
     except LaterFormatError:
         raise
     except (OSError, StorageError):
         return {}
+
+
+@functools.lru_cache(maxsize=4)  # a run asks at its beginning and before it writes the file
+def _held_attributes(path: Path, state: tuple[int, ...]) -> dict[str, Any]:
+    return {} if seal.is_damaged(path, seal.RESULTS) else hdf5_foreign.read_attributes(path)
 
 
 def elsewhere(found: Sweep, output: str | os.PathLike[str] | None) -> Sweep:

@@ -17,7 +17,7 @@ from sweeps.memo import index as memo
 from sweeps.operations import land, status
 from sweeps.operations.run import execute
 from sweeps.project.sweep import resolve
-from sweeps.results import adopt, update
+from sweeps.results import adopt
 from sweeps.results.state import held_attributes
 from sweeps.storage import hdf5_foreign
 from tests.sizes import KEEPS
@@ -241,8 +241,6 @@ def test_a_run_looks_once_at_what_is_there(sweep, monkeypatch, options, is_known
         return read(path)
 
     monkeypatch.setattr(hdf5_foreign, "read_attributes", counted)
-    # what refreshing looks at is the file that it is about to replace
-    monkeypatch.setattr(update, "held_attributes", lambda path: {})
     execute(sweep, options)
     assert n_looks == [1]
 
