@@ -400,7 +400,7 @@ def test_what_goes_missing_while_a_run_goes_on_is_told_and_computed_again(square
         for path in kept.glob("*.seg") if not progress.n_computed else ():
             path.unlink()
 
-    with pytest.raises(UnfinishedError, match="3 points of what was finished went missing"):
+    with pytest.raises(UnfinishedError, match="3 points that had been finished disappeared"):
         execute(watch=remove)
     report = execute()
     assert (report.n_computed, report.n_reused) == (3, 17)
