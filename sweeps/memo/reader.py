@@ -15,8 +15,7 @@ import numpy.typing as npt
 from sweeps.memo import copy, segment
 from sweeps.memo import index as memo
 from sweeps.memo.copy import Extent
-from sweeps.outputs.types import Agreed, Header
-from sweeps.spaces import quantities
+from sweeps.outputs.types import Agreed, Header, factors
 from sweeps.storage.hdf5 import Array
 
 _MAX_OPEN = 64
@@ -97,7 +96,7 @@ class SlabReader:
             if found is None:
                 continue
             number, header = found
-            change = quantities.factors(header.attrs, agreed.attrs)
+            change = factors(header.attrs, agreed.attrs)
             if header.counts is None:
                 where = (at, *map(slice, header.shape)) if agreed.is_ragged else at
                 if 0 not in header.shape:
@@ -131,7 +130,7 @@ class SlabReader:
         is_same = header.counts is None and header.shape == agreed.shape
         if not is_same or 0 in header.shape or at != slice(0, n_points):
             return None
-        if quantities.factors(header.attrs, agreed.attrs) is not None:
+        if factors(header.attrs, agreed.attrs) is not None:
             return None
         values = self._rows(part, number, header, rows)
         return values if values.dtype == agreed.dtype else None
@@ -177,7 +176,7 @@ class SlabReader:
                     return
                 if (header.shape, header.dtype) != (agreed.shape, agreed.dtype):
                     return
-                if quantities.factors(header.attrs, agreed.attrs) is not None:
+                if factors(header.attrs, agreed.attrs) is not None:
                     return
                 yield from copy.extents(part, number, self._file(part.path), rows)
 

@@ -69,7 +69,11 @@ def snapshot(value: Any) -> Any:
     if type(value) in SCALARS or isinstance(value, (np.generic, str, bytes, range)):
         return value
     if isinstance(value, np.ndarray) and type(value) in PLAIN_ARRAYS:
-        return copy.deepcopy(value) if quantities.holds_quantity(value) else np.array(value)
+        return (
+            copy.deepcopy(value)
+            if value.dtype.hasobject and quantities.holds_quantity(value)
+            else np.array(value)
+        )
     if isinstance(value, np.ndarray):
         return copy.copy(value)
     named = fields(value)

@@ -180,7 +180,8 @@ def _value(
 
 def measured(shown: str, value: Any, unit: str | None = None) -> tuple[Array, dict[str, Any]]:
     """Make an array as `array_of` does, also of quantities and dates that need attributes."""
-    if quantities.is_quantity(value) or quantities.holds_quantity(value):
+    is_plain = isinstance(value, (int, float, complex, str))
+    if not is_plain and (quantities.is_quantity(value) or quantities.holds_quantity(value)):
         value, attrs = quantities.number(shown, value, unit)
         return array_of(shown, value), attrs
     if "cftime" not in sys.modules:  # so that there are no dates of other calendars

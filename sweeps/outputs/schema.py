@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from sweeps.outputs.types import Agreed, Header, Variable, class_of, digest, kind, settled
+from sweeps.outputs.types import Agreed, Header, Variable, class_of, digest, factors, kind, settled
 from sweeps.spaces import quantities
 from sweeps.storage import hdf5
 
@@ -292,7 +292,7 @@ def _outputs(headers: Mapping[str, Sequence[Header]], names: Collection[str]) ->
         # All at once: numpy's promotion one after another depends on the order.
         dtypes = {h.dtype for h in same if 0 not in h.shape} or {first.dtype}
         attrs = next((h.attrs for h in same if quantities.UNITS in h.attrs), first.attrs)
-        if any(quantities.factors(h.attrs, attrs) for h in same):
+        if any(factors(h.attrs, attrs) for h in same):
             dtypes |= {np.dtype(np.float64)}
         agreed[name] = Agreed(
             name,

@@ -182,9 +182,9 @@ def settled(found: Header, experiment: Experiment) -> Header:
     if len(dims) == len(found.dims):
         found = dataclasses.replace(found, dims=dims)
     unit = experiment.units.get(found.name)
-    if unit is None or not quantities.is_convertible(found.attrs, unit):
+    if unit is None or not is_convertible(found.attrs, unit):
         return found
-    return dataclasses.replace(found, attrs={**quantities.public(found.attrs), "units": unit})
+    return dataclasses.replace(found, attrs={**public(found.attrs), "units": unit})
 
 
 def kind(headers: Iterable[Header], coordinates: Iterable[Variable]) -> Hashable:
@@ -196,3 +196,36 @@ def kind(headers: Iterable[Header], coordinates: Iterable[Variable]) -> Hashable
         ),
         tuple((c.name, c.dims, digest(c.values), c.attrs.get("units")) for c in coordinates),
     )
+
+
+def is_convertible(own: Mapping[str, Any], text: str) -> bool:
+    """Whether values, which may have no unit, are or can be had in a unit."""
+    if quantities.BASE not in own or own[quantities.UNITS] == text:
+        return True
+    wanted = quantities.declared(text, own[quantities.LIBRARY])
+    return wanted is not None and bool(own[quantities.BASE]) and wanted.base == own[quantities.BASE]
+
+
+def factors(own: Mapping[str, Any], wanted: Mapping[str, Any]) -> tuple[float, float] | None:
+    """Return the factor and the offset that convert values to another unit.
+
+    None where they are in it, or either is no quantity.
+
+    Examples
+    --------
+    >>> from sweeps.spaces.quantities import Unit
+    >>> metre = Unit("m", "m", 1.0, 0.0).attrs
+    >>> factors(Unit("cm", "m", 0.01, 0.0).attrs, metre), factors(metre, metre)
+    ((0.01, 0.0), None)
+    """
+    has_bases = own.get(quantities.BASE) and wanted.get(quantities.BASE)
+    if own.get(quantities.UNITS) == wanted.get(quantities.UNITS) or not has_bases:
+        return None
+    scale = wanted[quantities.SCALE]
+    offset = own[quantities.OFFSET] - wanted[quantities.OFFSET]
+    return own[quantities.SCALE] / scale, offset / scale
+
+
+def public(attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out the attributes that only landing reads."""
+    return {name: value for name, value in attrs.items() if not name.startswith("_")}

@@ -27,7 +27,6 @@ from sweeps.outputs import types
 from sweeps.outputs.failures import Failure
 from sweeps.outputs.types import Agreed, Header, Variable, form
 from sweeps.results.collect import Gathered
-from sweeps.spaces import quantities
 from sweeps.spaces.keys import Factors, KeyMaker, Keys
 from sweeps.storage import disk
 
@@ -166,7 +165,7 @@ def _forms(gathered: Gathered) -> list[_Form]:
 def _is_exact(header: Header, agreed: Agreed) -> bool:
     """Whether the dtype of the results file gives the values of a part back exactly."""
     own, wide = header.dtype, agreed.dtype
-    if quantities.factors(header.attrs, agreed.attrs) is not None:
+    if types.factors(header.attrs, agreed.attrs) is not None:
         return False
     if 0 in header.shape:
         return True

@@ -306,7 +306,7 @@ def _coordinates(gathered: Gathered, units: Mapping[str, str]) -> Iterator[Coord
             value, attrs = _in_unit(table, value, units.get(name))
             yield Coordinate(name, (), value, None, attrs)
     for name, variable in gathered.agreement.coordinates.items():
-        attrs = {**quantities.public(variable.attrs), **_attrs(units, name)}
+        attrs = {**types.public(variable.attrs), **_attrs(units, name)}
         yield Coordinate(name, variable.dims, variable.values, None, attrs)
 
 
@@ -316,9 +316,9 @@ def _in_unit(table: Values, shown: Array, unit: str | None) -> tuple[Array, dict
         return shown, {} if unit is None else {"units": unit}
     own = quantities.unit_of(table.element(0))
     wanted = quantities.declared(unit or own.text, own.library) or own
-    if unit is None or not quantities.is_convertible(own.attrs, unit):
+    if unit is None or not types.is_convertible(own.attrs, unit):
         return shown, {"units": own.text}
-    factor, offset = quantities.factors(own.attrs, wanted.attrs) or (1.0, 0.0)
+    factor, offset = types.factors(own.attrs, wanted.attrs) or (1.0, 0.0)
     return shown * factor + offset, {"units": unit}
 
 
@@ -349,7 +349,7 @@ def _outputs(
         agreed.dtype,
         agreed.dims,
         agreed.shape,
-        {**quantities.public(agreed.attrs), **_attrs(units, agreed.name)},
+        {**types.public(agreed.attrs), **_attrs(units, agreed.name)},
         holes or agreed.is_ragged,
         lambda start, stop: reader.read(agreed, start, stop),
         functools.partial(copy.copy, extents) if extents else None,

@@ -63,7 +63,7 @@ def accept(name: str, raw: Any) -> Values:
         return Values("int", raw)
     if isinstance(raw, Mapping):
         return _from_elements(name, [_labelled(name, *item) for item in raw.items()])
-    if quantities.is_quantity(raw) or quantities.holds_quantity(raw):
+    if _may_be_quantity(raw) and (quantities.is_quantity(raw) or quantities.holds_quantity(raw)):
         return _quantities(name, raw)
     is_subclass = isinstance(raw, np.ndarray) and type(raw) is not np.ndarray
     if is_subclass and np.ma.getmaskarray(raw).any():  # importing numpy.ma takes 5 ms
@@ -85,7 +85,7 @@ def accept(name: str, raw: Any) -> Values:
     if isinstance(raw, (set, frozenset)):
         raise DeclarationError(f"axis {name!r} is a set, which has no order: give a list")
     elements = list(raw)
-    if quantities.holds_quantity(elements):
+    if _may_be_quantity(elements) and quantities.holds_quantity(elements):
         return _quantities(name, elements)
     if not _are_numbers(set(map(type, elements))):
         elements = [_plain(name, element) for element in elements]
@@ -111,7 +111,11 @@ def accept_like(like: Values | None, name: str, raw: Any) -> Values:
         For a string that is none of the labels.
     """
     single = isinstance(raw, (str, bytes)) or not hasattr(raw, "__iter__")
-    single |= quantities.is_quantity(raw) and np.ndim(quantities.plain(raw)) == 0
+    single |= (
+        _may_be_quantity(raw)
+        and quantities.is_quantity(raw)
+        and np.ndim(quantities.plain(raw)) == 0
+    )
     table = accept(name, [raw] if single else raw)
     if like is not None and like.kind == "quantity" and table.kind in ("int", "float"):
         numbers = table.coordinate().astype(float).tolist()
@@ -165,6 +169,15 @@ def _quantities(name: str, raw: Any) -> Values:
     like = raw if quantities.is_quantity(raw) else raw[0]
     made = quantities.each(like, table.coordinate().tolist())
     return Values("quantity", table.coordinate(), tuple(made))
+
+
+def _may_be_quantity(raw: Any) -> bool:
+    """Decide cheaply for plain numbers and texts: they are no quantities."""
+    if isinstance(raw, range):
+        return False
+    if type(raw) is np.ndarray:
+        return bool(raw.dtype.hasobject)
+    return not (type(raw) in (list, tuple) and set(map(type, raw)) <= _PLAIN | {str})
 
 
 def _are_numbers(types: set[type]) -> bool:
@@ -266,7 +279,7 @@ def _refuse_unwritable(name: str, text: str) -> None:
 
 def _plain(name: str, value: Any) -> Any:
     """Return Python's own value for one of numpy or pandas; refuse what is no value."""
-    if quantities.is_quantity(value):
+    if type(value) is not str and type(value) not in _PLAIN and quantities.is_quantity(value):
         raise DeclarationError(
             f"axis {name!r}: the quantity {short(value)} is nested or mixed with other "
             "values: give a list of quantities"

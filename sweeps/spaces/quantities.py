@@ -11,7 +11,7 @@ import functools
 import importlib
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -206,14 +206,6 @@ def declared(text: str, library: str) -> Unit | None:
         return None
 
 
-def is_convertible(own: Mapping[str, Any], text: str) -> bool:
-    """Whether values, which may have no unit, are or can be had in a unit."""
-    if BASE not in own or own[UNITS] == text:
-        return True
-    wanted = declared(text, own[LIBRARY])
-    return wanted is not None and bool(own[BASE]) and wanted.base == own[BASE]
-
-
 @functools.lru_cache(maxsize=256)
 def _pint_unit(registry: Any, unit: Any) -> Unit:
     text = text_of(registry.Quantity(1.0, unit))
@@ -252,28 +244,6 @@ def _linear(text: str, base: str, of: Any, library: str) -> Unit:
     if scale and np.isfinite([offset, one, far]).all() and np.isclose(one - offset, scale, 1e-6):
         return Unit(text, " ".join(sorted(base.split())), scale, offset, library)
     return Unit(text, "", 1.0, 0.0, library)
-
-
-def factors(own: Mapping[str, Any], wanted: Mapping[str, Any]) -> tuple[float, float] | None:
-    """Return the factor and the offset that convert values to another unit.
-
-    None where they are in it, or either is no quantity.
-
-    Examples
-    --------
-    >>> metre = Unit("m", "m", 1.0, 0.0).attrs
-    >>> factors(Unit("cm", "m", 0.01, 0.0).attrs, metre), factors(metre, metre)
-    ((0.01, 0.0), None)
-    """
-    if own.get(UNITS) == wanted.get(UNITS) or not (own.get(BASE) and wanted.get(BASE)):
-        return None
-    scale = own[SCALE] / wanted[SCALE]
-    return scale, (own[OFFSET] - wanted[OFFSET]) / wanted[SCALE]
-
-
-def public(attrs: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out the attributes that only landing reads."""
-    return {name: value for name, value in attrs.items() if not name.startswith("_")}
 
 
 def plain(value: Any) -> Any:

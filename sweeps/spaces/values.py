@@ -115,7 +115,7 @@ def label(element: Any) -> str:
         return element.isoformat()
     if isinstance(element, datetime.timedelta):
         return str(element)
-    if quantities.is_quantity(element):
+    if type(element) not in _ENCODERS and quantities.is_quantity(element):
         return f"{quantities.plain(element)!r} {quantities.text_of(element)}"
     return element if isinstance(element, str) else repr(element)
 
