@@ -64,7 +64,7 @@ class Report:
     warnings : tuple of str
         What a user should know, though the run went on.
     state : str
-        Of the results file, as `sweep.STATE` in it says: another run may replace it at any time.
+        Of the results file, as `state.STATE` in it says: another run may replace it at any time.
     first_failure : str
         The first point without values, and why it has none; empty if unknown.
     """
