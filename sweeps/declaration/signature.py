@@ -119,7 +119,7 @@ def check(
     UnknownNameError
         For a parameter that the function does not take.
     DeclarationError
-        For an argument that nobody gives, and for names that are reserved or clash.
+        For an argument without a value, and for names that are reserved or clash.
     """
     called = f"{getattr(function, '__name__', type(function).__name__)}()"
     taken = arguments(function, provided)

@@ -108,7 +108,7 @@ def damaged(folder: Path) -> Iterator[Path]:
 def _turn(path: Path) -> Iterator[None]:
     """Wait until no other thread or process has its turn.
 
-    The kernel ends the turn of a process that dies. On filesystems that know no locks nobody waits.
+    The kernel ends the turn of a process that dies. Filesystems without locks make no one wait.
     """
     ours = _OURS.get()
     if path in ours:

@@ -53,7 +53,7 @@ _BOOLS = frozenset({bool, np.bool_})
 
 
 SCALARS = frozenset({float, int, bool, complex, str, np.float64, np.bool_, np.int64})
-"""Types of values that nobody can change after they were returned, the usual ones."""
+"""The usual types of values that cannot change after they were returned."""
 
 _ARRAY_PROTOCOLS = ("__array__", "__array_interface__", "__array_struct__")
 

@@ -141,8 +141,8 @@ def header_of(variable: Variable) -> Header:
 NAME = ""
 """What the memo calls a single nameless value, which has the experiment's name in a results file.
 
-So it outlives a renaming. The dimensions that nobody named are ``_dim_0``, ``_dim_1``, ... there; a
-function can give no output and no dimension such a name.
+So stored values survive a renaming. Dimensions without a given name are ``_dim_0``, ``_dim_1``, ...
+there; a function can give no output and no dimension such a name.
 """
 
 

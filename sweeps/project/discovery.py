@@ -50,7 +50,7 @@ def find_all(where: str | os.PathLike[str] | None = None) -> tuple[list[Found], 
     Parameters
     ----------
     where : path or str, optional
-        As for `sweeps.project.imports.locate`.
+        As for `sweeps.project.locations.locate`.
 
     Returns
     -------
@@ -76,7 +76,7 @@ def find(name: str, where: str | os.PathLike[str] | None = None) -> Found:
     name : str
         Name of the experiment, or ``module.name`` where two modules define it.
     where : path or str, optional
-        As for `sweeps.project.imports.locate`.
+        As for `sweeps.project.locations.locate`.
 
     Raises
     ------

@@ -273,7 +273,7 @@ class Space:
         """Make the space of the same parameters at the same positions that needs no function.
 
         It can be sent to another process. What ``where`` excludes is not excluded any more, and
-        lacks derived parameters there that nobody has asked for.
+        lacks the derived parameters there that no one has read.
         """
         columns = [self.columns[name] for name in self.derived]
         derived = (Derived(self.dims_of(c.name), Column(c.name, c.table, c.codes)) for c in columns)
