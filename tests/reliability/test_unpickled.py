@@ -41,12 +41,7 @@ ALLOWED = {
     ("code/loaded.py", "marshal.loads"): "bytecode of a module that this process has run already",
     ("declaration/value_store.py", "joblib.load"): "what `cached` keeps, once its digest is right",
     ("declaration/value_store.py", "joblib.dump"): "writes what `cached` keeps",
-    ("declaration/value_store.py", "joblib.memory"): "an import",
-    ("declaration/value_store.py", "joblib.register_store_backend"): "how `cached` keeps values",
-    (
-        "declaration/value_store.py",
-        "joblib.Memory",
-    ): "values of `cached`, the only pickles that outlive a run",
+    ("declaration/value_store.py", "joblib.hash"): "identifies arguments; it reads no pickle",
     ("engines/loky.py", "joblib.externals"): "imports",
     ("engines/loky.py", "joblib._parallel_backends"): "an import",
     ("engines/loky.py", "joblib.parallel"): "an import",
