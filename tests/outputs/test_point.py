@@ -7,6 +7,7 @@ import enum
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
@@ -138,6 +139,11 @@ REFUSED = {
         np.datetime64("2020-01-01T00:00:00.000000001"),
         ["'f'", "microseconds", "datetime64[us]"],
     ),
+    "nanoseconds of pandas": (
+        pd.Timestamp("2020-01-01T00:00:00.000000001"),
+        ["'f'", "microseconds", "round"],
+    ),
+    "timedeltas of pandas": ([pd.Timedelta(1, "ns")], ["'f'", "microseconds", "round"]),
     "out of range": (np.datetime64(10**12, "Y"), ["'f'", "out of range"]),
     "empty dict": ({}, ["empty dict", ALLOWED]),
     "empty dataset": (xr.Dataset(), ["empty"]),
