@@ -312,7 +312,7 @@ def _objects(shown: str, value: Any) -> Array:
     made[:] = items
     if all(isinstance(item, str) for item in items):
         return made.reshape(given.shape)
-    if any(getattr(item, name, 0) for item in items for name in ("nanosecond", "nanoseconds")):
+    if any(getattr(item, name, 0) > 0 for item in items for name in ("nanosecond", "nanoseconds")):
         raise OutputError(f"{shown} has times of pandas finer than microseconds: round('us') them")
     if all(isinstance(item, datetime.date) for item in items):
         return made.astype("M8[us]").reshape(given.shape)

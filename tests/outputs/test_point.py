@@ -140,7 +140,7 @@ REFUSED = {
         ["'f'", "microseconds", "datetime64[us]"],
     ),
     "nanoseconds of pandas": (
-        pd.Timestamp("2020-01-01T00:00:00.000000001"),
+        [pd.Timestamp("2020-01-01T00:00:00.000000001")],
         ["'f'", "microseconds", "round"],
     ),
     "timedeltas of pandas": ([pd.Timedelta(1, "ns")], ["'f'", "microseconds", "round"]),
