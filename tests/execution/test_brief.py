@@ -240,7 +240,7 @@ def test_a_worker_that_starts_late_has_the_version_that_the_run_began_with(trial
 )
 def test_two_processes_with_two_versions_share_a_memo(tmp_path, in_copies):
     roots = [tmp_path / "old", tmp_path / ("new" if in_copies else "old")]
-    projects = [Project(root, 10_000, 0.0001) for root in dict.fromkeys(roots)]
+    projects = [Project(root, 2_000, 0.002) for root in dict.fromkeys(roots)]
 
     def start(root):
         results = ["--results", str(tmp_path / "results")]
@@ -260,7 +260,7 @@ def test_two_processes_with_two_versions_share_a_memo(tmp_path, in_copies):
     wait_for_values(2)
     told = [each.communicate(timeout=60)[1] for each in (first, second)]
     assert (first.returncode, second.returncode) == (0, 0), told
-    assert assert_all_are_of_their_code(tmp_path / "results") == [10_000, 10_000]
+    assert assert_all_are_of_their_code(tmp_path / "results") == [2_000, 2_000]
 
 
 @pytest.mark.parametrize("engine", ["serial", "threads"])
