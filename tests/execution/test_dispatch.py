@@ -235,31 +235,36 @@ def test_a_point_that_failed_before_is_tried_again_after_a_death_beside_it(deadl
 def test_a_worker_killed_from_outside_costs_nothing(project):
     (project / "experiments" / "patient.py").write_text(
         "import os, pathlib, time\nfrom sweeps import experiment, grid\n"
-        "@experiment(grid(i=range(12)))\n"
+        "@experiment(grid(i=range(40)))\n"
         "def patient(i):\n"
         "    pathlib.Path(f'pid-{os.getpid()}').touch()\n"
         "    time.sleep(0.1)\n"
         "    return i\n"
     )
-    killed = []
+    killed, gone = [], set()
 
     def kill():
+        # Two new workers: no point is tried alone, which would be to blame for the death.
         deadline = time.monotonic() + 30
         while len(killed) < 2 and time.monotonic() < deadline:
-            pids = {int(path.name[4:]) for path in project.glob("pid-*")} - set(killed)
-            for pid in sorted(pids)[:1]:
-                killed.append(pid)
+            started = {
+                int(path.name[4:]): path.stat().st_mtime_ns for path in project.glob("pid-*")
+            }
+            new = started.keys() - gone
+            if len(new) >= 2:
+                killed.append(max(new, key=started.get))
+                gone.update(new)
                 with contextlib.suppress(ProcessLookupError):  # its co-worker took it along
-                    os.kill(pid, signal.SIGKILL)
-            time.sleep(0.3)
+                    os.kill(killed[-1], signal.SIGKILL)
+            time.sleep(0.02)
 
     killer = threading.Thread(target=kill)
     killer.start()
     report = run.execute(resolve("patient"), Options())
     killer.join()
     assert len(killed) == 2
-    assert (report.n_computed, report.n_failed) == (12, 0)
-    assert sweeps.load("patient").patient.values.tolist() == list(range(12))
+    assert (report.n_computed, report.n_failed) == (40, 0)
+    assert sweeps.load("patient").patient.values.tolist() == list(range(40))
 
 
 def test_workers_that_die_before_they_begin_end_the_run_with_a_word(project):

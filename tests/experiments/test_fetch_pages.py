@@ -176,7 +176,7 @@ def test_pages_are_named_on_the_command_line(server, sweeps):
     assert load("fetch_pages").url.values.tolist() == [f"{server}/{path}" for path in paths]
     said = sweeps("run", "fetch_pages", f"url={server}/page/2?q=1", here)
     assert said.code == 2
-    assert "quote text" in said.err
+    assert "quote the text" in said.err
 
 
 WITHOUT = """
