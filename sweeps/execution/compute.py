@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import dataclasses
 import threading
@@ -218,8 +219,11 @@ def _compute(
             land.if_due()
 
     def stop() -> None:
+        # Called by a signal's handler, wherever the main thread is: a lock that is held there (of
+        # the scheduler, or of the stream that shows progress) would never be released.
         dispatch.stop()
-        teller.show()
+        with contextlib.suppress(RuntimeError):  # no thread can be started: told a little later
+            _thread.start_new_thread(teller.show, ())
 
     try:
         teller.show()
@@ -273,14 +277,14 @@ class _Teller:
         self._start = time.perf_counter()
         self._under_way: tuple[Slow, ...] = ()
         self._notice: run_file.Notice | None = None
-        self._showing = threading.RLock()  # a signal may come amid `show`
+        self._showing = threading.RLock()  # the second signal may come amid `show`, then `end`
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._tell, daemon=True, name="sweeps-progress")
 
     def show(self) -> None:
-        """Show how far the run is."""
-        if self._watch is not None:
-            with self._showing:
+        """Show how far the run is, until the end."""
+        with self._showing:
+            if self._watch is not None and not self._is_over.is_set():
                 self._watch(self._now())
 
     def begin(self) -> None:
@@ -289,7 +293,8 @@ class _Teller:
 
     def end(self) -> None:
         """Stop telling."""
-        self._is_over.set()
+        with self._showing:
+            self._is_over.set()
         if self._thread.ident is not None:
             self._thread.join(_TICK_S)
         if self._notice is not None:

@@ -39,7 +39,7 @@ class Watcher:
     def __call__(self, progress: Progress) -> None:
         """Show how far a run is."""
         # OSError: the log file's disk is full, or the reader of a pipe has gone.
-        # RuntimeError: a signal came amid a print, and its handler prints too ("reentrant call").
+        # RuntimeError: the bar wants a thread, and none can be started.
         with contextlib.suppress(OSError, RuntimeError):
             if _is_terminal():
                 self._show_bar(progress)
