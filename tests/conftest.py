@@ -1,16 +1,19 @@
 """What all tests share."""
 
+import functools
 import json
 import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from hypothesis import is_hypothesis_test, settings
 
 from sweeps.cli.main import main
+from sweeps.code import provenance
 from sweeps.memo import reader
 from sweeps.storage import hdf5_foreign
 
@@ -61,6 +64,21 @@ def _no_children_that_look():
     """Open files that these tests made as where a fork is not safe: it takes as long as a run."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hdf5_foreign, "_HAS_CHILDREN", False)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _git_is_asked_once():
+    """Ask git once about the folders of these tests: it takes longer than to land some points."""
+    asked, root = provenance.of_git, Path(__file__).parent.parent
+    answer = functools.cache(asked)
+
+    def of_git(folder):
+        is_ours = folder.resolve().is_relative_to(root)
+        return answer(root) if is_ours else asked(folder)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(provenance, "of_git", of_git)
         yield
 
 
