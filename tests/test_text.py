@@ -97,6 +97,7 @@ json_like = st.recursive(
         st.text(),
     ),
     lambda inner: st.one_of(st.lists(inner), st.dictionaries(st.text(), inner)),
+    max_leaves=8,
 )
 
 

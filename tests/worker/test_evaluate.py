@@ -229,11 +229,11 @@ def test_a_call_for_many_points_is_sized_so_that_it_ends_in_time(tmp_path):
 
     def column(x):
         LENGTHS.append(len(x))
-        time.sleep(0.005 * len(x))
+        time.sleep(0.003 * len(x))
         return x
 
-    made = task(tmp_path, column, grid(x=np.arange(100)), vectorized=True, timeout=0.1)
-    assert evaluate.evaluate(made, block(100)).n_done == 100
+    made = task(tmp_path, column, grid(x=np.arange(50)), vectorized=True, timeout=0.06)
+    assert evaluate.evaluate(made, block(50)).n_done == 50
     assert LENGTHS[0] == 1
     assert max(LENGTHS) <= 5
 

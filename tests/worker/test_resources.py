@@ -1,9 +1,11 @@
 """Laws of resources: one is opened once in a worker, and closed when the run is over."""
 
-import json
+import itertools
+import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 import sweeps
 from sweeps.engines import NAMES
 from sweeps.errors import SweepsError
+from sweeps.execution import scheduler
 from sweeps.execution.options import Options
 from sweeps.operations import run as operations_run
 from sweeps.project.sweep import resolve
@@ -95,22 +98,32 @@ def check_log(names):
     return len(logs)
 
 
-@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(("engine", "n_workers"), [("loky", 2), ("serial", 1), ("threads", 2)])
-def test_opened_once_in_a_worker_and_closed_when_the_run_is_over(resources, way, engine, n_workers):
-    resources(100)
-    report = operations_run.execute(resolve(way), Options(engine, n_workers=n_workers))
-    assert (report.n_computed, report.n_failed, report.warnings) == (100, 0, ())
-    assert 1 <= check_log(WAYS[way]) <= n_workers
-    assert sweeps.load(way)[way].values.tolist() == [2 * i for i in range(100)]
-
-
-def test_workers_that_outlive_a_run_open_again_for_the_next(resources):
-    resources(20)
-    for name in ("plain", "waiting", "column"):
-        operations_run.execute(resolve(name), Options(n_workers=2))
-        assert check_log(WAYS[name])
+def test_opened_once_in_a_worker_and_closed_when_the_run_is_over(resources, engine, n_workers):
+    resources(40)
+    for way, names in WAYS.items():  # workers that outlive a run open again for the next
+        report = operations_run.execute(resolve(way), Options(engine, n_workers=n_workers))
+        assert (report.n_computed, report.n_failed, report.warnings) == (40, 0, ())
+        assert 1 <= check_log(names) <= n_workers
+        assert sweeps.load(way)[way].values.tolist() == [2 * i for i in range(40)]
         Path("log.txt").unlink()
+
+
+@pytest.fixture
+def interrupted(sweeps):
+    """Call the command line, and signal this process as soon as a file is there."""
+
+    def call(file, number, *arguments):
+        def interrupt():
+            deadline = time.monotonic() + 60
+            while not Path(file).exists() and time.monotonic() < deadline:
+                time.sleep(0.005)
+            os.kill(os.getpid(), number)
+
+        threading.Thread(target=interrupt).start()
+        return sweeps(*arguments)
+
+    return call
 
 
 @pytest.mark.parametrize(
@@ -124,19 +137,14 @@ def test_workers_that_outlive_a_run_open_again_for_the_next(resources):
         pytest.param("threads", "plain", marks=pytest.mark.campaign),
     ],
 )
-def test_closed_after_an_interrupt(resources, way, engine):
+def test_closed_after_an_interrupt(resources, interrupted, monkeypatch, way, engine):
+    for name in ("BLOCK_S", "_CONCURRENT_BLOCK_S"):
+        monkeypatch.setattr(scheduler, name, 0.1)
     resources(5000)
-    command = [sys.executable, "-m", "sweeps", "run", way, "--json", "--engine", engine]
-    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
-    while not Path("log.txt").exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    time.sleep(0.2)
-    run.send_signal(signal.SIGINT)
-    out, error = run.communicate(timeout=60)
-    assert run.returncode == 130
-    assert "Traceback" not in error
-    assert 0 < json.loads(out)["computed"] < 5000
+    said = interrupted("log.txt", signal.SIGINT, "run", way, "--json", "--engine", engine)
+    assert said.code == 130
+    assert "Traceback" not in said.err
+    assert said.json["computed"] < 5000
     assert check_log(WAYS[way])
 
 
@@ -147,7 +155,7 @@ def test_workers_that_die_take_their_resources_along_and_the_others_open_new_one
         "@experiment(grid(i=range(40)), resources={'a': opened})\n"
         "def deadly(i, a):\n    return os._exit(7) if i == 13 else a * i\n"
     )
-    report = operations_run.execute(resolve("deadly"), Options(n_workers=2))
+    report = operations_run.execute(resolve("deadly"), Options(n_workers=1))
     assert (report.n_computed, report.n_failed, report.warnings) == (39, 1, ())
 
 
@@ -194,27 +202,26 @@ async def waiting(i, a):
 """
 
 
+SHORT = [("loky", "waiting", "closing"),
+         ("serial", "plain", "closing"), ("threads", "waiting", "point")]  # fmt: skip
+LONG = set(itertools.product(NAMES, ("plain", "waiting"), ("point", "closing"))) - {*SHORT}
+
+
 @pytest.mark.parametrize(
-    ("way", "where"),
-    [
-        ("plain", "point"),
-        ("waiting", "closing"),
-        pytest.param("plain", "closing", marks=pytest.mark.campaign),
-        pytest.param("waiting", "point", marks=pytest.mark.campaign),
-    ],
+    ("engine", "way", "where"),
+    [*SHORT, *(pytest.param(*each, marks=pytest.mark.campaign) for each in sorted(LONG))],
 )
-@pytest.mark.parametrize("engine", NAMES)
 def test_the_second_interrupt_waits_for_nothing(project, way, where, engine):
     text = ENDLESS.replace("WHERE", repr(where))
     (project / "experiments" / "endless.py").write_text(text)
-    command = [sys.executable, "-m", "sweeps", "run", way, "--engine", engine]
+    command = [sys.executable, "-m", "sweeps", "run", way, "--engine", engine, "-j1"]
     run = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while not Path("begun").exists() and time.monotonic() < deadline:
         time.sleep(0.01)
-    time.sleep(0.1)
+    time.sleep(0.05)
     run.send_signal(signal.SIGINT)
-    time.sleep(0.2)
+    time.sleep(0.1)
     run.send_signal(signal.SIGINT)
     _, error = run.communicate(timeout=60)
     assert run.returncode == 130
@@ -283,24 +290,26 @@ KIND fetch(i, a, fine):
 """
 
 
-@pytest.mark.parametrize("kind", ["def", "async def"])
-@pytest.mark.parametrize("engine", NAMES)
+REFUSALS = {
+    "refused": "ConnectionError: nobody listens",
+    "nothing": "TypeError: ",
+    "leaving": "SystemExit: 3",
+}
+BRIEF = [("loky", "def", "leaving"), ("loky", "async def", "refused"),
+         ("serial", "def", "nothing"), ("threads", "async def", "leaving")]  # fmt: skip
+FULL = set(itertools.product(NAMES, ("def", "async def"), REFUSALS)) - {*BRIEF}
+
+
 @pytest.mark.parametrize(
-    ("what", "said"),
-    [
-        ("refused", "ConnectionError: nobody listens"),
-        ("nothing", "TypeError: "),
-        ("leaving", "SystemExit: 3"),
-    ],
+    ("engine", "kind", "what"),
+    [*BRIEF, *(pytest.param(*each, marks=pytest.mark.campaign) for each in sorted(FULL))],
 )
-def test_a_resource_that_cannot_be_opened_ends_the_run_with_one_word(
-    project, kind, engine, what, said
-):
+def test_a_resource_that_cannot_be_opened_ends_the_run_with_one_word(project, engine, kind, what):
     text = FAILING.replace("WHAT", what).replace("KIND", kind)
     (project / "experiments" / "fetch.py").write_text(text)
     with pytest.raises(SweepsError) as caught:
         operations_run.execute(resolve("fetch"), Options(engine, n_workers=2))
-    assert f"resource 'a' of 'fetch' could not be opened: {said}" in str(caught.value)
+    assert f"resource 'a' of 'fetch' could not be opened: {REFUSALS[what]}" in str(caught.value)
     assert sweeps.status("fetch").failed == 0
     assert Path("closed").exists()
 
@@ -315,17 +324,26 @@ def test_what_was_committed_stays_when_a_resource_cannot_be_opened(project):
         "def fetch(i, a):\n    return a * i\n"
     )
     file.write_text(opened)
-    operations_run.execute(resolve("fetch"), Options(limit=7))
+    operations_run.execute(resolve("fetch"), Options("serial", limit=7))
     Path("down").touch()
     with pytest.raises(SweepsError, match="ConnectionError: down"):
-        operations_run.execute(resolve("fetch"), Options())
+        operations_run.execute(resolve("fetch"), Options("serial"))
     assert sweeps.status("fetch").done == 7
     Path("down").unlink()
-    assert operations_run.execute(resolve("fetch"), Options()).n_computed == 13
+    assert operations_run.execute(resolve("fetch"), Options("serial")).n_computed == 13
 
 
-@pytest.mark.parametrize("kind", ["def", "async def"])
-@pytest.mark.parametrize("engine", NAMES)
+@pytest.mark.parametrize(
+    ("engine", "kind"),
+    [
+        ("loky", "def"),
+        ("serial", "async def"),
+        pytest.param("loky", "async def", marks=pytest.mark.campaign),
+        pytest.param("serial", "def", marks=pytest.mark.campaign),
+        pytest.param("threads", "def", marks=pytest.mark.campaign),
+        pytest.param("threads", "async def", marks=pytest.mark.campaign),
+    ],
+)
 def test_a_resource_that_cannot_be_closed_is_a_warning(project, engine, kind):
     text = FAILING.replace("WHAT", "stuck").replace("KIND", kind)
     (project / "experiments" / "fetch.py").write_text(text)
@@ -336,40 +354,39 @@ def test_a_resource_that_cannot_be_closed_is_a_warning(project, engine, kind):
     assert Path("closed").exists()
 
 
-@pytest.mark.parametrize("way", ["plain", "waiting"])
-@pytest.mark.parametrize("engine", NAMES)
+@pytest.mark.parametrize(
+    ("engine", "way"),
+    [
+        ("loky", "waiting"),
+        ("serial", "plain"),
+        pytest.param("loky", "plain", marks=pytest.mark.campaign),
+        pytest.param("serial", "waiting", marks=pytest.mark.campaign),
+        pytest.param("threads", "plain", marks=pytest.mark.campaign),
+        pytest.param("threads", "waiting", marks=pytest.mark.campaign),
+    ],
+)
 def test_a_resource_that_is_never_closed_keeps_nobody_waiting(project, monkeypatch, way, engine):
-    monkeypatch.setattr(host, "MAX_CLOSING_S", 0.3)
+    monkeypatch.setattr(host, "MAX_CLOSING_S", 0.15)
     text = ENDLESS.replace("WHERE", repr("closing"))
     (project / "experiments" / "endless.py").write_text(text)
     report = operations_run.execute(resolve(way), Options(engine, n_workers=2))
     assert report.n_computed == 3
-    assert report.warnings == ("a resource was not closed within 0.3 s, and is abandoned",)
+    assert report.warnings == ("a resource was not closed within 0.15 s, and is abandoned",)
 
 
-@pytest.mark.parametrize("engine", ["serial", "threads"])
-def test_a_resource_that_is_never_opened_ends_the_run(project, monkeypatch, engine):
-    monkeypatch.setattr(host, "MAX_OPENING_S", 0.3)
+def test_a_resource_that_is_never_opened_ends_the_run(project, monkeypatch):
+    monkeypatch.setattr(host, "MAX_OPENING_S", 0.1)
     (project / "experiments" / "stuck.py").write_text(STUCK)
-    with pytest.raises(SweepsError, match=r"its resources were not opened within 0\.3 s"):
-        operations_run.execute(resolve("stuck"), Options(engine, n_workers=2))
+    with pytest.raises(SweepsError, match=r"its resources were not opened within 0\.1 s"):
+        operations_run.execute(resolve("stuck"), Options("serial"))
 
 
 @pytest.mark.parametrize("engine", NAMES)
-def test_an_interrupt_is_heard_while_a_resource_is_opened(project, engine):
+def test_an_interrupt_is_heard_while_a_resource_is_opened(project, interrupted, engine):
     (project / "experiments" / "stuck.py").write_text(STUCK)
-    run = subprocess.Popen(
-        [sys.executable, "-m", "sweeps", "run", "stuck", f"--engine={engine}", "-j2"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    while not Path("opening").exists():
-        time.sleep(0.02)
-    run.send_signal(signal.SIGTERM)
-    _, error = run.communicate(timeout=120)
-    assert run.returncode == 130, error
-    assert "was not closed" not in error
+    said = interrupted("opening", signal.SIGTERM, "run", "stuck", f"--engine={engine}", "-j2")
+    assert said.code == 130, said.err
+    assert "was not closed" not in said.err
 
 
 def test_an_asynchronous_resource_is_for_asynchronous_functions(project):

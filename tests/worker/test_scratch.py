@@ -139,15 +139,15 @@ def test_where_nothing_can_be_locked_nothing_is_removed(places, monkeypatch):
     assert made.path.exists()
 
 
-def test_the_run_after_one_that_was_killed_with_all_its_processes_cleans_up(project):
+def test_the_run_after_one_that_was_killed_with_all_its_processes_cleans_up(
+    project, sweeps, monkeypatch
+):
     (project / "experiments" / "killed.py").write_text(KILLED)
     places = project / "temporary"
     places.mkdir()
-    command = [sys.executable, "-m", "sweeps", "run", "killed"]
-    options = {"env": os.environ | {"TMPDIR": str(places)}, "capture_output": True}
     first = subprocess.Popen(
-        command,
-        env=options["env"],
+        [sys.executable, "-m", "sweeps", "run", "killed", "-j", "1"],
+        env=os.environ | {"TMPDIR": str(places)},
         start_new_session=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -159,8 +159,8 @@ def test_the_run_after_one_that_was_killed_with_all_its_processes_cleans_up(proj
     first.wait()
     semaphores = list(Path("/dev/shm").glob(f"sem.loky-{first.pid}-*"))
     assert list(places.glob("sweeps-run-*"))
-    done = subprocess.run([*command, "is_fatal=false", "-j", "1"], timeout=60, **options)
-    assert done.returncode == 0
+    monkeypatch.setattr("tempfile.tempdir", str(places))
+    assert sweeps("run", "killed", "is_fatal=false", "--engine", "serial").code == 0
     assert not list(places.glob("sweeps-run-*"))
     assert not [path for path in semaphores if path.exists()]
 
@@ -206,18 +206,21 @@ def test_the_point_and_the_cause_outlive_the_worker(tmp_path, death, kind, cause
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(
-    "lines",
-    [
+def test_between_points_nothing_is_blamed(tmp_path):
+    cases = [
         [],
         ["recorder.begin(7)"],
         ["recorder.begin(7)", "recorder.at[0] = 5", "recorder.end()"],
         ["recorder.begin(7)", "recorder.at[0] = 5", "recorder.begin(8)"],
-    ],
-)
-def test_between_points_nothing_is_blamed(tmp_path, lines):
-    fly(tmp_path, *lines, "os._exit(1)")
-    assert scratch.read(tmp_path) == []
+    ]
+    folders = [tmp_path / str(number) for number in range(len(cases))]
+    code = []
+    for folder, lines in zip(folders, cases, strict=True):
+        folder.mkdir()
+        code += [f"recorder = Recorder(pathlib.Path({str(folder)!r}))", *lines]
+    fly(tmp_path, *code, "os._exit(1)")
+    assert all(list(folder.glob("*.flight")) for folder in folders)
+    assert [scratch.read(folder) for folder in folders] == [[], [], [], []]
 
 
 def test_a_worker_may_say_itself_why_it_dies(tmp_path):
@@ -237,7 +240,7 @@ def test_what_earlier_points_may_have_caused_is_not_certain(tmp_path, lines, is_
 
 
 def test_a_timeout_that_was_called_off_does_nothing(tmp_path):
-    arms = "recorder.arm(0.05); recorder.disarm(); import time; time.sleep(0.2)"
+    arms = "recorder.arm(0.05); recorder.disarm(); import time; time.sleep(0.1)"
     assert fly(tmp_path, arms).returncode == 0
 
 
@@ -250,7 +253,7 @@ recorder = Recorder(pathlib.Path({str(tmp_path)!r}))
 recorder.begin(1)
 recorder.at[0] = 1
 print(flush=True)
-time.sleep(0.3)
+time.sleep(0.2)
 recorder.at[0] = 2
 """
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:

@@ -1,9 +1,12 @@
 """Laws of undoing: what a point does to its process, the next point does not see."""
 
+import decimal
 import os
 import random
 import subprocess
 import sys
+import time
+import warnings
 
 import numpy as np
 import pytest
@@ -86,10 +89,10 @@ def state(deed, i):
         do()
     return seen
 
-@experiment(grid(i=range(3000)))
+@experiment(grid(i=range(1000)))
 def late(i):
     seen = os.environ.get("SOLVER", "default")
-    if i == 1500:
+    if i == 500:
         os.environ["SOLVER"] = "strict"
     return seen
 
@@ -166,34 +169,22 @@ def test_points_that_are_short_are_looked_after_together(experiments, monkeypatc
     monkeypatch.setattr(
         undo.State, "restore", lambda *told, **how: counts.append(1) or restore(*told, **how)
     )
-    api.run("late", engine="serial", axes={"i": range(1000)})
-    assert call._FIRST_LOOKS <= len(counts) < 300
+    api.run("late", engine="serial", axes={"i": range(500)})
+    assert call._FIRST_LOOKS <= len(counts) < 200
 
 
-OF_THE_CALLER = """
-import decimal, time
-import numpy as np
-import sweeps
-from sweeps import experiment, grid
+def test_threads_begin_with_what_their_caller_has_set_for_itself(tmp_path):
+    @api.experiment(api.grid(x=range(20)))
+    def seen(x):
+        time.sleep(0.005)
+        return {"precision": decimal.getcontext().prec, "divide": np.geterr()["divide"]}
 
-@experiment(grid(x=range(40)))
-def seen(x):
-    time.sleep(0.01)
-    return {"precision": decimal.getcontext().prec, "divide": np.geterr()["divide"]}
-
-if __name__ == "__main__":
-    decimal.getcontext().prec = 50
-    np.seterr(divide="ignore")
-    found = seen.run(engine="threads", n_workers=2)
-    print({*found.precision.values.tolist()}, {*found.divide.values.tolist()})
-"""
-
-
-def test_threads_begin_with_what_their_caller_has_set_for_itself(project):
-    (project / "seen.py").write_text(OF_THE_CALLER)
-    command = [sys.executable, "-W", "error", "seen.py"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.stdout, done.returncode) == ("{50} {'ignore'}\n", 0), done.stderr
+    own = decimal.localcontext(prec=50), np.errstate(divide="ignore"), warnings.catch_warnings()
+    with own[0], own[1], own[2]:
+        warnings.simplefilter("error")
+        found = seen.run(results=tmp_path, engine="threads", n_workers=2)
+    assert {*found.precision.values.tolist()} == {50}
+    assert {*found.divide.values.tolist()} == {"ignore"}
 
 
 def test_threads_say_that_they_share_what_points_change(experiments, sweeps):
@@ -229,9 +220,10 @@ def asked(i):
 
 if __name__ == "__main__":
     for engine in ("serial", "loky"):
-        print(asked.run(engine=engine, recompute=True).isel(i=0).to_dict()["data_vars"])
+        found = asked.run(engine=engine, n_workers=1, recompute=True)
+        print(found.isel(i=0).to_dict()["data_vars"])
     os.environ["LATER"] = "yes"
-    print(asked.run(engine="loky", recompute=True).later.values[0])
+    print(asked.run(engine="loky", n_workers=1, recompute=True).later.values[0])
 """
 
 
