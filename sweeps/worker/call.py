@@ -29,27 +29,17 @@ from sweeps.worker.isolation.surroundings import SpoiledError, Surroundings, end
 BLOCK_BYTES = 64 * 2**20
 """Values held in memory before a block is committed, however little time it took."""
 
-_NOTICEABLE_S = 100e-6
-"""What points printed past Python is asked for after those that take longer: it costs 0.5 us."""
-
-_TIMEOUT_SLACK = 0.01
-"""A point gets so much more than its timeout: arming costs 30 us, too much for every point."""
-
-_LOOK_S = 4e-3
-"""To look at what points did to their process takes 10 to 20 us: look no more often than this."""
-
-_LONG_S = 10e-3
-"""Seeding random numbers takes 15 us: before each point after one that took so long."""
-
-_FIRST_LOOKS = 32
-"""So many points are looked after one by one; most of what changes something does at once."""
+# To ask what points printed past Python costs 0.5 us; to arm a timeout, 30 us; to look at what
+# points did to their process, 10 to 20 us; to seed random numbers, 15 us.
+_NOTICEABLE_S = 100e-6  # ask after points that take longer
+_TIMEOUT_SLACK = 0.01  # of the timeout, which a point gets beside it: not every point is armed for
+_LOOK_S = 4e-3  # look no more often than this
+_LONG_S = 10e-3  # seed before each point after one that took so long
+_FIRST_LOOKS = 32  # points looked after one by one: most that change something do so at once
 
 _FIRST_CHUNK = 16
-
 _LARGEST_CHUNK = 2**16  # numpy's own cost has vanished, and temporary arrays stay in the cache
-
 _GROWTH = 16
-
 _CALLS_IN_A_TIMEOUT = 4  # so that a call for many points is not stopped because they are many
 
 Piece = tuple[slice | npt.NDArray[np.int64], tuple[Variable, ...]]
@@ -71,7 +61,7 @@ class Limits:
     surroundings : Surroundings, optional
         Of the process, to be restored.
     key : callable, optional
-        Gives the key of a point by its place in the block; of it are its random numbers.
+        Gives the key of a point by its place in the block, from which its random numbers follow.
     pid : int
         Process that the points are computed in; in another one, a copy, nothing goes on.
     """
@@ -182,17 +172,17 @@ def call_each(
 class _Looks:
     """When to look at what points did to their process, and from where to begin again.
 
-    Points that are short are looked after together. Where something was changed, those that were
-    computed meanwhile are computed again, one by one, since they may have seen it.
+    Short points are looked after together. Where they changed something, they are computed again,
+    one by one, since they may have seen it.
 
     Attributes
     ----------
     first : int
         The first point since the last look.
     is_again : bool
-        Whether the points from there on are to be computed again.
+        Whether the points from there on are computed again.
     seconds : dict of int to float
-        What was spent before a point that is not its own.
+        Time before a point that is not its own.
     """
 
     def __init__(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import itertools
 import time
 import traceback
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -26,13 +28,14 @@ from sweeps.outputs.failures import Failure, Reason, refused
 from sweeps.outputs.types import Part, Variable
 from sweeps.spaces.keys import RNG, Generators, KeyMaker, written
 from sweeps.spaces.product import Positions
+from sweeps.spaces.values import Values
 from sweeps.storage import files
 from sweeps.storage.hdf5 import Array
 from sweeps.worker import capture, host, memory_limit, resources, scratch
 from sweeps.worker.call import Called, Limits, call_columns, call_each, restore
 from sweeps.worker.isolation import copies
+from sweeps.worker.isolation.contents import PLAIN, Traces
 from sweeps.worker.isolation.surroundings import Surroundings, keys_by_place
-from sweeps.worker.isolation.traces import Traces
 
 _ALONE = "use --engine loky"
 
@@ -109,7 +112,7 @@ class Task:
     experiment: Experiment
     settings: Settings
     recorder: scratch.Recorder
-    originals: copies.Originals
+    originals: copies.Originals | None  # where points could change what they are given
     reads: reads.Recorder
     surroundings: Surroundings
     traces: Traces
@@ -119,12 +122,13 @@ class Task:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a user should know of the values, which are kept."""
+        uncopied = self.originals.shared if self.originals is not None else ()
         shared = sorted(self.surroundings.shared)
         said = (
             "points change objects that they share with points computed at the same time "
             f"({', '.join(shared)}): {_ALONE}"
         )
-        return (*self.originals.shared, said) if shared else tuple(self.originals.shared)
+        return (*uncopied, said) if shared else (*uncopied,)
 
 
 def task(
@@ -135,14 +139,26 @@ def task(
 ) -> Task:
     """Make a task, in which no point sees what another one did to the things that it is given."""
     tables = {name: column.table for name, column in settings.keys.space.columns.items()}
-    originals = copies.Originals({n: t for n, t in tables.items() if n in settings.passed})
-    function, constants = originals.function(experiment.function, settings.constants)
-    if function is not experiment.function:
-        experiment = dataclasses.replace(experiment, function=function)
-        settings = dataclasses.replace(settings, constants=constants)
+    tables = {name: table for name, table in tables.items() if name in settings.passed}
+    originals = None
+    if _may_change([*settings.constants.values()], tables.values(), experiment.function):
+        originals = copies.Originals(tables)
+        function, constants = originals.function(experiment.function, settings.constants)
+        if function is not experiment.function:
+            experiment = dataclasses.replace(experiment, function=function)
+            settings = dataclasses.replace(settings, constants=constants)
     noted = reads.Recorder(settings.reads)
     left = Traces(settings.modules, experiment.function)
     return Task(experiment, settings, recorder, originals, noted, surroundings, left)
+
+
+def _may_change(constants: list[Any], tables: Iterable[Values], function: Any) -> bool:
+    """Whether points are given anything but numbers and texts by a function that keeps nothing."""
+    if type(function) is not FunctionType or function.__closure__ or vars(function):
+        return True
+    defaults = (function.__defaults__ or ()), (function.__kwdefaults__ or {}).values()
+    held = itertools.chain(constants, *defaults)
+    return any(type(each) not in PLAIN for each in held) or any(t.objects for t in tables)
 
 
 def evaluate(task: Task, block: Block) -> Receipt | Refusal:
@@ -225,7 +241,9 @@ def arguments(task: Task, positions: Positions) -> tuple[dict[str, Any], dict[st
     """What the function is given at all points, and the columns that it is given of each."""
     settings = task.settings
     found = settings.keys.space.arguments_at(positions, settings.passed)
-    columns: dict[str, Any] = {n: task.originals.column(n, c) for n, c in found.items()}
+    columns: dict[str, Any] = dict(found)
+    if task.originals is not None:
+        columns = {name: task.originals.column(name, own) for name, own in found.items()}
     given = {name: value for name, value in settings.constants.items() if name not in columns}
     streams = settings.keys.streams(positions)
     if streams is not None:

@@ -44,24 +44,16 @@ _LOCK = "lock"  # locked while the run lives; holds its process id
 
 _PREFIX = "sweeps-run-"
 
-_SHARED = Path("/dev/shm")
-"""Where Linux keeps semaphores, and joblib large arrays."""
-
+_SHARED = Path("/dev/shm")  # where Linux keeps semaphores, and joblib large arrays
 _OF_PROCESS = ("sem.loky-{}-*", "joblib_memmapping_folder_{}_*")
 
+_LAYOUT = struct.Struct("=qqqqq")  # of a flight record: see `Recorder.begin`
 _IDLE = -1
 
-_LAYOUT = struct.Struct("=qqqqq")
+# What faulthandler says, and what a worker says itself.
+_TIMEOUT_MARK, _FATAL_MARK, _DYING_MARK = "Timeout (", "Fatal Python error: ", "Dying: "
 
-_TIMEOUT_MARK = "Timeout ("
-
-_FATAL_MARK = "Fatal Python error: "
-
-_DYING_MARK = "Dying: "
-
-_MAX_DYING_S = 5.0
-
-_DYING_CHECK_S = 0.005
+_MAX_DYING_S, _DYING_CHECK_S = 5.0, 0.005
 
 
 class Scratch:
@@ -134,8 +126,6 @@ class Flight:
 
     Attributes
     ----------
-    pid : int
-        The worker.
     block, point, n_points : int
         Number of the block, and which of its points were under way: so many from `point` on.
     is_fresh : bool

@@ -10,7 +10,7 @@ import pytest
 from sweeps import engines, experiment, grid
 from sweeps.execution import leaks
 from sweeps.project.sweep import resolve
-from sweeps.worker.isolation import traces
+from sweeps.worker.isolation import contents
 
 GLOBALS = """
 import contextvars, functools, io, itertools, random, tempfile, threading, time
@@ -145,7 +145,7 @@ def test_what_points_leave_behind_is_noticed(functions, name):
     function = functions["LEAKS"][name]
     if name == "kept":  # what a cache has just been given is nothing that a later point sees
         function(0)
-    left = traces.Traces((), function)
+    left = contents.Traces((), function)
     for x in XS:
         with contextlib.suppress(ValueError):
             function(x)
@@ -158,7 +158,7 @@ def test_what_points_leave_behind_is_noticed(functions, name):
 @pytest.mark.parametrize("name", ["squared", "pure", "table_kept"])
 def test_what_leaves_nothing_is_not_noticed(functions, name):
     function = functions["OTHERS"][name]
-    left = traces.Traces((), function)
+    left = contents.Traces((), function)
     assert [function(x) for x in XS] and not left.found()
 
 
@@ -285,7 +285,7 @@ def meters(tmp_path, monkeypatch):
 )
 def test_what_functions_keep_is_noticed_wherever_they_are(meters, call):
     function = eval(f"lambda x: {call}", vars(meters))
-    left = traces.Traces((), function)
+    left = contents.Traces((), function)
     assert not left.found()
     function(1)
     function(2)

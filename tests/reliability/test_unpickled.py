@@ -26,7 +26,7 @@ ALLOWED = {
     ("execution/send.py", "cloudpickle.Pickler"): "writes; `worker` checks what it reads",
     ("code/provenance.py", "subprocess"): "git, asked for commit and patch",
     ("execution/send.py", "pickle.HIGHEST_PROTOCOL"): "a number",
-    ("worker/isolation/copies.py", "pickle.Pickler"): "takes objects of this process apart",
+    ("worker/isolation/contents.py", "pickle.Pickler"): "takes objects of this process apart",
     (
         "worker/isolation/copies.py",
         "pickle.Unpickler",

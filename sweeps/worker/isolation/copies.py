@@ -8,19 +8,14 @@ copy shares with the original what cannot change, and what is known by its name.
 from __future__ import annotations
 
 import copy
-import copyreg
-import datetime
 import dis
 import functools
 import io
-import operator
 import pickle
 import sys
-import threading
 import types
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -29,32 +24,20 @@ import numpy.typing as npt
 from sweeps.declaration.signature import is_async
 from sweeps.project.imports import is_project_file
 from sweeps.spaces.values import Values, is_frozen, unlabel
+from sweeps.worker.isolation.contents import (
+    CONSTANT_BY_NAME,
+    PLAIN,
+    Pickler,
+    Same,
+    held_in_closure,
+)
 
 Make = Callable[[], Any]
 """Makes a new copy."""
 
-_PLAIN = frozenset({
-    int, float, complex, bool, str, bytes, type(None), type(...), type(NotImplemented), range,
-    slice, object, datetime.date, datetime.datetime, datetime.time, datetime.timedelta,
-    datetime.timezone, types.CodeType,
-})  # fmt: skip
-
-CONSTANT_BY_NAME = (
-    type, types.ModuleType, Enum, np.generic, np.dtype, np.ufunc, weakref.ReferenceType,
-    types.WrapperDescriptorType, types.MethodDescriptorType, types.ClassMethodDescriptorType,
-    types.GetSetDescriptorType, types.MemberDescriptorType, types.GenericAlias,
-)  # fmt: skip
-
 _SAID_BY_VALUE = frozenset({"decimal", "fractions", "pathlib", "uuid", "zoneinfo", "re"})
 
 _CONTAINERS = frozenset({list, dict, set, bytearray})
-
-_LOCKS: dict[type, Callable[[], Any]] = {
-    type(threading.Lock()): threading.Lock,
-    type(threading.RLock()): threading.RLock,
-}
-
-_WEAK = frozenset({weakref.WeakSet, weakref.WeakKeyDictionary, weakref.WeakValueDictionary})
 
 _WRITES = frozenset({"STORE_DEREF", "DELETE_DEREF"})
 
@@ -77,7 +60,7 @@ def can_change(thing: Any) -> bool:
 
 def _can_change(thing: Any, seen: set[int]) -> bool:
     kind = type(thing)
-    if kind in _PLAIN or isinstance(thing, CONSTANT_BY_NAME) or id(thing) in seen:
+    if kind in PLAIN or isinstance(thing, CONSTANT_BY_NAME) or id(thing) in seen:
         return False
     if kind in _CONTAINERS:
         return True
@@ -114,16 +97,8 @@ def _parts(thing: Any) -> Iterable[Any] | None:
 
 def _held(function: types.FunctionType) -> list[Any]:
     """What a function has in its closure, defaults and attributes."""
-    held = [*_contents(function), *(function.__defaults__ or ())]
+    held = [*held_in_closure(function), *(function.__defaults__ or ())]
     return [*held, *(function.__kwdefaults__ or {}).values(), *vars(function).values()]
-
-
-def _contents(function: types.FunctionType) -> Iterator[Any]:
-    for cell in function.__closure__ or ():
-        try:
-            yield cell.cell_contents
-        except ValueError:  # not yet bound
-            yield None
 
 
 def _rebinds(function: types.FunctionType) -> bool:
@@ -277,10 +252,10 @@ def copier(thing: Any) -> tuple[Make, list[str]]:
     >>> make(), original
     ({'seen': []}, {'seen': []})
     """
-    file, first = io.BytesIO(), Pickler(io.BytesIO())
+    file, first = io.BytesIO(), _Pickler(io.BytesIO())
     try:
         first.dump(thing)
-        pickler = Pickler(file, first)
+        pickler = _Pickler(file, first)
         pickler.dump(thing)
     except Exception:  # any that another library raises
         return lambda: thing, [type(thing).__name__]
@@ -302,22 +277,13 @@ class _Unpickler(pickle.Unpickler):
         self.persistent_load = table.__getitem__  # type: ignore[method-assign]
 
 
-class Same:
-    """Stands for a thing that the copy shares with the original."""
-
-    def __init__(self, thing: Any) -> None:
-        self.thing = thing
-
-
-class Pickler(pickle.Pickler):
+class _Pickler(Pickler):
     """Takes things apart; what cannot change goes to a table, by which copies share it.
-
-    With protocol 4, since arrays of the next one do not own their memory.
 
     Parameters
     ----------
     file : io.BytesIO
-    first : Pickler, optional
+    first : _Pickler, optional
         One that has taken the same thing apart. Arrays that it has met with the same memory have
         the same memory in the copy, and weak references to what it has met lead to its copy.
 
@@ -327,20 +293,19 @@ class Pickler(pickle.Pickler):
         How many arrays were met that have the same memory, by the id of its owner.
     """
 
-    def __init__(self, file: io.BytesIO, first: Pickler | None = None) -> None:
-        super().__init__(file, protocol=4)
+    def __init__(self, file: io.BytesIO, first: _Pickler | None = None) -> None:
+        super().__init__(file)
         self.n_arrays: dict[int, int] = {}
         self._n_arrays = first.n_arrays if first else {}
         self._inside = frozenset(first.memo.copy() if first else ())
         self.table: dict[int, tuple[Any, int]] = {}
-        self.shared: list[str] = []
 
     def persistent_id(self, item: Any) -> int | None:
         """Place in the table of what is shared; None for what is copied."""
         kind = type(item)
         if kind is Same:
             item = item.thing
-        elif kind in _PLAIN:
+        elif kind in PLAIN:
             is_long = kind in (str, bytes) and len(item) > _LARGE_TEXT
             if not is_long and kind not in (object, types.CodeType):
                 return None
@@ -353,34 +318,7 @@ class Pickler(pickle.Pickler):
 
     def reducer_override(self, item: Any) -> Any:
         """How to take a thing apart."""
-        kind = type(item)
-        if kind is types.FunctionType:
-            return self._function(item)
-        if kind is types.CellType:  # filled by the functions that have it
-            return types.CellType, ()
-        if kind is types.MappingProxyType:
-            return types.MappingProxyType, (dict(item),)
-        if kind in _LOCKS:  # none of a point that never releases its own
-            return _LOCKS[kind], ()
-        if kind is np.ndarray:
-            return self._array(item)
-        if kind is weakref.ref:
-            return kind, (item(), item.__callback__)
-        if kind in _WEAK:
-            return self._weak(item)
-        if hasattr(kind, "__deepcopy__"):
-            return copy.deepcopy, (Same(item),)
-        reduce = copyreg.dispatch_table.get(kind)
-        if reduce is None and _keeps_less(kind):
-            return copyreg.__newobj__, (kind,), vars(item)  # type: ignore[attr-defined]
-        try:
-            reduced = reduce(item) if reduce else item.__reduce_ex__(4)
-        except Exception:  # a file, a generator
-            self.shared.append(kind.__name__)
-            return operator.itemgetter(0), ((Same(item),),)
-        if isinstance(reduced, str):  # the name of a global
-            return operator.itemgetter(0), ((Same(item),),)
-        return reduced
+        return self._array(item) if type(item) is np.ndarray else super().reducer_override(item)
 
     def _array(self, item: npt.NDArray[Any]) -> Any:
         base = item.base
@@ -392,61 +330,10 @@ class Pickler(pickle.Pickler):
         offset = item.__array_interface__["data"][0] - owner.__array_interface__["data"][0]
         return _view, (owner, item.shape, item.dtype, offset, item.strides)
 
-    def _weak(self, item: Any) -> Any:
-        """What it refers to is copied where something else in the copy holds it, else shared."""
-        kind = type(item)
-        if kind is weakref.WeakSet:
-            return kind, ([*map(self._held, item)],)
-        if kind is weakref.WeakKeyDictionary:
-            return kind, ({self._held(key): value for key, value in item.items()},)
-        return kind, ({key: self._held(value) for key, value in item.items()},)
-
     def _held(self, thing: Any) -> Any:
         return thing if id(thing) in self._inside else Same(thing)
-
-    @staticmethod
-    def _function(item: types.FunctionType) -> Any:
-        cells = item.__closure__ or ()
-        own = (Same(item.__code__), Same(item.__globals__), item.__name__, cells)
-        state = (
-            tuple(_contents(item)),
-            item.__defaults__,
-            item.__kwdefaults__,
-            vars(item),
-            item.__qualname__,
-            item.__module__,
-            item.__doc__,
-        )
-        return _new_function, own, state, None, None, _fill_function
-
-
-def _keeps_less(kind: Any) -> bool:
-    """Whether a class leaves something out where it is pickled, and nothing puts it back."""
-    return (
-        kind.__getstate__ is not object.__getstate__
-        and not any(hasattr(kind, own) for own in ("__setstate__", "__slots__", "__getnewargs__"))
-        and not hasattr(kind, "__getnewargs_ex__")
-        and kind.__reduce_ex__ is object.__reduce_ex__
-        and kind.__reduce__ is object.__reduce__
-        and kind.__dictoffset__ != 0
-    )
 
 
 def _view(owner: npt.NDArray[Any], shape: Any, dtype: Any, offset: int, strides: Any) -> Any:
     memory: Any = owner if owner.flags.c_contiguous else owner.T
     return np.ndarray(shape, dtype, memory, offset, strides)
-
-
-def _new_function(
-    code: types.CodeType, names: dict[str, Any], name: str, cells: tuple[types.CellType, ...]
-) -> types.FunctionType:
-    return types.FunctionType(code, names, name, None, cells)
-
-
-def _fill_function(function: types.FunctionType, state: tuple[Any, ...]) -> None:
-    """Complete a function; its closure may hold the function itself."""
-    contents, function.__defaults__, function.__kwdefaults__, attributes, *named = state
-    function.__qualname__, function.__module__, function.__doc__ = named
-    vars(function).update(attributes)
-    for cell, content in zip(function.__closure__ or (), contents, strict=True):
-        cell.cell_contents = content

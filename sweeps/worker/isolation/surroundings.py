@@ -190,7 +190,7 @@ def end_copy(error: BaseException | None = None) -> NoReturn:
 # ---- signals
 
 
-class Signals:
+class Signals(undo.Setting):
     """How signals are handled, which are blocked, and which timers run.
 
     Only the main thread can set a handler: in others nothing is looked at.
@@ -201,15 +201,13 @@ class Signals:
         Signals whose handlers others set and restore.
     """
 
-    name, is_told = "signals", False
-
     def __init__(self, left: Iterable[int] = ()) -> None:
+        super().__init__("signals", self._save, self._restore)
         numbers = signal.valid_signals() - _OTHERS - {*left}
         self._numbers = sorted(int(number) for number in numbers if number < _N_SIGNALS)
         self._left = frozenset(left)
 
-    def save(self) -> tuple[list[Any], set[int], list[bool]]:
-        """Return what it is now."""
+    def _save(self) -> tuple[list[Any], set[int], list[bool]]:
         return (
             list(map(_FAST.getsignal, self._numbers)),
             _FAST.pthread_sigmask(signal.SIG_BLOCK, ()),
@@ -220,15 +218,15 @@ class Signals:
         """Whether it is what it was; a timer that was running may have ended."""
         if threading.current_thread() is not threading.main_thread():
             return True
-        handlers, blocked, running = self.save()
+        handlers, blocked, running = self._save()
         return (
             all(map(operator.is_, handlers, saved[0]))
             and blocked == saved[1]
             and all(map(operator.le, running, saved[2]))
         )
 
-    def restore(self, saved: Any) -> None:
-        """Make it what it was, and drop what waits behind a mask that goes."""
+    def _restore(self, saved: Any) -> None:
+        """Drop what waits behind a mask that goes, too."""
         handlers, blocked, running = saved
         for timer, was_running in zip(_TIMERS, running, strict=True):
             if not was_running:

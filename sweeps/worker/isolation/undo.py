@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import ctypes
+import functools
 import gc
 import os
 import sys
@@ -16,72 +17,55 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-_STREAMS_NAME = "standard streams"
+_STREAMS_NAME, _FILTERS_NAME = "standard streams", "warnings filters"
 
 _STREAMS = ("stdin", "stdout", "stderr", "excepthook", "displayhook", "unraisablehook")
 
 
-class Setting(Protocol):
-    """Something of a process that can be looked at and set.
+class Setting:
+    """Something of a process that one function gets and another one sets.
 
-    Attributes
+    Parameters
     ----------
     name : str
         As it is called in messages.
+    save, restore : callable
+        Return what it is now; make it what it was.
     is_told : bool
         Whether worker processes are to start with what it is in the parent.
     """
 
-    name: str
-    is_told: bool
-
-    def save(self) -> Any:
-        """Return what it is now."""
-
-    def is_same(self, saved: Any) -> bool:
-        """Whether it is what it was."""
-
-    def restore(self, saved: Any) -> None:
-        """Make it what it was."""
-
-
-class _Value:
-    """A setting that one function gets and another one sets."""
-
     def __init__(
         self,
         name: str,
-        get: Callable[[], Any],
-        set_: Callable[[Any], object],
+        save: Callable[[], Any],
+        restore: Callable[[Any], object],
         *,
-        is_told: bool = True,
+        is_told: bool = False,
     ) -> None:
         self.name, self.is_told = name, is_told
-        self.save, self._set = get, set_
+        self.save, self.restore = save, restore
 
     def is_same(self, saved: Any) -> bool:
+        """Whether it is what it was."""
         return bool(self.save() == saved)
 
-    def restore(self, saved: Any) -> None:
-        self._set(saved)
 
-
-class _Environment:
+class _Environment(Setting):
     """``os.environ``, and what C code sees of it."""
 
-    name, is_told = "os.environ", False
-
     def __init__(self) -> None:
+        super().__init__("os.environ", self._save, self._restore)
         try:
             self._pointer = ctypes.c_void_p.in_dll(ctypes.CDLL(None), "environ")
         except (OSError, ValueError):  # macOS: C code sees what Python sets, and may set its own
             self._pointer = ctypes.c_void_p(None)
 
-    def save(self) -> Any:
+    def _save(self) -> Any:
         seen = self._seen_by_c()
         data = dict(_held(os.environ))
         return [os.environ, data, seen, self._strings(len(seen))]
@@ -93,7 +77,7 @@ class _Environment:
             and self._strings(len(saved[2])) == saved[3]
         )
 
-    def restore(self, saved: Any) -> None:
+    def _restore(self, saved: Any) -> None:
         os.environ, before, seen = saved[:3]
         data = _held(os.environ)
         if data != before:
@@ -140,22 +124,13 @@ def _set_environment(now: Mapping[bytes, bytes], wanted: Mapping[bytes, bytes]) 
             os.putenv(name, value)
 
 
-class _Warnings:
-    """Filters of `warnings`."""
+def _filters() -> Any:
+    return warnings.filters, list(warnings.filters)
 
-    name, is_told = "warnings filters", False
 
-    def save(self) -> Any:
-        return warnings.filters, list(warnings.filters)
-
-    def is_same(self, saved: Any) -> bool:
-        filters, held = saved
-        return warnings.filters is filters and bool(filters == held)
-
-    def restore(self, saved: Any) -> None:
-        filters, held = saved
-        warnings.filters = filters
-        filter_warnings(held)
+def _set_filters(saved: Any) -> None:
+    warnings.filters, held = saved
+    filter_warnings(held)
 
 
 def filter_warnings(filters: Iterable[Any]) -> None:
@@ -165,70 +140,46 @@ def filter_warnings(filters: Iterable[Any]) -> None:
         pass
 
 
-class _Names:
-    """The names of a namespace, as `builtins`."""
-
-    is_told = False
-
-    def __init__(self, name: str, names: dict[str, Any]) -> None:
-        self.name, self._names = name, names
-
-    def save(self) -> Any:
-        return dict(self._names)
-
-    def is_same(self, saved: Any) -> bool:
-        return dict.__eq__(self._names, saved) is True
-
-    def restore(self, saved: Any) -> None:
-        for name in self._names.keys() - saved.keys():
-            dict.__delitem__(self._names, name)
-        dict.update(self._names, saved)
+_BUILTINS = vars(builtins)
 
 
-class _Logging:
-    """Level and handlers of the root logger."""
+def _set_builtins(names: Mapping[str, Any]) -> None:
+    for name in _BUILTINS.keys() - names.keys():
+        del _BUILTINS[name]
+    _BUILTINS.update(names)
 
-    name, is_told = "logging", False
 
-    def save(self) -> Any:
-        import logging
+def _logging() -> Setting:
+    import logging
 
-        root = logging.root
+    root = logging.root
+
+    def get() -> Any:
         return root.level, list(root.handlers), list(root.filters), root.manager.disable
 
-    def is_same(self, saved: Any) -> bool:
-        return bool(self.save() == saved)
-
-    def restore(self, saved: Any) -> None:
-        import logging
-
-        level, logging.root.handlers[:], logging.root.filters[:], disabled = saved
-        logging.root.setLevel(level)
+    def set_(how: Any) -> None:
+        level, root.handlers[:], root.filters[:], disabled = how
+        root.setLevel(level)
         logging.disable(disabled)
+
+    return Setting("logging", get, set_)
 
 
 OF_THREADS = frozenset({"decimal context", "numpy.seterr", "numpy.seterrcall", "numpy.setbufsize"})
 """Settings that each thread has for itself: points that are under way beside others share none."""
 
 
-class _Decimal:
-    """The context of `decimal`, with its flags."""
+def _decimal() -> Setting:
+    import decimal
 
-    name, is_told = "decimal context", True
+    def set_(how: Any) -> None:
+        make, arguments = how
+        decimal.setcontext(make(*arguments))
 
-    def save(self) -> Any:
-        import decimal
-
+    def get() -> Any:
         return decimal.getcontext().__reduce__()
 
-    def is_same(self, saved: Any) -> bool:
-        return bool(self.save() == saved)
-
-    def restore(self, saved: Any) -> None:
-        import decimal
-
-        make, arguments = saved
-        decimal.setcontext(make(*arguments))
+    return Setting("decimal context", get, set_, is_told=True)
 
 
 def _umask() -> int:
@@ -264,38 +215,33 @@ def _set_collecting(how: tuple[bool, tuple[int, int, int]]) -> None:
     (gc.enable if is_enabled else gc.disable)()
 
 
-def _set_thread_hook(hook: Any) -> None:
-    threading.excepthook = hook
-
-
-def _set_temporary(folder: str | None) -> None:
-    tempfile.tempdir = folder
-
-
 def _always() -> list[Setting]:
     return [
-        _Value("working directory", _folder, os.chdir, is_told=False),
-        _Value("sys.path", lambda: list(sys.path), _set_path, is_told=False),
-        _Value("recursion limit", sys.getrecursionlimit, sys.setrecursionlimit),
-        _Value("umask", _umask, os.umask),
+        Setting("working directory", _folder, os.chdir),
+        Setting("sys.path", lambda: list(sys.path), _set_path),
+        Setting("recursion limit", sys.getrecursionlimit, sys.setrecursionlimit, is_told=True),
+        Setting("umask", _umask, os.umask, is_told=True),
         _Environment(),
-        _Value("time zone", lambda: (time.tzname, time.timezone), lambda _: time.tzset(),
-               is_told=False),
-        _Warnings(),
-        _Value("switch interval", sys.getswitchinterval, sys.setswitchinterval),
-        _Value("digits of integers", sys.get_int_max_str_digits, sys.set_int_max_str_digits),
-        _Value(_STREAMS_NAME, _streams, _set_streams, is_told=False),
-        _Value("garbage collection", lambda: (gc.isenabled(), gc.get_threshold()), _set_collecting,
-               is_told=False),
-        _Names("builtins", vars(builtins)),
-        _Value("threading.excepthook", lambda: threading.excepthook, _set_thread_hook,
-               is_told=False),
-        _Value("tempfile.tempdir", lambda: tempfile.tempdir, _set_temporary, is_told=False),
-        _Value("numpy.seterr", np.geterr, lambda how: np.seterr(**how)),
-        _Value("numpy.setbufsize", np.getbufsize, np.setbufsize),
-        _Value("numpy.seterrcall", np.geterrcall, np.seterrcall, is_told=False),
-        _Value("numpy.set_printoptions", np.get_printoptions, _set_print_options),
+        Setting("time zone", lambda: (time.tzname, time.timezone), lambda _: time.tzset()),
+        Setting(_FILTERS_NAME, _filters, _set_filters),
+        Setting("switch interval", sys.getswitchinterval, sys.setswitchinterval, is_told=True),
+        Setting("digits of integers", sys.get_int_max_str_digits, sys.set_int_max_str_digits,
+                is_told=True),
+        Setting(_STREAMS_NAME, _streams, _set_streams),
+        Setting("garbage collection", lambda: (gc.isenabled(), gc.get_threshold()),
+                _set_collecting),
+        Setting("builtins", _BUILTINS.copy, _set_builtins),
+        Setting("threading.excepthook", *_attribute(threading, "excepthook")),
+        Setting("tempfile.tempdir", *_attribute(tempfile, "tempdir")),
+        Setting("numpy.seterr", np.geterr, lambda how: np.seterr(**how), is_told=True),
+        Setting("numpy.setbufsize", np.getbufsize, np.setbufsize, is_told=True),
+        Setting("numpy.seterrcall", np.geterrcall, np.seterrcall),
+        Setting("numpy.set_printoptions", np.get_printoptions, _set_print_options, is_told=True),
     ]  # fmt: skip
+
+
+def _attribute(module: Any, name: str) -> tuple[Callable[[], Any], Callable[[Any], object]]:
+    return functools.partial(getattr, module, name), functools.partial(setattr, module, name)
 
 
 def _set_print_options(options: Mapping[str, Any]) -> None:
@@ -305,20 +251,19 @@ def _set_print_options(options: Mapping[str, Any]) -> None:
 def _locale() -> Setting:
     import locale
 
-    def get() -> str:
-        return locale.setlocale(locale.LC_ALL)
-
-    return _Value("locale", get, lambda how: locale.setlocale(locale.LC_ALL, how))
+    get = functools.partial(locale.setlocale, locale.LC_ALL)
+    return Setting("locale", get, get, is_told=True)
 
 
 def _socket() -> Setting:
     import socket
 
-    return _Value("socket timeout", socket.getdefaulttimeout, socket.setdefaulttimeout)
+    how = socket.getdefaulttimeout, socket.setdefaulttimeout
+    return Setting("socket timeout", *how, is_told=True)
 
 
 def _settings() -> list[Setting]:
-    return [*_always(), _Decimal(), _Logging(), _locale(), _socket()]
+    return [*_always(), _decimal(), _logging(), _locale(), _socket()]
 
 
 class State:
@@ -341,7 +286,7 @@ class State:
 
     def save_streams(self) -> None:
         """Take the standard streams, and what shows warnings, for those that there are to be."""
-        names = _STREAMS_NAME, _Warnings.name
+        names = _STREAMS_NAME, _FILTERS_NAME
         self._saved = [
             (setting, setting.save() if setting.name in names else saved)
             for setting, saved in self._saved
@@ -377,7 +322,7 @@ class State:
 def told() -> dict[str, Any]:
     """What worker processes are to start with, of this process."""
     saved = {setting.name: setting.save() for setting in _settings() if setting.is_told}
-    return {**saved, _Warnings.name: list(warnings.filters)}
+    return {**saved, _FILTERS_NAME: list(warnings.filters)}
 
 
 def adopt(told: Mapping[str, Any]) -> None:
@@ -385,5 +330,5 @@ def adopt(told: Mapping[str, Any]) -> None:
     for setting in _settings():
         if setting.is_told and setting.name in told and not setting.is_same(told[setting.name]):
             setting.restore(told[setting.name])
-    if _Warnings.name in told:
-        filter_warnings(told[_Warnings.name])
+    if _FILTERS_NAME in told:
+        filter_warnings(told[_FILTERS_NAME])
