@@ -74,12 +74,14 @@ def _closed():
         engine.close()
 
 
-@pytest.mark.parametrize("n_workers", [1, 2])
-@pytest.mark.parametrize("n", [0, 1, 30])
+@pytest.mark.parametrize(("n", "n_workers"), [(0, 1), (30, 1), (1, 2), (30, 2)])
 @every_one
-def test_every_block_has_one_outcome(engine, n, n_workers):
+def test_every_block_has_one_outcome_of_a_process_of_its_own_where_that_isolates(
+    engine, n, n_workers
+):
     outcomes = list(engine.carry(work, iter(range(n)), n_workers))
     assert sorted(outcome.number for outcome in outcomes) == list(range(n))
+    assert {outcome.n_done != os.getpid() for outcome in outcomes} <= {engine.isolates}
 
 
 @every_one
@@ -131,13 +133,6 @@ def test_an_error_of_the_blocks_themselves_comes_out(engine):
         list(engine.carry(work_slowly, give_out(), 2))
 
 
-@every_one
-@pytest.mark.parametrize("n_workers", [1, 2])
-def test_workers_are_processes_of_their_own_where_the_engine_isolates(engine, n_workers):
-    outcomes = list(engine.carry(work, iter(range(4)), n_workers))
-    assert {outcome.n_done != os.getpid() for outcome in outcomes} == {engine.isolates}
-
-
 def see(number, place):
     """Say whether a worker sees a file of this machine, and that its process is known here."""
     place.with_name(f"{os.getpid()}").touch()
@@ -168,15 +163,15 @@ def test_a_sequential_engine_gives_outcomes_in_the_order_of_the_blocks(engine):
     assert [each.number for each in engine.carry(work, iter(numbers), 1)] == numbers
 
 
-@pytest.mark.parametrize("n_workers", [1, 2, 1, 1])
-def test_processes_are_started_for_workers_only(n_workers):
-    assert len(list(get("loky").carry(work_slowly, iter(range(6)), n_workers))) == 6
-    (executor,) = {id(p): p for p in loky._POOLS if p._processes}.values()
-    assert len(executor._processes) == n_workers
+def test_processes_are_started_for_workers_only():
+    for n_workers in (2, 1, 1):
+        assert len(list(get("loky").carry(work_slowly, iter(range(6)), n_workers))) == 6
+        (executor,) = {id(p): p for p in loky._POOLS if p._processes}.values()
+        assert len(executor._processes) == n_workers
 
 
 @isolating
-@pytest.mark.parametrize("n_workers", [1, 2])
+@pytest.mark.parametrize("n_workers", [1, pytest.param(2, marks=pytest.mark.campaign)])
 def test_the_death_of_a_worker_is_an_outcome_and_the_last_one(engine, n_workers):
     outcomes = list(engine.carry(work_or_die, iter(range(10)), n_workers))
     assert isinstance(outcomes[-1], Lost)

@@ -63,8 +63,7 @@ def test_a_guard_ends_all_and_then_as_its_worker_did(how, whom, number, code):
         assert not left(mark).keys() - {process.pid}
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2])
-def test_a_guard_is_deaf_to_what_is_not_meant_for_it(number):
+def test_a_guard_is_deaf_to_what_is_not_meant_for_it():
     mark, env = marked()
     with subprocess.Popen(
         [sys.executable, "-c", WORKER.replace("HOW", "")],
@@ -74,7 +73,8 @@ def test_a_guard_is_deaf_to_what_is_not_meant_for_it(number):
     ) as process:
         run = int(process.stdout.readline())
         guard, _ = map(int, process.stdout.readline().split())
-        os.kill(guard, number)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2):
+            os.kill(guard, number)
         time.sleep(0.05)
         assert Path(f"/proc/{guard}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
         os.kill(run, signal.SIGKILL)

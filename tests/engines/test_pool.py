@@ -116,7 +116,10 @@ def test_serial_needs_nothing(monkeypatch):
     engines.get("serial").check()
 
 
-@pytest.mark.parametrize("mounted", ["ro", "size=4k", "size=20k"])
+@pytest.mark.parametrize(
+    "mounted",
+    ["size=20k", *(pytest.param(m, marks=pytest.mark.campaign) for m in ("ro", "size=4k"))],
+)
 def test_shared_memory_that_is_read_only_or_full_is_named(counted, mounted):
     command = f'mount -t tmpfs -o {mounted} none /dev/shm && exec "$@"'
     isolated = ["unshare", "-m", "sh", "-c", command, "sh"]
@@ -141,7 +144,7 @@ def test_without_proc_time_limits_hold_and_results_load(counted):
     )
     if not tried or tried.returncode:
         pytest.skip("needs the right to mount")
-    done = subprocess.run([*isolated, *RUN], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*isolated, *RUN, "-j1"], capture_output=True, text=True, timeout=60)
     assert json.loads(done.stdout)["failed"] == 1
     assert "missing" in done.stderr  # the header of the table
     assert done.returncode == 0

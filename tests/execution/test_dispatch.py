@@ -2,14 +2,11 @@
 
 import contextlib
 import itertools
-import json
 import math
 import os
 import re
 import signal
 import struct
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -19,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import sweeps
+import sweeps as package
 from sweeps import engines, experiment, grid
 from sweeps.engines import Lost
 from sweeps.engines.serial import Serial
@@ -48,7 +45,7 @@ DEATHS = {
 }
 
 # On a loaded machine a worker may well stand still for half a second.
-@experiment(grid(i=range(N)), timeout=2)
+@experiment(grid(i=range(N)), timeout=1)
 def deadly(i):
     told = pathlib.Path(f"death-{i}")
     if told.exists():
@@ -62,7 +59,7 @@ FAILURES = {
     "quit": ("died", "WorkerDied", "the worker died: exit code EXIT(7)"),
     "kill": ("died", "WorkerDied", "the worker died: exit code SIGKILL(-9)"),
     "segfault": ("died", "WorkerDied", "the worker died: Segmentation fault"),
-    "hang in C": ("timeout", "TimeoutError", "took longer than the timeout of 2 s"),
+    "hang in C": ("timeout", "TimeoutError", "took longer than the timeout of 1 s"),
     "unstorable": ("output", "OutputError", ""),
 }
 SHOW_WHERE = {"raise", "exit", "segfault", "hang in C"}
@@ -83,7 +80,7 @@ def deadly(project):
 
 
 def check(sweep, n, deaths, attempts=1):
-    data = sweeps.load("deadly").deadly.values
+    data = package.load("deadly").deadly.values
     expected = np.arange(n, dtype=float)
     expected[list(deaths)] = np.nan
     np.testing.assert_array_equal(data, expected)
@@ -99,35 +96,41 @@ def check(sweep, n, deaths, attempts=1):
         )
 
 
-def test_one_of_each_death_and_all_others_are_landed(deadly):
-    n = 2_000
-    deaths = {200 * k + 3: death for k, death in enumerate(FAILURES)}
+def test_one_of_each_death_and_all_others_are_landed(deadly, sweeps):
+    n = 400
+    told = FAILURES.keys() - {"quit", "kill"}  # which are below
+    deaths = {50 * k + 3: death for k, death in enumerate(sorted(told))}
     sweep = deadly(n, deaths)
     report = run.execute(sweep, Options())
     assert (report.n_computed, report.n_failed) == (n - len(deaths), len(deaths))
     check(sweep, n, deaths)
-    done = subprocess.run(
-        [sys.executable, "-m", "sweeps", "run", "deadly", "--json"], capture_output=True, text=True
-    )
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    said = json.loads(done.stdout)
-    assert (said["reused"], said["computed"], said["failed"]) == (n - len(deaths), 0, len(deaths))
-    check(sweep, n, deaths, attempts=2)
-    for i in deaths:
+    again = {i: death for i, death in deaths.items() if death in ("raise", "segfault")}
+    for i in deaths.keys() - again.keys():
         Path(f"death-{i}").unlink()
-    report = run.execute(sweep, Options())
-    assert (report.n_reused, report.n_computed) == (n - len(deaths), len(deaths))
-    check(sweep, n, {})
+    done = sweeps("run", "deadly", "--json")
+    assert done.code == 1
+    assert "Traceback" not in done.err
+    told = [done.json[name] for name in ("reused", "computed", "failed")]
+    assert told == [n - len(deaths), len(deaths) - len(again), len(again)]
+    check(sweep, n, again, attempts=2)
 
 
-@pytest.mark.parametrize("n_workers", [pytest.param(2, marks=pytest.mark.campaign), 5])
-def test_points_that_kill_all_workers_at_once_are_told_apart(deadly, n_workers):
-    deaths = {0: "kill", 1: "quit", 4: "segfault"}
-    sweep = deadly(5, deaths)
+@pytest.mark.parametrize(
+    ("n_workers", "deaths"),
+    [
+        (4, {0: "kill", 3: "quit"}),
+        *(
+            pytest.param(n, {0: "kill", 1: "quit", 4: "segfault"}, marks=pytest.mark.campaign)
+            for n in (2, 5)
+        ),
+    ],
+)
+def test_points_that_kill_all_workers_at_once_are_told_apart(deadly, n_workers, deaths):
+    n = max(4, max(deaths) + 1)
+    sweep = deadly(n, deaths)
     report = run.execute(sweep, Options(n_workers=n_workers))
-    assert (report.n_computed, report.n_failed) == (2, 3)
-    check(sweep, 5, deaths)
+    assert (report.n_computed, report.n_failed) == (n - len(deaths), len(deaths))
+    check(sweep, n, deaths)
 
 
 @examples(15)
@@ -185,7 +188,7 @@ import ctypes, pathlib
 import numpy as np
 from sweeps import experiment, grid
 
-@experiment(grid(i=range(100)), vectorized=True, timeout=0.5)
+@experiment(grid(i=range(32)), vectorized=True, timeout=0.5)
 def column(i):
     for told in pathlib.Path().glob("death-*"):
         if int(told.name[6:]) in i:
@@ -203,13 +206,13 @@ def column(i):
 )
 def test_a_value_that_kills_a_vectorized_function_is_found(project, death, why):
     (project / "experiments" / "column.py").write_text(VECTORIZED)
-    Path("death-77").write_text(death)
+    Path("death-13").write_text(death)
     report = run.execute(resolve("column"), Options(n_workers=2))
-    assert (report.n_computed, report.n_failed) == (99, 1)
-    expected = np.where(np.arange(100) == 77, np.nan, 2.0 * np.arange(100))
-    np.testing.assert_array_equal(sweeps.load("column").column.values, expected)
+    assert (report.n_computed, report.n_failed) == (31, 1)
+    expected = np.where(np.arange(32) == 13, np.nan, 2.0 * np.arange(32))
+    np.testing.assert_array_equal(package.load("column").column.values, expected)
     (failure,) = operations_failures.failures_of(resolve("column"))
-    assert (failure.params["i"], failure.kind, failure.message) == (77, *why)
+    assert (failure.params["i"], failure.kind, failure.message) == (13, *why)
 
 
 def test_a_death_while_computing_again_loses_no_new_value(deadly):
@@ -235,10 +238,10 @@ def test_a_point_that_failed_before_is_tried_again_after_a_death_beside_it(deadl
 def test_a_worker_killed_from_outside_costs_nothing(project):
     (project / "experiments" / "patient.py").write_text(
         "import os, pathlib, time\nfrom sweeps import experiment, grid\n"
-        "@experiment(grid(i=range(40)))\n"
+        "@experiment(grid(i=range(30)))\n"
         "def patient(i):\n"
         "    pathlib.Path(f'pid-{os.getpid()}').touch()\n"
-        "    time.sleep(0.1)\n"
+        "    time.sleep(0.04)\n"
         "    return i\n"
     )
     killed, gone = [], set()
@@ -263,8 +266,8 @@ def test_a_worker_killed_from_outside_costs_nothing(project):
     report = run.execute(resolve("patient"), Options())
     killer.join()
     assert len(killed) == 2
-    assert (report.n_computed, report.n_failed) == (40, 0)
-    assert sweeps.load("patient").patient.values.tolist() == list(range(40))
+    assert (report.n_computed, report.n_failed) == (30, 0)
+    assert package.load("patient").patient.values.tolist() == list(range(30))
 
 
 def test_workers_that_die_before_they_begin_end_the_run_with_a_word(project):

@@ -173,7 +173,7 @@ def write(project, names):
 
 @pytest.mark.parametrize(
     "engine",
-    [pytest.param(e, marks=pytest.mark.campaign if e == "threads" else ()) for e in engines.NAMES],
+    [pytest.param(e, marks=() if e == "loky" else pytest.mark.campaign) for e in engines.NAMES],
 )
 def test_a_run_says_that_values_depend_on_the_points_before(sweeps, project, engine):
     write(project, ["add"])
@@ -193,6 +193,7 @@ def test_each_leak_is_told_and_nothing_else(sweeps, project, name):
 def test_a_cache_is_no_leak_and_is_checked_once(sweeps, project, monkeypatch):
     write(project, ["memo"])
     assert "depend" not in sweeps("run", "memo", "--engine", "serial").err
+    assert (resolve("memo").memo / leaks._CHECKED).exists()
     monkeypatch.setattr(leaks, "_computed_again", lambda *_: pytest.fail("checked again"))
     assert "depend" not in sweeps("run", "memo", "--engine", "serial", "--recompute").err
 

@@ -94,10 +94,10 @@ def is_same(found, wanted):
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
-    ("engine", "seeds"), [("serial", range(2)), ("threads", range(5, 10)), ("loky, 2", range(2, 5))]
+    ("engine", "seeds"), [("serial", range(1)), ("threads", range(5, 8)), ("loky, 2", range(2, 4))]
 )
 def test_some_experiments_give_what_is_right(project, engine, seeds):
-    assert check(project, seeds, [engine]) > 15
+    assert check(project, seeds, [engine]) > 5
 
 
 @pytest.mark.campaign

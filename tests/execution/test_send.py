@@ -48,7 +48,9 @@ def test_old_code_in_this_process_computes_nothing_under_a_new_name(edit, engine
     assert sweeps.plan(experiment).missing == 2
 
 
-@pytest.mark.parametrize("old", ["1.0", "2.0", METHODS])
+@pytest.mark.parametrize(
+    "old", ["2.0", *(pytest.param(o, marks=pytest.mark.campaign) for o in ("1.0", METHODS))]
+)
 def test_a_worker_has_the_code_that_the_run_began_with(edit, tmp_path, old):
     sweep = resolve("trial")
     work = send.send(sweep, tmp_path)
@@ -134,7 +136,9 @@ exec(compile(cell, name, "exec"), vars(main))
 """
 
 
-@pytest.mark.parametrize("code", ["script.py", "notebook.py"])
+@pytest.mark.parametrize(
+    "code", [pytest.param("script.py", marks=pytest.mark.campaign), "notebook.py"]
+)
 def test_tracebacks_from_workers_show_lines_of_scripts_and_notebooks(project, code):
     (project / "script.py").write_text(SCRIPT + RUN)
     (project / "notebook.py").write_text(IN_A_NOTEBOOK)

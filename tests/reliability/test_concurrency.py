@@ -29,7 +29,7 @@ def slow(x, y):
 """
 POINT_S = 0.004
 BLOCK_S = 0.5
-N_WORKERS = 2  # of each run
+N_WORKERS = 1  # of each run
 
 
 def write(folder, version, keep):
@@ -111,7 +111,7 @@ def n_duplicates():
     return counted.total() - len(counted)
 
 
-@pytest.mark.parametrize("n_killed", [0, 1])
+@pytest.mark.parametrize("n_killed", [pytest.param(0, marks=pytest.mark.campaign), 1])
 def test_runs_of_different_spaces_and_versions_share_the_work(versions, n_killed):
     round_of_runs(random.Random(n_killed), 2, n_killed)
     n_computed = len(calls())

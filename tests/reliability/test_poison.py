@@ -177,6 +177,8 @@ def columns(i):
 """
 
 
+LIMIT = "400M"
+
 TIMEOUT = ("timeout", "TimeoutError", "longer than the timeout")
 FINE = None
 
@@ -186,6 +188,7 @@ EXPECTED = {
     "kill": ("died", "WorkerDied", r"SIGKILL\(-9\)"),
     "quit_0": ("died", "WorkerDied", r"EXIT\(0\)"),
     "quit_3": ("died", "WorkerDied", r"EXIT\(3\)"),
+    "hoard": ("died", "WorkerDied", f"beyond the memory limit of {LIMIT}"),
     "spin": TIMEOUT,
     "hang_in_c": TIMEOUT,
     "backtrack": TIMEOUT,
@@ -245,7 +248,7 @@ EXPECTED_VECTORIZED = {
     "float16": FINE,
     **dict.fromkeys(("function", "lazy", "raising", "hanging", "close_all"), _RAISED),
 }
-SHORT = ["quit_3", "fork", "wander", "unspeakable", "close_all", "stay_and_hang"]
+SHORT = ["hoard", "fork", "wander", "unspeakable", "close_all", "stay_and_hang", "backtrack"]
 
 
 def write(project, n=200, timeout=1.0, options="", asynchronous=""):
@@ -295,6 +298,7 @@ def test_whatever_a_point_does_costs_itself_only(project, engine, form, deeds):
     for i, deed in deeds.items():
         (project / f"deed-{i}").write_text(deed)
     command = [sys.executable, "-m", "sweeps", "run", name, "--engine", engine, "-j2"]
+    command += ["--memory-limit", LIMIT] if "hoard" in deeds.values() else []
     mark, env = marked()
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, env=env)
     assert not left(mark)
@@ -304,22 +308,16 @@ def test_whatever_a_point_does_costs_itself_only(project, engine, form, deeds):
     check(name, 200, deeds, expected)
 
 
-FOUR = {
-    "segfault": ("died", "WorkerDied", "Segmentation fault"),
-    "hoard": ("died", "WorkerDied", "beyond the memory limit of 400M"),
-    "spin": TIMEOUT,
-    "backtrack": TIMEOUT,
-}
+FOUR = {each: EXPECTED[each] for each in ("segfault", "hoard", "spin", "backtrack")}
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize(
-    "n", [400, pytest.param(10_000, marks=pytest.mark.campaign)], ids=["short", "campaign"]
-)
+@pytest.mark.parametrize("n", [400, 10_000])
 def test_four_poisoned_points_cost_four_points(project, monkeypatch, engine, n):
     timeout_s = 1.0
     write(project, n, timeout_s)
-    options = Options(engine=engine, n_workers=2, memory_limit="400M")
+    options = Options(engine=engine, n_workers=2, memory_limit=LIMIT)
     started = time.perf_counter()
     run.execute(resolve("poison", results="clean"), options)
     clean_s = time.perf_counter() - started

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -150,9 +151,10 @@ CHILDREN = """
 import os, signal, subprocess, sys, time
 from sweeps import experiment, grid
 
-@experiment(grid(i=[1, 2]), timeout=1)
+@experiment(grid(i=[1, 2]), timeout=0.5)
 def hang(i):
-    subprocess.run(["sh", "-c", "trap '' TERM; sleep 1000; true"], start_new_session=i == 2)
+    program = ["/bin/sh", "-c", "trap '' TERM; /bin/sleep 1000; true"]
+    subprocess.run(program, start_new_session=i == 2)
 
 @experiment(grid(i=[1, 2]))
 def wait(i):
@@ -160,24 +162,13 @@ def wait(i):
 """
 
 
-def test_a_timeout_takes_children_along(project):
+def test_a_timeout_takes_children_along_on_a_bare_machine(project):
+    """loky's own way to end workers takes psutil or pgrep."""
     (project / "experiments" / "hang.py").write_text(CHILDREN)
-    done = run("hang", "-j1", PATH="/usr/bin:/bin")
+    (project / "psutil.py").write_text("raise ImportError")
+    done = run("hang", "-j1", PATH="/nonexistent", PYTHONPATH=os.pathsep.join(["."]))
     assert done.returncode == 1, done.stdout
     assert {failure.type for failure in sweeps.failures("hang")} == {"TimeoutError"}
-
-
-def test_a_run_ends_on_a_bare_machine(project):
-    """loky's own way to end workers takes psutil or pgrep."""
-    (project / "experiments" / "bare.py").write_text(
-        NESTED.replace("nested", "bare")
-        .replace("NUMBERS", "[1, 2]")
-        .replace("METHODS", "['fork']")
-        .replace("WAYS", "['copied']")
-    )
-    (project / "psutil.py").write_text("raise ImportError")
-    done = run("bare", "-j2", PATH="/nonexistent", PYTHONPATH=os.pathsep.join(["."]))
-    assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.parametrize(
@@ -198,10 +189,12 @@ def test_signals_to_a_run_end_what_its_points_wait_for(project, engine, numbers)
     with subprocess.Popen(command, env=env, **pipes) as going:
         while not any(told.startswith("sleep") for told in left(mark).values()):
             assert going.poll() is None
-        for number in numbers:
-            going.send_signal(number)
-            if number != numbers[-1]:
+            time.sleep(0.05)
+        for n_before, number in enumerate(numbers):
+            if n_before:  # two at once would be one
                 assert any(b"finishing" in line for line in going.stdout)
+                time.sleep(0.1)  # it goes back to waiting, from which this one is to wake it
+            going.send_signal(number)
         going.communicate(timeout=60)  # and nobody holds the pipe
     assert going.returncode == (-signal.SIGKILL if signal.SIGKILL in numbers else 130)
     assert not left(mark)

@@ -18,7 +18,7 @@ import pytest
 import sweeps
 from tests.reliability.processes import guards, left, marked, workers
 
-N_POINTS = 600
+N_POINTS = 200
 PATIENT = f"""
 import ctypes, os, time
 from sweeps import experiment, grid
@@ -117,8 +117,8 @@ def attack(whom, number, n_times, delay_s):
 @pytest.mark.parametrize(
     ("n_attacks", "n_s"),
     [
-        pytest.param(4, 2.0, id="short"),
-        pytest.param(120, 2.2, id="campaign", marks=pytest.mark.campaign),
+        pytest.param(4, 1.0, id="short"),
+        pytest.param(120, 1.4, id="campaign", marks=pytest.mark.campaign),
     ],
 )
 def test_at_any_instant(n_attacks, n_s):
@@ -148,7 +148,7 @@ def test_workers_amid_c_code_that_never_returns_end_with_the_run(number):
     run = start("stubborn")
     while len(workers(run.mark)) < 2:
         time.sleep(0.01)
-    time.sleep(0.5)
+    time.sleep(0.3)
     run.send_signal(number)
     if number != signal.SIGKILL:
         time.sleep(0.3)
@@ -158,7 +158,7 @@ def test_workers_amid_c_code_that_never_returns_end_with_the_run(number):
     seconds_until_nothing_is_left(run)
 
 
-@pytest.mark.parametrize("number", [None, signal.SIGHUP])
+@pytest.mark.parametrize("number", [pytest.param(None, marks=pytest.mark.campaign), signal.SIGHUP])
 def test_a_terminal_that_was_closed_is_no_error(number):
     ours, theirs = pty.openpty()
     run = start(stdin=theirs, stdout=theirs, stderr=theirs)

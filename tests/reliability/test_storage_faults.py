@@ -121,7 +121,8 @@ def last(calls, name):
 def test_a_call_that_fails_is_told_and_made_up_for(sweep, tmp_path, for_good):
     calls = calls_of_a_run(sweep, tmp_path / "count")
     assert {"create", "write", "flush", "flush_folder", "replace", "unlink"} <= set(calls)
-    for number in first_of_each(calls):
+    numbers = {calls.index(name) for name in calls} if for_good else first_of_each(calls)
+    for number in sorted(numbers):
         code = getattr(errno, random.Random(number).choice(CODES))
         outcome(sweep, tmp_path / f"{number}", FailingDisk(number, code, for_good=for_good))
 
@@ -178,14 +179,12 @@ def assert_loads_whole(traced):
 def test_a_system_call_that_fails_is_told_and_made_up_for(tmp_path, keep):
     traced = Traced(tmp_path, "serial", keep, *CHANGES)
     touches = traced.touches()
-    for call, place, code in [
-        ("fsync", "a file of the memo", "EIO"),
-        ("write", "the results file", "ENOSPC"),
-    ]:
-        same = [each for each in touches if (each.call, each.place) == (call, place)]
-        hit, exit_code = refuse(traced, same[len(same) // 2], code)
-        assert hit is not None
-        assert exit_code != 0
+    # Flushes of the memo fail in this process, above.
+    wanted = "write", "the results file"
+    same = [each for each in touches if (each.call, each.place) == wanted]
+    hit, exit_code = refuse(traced, same[len(same) // 2], "ENOSPC")
+    assert hit is not None
+    assert exit_code != 0
 
 
 @pytest.mark.campaign

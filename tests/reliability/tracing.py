@@ -19,7 +19,7 @@ CHANGES = ("openat", "write", "ftruncate", "fsync", "rename", "link", "unlink", 
 CHANGES += ("fchmod",)
 READS = ("read", "pread64")
 SLEEP_S = 0.02
-N_POINTS = 40
+N_POINTS = 20
 SOURCE = f"""
 import os, time
 from sweeps import experiment, grid
