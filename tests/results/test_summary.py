@@ -1,6 +1,6 @@
 """Laws of summaries: made of what was landed, stored beside it, and never at its cost."""
 
-import json
+import pickle
 import re
 import signal
 import subprocess
@@ -18,7 +18,7 @@ import sweeps
 from sweeps import experiment, grid, points, reductions
 from sweeps.declaration.resweep import resweep
 from sweeps.errors import DeclarationError, StorageError
-from sweeps.execution import compute, scheduler
+from sweeps.execution import compute, scheduler, send
 from sweeps.execution.options import Options
 from sweeps.memo import listing
 from sweeps.operations import run as operations_run
@@ -129,24 +129,28 @@ def made_of(space, function, reduce):
     return made
 
 
-@pytest.mark.parametrize("kind", GIVEN)
-@pytest.mark.parametrize("engine", ["h5netcdf", "netcdf4"])
-def test_what_a_summary_returns_is_what_every_reader_reads(project, kind, engine):
-    made = made_of(grid(x=[1.0, 2.0], word=["a", "b"]), lambda x, word: {"y": x}, GIVEN[kind])
-    results = made.run(engine="serial")
-    given = EXPECTED.get(kind) or GIVEN[kind](results)
-    if isinstance(given, xr.DataArray):
-        given = given.to_dataset(name=given.name or "made")
-    if kind == "arrays":
-        given = {name: array.drop_vars("x") for name, array in given.items()}
-    given = given if isinstance(given, xr.Dataset) else xr.Dataset(given)
-    options = {"auto_complex": True} if engine == "netcdf4" else {}
-    with xr.open_dataset("results/made.h5", group="summary", engine=engine, **options) as read:
-        xr.testing.assert_equal(read.load(), given)
-    loaded = made.load(group="summary")
-    xr.testing.assert_equal(loaded, read)
-    assert {"fingerprint", "source"} == loaded.attrs.keys()
-    xr.testing.assert_identical(results, made.load())
+def test_what_a_summary_returns_is_what_every_reader_reads(project):
+    made = experiment(grid(x=[1.0, 2.0], word=["a", "b"]), name="made", units={"y": "m"})(
+        lambda x, word: {"y": x}
+    )
+    for kind, reduce in GIVEN.items():
+        made.summary(reduce)
+        results = made.run(engine="serial")
+        given = EXPECTED.get(kind) or reduce(results)
+        if isinstance(given, xr.DataArray):
+            given = given.to_dataset(name=given.name or "made")
+        if kind == "arrays":
+            given = {name: array.drop_vars("x") for name, array in given.items()}
+        given = given if isinstance(given, xr.Dataset) else xr.Dataset(given)
+        for engine, options in {"h5netcdf": {}, "netcdf4": {"auto_complex": True}}.items():
+            with xr.open_dataset(
+                "results/made.h5", group="summary", engine=engine, **options
+            ) as read:
+                xr.testing.assert_equal(read.load(), given)
+        loaded = made.load(group="summary")
+        xr.testing.assert_equal(loaded, read)
+        assert {"fingerprint", "source"} == loaded.attrs.keys()
+        xr.testing.assert_identical(results, made.load())
 
 
 def everything(x, word):
@@ -291,6 +295,7 @@ def test_landings_amid_a_run_leave_it_out_and_the_last_one_has_it(project, monke
     assert int(made.load(group="summary").n) == 6
 
 
+@pytest.mark.campaign  # two Ctrl-C leave the same
 def test_a_run_that_was_killed_between_landings_gets_its_summary_next_time(run, wave):
     """What such a run leaves: all points in the memo, and a file without the summary."""
     wave(SUMMARY.replace("return", "import os; os._exit(9)\n    return"))
@@ -319,12 +324,11 @@ def test_it_leaves_the_memo_alone_and_sees_the_results_only(project):
     assert results.attrs["title"] == "made"
 
 
-def test_what_it_prints_is_not_in_the_answer(wave):
+def test_what_it_prints_is_not_in_the_answer(sweeps, wave):
     wave(SUMMARY.replace("return", "print('adding up')\n    return"))
-    command = [sys.executable, "-m", "sweeps", "run", "wave", "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout)["computed"] == 10
-    assert "adding up" in done.stderr
+    said = sweeps("run", "wave", "--engine", "serial", "--json")
+    assert said.json["computed"] == 10
+    assert "adding up" in said.err
 
 
 def test_failed_points_are_missing_in_it(project):
@@ -333,6 +337,14 @@ def test_failed_points_are_missing_in_it(project):
     assert int(made.load(group="summary").n) == 1
 
 
+def test_a_summary_is_not_sent_to_workers(tmp_path):
+    made = made_of(grid(x=[1.0]), lambda x: x, lambda ds: {"n": 1})
+    (job,) = send.send(resolve(made), tmp_path).args
+    sent = pickle.loads(job.pickled)
+    assert (sent.function(1.0), sent.registered.summary) == (1.0, None)
+
+
+@pytest.mark.campaign
 def test_workers_need_not_have_it(project):
     """An experiment in ``__main__`` travels pickled; its summary, which may not be, stays."""
     program = project / "program.py"
@@ -345,7 +357,7 @@ def test_workers_need_not_have_it(project):
         "def made(x): return x\n"
         "made.summary(lambda ds, handle=Handle(): {'n': ds.made.count()})\n"
         "if __name__ == '__main__':\n"
-        "    made.run(n_workers=2)\n"
+        "    made.run(n_workers=1, engine='loky')\n"
         "    print(int(made.load(group='summary').n))\n"
     )
     done = subprocess.run([sys.executable, program], capture_output=True, text=True, check=False)
@@ -406,19 +418,26 @@ FAILING = {
 }
 
 
-@pytest.mark.parametrize("reduce", FAILING, ids=FAILING.values())
+def test_each_summary_that_fails_says_why(project):
+    made = experiment(grid(x=[1.0, 2.0]), name="made")(lambda x: x)
+    for reduce, why in FAILING.items():
+        made.summary(reduce)
+        (told,) = operations_run.execute(resolve(made), Options("serial")).warnings
+        assert re.match(f"the summary of 'made' {why}", told), told
+        assert "the results file is written without it, and the next run tries again" in told
+        with pytest.raises(StorageError, match=r"no group 'summary'.*@made\.summary"):
+            made.load(group="summary")
+
+
+@pytest.mark.parametrize("reduce", [exits, reductions.over_replicates, lambda ds: {}])
 def test_a_summary_that_fails_costs_the_summary_and_nothing_else(project, reduce):
     made = experiment(grid(x=[1.0, 2.0]), name="made")(lambda x: x)
     made.summary(reduce)
     for n_computed in (2, 0):  # the next run tries it again
         report = operations_run.execute(resolve(made), Options("serial"))
         assert (report.n_computed, report.n_failed) == (n_computed, 0)
-        (told,) = report.warnings
-        assert re.match(f"the summary of 'made' {FAILING[reduce]}", told), told
-        assert "the results file is written without it, and the next run tries again" in told
+        assert len(report.warnings) == 1
         assert made.load().made.values.tolist() == [1.0, 2.0]
-        with pytest.raises(StorageError, match=r"no group 'summary'.*@made\.summary"):
-            made.load(group="summary")
         assert {path.name for path in Path("results").iterdir()} == {"made.h5", ".memo"}
     made.summary(lambda ds: {"n": 2})
     assert operations_run.execute(resolve(made), Options("serial")).warnings == ()
@@ -468,37 +487,34 @@ def test_a_summary_that_carries_what_cannot_be_told_apart_is_refused(project):
 # ---- when it is interrupted
 
 
-@pytest.fixture
-def slow(wave):
-    """Start a run whose summary takes long, and wait for it to begin."""
+@pytest.mark.parametrize("n_signals", [1, 2])
+def test_one_ctrl_c_lets_it_finish_and_two_end_it(run, wave, n_signals):
+    signals = "os.kill(os.getpid(), signal.SIGINT); time.sleep(0)\n    " * n_signals
+    wave(SUMMARY.replace("return", f"import os, signal, time\n    {signals}return"))
+    code, said, n_computed = run()
+    assert (code, n_computed, "Traceback" in said) == (130, 10, False)
+    if n_signals == 1:
+        assert float(summary().share) == 45.0
+        return
+    assert {path.name for path in Path("results").iterdir()} == {".memo"}
+    wave()
+    assert run()[::2] == (0, 0)
+    assert float(summary().share) == 45.0
+
+
+@pytest.mark.campaign
+def test_two_end_it_in_a_process_and_nothing_that_was_computed_is_lost(run, wave):
     wave(
         "@wave.summary\ndef slow(results):\n    import time\n    CALLS.with_name('begun').touch()\n"
         "    time.sleep(float(CALLS.with_name('seconds').read_text()))\n    return {'n': 1}\n"
     )
-
-    def start(seconds):
-        Path("seconds").write_text(str(seconds))
-        command = [sys.executable, "-m", "sweeps", "run", "wave", "--engine", "serial"]
-        run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        deadline = time.monotonic() + 60
-        while not Path("begun").exists():
-            assert time.monotonic() < deadline, "nothing happens"
-            time.sleep(0.01)
-        return run
-
-    return start
-
-
-def test_one_ctrl_c_lets_it_finish(slow):
-    started = slow(seconds=1)
-    started.send_signal(signal.SIGINT)
-    _, error = started.communicate(timeout=60)
-    assert (started.returncode, "Traceback" in error) == (130, False)
-    assert int(summary().n) == 1
-
-
-def test_two_end_it_and_nothing_that_was_computed_is_lost(run, slow):
-    started = slow(seconds=1000)
+    Path("seconds").write_text("1000")
+    command = [sys.executable, "-m", "sweeps", "run", "wave", "--engine", "serial"]
+    started = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not Path("begun").exists():
+        assert time.monotonic() < deadline, "nothing happens"
+        time.sleep(0.01)
     while started.poll() is None:  # on a loaded machine two that wait together are one
         started.send_signal(signal.SIGINT)
         time.sleep(0.5)
