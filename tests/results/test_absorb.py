@@ -192,12 +192,19 @@ def test_whatever_is_swept_in_turn_no_point_is_computed_twice(tmp_path_factory, 
 
 
 NAMING = ["link", "replace", "unlink"]
-OTHERS = {  # spaces that have none, some or all of the points of "grid"
-    "apart": grid(x=[7, 8], y=[0, 1, 2]),
-    "across": grid(x=[5, 7], y=[0, 1, 2]),
-    "within": grid(x=[1, 2], y=[2]),
-    "around": grid(x=[0, 1, 2, 5, 7], y=[0, 1, 2, 3]),
-}
+
+
+def others():
+    """Make spaces that have none, some or all of the points of "grid".
+
+    They are no globals: a run inside a run would change them, and is looked into for that.
+    """
+    return {
+        "apart": grid(x=[7, 8], y=[0, 1, 2]),
+        "across": grid(x=[5, 7], y=[0, 1, 2]),
+        "within": grid(x=[1, 2], y=[2]),
+        "around": grid(x=[0, 1, 2, 5, 7], y=[0, 1, 2, 3]),
+    }
 
 
 def run_disturbed(monkeypatch, sweep, other, instant):
@@ -225,7 +232,7 @@ def run_disturbed(monkeypatch, sweep, other, instant):
         ("across", failing, 3),
         *(
             pytest.param(*each, 1, marks=pytest.mark.campaign)
-            for each in zip(OTHERS, itertools.cycle([scalars, failing]), strict=False)
+            for each in zip(others(), itertools.cycle([scalars, failing]), strict=False)
         ),
     ],
 )
@@ -240,7 +247,7 @@ def test_another_run_at_any_instant_loses_nothing(tmp_path, monkeypatch, functio
         results = tmp_path / f"{instant}"
         copy_tree(begun, results)
         sweep = declared(function, "grid", results)
-        other = declared(function, OTHERS[space], results)
+        other = declared(function, others()[space], results)
         is_over = not run_disturbed(monkeypatch, sweep, other, instant)
         if is_over:
             run(other)
