@@ -78,7 +78,7 @@ def contents(path):
     return repr(found)
 
 
-@pytest.mark.parametrize("name", SPACES)
+@pytest.mark.parametrize("name", ["restricted", "points"])
 def test_points_of_a_file_alone_are_as_those_of_its_memo(sweep, name):
     sweep = over(sweep, SPACES[name])
     first = execute(sweep, SERIAL)
@@ -88,6 +88,15 @@ def test_points_of_a_file_alone_are_as_those_of_its_memo(sweep, name):
     report = execute(sweep, SERIAL)
     assert (report.n_computed, report.n_reused) == (0, first.n_computed)
     assert contents(sweep.landed) == before
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=[] if n == "points" else pytest.mark.campaign) for n in SPACES],
+)
+def test_a_larger_space_finds_the_points_of_a_file_alone(sweep, name):
+    sweep = over(sweep, SPACES[name])
+    execute(sweep, SERIAL)
     larger = over(sweep, grid(x=[0, 1, 2, 3, 4], y=[0, 1, 2]))
     with_memo = dataclasses.replace(larger, results=sweep.results.with_name("never alone"))
     execute(over(with_memo, SPACES[name]), SERIAL)
@@ -230,8 +239,9 @@ def test_a_file_of_other_code_that_takes_its_place_is_let_be(sweep):
     assert adopt.scan(sweep, held).segments.keys() == memo.scan(sweep.memo).segments.keys()
 
 
-@pytest.mark.parametrize("options", [SERIAL, Options("serial", recompute=True)])
-@pytest.mark.parametrize("is_known", [False, True])
+@pytest.mark.parametrize(
+    ("options", "is_known"), [(SERIAL, False), (Options("serial", recompute=True), True)]
+)
 def test_a_run_looks_once_at_what_is_there(sweep, monkeypatch, options, is_known):
     execute(sweep if is_known else over(sweep, grid(x=[7], y=[1])), SERIAL)
     n_looks, read = [0], hdf5_foreign.read_attributes

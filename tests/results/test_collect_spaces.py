@@ -93,21 +93,21 @@ def integrate(method, order=None):
     return 1.0 if order is None else 2.0
 
 
-@pytest.mark.parametrize("engine", ["h5netcdf", "netcdf4"])
 @pytest.mark.parametrize(("values", "expected"), KINDS.values(), ids=KINDS)
-def test_a_parameter_of_some_points_only_lands_masked(values, expected, engine, tmp_path):
+def test_a_parameter_of_some_points_only_lands_masked(values, expected, tmp_path):
     space = grid(method=["rk4"]) * grid(order=values) + grid(method=["euler"])
     land(space, tmp_path, integrate)
     coder = xr.coders.CFDatetimeCoder(time_unit="us")
-    with xr.open_dataset(tmp_path / "landed.h5", engine=engine, decode_times=coder) as dataset:
-        assert dataset.sizes == {"point": len(expected) + 1}
-        assert dataset.method.values.tolist() == ["rk4"] * len(expected) + ["euler"]
-        assert dataset.order.dims == ("point",)
-        np.testing.assert_array_equal(dataset.order.values[:-1], expected)
-        assert dataset.order.isnull().values.tolist() == [False] * len(expected) + [True]
-        is_none = [value is None for value in values] + [True]  # which is the default as well
-        assert dataset.landed.values.tolist() == [1.0 if none else 2.0 for none in is_none]
-        assert "order" in dataset.landed.coords
+    is_none = [value is None for value in values] + [True]  # which is the default as well
+    for engine in ("h5netcdf", "netcdf4"):
+        with xr.open_dataset(tmp_path / "landed.h5", engine=engine, decode_times=coder) as dataset:
+            assert dataset.sizes == {"point": len(expected) + 1}
+            assert dataset.method.values.tolist() == ["rk4"] * len(expected) + ["euler"]
+            assert dataset.order.dims == ("point",)
+            np.testing.assert_array_equal(dataset.order.values[:-1], expected)
+            assert dataset.order.isnull().values.tolist() == [False] * len(expected) + [True]
+            assert dataset.landed.values.tolist() == [1.0 if none else 2.0 for none in is_none]
+            assert "order" in dataset.landed.coords
 
 
 def test_h5py_sees_which_value_is_none(tmp_path):
@@ -131,26 +131,27 @@ def test_a_derived_parameter_lands_along_what_it_depends_on(tmp_path):
     assert "reynolds" in dataset.landed.coords
 
 
-@pytest.mark.parametrize(
-    "derive",
-    [
-        lambda a, b: a < b,
-        lambda a, b: f"{a}-{b}",
-        lambda a, b: datetime.date(2000 + a, 1, b + 1),
-        lambda a, b: None if a == b else (a, b),
-        lambda a, b: Scheme.UPWIND if a < b else Scheme.CENTRAL,
-        lambda a, b: complex(a, b),
-        lambda a, b: np.float32(a / (b + 1)),
-    ],
-)
-def test_derived_parameters_of_all_kinds_land(derive, tmp_path):
-    space = grid(a=[0, 1, 2], b=[0, 1]).derive(c=derive)
+DERIVED = {
+    "flag": lambda a, b: a < b,
+    "text": lambda a, b: f"{a}-{b}",
+    "day": lambda a, b: datetime.date(2000 + a, 1, b + 1),
+    "mixed": lambda a, b: None if a == b else (a, b),
+    "scheme": lambda a, b: Scheme.UPWIND if a < b else Scheme.CENTRAL,
+    "complex": lambda a, b: complex(a, b),
+    "single": lambda a, b: np.float32(a / (b + 1)),
+}
+
+
+def test_derived_parameters_of_all_kinds_land(tmp_path):
+    space = grid(a=[0, 1, 2], b=[0, 1]).derive(**DERIVED)
     dataset = land(space, tmp_path)
-    values = [shown(space.columns["c"].table, point["c"]) for point in space]
-    expected = np.array(values, dtype=dataset.c.dtype).reshape(3, 2)
-    np.testing.assert_array_equal(dataset.c, expected)
+    for name in DERIVED:
+        values = [shown(space.columns[name].table, point[name]) for point in space]
+        expected = np.array(values, dtype=dataset[name].dtype).reshape(3, 2)
+        np.testing.assert_array_equal(dataset[name], expected)
     masked = land(space.where(lambda a, b: a != b), tmp_path)
-    np.testing.assert_array_equal(masked.c.isnull(), np.eye(3, 2, dtype=bool))
+    for name in DERIVED:
+        np.testing.assert_array_equal(masked[name].isnull(), np.eye(3, 2, dtype=bool))
 
 
 def test_a_derived_parameter_of_nothing_is_a_number(tmp_path):

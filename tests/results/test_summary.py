@@ -1,5 +1,6 @@
 """Laws of summaries: made of what was landed, stored beside it, and never at its cost."""
 
+import os
 import pickle
 import re
 import signal
@@ -24,6 +25,7 @@ from sweeps.memo import listing
 from sweeps.operations import run as operations_run
 from sweeps.project import discovery
 from sweeps.project.sweep import resolve
+from sweeps.signals import Interrupted
 from sweeps.storage import dataset
 
 WAVE = """
@@ -488,18 +490,26 @@ def test_a_summary_that_carries_what_cannot_be_told_apart_is_refused(project):
 
 
 @pytest.mark.parametrize("n_signals", [1, 2])
-def test_one_ctrl_c_lets_it_finish_and_two_end_it(run, wave, n_signals):
-    signals = "os.kill(os.getpid(), signal.SIGINT); time.sleep(0)\n    " * n_signals
-    wave(SUMMARY.replace("return", f"import os, signal, time\n    {signals}return"))
-    code, said, n_computed = run()
-    assert (code, n_computed, "Traceback" in said) == (130, 10, False)
+def test_one_ctrl_c_lets_it_finish_and_two_end_it(project, n_signals):
+    made = experiment(grid(x=[1.0, 2.0]), name="made")(lambda x: x)
+
+    def interrupt(ds):
+        for _ in range(n_signals):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0)
+        return {"n": 1}
+
+    made.summary(interrupt)
     if n_signals == 1:
-        assert float(summary().share) == 45.0
+        assert operations_run.execute(resolve(made), Options("serial")).is_interrupted
+        assert int(made.load(group="summary").n) == 1
         return
+    with pytest.raises(Interrupted):
+        operations_run.execute(resolve(made), Options("serial"))
     assert {path.name for path in Path("results").iterdir()} == {".memo"}
-    wave()
-    assert run()[::2] == (0, 0)
-    assert float(summary().share) == 45.0
+    made.summary(lambda ds: {"n": 2})
+    assert operations_run.execute(resolve(made), Options("serial")).n_computed == 0
+    assert int(made.load(group="summary").n) == 2
 
 
 @pytest.mark.campaign
