@@ -1,5 +1,6 @@
 """The command `reproduce`: what it says, where to, and its exit code."""
 
+import io
 import json
 import os
 import signal
@@ -21,12 +22,12 @@ def noisy(x, mode, rng, g=9.81):
         raise ValueError(f"too far: {x}")
     return {"y": rng.normal(x), "path": rng.normal(size=3)}
 
-@experiment(grid(x=range(4)), timeout=0.5)
+@experiment(grid(x=range(3)), timeout=0.3)
 def fatal(x):
     if x == 1:
         os._exit(3)
     if x == 2:
-        time.sleep(1)
+        time.sleep(0.6)
     return x
 
 @experiment(grid(x=range(4)))
@@ -109,12 +110,6 @@ def test_the_json_has_all_and_stands_alone(sweeps, module):
     assert said.stderr.split("\n") == ["from Python", "from a program", ""]
 
 
-def test_what_the_function_prints_goes_to_the_terminal(module):
-    said = shell("reproduce", "noisy", "--point", "0")
-    assert "from Python\n" in said.stdout
-    assert "from a program\n" in said.stdout
-
-
 def test_a_failed_point_raises_again(sweeps, module):
     run(sweeps, "noisy")
     (first, _) = sweeps("failures", "noisy", "--json").json
@@ -151,10 +146,10 @@ def test_an_edit_that_changes_a_value_is_told(sweeps, module):
     run(sweeps, "noisy")
     path = module / "experiments" / "module.py"
     path.write_text(MODULE.replace("rng.normal(x),", "rng.normal(x) + 1e-6,"))
-    said = shell("reproduce", "noisy", "--point", "0")
-    assert said.returncode == 1
-    assert "(of earlier code) are different" in said.stdout
-    assert "1e-06" in said.stdout
+    said = sweeps("reproduce", "noisy", "--point", "0")
+    assert said.code == 1
+    assert "(of earlier code) are different" in said.out
+    assert "1e-06" in said.out
 
 
 def test_columns_of_one_point_may_round_otherwise(sweeps, module):
@@ -164,23 +159,26 @@ def test_columns_of_one_point_may_round_otherwise(sweeps, module):
     assert "columns of length 1" in said.out
 
 
-def test_a_point_that_killed_its_worker_is_warned_of(module):
-    assert shell("run", "fatal", "-j", "1").returncode == 1
+def test_a_point_that_killed_its_worker_is_warned_of(sweeps, module):
+    assert sweeps("run", "fatal", "-j", "1").code == 1
     said = shell("reproduce", "fatal", "x=1")
     assert said.returncode == 3
     assert "point 1, x=1, killed its worker and may kill this process" in said.stderr
-    late = shell("reproduce", "fatal", "x=2")
-    assert late.returncode == 0
-    assert "took longer than the timeout of 0.5 s; here there is no timeout" in late.stderr
-    assert "it failed before, but does not fail now: TimeoutError (timeout)" in late.stdout
+    late = sweeps("reproduce", "fatal", "x=2")
+    assert late.code == 0
+    assert "took longer than the timeout of 0.3 s; here there is no timeout" in late.err
+    assert "it failed before, but does not fail now: TimeoutError (timeout)" in late.out
 
 
-@pytest.mark.parametrize(("number", "code", "said"), [(0, 1, "SystemExit: bye"), (2, 0, "odd"),
-                                                      (1, 2, "stdout was closed")])  # fmt: skip
-def test_a_function_that_interferes_with_the_process(module, number, code, said):
-    answer = shell("reproduce", "odd", "--point", str(number))
-    assert answer.returncode == code
-    assert said in answer.stdout + answer.stderr
+def test_a_function_that_interferes_with_the_process(sweeps, module):
+    for number, code, said in ((0, 1, "SystemExit: bye"), (2, 0, "odd")):
+        answer = sweeps("reproduce", "odd", "--point", str(number))
+        assert answer.code == code
+        assert said in answer.out + answer.err
+        assert "sweeps/" not in answer.err
+    answer = shell("reproduce", "odd", "--point", "1")
+    assert answer.returncode == 2
+    assert "stdout was closed" in answer.stderr
     assert "sweeps/" not in answer.stderr
 
 
@@ -192,27 +190,31 @@ def test_the_debugger_opens_where_it_was_raised(module):
     assert said.stdout.count("Traceback") == 0
 
 
-@pytest.mark.parametrize("stdin", ["", "c\n", "nonsense\nexit\n"])
-def test_a_debugger_without_a_terminal_ends(module, stdin):
-    assert shell("reproduce", "noisy", "--point", "10", "--pdb", stdin=stdin).returncode == 1
+def test_a_debugger_without_a_terminal_ends(sweeps, module, monkeypatch):
+    for stdin in ("", "c\n", "nonsense\nexit\n"):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        said = sweeps("reproduce", "noisy", "--point", "10", "--pdb")
+        assert said.code == 1
+        assert "(Pdb)" in said.out
 
 
-def test_the_debugger_is_that_of_breakpoint(module):
+def test_the_debugger_is_that_of_breakpoint(sweeps, module, monkeypatch):
     (module / "mydebugger.py").write_text("def post_mortem(t): print('mine', t.tb_lineno)")
-    for hook, is_mine in [("mydebugger.set_trace", True), ("nowhere.set_trace", False), ("0", 0)]:
-        said = shell(
-            *("reproduce", "noisy", "--point", "10", "--pdb"),
-            PYTHONBREAKPOINT=hook,
-            PYTHONPATH=str(module),
-        )
-        assert ("mine 10" in said.stdout) == bool(is_mine)
-        assert said.returncode == 1
+    monkeypatch.syspath_prepend(module)
+    for hook, is_mine in [("mydebugger.set_trace", 1), ("nowhere.set_trace", 0), ("0", 0)]:
+        monkeypatch.setenv("PYTHONBREAKPOINT", hook)
+        monkeypatch.setattr(sys, "stdin", io.StringIO())
+        said = sweeps("reproduce", "noisy", "--point", "10", "--pdb")
+        assert ("mine 10" in said.out) == is_mine
+        assert said.code == 1
 
 
-def test_a_point_that_works_needs_no_debugger(module):
+def test_a_point_that_works_needs_no_debugger_and_prints_to_the_terminal(module):
     said = shell("reproduce", "noisy", "--point", "0", "--pdb")
     assert said.returncode == 0
     assert "(Pdb)" not in said.stdout
+    assert "from Python\n" in said.stdout
+    assert "from a program\n" in said.stdout
 
 
 @pytest.mark.parametrize(
@@ -224,7 +226,7 @@ def test_ctrl_c_ends_it_or_shows_in_the_debugger_where_it_hangs(module, name, op
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as going:
         assert going.stdout.readline() == "begun\n"
-        time.sleep(0.2)
+        time.sleep(0.1)  # until it waits
         going.send_signal(signal.SIGINT)
         out, err = going.communicate("p 'x is', x\nq\n", timeout=30)
     assert going.returncode == 130

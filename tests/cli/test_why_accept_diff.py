@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -115,11 +116,26 @@ def project(project):
     return project
 
 
+@pytest.fixture(scope="module")
+def first(tmp_path_factory):
+    """Where the results of a first run are kept once they are made."""
+    return tmp_path_factory.mktemp("first") / "results"
+
+
 @pytest.fixture
-def run(sweeps):
+def run(sweeps, project, first):
     def run(*arguments):
+        texts = [path.read_text() for path in project.glob("experiments/*.py")]
+        is_first = sorted(texts) == sorted([MAIN, HELPERS, DEEP]) and not arguments
+        is_first &= not (project / "results").exists()
+        if is_first and first.exists():
+            shutil.copytree(first, project / "results")
+            return json.loads((first.parent / "said.json").read_text())
         said = sweeps("run", "wave", "--engine", "serial", "--json", *arguments)
         assert said.code == 0, said.err
+        if is_first:
+            shutil.copytree(project / "results", first)
+            (first.parent / "said.json").write_text(said.out)
         return said.json
 
     return run
@@ -167,29 +183,37 @@ CHANGES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
-def test_why_names_what_changed_and_shows_it(sweeps, project, run, edit, change):
-    old, new, file, part, place = change
+SECOND = {"a new entry of a table", "an attribute of a class", "a field's default",
+          "that it is decorated", "a cached helper's version",
+          "where a name is imported from"}  # fmt: skip
+"""Changes that do not go together with the others, since they are of the same parts."""
+
+
+@pytest.mark.parametrize("names", [CHANGES.keys() - SECOND, SECOND], ids=["first", "second"])
+def test_why_names_what_changed_and_shows_it(sweeps, project, run, edit, names):
     run()
-    edit(old, new, file)
+    for name in names:
+        edit(*CHANGES[name][:3])
     said = sweeps("why", "wave", "--json").json
     assert (said["stale"], said["done"]) == (6, 0)
     (since,) = said["since"]
     assert since["points"] == 6
-    named = [c for c in since["changes"] if part in c["part"] and place in c["place"]]
-    assert len(named) == 1, since["changes"]
-    if file.endswith(".py") and part != "version":
-        lines = named[0]["diff"].splitlines()[2:]
-        shown = {sign: "".join(x[1:] for x in lines if x[0] == sign) for sign in "-+"}
-        assert old.strip() in shown["-"] or new.partition("\n")[0] in shown["+"]
     text = sweeps("why", "wave").out
-    assert named[0]["part"] in text
-    if place:
-        line = re.search(rf"{place}:(\d+)", text)
-        assert line is not None
-        begins = (project / "experiments" / place).read_text().splitlines()[int(line[1]) - 1]
-        name = re.escape(named[0]["part"].partition(":")[2])
-        assert re.match(rf"@|(def|class) {name}\b|{name} = |{name}$|from .* as {name}", begins)
+    for name in names:
+        old, new, file, part, place = CHANGES[name]
+        named = [c for c in since["changes"] if part in c["part"] and place in c["place"]]
+        assert len(named) == 1, (name, since["changes"])
+        if file.endswith(".py") and part != "version":
+            lines = named[0]["diff"].splitlines()[2:]
+            shown = {sign: "".join(x[1:] for x in lines if x[0] == sign) for sign in "-+"}
+            assert old.strip() in shown["-"] or new.partition("\n")[0] in shown["+"], name
+        assert named[0]["part"] in text
+        if place:
+            line = re.search(rf"{re.escape(named[0]['part'])}.*{place}:(\d+)", text)
+            assert line is not None, name
+            begins = (project / "experiments" / place).read_text().splitlines()[int(line[1]) - 1]
+            name = re.escape(named[0]["part"].partition(":")[2])
+            assert re.match(rf"@|(def|class) {name}\b|{name} = |{name}$|from .* as {name}", begins)
 
 
 def test_nothing_else_is_named(sweeps, project, run, edit):
@@ -293,15 +317,15 @@ def test_nothing_to_explain(sweeps, project, run):
     assert sweeps("why", "wave", "--from", "abcdef").code == 2
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"sources": 3}', '{"parts": {}}'])
-def test_what_is_not_on_record_is_said_not_to_be(sweeps, project, run, edit, content):
+def test_what_is_not_on_record_is_said_not_to_be(sweeps, project, run, edit):
     run()
-    for path in (project / "results" / ".memo" / "wave").glob("*/*.json"):
-        path.write_text(content)
     edit("G = 1.5", "G = 1.6")
-    said = sweeps("why", "wave")
-    assert said.code == 0
-    assert "not recorded" in said.out
+    for content in ("", "{", "[]", "null", '{"sources": 3}', '{"parts": {}}'):
+        for path in (project / "results" / ".memo" / "wave").glob("*/*.json"):
+            path.write_text(content)
+        said = sweeps("why", "wave")
+        assert said.code == 0, content
+        assert "not recorded" in said.out, content
 
 
 def test_accepted_results_count_until_that_is_taken_back(sweeps, project, run, edit):
@@ -391,13 +415,13 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize(("arguments", "said"), MISTAKES.values(), ids=MISTAKES.keys())
-def test_mistakes(sweeps, project, run, arguments, said):
+def test_mistakes(sweeps, project, run):
     run()
-    answer = sweeps(*arguments)
-    assert answer.code == 2
-    assert said in answer.err
-    assert "Traceback" not in answer.err
+    for name, (arguments, said) in MISTAKES.items():
+        answer = sweeps(*arguments)
+        assert answer.code == 2, name
+        assert said in answer.err, name
+        assert "Traceback" not in answer.err, name
 
 
 def test_an_earlier_code_is_chosen_by_its_first_digits(sweeps, project, run, edit):

@@ -1,8 +1,6 @@
 """Laws of reproducing: one point in another process is what the workers stored, to the last bit."""
 
 import contextlib
-import json
-import subprocess
 import sys
 import textwrap
 from pathlib import Path
@@ -14,10 +12,11 @@ from hypothesis import strategies as st
 
 import sweeps as package
 from sweeps import experiment, grid, replicates
+from sweeps.execution.options import Options
 from sweeps.history import stored_point
 from sweeps.memo import index as memo
 from sweeps.memo import merge
-from sweeps.operations import failures, reproduce
+from sweeps.operations import failures, reproduce, run
 from sweeps.project.sweep import resolve
 from sweeps.worker.resources import CannotOpenError
 from tests.sizes import examples
@@ -153,91 +152,68 @@ DONE = (
 )
 FAILING = ("fragile", "fragile_columns", "fragile_later", "unstorable", "leaving")
 
-DRIVER = """
-import json, sys
-from sweeps.memo import index as memo
-from sweeps.operations import reproduce as reproducing
-from sweeps.project.sweep import resolve
-for name, positions in json.loads(sys.argv[1]).items():
-    sweep = resolve(name)
-    for position in positions:
-        came = reproducing.reproduce(reproducing.case(sweep, position))
-        now = {each.name: each.now for each in came.compared if each.now is not None}
-        values = {name: repr(array.tolist()) for name, array in now.items()}
-        said = [name, position, came.is_equal, values, came.raised, came.is_same_failure]
-        print(json.dumps(said))
-"""
-
 
 @pytest.fixture(scope="module")
-def kinds(tmp_path_factory):
-    """Experiments of all kinds, computed by worker processes."""
+def computed(tmp_path_factory):
+    """A folder with experiments of all kinds, which a worker process computed."""
     folder = tmp_path_factory.mktemp("kinds")
     (folder / "experiments").mkdir()
     (folder / "experiments" / "kinds.py").write_text(KINDS)
-    program = "import sys, sweeps\nfor name in sys.argv[1:]: sweeps.run(name, n_workers=2)"
-    subprocess.run([sys.executable, "-c", program, *DONE, *FAILING], cwd=folder, check=True)
+    with contextlib.chdir(folder):
+        for name in (*DONE, *FAILING):
+            run.execute(resolve(name), Options("loky", n_workers=1))
+    del sys.modules["experiments.kinds"]
     return folder
 
 
-def reproduced(folder, **positions):
-    """What another process makes of some points."""
-    said = subprocess.run(
-        [sys.executable, "-c", DRIVER, json.dumps(positions)],
-        cwd=folder,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return [json.loads(line) for line in said.stdout.splitlines()]
+@pytest.fixture
+def kinds(computed, monkeypatch):
+    """The same, as the current folder; whatever is reproduced, nothing is written."""
+
+    def content():
+        return {p: p.read_bytes() for p in Path("results").rglob("*") if p.is_file()}
+
+    monkeypatch.chdir(computed)
+    before = content()
+    yield
+    assert content() == before
 
 
-def test_a_random_point_is_what_the_workers_stored_to_the_last_bit(kinds, monkeypatch):
-    monkeypatch.chdir(kinds)
-    spaces = {name: resolve(name).experiment.space for name in DONE}
-    landed = {name: package.load(name) for name in DONE}
-    chosen = {}
-    for seed, (name, space) in enumerate(spaces.items()):
-        numbers = np.random.default_rng(seed).permutation(len(space))[:2]
-        chosen[name] = [int(space.positions(i, i + 1)[0]) for i in sorted(numbers)]
+def test_a_random_point_is_what_a_worker_stored_to_the_last_bit(kinds):
     n_floats = 0
-    for name, position, is_equal, values, raised, _ in reproduced(kinds, **chosen):
-        assert (is_equal, raised) == (True, None), (name, position)
-        index = np.unravel_index(position, tuple(spaces[name].sizes.values()))
-        for output, shown in values.items():
-            stored = landed[name][output]
-            if stored.dims == spaces[name].dims and stored.dtype == np.float64:
-                assert float(shown).hex() == float(stored[index]).hex()
-                n_floats += 1
+    for seed, name in enumerate(DONE):
+        sweep, landed = resolve(name), package.load(name)
+        space = sweep.experiment.space
+        for i in np.random.default_rng(seed).permutation(len(space))[:2].tolist():
+            position = int(space.positions(i, i + 1)[0])
+            came = reproduce.reproduce(reproduce.case(sweep, position))
+            assert (came.is_equal, came.raised) == (True, None), (name, position)
+            index = np.unravel_index(position, tuple(space.sizes.values()))
+            for each in came.compared:
+                stored = landed[each.name]
+                if stored.dims == space.dims and stored.dtype == np.float64:
+                    assert float(each.now).hex() == float(stored[index]).hex()
+                    n_floats += 1
     assert n_floats > len(DONE)
 
 
-def test_a_failed_point_raises_the_same_with_the_same_message(kinds, monkeypatch):
-    monkeypatch.chdir(kinds)
-    known = {name: failures.failures_of(resolve(name)) for name in FAILING}
-    wanted = {(name, f.position): f for name, failed in known.items() for f in failed}
-    assert len(wanted) == 6 + 1 + 4 + 2 + 4
-    chosen = {name: [f.position for f in failed] for name, failed in known.items()}
-    for name, position, is_equal, values, raised, is_same in reproduced(kinds, **chosen):
-        stored = wanted[name, position]
-        assert raised == [stored.kind, stored.type, stored.message, stored.traceback]
-        assert (is_equal, values, is_same) == (None, {}, True)
-
-
-def test_nothing_is_written(kinds, monkeypatch):
-    monkeypatch.chdir(kinds)
-
-    def content():
-        return {p: p.read_bytes() for p in (kinds / "results").rglob("*") if p.is_file()}
-
-    before = content()
-    reproduced(kinds, plain=[3], noisy=[0], fragile=[2])
-    assert content() == before
+def test_a_failed_point_raises_the_same_with_the_same_message(kinds):
+    numbers = {}
+    for name in FAILING:
+        sweep = resolve(name)
+        failed = failures.failures_of(sweep)
+        numbers[name] = len(failed)
+        for stored in failed:
+            came = reproduce.reproduce(reproduce.case(sweep, stored.position))
+            assert came.raised == (stored.kind, stored.type, stored.message, stored.traceback)
+            assert (came.is_equal, came.is_same_failure) == (None, True)
+            assert all(each.now is None for each in came.compared)
+    assert list(numbers.values()) == [6, 1, 4, 2, 4]
 
 
 def test_arguments_that_the_function_changes_are_its_own_affair(project):
     (project / "experiments" / "kinds.py").write_text(KINDS)
-    package.run("careless", n_workers=1)
+    package.run("careless", engine="serial")
     sweep = resolve("careless")
     for position, case in [(i, reproduce.case(sweep, i)) for i in range(4)]:
         came = reproduce.reproduce(case)
