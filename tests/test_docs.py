@@ -22,9 +22,14 @@ BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"^[ >$]*(?:\S*python -m )?sweeps ((?:[a-z]+ .*)|[a-z]+)$")
 
 BEFORE = """
-import sweeps
-sweeps.run("pendulum", axes={"length": [1.0], "amplitude": [0.5, 4.0]}, engine="serial")
-sweeps.run("ising", axes={"temperature": [2.0], "size": 4, "n_sweeps": 5}, engine="serial")
+import functools, sweeps
+sweeps.run = functools.partial(sweeps.run, engine="serial")
+"""
+"""Has the examples start no workers."""
+
+RESULTS = """
+sweeps.run("pendulum", axes={"length": [1.0], "amplitude": [0.5, 4.0]})
+sweeps.run("ising", axes={"temperature": [2.0], "size": 4, "n_sweeps": 5})
 """
 """Makes the results that examples read, a failed point among them."""
 
@@ -55,13 +60,24 @@ def anchors(page):
     return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
 
 
-@pytest.mark.parametrize("page", filled(python))
-def test_python_runs(page, tmp_path):
-    text = python(page)
-    (tmp_path / "levels.csv").touch()
-    (tmp_path / "page.py").write_text((BEFORE if "results/" in text else "") + text)
+ALL = """
+import os, pathlib, runpy
+for page in sorted(pathlib.Path.cwd().iterdir()):
+    os.chdir(page)
+    runpy.run_path(f"{page.name}.py", run_name="__main__")
+"""
+
+
+def test_python_runs(tmp_path):
+    pages = [page for page in PAGES if python(page)]
+    for page in pages:
+        folder, text = tmp_path / page.stem, python(page)
+        folder.mkdir()
+        (folder / "levels.csv").touch()
+        before = BEFORE + RESULTS if "results/" in text else BEFORE
+        (folder / f"{page.stem}.py").write_text(before + text)
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "page.py"],
+        [sys.executable, "-W", "ignore", "-c", ALL],
         cwd=tmp_path,
         env={
             **os.environ,
@@ -72,6 +88,7 @@ def test_python_runs(page, tmp_path):
         text=True,
         check=False,
     )
+    assert pages
     assert not done.returncode, done.stderr
 
 

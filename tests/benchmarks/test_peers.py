@@ -8,7 +8,11 @@ def n_noted(folder):
     return sum(len(path.read_text().splitlines()) for path in folder.iterdir())
 
 
-@pytest.mark.parametrize("contender", [SWEEPS, *contenders.PEERS], ids=lambda each: each.name)
+@pytest.mark.parametrize(
+    "contender",
+    [SWEEPS, *(pytest.param(each, marks=pytest.mark.campaign) for each in contenders.PEERS)],
+    ids=lambda each: each.name,
+)
 def test_whoever_is_asked_twice_computes_every_task_once(contender, tmp_path):
     if contender.absent("uneven"):
         pytest.skip(f"{contender.package} is not installed")

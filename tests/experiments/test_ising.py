@@ -35,7 +35,14 @@ def enumerated(size, temperature):
     )
 
 
-@pytest.mark.parametrize("temperature", [1.5, CRITICAL_TEMPERATURE, 4.0])
+@pytest.mark.parametrize(
+    "temperature",
+    [
+        pytest.param(1.5, marks=pytest.mark.campaign),
+        CRITICAL_TEMPERATURE,
+        pytest.param(4.0, marks=pytest.mark.campaign),
+    ],
+)
 def test_a_small_lattice_agrees_with_the_sum_over_all_its_states(temperature):
     runs = [
         simulate(temperature=temperature, seed=seed, size=4, n_warmup=100, n_sweeps=2000)

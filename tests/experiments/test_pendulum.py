@@ -9,7 +9,7 @@ from scipy.special import ellipk
 from experiments.pendulum import pendulum
 from tests.sizes import examples
 
-AMPLITUDES = np.linspace(0.1, 3.0, 30).tolist()
+AMPLITUDES = np.linspace(0.1, 3.0, 10).tolist()
 
 lengths = st.floats(0.1, 2.0)
 amplitudes = st.floats(0.05, 3.0)

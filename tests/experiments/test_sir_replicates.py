@@ -69,8 +69,9 @@ def test_in_a_small_population_the_final_size_has_its_exact_distribution(
     assert chisquare(found, n_replicates * exact).pvalue > 1e-3
 
 
-@pytest.mark.parametrize("reproduction_number", [1.5, 2.0, 3.0])
-@pytest.mark.parametrize("n_introduced", [1, 3])
+@pytest.mark.parametrize(
+    ("reproduction_number", "n_introduced"), [(1.5, 3), (2.0, 1), (3.0, 1), (3.0, 3)]
+)
 def test_a_major_outbreak_is_as_probable_as_whittle_says(reproduction_number, n_introduced):
     is_major = simulated(300, reproduction_number=reproduction_number, n_introduced=n_introduced)[
         "is_major"
