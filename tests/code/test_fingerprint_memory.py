@@ -1,16 +1,33 @@
 """What was set in memory, and stands in no file, counts like what stands there."""
 
+import contextlib
+import functools
+import io
+import runpy
 import subprocess
 import sys
 
 import pytest
 
-HELPERS = (
-    "SCALE = 1\nCALLS = 0\n\n\ndef f(x):\n    global CALLS\n    CALLS += 1\n    return x * SCALE\n"
-)
+import sweeps
+from benchmarks.staleness.trying import in_child
+from sweeps import experiment, grid
+from sweeps.execution import leaks
+
+HELPERS = """
+SCALE = 1
+CALLS = 0
+
+def f(x):
+    return x * SCALE
+
+def counted(x):
+    global CALLS
+    CALLS += 1
+    return x * SCALE
+"""
 SCRIPT = """
-import os, sys
-import h5netcdf, xarray  # once for all copies
+import sys
 import helpers
 from sweeps import SweepsError, experiment, grid
 
@@ -24,18 +41,16 @@ def own(x):
 def other(x):
     return helpers.f(x)
 
+@experiment(grid(x=[1.0, 2.0]))
+def leaking(x):
+    return helpers.counted(x)
+
 if __name__ == "__main__":
-    *whats, engine = sys.argv[1:]
-    for what in whats[:-1]:  # each in a copy of this process, as it was when it began
-        if os.fork() == 0:
-            break
-        os.wait()
-    else:
-        what = whats[-1]
+    what, engine = sys.argv[1:]
     exec(what)
     for each in (own, other):
         try:
-            found = each.run(engine=engine)[each.name].values.tolist()
+            found = each.run(engine=engine, n_workers=1)[each.name].values.tolist()
             assert found == [each(x=1.0), each(x=2.0)], found
             print(found)
         except SweepsError as error:
@@ -47,14 +62,17 @@ if __name__ == "__main__":
 def script(project):
     (project / "helpers.py").write_text(HELPERS)
     (project / "script.py").write_text(SCRIPT)
+    loads_what_runs_need = experiment(grid(x=[1]), name="first")(lambda x: x)
+    sweeps.run(loads_what_runs_need, engine="serial", results=project / "first")
 
-    def run(*whats, engine="serial"):
-        command = [sys.executable, "script.py", *whats, engine]
-        done = subprocess.run(command, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.splitlines()
+    def run(what):
+        sys.argv = ["script.py", what, "serial"]
+        sys.path.insert(0, ".")
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            runpy.run_path("script.py", run_name="__main__")
+        return said.getvalue().splitlines()
 
-    return run
+    return lambda what: in_child(functools.partial(run, what))
 
 
 def test_each_value_in_memory_has_results_of_its_own(script):
@@ -66,21 +84,23 @@ def test_each_value_in_memory_has_results_of_its_own(script):
         ("helpers.f = lambda x: 7.0", [1.0, 2.0], [7.0, 7.0]),
         ("", [1.0, 2.0], [1.0, 2.0]),
     )
-    said = script(*(what for what, _, _ in asked))
-    assert said == [str(values) for _, *both in asked for values in both]
+    for what, *both in asked:
+        assert script(what) == list(map(str, both))
 
 
 def test_workers_do_not_see_it_and_are_not_asked(script):
     """What stands in the script itself goes to the workers as it is in memory."""
-    own, other = script("FACTOR = 10.0; helpers.SCALE = 3", engine="loky")
+    command = [sys.executable, "script.py", "FACTOR = 10.0; helpers.SCALE = 3", "loky"]
+    own, other = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
     assert own == "[10.0, 20.0]"
     assert "helpers.SCALE was changed in the memory of this process" in other
     assert "use the engine serial or threads" in other
 
 
-def test_what_functions_leave_behind_is_no_change(script, project):
+def test_what_functions_leave_behind_is_no_change(script, project, monkeypatch):
     """`CALLS` is counted up by each point; the next run in the same process reuses them."""
-    again = "assert other.run(engine='serial').other.values.tolist() == [1.0, 2.0]"
-    script(again)
-    folders = [*(project / "results" / ".memo" / "other").iterdir()]
+    monkeypatch.setattr(leaks, "warning", lambda *_, **__: None)  # which computes points again
+    run = "assert leaking.run(engine='serial').leaking.values.tolist() == [1.0, 2.0]"
+    script(f"{run}; assert helpers.CALLS == 2; {run}; assert helpers.CALLS == 2")
+    folders = [*(project / "results" / ".memo" / "leaking").iterdir()]
     assert len(folders) == 1
