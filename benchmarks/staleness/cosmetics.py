@@ -35,6 +35,11 @@ Rewrite = Callable[[str], str]
 
 def edits_of(root: Path) -> list[Edit]:
     """Make all cosmetic edits of a project."""
+    return [*rewritten(root), *_formatted(root)]
+
+
+def rewritten(root: Path) -> list[Edit]:
+    """Make those cosmetic edits that need no formatter."""
     found: list[Edit] = []
     for path in sorted(root.rglob("*.py")):
         name, text = path.relative_to(root).as_posix(), path.read_text()
@@ -47,7 +52,6 @@ def edits_of(root: Path) -> list[Edit]:
         if name != "notebook.py":
             found.append(Edit("line ends", name, text.replace("\n", "\r\n").encode()))
             found.append(Edit("byte order mark", name, b"\xef\xbb\xbf" + text.encode()))
-    found += _formatted(root)
     found.append(Edit("unrelated module added", "physics/brand_new.py", b"X = 1\n"))
     found.append(Edit("unrelated module added", "experiments/local/more.py", b"X = 1\n"))
     found.append(Edit("unrelated module added", "json_tools.py", b"X = 1\n"))

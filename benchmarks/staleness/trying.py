@@ -26,6 +26,7 @@ import numpy as np
 
 import sweeps
 from sweeps.declaration.experiment import Experiment
+from sweeps.execution import leaks
 from sweeps.operations import status as operations_status
 from sweeps.project import discovery, sweep
 
@@ -150,6 +151,7 @@ def _plain(output: Any) -> Any:
 def served(root: Path, results: Path, names: list[str]) -> dict[str, dict[str, Any]]:
     """Run some experiments against a memo; return the columns of values that the runs give."""
     os.environ["SWEEPS_RESULTS"] = str(results)
+    leaks.warning = lambda *_: ""  # it computes points again, in processes of their own
     known = experiments_of(root)
     found = {}
     for name in names:

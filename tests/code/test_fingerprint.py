@@ -351,24 +351,28 @@ COSMETIC = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("edit", MEANINGFUL.values(), ids=MEANINGFUL.keys())
-def test_an_edit_of_what_is_reached_changes_it_and_undoing_restores_it(project, edit):
-    name, old, new = edit
+def digests(project, edits):
+    """What each edit makes of it, by the name of the edit; each is undone before the next."""
+    found = {}
+    for kind, (name, old, new) in edits.items():
+        source = (project.folder / name).read_text()
+        project.edit(name, old, new)
+        found[kind] = project.fingerprint().digest
+        project.write(name, source)
+    return found
+
+
+def test_an_edit_of_what_is_reached_changes_it_and_undoing_restores_it(project):
     before = project.fingerprint()
-    source = (project.folder / name).read_text()
-    project.edit(name, old, new)
-    after = project.fingerprint()
-    project.write(name, source)
-    assert after.digest != before.digest
+    found = digests(project, MEANINGFUL)
+    assert [kind for kind, digest in found.items() if digest == before.digest] == []
     assert project.fingerprint() == before
 
 
-@pytest.mark.parametrize("edit", COSMETIC.values(), ids=COSMETIC.keys())
-def test_a_cosmetic_edit_leaves_it(project, edit):
-    name, old, new = edit
-    before = project.fingerprint()
-    project.edit(name, old, new)
-    assert project.fingerprint().digest == before.digest
+def test_a_cosmetic_edit_leaves_it(project):
+    before = project.fingerprint().digest
+    found = digests(project, COSMETIC)
+    assert [kind for kind, digest in found.items() if digest != before] == []
 
 
 def test_parts_name_what_was_reached(project):
@@ -399,7 +403,7 @@ def test_defaults_count_unless_they_are_in_the_keys(make_project, default):
         assert keyed(project.module().f) == {"x"}
 
 
-@pytest.mark.parametrize("seed", ["0", "1", "12345"])
+@pytest.mark.parametrize("seed", ["0", "12345"])
 def test_it_is_the_same_in_another_process(project, seed):
     code = f"""
         import sweeps
