@@ -122,7 +122,7 @@ def said_under_hash_seeds():
     """Different things that a program prints in processes whose sets have different orders."""
 
     def run(program):
-        seeds = ("0", "1", "2")
+        seeds = ("0", "1")
         return {
             subprocess.run(
                 [sys.executable, "-c", program],

@@ -24,6 +24,7 @@ from sweeps.code import fingerprint as code_fingerprint
 from sweeps.code.fingerprint import Fingerprint
 from sweeps.declaration.signature import keyed
 from sweeps.errors import DeclarationError
+from tests.sizes import few
 
 unique = itertools.count()
 
@@ -670,6 +671,7 @@ nested = st.recursive(
 )
 
 
+@few(10)
 @given(value=nested)
 def test_equal_values_make_equal_functions(value):
     def make(content):
@@ -678,6 +680,7 @@ def test_equal_values_make_equal_functions(value):
     assert fingerprint(make(value)).digest == fingerprint(make(copy.deepcopy(value))).digest
 
 
+@few(10)
 @given(items=st.lists(st.text() | st.integers(), unique=True))
 def test_the_order_of_sets_and_dictionaries_does_not_count(items):
     def make(a, b):

@@ -59,9 +59,12 @@ EDITS = [
 ]
 
 
-@pytest.mark.parametrize(("edit", "then"), EDITS, ids=["module", "package"])
-@pytest.mark.parametrize("engine", ["serial", "threads"])
-def test_an_edit_in_an_archive_makes_points_stale(archive, edit, then, engine):
+@pytest.mark.parametrize(
+    ("engine", "edit", "then"),
+    [("serial", *EDITS[0]), ("threads", *EDITS[1])],
+    ids=["module", "package"],
+)
+def test_an_edit_in_an_archive_makes_points_stale(archive, engine, edit, then):
     assert sweeps.run("calls", engine=engine).calls.values.tolist() == [9, 14]
     archive(**{"unrelated.py": "X = 2\n"})
     assert sweeps.plan("calls").reused == 2

@@ -91,7 +91,9 @@ def test_each_value_in_memory_has_results_of_its_own(script):
 def test_workers_do_not_see_it_and_are_not_asked(script):
     """What stands in the script itself goes to the workers as it is in memory."""
     command = [sys.executable, "script.py", "FACTOR = 10.0; helpers.SCALE = 3", "loky"]
-    own, other = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
+    own, other = subprocess.run(
+        command, stdout=subprocess.PIPE, text=True, check=True
+    ).stdout.splitlines()
     assert own == "[10.0, 20.0]"
     assert "helpers.SCALE was changed in the memory of this process" in other
     assert "use the engine serial or threads" in other

@@ -158,7 +158,7 @@ def test_many_threads_hold_on_to_the_same_pins(project):
     (project / "plain.py").write_text("X = 5")
 
     def hold():
-        for _ in range(300):
+        for _ in range(100):
             with code_pins.held(pins):
                 if code_pins.pinned_text(project / "plain.py") != FILES["plain.py"]:
                     wrong.append(1)

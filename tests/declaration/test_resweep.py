@@ -16,6 +16,7 @@ from sweeps.declaration.resweep import resweep
 from sweeps.errors import DeclarationError, SweepsError, UnknownNameError
 from sweeps.spaces.build import grid, points, replicates, zipped
 from sweeps.spaces.keys import key_maker
+from tests.sizes import few
 
 
 class Method(enum.Enum):
@@ -166,6 +167,7 @@ def keys(made):
 
 
 @pytest.mark.filterwarnings("ignore:The balance properties")
+@few(10)
 @given(st.sampled_from(["sobol", "halton", "uniform"]), st.integers(1, 32), st.integers(1, 32))
 def test_more_points_are_those_before_and_new_ones(method, n, n_more):
     fewer, more = (asked(sampled, f"sample={method}({m})") for m in (n, n + n_more))

@@ -202,7 +202,7 @@ def test_a_broken_module_is_listed_and_stops_no_other(write, text, error):
 
 
 @pytest.mark.parametrize("text", BROKEN, ids=[e[:30] for e in BROKEN.values()])
-@pytest.mark.parametrize("name", ["bad", "bad.one"])
+@pytest.mark.parametrize("name", ["bad", pytest.param("bad.one", marks=pytest.mark.campaign)])
 def test_a_broken_module_that_was_asked_for_is_an_error_with_its_place(write, text, name):
     write(bad=text, other=declare("bad", "one"), **HELPERS)
     with pytest.raises(SweepsError, match=r"(bad|helper|typo)\.py, line \d") as caught:
@@ -284,13 +284,13 @@ def test_a_module_may_ask_how_far_it_is_when_imported(write, call):
 
 
 def test_a_module_may_run_when_it_is_the_script(write, tmp_path):
-    write(a=declare("one") + "print(one.run().y.values)\n")
+    write(a=declare("one") + "print(one.run(n_workers=1).y.values)\n")
     script = [sys.executable, "experiments/a.py"]
     assert subprocess.run(script, capture_output=True, check=True, timeout=60).stdout == b"[1]\n"
 
 
 def test_workers_refuse_a_module_that_a_script_imports_and_that_runs_then(write, tmp_path):
-    write(a=declare("one") + "one.run()\n")
+    write(a=declare("one") + "one.run(n_workers=1)\n")
     script = [sys.executable, "-c", "import experiments.a"]
     done = subprocess.run(script, capture_output=True, timeout=60)
     assert done.returncode == 1

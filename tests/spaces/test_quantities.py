@@ -191,20 +191,31 @@ def area(length):
 """
 
 
-@pytest.mark.parametrize(
-    ("library", "engine"), [("pint", "loky"), ("pint", "serial"), ("astropy.units", "serial")]
-)
-def test_axes_and_constants_are_quantities_for_the_function_too(sweeps, project, library, engine):
-    text = AXES.format(library=library, setup=SETUP[library])
-    (project / "experiments" / "swing.py").write_text(text)
+@pytest.fixture
+def run(sweeps, project):
+    """Run an experiment of AXES: return how many points it computed, and the results."""
 
-    def run(name, *axes):
-        said = sweeps("run", name, *axes, "--engine", engine, "-j", "2", "--json")
+    def run(library, name, *axes, engine="serial"):
+        text = AXES.format(library=library, setup=SETUP[library])
+        (project / "experiments" / "swing.py").write_text(text)
+        said = sweeps("run", name, *axes, "--engine", engine, "-j", "1", "--json")
         assert said.code == 0, said.err
         with xr.open_dataset(project / "results" / f"{name}.h5", decode_times=False) as found:
             return said.json["computed"], found.load()
 
-    computed, found = run("swing")
+    return run
+
+
+def test_workers_get_quantities_too(run):
+    computed, found = run("pint", "swing", engine="loky")
+    assert (computed, run("pint", "swing")[0]) == (4, 0)
+    assert (found.g.attrs["units"], found["sum"].attrs["units"]) == ("m s-2", "m")
+    np.testing.assert_allclose(found["sum"][:, 0], [3, 9])
+
+
+@pytest.mark.parametrize("library", sorted(SETUP))
+def test_axes_and_constants_are_quantities_for_the_function_too(run, library):
+    computed, found = run(library, "swing")
     assert computed == 4
     shown = {name: variable.attrs.get("units") for name, variable in found.variables.items()}
     assert shown == {
@@ -222,9 +233,9 @@ def test_axes_and_constants_are_quantities_for_the_function_too(sweeps, project,
     np.testing.assert_allclose(found.squared[:, 0], [1 / 9.81, 4 / 9.81])
     np.testing.assert_allclose(found.weight[0], [3 * 9.81, 0.3 * 9.81])
     np.testing.assert_allclose(found["sum"][:, 0], [3, 9])
-    computed, found = run("swing", "length=1,2")
+    computed, found = run(library, "swing", "length=1,2")
     assert (computed, found.length.attrs["units"], found["sum"].values[1, 0]) == (2, "m", 5.0)
-    computed, found = run("area")
+    computed, found = run(library, "area")
     assert (found.area.values.tolist(), found.area.attrs["units"]) == ([2.0, 17.0], "m2")
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import os
 import subprocess
 import sys
 import warnings
@@ -22,7 +23,7 @@ from sweeps.project.sweep import resolve
 from sweeps.spaces import sample
 from sweeps.spaces.keys import key_maker
 from sweeps.spaces.sample import Sampling
-from tests.sizes import examples
+from tests.sizes import examples, few
 
 METHODS = ["sobol", "halton", "latin_hypercube", "uniform", "saltelli"]
 GROWING = ["sobol", "halton", "uniform", "saltelli"]
@@ -72,6 +73,7 @@ def keys(space):
 
 
 @pytest.mark.parametrize("method", METHODS)
+@few(10)
 @given(n=counts, seed=seeds, low=st.floats(-1e9, 1e9), width=st.floats(1e-3, 1e9))
 def test_a_sample_is_one_dimension_of_points_within_bounds(method, n, seed, low, width):
     high = low + width
@@ -114,6 +116,7 @@ def test_margins_are_the_distributions(method):
 
 
 @pytest.mark.parametrize("method", GROWING)
+@few(8)
 @given(n=counts, more=counts, seed=seeds)
 def test_growing_keeps_the_points_and_their_keys(method, n, more, seed):
     small = draw(method, n, seed=seed, **EVERY_KIND)
@@ -136,7 +139,7 @@ def test_seeds_make_the_points(method):
     )
 
 
-def test_points_are_the_same_in_every_process(said_under_hash_seeds):
+def test_points_are_the_same_in_another_process():
     program = f"""
 from scipy import stats
 from sweeps import sample
@@ -144,12 +147,13 @@ for method in {METHODS}:
     space = getattr(sample, method)(8, seed=3, x=(0, 1), k=["a", "b"], g=stats.loguniform(1, 20))
     print(list(space))
 """
-    said = said_under_hash_seeds(program)
+    command, hashing = [sys.executable, "-c", program], {**os.environ, "PYTHONHASHSEED": "1"}
+    done = subprocess.run(command, env=hashing, capture_output=True, text=True, check=True)
     here = [
         repr(list(draw(m, 8, seed=3, x=(0, 1), k=["a", "b"], g=stats.loguniform(1, 20))))
         for m in METHODS
     ]
-    assert said == {"\n".join(here) + "\n"}
+    assert done.stdout.splitlines() == here
 
 
 @pytest.mark.parametrize("method", ["sobol", "halton"])
@@ -240,7 +244,7 @@ def test_sequences_that_are_not_scrambled_are_remembered_so():
     assert list(sample.space(space.dimensions[0].sampling)) == list(space)
 
 
-@pytest.mark.parametrize("method", GROWING)
+@pytest.mark.parametrize("method", ["sobol", "saltelli"])
 def test_a_sample_that_grows_computes_its_new_points_only(method, tmp_path):
     def run(n):
         space = draw(method, n, x=(0, 1), y=stats.norm())
@@ -251,7 +255,7 @@ def test_a_sample_that_grows_computes_its_new_points_only(method, tmp_path):
     def f(x, y):
         return x + y
 
-    first, second = run(1024), run(2048)
+    first, second = run(64), run(128)
     assert (first.n_reused, first.n_computed) == (0, first.n_points)
     assert (second.n_reused, second.n_computed) == (first.n_points, first.n_points)
     assert second.n_points == 2 * first.n_points

@@ -11,6 +11,7 @@ from sweeps.errors import DeclarationError, UnknownNameError
 from sweeps.spaces.build import grid, points, zipped
 from sweeps.spaces.product import ABSENT, Dimension, axis
 from sweeps.spaces.space import Space
+from tests.sizes import few
 from tests.strategies import (
     DERIVATIONS,
     can_multiply,
@@ -91,6 +92,7 @@ def test_union_is_idempotent(made):
     assert is_same(space + space, expected)
 
 
+@few(10)
 @given(spaces(), spaces())
 def test_union_commutes_as_a_set(one, other):
     (a, in_a), (b, in_b) = one, other
@@ -98,6 +100,7 @@ def test_union_commutes_as_a_set(one, other):
     assert is_same(a + b, first_of_each(in_a + in_b))
 
 
+@few(10)
 @given(spaces(), spaces(), spaces())
 def test_union_is_associative(one, other, third):
     a, b, c = one[0], other[0], third[0]
@@ -108,6 +111,7 @@ TWO = spaces(names=("i", "f")), spaces(names=("s", "m"))
 THREE = spaces(names=("i",)), spaces(names=("s",)), spaces(names=("m",))
 
 
+@few(10)
 @given(*TWO)
 def test_a_product_has_every_pair(one, other):
     (a, in_a), (b, in_b) = one, other
@@ -118,6 +122,7 @@ def test_a_product_has_every_pair(one, other):
     assert {*map(said, b * a)} == {*map(said, a * b)}
 
 
+@few(10)
 @given(*THREE)
 def test_a_product_is_associative(one, other, third):
     (a, _), (b, _), (c, _) = one, other, third
@@ -125,6 +130,7 @@ def test_a_product_is_associative(one, other, third):
     assert is_same((a * b) * c, a * (b * c))
 
 
+@few(10)
 @given(*TWO)
 def test_where_before_and_after_a_product_are_one(one, other):
     (a, in_a), (b, in_b) = one, other
@@ -137,6 +143,7 @@ def keeps_by_default(i=0, s="a"):
     return keeps_some(i=i, s=s)
 
 
+@few(10)
 @given(*TWO)
 def test_functions_see_what_a_product_adds(one, other):
     (a, _), (b, _) = one, other
@@ -146,6 +153,7 @@ def test_functions_see_what_a_product_adds(one, other):
     assert is_same(a.derive(both=lambda i=0, s="a": f"{i}{s}") * b, both)
 
 
+@few(10)
 @given(*TWO)
 def test_a_product_of_unions_is_a_union_of_products(one, other):
     (a, _), (b, _) = one, other
@@ -161,6 +169,7 @@ def test_where_twice_is_where_both(made):
     assert is_same(both, [p for p in expected if keeps_some(**p) and len(repr(p)) % 2])
 
 
+@few(10)
 @given(spaces(), st.sampled_from(sorted(DERIVATIONS)))
 def test_a_point_derives_the_same_wherever_it_is(made, name):
     space, expected = made
@@ -174,6 +183,7 @@ def test_a_point_derives_the_same_wherever_it_is(made, name):
         assert {*space.dims_of(each)} <= {*derived.dims_of(name)}
 
 
+@few(10)
 @given(spaces())
 def test_a_derived_parameter_varies_along_the_dimensions_of_what_it_needs(made):
     space, _ = made
@@ -185,6 +195,7 @@ def test_a_derived_parameter_varies_along_the_dimensions_of_what_it_needs(made):
             assert len(along) == 1
 
 
+@few(10)
 @given(spaces())
 def test_derived_parameters_stay_derived(made):
     space, _ = made
@@ -195,6 +206,7 @@ def test_derived_parameters_stay_derived(made):
     assert {*both.derived} == {*space.derived} & {*both.parameters}
 
 
+@few(10)
 @given(spaces())
 def test_a_settled_space_has_the_same_points_at_the_same_positions(made):
     space, expected = made
@@ -221,6 +233,7 @@ def test_repeated_rows_are_points_too_and_the_first_of_each_is_known(made):
         assert is_same(kept, first_of_each(expected))
 
 
+@few(10)
 @given(spaces())
 def test_dimensions_are_renamed_and_nothing_else_changes(made):
     space, expected = made
