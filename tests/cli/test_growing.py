@@ -57,7 +57,17 @@ GROWING = {
 }
 
 
-@pytest.mark.parametrize(("axes", "n_points", "n_new"), GROWING.values(), ids=GROWING.keys())
+CASES = [
+    pytest.param(
+        *each,
+        id=name,
+        marks=pytest.mark.campaign if name in ("a longer axis", "other values") else [],
+    )
+    for name, each in GROWING.items()
+]
+
+
+@pytest.mark.parametrize(("axes", "n_points", "n_new"), CASES)
 def test_new_points_only_and_nothing_when_growing_back(wave, axes, n_points, n_new):
     run = wave.run(*axes)
     assert [run[k] for k in ("points", "computed", "reused")] == [n_points, n_new, n_points - n_new]

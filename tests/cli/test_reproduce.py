@@ -219,7 +219,11 @@ def test_a_point_that_works_needs_no_debugger_and_prints_to_the_terminal(module)
 
 @pytest.mark.parametrize(
     ("name", "options", "is_debugged"),
-    [("waiting", [], False), ("waiting", ["--pdb"], True), ("waiting_async", ["--pdb"], False)],
+    [
+        pytest.param("waiting", [], False, marks=pytest.mark.campaign),
+        ("waiting", ["--pdb"], True),
+        ("waiting_async", ["--pdb"], False),
+    ],
 )
 def test_ctrl_c_ends_it_or_shows_in_the_debugger_where_it_hangs(module, name, options, is_debugged):
     command = [sys.executable, "-m", "sweeps", "reproduce", name, "--point", "1", *options]

@@ -473,7 +473,13 @@ NEW = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("old", "new", "given", "axes"), NEW.values(), ids=NEW.keys())
+ARGUMENTS = [
+    pytest.param(*each, id=name, marks=pytest.mark.campaign if name == "a new constant" else [])
+    for name, each in NEW.items()
+]
+
+
+@pytest.mark.parametrize(("old", "new", "given", "axes"), ARGUMENTS)
 def test_results_from_before_an_argument_are_those_of_its_default(
     sweeps, project, run, edit, old, new, given, axes
 ):
@@ -628,7 +634,7 @@ def drawn(x, rng):
 """
 
 
-@pytest.mark.parametrize("engine", ["serial", "loky"])
+@pytest.mark.parametrize("engine", [pytest.param("serial", marks=pytest.mark.campaign), "loky"])
 def test_diff_of_a_new_argument_draws_what_was_drawn_before(sweeps, project, engine):
     """An argument that is new makes other streams, but not where a refactoring is to be proven."""
     path = project / "experiments" / "drawn.py"

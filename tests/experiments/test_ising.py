@@ -46,7 +46,7 @@ def enumerated(size, temperature):
 def test_a_small_lattice_agrees_with_the_sum_over_all_its_states(temperature):
     runs = [
         simulate(temperature=temperature, seed=seed, size=4, n_warmup=100, n_sweeps=2000)
-        for seed in range(10)
+        for seed in range(6)
     ]
     means = np.array([(run["magnetization"], run["energy"]) for run in runs])
     standard_error = means.std(axis=0, ddof=1) / np.sqrt(len(runs))
@@ -146,8 +146,8 @@ def test_the_summary_is_that_of_the_replicates(tmp_path):
 
 @pytest.mark.parametrize(
     "axes",
-    [{"replicate": [1]}, {"temperature": 2.0}, {"size": [4, 8]}],
-    ids=["replicate", "temperature", "size"],
+    [{"temperature": 2.0}, {"replicate": [1], "size": [4, 8]}],
+    ids=["temperature", "size"],
 )
 def test_the_summary_is_of_whatever_axes_are_swept(tmp_path, axes):
     quick = {

@@ -51,7 +51,10 @@ def final_size_distribution(reproduction_number, n_susceptible, n_introduced):
     return np.array([reach(n_susceptible - k, 0) for k in range(n_susceptible + 1)])
 
 
-@pytest.mark.parametrize(("reproduction_number", "n_introduced"), [(0.7, 1), (1.5, 2), (4.0, 1)])
+@pytest.mark.parametrize(
+    ("reproduction_number", "n_introduced"),
+    [(0.7, 1), (1.5, 2), pytest.param(4.0, 1, marks=pytest.mark.campaign)],
+)
 def test_in_a_small_population_the_final_size_has_its_exact_distribution(
     reproduction_number, n_introduced
 ):
@@ -86,7 +89,9 @@ def test_below_a_reproduction_number_of_1_there_is_no_major_outbreak():
     assert major_probability(0.8, 1) == 0
 
 
-@pytest.mark.parametrize("reproduction_number", [1.5, 2.5])
+@pytest.mark.parametrize(
+    "reproduction_number", [pytest.param(1.5, marks=pytest.mark.campaign), 2.5]
+)
 def test_major_outbreaks_reach_as_many_as_kermack_and_mckendrick_say(reproduction_number):
     # The mean over finite populations differs by the order of 1 / n_people = 0.0002, and is known
     # to about 0.001.

@@ -10,6 +10,7 @@ import pytest
 import sweeps as product
 from sweeps import grid, points
 from sweeps.operations import land as operations_land
+from tests.sizes import KEEPS
 
 WAVE = """
 from sweeps import experiment, grid, points
@@ -235,7 +236,7 @@ def test_landing_elsewhere_leaves_the_usual_file_alone(sweeps, wave, project):
     assert sweeps("land", "wave", "--all", "--output", "far/all.h5", "--json").json["done"] == 4
 
 
-@pytest.mark.parametrize("keep", ["both", "results"])
+@pytest.mark.parametrize("keep", KEEPS)
 def test_values_that_are_in_the_results_file_alone_are_known_elsewhere(wave, project, keep):
     wave(space=f"grid(x=[1.0, 2.0, 3.0]), keep={keep!r}")
     product.run("wave", engine="serial")

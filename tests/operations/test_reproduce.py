@@ -146,24 +146,26 @@ def leaving(x):
         raise GeneratorExit
     return x
 """
-DONE = (
-    *("plain", "noisy", "common", "columns", "later", "served", "looked_up", "together", "listed"),
-    *("sampled", "united", "some", "labels", "curve", "ragged"),
-)
+MAIN = ("noisy", "common", "columns", "served", "sampled", "united", "some", "labels", "curve")
+SIMPLE = ("plain", "later", "looked_up", "together", "listed", "ragged")
 FAILING = ("fragile", "fragile_columns", "fragile_later", "unstorable", "leaving")
 
 
-@pytest.fixture(scope="module")
-def computed(tmp_path_factory):
-    """A folder with experiments of all kinds, which a worker process computed."""
+@pytest.fixture(
+    scope="module",
+    params=[MAIN, pytest.param(MAIN + SIMPLE, marks=pytest.mark.campaign)],
+    ids=["main", "all"],
+)
+def computed(tmp_path_factory, request):
+    """A folder with experiments of many kinds, which a worker process computed, and their names."""
     folder = tmp_path_factory.mktemp("kinds")
     (folder / "experiments").mkdir()
     (folder / "experiments" / "kinds.py").write_text(KINDS)
     with contextlib.chdir(folder):
-        for name in (*DONE, *FAILING):
+        for name in (*request.param, *FAILING):
             run.execute(resolve(name), Options("loky", n_workers=1))
     del sys.modules["experiments.kinds"]
-    return folder
+    return folder, request.param
 
 
 @pytest.fixture
@@ -173,15 +175,16 @@ def kinds(computed, monkeypatch):
     def content():
         return {p: p.read_bytes() for p in Path("results").rglob("*") if p.is_file()}
 
-    monkeypatch.chdir(computed)
+    folder, names = computed
+    monkeypatch.chdir(folder)
     before = content()
-    yield
+    yield names
     assert content() == before
 
 
 def test_a_random_point_is_what_a_worker_stored_to_the_last_bit(kinds):
     n_floats = 0
-    for seed, name in enumerate(DONE):
+    for seed, name in enumerate(kinds):
         sweep, landed = resolve(name), package.load(name)
         space = sweep.experiment.space
         for i in np.random.default_rng(seed).permutation(len(space))[:2].tolist():
@@ -194,7 +197,7 @@ def test_a_random_point_is_what_a_worker_stored_to_the_last_bit(kinds):
                 if stored.dims == space.dims and stored.dtype == np.float64:
                     assert float(each.now).hex() == float(stored[index]).hex()
                     n_floats += 1
-    assert n_floats > len(DONE)
+    assert n_floats > len(kinds)
 
 
 def test_a_failed_point_raises_the_same_with_the_same_message(kinds):
