@@ -536,8 +536,7 @@ def test_a_script_that_was_edited_after_it_began(project, command):
     (project / "edit").touch()
     done = subprocess.run([sys.executable, *command], capture_output=True, text=True)
     assert "script.py was edited since it was imported here" in done.stderr
-    again = subprocess.run([sys.executable, *command], capture_output=True, text=True)
-    assert again.stdout == f"{[1002] * 4}\n", again.stderr
+    assert not done.stdout
 
 
 LABELS = """

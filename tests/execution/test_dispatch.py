@@ -28,6 +28,7 @@ from sweeps.memo import index as memo
 from sweeps.operations import failures as operations_failures
 from sweeps.operations import run
 from sweeps.project.sweep import resolve
+from sweeps.worker import scratch
 from tests.sizes import examples
 
 DEADLY = """
@@ -118,7 +119,7 @@ def test_one_of_each_death_and_all_others_are_landed(deadly, sweeps):
 @pytest.mark.parametrize(
     ("n_workers", "deaths"),
     [
-        (4, {0: "kill", 3: "quit"}),
+        (3, {0: "kill", 2: "quit"}),
         *(
             pytest.param(n, {0: "kill", 1: "quit", 4: "segfault"}, marks=pytest.mark.campaign)
             for n in (2, 5)
@@ -126,7 +127,7 @@ def test_one_of_each_death_and_all_others_are_landed(deadly, sweeps):
     ],
 )
 def test_points_that_kill_all_workers_at_once_are_told_apart(deadly, n_workers, deaths):
-    n = max(4, max(deaths) + 1)
+    n = max(deaths) + 1
     sweep = deadly(n, deaths)
     report = run.execute(sweep, Options(n_workers=n_workers))
     assert (report.n_computed, report.n_failed) == (n - len(deaths), len(deaths))
@@ -177,6 +178,7 @@ def test_the_innocent_that_are_killed_beside_the_guilty_are_acquitted(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engines, "get", lambda name: engine)
         patch.setattr(scheduler, "_FIRST_BLOCK", 2 * n_at_once)
+        patch.setattr(scratch, "_MAX_DYING_S", 0.0)  # which this process does not
         report = run.execute(sweep, Options("scripted", n_workers=n_workers))
     assert (report.n_computed, report.n_failed) == (64 - len(guilty), len(guilty))
     assert {f.params["i"] for f in operations_failures.failures_of(sweep)} == guilty

@@ -117,7 +117,7 @@ def attack(whom, number, n_times, delay_s):
 @pytest.mark.parametrize(
     ("n_attacks", "n_s"),
     [
-        pytest.param(4, 1.0, id="short"),
+        pytest.param(3, 1.0, id="short"),
         pytest.param(120, 1.4, id="campaign", marks=pytest.mark.campaign),
     ],
 )
@@ -125,7 +125,7 @@ def test_at_any_instant(n_attacks, n_s):
     codes, slowest_s = collections.Counter(), 0.0
     cases = [(w, s, n) for n in (1, 2, 3) for s in NUMBERS for w in WHOM]
     for k in range(n_attacks):
-        whom, number, n_times = cases[(k * 5) % len(cases)]
+        whom, number, n_times = cases[(k * 17) % len(cases)]  # each of a kind among the first three
         code, gone_s = attack(whom, number, n_times, random.uniform(0.1, n_s))
         codes[code] += 1
         slowest_s = max(slowest_s, gone_s)

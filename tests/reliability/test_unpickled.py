@@ -104,7 +104,13 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+@pytest.mark.parametrize(
+    "form",
+    [
+        pytest.param(form, id=n, marks=[] if n in ("pickle", "json") else pytest.mark.campaign)
+        for n, form in FORMS.items()
+    ],
+)
 def test_no_payload_runs(project, sweeps, tmp_path_factory, form):
     """In the place of everything that a run leaves on disk, and of what it may leave."""
     mark = tmp_path_factory.mktemp("marks") / "mark"
