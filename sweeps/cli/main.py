@@ -12,7 +12,7 @@ from typing import NoReturn
 import click
 
 from sweeps import __version__
-from sweeps.cli import output
+from sweeps.cli import options
 from sweeps.engines import guard
 from sweeps.errors import SweepsError
 from sweeps.signals import Interrupted
@@ -66,17 +66,17 @@ def _exit_code() -> int:
             error.show()
         return error.exit_code
     except SweepsError as error:
-        output.warn(f"error: {error}")
+        options.warn(f"error: {error}")
         return error.exit_code
     except OSError as error:
         is_gone = error.filename is None and not _has_folder()
-        output.warn(
+        options.warn(
             f"error: {'the working directory does not exist any more' if is_gone else error}"
         )
         return SweepsError.exit_code
     except (Interrupted, KeyboardInterrupt, click.Abort):
-        output.warn("interrupted; finished points are kept")
-        return output.INTERRUPTED
+        options.warn("interrupted; finished points are kept")
+        return options.INTERRUPTED
 
 
 def _has_folder() -> bool:

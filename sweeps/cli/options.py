@@ -1,22 +1,170 @@
-"""What commands share: arguments and options, the sweep, and advice."""
+"""What commands share: arguments and options, what was asked, and how an answer is printed."""
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import functools
 import gc
+import io
+import os
 import shlex
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from sweeps.cli.output import printing_to_stderr, warn
+from sweeps.errors import StorageError
+from sweeps.text import as_json as json_of
+from sweeps.text import printable
 
 if TYPE_CHECKING:
     from sweeps.project.sweep import Sweep
 
 
 Command = Callable[..., int | None]
+
+_ANSWERS = "sweeps.cli.options"
+"""Key of click's context for the stream that gets the answer."""
+
+INTERRUPTED = 130
+"""Exit code."""
+
+
+class Answer(NamedTuple):
+    """One answer, as text for people and as data for ``--json``."""
+
+    text: str
+    data: Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """What was asked by arguments and options that many commands take."""
+
+    name: str = ""
+    axes: tuple[str, ...] = ()
+    only: str | None = None
+    output: str | None = None
+    experiments: str | None = None
+    results: str | None = None
+    as_json: bool = False
+
+    def sweep(self) -> Sweep:
+        """Find the experiment, with the axes, condition and folders."""
+        from sweeps.declaration import overrides
+        from sweeps.project.sweep import resolve
+        from sweeps.results import state
+
+        _freeze()
+        found = resolve(
+            self.name,
+            results=self.results,
+            experiments=self.experiments,
+            axes=overrides.parse_all(self.axes),
+            only=self.only,
+        )
+        return state.elsewhere(found, self.output)
+
+    def command_line(self, *words: str, **options: str | None) -> str:
+        """A command line to show as advice, with the folders of this one."""
+        options |= {"experiments": self.experiments, "results": self.results}
+        given = [f"--{name}={value}" for name, value in options.items() if value]
+        return shlex.join(["python", "-m", "sweeps", *words, *given])
+
+    def advise_on_stale(self, n_stale: int) -> None:
+        """Show which command explains why points are stale."""
+        if n_stale:
+            warn(f"see what changed: {self.command_line('why', self.name)}")
+
+    def say(self, answer: Answer) -> None:
+        """Print an answer."""
+        text = json_of(answer.data) if self.as_json else printable(answer.text)
+        meta = click.get_current_context().meta
+        try:
+            click.echo(text, file=meta.get(_ANSWERS))
+        except (ValueError, OSError) as error:
+            # otherwise Python flushes it again at exit
+            sys.stdout = meta[_ANSWERS] = open(os.devnull, "w")  # noqa: PTH123, SIM115
+            if isinstance(error, ValueError):  # user code closed stdout
+                raise StorageError("cannot write the answer: stdout was closed") from error
+            if not isinstance(error, BrokenPipeError):  # `| head` stopped reading: no error
+                raise StorageError(f"cannot write the answer: {error.strerror}") from error
+
+
+def warn(text: str) -> None:
+    """Print to stderr what is not the answer."""
+    with contextlib.suppress(OSError):  # without stderr, the exit code must suffice
+        click.echo(printable(text), err=True)
+
+
+def options(command: Command) -> Command:
+    """Give a command the common options; it takes an `Asked`, then its own options by name.
+
+    With --json, only its answer goes to stdout.
+    """
+    names = {field.name for field in dataclasses.fields(Asked)}
+
+    @functools.wraps(command)
+    def called(**given: Any) -> int | None:
+        asked = Asked(**{name: given.pop(name) for name in names & given.keys()})
+        with _printing_to_stderr(asked.as_json):
+            return command(asked, **given)
+
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON."),
+        click.option(
+            "--results", metavar="DIR", help="Results folder [$SWEEPS_RESULTS, or results]."
+        ),
+        click.option(
+            "--experiments",
+            metavar="PATH",
+            help="Folder, file or module of experiments [$SWEEPS_EXPERIMENTS, or experiments].",
+        ),
+    ):
+        called = option(called)
+    return called
+
+
+@contextlib.contextmanager
+def _printing_to_stderr(is_asked: bool) -> Iterator[None]:
+    """Send all that is printed to stderr, by C code and other programs too, except the answer.
+
+    C code may print when the process ends, so file number 1 stays stderr. Python's own stdout is
+    restored afterwards.
+    """
+    if not is_asked:
+        yield
+        return
+    with contextlib.suppress(io.UnsupportedOperation, OSError, ValueError):
+        if sys.stdout.fileno() == 1:
+            sys.stdout.flush()
+            encoding, errors = sys.stdout.encoding, sys.stdout.errors
+            sys.stdout = os.fdopen(os.dup(1), "w", encoding=encoding, errors=errors)
+            os.dup2(2, 1)
+    meta = click.get_current_context().meta
+    meta[_ANSWERS], sys.stdout = sys.stdout, sys.stderr
+    try:
+        yield
+    finally:
+        sys.stdout = meta[_ANSWERS]
+
+
+@functools.cache
+def _freeze() -> None:
+    """Exclude the objects of numpy and h5py from garbage collection; none of them is garbage.
+
+    Otherwise Python collects again and again while it exits, which takes 30 ms. It happens before
+    user code is imported, whose objects may be open files, and once a process: a later call would
+    keep garbage alive.
+    """
+    gc.freeze()
+
+
+name = click.argument("name")
+
+axes = click.argument("axes", nargs=-1, metavar="[AXIS=VALUES]...")
 
 from_ = click.option(
     "--from",
@@ -31,38 +179,6 @@ new_default = click.option(
     metavar="ARGUMENT=VALUE",
     help="Treat results from before this argument existed as if it had this value.",
 )
-
-
-def options(command: Command) -> Command:
-    """Give a command the common options; with --json, only its answer goes to stdout."""
-    command = _alone_on_stdout(command)
-    for option in (
-        click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON."),
-        click.option(
-            "--results", metavar="DIR", help="Results folder [$SWEEPS_RESULTS, or results]."
-        ),
-        click.option(
-            "--experiments",
-            metavar="PATH",
-            help="Folder, file or module of experiments [$SWEEPS_EXPERIMENTS, or experiments].",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-def _alone_on_stdout(command: Command) -> Command:
-    @functools.wraps(command)
-    def answer(**given: Any) -> int | None:
-        with printing_to_stderr(given["as_json"]):
-            return command(**given)
-
-    return answer
-
-
-name = click.argument("name")
-
-axes = click.argument("axes", nargs=-1, metavar="[AXIS=VALUES]...")
 
 
 def _all_of(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> str | None:
@@ -99,46 +215,3 @@ workers = click.option(
 engine = click.option(
     "--engine", default="loky", metavar="NAME", help="loky, serial or threads [loky]."
 )
-
-
-def sweep(
-    name: str,
-    experiments: str | None,
-    results: str | None,
-    axes: tuple[str, ...] = (),
-    only: str | None = None,
-    output: str | None = None,
-) -> Sweep:
-    """Find the experiment, with the axes, condition and folders of the command."""
-    from sweeps.declaration import overrides
-    from sweeps.project.sweep import resolve
-    from sweeps.results import state
-
-    _freeze()
-    given = overrides.parse_all(axes)
-    found = resolve(name, results=results, experiments=experiments, axes=given, only=only)
-    return state.elsewhere(found, output)
-
-
-@functools.cache
-def _freeze() -> None:
-    """Exclude the objects of numpy and h5py from garbage collection; none of them is garbage.
-
-    Otherwise Python collects again and again while it exits, which takes 30 ms. It happens before
-    user code is imported, whose objects may be open files, and once a process: a later call would
-    keep garbage alive.
-    """
-    gc.freeze()
-
-
-def command_line(*words: str, **options: str | None) -> str:
-    """A command line to show as advice, with options of the present one."""
-    given = [f"--{name}={value}" for name, value in options.items() if value]
-    return shlex.join(["python", "-m", "sweeps", *words, *given])
-
-
-def advise_on_stale(n_stale: int, name: str, experiments: str | None, results: str | None) -> None:
-    """Show which command explains why points are stale."""
-    if n_stale:
-        why = command_line("why", name, experiments=experiments, results=results)
-        warn(f"see what changed: {why}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sweeps.cli import options
-from sweeps.cli.output import Answer, say
+from sweeps.cli.options import Answer, Asked
 from sweeps.errors import SweepsError
 
 if TYPE_CHECKING:
@@ -27,16 +27,12 @@ if TYPE_CHECKING:
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @options.options
 def command(
-    name: str,
-    axes: tuple[str, ...],
+    asked: Asked,
     earlier: str | None,
     new_default: tuple[str, ...],
     reason: str,
     undo: bool,
     yes: bool,
-    experiments: str | None,
-    results: str | None,
-    as_json: bool,
 ) -> int:
     """Declare that results of earlier code of NAME are still valid.
 
@@ -49,19 +45,19 @@ def command(
     from sweeps.declaration import overrides
     from sweeps.operations import accept
 
-    sweep = options.sweep(name, experiments, results, axes)
+    sweep = asked.sweep()
     if undo:
         if new_default or reason:
             raise SweepsError(
                 "--undo makes accepted results stale again: with it, give only --from"
             )
-        say(answer_of_undo(sweep.experiment.name, accept.undo(sweep, earlier)), as_json)
+        asked.say(answer_of_undo(sweep.experiment.name, accept.undo(sweep, earlier)))
         return 0
     vouched, acceptance = accept.propose(sweep, earlier, reason, overrides.parse_all(new_default))
     is_sure = yes or _ask(f"accept {vouched}?")
     if is_sure:
         accept.vouch(sweep, acceptance)
-    say(answer(vouched, is_done=is_sure), as_json)
+    asked.say(answer(vouched, is_done=is_sure))
     return 0 if is_sure else 1
 
 

@@ -7,7 +7,7 @@ import contextlib
 import click
 
 from sweeps.cli import options
-from sweeps.cli.output import INTERRUPTED, Answer, say, warn
+from sweeps.cli.options import INTERRUPTED, Answer, Asked, warn
 
 
 def _numbers(
@@ -48,16 +48,7 @@ def _numbers(
 @click.option("--last", is_flag=True, help="Show the last benchmark of this code again.")
 @options.options
 def command(
-    name: str,
-    axes: tuple[str, ...],
-    only: str | None,
-    points: int | None,
-    workers: list[int] | None,
-    rounds: int | None,
-    last: bool,
-    experiments: str | None,
-    results: str | None,
-    as_json: bool,
+    asked: Asked, points: int | None, workers: list[int] | None, rounds: int | None, last: bool
 ) -> int:
     """Time some points of NAME sequentially, then with 1, 2, … workers, and compare.
 
@@ -73,9 +64,9 @@ def command(
     from sweeps.operations import bench
     from sweeps.signals import Interrupted
 
-    if last and (axes or only or points or workers or rounds):
+    if last and (asked.axes or asked.only or points or workers or rounds):
         raise click.UsageError("--last shows the stored benchmark: with it, give only NAME")
-    sweep = options.sweep(name, experiments, results, axes, only)
+    sweep = asked.sweep()
     if last:
         found = bench.last(sweep)
     else:
@@ -85,12 +76,12 @@ def command(
                 points,
                 workers,
                 rounds or bench.N_ROUNDS,
-                axes=dict(word.split("=", 1) for word in axes),
-                only=only,
-                tell=lambda text: warn(f"bench {name}: {text}"),
+                axes=dict(word.split("=", 1) for word in asked.axes),
+                only=asked.only,
+                tell=lambda text: warn(f"bench {asked.name}: {text}"),
             )
         except (Interrupted, KeyboardInterrupt):
             warn("interrupted: an unfinished benchmark is not kept")
             return INTERRUPTED
-    say(Answer(str(found), found.data), as_json)
+    asked.say(Answer(str(found), found.data))
     return 0

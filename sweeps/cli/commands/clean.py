@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sweeps.cli import options
-from sweeps.cli.output import Answer, say, warn
+from sweeps.cli.options import Answer, Asked, warn
 from sweeps.text import path, size
 
 if TYPE_CHECKING:
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 @options.name
 @click.option("--yes", is_flag=True, help="Delete what is listed.")
 @options.options
-def command(
-    name: str, yes: bool, experiments: str | None, results: str | None, as_json: bool
-) -> None:
+def command(asked: Asked, yes: bool) -> None:
     """List results of NAME that are no longer needed; --yes deletes them.
 
     These are results of earlier code, damaged files, and leftovers of killed runs. Results of the
@@ -29,12 +27,12 @@ def command(
     """
     from sweeps.operations import clean
 
-    sweep = options.sweep(name, experiments, results)
+    sweep = asked.sweep()
     for folder in clean.busy(sweep):
         warn(f"kept, because a run of earlier code is using it: {folder}")
     found = clean.waste(sweep)
     n_bytes = clean.free(found) if yes else sum(each.n_bytes for each in found)
-    say(answer(name, found, n_bytes, is_freed=yes), as_json)
+    asked.say(answer(asked.name, found, n_bytes, is_freed=yes))
 
 
 def answer(name: str, found: Sequence[Waste], n_bytes: int, *, is_freed: bool) -> Answer:

@@ -7,7 +7,7 @@ import dataclasses
 import click
 
 from sweeps.cli import options
-from sweeps.cli.output import Answer, say
+from sweeps.cli.options import Answer, Asked
 
 
 @click.command("diff", short_help="Compare results of two versions of the code.")
@@ -33,17 +33,13 @@ from sweeps.cli.output import Answer, say
 @options.engine
 @options.options
 def command(
-    name: str,
-    axes: tuple[str, ...],
+    asked: Asked,
     earlier: str | None,
     beside: str | None,
     new_default: tuple[str, ...],
     n_sample: int,
     workers: int | None,
     engine: str,
-    experiments: str | None,
-    results: str | None,
-    as_json: bool,
 ) -> int:
     """Compare results of earlier code of NAME with results of the present code.
 
@@ -58,7 +54,7 @@ def command(
     from sweeps.execution.options import Options
     from sweeps.operations import diff
 
-    sweep = options.sweep(name, experiments, results, axes)
+    sweep = asked.sweep()
     watcher = progress.Watcher(sweep.experiment.name)
     try:
         found = diff.compare(
@@ -72,5 +68,5 @@ def command(
         )
     finally:
         watcher.close()
-    say(Answer(str(found), dataclasses.asdict(found)), as_json)
+    asked.say(Answer(str(found), dataclasses.asdict(found)))
     return 0 if found.is_exact else 1

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sweeps.cli import options
-from sweeps.cli.output import Answer, say, warn
+from sweeps.cli.options import Answer, Asked, warn
 from sweeps.text import count, parameters
 
 if TYPE_CHECKING:
@@ -22,15 +22,7 @@ if TYPE_CHECKING:
 @options.only
 @options.rows
 @options.options
-def command(
-    name: str,
-    axes: tuple[str, ...],
-    only: str | None,
-    rows: int,
-    experiments: str | None,
-    results: str | None,
-    as_json: bool,
-) -> None:
+def command(asked: Asked, rows: int) -> None:
     """Show the failed points of NAME with their parameters, messages and tracebacks.
 
     Points that failed at the same line of code are listed together, with one traceback. With
@@ -38,12 +30,12 @@ def command(
     """
     from sweeps.operations import failures
 
-    failed = failures.failures_of(options.sweep(name, experiments, results, axes, only))
-    say(answer(failed, rows), as_json)
-    if failed and not as_json:
+    failed = failures.failures_of(asked.sweep())
+    asked.say(answer(failed, rows))
+    if failed and not asked.as_json:
         one = next((each for each in failed if each.kind == "exception"), failed[0])
-        places = {"point": str(one.position), "experiments": experiments, "results": results}
-        warn(f"debug one of them: {options.command_line('reproduce', name, *axes, **places)} --pdb")
+        words, point = ("reproduce", asked.name, *asked.axes), str(one.position)
+        warn(f"debug one of them: {asked.command_line(*words, point=point)} --pdb")
 
 
 def answer(failed: Sequence[FailedPoint], n_rows: int) -> Answer:

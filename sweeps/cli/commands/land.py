@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sweeps.cli import options
-from sweeps.cli.output import Answer, say, warn
+from sweeps.cli.options import Answer, Asked, warn
 from sweeps.text import count, path
 
 if TYPE_CHECKING:
@@ -23,15 +23,7 @@ if TYPE_CHECKING:
 )
 @options.output
 @options.options
-def command(
-    name: str,
-    axes: tuple[str, ...],
-    everything: bool,
-    output: str | None,
-    experiments: str | None,
-    results: str | None,
-    as_json: bool,
-) -> None:
+def command(asked: Asked, everything: bool) -> None:
     """Write results/NAME.h5 from the stored results of NAME; compute nothing.
 
     --all includes every point that the present code has computed, whatever values you asked for
@@ -39,13 +31,13 @@ def command(
     """
     from sweeps.operations import land
 
-    if everything and axes:
+    if everything and asked.axes:
         raise click.UsageError("--all includes all known points: give no values of axes with it")
-    sweep = options.sweep(name, experiments, results, axes, output=output)
+    sweep = asked.sweep()
     _, landed = land.land_sweep(sweep, everything=everything)
     for warning in landed.warnings:
         warn(f"warning: {warning}")
-    say(answer(landed), as_json)
+    asked.say(answer(landed))
 
 
 def answer(landed: Landed) -> Answer:

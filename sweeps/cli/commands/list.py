@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sweeps.cli import options
-from sweeps.cli.output import Answer, say
+from sweeps.cli.options import Answer, Asked
 from sweeps.text import table
 
 if TYPE_CHECKING:
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 @click.command("list", short_help="List the experiments.")
 @options.options
-def command(experiments: str | None, results: str | None, as_json: bool) -> None:
+def command(asked: Asked) -> None:
     """List the experiments with their number of points and the first line of their docstring."""
     from sweeps.operations import status
 
-    say(answer(status.listed(experiments)), as_json)
+    asked.say(answer(status.listed(asked.experiments)))
 
 
 def answer(rows: Sequence[Listed]) -> Answer:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import click
 
 from sweeps.cli import options
-from sweeps.cli.output import Answer, say
+from sweeps.cli.options import Answer, Asked
 
 
 @click.command("new", short_help="Write a new experiment from a template.")
 @options.name
 @options.options
-def command(name: str, experiments: str | None, results: str | None, as_json: bool) -> None:
+def command(asked: Asked) -> None:
     """Write a new experiment NAME from a template, ready to run."""
     from sweeps.project import template
 
-    path = template.write(name, experiments)
-    run_it = options.command_line("run", name, experiments=experiments, results=results)
-    text = f"wrote {path}; run it: {run_it}"
-    say(Answer(text, {"experiment": name, "path": path}), as_json)
+    path = template.write(asked.name, asked.experiments)
+    text = f"wrote {path}; run it: {asked.command_line('run', asked.name)}"
+    asked.say(Answer(text, {"experiment": asked.name, "path": path}))

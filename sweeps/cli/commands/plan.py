@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sweeps.cli import options
-from sweeps.cli.output import Answer, say, warn
+from sweeps.cli.options import Answer, Asked, warn
 from sweeps.text import count
 
 if TYPE_CHECKING:
@@ -20,27 +20,19 @@ if TYPE_CHECKING:
 @options.only
 @click.option("--recompute", is_flag=True, help="Plan as if no point had results.")
 @options.options
-def command(
-    name: str,
-    axes: tuple[str, ...],
-    only: str | None,
-    recompute: bool,
-    experiments: str | None,
-    results: str | None,
-    as_json: bool,
-) -> None:
+def command(asked: Asked, recompute: bool) -> None:
     """Show what a run of NAME would compute; nothing is computed.
 
     Stale points are those that only earlier code has computed.
     """
     from sweeps.operations import status
 
-    sweep = options.sweep(name, experiments, results, axes, only)
+    sweep = asked.sweep()
     planned = status.planned(sweep, recompute=recompute)
     for each in planned.unwatched:
         warn(each)
-    say(answer(planned), as_json)
-    options.advise_on_stale(planned.stale, name, experiments, results)
+    asked.say(answer(planned))
+    asked.advise_on_stale(planned.stale)
 
 
 def answer(plan: Planned) -> Answer:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sweeps.cli import options
-from sweeps.cli.output import Answer, say
+from sweeps.cli.options import Answer, Asked
 from sweeps.text import parameters
 
 if TYPE_CHECKING:
@@ -20,22 +20,15 @@ if TYPE_CHECKING:
 @options.axes
 @options.only
 @options.options
-def command(
-    name: str,
-    axes: tuple[str, ...],
-    only: str | None,
-    experiments: str | None,
-    results: str | None,
-    as_json: bool,
-) -> None:
+def command(asked: Asked) -> None:
     """Show what points of NAME printed while they were computed, and their warnings.
 
     Each line begins with the parameters of its point.
     """
     from sweeps.operations import failures
 
-    found = failures.printed_points(options.sweep(name, experiments, results, axes, only))
-    say(answer(found), as_json)
+    found = failures.printed_points(asked.sweep())
+    asked.say(answer(found))
 
 
 def answer(found: Sequence[PrintedPoint]) -> Answer:

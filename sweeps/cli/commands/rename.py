@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sweeps.cli import options
-from sweeps.cli.output import Answer, say, warn
+from sweeps.cli.options import Answer, Asked, warn
 from sweeps.text import count, path
 
 if TYPE_CHECKING:
@@ -22,9 +22,7 @@ _COUNTS = ("points", "done", "missing", "failed", "stale")
 @click.argument("old")
 @click.argument("new")
 @options.options
-def command(
-    old: str, new: str, experiments: str | None, results: str | None, as_json: bool
-) -> None:
+def command(asked: Asked, old: str, new: str) -> None:
     """Move the stored results and the results file of OLD to NEW, the experiment's present name.
 
     First rename the function, or its name= option. Nothing is computed and nothing is overwritten.
@@ -35,11 +33,11 @@ def command(
     """
     from sweeps.operations import rename, status
 
-    sweep = rename.find(old, new, results=results, experiments=experiments)
+    sweep = rename.find(old, new, results=asked.results, experiments=asked.experiments)
     done = rename.rename(old, sweep)
     for warning in done.warnings:
         warn(f"warning: {warning}")
-    say(answer(done, status.status_of(sweep)), as_json)
+    asked.say(answer(done, status.status_of(sweep)))
 
 
 def answer(of: Renamed, status: Status) -> Answer:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sweeps.cli import options
-from sweeps.cli.output import Answer, say, warn
+from sweeps.cli.options import Answer, Asked, warn
 from sweeps.text import duration, parameters, table
 
 if TYPE_CHECKING:
@@ -32,15 +32,7 @@ _WIDTH = 40
 @click.option("--point", type=int, metavar="N", help="Number of the point, as `failures` shows it.")
 @click.option("--pdb", is_flag=True, help="Open the debugger where the function raises.")
 @options.options
-def command(
-    name: str,
-    axes: tuple[str, ...],
-    point: int | None,
-    pdb: bool,
-    experiments: str | None,
-    results: str | None,
-    as_json: bool,
-) -> int:
+def command(asked: Asked, point: int | None, pdb: bool) -> int:
     """Compute one point of NAME in this process, and compare its values with the stored ones.
 
     To choose the point, give AXIS=VALUE for each parameter that varies: length=0.3 method=rk4; or
@@ -58,20 +50,20 @@ def command(
     from sweeps.operations import reproduce
     from sweeps.project import discovery, sweep
 
-    given = overrides.parse_all(axes)
-    declared = discovery.find(name, experiments).experiment
+    given = overrides.parse_all(asked.axes)
+    declared = discovery.find(asked.name, asked.experiments).experiment
     if point is None:
         experiment, position = points.at_values(declared, given)
     else:
         experiment, position = points.at_position(declared, given, point)
-    case = reproduce.case(sweep.resolve(experiment, results=results), position)
+    case = reproduce.case(sweep.resolve(experiment, results=asked.results), position)
     for warning in cautions(case):
         warn(f"warning: {warning}")
     with _crashes_shown():
         done = reproduce.reproduce(case, _debug if pdb else None)
     for warning in done.warnings:
         warn(f"warning: {warning}")
-    say(answer(done, with_traceback=not pdb), as_json)
+    asked.say(answer(done, with_traceback=not pdb))
     return 1 if done.raised is not None or done.is_equal is False else 0
 
 

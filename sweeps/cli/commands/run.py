@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sweeps.cli import options
-from sweeps.cli.output import INTERRUPTED, Answer, say, warn
+from sweeps.cli.options import INTERRUPTED, Answer, Asked, warn
 from sweeps.text import count, duration, path
 
 if TYPE_CHECKING:
@@ -27,19 +27,13 @@ if TYPE_CHECKING:
 @options.output
 @options.options
 def command(
-    name: str,
-    axes: tuple[str, ...],
-    only: str | None,
+    asked: Asked,
     workers: int | None,
     engine: str,
     limit: int | None,
     memory_limit: str | None,
     recompute: bool,
     no_retry: bool,
-    output: str | None,
-    experiments: str | None,
-    results: str | None,
-    as_json: bool,
 ) -> int:
     """Compute the missing points of NAME and write all results to results/NAME.h5.
 
@@ -62,19 +56,19 @@ def command(
     from sweeps.execution.options import Options
     from sweeps.operations import run
 
-    sweep = options.sweep(name, experiments, results, axes, only, output)
-    asked = Options(engine, workers, limit, recompute, not no_retry, memory_limit)
+    sweep = asked.sweep()
+    given = Options(engine, workers, limit, recompute, not no_retry, memory_limit)
     watcher = progress.Watcher(sweep.experiment.name)
     try:
-        report = run.execute(sweep, asked, watcher, is_only_one=True)
+        report = run.execute(sweep, given, watcher, is_only_one=True)
     finally:
         watcher.close()
     for warning in (each for each in report.warnings if each not in watcher.told):
         warn(f"warning: {warning}")
-    say(answer(report), as_json)
+    asked.say(answer(report))
     if report.n_failed:
-        places = {"only": only, "experiments": experiments, "results": results}
-        warn(f"see: {options.command_line('failures', name, *axes, **places)}")
+        words = ("failures", asked.name, *asked.axes)
+        warn(f"see: {asked.command_line(*words, only=asked.only)}")
     if report.is_interrupted:
         warn("interrupted; finished points are kept: run again to continue")
         return INTERRUPTED

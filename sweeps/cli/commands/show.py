@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sweeps.cli import options
-from sweeps.cli.output import Answer, say, warn
+from sweeps.cli.options import Answer, Asked, warn
 from sweeps.text import table
 
 if TYPE_CHECKING:
@@ -22,19 +22,17 @@ _CELL_WIDTH = 40
 @options.name
 @options.rows
 @options.options
-def command(
-    name: str, rows: int, experiments: str | None, results: str | None, as_json: bool
-) -> None:
+def command(asked: Asked, rows: int) -> None:
     """Show the first results of NAME as a table, and statistics of each output.
 
     NAME may also be the path of a results file.
     """
     from sweeps.operations import load, show
 
-    path = load.results_path(name, results)
+    path = load.results_path(asked.name, asked.results)
     load.refuse_unlanded(path)
     view = show.view(path, rows)
-    say(answer(name, view), as_json)
+    asked.say(answer(asked.name, view))
     for each in load.running(path):
         warn(f"{each}; this table shows the results file as it was last written")
 

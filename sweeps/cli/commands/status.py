@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sweeps.cli import options
-from sweeps.cli.output import Answer, say, warn
+from sweeps.cli.options import Answer, Asked, warn
 from sweeps.text import path, table
 
 if TYPE_CHECKING:
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
 
 
 @click.command("status", short_help="Show how many points are done.")
-@click.argument("name", required=False)
+@click.argument("name", default="")
 @options.options
-def command(name: str | None, experiments: str | None, results: str | None, as_json: bool) -> None:
+def command(asked: Asked) -> None:
     """Show how many points of NAME, or of each experiment, are done, missing, failed or stale.
 
     Also: points known in any space, points in the results file, and runs under way.
     """
     from sweeps.operations import status
 
-    if name is not None:
-        row = status.status_of(options.sweep(name, experiments, results))
-        say(answer(row), as_json)
-        options.advise_on_stale(row.stale, name, experiments, results)
+    if asked.name:
+        row = status.status_of(asked.sweep())
+        asked.say(answer(row))
+        asked.advise_on_stale(row.stale)
         return
-    rows, problems = status.statuses(experiments, results)
-    say(answer_of_all(rows), as_json)
+    rows, problems = status.statuses(asked.experiments, asked.results)
+    asked.say(answer_of_all(rows))
     for problem in problems:
         warn(f"warning: {problem}")
 

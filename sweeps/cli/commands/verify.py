@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sweeps.cli import options
-from sweeps.cli.output import Answer, say, warn
+from sweeps.cli.options import Answer, Asked, warn
 from sweeps.text import count, path, size
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.command("verify", short_help="Check stored results for damage.")
 @options.name
 @options.options
-def command(name: str, experiments: str | None, results: str | None, as_json: bool) -> int:
+def command(asked: Asked) -> int:
     """Check the results file and all stored results of NAME for damage, bit by bit.
 
     Damaged files are listed and set aside (renamed to *.bad); the next run computes their points
@@ -28,12 +28,12 @@ def command(name: str, experiments: str | None, results: str | None, as_json: bo
     """
     from sweeps.operations import load, verify
 
-    path = load.results_path(name, results)
-    is_ours = verify.is_in_place(path, name, results)
+    path = load.results_path(asked.name, asked.results)
+    is_ours = verify.is_in_place(path, asked.name, asked.results)
     verified = verify.verify(path, sets_aside=is_ours)
-    say(answer(verified), as_json)
+    asked.say(answer(verified))
     if verified.damages:
-        again = options.command_line("run", name, experiments=experiments, results=results)
+        again = asked.command_line("run", asked.name)
         warn(f"then compute what is missing and write the results file again: {again}")
     return 1 if verified.damages else 0
 

@@ -7,7 +7,7 @@ import dataclasses
 import click
 
 from sweeps.cli import options
-from sweeps.cli.output import Answer, say
+from sweeps.cli.options import Answer, Asked
 
 
 @click.command("why", short_help="Show what changed since results were computed.")
@@ -15,14 +15,7 @@ from sweeps.cli.output import Answer, say
 @options.axes
 @options.from_
 @options.options
-def command(
-    name: str,
-    axes: tuple[str, ...],
-    earlier: str | None,
-    experiments: str | None,
-    results: str | None,
-    as_json: bool,
-) -> None:
+def command(asked: Asked, earlier: str | None) -> None:
     """Show why points of NAME are stale or missing: what changed since they were computed.
 
     You see the functions, classes and constants that changed, with their source then and now, data
@@ -30,5 +23,5 @@ def command(
     """
     from sweeps.operations import why
 
-    found = why.explain(options.sweep(name, experiments, results, axes), earlier)
-    say(Answer(str(found), dataclasses.asdict(found)), as_json)
+    found = why.explain(asked.sweep(), earlier)
+    asked.say(Answer(str(found), dataclasses.asdict(found)))
