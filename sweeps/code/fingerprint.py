@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sweeps.code import pins
 from sweeps.code.canonical import OpaqueError
 from sweeps.code.objects import Carried, innermost
 from sweeps.code.reach import programs
@@ -168,6 +169,41 @@ def fingerprint(
         unwatched=unwatched,
         files_named=tuple(sorted(text for text in found.literals if text.endswith(".h5"))),
     )
+
+
+class Behind:
+    """The code behind values of parameters, each read once.
+
+    All readings see a file as the first of them, that of the experiment's own code, saw it.
+
+    Attributes
+    ----------
+    pins : Pins
+        The text of every module that was looked at.
+    found : dict of int to tuple
+        By its `id`: what is behind a value, and its fingerprint; None if it has none.
+    """
+
+    def __init__(self, own: Fingerprint) -> None:
+        self.pins = pins.Pins(own.files)
+        self.found: dict[int, tuple[Any, Fingerprint | None]] = {}
+
+    def identify(self, thing: Any) -> str:
+        """Return the digest of what is behind a value; empty if it has none."""
+        if id(thing) not in self.found:
+            self.found[id(thing)] = thing, self._read(thing)
+        code = self.found[id(thing)][1]
+        return code.digest if code is not None else ""
+
+    def _read(self, thing: Any) -> Fingerprint | None:
+        try:
+            with pins.held(self.pins):
+                code = fingerprint(thing)
+        except (DeclarationError, RecursionError):
+            return None
+        if code.files.keys() - self.pins.files.keys():
+            self.pins = pins.Pins({**code.files, **self.pins.files})
+        return code
 
 
 def _followed(

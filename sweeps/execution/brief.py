@@ -15,11 +15,10 @@ from typing import Any
 
 from sweeps.code import fingerprint, loaded, pins, reads
 from sweeps.engines import Block, Receipt, Refusal
-from sweeps.errors import DeclarationError, SweepsError
+from sweeps.errors import SweepsError
 from sweeps.execution import scheduler
 from sweeps.project.sweep import Sweep
 from sweeps.spaces import values
-from sweeps.spaces.keys import key_maker
 from sweeps.worker import capture, evaluate, scratch
 from sweeps.worker.isolation import undo
 from sweeps.worker.isolation.surroundings import Surroundings
@@ -143,62 +142,18 @@ class Frozen:
     carried: frozenset[str]
 
 
-class _Reading:
-    """Fingerprints, one after the other, that see a file as the first of them saw it."""
-
-    def __init__(self, first: fingerprint.Fingerprint) -> None:
-        self.pins = pins.Pins(first.files)
-        self.data = dict(first.data)
-        self.modules = {*first.modules}
-        self.carried = set[str]()
-        self.found: dict[int, tuple[Any, str]] = {}
-        self.imported: list[tuple[Any, str]] = []
-
-    def identify(self, thing: Any) -> str:
-        """Find the identity of what is behind a value, as `experiment.identity` does."""
-        if id(thing) not in self.found:
-            self.found[id(thing)] = thing, self._identify(thing)
-        return self.found[id(thing)][1]
-
-    def _identify(self, thing: Any) -> str:
-        try:
-            with pins.held(self.pins):
-                code = fingerprint.fingerprint(thing)
-        except (DeclarationError, RecursionError):
-            return ""
-        if code.files.keys() - self.pins.files.keys():
-            self.pins = pins.Pins({**code.files, **self.pins.files})
-        self.data = {**code.data, **self.data}
-        self.modules |= {*code.modules}
-        own = _carried(code)
-        self.carried |= own
-        if callable(thing) and not own:
-            self.imported.append((thing, code.digest))
-        return code.digest
-
-
 def freeze(sweep: Sweep) -> Frozen:
-    """Take the code that a sweep's fingerprint and keys are of, to be held on to.
-
-    Raises
-    ------
-    SweepsError
-        Where code or data behind values was edited between the two.
-    """
-    reading = _Reading(sweep.fingerprint)
-    if not _are_keys_of(reading, sweep):
-        raise SweepsError(
-            f"code or data of {sweep.experiment.name!r} was edited while the run started: "
-            "run it again"
-        )
+    """Take the code that a sweep's fingerprint and keys are of, to be held on to."""
+    behind = [(thing, code) for thing, code in sweep.behind.found.values() if code is not None]
+    codes = [sweep.fingerprint, *(code for _, code in behind)]
     is_carried = sweep.location is None  # of an imported experiment, the worker's own counts
-    own = _carried(sweep.fingerprint) | {sweep.experiment.module} if is_carried else set()
+    carried = _carried(sweep.fingerprint) | {sweep.experiment.module} if is_carried else set()
     return Frozen(
-        reading.pins,
-        tuple(reading.imported),
-        reading.data,
-        frozenset(reading.modules),
-        frozenset(reading.carried | own),
+        sweep.behind.pins,
+        tuple((t, code.digest) for t, code in behind if callable(t) and not _carried(code)),
+        {path: state for code in reversed(codes) for path, state in code.data.items()},
+        frozenset(module for code in codes for module in code.modules),
+        frozenset(carried.union(*(_carried(code) for _, code in behind))),
     )
 
 
@@ -208,15 +163,6 @@ def _carried(code: fingerprint.Fingerprint) -> set[str]:
     inner = {module for module, name in names if "<locals>" in name or "<lambda>" in name}
     main = getattr(getattr(sys.modules.get("__main__"), "__spec__", None), "name", "__main__")
     return inner | {main, "__main__"} & {*code.modules}
-
-
-def _are_keys_of(reading: _Reading, sweep: Sweep) -> bool:
-    """Say whether the sweep's keys name the code behind values that is read now."""
-    experiment = sweep.experiment
-    tables = [column.table for column in experiment.space.columns.values()]
-    if not any(table.objects for table in (*tables, *experiment.constants.values())):
-        return True
-    return key_maker(experiment, reading.identify).layout() == sweep.keys.layout()
 
 
 # ---- what is in memory

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.code import loaded, reads
-from sweeps.code.fingerprint import Fingerprint
+from sweeps.code.fingerprint import Behind, Fingerprint
 from sweeps.declaration.experiment import Experiment
 from sweeps.errors import DeclarationError, SweepsError
 from sweeps.project import discovery, imports
@@ -38,6 +38,8 @@ class Sweep:
     location, attribute : ModuleLocation or None, str
         Where a worker can import the experiment from; None where it is in ``__main__`` or made
         inside a function.
+    behind : Behind
+        The code behind values of parameters, which the keys name.
     summary : Fingerprint or None
         Of the code of the experiment's summary.
     reads : tuple of Read
@@ -56,6 +58,7 @@ class Sweep:
     attribute: str
     fingerprint: Fingerprint
     keys: KeyMaker
+    behind: Behind
     results: Path
     summary: Fingerprint | None = None
     edited: str | None = None
@@ -104,7 +107,8 @@ class Sweep:
 
     def over(self, experiment: Experiment) -> Sweep:
         """Make the sweep of the same code over another space."""
-        return dataclasses.replace(self, experiment=experiment, keys=key_maker(experiment))
+        keys = key_maker(experiment, self.behind.identify)
+        return dataclasses.replace(self, experiment=experiment, keys=keys)
 
     def state(self, segments: Iterable[str], *, is_summarized: bool = True) -> str:
         """Digest of everything that a results file is made from: equal states give equal files.
@@ -190,6 +194,7 @@ def _resolve(
         experiment = restrict(experiment, only)
     _refuse_clash(results, experiment.name)
     code = experiment.identify()
+    behind = Behind(code)
     looks = reads.Looks(results, functools.partial(_given, results))
     summary, since_ns = experiment.identify_summary(), experiment.registered.declared_ns
     folder = files.memo_folder(results, experiment.name, "")
@@ -199,7 +204,8 @@ def _resolve(
         location if attribute else None,
         attribute,
         dataclasses.replace(code, digest=identity),
-        key_maker(experiment),
+        key_maker(experiment, behind.identify),
+        behind,
         results,
         summary,
         loaded.edited_since(summary.modules, since_ns) if summary is not None else None,
