@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sweeps.outputs.types import Variable
+from sweeps.storage import kinds
 from sweeps.storage.hdf5 import Array
 
 
@@ -70,7 +71,7 @@ def pair(name: str, now: Array | None, stored: Array | None) -> Pair:
 def _are_same(a: Array, b: Array) -> npt.NDArray[np.bool_]:
     """Compare values of one type bit by bit, except that all NaNs are equal."""
     if a.dtype.kind not in "fc":
-        if a.dtype.kind in "mM":  # NaT differs from itself
+        if kinds.of(a.dtype).has_nat:  # which differs from itself
             a, b = a.view(np.int64), b.view(np.int64)
         same: npt.NDArray[np.bool_] = np.asarray(a == b, dtype=bool)
         return same

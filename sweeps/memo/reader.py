@@ -16,6 +16,7 @@ from sweeps.memo import copy, segment
 from sweeps.memo import index as memo
 from sweeps.memo.copy import Extent
 from sweeps.outputs.types import Agreed, Header, factors
+from sweeps.storage import kinds
 from sweeps.storage.hdf5 import Array
 
 _MAX_OPEN = 64
@@ -160,7 +161,7 @@ class SlabReader:
         Nothing if it is stored otherwise, or in so many pieces that reading is as fast.
         """
         n_bytes = len(self._entries) * int(np.prod(agreed.shape)) * agreed.dtype.itemsize
-        if agreed.dtype.kind not in "biufc" or n_bytes < _COPIED_BYTES:
+        if not kinds.of(agreed.dtype).is_raw or n_bytes < _COPIED_BYTES:
             return []
         most = n_bytes // _EXTENT_BYTES
         found = list(itertools.islice(self._extents(agreed), most + 1))

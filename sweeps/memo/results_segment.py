@@ -12,7 +12,7 @@ import numpy.typing as npt
 from sweeps.memo.header import Spots
 from sweeps.outputs.types import Header
 from sweeps.spaces.keys import boxes
-from sweeps.storage import hdf5
+from sweeps.storage import hdf5, kinds
 from sweeps.storage.hdf5 import GROUP, Array
 
 _WASTE = 2
@@ -80,7 +80,7 @@ def _span(
 
 
 def _decoded(dataset: h5py.Dataset, selection: tuple[Any, ...], dtype: np.dtype[Any]) -> Array:
-    if dtype.kind in "OmM":
+    if not kinds.of(dtype).is_raw:
         return hdf5.decode(dataset, selection)
     # Integers and bools are stored wider where points are missing.
     return np.asarray(dataset[selection]).astype(dtype, copy=False)

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from sweeps.storage import hdf5_foreign, hdf5_open
+from sweeps.storage import hdf5_foreign, hdf5_open, kinds
 from sweeps.storage.dataset import read
 from sweeps.storage.hdf5 import GROUP, SUMMARY
 
@@ -197,10 +197,7 @@ def _scalar(array: xarray.DataArray | xarray.Variable) -> Any:
     value = array.values
     if value.dtype.kind in "iu" and _is_missing(array):
         return math.nan
-    if value.dtype.kind in "mM":
-        unit = f"{value.dtype.kind}8[us]"  # item() turns nanoseconds into an int
-        return value.astype(unit).item()
-    content = value.item()
+    content = kinds.of(value.dtype).item(value)
     if value.dtype.kind == "O":
         return None if content != content else str(content)
     return content

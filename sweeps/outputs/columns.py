@@ -34,7 +34,7 @@ from sweeps.outputs.point import (
 )
 from sweeps.outputs.types import Part, Variable, digest
 from sweeps.spaces import quantities
-from sweeps.storage import hdf5
+from sweeps.storage import hdf5, kinds
 from sweeps.storage.hdf5 import Array
 
 _WANTED = (
@@ -257,19 +257,19 @@ def joined(pieces: Sequence[Sequence[Variable]]) -> tuple[Variable, ...] | None:
 
 def _column(column: Sequence[Any]) -> Array | None:
     """One array of scalars of one kind, or of arrays of one shape and dtype; None for others."""
-    kinds = set(map(type, column))
-    if kinds <= _BOOLS:
+    seen = set(map(type, column))
+    if seen <= _BOOLS:
         return np.array(column, dtype=np.bool_)
-    if kinds <= _REALS:
-        return _reals(column) if kinds & _INTEGERS else np.array(column, dtype=np.float64)
-    if kinds == {str}:
+    if seen <= _REALS:
+        return _reals(column) if seen & _INTEGERS else np.array(column, dtype=np.float64)
+    if seen == {str}:
         return _texts(column)
-    if kinds == {np.ndarray}:
+    if seen == {np.ndarray}:
         forms = {(array.shape, array.dtype) for array in column}
         (_, dtype), *others = forms
-        is_plain = not others and dtype.kind in "biufc" and dtype.isnative
+        is_plain = not others and kinds.of(dtype).is_raw and dtype.isnative
         return np.stack(column) if is_plain else None
-    if len(kinds) == 1 and issubclass(kinds.pop(), (complex, np.number)):
+    if len(seen) == 1 and issubclass(seen.pop(), (complex, np.number)):
         return np.array(column)
     return None
 

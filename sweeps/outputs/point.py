@@ -19,12 +19,11 @@ import numpy as np
 from sweeps.errors import OutputError
 from sweeps.outputs.types import digest
 from sweeps.spaces import quantities
-from sweeps.spaces.values import LONGEST
-from sweeps.storage import calendars, hdf5
+from sweeps.storage import calendars, hdf5, kinds
 from sweeps.storage.hdf5 import Array
 
 ALLOWED = (
-    "allowed are numbers, strings, booleans, complex numbers, dates, timedeltas, arrays of them, "
+    f"allowed are {', '.join(kind.allowed[0] for kind in kinds.KINDS)}, arrays of them, "
     "xarray objects, and a dict, NamedTuple or dataclass of these"
 )
 
@@ -239,8 +238,7 @@ def _attrs(attrs: Mapping[Any, Any]) -> dict[str, Any]:
 def array_of(shown: str, value: Any) -> Array:
     """Make an array of a dtype that can be stored, 0-D for a scalar.
 
-    Strings become objects, dates datetime64 and timedeltas timedelta64, both in microseconds;
-    numbers keep their dtype.
+    Numbers keep their dtype; `sweeps.storage.kinds` says what others become.
 
     Raises
     ------
@@ -264,13 +262,12 @@ def array_of(shown: str, value: Any) -> Array:
             "return a plain array"
         )
     try:
-        array = np.asarray(value, dtype="M8[us]" if isinstance(value, datetime.date) else None)
+        array = np.asarray(value)
     except ValueError as error:
         raise OutputError(f"{shown} is not a regular array: {error}; {ALLOWED}") from error
     if array.dtype.kind in "OUT":
         array = _objects(shown, value)
-    elif array.dtype.kind in "mM":
-        array = _microseconds(shown, array)
+    array = kinds.of(array.dtype).checked(shown, array)
     try:
         stored, _ = hdf5.storage(array.dtype)
         if array.dtype.kind == "O":
@@ -305,51 +302,28 @@ def _plain(value: Any) -> Any:
 
 
 def _objects(shown: str, value: Any) -> Array:
-    """Strings or times; not a mixture with numbers, of which numpy would make strings."""
+    """Values of one kind; not a mixture with numbers, of which numpy would make strings."""
     given = np.asarray(value, dtype=object)
     items = [_plain(item) for item in given.flat]
     made = np.empty(len(items), dtype=object)
     made[:] = items
-    if all(isinstance(item, str) for item in items):
-        return made.reshape(given.shape)
-    if any(getattr(item, name, 0) > 0 for item in items for name in ("nanosecond", "nanoseconds")):
-        raise OutputError(f"{shown} has times of pandas finer than microseconds: round('us') them")
-    if all(isinstance(item, datetime.date) for item in items):
-        return made.astype("M8[us]").reshape(given.shape)
-    if all(isinstance(item, datetime.timedelta) for item in items):
-        if max(map(abs, items)) > LONGEST:
-            raise OutputError(f"{shown} is a timedelta beyond {LONGEST}: return a number")
-        return made.astype("m8[us]").reshape(given.shape)
-    kinds = {type(item).__name__: item for item in items if not isinstance(item, str)}
-    kind, odd = next(iter(kinds.items()))
+    for kind in kinds.KINDS:
+        if kind.types and all(isinstance(item, kind.types) for item in items):
+            return kind.from_objects(shown, made).reshape(given.shape)
+    names = {type(item).__name__: item for item in items if not isinstance(item, str)}
+    name, odd = next(iter(names.items()))
     if not given.ndim:
         is_iterable = hasattr(odd, "__next__") or isinstance(odd, (Set, MappingView))
         hint = "return a list of its values; " if is_iterable else ""
-        raise OutputError(f"{shown} is of type {kind}; {hint}{ALLOWED}")
-    if missing := [_NO_VALUES[kind] for kind in kinds if kind in _NO_VALUES]:
+        raise OutputError(f"{shown} is of type {name}; {hint}{ALLOWED}")
+    if missing := [_NO_VALUES[name] for name in names if name in _NO_VALUES]:
         raise OutputError(f"{shown} holds {missing[0]}, which is not a value: put math.nan there")
     if any(isinstance(item, str) for item in items):
         raise OutputError(
-            f"{shown} mixes {kind} with str: an array or an axis needs values of one type; "
+            f"{shown} mixes {name} with str: an array or an axis needs values of one type; "
             "give labels, all of them strings, or return two outputs"
         )
-    raise OutputError(f"{shown} holds values of type {' and '.join(kinds)}; {ALLOWED}")
-
-
-def _microseconds(shown: str, array: Array) -> Array:
-    kind, (unit, _) = array.dtype.kind, np.datetime_data(array.dtype)
-    if kind == "m" and (unit in {"Y", "M"} or (unit == "generic" and not np.isnat(array).all())):
-        raise OutputError(
-            f"{shown} is of {array.dtype}, which has no fixed length: return days, or less, "
-            ".astype('timedelta64[D]')"
-        )
-    made = array.astype(f"{kind}8[us]")
-    if not np.array_equal(made.astype(array.dtype).view(np.int64), array.view(np.int64)):
-        raise OutputError(
-            f"{shown} has times finer than microseconds, or out of range: round them, "
-            f".astype('{array.dtype.type.__name__}[us]')"
-        )
-    return made
+    raise OutputError(f"{shown} holds values of type {' and '.join(names)}; {ALLOWED}")
 
 
 def _check_shapes(values: Iterable[tuple[str, Output]]) -> None:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from sweeps.outputs.types import Agreed, Header, Variable, class_of, digest, factors, kind, settled
+from sweeps.outputs.types import Agreed, Header, Variable, digest, factors, kind, settled
 from sweeps.spaces import quantities
-from sweeps.storage import hdf5
+from sweeps.storage import hdf5, kinds
 
 if TYPE_CHECKING:
     from sweeps.declaration.experiment import Experiment
@@ -171,7 +171,8 @@ def _facts(h: Header, labelled: Collection[str]) -> Iterator[_Fact]:
     subject = f"output {h.name!r}"
     yield _Fact(h.name, "role", "output", repr(h.name), "is an output")
     if 0 not in h.shape:  # an empty list of strings looks like one of floats
-        yield _Fact(h.name, "class", class_of(h.dtype), subject, f"is {_type(h.dtype)}")
+        own = kinds.of(h.dtype)
+        yield _Fact(h.name, "class", own.name, subject, f"is {own.shown(h.dtype)}")
     yield from _units(h, subject)
     yield _Fact(h.name, "shape", len(h.dims), subject, f"has shape {h.shape}")
     yield _Fact(h.name, "dims", h.dims, subject, f"has dims {h.dims}")
@@ -208,10 +209,6 @@ def _dimension(name: str, size: int, is_free: bool) -> Iterator[_Fact]:
     yield _Fact(name, "role", "dimension", repr(name), "is a dimension")
     verb = "has any length" if is_free else f"has length {size}"
     yield _Fact(name, "size", "any" if is_free else size, f"dimension {name!r}", verb)
-
-
-def _type(dtype: np.dtype[Any]) -> str:
-    return {"O": "str", "M": "a time", "m": "a timedelta"}.get(dtype.kind, str(dtype))
 
 
 def _short(values: np.ndarray[Any, Any]) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sweeps.spaces import quantities
+from sweeps.storage import kinds
 from sweeps.storage.hdf5 import Array
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Variable:
     name : str
         Empty where the function gave none; see `NAME`.
     values : numpy.ndarray
-        Shape (n, *own shape): numbers, bool, datetime64, timedelta64, or str as objects. Where
+        Shape (n, *own shape), of a kind of `sweeps.storage.kinds`; str as objects. Where
         `counts` is given, the points' 1-D values one after another.
     dims : tuple of str
         Names of the own dimensions, behind the point's.
@@ -85,14 +86,10 @@ class Agreed:
     attrs: Mapping[str, Any]
 
 
-def class_of(dtype: np.dtype[Any]) -> str:
-    """Which values can stand in one variable: "number", "bool", "str", "time" or "timedelta"."""
-    return {"b": "bool", "O": "str", "M": "time", "m": "timedelta"}.get(dtype.kind, "number")
-
-
 def digest(array: Array) -> str:
     """Content of a coordinate in short."""
-    content = repr(array.tolist()).encode() if array.dtype.kind in "OmM" else array.tobytes()
+    is_raw = kinds.of(array.dtype).is_raw
+    content = array.tobytes() if is_raw else repr(array.tolist()).encode()
     head = f"{array.dtype}{array.shape}".encode()
     return hashlib.blake2b(head + content, digest_size=16).hexdigest()
 
@@ -191,7 +188,7 @@ def kind(headers: Iterable[Header], coordinates: Iterable[Variable]) -> Hashable
     """Say of outputs what must be the same at all points; lengths need not."""
     return (
         tuple(
-            (h.name, "" if 0 in h.shape else class_of(h.dtype), h.dims, h.attrs.get("units"))
+            (h.name, "" if 0 in h.shape else kinds.of(h.dtype).name, h.dims, h.attrs.get("units"))
             for h in headers
         ),
         tuple((c.name, c.dims, digest(c.values), c.attrs.get("units")) for c in coordinates),

@@ -28,7 +28,7 @@ from sweeps.outputs.failures import Failure
 from sweeps.outputs.types import Agreed, Header, Variable, form
 from sweeps.results.collect import Gathered
 from sweeps.spaces.keys import Factors, KeyMaker, Keys
-from sweeps.storage import disk
+from sweeps.storage import disk, kinds
 
 KEEP = "keep"
 """Attribute of a results file that is also a segment."""
@@ -169,7 +169,7 @@ def _is_exact(header: Header, agreed: Agreed) -> bool:
         return False
     if 0 in header.shape:
         return True
-    if own.kind in "OmM":
+    if not kinds.of(own).is_raw:
         return own == wide
     is_rounded = own.kind in "iu" and wide.kind in "fc" and own.itemsize == 8  # beyond 2^53
     return not is_rounded and np.can_cast(own, wide, "safe")

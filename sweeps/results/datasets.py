@@ -12,7 +12,7 @@ import numpy as np
 
 from sweeps.errors import OutputError
 from sweeps.results.contents import Array, Arrays, Coordinate, Copy, Output
-from sweeps.storage import hdf5
+from sweeps.storage import hdf5, kinds
 
 # Slabs bound the memory. Small ones use the same memory again, which is twice as fast as new memory
 # on virtual machines.
@@ -32,10 +32,6 @@ _SYMBOLS = {
     "microseconds": "us",
     "nanoseconds": "ns",
 }
-
-# By bytes: the fill values of netCDF-C, except that of 8 bytes, which is no double. Octave 7.3 does
-# not find the double before it, -2^63, in int64.
-_INTEGER_FILL = {1: -127, 2: -(2**15) + 1, 4: -(2**31) + 1, 8: -(2**63) + 1024}
 
 _MANY = 2**12
 
@@ -205,7 +201,10 @@ def characters(group: h5py.Group, name: str, text: str) -> h5py.Dataset:
 
 def variable(group: h5py.Group, output: Output, sizes: tuple[int, ...]) -> h5py.Dataset:
     """Make the dataset of an output and fill it, contiguous and uncompressed."""
-    dtype, fills = _fills(output.dtype) if output.has_missing else (output.dtype, iter([None]))
+    kind = kinds.of(output.dtype)
+    dtype, fills = output.dtype, iter([None])
+    if output.has_missing:
+        dtype, fills = kind.fills(output.dtype)
     stored, attrs = hdf5.storage(dtype)
     dataset = group.create_dataset(
         output.name, shape=(*sizes, *output.shape), dtype=stored, track_order=True
@@ -214,11 +213,11 @@ def variable(group: h5py.Group, output: Output, sizes: tuple[int, ...]) -> h5py.
     if not _gather(dataset, output, sizes, dtype, fill):
         fill = _untaken(output, sizes, dtype, fills)
         _gather(dataset, output, sizes, dtype, fill)
-    if dtype.kind in "mM":
+    if kind.has_nat:
         fill = dtype.type("NaT", "us")  # a point that is done may also return NaT
     if fill is not None and dtype.kind not in "fc":
         stored_fill = dataset.attrs["_FillValue"] = hdf5.encode(np.asarray(fill))[0][()]
-        if dtype.kind in "iumM" and stored.itemsize == 8:  # CDO looks only for this one there
+        if stored.kind in "iu" and stored.itemsize == 8:  # CDO looks only for this one there
             dataset.attrs["missing_value"] = float(stored_fill)
     attributes(dataset, attrs)
     return dataset
@@ -230,33 +229,6 @@ def _reserve(group: h5py.Group, output: Output, sizes: tuple[int, ...]) -> h5py.
     dataset = hdf5.reserve(group, output.name, (*sizes, *output.shape), stored)
     attributes(dataset, attrs)
     return dataset
-
-
-def _fills(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], Iterator[Any]]:
-    """Choose a dtype with room for a fill value, and candidates for it, the best first.
-
-    Integers of less than 8 bytes get the next wider dtype, so that none of their values can be the
-    fill value: an image uses all 256 values of a byte, and a saturated camera 65535, which netCDF
-    uses for uint16. xarray turns integers with a fill value into floats anyway.
-    Integers of 8 bytes and strings have more candidates than a file has values. Those of integers
-    are exact as doubles, because Octave compares doubles.
-    A bool with a fill value loses its ``dtype="bool"``: missing values would read as True.
-    """
-    if dtype.kind in "fc":
-        return dtype, iter([dtype.type(np.nan) * dtype.type(1j if dtype.kind == "c" else 1)])
-    if dtype.kind in "mM":
-        return dtype, iter([dtype.type("NaT")])
-    if dtype.kind == "b":
-        return np.dtype(np.int8), iter([np.int8(_INTEGER_FILL[1])])
-    if dtype.kind in "iu" and dtype.itemsize < 8:
-        wider = np.dtype(f"i{2 * dtype.itemsize}")
-        return wider, iter([wider.type(_INTEGER_FILL[wider.itemsize])])
-    if dtype.kind == "i":
-        return dtype, map(np.int64, range(_INTEGER_FILL[8], 0, 1024))
-    if dtype.kind == "u":
-        return dtype, map(np.uint64, range(2**64 - 2048, 2**63, -2048))
-    numbered = map("<missing {}>".format, itertools.count(2))
-    return np.dtype(object), itertools.chain(["", "missing", "<missing>"], numbered)
 
 
 def _untaken(
@@ -371,12 +343,12 @@ def refer_back(scales: Mapping[str, Scale]) -> None:
 
 def attributes(target: h5py.Group | h5py.Dataset, attrs: Mapping[str, Any]) -> None:
     """Set attributes, except those that say how values are stored, which exist already."""
-    is_difference = str(attrs.get("dtype", "")).startswith("timedelta64")
+    is_own = "dtype" in attrs  # as `hdf5.storage` says it: xarray is to decode such units
     for name, value in attrs.items():
         if name in target.attrs:
             continue
         if isinstance(value, str):
-            text = _SYMBOLS.get(value, value) if name == "units" and not is_difference else value
+            text = _SYMBOLS.get(value, value) if name == "units" and not is_own else value
             target.attrs[name] = hdf5.fixed(text)
         elif isinstance(value, bool):
             target.attrs[name] = int(value)  # a bool of h5py is an enum, which netCDF4 refuses

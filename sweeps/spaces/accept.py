@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from sweeps.errors import DeclarationError, OutputError, unknown
 from sweeps.spaces import quantities
-from sweeps.spaces.values import LONGEST, Labelled, Values, encode, is_frozen, label, short
+from sweeps.spaces.values import Labelled, Values, encode, is_frozen, label, short
+from sweeps.storage.kinds import LONGEST
 
 ALLOWED = (
     "numbers, strings, booleans, None, enums, dates, timedeltas, tuples and frozen dataclasses; "

@@ -21,9 +21,6 @@ import numpy.typing as npt
 from sweeps.errors import DeclarationError
 from sweeps.spaces import quantities
 
-LONGEST = datetime.timedelta(microseconds=2**63 - 1)
-"""The longest timedelta that numpy holds; of a longer one it silently makes another one."""
-
 NUMERIC = ("bool", "int", "float", "complex")
 """Kinds of values that are held as numpy's numbers."""
 

@@ -126,7 +126,7 @@ class _Forms(NamedTuple):
     fillable : integers of any size, some of which are missing.
     dates : numbers that count from a date, as a function returned them.
     odd_dates : those of calendars that numpy does not have.
-    differences : numbers of microseconds that are timedelta64.
+    hints : options of xarray, each with a variable that it is to be set for.
     """
 
     names: tuple[str, ...]
@@ -134,7 +134,7 @@ class _Forms(NamedTuple):
     fillable: tuple[str, ...]
     dates: tuple[str, ...]
     odd_dates: tuple[str, ...]
-    differences: tuple[str, ...]
+    hints: list[tuple[str, str]]
 
 
 def _open(state: _State, group: str | None, forms: _Forms, *, masked: bool) -> xarray.Dataset:
@@ -143,6 +143,9 @@ def _open(state: _State, group: str | None, forms: _Forms, *, masked: bool) -> x
     from xarray.backends import CachingFileManager, H5NetCDFStore
 
     coder = _decode_times()
+    hints: dict[str, Any] = {}
+    for option, name in forms.hints:
+        hints.setdefault(option, {})[name] = True
     manager = CachingFileManager(_netcdf, state, mode="r")
 
     def opened(kept: Iterable[str], undated: Iterable[str]) -> xarray.Dataset:
@@ -150,7 +153,7 @@ def _open(state: _State, group: str | None, forms: _Forms, *, masked: bool) -> x
             H5NetCDFStore(manager, group=group, mode="r"),
             mask_and_scale=dict.fromkeys(kept, False),
             decode_times=dict.fromkeys(forms.names, coder) | dict.fromkeys(undated, False),
-            decode_timedelta=dict.fromkeys(forms.differences, True),
+            **hints,
         )
 
     kept = forms.integers if masked else forms.fillable
@@ -208,14 +211,15 @@ def _netcdf(state: _State, mode: str) -> Any:
 def _forms(group: h5py.Group) -> _Forms:
     """Look at how the variables of a group are stored."""
     found = {n: d for n, d in group.items() if isinstance(d, h5py.Dataset)}
-    own = {n for n, d in found.items() if calendars.is_date(d.attrs) and not hdf5.is_time(d)}
+    kinds = {name: hdf5.kind_of(dataset) for name, dataset in found.items()}
+    own = {n for n, d in found.items() if calendars.is_date(d.attrs) and not kinds[n].has_nat}
     fillable = [
         name
         for name, dataset in found.items()
         if dataset.dtype.kind in "iu"
         and "_FillValue" in dataset.attrs
         and not calendars.is_date(dataset.attrs)
-        and not hdf5.is_difference(dataset)
+        and not kinds[name].has_nat
     ]
     return _Forms(
         tuple(found),
@@ -223,7 +227,7 @@ def _forms(group: h5py.Group) -> _Forms:
         tuple(fillable),
         tuple(sorted(own)),
         tuple(sorted(n for n in own if not calendars.is_numpys(found[n].attrs))),
-        tuple(n for n, d in found.items() if hdf5.is_difference(d)),
+        [(kind.hint, name) for name, kind in kinds.items() if kind.hint],
     )
 
 

@@ -6,7 +6,7 @@ plain h5py read the files alike.
 
 from __future__ import annotations
 
-import re
+import functools
 import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -16,30 +16,17 @@ import numpy as np
 import numpy.typing as npt
 
 from sweeps.errors import OutputError
-
-STRING = h5py.string_dtype()
+from sweeps.storage import kinds
+from sweeps.storage.kinds import STRING
 
 TEXTS = "texts"
 
 MAX_DIMENSIONS = 32  # numpy 2 has 64
 
-ALLOWED = (
-    "bool, int8 to int64, uint8 to uint64, float32, float64, complex64, complex128, "
-    "str, and datetime64 and timedelta64 of whole microseconds"
-)
-
 # 1.10 is the oldest HDF5 still met on clusters, and what netCDF-C itself writes.
 LIBVER = ("earliest", "v110")
 
-_NUMERIC = frozenset(["i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8", "c8", "c16"])
-
-_TIME_UNITS = {"D": "days", "us": "microseconds", "ns": "nanoseconds"}
-
 _MOST_FIXED_BYTES = 60_000
-
-_DIFFERENCE_ATTRIBUTE = re.compile(r"timedelta64\[(us|ns)\]")
-
-_TIME_ATTRIBUTE = re.compile(r"(days|microseconds|nanoseconds) since 1970-01-01 00:00:00")
 
 Array = npt.NDArray[Any]
 
@@ -63,11 +50,10 @@ def storage(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], dict[str, Any]]:
     Returns
     -------
     stored : numpy.dtype
-        ``int8`` for bool, ``int64`` for times, variable-length UTF-8 for strings and objects
-        (which must turn out to be str), else the dtype itself in native byte order.
+        In native byte order.
     attributes : dict
-        What a reader needs to restore the dtype: ``dtype``, for bool and timedelta64, is a
-        convention of xarray, ``units`` and ``calendar`` are those of CF.
+        What a reader needs to restore the dtype: ``dtype`` is a convention of xarray, ``units``
+        and ``calendar`` are those of CF.
 
     Raises
     ------
@@ -80,36 +66,9 @@ def storage(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], dict[str, Any]]:
     (dtype('int8'), {'dtype': 'bool'})
     >>> storage(np.dtype("float16"))
     Traceback (most recent call last):
-    sweeps.errors.OutputError: cannot store values of dtype float16; allowed are bool, ...
+    sweeps.errors.OutputError: cannot store values of dtype float16; allowed are int8 ...
     """
-    if dtype.kind == "b":
-        return np.dtype(np.int8), {"dtype": "bool"}
-    if dtype.kind in "UOT":
-        return STRING, {}
-    if dtype.kind == "M":
-        units = f"{_TIME_UNITS[_resolution(dtype)]} since 1970-01-01 00:00:00"
-        return np.dtype(np.int64), {"units": units, "calendar": "proleptic_gregorian"}
-    if dtype.kind == "m":
-        unit = _resolution(dtype)
-        return np.dtype(np.int64), {"units": _TIME_UNITS[unit], "dtype": f"timedelta64[{unit}]"}
-    if dtype.str[1:] in _NUMERIC:
-        return dtype.newbyteorder("="), {}
-    raise OutputError(f"cannot store values of dtype {dtype}; allowed are {ALLOWED}.")
-
-
-def _resolution(dtype: np.dtype[Any]) -> str:
-    """Return the coarsest of D, us and ns (without D for a timedelta64) that holds all exactly.
-
-    Years and months have no fixed length, so a timedelta64 of these is refused.
-    """
-    unit, days = np.datetime_data(dtype)[0], {"W", "D"}
-    if dtype.kind == "M" and unit in {"Y", "M", *days}:
-        return "D"
-    if unit in {"h", "m", "s", "ms", "us"} or (dtype.kind == "m" and unit in days):
-        return "us"
-    if unit == "ns":
-        return "ns"
-    raise OutputError(f"cannot store values of dtype {dtype}; allowed are {ALLOWED}.")
+    return kinds.of(dtype).stored(dtype)
 
 
 def encode(values: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], dict[str, Any]]:
@@ -128,15 +87,8 @@ def encode(values: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], dict[str
     >>> encode(np.array(["1970-01-03"], "M8[D]"))[0]
     array([2])
     """
-    stored, attributes = storage(values.dtype)
-    if values.dtype.kind in "mM":
-        if np.isnat(values).any():
-            attributes["_FillValue"] = np.int64(np.iinfo(np.int64).min)  # how numpy stores NaT
-        unit = f"{values.dtype.kind}8[{_resolution(values.dtype)}]"
-        return values.astype(unit).astype(np.int64), attributes
-    if stored == STRING:
-        return _strings(values), attributes
-    return values.astype(stored, copy=False), attributes
+    stored, attributes = kinds.of(values.dtype).encoded(values)
+    return (_strings(values) if stored.dtype.kind == "O" else stored), attributes
 
 
 def _strings(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -147,7 +99,9 @@ def _strings(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     except TypeError:
         odd = next(value for value in strings.flat if not isinstance(value, str))
         kind = type(odd).__name__
-        raise OutputError(f"cannot store a {kind} ({odd!r:.60}); allowed are {ALLOWED}.") from None
+        raise OutputError(
+            f"cannot store a {kind} ({odd!r:.60}); allowed are {kinds.ALLOWED}."
+        ) from None
     if "\0" in joined or joined != text(joined):
         odd = next(value for value in strings.flat if value != text(value))
         raise OutputError(f"cannot store the string {odd!r:.60}: it is not text (NUL, surrogate).")
@@ -177,33 +131,19 @@ def decode(dataset: h5py.Dataset, selection: Any = ()) -> np.ndarray[Any, Any]:
     stored: np.ndarray[Any, Any] = np.asarray(dataset[selection])
     if stored.dtype.kind != "i":
         return stored
-    said = str(plain(dataset.attrs.get("dtype", "")))
-    if said == "bool" or _is_difference(stored.dtype, said):
-        return stored.astype(said)
-    match = _time(dataset)
-    if match is None:
-        return stored
-    resolution = next(unit for unit, name in _TIME_UNITS.items() if name == match[1])
-    return stored.astype(f"M8[{resolution}]")
+    said = _attribute(dataset)
+    dtype = next(filter(None, (kind.restored(said) for kind in kinds.KINDS)), stored.dtype)
+    return stored.astype(dtype, copy=False)
 
 
-def is_time(dataset: h5py.Dataset) -> bool:
-    """Whether `encode` made the dataset from datetime64."""
-    is_own = plain(dataset.attrs.get("calendar")) == "proleptic_gregorian"
-    return dataset.dtype == np.int64 and is_own and _time(dataset) is not None
+def kind_of(dataset: h5py.Dataset) -> kinds.Kind:
+    """Return the kind of values that `encode` made a dataset of, as far as attributes say it."""
+    said = _attribute(dataset)
+    return next((k for k in kinds.KINDS if k.is_own(dataset.dtype, said)), kinds.NUMBER)
 
 
-def is_difference(dataset: h5py.Dataset) -> bool:
-    """Whether `encode` made what is stored of timedelta64."""
-    return _is_difference(dataset.dtype, str(plain(dataset.attrs.get("dtype", ""))))
-
-
-def _is_difference(dtype: np.dtype[Any], said: str) -> bool:
-    return dtype == np.int64 and _DIFFERENCE_ATTRIBUTE.fullmatch(said) is not None
-
-
-def _time(dataset: h5py.Dataset) -> re.Match[str] | None:
-    return _TIME_ATTRIBUTE.fullmatch(str(plain(dataset.attrs.get("units", ""))))
+def _attribute(dataset: h5py.Dataset) -> kinds.Attribute:
+    return functools.cache(lambda name: str(plain(dataset.attrs.get(name, ""))))
 
 
 def write(

@@ -19,8 +19,8 @@ from sweeps.outputs.failures import Failure
 from sweeps.results import write
 from sweeps.results.collect import count_refused, gather, sheet
 from sweeps.spaces.keys import key_maker
-from sweeps.spaces.values import LONGEST
 from sweeps.storage.dataset import load
+from sweeps.storage.kinds import LONGEST
 from tests.sizes import examples
 
 DEEP = np.ones((1,) * 30)

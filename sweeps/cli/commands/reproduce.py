@@ -131,7 +131,9 @@ def _shown(array: Array | None) -> str:
         return "none"
     if array.ndim:
         return f"{_dtype(array)} {array.shape}"
-    text = str(array) if array.dtype.kind in "mM" else repr(array.item())
+    from sweeps.storage import kinds
+
+    text = kinds.of(array.dtype).text(array)
     return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
 
 
@@ -227,7 +229,10 @@ def _value(array: Array | None) -> Any:
         return None
     if array.ndim:
         return {"dtype": _dtype(array), "shape": array.shape}
-    return str(array) if array.dtype.kind in "mM" else array.item()
+    from sweeps.storage import kinds
+
+    kind = kinds.of(array.dtype)
+    return kind.text(array) if kind.has_nat else array.item()
 
 
 def _stored_failure(of: Failure) -> dict[str, Any]:
