@@ -22,7 +22,7 @@ from sweeps.execution.options import Slow
 from sweeps.execution.scheduler import Scheduler, claim_all
 from sweeps.memo import claims
 from sweeps.memo import index as memo
-from sweeps.outputs import failures, schema
+from sweeps.outputs import failures, misfits, schema
 from sweeps.outputs.failures import Failure
 from sweeps.project.sweep import Sweep
 from sweeps.spaces.product import Places, Positions
@@ -118,7 +118,8 @@ class Dispatch:
             raise
         self._n_barren = self._n_unexplained = self._n_outcomes = 0
         self._is_stopped = False
-        self._noticed = schema.Noticed(sweep.experiment)
+        self._forms: list[schema.Form] = []
+        self._told: set[str] = set()
 
     def muster(self) -> None:
         """Start the worker processes, and wait until all of them are ready for blocks."""
@@ -226,7 +227,15 @@ class Dispatch:
         self.tally.busy_s += receipt.busy_s
         self.tally.traces.update(receipt.traces)
         self.tally.warnings += [w for w in receipt.warnings if w not in self.tally.warnings]
-        self.tally.notes += self._noticed.take(receipt.forms)
+        self._forms += receipt.forms
+        if receipt.forms and len(self._forms) > 1:
+            self._tell_of_misfits()
+
+    def _tell_of_misfits(self) -> None:
+        for output, told in misfits.noticed(self._sweep.experiment, self._forms):
+            if output not in self._told:
+                self._told.add(output)
+                self.tally.notes.append(told)
 
     def _give_up(self, error: str) -> None:
         self.tally.error = self.tally.error or error

@@ -24,9 +24,10 @@ from sweeps.declaration import signature
 from sweeps.engines import Block, start
 from sweeps.errors import SweepsError
 from sweeps.execution import send
-from sweeps.outputs import types
+from sweeps.outputs import schema
 from sweeps.project.sweep import Sweep
 from sweeps.spaces.product import Positions
+from sweeps.storage import kinds
 from sweeps.worker import evaluate, scratch
 from sweeps.worker.isolation import undo
 from sweeps.worker.job import ready
@@ -189,6 +190,6 @@ def _values(task: evaluate.Task, position: int) -> Values:
         values[_FAILURE] = f"{failure.type}: {failure.message}"
     for part in parts:
         for variable in part.variables:
-            name = types.shown(variable.name, task.experiment.name)
-            values[name] = types.digest(variable.values)
+            name = schema.shown(variable.name, task.experiment.name)
+            values[name] = kinds.digest(variable.values)
     return values

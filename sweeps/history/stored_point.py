@@ -11,7 +11,7 @@ import numpy as np
 from sweeps.memo import index as memo
 from sweeps.memo import reader
 from sweeps.memo.segment import MergedAwayError
-from sweeps.outputs import types
+from sweeps.outputs import schema
 from sweeps.outputs.failures import Failure
 from sweeps.project.sweep import Sweep
 from sweeps.results import collect
@@ -69,7 +69,7 @@ def _of_code(sweep: Sweep, position: int, index: memo.Index) -> Recalled | None:
             index = memo.scan(index.folder, index)
             continue
         name = sweep.experiment.name
-        values = {types.shown(own, name): array for own, array in stored.items()}
+        values = {schema.shown(own, name): array for own, array in stored.items()}
         return Recalled(values, _refusal(sweep, position, index))
 
 

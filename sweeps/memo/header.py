@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sweeps.outputs.failures import Failure
-from sweeps.outputs.types import Header, Part, Variable, header_of
+from sweeps.outputs.schema import header_of
+from sweeps.outputs.types import Header, Part, Variable
 from sweeps.spaces.keys import Factors, Keys
 from sweeps.storage import hdf5
 from sweeps.storage.hdf5_write import Put
@@ -124,7 +125,7 @@ class Outline(NamedTuple):
 
 def encode(parts: Sequence[Part], failures: Sequence[Failure], created_ns: int) -> bytes:
     """Make the outline of a segment; empty for a large segment, or one of a rare form."""
-    if sum(map(len, parts)) > _MOST_POINTS or not all(map(_is_plain, parts)):
+    if sum(len(part.keys) for part in parts) > _MOST_POINTS or not all(map(_is_plain, parts)):
         return b""
     said = {
         "created_ns": created_ns,

@@ -18,7 +18,8 @@ from sweeps.errors import StorageError
 from sweeps.memo import index as memo
 from sweeps.memo import segment
 from sweeps.outputs.failures import Failure
-from sweeps.outputs.types import Part, Variable, form, header_of
+from sweeps.outputs.schema import form, header_of
+from sweeps.outputs.types import Part, Variable
 from sweeps.spaces.keys import written
 from sweeps.storage import disk
 from sweeps.storage.hdf5 import Array
@@ -137,7 +138,7 @@ def read_part(stored: segment.StoredPart, file: h5py.File) -> Part:
 
 def rows_of(part: Part, rows: Array) -> Part:
     """Keep some points of a part."""
-    if len(rows) == len(part):
+    if len(rows) == len(part.keys):
         return part
     variables = []
     for v in part.variables:

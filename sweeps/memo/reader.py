@@ -15,7 +15,8 @@ import numpy.typing as npt
 from sweeps.memo import copy, segment
 from sweeps.memo import index as memo
 from sweeps.memo.copy import Extent
-from sweeps.outputs.types import Agreed, Header, factors
+from sweeps.outputs.schema import factors
+from sweeps.outputs.types import Agreed, Header
 from sweeps.storage import kinds
 from sweeps.storage.hdf5 import Array
 

@@ -23,7 +23,8 @@ from sweeps.errors import LaterFormatError, StorageError
 from sweeps.memo import header, results_segment
 from sweeps.memo.listing import name_of
 from sweeps.outputs.failures import Failure
-from sweeps.outputs.types import Header, Part, Variable, header_of
+from sweeps.outputs.schema import header_of
+from sweeps.outputs.types import Header, Part, Variable
 from sweeps.spaces.keys import Factors, Keys, shifted, written
 from sweeps.storage import hdf5, hdf5_foreign, hdf5_open, hdf5_write, seal
 from sweeps.storage.hdf5 import Array
@@ -343,7 +344,7 @@ def _build(
         group = file.create_group(f"part{number}")
         header.write(group, put, part.keys, list(map(header_of, part.variables)), part.coordinates)
         # The points of one call of a vectorized function have one time, which is stored once.
-        is_same = len(part) > 1 and part.elapsed.strides == (0,)
+        is_same = len(part.keys) > 1 and part.elapsed.strides == (0,)
         put(group, "elapsed", np.asarray(part.elapsed[0]) if is_same else part.elapsed)
         if part.variables:
             values = group.create_group("values")

@@ -30,7 +30,7 @@ from sweeps.history.earlier import (
 from sweeps.memo import claims, merge, reader, segment
 from sweeps.memo import index as memo
 from sweeps.memo.lookup import Entries
-from sweeps.outputs import types
+from sweeps.outputs import schema
 from sweeps.outputs.types import Variable
 from sweeps.project.imports import refuse_while_importing
 from sweeps.project.sweep import Sweep, resolve
@@ -279,7 +279,7 @@ class _Pairs:
             for c in chosen.coordinates  # which all points of a part share
         ]
         variables = (*chosen.variables, *coordinates)
-        return {types.shown(v.name, self.experiment): v for v in variables}
+        return {schema.shown(v.name, self.experiment): v for v in variables}
 
 
 def _worst(sweep: Sweep, outputs: tuple[Difference, ...]) -> dict[str, dict[str, Any]]:

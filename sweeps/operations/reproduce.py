@@ -22,7 +22,7 @@ from sweeps.execution import brief
 from sweeps.history import stored_point
 from sweeps.history.differences import Pair, pair
 from sweeps.history.stored_point import Recalled
-from sweeps.outputs import failures, types
+from sweeps.outputs import failures, schema
 from sweeps.outputs.columns import tabulate
 from sweeps.outputs.failures import Reason
 from sweeps.project.sweep import Sweep
@@ -232,5 +232,5 @@ def _outputs(case: Case, called: Called) -> tuple[dict[str, Array], Reason | Non
             return {}, failures.refused(refused[0][1])
         variables = parts[0].variables
         coordinates = {c.name: c.values for c in parts[0].coordinates}
-    own = {types.shown(v.name, made.name): v.values[0, ...] for v in variables}
+    own = {schema.shown(v.name, made.name): v.values[0, ...] for v in variables}
     return own | coordinates, None

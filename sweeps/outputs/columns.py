@@ -32,7 +32,7 @@ from sweeps.outputs.point import (
     named,
     outputs,
 )
-from sweeps.outputs.types import Part, Variable, digest
+from sweeps.outputs.types import Part, Variable
 from sweeps.spaces import quantities
 from sweeps.storage import hdf5, kinds
 from sweeps.storage.hdf5 import Array
@@ -319,7 +319,7 @@ def _stored(value: Any, made: Outputs, name: str) -> Outputs:
 def _form_of_point(made: Outputs) -> object:
     """Return what must be equal for points to share a part.
 
-    As `types.form`, but for one point, which cannot tell whether a length is free: every 1-D value
+    As `schema.form`, but for one point, which cannot tell whether a length is free: every 1-D value
     may turn out to be of free length, and an empty one has no dtype to insist on.
     """
     values = tuple(
@@ -334,7 +334,7 @@ def _form_of_point(made: Outputs) -> object:
         for name, v in made.values.items()
     )
     coordinates = tuple(
-        (name, c.dims, digest(c.array), json.dumps(c.attrs, sort_keys=True))
+        (name, c.dims, kinds.digest(c.array), json.dumps(c.attrs, sort_keys=True))
         for name, c in made.coordinates.items()
     )
     return values, coordinates

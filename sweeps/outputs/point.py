@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sweeps.errors import OutputError
-from sweeps.outputs.types import digest
 from sweeps.spaces import quantities
 from sweeps.storage import calendars, hdf5, kinds
 from sweeps.storage.hdf5 import Array
@@ -216,7 +215,7 @@ def _collect(
         array, attrs = _labelled(shown, c, units.get(name))
         made = Output(array, dims, attrs)
         other = labelled.setdefault(name, made)
-        if (other.dims, digest(other.array)) != (made.dims, digest(made.array)):
+        if (other.dims, kinds.digest(other.array)) != (made.dims, kinds.digest(made.array)):
             raise OutputError(f"{shown} differs from that of another output: rename one")
 
 

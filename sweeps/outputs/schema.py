@@ -9,36 +9,25 @@ space alone, never on which worker finished first or which points were computed 
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from sweeps.outputs.types import Agreed, Header, Variable, digest, factors, kind, settled
+from sweeps.outputs.types import NAME, Agreed, Header, Variable
 from sweeps.spaces import quantities
 from sweeps.storage import hdf5, kinds
 
 if TYPE_CHECKING:
     from sweeps.declaration.experiment import Experiment
 
-_MAX_SHOWN = 200
-
 
 @dataclasses.dataclass(frozen=True)
 class Misfit:
-    """Why an output of a part is left out.
-
-    Attributes
-    ----------
-    reason : str
-        What contradicts what.
-    reference : int or None
-        Number of the part that said it first; None where it is the space itself.
-    """
+    """Why an output of a part is left out."""
 
     reason: str
-    reference: int | None
+    reference: int | None  # number of the part that said otherwise first, or None: the space did
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -88,8 +77,8 @@ def agree(
         How many dimensions the space has, which all outputs have beside their own.
     fixed : collection of str
         Dimensions of outputs that have one length at all points.
-    units : mapping of str to str, optional
-        Units of outputs, where declared.
+    units : mapping of str to str
+        Declared units.
     """
     known: dict[tuple[str, str], tuple[_Fact, int | None]] = {}
     for name, text in (units or {}).items():
@@ -127,31 +116,20 @@ def agree(
 
 
 class _Fact(NamedTuple):
-    """Something that must be the same at all points that say it.
-
-    Attributes
-    ----------
-    name, aspect : str
-        What it is about.
-    value : hashable
-        What is compared.
-    subject, verb : str
-        What is shown, as in "output 'y'" and "has shape (3,)".
-    """
+    """Something that must be the same at all points that say it."""
 
     name: str
     aspect: str
     value: Hashable
-    subject: str
-    verb: str
+    subject: str  # as in "output 'y'"
+    verb: str  # as in "has shape (3,)"
 
     @property
     def key(self) -> tuple[str, str]:
         return self.name, self.aspect
 
 
-_Labels = Sequence[tuple[Variable, Sequence[_Fact]]]
-"""Coordinates of a part, and what is said of each."""
+_Labels = Sequence[tuple[Variable, Sequence[_Fact]]]  # coordinates, and what is said of each
 
 
 def _along(h: Header, labels: _Labels) -> _Labels:
@@ -166,7 +144,7 @@ def _facts_of_all(h: Header, labels: _Labels, labelled: Collection[str]) -> list
 
 def _facts(h: Header, labelled: Collection[str]) -> Iterator[_Fact]:
     """List what must hold for an output at all points, the clearest fact first."""
-    # Where nothing labels the values, they may have another length at each point.
+    # Where nothing labels the values, their length may differ from point to point.
     free = {dim for dim in h.dims if dim not in labelled}
     subject = f"output {h.name!r}"
     yield _Fact(h.name, "role", "output", repr(h.name), "is an output")
@@ -201,7 +179,7 @@ def _facts_of_labels(c: Variable) -> Iterator[_Fact]:
     verb = f"is {_short(c.values)} along {c.dims}"
     unit = c.attrs.get(quantities.UNITS)
     verb += f" in {unit!r}" if unit else ""
-    content = c.dims, digest(c.values), unit
+    content = c.dims, kinds.digest(c.values), unit
     yield _Fact(c.name, "values", content, f"coordinate {c.name!r}", verb)
 
 
@@ -268,11 +246,6 @@ def _clash(
     return None
 
 
-def _differ(counts: np.ndarray[Any, Any] | None) -> bool:
-    """Whether lengths differ; those of a few points computed with others may be alike."""
-    return counts is not None and bool((counts != counts[:1]).any())
-
-
 def _outputs(headers: Mapping[str, Sequence[Header]], names: Collection[str]) -> dict[str, Agreed]:
     """Make the form of each output that holds all of its parts."""
     longest: dict[str, int] = {}
@@ -284,7 +257,9 @@ def _outputs(headers: Mapping[str, Sequence[Header]], names: Collection[str]) ->
     for name, same in headers.items():
         first = same[0]
         shape = tuple(longest[dim] for dim in first.dims)
-        is_ragged = any(h.shape != shape or _differ(h.counts) for h in same)
+        counts_of = [h.counts for h in same if h.counts is not None]
+        is_ragged = any(h.shape != shape for h in same)
+        is_ragged |= any(bool((own != own[:1]).any()) for own in counts_of)
         counts = tuple(_count_names(name, first.dims, in_use)) if is_ragged else ()
         # All at once: numpy's promotion one after another depends on the order.
         dtypes = {h.dtype for h in same if 0 not in h.shape} or {first.dtype}
@@ -321,72 +296,106 @@ def agree_for(
     return agree(forms, experiment.taken, n_dims=n_dims, fixed=fixed, units=experiment.units)
 
 
-class Noticed:
-    """Outputs that do not fit those of other points, as far as a run knows them."""
-
-    def __init__(self, experiment: Experiment) -> None:
-        self._experiment = experiment
-        self._known: dict[Hashable, Form] = {}
-        self._told: set[str] = set()
-
-    def take(self, forms: Iterable[Form]) -> list[str]:
-        """Note the forms of outputs, and tell of each misfit that was not told before."""
-        n_known = len(self._known)
-        for position, headers, coordinates in forms:
-            own = tuple(settled(h, self._experiment) for h in headers)
-            self._known.setdefault(kind(own, coordinates), (position, own, coordinates))
-        if len(self._known) in (n_known, 1):
-            return []
-        listed = sorted(self._known.values(), key=lambda form: form[0])
-        pairs = [(form[1], form[2]) for form in listed]
-        agreement = agree_for(self._experiment, pairs)
-        told = []
-        for name, misfit, at in _first(agreement, [form[0] for form in listed]):
-            if name not in self._told:
-                self._told.add(name)
-                said = reason(self._experiment, misfit, [form[0] for form in listed])
-                told.append(_missing(self._experiment, name, at, said))
-        return told
+# ---- forms of outputs, and their names and units
 
 
-def tell(experiment: Experiment, agreement: Agreement, positions: Sequence[int]) -> Iterator[str]:
-    """Tell for each output that is left out at which point this happens first, and why.
-
-    Parameters
-    ----------
-    positions : sequence of int
-        The first point of each part.
-    """
-    for name, misfit, at in _first(agreement, positions):
-        yield _missing(experiment, name, at, reason(experiment, misfit, positions))
+def header_of(variable: Variable) -> Header:
+    """Return the form of a variable without its values."""
+    v = variable
+    return Header(v.name, v.values.dtype, v.dims, v.values.shape[1:], v.counts, v.attrs)
 
 
-def _first(agreement: Agreement, positions: Sequence[int]) -> Iterator[tuple[str, Misfit, int]]:
-    told = set()
-    for number, misfits in agreement.left_out.items():
-        for name, misfit in misfits.items():
-            if name not in told:
-                told.add(name)
-                yield name, misfit, positions[number]
+def form_of(variable: Variable) -> Header:
+    """Return the form of an output; of values of free length, only the longest counts."""
+    found = header_of(variable)
+    if found.counts is None:
+        return found
+    return dataclasses.replace(found, shape=(int(found.counts.max()),), counts=None)
 
 
-def _missing(experiment: Experiment, name: str, position: int, why: str) -> str:
-    at = _shown(experiment, position)
+def form(headers: Iterable[Header], coordinates: Iterable[Variable]) -> Hashable:
+    """Return what parts must have in common to be merged; lengths that are free may differ."""
     return (
-        f"output {name!r} is missing in the results file at {at}, and at all points "
-        f"with the same problem: {why}"
+        tuple(
+            (h.name, h.dtype.str, h.dims, None if h.counts is not None else h.shape, repr(h.attrs))
+            for h in headers
+        ),
+        tuple((c.name, c.dims, kinds.digest(c.values), repr(c.attrs)) for c in coordinates),
     )
 
 
-def reason(experiment: Experiment, misfit: Misfit, positions: Sequence[int]) -> str:
-    """Say what contradicts what, and where the first point is that has it."""
-    if misfit.reference is None:
-        return misfit.reason
-    shown = _shown(experiment, positions[misfit.reference])
-    return f"{misfit.reason} at the first such point, {shown}"
+def kind(headers: Iterable[Header], coordinates: Iterable[Variable]) -> Hashable:
+    """Say of outputs what must be the same at all points; lengths need not."""
+    return (
+        tuple(
+            (h.name, "" if 0 in h.shape else kinds.of(h.dtype).name, h.dims, h.attrs.get("units"))
+            for h in headers
+        ),
+        tuple((c.name, c.dims, kinds.digest(c.values), c.attrs.get("units")) for c in coordinates),
+    )
 
 
-def _shown(experiment: Experiment, position: int) -> str:
-    (point,) = experiment.space.parameters_at(np.array([position], dtype=np.int64), labels=True)
-    shown = ", ".join(itertools.starmap("{}={!r}".format, point.items()))
-    return f"{shown:.{_MAX_SHOWN}}"
+def renamed(header: Header, name: str) -> Header:
+    """Give a nameless value, and its dimensions, the name that the experiment has now.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> header = Header("", np.dtype(float), ("_dim_0",), (3,), None, {})
+    >>> renamed(header, "wave").name, renamed(header, "wave").dims
+    ('wave', ('wave_dim_0',))
+    """
+    if header.name != NAME:
+        return header
+    dims = tuple(f"{name}{dim}" if dim.startswith("_") else dim for dim in header.dims)
+    return dataclasses.replace(header, name=name, dims=dims)
+
+
+def shown(name: str, experiment: str) -> str:
+    """What an output of the memo is called in the results file."""
+    return experiment if name == NAME else name
+
+
+def settled(found: Header, experiment: Experiment) -> Header:
+    """Give an output of the memo the name, dimensions and unit that are declared now."""
+    found = renamed(found, experiment.name)
+    dims = experiment.dims.get(found.name, found.dims)
+    if len(dims) == len(found.dims):
+        found = dataclasses.replace(found, dims=dims)
+    unit = experiment.units.get(found.name)
+    if unit is None or not is_convertible(found.attrs, unit):
+        return found
+    return dataclasses.replace(found, attrs={**public(found.attrs), "units": unit})
+
+
+def is_convertible(own: Mapping[str, Any], text: str) -> bool:
+    """Whether values, which may have no unit, are or can be had in a unit."""
+    if quantities.BASE not in own or own[quantities.UNITS] == text:
+        return True
+    wanted = quantities.declared(text, own[quantities.LIBRARY])
+    return wanted is not None and bool(own[quantities.BASE]) and wanted.base == own[quantities.BASE]
+
+
+def factors(own: Mapping[str, Any], wanted: Mapping[str, Any]) -> tuple[float, float] | None:
+    """Return the factor and the offset that convert values to another unit.
+
+    None where they are in it, or either is no quantity.
+
+    Examples
+    --------
+    >>> from sweeps.spaces.quantities import Unit
+    >>> metre = Unit("m", "m", 1.0, 0.0).attrs
+    >>> factors(Unit("cm", "m", 0.01, 0.0).attrs, metre), factors(metre, metre)
+    ((0.01, 0.0), None)
+    """
+    has_bases = own.get(quantities.BASE) and wanted.get(quantities.BASE)
+    if own.get(quantities.UNITS) == wanted.get(quantities.UNITS) or not has_bases:
+        return None
+    scale = wanted[quantities.SCALE]
+    offset = own[quantities.OFFSET] - wanted[quantities.OFFSET]
+    return own[quantities.SCALE] / scale, offset / scale
+
+
+def public(attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out the attributes that only landing reads."""
+    return {name: value for name, value in attrs.items() if not name.startswith("_")}

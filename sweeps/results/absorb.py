@@ -23,9 +23,9 @@ import numpy.typing as npt
 from sweeps.memo import index as memo
 from sweeps.memo.header import Kept, KeptPart, Spots
 from sweeps.memo.segment import Segment
-from sweeps.outputs import types
+from sweeps.outputs import schema
 from sweeps.outputs.failures import Failure
-from sweeps.outputs.types import Agreed, Header, Variable, form
+from sweeps.outputs.types import Agreed, Header, Variable
 from sweeps.results.collect import Gathered
 from sweeps.spaces.keys import Factors, KeyMaker, Keys
 from sweeps.storage import disk, kinds
@@ -153,19 +153,20 @@ def _forms(gathered: Gathered) -> list[_Form]:
         part = index.parts[number]
         if number in gathered.left_out:
             continue
-        settled = [types.renamed(h, gathered.experiment.name) for h in part.variables]
+        settled = [schema.renamed(h, gathered.experiment.name) for h in part.variables]
         agreed = [gathered.agreement.outputs[h.name] for h in settled]
         if is_own[number] and all(map(_is_exact, part.variables, agreed)):
             names = tuple(each.name for each in agreed)
             new = _Form(part.variables, part.coordinates, names, [])
-            forms.setdefault(form(part.variables, part.coordinates), new).parts.append(number)
+            alike = schema.form(part.variables, part.coordinates)
+            forms.setdefault(alike, new).parts.append(number)
     return list(forms.values())[:_MOST_FORMS]
 
 
 def _is_exact(header: Header, agreed: Agreed) -> bool:
     """Whether the dtype of the results file gives the values of a part back exactly."""
     own, wide = header.dtype, agreed.dtype
-    if types.factors(header.attrs, agreed.attrs) is not None:
+    if schema.factors(header.attrs, agreed.attrs) is not None:
         return False
     if 0 in header.shape:
         return True

@@ -18,7 +18,7 @@ from sweeps.memo import copy, header, lookup
 from sweeps.memo import index as memo
 from sweeps.memo.header import Kept
 from sweeps.memo.reader import SlabReader
-from sweeps.outputs import schema, types
+from sweeps.outputs import misfits, schema, types
 from sweeps.outputs.failures import Failure, refused, shortened
 from sweeps.outputs.types import Header
 from sweeps.results.contents import Coordinate, Failures, Output, Sheet
@@ -102,7 +102,7 @@ def gather(experiment: Experiment, maker: KeyMaker, index: memo.Index) -> Gather
         for number, misfits in agreement.left_out.items()
         if number not in agreement.refused
     }
-    told = tuple(schema.tell(experiment, agreement, first_of))
+    told = tuple(misfits.tell(experiment, agreement, first_of)) if agreement.left_out else ()
     return Gathered(
         *(experiment, index, entries, status, failures | refused, agreement, fitting),
         len(refused),
@@ -156,7 +156,7 @@ def _converted(
         unit = experiment.units[name]
         for part in in_order:
             for h in index.parts[part].variables:
-                is_own = types.shown(h.name, experiment.name) == name
+                is_own = schema.shown(h.name, experiment.name) == name
                 library = h.attrs.get(quantities.LIBRARY) if is_own else None
                 if library is None or h.attrs[quantities.UNITS] == unit:
                     continue
@@ -200,7 +200,7 @@ def first_failure(gathered: Gathered) -> str:
 def count_refused(experiment: Experiment, maker: KeyMaker, index: memo.Index) -> int:
     """Count the points with values that do not fit the others."""
     every = [
-        ([types.settled(h, experiment) for h in p.variables], p.coordinates) for p in index.parts
+        ([schema.settled(h, experiment) for h in p.variables], p.coordinates) for p in index.parts
     ]
     agreement = schema.agree_for(experiment, every)
     if not (agreement.left_out or _padded(agreement)):
@@ -220,7 +220,7 @@ def _forms(
         return found
 
     def used(part: int, header: Header) -> Header:
-        header = types.settled(header, experiment)
+        header = schema.settled(header, experiment)
         if header.counts is None:
             return header
         counts = header.counts[is_used()[index.starts[part] : index.starts[part + 1]]]
@@ -242,7 +242,7 @@ def _refuse(
     if not agreement.refused:
         return {}
     reasons = {
-        parts[number][0]: schema.reason(experiment, misfit, [at for _, at in parts])
+        parts[number][0]: misfits.reason(experiment, misfit, [at for _, at in parts])
         for number, misfit in agreement.refused.items()
     }
     part_of = index.part_of(entries)
@@ -306,7 +306,7 @@ def _coordinates(gathered: Gathered, units: Mapping[str, str]) -> Iterator[Coord
             value, attrs = _in_unit(table, value, units.get(name))
             yield Coordinate(name, (), value, None, attrs)
     for name, variable in gathered.agreement.coordinates.items():
-        attrs = {**types.public(variable.attrs), **_attrs(units, name)}
+        attrs = {**schema.public(variable.attrs), **_attrs(units, name)}
         yield Coordinate(name, variable.dims, variable.values, None, attrs)
 
 
@@ -316,9 +316,9 @@ def _in_unit(table: Values, shown: Array, unit: str | None) -> tuple[Array, dict
         return shown, {} if unit is None else {"units": unit}
     own = quantities.unit_of(table.element(0))
     wanted = quantities.declared(unit or own.text, own.library) or own
-    if unit is None or not types.is_convertible(own.attrs, unit):
+    if unit is None or not schema.is_convertible(own.attrs, unit):
         return shown, {"units": own.text}
-    factor, offset = types.factors(own.attrs, wanted.attrs) or (1.0, 0.0)
+    factor, offset = schema.factors(own.attrs, wanted.attrs) or (1.0, 0.0)
     return shown * factor + offset, {"units": unit}
 
 
@@ -349,7 +349,7 @@ def _outputs(
         agreed.dtype,
         agreed.dims,
         agreed.shape,
-        {**types.public(agreed.attrs), **_attrs(units, agreed.name)},
+        {**schema.public(agreed.attrs), **_attrs(units, agreed.name)},
         holes or agreed.is_ragged,
         lambda start, stop: reader.read(agreed, start, stop),
         functools.partial(copy.copy, extents) if extents else None,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sweeps import text
 from sweeps.errors import OutputError, SummaryError
-from sweeps.outputs import columns, point, types
+from sweeps.outputs import columns, point, schema
 from sweeps.results.contents import Array, Arrays, Coordinate
 from sweeps.results.datasets import as_output
 from sweeps.signals import Interrupted
@@ -104,7 +104,7 @@ def _arrays(named: dict[Any, Any], name: str) -> Arrays:
     scalars = {str(key) for item in named.values() for key in _scalars(item)}
 
     def label(key: str, value: point.Output) -> Coordinate:
-        return Coordinate(key, value.dims, value.array, gaps.get(key), types.public(value.attrs))
+        return Coordinate(key, value.dims, value.array, gaps.get(key), schema.public(value.attrs))
 
     labels = {k: v for k, v in made.values.items() if k in scalars} | dict(made.coordinates)
     values = {k: v for k, v in made.values.items() if k not in scalars}

@@ -6,6 +6,7 @@ A new kind is a class here and its line in `KINDS`. All other code asks `of(dtyp
 from __future__ import annotations
 
 import datetime
+import hashlib
 import itertools
 import re
 from collections.abc import Callable, Iterator
@@ -282,6 +283,14 @@ def of(dtype: np.dtype[Any]) -> Kind:
     ('time', 'number')
     """
     return _BY_CODE.get(dtype.kind, NUMBER)
+
+
+def digest(array: npt.NDArray[Any]) -> str:
+    """Return the content of an array in short."""
+    is_raw = of(array.dtype).is_raw
+    content = array.tobytes() if is_raw else repr(array.tolist()).encode()
+    head = f"{array.dtype}{array.shape}".encode()
+    return hashlib.blake2b(head + content, digest_size=16).hexdigest()
 
 
 def _refused(dtype: np.dtype[Any]) -> OutputError:

@@ -22,7 +22,7 @@ from sweeps.declaration.experiment import Experiment
 from sweeps.engines import Block, Receipt, Refusal
 from sweeps.errors import StorageError
 from sweeps.memo import index as memo
-from sweeps.outputs import schema, types
+from sweeps.outputs import schema
 from sweeps.outputs.columns import joined, tabulate, uniform
 from sweeps.outputs.failures import Failure, Reason, refused
 from sweeps.outputs.types import Part, Variable
@@ -227,8 +227,8 @@ def values(task: Task, block: Block) -> tuple[list[Part], list[Failure]]:
 def _new_forms(task: Task, block: Block, parts: Iterable[Part]) -> Iterator[schema.Form]:
     """Describe outputs that look as this worker has not met them before."""
     for part in parts:
-        headers = tuple(map(types.form_of, part.variables))
-        kind = types.kind(headers, part.coordinates)
+        headers = tuple(map(schema.form_of, part.variables))
+        kind = schema.kind(headers, part.coordinates)
         if kind in task.met or len(task.met) >= _MOST_FORMS:
             continue
         task.met.add(kind)

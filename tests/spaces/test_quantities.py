@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from sweeps.errors import DeclarationError, OutputError
-from sweeps.outputs import types
+from sweeps.outputs import schema
 from sweeps.outputs.columns import snapshot
 from sweeps.outputs.point import outputs
 from sweeps.spaces import quantities
@@ -50,7 +50,7 @@ def make(request):
 def test_units_are_written_as_udunits_reads_them(make, unit, text):
     value = of(make(2.0, unit))["f"]
     assert (float(value.array), value.attrs["units"]) == (2.0, text)
-    assert types.public(value.attrs) == {"units": text}
+    assert schema.public(value.attrs) == {"units": text}
 
 
 WRAPPED = {
