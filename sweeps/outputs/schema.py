@@ -32,22 +32,12 @@ class Misfit:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Agreement:
-    """The form of all outputs, and which parts do not fit it.
-
-    Attributes
-    ----------
-    outputs : mapping of str to Agreed
-    coordinates : mapping of str to Variable
-    left_out : mapping of int to mapping of str to Misfit
-        By number of the part, its outputs that do not fit.
-    refused : mapping of int to Misfit
-        By number of the part, those of which nothing fits: their points fail.
-    """
+    """The form of all outputs, and which parts do not fit it."""
 
     outputs: Mapping[str, Agreed]
     coordinates: Mapping[str, Variable]
-    left_out: Mapping[int, Mapping[str, Misfit]]
-    refused: Mapping[int, Misfit]
+    left_out: Mapping[int, Mapping[str, Misfit]]  # by number of the part and name of the output
+    refused: Mapping[int, Misfit]  # parts of which nothing fits: their points fail
 
 
 PartForm = tuple[Sequence[Header], Sequence[Variable]]

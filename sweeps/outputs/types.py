@@ -19,88 +19,50 @@ if TYPE_CHECKING:
 class Variable:
     """One output of some points.
 
-    Attributes
-    ----------
-    name : str
-        Empty where the function gave none; see `NAME`.
-    values : numpy.ndarray
-        Shape (n, *own shape), of a kind of `sweeps.storage.kinds`; str as objects. Where
-        `counts` is given, the points' 1-D values one after another.
-    dims : tuple of str
-        Names of the own dimensions, behind the point's.
-    counts : numpy.ndarray or None
-        Shape (n,), the length of each point's 1-D values.
-    attrs : mapping
-        Attributes that came with the values, such as ``units``.
+    `values` have the shape (n, *own shape), and are of a kind of `sweeps.storage.kinds`; str are
+    objects. Where `counts` is given, they are the points' 1-D values one after another.
     """
 
-    name: str
+    name: str  # empty where the function gave none; see `NAME`
     values: Array
-    dims: tuple[str, ...] = ()
-    counts: npt.NDArray[np.int64] | None = None
-    attrs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    dims: tuple[str, ...] = ()  # names of the own dimensions, behind the point's
+    counts: npt.NDArray[np.int64] | None = None  # shape (n,), the length of each point's values
+    attrs: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # such as ``units``
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Header:
-    """What is known of a stored variable without reading its values.
-
-    Attributes
-    ----------
-    shape : tuple of int
-        Own shape of one point; where `counts` is given, the longest.
-    """
+    """What is known of a stored variable without reading its values."""
 
     name: str
     dtype: np.dtype[Any]
     dims: tuple[str, ...]
-    shape: tuple[int, ...]
+    shape: tuple[int, ...]  # own shape of one point; where `counts` is given, the longest
     counts: npt.NDArray[np.int64] | None
     attrs: Mapping[str, Any]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Agreed:
-    """The form of one output.
-
-    Attributes
-    ----------
-    shape : tuple of int
-        Own shape; where lengths differ, the longest.
-    is_ragged : bool
-        Whether points have values of different lengths.
-    count_names : tuple of str
-        Names of the variables with the lengths of a ragged output, one for each of its dimensions.
-    """
+    """The form of one output."""
 
     name: str
     dtype: np.dtype[Any]
     dims: tuple[str, ...]
-    shape: tuple[int, ...]
-    is_ragged: bool
-    count_names: tuple[str, ...]
+    shape: tuple[int, ...]  # own shape; where lengths differ, the longest
+    is_ragged: bool  # points have values of different lengths
+    count_names: tuple[str, ...]  # of the variables with these lengths, one for each dimension
     attrs: Mapping[str, Any]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Part:
-    """Finished points that returned alike: the same names, kinds of values and shapes.
+    """Finished points that returned alike: the same names, kinds of values and shapes."""
 
-    Attributes
-    ----------
-    keys : numpy.ndarray or Factors
-        Shape (n, 2), uint64; a product of hashes for points that are a part of a grid.
-    elapsed : numpy.ndarray
-        Shape (n,), float32, seconds.
-    variables : tuple of Variable
-    coordinates : tuple of Variable
-        Coordinates of own dimensions, the same for all points; no point axis.
-    """
-
-    keys: npt.NDArray[np.uint64] | Factors
-    elapsed: npt.NDArray[np.float32]
+    keys: npt.NDArray[np.uint64] | Factors  # shape (n, 2); a product of hashes for part of a grid
+    elapsed: npt.NDArray[np.float32]  # shape (n,), seconds
     variables: tuple[Variable, ...]
-    coordinates: tuple[Variable, ...] = ()
+    coordinates: tuple[Variable, ...] = ()  # of own dimensions, alike for all; no point axis
 
 
 NAME = ""

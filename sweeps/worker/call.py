@@ -48,56 +48,29 @@ Piece = tuple[slice | npt.NDArray[np.int64], tuple[Variable, ...]]
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """How long to go on, and how an output may be called.
+    """How long to go on, and how an output may be called."""
 
-    Attributes
-    ----------
-    block_s : float
-        Seconds after which nothing more is begun.
-    timeout : float or None
-        Seconds for a call.
-    name, dims, taken, units
-        As for `sweeps.outputs.point.outputs`.
-    surroundings : Surroundings, optional
-        Of the process, to be restored.
-    key : callable, optional
-        Gives the key of a point by its place in the block, from which its random numbers follow.
-    pid : int
-        Process that the points are computed in; in another one, a copy, nothing goes on.
-    """
-
-    block_s: float
-    timeout: float | None
-    name: str
+    block_s: float  # seconds after which nothing more is begun
+    timeout: float | None  # seconds for a call
+    name: str  # this and what follows as for `sweeps.outputs.point.outputs`
     dims: Mapping[str, tuple[str, ...]]
     taken: frozenset[str]
-    surroundings: Surroundings | None = None
+    surroundings: Surroundings | None = None  # of the process, to be restored
+    # Gives the key of a point by its place in the block, from which its random numbers follow.
     key: Callable[[int], tuple[int, int]] | None = None
+    # Process that the points are computed in; in another one, a copy, nothing goes on.
     pid: int = dataclasses.field(default_factory=os.getpid)
     units: Mapping[str, str] | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Called:
-    """What came of the points of a block that were begun, which are the first ones.
+    """What came of the points of a block that were begun, which are the first ones."""
 
-    Attributes
-    ----------
-    elapsed : numpy.ndarray
-        Shape (n,), float32, seconds.
-    busy_s : float
-        What all of them took together.
-    failures : list of (int, Reason)
-        By the point's place in the block.
-    returned : list
-        What the other points returned, in their order; or else
-    pieces : list of Piece
-        columns of values, ascending.
-    """
-
-    elapsed: npt.NDArray[np.float32]
-    busy_s: float
-    failures: list[tuple[int, Reason]]
+    elapsed: npt.NDArray[np.float32]  # shape (n,), seconds
+    busy_s: float  # what all of them took together
+    failures: list[tuple[int, Reason]]  # by the point's place in the block
+    # What the other points returned, in their order; or else columns of values, ascending.
     returned: list[Any] = dataclasses.field(default_factory=list)
     pieces: list[Piece] = dataclasses.field(default_factory=list)
 

@@ -46,63 +46,28 @@ _MIN_PRODUCT = 4096  # points; fewer would make more parts than it is worth
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Settings:
-    """How blocks are evaluated.
+    """How blocks are evaluated."""
 
-    Attributes
-    ----------
-    keys : KeyMaker
-        The points, and what identifies them.
-    passed : tuple of str
-        Parameters that the function gets.
-    constants : mapping
-        Arguments that all points share.
-    taken : frozenset of str
-        Names that outputs cannot have.
-    memo : Path
-        Folder for the segments.
-    folder : Path
-        Temporary folder of the run.
-    block_s : float
-        Seconds after which a worker commits what it has.
-    behind_values : tuple of (object, str)
-        Functions and classes behind values of parameters, and what they were when the run began.
-    seed : int
-        Of the random streams; part of the keys, so the run's own.
-    data : mapping of Path to State
-        Files that the results depend on, and how they were when the run began.
-    results : Path, optional
-        Folder of results of the run, for what points call.
-    memory_bytes : int, optional
-        Limit to the memory of a worker process.
-    clock_ns : int
-        For the ages of the values, as `index.clock` says.
-    reads : tuple of Read
-        What modules have read of other results.
-    is_random : bool
-        Whether the code mentions random numbers.
-    state : mapping of str to object
-        Settings of the parent that a worker process starts with, and the filters of `warnings`.
-    modules : tuple of str
-        Those of the project that the function reaches.
-    """
-
-    keys: KeyMaker
-    passed: tuple[str, ...]
-    constants: Mapping[str, Any]
-    taken: frozenset[str]
-    memo: Path
-    folder: Path
-    block_s: float
+    keys: KeyMaker  # the points, and what identifies them
+    passed: tuple[str, ...]  # parameters that the function gets
+    constants: Mapping[str, Any]  # arguments that all points share
+    taken: frozenset[str]  # names that outputs cannot have
+    memo: Path  # folder for the segments
+    folder: Path  # temporary folder of the run
+    block_s: float  # seconds after which a worker commits what it has
+    # Functions and classes behind values of parameters, and what they were when the run began.
     behind_values: tuple[tuple[Any, str], ...] = ()
-    seed: int = 0
+    seed: int = 0  # of the random streams; part of the keys, so the run's own
+    # Files that the results depend on, and how they were when the run began.
     data: Mapping[Path, fingerprint.State] = dataclasses.field(default_factory=dict)
-    results: Path | None = None
-    memory_bytes: int | None = None
-    clock_ns: int = 0
-    reads: tuple[reads.Read, ...] = ()
-    is_random: bool = False
+    results: Path | None = None  # folder of results of the run, for what points call
+    memory_bytes: int | None = None  # limit to the memory of a worker process
+    clock_ns: int = 0  # for the ages of the values, as `index.clock` says
+    reads: tuple[reads.Read, ...] = ()  # what modules have read of other results
+    is_random: bool = False  # whether the code mentions random numbers
+    # Settings of the parent that a worker process starts with, and the filters of `warnings`.
     state: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    modules: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()  # those of the project that the function reaches
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

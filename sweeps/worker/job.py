@@ -36,34 +36,19 @@ _CHANGED = "changed after the run started: run it again"
 class Job:
     """What a worker must know of a run, beside the blocks; small, since it goes with each of them.
 
-    Attributes
-    ----------
-    fingerprint : str
-        Identity of the code that the run was planned for; a worker that finds other code refuses.
-    location, attribute : ModuleLocation or None, str
-        Where to import the experiment from, or
-    pickled : bytes
-        the experiment itself, where it is defined in ``__main__`` or a notebook.
-    settings, digest : str, str
-        File with the pickled `pins.Files` and `Settings`, in a folder of this run only, and the
-        SHA-256 of what it must hold. They may be as large as the axes, and the settings may hold
-        objects of the project's modules.
-    path, folder : tuple of str, str
-        ``sys.path`` and working directory.
-    start_method : str, optional
-        How `multiprocessing` starts processes, where the parent or its modules have said so.
+    The settings may be as large as the axes, and may hold objects of the project's modules.
     """
 
     experiment: str
-    fingerprint: str
-    location: ModuleLocation | None
+    fingerprint: str  # of the code that the run was planned for; a worker refuses other code
+    location: ModuleLocation | None  # where to import the experiment from, as this attribute:
     attribute: str
-    pickled: bytes
-    settings: str
-    digest: str
-    path: tuple[str, ...]
-    folder: str
-    start_method: str | None = None
+    pickled: bytes  # or the experiment itself, of ``__main__`` or a notebook
+    settings: str  # file with the pickled `pins.Files` and `Settings`, in a folder of this run only
+    digest: str  # the SHA-256 of what it must hold
+    path: tuple[str, ...]  # ``sys.path``
+    folder: str  # working directory
+    start_method: str | None = None  # of `multiprocessing`, where the parent has said so
 
 
 def work(job: Job, block: Block) -> Receipt | Refusal:

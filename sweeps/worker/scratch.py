@@ -122,34 +122,17 @@ def is_over(folder: Path) -> bool:
 
 @dataclasses.dataclass(frozen=True)
 class Flight:
-    """What a dead worker was computing.
-
-    Attributes
-    ----------
-    block, point, n_points : int
-        Number of the block, and which of its points were under way: so many from `point` on.
-    is_fresh : bool
-        Whether the worker had computed nothing before, so that no other point can be to blame.
-    kind : str
-        "timeout" or "died".
-    is_fault : bool
-        Whether it was a signal such as SIGSEGV.
-    cause : str
-        What faulthandler said, such as "Segmentation fault", or the worker; empty where neither
-        could.
-    traceback : str
-        Where in the function it was; empty if unknown.
-    """
+    """What a dead worker was computing."""
 
     pid: int
     block: int
-    point: int
-    n_points: int
-    is_fresh: bool
-    kind: str
-    is_fault: bool
-    cause: str
-    traceback: str
+    point: int  # the first of those under way
+    n_points: int  # so many were under way
+    is_fresh: bool  # it had computed nothing before, so that no other point can be to blame
+    kind: str  # "timeout" or "died"
+    is_fault: bool  # it was a signal such as SIGSEGV
+    cause: str  # what faulthandler or the worker said, such as "Segmentation fault"; may be empty
+    traceback: str  # where in the function it was; empty if unknown
 
     @property
     def is_own(self) -> bool:
@@ -287,7 +270,7 @@ class Aloft(NamedTuple):
 
     block: int
     point: int
-    n_points: int
+    n_points: int  # so many were under way
     seconds: float
 
 
