@@ -18,8 +18,7 @@ from sweeps.code import reads
 from sweeps.declaration.experiment import Experiment
 from sweeps.engines import guard
 from sweeps.errors import StorageError, SweepsError
-from sweeps.execution import progress
-from sweeps.execution.options import Options, Report, Watch
+from sweeps.execution.options import Options, Report, Watch, in_python
 from sweeps.project.imports import refuse_while_importing
 from sweeps.project.sweep import Sweep, given, resolve
 from sweeps.results.state import elsewhere, held_attributes, whole
@@ -89,7 +88,7 @@ def run(
     )
     landing = elsewhere(sweep, output)
     try:
-        with progress.in_python(sweep.experiment.name) as watch:
+        with in_python(sweep.experiment.name) as watch:
             report = execute(landing, Options(**options), watch)
     except Interrupted:
         raise KeyboardInterrupt from None

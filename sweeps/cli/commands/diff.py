@@ -50,12 +50,11 @@ def command(
     Exit codes: 0 all values are equal, 1 some differ, 2 a mistake in the command or the experiment.
     """
     from sweeps.declaration import overrides
-    from sweeps.execution import progress
-    from sweeps.execution.options import Options
+    from sweeps.execution.options import Options, Watcher
     from sweeps.operations import diff
 
     sweep = asked.sweep()
-    watcher = progress.Watcher(sweep.experiment.name)
+    watcher = Watcher(sweep.experiment.name)
     try:
         found = diff.compare(
             sweep,

@@ -52,13 +52,12 @@ def command(
     Exit codes: 0 every point is done, 1 some points failed, 2 a mistake in the command or the
     experiment, 130 interrupted.
     """
-    from sweeps.execution import progress
-    from sweeps.execution.options import Options
+    from sweeps.execution.options import Options, Watcher
     from sweeps.operations import run
 
     sweep = asked.sweep()
     given = Options(engine, workers, limit, recompute, not no_retry, memory_limit)
-    watcher = progress.Watcher(sweep.experiment.name)
+    watcher = Watcher(sweep.experiment.name)
     try:
         report = run.execute(sweep, given, watcher, is_only_one=True)
     finally:
