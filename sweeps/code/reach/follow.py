@@ -22,7 +22,7 @@ from sweeps.code.source.names import (
     is_dynamic,
     starts_programs,
 )
-from sweeps.code.source.normal_form import Reading, read
+from sweeps.code.source.normal_form import Reading
 from sweeps.code.source.scopes import (
     OWN_NAME,
     Chain,
@@ -292,8 +292,7 @@ class Reach:
         self, module: Module, node: ast.AST, without: frozenset[ast.expr] = frozenset()
     ) -> Reading:
         if (node, without) not in self._readings:
-            self._readings[node, without] = read(
-                node,
+            self._readings[node, without] = reading = Reading(
                 ignores_decorator=partial(self._is_left_out, module),
                 looks_at_annotations=partial(looks_at_annotations, self.names, module),
                 without=without,
@@ -301,6 +300,7 @@ class Reach:
                 has_walrus=module.source is None or ":=" in module.source.text,
                 counts_annotations=self.counts_annotations,
             )
+            reading.node(node)
         return self._readings[node, without]
 
     def take_own(self, module: Module, name: str) -> None:

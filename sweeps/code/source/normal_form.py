@@ -4,109 +4,32 @@ from __future__ import annotations
 
 import ast
 import functools
-import hashlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from sweeps.code.source import nodes
-from sweeps.code.source.scopes import Chain, Function, ImportNode, Reference, Scope, says_nothing
-
-
-@dataclass(frozen=True)
-class Reading:
-    """The normal form of a piece of source, and what it reaches.
-
-    Attributes
-    ----------
-    references
-        Names that it uses -> the line where it first does, in order.
-    imports
-        Import statements in it.
-    unknown_imports
-        Beginnings of the names of modules that it makes up to import them -> the line.
-    literal_imports
-        Calls that import, such as ``importlib.import_module``, of which it is known what.
-    is_by_name
-        Whether it asks functions or classes for their names.
-    reads_annotations
-        Whether it asks for annotations.
-    literals
-        Texts in it that may be paths of files.
-    """
-
-    text: str
-    references: dict[Reference, int] = field(default_factory=dict)
-    imports: list[ImportNode] = field(default_factory=list)
-    unknown_imports: dict[str, int] = field(default_factory=dict)
-    literal_imports: frozenset[Chain] = frozenset()
-    is_by_name: bool = False
-    reads_annotations: bool = False
-    literals: frozenset[str] = frozenset()
-
-
-def read(
-    node: ast.AST,
-    *,
-    ignores_decorator: Ignores = lambda *_: False,
-    looks_at_annotations: Callable[[ast.expr], bool] = lambda _: True,
-    without: Collection[ast.expr] = (),
-    own_name: str | None = None,
-    has_walrus: bool = True,
-    counts_annotations: bool = False,
-) -> Reading:
-    r"""Write a piece of source in a form without cosmetics, and collect the names it reaches.
-
-    Comments, docstrings, formatting and annotations leave no trace. The form is our own, as that of
-    `ast.dump` differs between versions of Python.
-
-    Parameters
-    ----------
-    node
-        Any statement or expression.
-    ignores_decorator
-        Says of a definition and one of its decorators whether to leave that out.
-    looks_at_annotations
-        Says of a decorator or base that is not well known whether annotations may act under it.
-    without
-        Default values of arguments to leave out.
-    own_name
-        A global name to write as `OWN_NAME`.
-    has_walrus
-        Whether there may be a ``:=`` in it.
-    counts_annotations
-        Whether something asks for annotations, so that all count.
-
-    Examples
-    --------
-    >>> tree = ast.parse("def f(x: int): return np.sin(x) + G  # both are global").body[0]
-    >>> reading = read(tree)
-    >>> sorted(chain for _, chain in reading.references)
-    [('G',), ('np', 'sin')]
-    >>> reading.text == read(ast.parse("def f(x):\n  'Doc.'\n  return np.sin(x)+G").body[0]).text
-    True
-    """
-    walk = Walk(
-        _WRITERS,
-        ignores_decorator=ignores_decorator,
-        looks_at_annotations=looks_at_annotations,
-        without=without,
-        own_name=own_name,
-        has_walrus=has_walrus,
-        counts_annotations=counts_annotations,
-    )
-    walk.node(node, ())
-    return Reading(
-        "".join(walk.written),
-        walk.references,
-        walk.imports,
-        walk.unknown_imports,
-        frozenset(walk.literal_imports),
-        walk.is_by_name,
-        walk.reads_annotations,
-        frozenset(walk.literals),
-    )
-
+from sweeps.code.source.scopes import (
+    BASES_BLIND_TO_ANNOTATIONS,
+    DECORATORS_BLIND_TO_ANNOTATIONS,
+    OWN_NAME,
+    Chain,
+    Function,
+    ImportNode,
+    Reference,
+    Scope,
+    beginning,
+    bound_name,
+    chain_of,
+    field_marker,
+    function_scope,
+    joined,
+    last_name,
+    literal_import,
+    parameters,
+    says_nothing,
+    scope_of,
+    type_parameters,
+)
 
 # Cosmetic, or the same thing said in another way.
 _LEFT_OUT_FIELDS = frozenset({"ctx", "kind", "type_comment", "type_params"})
@@ -118,43 +41,52 @@ Scopes = tuple[Scope, ...]
 Ignores = Callable[[Function | ast.ClassDef, ast.expr], bool]
 
 
-class Walk:
-    """Writes a tree from the top down; a kind of node with a writer of its own is left to that."""
+@dataclass(eq=False)
+class Reading:
+    r"""Reads a piece of source: writes it without cosmetics, and collects the names it reaches.
 
-    def __init__(
-        self,
-        writers: Mapping[type, Writer],
-        *,
-        ignores_decorator: Ignores,
-        looks_at_annotations: Callable[[ast.expr], bool],
-        without: Collection[ast.expr],
-        own_name: str | None,
-        has_walrus: bool,
-        counts_annotations: bool,
-    ) -> None:
-        self.writers = writers
-        self.ignores_decorator = ignores_decorator
-        self.looks_at_annotations = looks_at_annotations
-        self.without = set(without)
-        self.own_name = own_name
-        self.has_walrus = has_walrus
-        self.counts_annotations = counts_annotations
-        self.written: list[str] = []
-        self.references: dict[Reference, int] = {}
-        self.imports: list[ImportNode] = []
-        self.unknown_imports: dict[str, int] = {}
-        self.literal_imports: set[Chain] = set()
-        self.is_by_name = False
-        self.reads_annotations = False
-        self.literals: set[str] = set()
+    Comments, docstrings, formatting and annotations leave no trace. The form is our own, as that of
+    `ast.dump` differs between versions of Python.
 
-    def node(self, node: ast.AST, scopes: Scopes) -> None:
-        """Write a node."""
-        self.writers.get(node.__class__, Walk.fields)(self, node, scopes)
+    Examples
+    --------
+    >>> reading = Reading()
+    >>> reading.node(ast.parse("def f(x: int): return np.sin(x) + G  # both are global").body[0])
+    >>> sorted(chain for _, chain in reading.references)
+    [('G',), ('np', 'sin')]
+    """
+
+    # What is asked for: `looks_at_annotations` says of a decorator or base that is not well known
+    # whether annotations may act under it; `without` are default values of arguments.
+    ignores_decorator: Ignores = lambda *_: False
+    looks_at_annotations: Callable[[ast.expr], bool] = lambda _: True
+    without: Collection[ast.expr] = ()
+    own_name: str | None = None  # a global name to write as `OWN_NAME`
+    has_walrus: bool = True  # there may be a ``:=`` in it
+    counts_annotations: bool = False  # something asks for annotations, so that all count
+
+    # What is found; the numbers are lines.
+    written: list[str] = field(default_factory=list)
+    references: dict[Reference, int] = field(default_factory=dict)
+    imports: list[ImportNode] = field(default_factory=list)
+    unknown_imports: dict[str, int] = field(default_factory=dict)  # beginnings of made-up names
+    literal_imports: set[Chain] = field(default_factory=set)  # calls that import what is known
+    is_by_name: bool = False  # it asks functions or classes for their names
+    reads_annotations: bool = False
+    literals: set[str] = field(default_factory=set)  # texts that may be paths of files
+
+    @functools.cached_property
+    def text(self) -> str:
+        """The normal form of what was read."""
+        return "".join(self.written)
+
+    def node(self, node: ast.AST, scopes: Scopes = ()) -> None:
+        """Write a node; a kind of node with a writer of its own is left to that."""
+        _WRITERS.get(node.__class__, Reading.fields)(self, node, scopes)
 
     def fields(self, node: ast.AST, scopes: Scopes) -> None:
         """Write a node as most are: all fields that say something."""
-        write, writers = self.written.append, self.writers.get
+        write, writers = self.written.append, _WRITERS.get
         opening, names = _form(node.__class__)  # type: ignore[arg-type]
         write(opening)
         for name, said in names:
@@ -180,7 +112,7 @@ class Walk:
             value = [item for item in value if not says_nothing(item)]
         if not value:
             return
-        write, writers = self.written.append, self.writers.get
+        write, writers = self.written.append, _WRITERS.get
         write(name + "=")
         for item in value:
             writer = writers(item.__class__)
@@ -204,7 +136,7 @@ class Walk:
         self.references.setdefault((None, chain), line)
 
 
-Writer = Callable[[Walk, Any, Scopes], None]
+Writer = Callable[[Reading, Any, Scopes], None]
 
 
 @functools.cache
@@ -214,37 +146,248 @@ def _form(kind: type[ast.AST]) -> tuple[str, tuple[tuple[str, str], ...]]:
     return f"{kind.__name__}(", tuple((name, f"{name}=") for name in names)
 
 
-def digest(*texts: str) -> str:
-    """Return 32 hexadecimal digits of some texts."""
-    state = hashlib.blake2b(digest_size=16)
-    for text in texts:
-        raw = text.encode("utf-8", "surrogatepass")
-        state.update(b"%d:" % len(raw) + raw)
-    return state.hexdigest()
+# What says under which name something was defined.
+_NAMES = frozenset({"__name__", "__qualname__", "__code__", "co_name", "co_qualname", "getsource"})
+
+# What says how something was annotated.
+_ANNOTATION_READERS = frozenset({
+    "__annotations__", "annotation", "get_annotations", "get_overloads", "get_type_hints",
+    "getfullargspec",
+})  # fmt: skip
+
+# All globals of whatever it is asked of; as a rule that is the module it stands in.
+_GLOBALS = frozenset({"__globals__", "f_globals", "f_locals"})
+
+
+def _augmented(walk: Reading, node: ast.AugAssign, scopes: Scopes) -> None:
+    """Write ``x += 1``, which reads ``x``: in a class that may be the global one."""
+    if isinstance(node.target, ast.Name):
+        walk.refer((node.target.id,), scopes, node.lineno)
+    walk.fields(node, scopes)
+
+
+def _operator(walk: Reading, node: ast.AST, scopes: Scopes) -> None:
+    walk.written.append(node.__class__.__name__)
+
+
+def _constant(walk: Reading, node: ast.Constant, scopes: Scopes) -> None:
+    value = node.value
+    if value.__class__ is str:
+        walk.literals.add(value)
+    # Hexadecimal: decimals of long integers are refused by Python.
+    text = f"{type(value).__name__}:{value:x};" if type(value) is int else f"{value!r};"
+    walk.written.append(text)
+
+
+def _importing(walk: Reading, node: ImportNode, scopes: Scopes) -> None:
+    walk.imports.append(node)
+    walk.fields(node, scopes)
+
+
+def _subscript(walk: Reading, node: ast.Subscript, scopes: Scopes) -> None:
+    """Write ``a[b]``; ``sys.modules["a"]`` uses that module."""
+    if literal := literal_import(node):
+        walk.references.setdefault(literal, node.lineno)
+    walk.fields(node, scopes)
+
+
+def _name(walk: Reading, node: ast.Name, scopes: Scopes) -> None:
+    if node.id in _ANNOTATION_READERS:
+        walk.reads_annotations = True
+    is_own = node.id == walk.own_name and scope_of(node.id, scopes) is None
+    walk.written.append(OWN_NAME if is_own else node.id)
+    if node.ctx.__class__ is ast.Load or (scopes and node.id in scopes[-1].globals):
+        walk.refer((node.id,), scopes, node.lineno)
+
+
+def _attribute(walk: Reading, node: ast.Attribute, scopes: Scopes) -> None:
+    if node.attr in _NAMES:
+        walk.is_by_name = True
+    if node.attr in _ANNOTATION_READERS:
+        walk.reads_annotations = True
+    if node.attr in _GLOBALS:
+        walk.refer(("globals",), scopes, node.lineno)
+    chain = chain_of(node)
+    if not chain:
+        walk.fields(node, scopes)
+        return
+    is_own = chain[0] == walk.own_name and scope_of(chain[0], scopes) is None
+    walk.written.append(".".join((OWN_NAME, *chain[1:]) if is_own else chain))
+    walk.refer(chain, scopes, node.lineno)
+
+
+def _call(walk: Reading, node: ast.Call, scopes: Scopes) -> None:
+    """Write a call; one that imports may name its module."""
+    chain = chain_of(node)
+    if chain == ("vars",) and node.args:  # of some object: reaches no global
+        walk.written.append("vars")
+        walk.item("args", node.args, scopes)
+        return
+    if chain and chain[-1] in ("import_module", "__import__"):
+        _importing_call(walk, node, chain)
+    walk.literals.update(joined(node.args))  # as of os.path.join
+    walk.fields(node, scopes)
+
+
+def _division(walk: Reading, node: ast.BinOp, scopes: Scopes) -> None:
+    """Write an operation; ``folder / "bin" / "solver"`` may be a path."""
+    if node.op.__class__ is ast.Div:
+        steps: list[ast.expr] = []
+        left: ast.expr = node
+        while isinstance(left, ast.BinOp) and left.op.__class__ is ast.Div:
+            steps.append(left.right)
+            left = left.left
+        walk.literals.update(joined([left, *reversed(steps)]))
+    walk.fields(node, scopes)
+
+
+def _importing_call(walk: Reading, node: ast.Call, chain: Chain) -> None:
+    """Note what is imported by a call, or how its made-up name begins."""
+    name = next(iter([*node.args, *(k.value for k in node.keywords)]), None)
+    if literal := literal_import(node):
+        walk.references.setdefault(literal, node.lineno)
+        walk.literal_imports.add(chain)
+        has_more = len(node.args) + len(node.keywords) > 1
+        if chain[-1] == "__import__" and has_more:  # of ``fromlist``
+            walk.unknown_imports.setdefault(".".join((*literal[1], "")), node.lineno)
+    elif isinstance(name, ast.Name) and name.id == "__name__":
+        walk.literal_imports.add(chain)
+    elif name is not None and beginning(name):
+        walk.literal_imports.add(chain)
+        walk.unknown_imports.setdefault(beginning(name), node.lineno)
+
+
+def _formatted(walk: Reading, node: ast.JoinedStr, scopes: Scopes) -> None:
+    """Join the texts between the values of a formatted string, as not all Pythons do."""
+    walk.written.append("JoinedStr(")
+    text = ""
+    for part in node.values:
+        if isinstance(part, ast.Constant):
+            text += str(part.value)
+            walk.literals.add(str(part.value))
+            continue
+        walk.written.append(f"{text!r},")
+        text = ""
+        walk.node(part, scopes)
+    walk.written.append(f"{text!r})")
+
+
+def _comprehension(
+    walk: Reading,
+    node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp,
+    scopes: Scopes,
+) -> None:
+    """Write a comprehension: its first iterable is evaluated outside of it, all else inside."""
+    inner = Scope()
+    inner.bind_all_in(generator.target for generator in node.generators)
+    inside = (*(scope for scope in scopes if not scope.is_class), inner)
+    walk.written.append(f"{type(node).__name__}(")
+    for position, generator in enumerate(node.generators):
+        walk.node(generator.iter, inside if position else scopes)
+        walk.written.append(f" async={generator.is_async} for ")
+        walk.node(generator.target, inside)
+        walk.item("if", generator.ifs, inside)
+    parts = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
+    walk.item("of", parts, inside)
+    walk.written.append(")")
+
+
+def _function(walk: Reading, node: Function | ast.Lambda, scopes: Scopes) -> None:
+    walk.written.append(type(node).__name__ + "(")
+    annotated = False
+    if not isinstance(node, ast.Lambda):
+        is_own = node.name == walk.own_name and not scopes
+        walk.written.append(OWN_NAME if is_own else node.name)
+        annotated = not _decorators(walk, node, scopes) or walk.counts_annotations
+    for kind, parameter, default in parameters(node.args):
+        walk.written.append(f" {kind}:{parameter.arg}")
+        if default and default not in walk.without:
+            walk.item("", default, scopes)
+        if annotated:
+            walk.item(":", parameter.annotation, scopes)
+    if annotated and not isinstance(node, ast.Lambda):
+        walk.item("->", node.returns, scopes)
+    inner = function_scope(node, has_walrus=walk.has_walrus)
+    visible = tuple(scope for scope in scopes if not scope.is_class)
+    walk.item("body", node.body, (*visible, inner))
+    walk.written.append(")")
+
+
+def _decorators(walk: Reading, node: Function | ast.ClassDef, scopes: Scopes) -> bool:
+    """Write the decorators that count; return whether all of them ignore annotations."""
+    counting = [d for d in node.decorator_list if not walk.ignores_decorator(node, d)]
+    walk.item("decorators", counting, scopes)
+    return all(
+        last_name(d) in DECORATORS_BLIND_TO_ANNOTATIONS or not walk.looks_at_annotations(d)
+        for d in counting
+    )
+
+
+def _variable(walk: Reading, node: ast.AnnAssign, scopes: Scopes) -> None:
+    """Write ``x: int = 1`` as ``x = 1``: outside of classes hardly anything reads annotations."""
+    if walk.counts_annotations:
+        walk.fields(node, scopes)
+    elif node.value is not None:
+        walk.fields(ast.Assign(targets=[node.target], value=node.value), scopes)
+
+
+def _class(walk: Reading, node: ast.ClassDef, scopes: Scopes) -> None:
+    walk.written.append(f"ClassDef({node.name} ")
+    blind = _decorators(walk, node, scopes) and all(
+        last_name(base) in BASES_BLIND_TO_ANNOTATIONS or not walk.looks_at_annotations(base)
+        for base in (*node.bases, *(k.value for k in node.keywords if k.arg == "metaclass"))
+    )
+    blind = blind and not walk.counts_annotations
+    is_plain = blind and not (node.decorator_list or node.bases or node.keywords)
+    generic = Scope()
+    generic.bind(*type_parameters(node))
+    scopes = (*scopes, generic)
+    walk.item("bases", node.bases, scopes)
+    walk.item("keywords", node.keywords, scopes)
+    # A name is global until the class has bound it.
+    own = Scope(is_class=True)
+    for statement in node.body:
+        if isinstance(statement, ImportNode):  # the module can be reached through the class
+            bound = ((bound_name(statement, alias),) for alias in statement.names)
+            walk.references |= {(statement, chain): statement.lineno for chain in bound}
+        if isinstance(statement, ast.AnnAssign) and is_plain:
+            _variable(walk, statement, (*scopes, own))
+        elif isinstance(statement, ast.AnnAssign):
+            _annotated_field(walk, statement, blind, (*scopes, own))
+        elif not says_nothing(statement):
+            walk.node(statement, (*scopes, own))
+        if not hasattr(statement, "orelse") and not isinstance(statement, ast.Match | ast.With):
+            own.bind_all_in([statement])
+    walk.written.append(")")
+
+
+def _annotated_field(walk: Reading, node: ast.AnnAssign, blind: bool, scopes: Scopes) -> None:
+    walk.written.append("Field(")
+    walk.node(node.target, scopes)
+    if blind:
+        walk.written.append(field_marker(node.annotation))
+    else:
+        walk.item(":", node.annotation, scopes)
+    walk.item("value", node.value, scopes)
+    walk.written.append(")")
 
 
 _WRITERS: dict[type, Writer] = {
-    ast.Constant: nodes.constant,
-    ast.Name: nodes.name,
-    ast.Attribute: nodes.attribute,
-    ast.Call: nodes.call,
-    ast.FunctionDef: nodes.function,
-    ast.AsyncFunctionDef: nodes.function,
-    ast.Lambda: nodes.function,
-    ast.ClassDef: nodes.class_,
-    ast.ListComp: nodes.comprehension,
-    ast.SetComp: nodes.comprehension,
-    ast.DictComp: nodes.comprehension,
-    ast.GeneratorExp: nodes.comprehension,
-    ast.Import: nodes.importing,
-    ast.ImportFrom: nodes.importing,
-    ast.JoinedStr: nodes.formatted,
-    ast.Subscript: nodes.subscript,
-    ast.AnnAssign: nodes.variable,
-    ast.AugAssign: nodes.augmented,
-    ast.BinOp: nodes.division,
-    ast.Compare: Walk.fields,
+    ast.Constant: _constant,
+    ast.Name: _name,
+    ast.Attribute: _attribute,
+    ast.Call: _call,
+    **dict.fromkeys((ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda), _function),
+    ast.ClassDef: _class,
+    **dict.fromkeys((ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp), _comprehension),
+    **dict.fromkeys((ast.Import, ast.ImportFrom), _importing),
+    ast.JoinedStr: _formatted,
+    ast.Subscript: _subscript,
+    ast.AnnAssign: _variable,
+    ast.AugAssign: _augmented,
+    ast.BinOp: _division,
+    ast.Compare: Reading.fields,
 }
 
 for _kind in (ast.operator, ast.unaryop, ast.cmpop, ast.boolop):
-    _WRITERS |= dict.fromkeys(_kind.__subclasses__(), nodes.operator)
+    _WRITERS |= dict.fromkeys(_kind.__subclasses__(), _operator)

@@ -48,6 +48,39 @@ def bound_name(node: ImportNode, alias: ast.alias) -> str:
     return alias.name.partition(".")[0]
 
 
+# What is known not to read annotations. Under any other decorator or base (pydantic,
+# singledispatch, typeguard) an annotation may act, and counts.
+DECORATORS_BLIND_TO_ANNOTATIONS = frozenset({
+    "abstractmethod", "cache", "cached_property", "classmethod", "contextmanager", "dataclass",
+    "deleter", "getter", "jit", "lru_cache", "njit", "override", "property", "setter",
+    "staticmethod", "total_ordering", "vectorize", "wraps",
+})  # fmt: skip
+
+BASES_BLIND_TO_ANNOTATIONS = frozenset({
+    "ABC", "Enum", "Exception", "Generic", "IntEnum", "NamedTuple", "Protocol", "StrEnum",
+    "TypedDict", "object",
+})  # fmt: skip
+
+# A dataclass reads these three, whatever stands inside them.
+_FIELD_MARKERS = ("ClassVar", "InitVar", "KW_ONLY")
+
+
+def last_name(node: ast.expr) -> str:
+    """Return "dataclass" for ``@dataclasses.dataclass()``, "Generic" for ``Generic[T]``."""
+    if isinstance(node, ast.Subscript):
+        node = node.value
+    return (chain_of(node) or ("",))[-1]
+
+
+def field_marker(annotation: ast.expr) -> str:
+    """Return ":ClassVar" for ``x: typing.ClassVar[int]``; empty if a dataclass ignores it."""
+    if isinstance(annotation, ast.Constant):
+        said = str(annotation.value).partition("[")[0].rpartition(".")[2].strip()
+    else:
+        said = last_name(annotation)
+    return f":{said}" if said in _FIELD_MARKERS else ""
+
+
 _COMPREHENSIONS = frozenset({ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp})
 
 _DEFINERS = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef})
@@ -207,6 +240,28 @@ def _import_of(module: str) -> tuple[ImportNode, Chain]:
     parent, _, last = name.rpartition(".")
     level = len(module) - len(name)
     return ast.ImportFrom(module=parent or None, names=[ast.alias(name=last)], level=level), (last,)
+
+
+def beginning(node: ast.expr) -> str:
+    """Return what a made-up text is sure to begin with."""
+    match node:
+        case ast.JoinedStr(values=[first, *_]) | ast.BinOp(left=first):
+            return beginning(first)
+        case ast.Call(func=ast.Attribute(value=first, attr="format" | "join")):
+            return beginning(first).partition("{")[0]
+        case ast.Constant(value=str(text)):
+            return text
+    return ""
+
+
+def joined(parts: list[ast.expr]) -> list[str]:
+    """Return the path that the last of some parts make, if they are texts."""
+    texts: list[str] = []
+    for part in reversed(parts):
+        if not (isinstance(part, ast.Constant) and isinstance(part.value, str)):
+            break
+        texts.append(part.value)
+    return ["/".join(reversed(texts))] if len(texts) > 1 else []
 
 
 def says_nothing(node: object) -> bool:
