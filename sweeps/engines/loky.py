@@ -103,7 +103,7 @@ def _backend(n_workers: int) -> ParallelBackendBase:
     One that waits for its first block would stay for minutes, and keep stdout and stderr open. A
     pool that has no initializer, such as those of others in this process, is another pool.
     """
-    from joblib._parallel_backends import FallbackToBackend, LokyBackend, SequentialBackend
+    from joblib._parallel_backends import LokyBackend
     from joblib.executor import get_memmapping_executor
     from joblib.externals.loky import process_executor
 
@@ -118,10 +118,10 @@ def _backend(n_workers: int) -> ParallelBackendBase:
             require: Any = None,
             **options: Any,
         ) -> int:
-            """Do what joblib does, for one worker too."""
-            n_jobs = self.effective_n_jobs(n_jobs)
-            if n_jobs == 1:  # there are no processes here
-                raise FallbackToBackend(SequentialBackend(nesting_level=self.nesting_level))
+            """Do what joblib does, for one worker too, and in threads of its own.
+
+            There it would call the function in this process, of which a block makes a worker.
+            """
             self._workers = get_memmapping_executor(
                 n_workers,
                 timeout=_MAX_IDLE_S,

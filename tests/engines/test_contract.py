@@ -85,6 +85,18 @@ def test_every_block_has_one_outcome_of_a_process_of_its_own_where_that_isolates
 
 
 @every_one
+def test_workers_are_what_they_are_where_joblib_shares_out_threads(engine):
+    """As in points of the engine threads; joblib itself would start no process there."""
+
+    def carry():
+        return [outcome.n_done for outcome in engine.carry(work, iter(range(4)), 2)]
+
+    (pids,) = joblib.Parallel(2, backend="threading")([joblib.delayed(carry)()])
+    assert {pid != os.getpid() for pid in pids} == {engine.isolates}
+    assert len(pids) == 4
+
+
+@every_one
 def test_blocks_are_taken_when_a_worker_is_about_to_be_free(engine):
     taken = []
     outcomes = engine.carry(work_slowly, (taken.append(n) or n for n in range(100)), 2)
