@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from sweeps import text
+from sweeps import engines, text
 from sweeps.engines import Block, Engine, Lost, Receipt, Refusal
-from sweeps.errors import StorageError
+from sweeps.errors import StorageError, SweepsError
 from sweeps.execution import blame, brief, plan, printed, send
 from sweeps.execution.blame import Suspect
 from sweeps.execution.options import Slow
@@ -80,6 +80,7 @@ class Dispatch:
         others: claims.Claims | None = None,
         memory_bytes: int | None = None,
     ) -> None:
+        _check_machine(engine)
         self._sweep = sweep
         self._index = index
         self._others = others
@@ -353,6 +354,15 @@ def _tries(index: memo.Index) -> plan.Find:
     """Make the function that says how often points failed, shape (n,)."""
     attempts = np.array([0, *(failure.attempts for failure in index.failures.values())])
     return lambda keys: attempts[1 + index.find_failed(keys)]
+
+
+def _check_machine(engine: Engine) -> None:
+    """Refuse an engine whose workers cannot write to the folder of the run."""
+    if not engine.shares_machine:
+        raise SweepsError(
+            f"the engine {type(engine).__name__} computes on other machines, where a run cannot "
+            f"see which points its workers are at: use one of {', '.join(engines.NAMES)}"
+        )
 
 
 def n_workers(given: int | None, n_points: int, engine: Engine) -> int:

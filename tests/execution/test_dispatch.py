@@ -293,6 +293,16 @@ def test_a_run_that_cannot_begin_leaves_nothing_behind(project, monkeypatch, tmp
     assert list(places.iterdir()) == []
 
 
+def test_an_engine_of_other_machines_is_refused_before_anything_is_computed(deadly, monkeypatch):
+    engine = Serial()
+    engine.shares_machine = False
+    monkeypatch.setattr(engines, "get", lambda name: engine)
+    sweep = deadly(4, {})
+    with pytest.raises(SweepsError, match=r"computes on other machines.*: use one of loky, "):
+        run.execute(sweep, Options("serial"))
+    assert not list(sweep.results.rglob("*.seg"))
+
+
 @pytest.mark.parametrize(
     ("given", "n_points", "engine", "expected"),
     [(3, 10, "loky", 3), (3, 2, "loky", 2), (8, 10, "serial", 1), (4, 0, "threads", 1)],
