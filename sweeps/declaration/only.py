@@ -55,13 +55,6 @@ _INSTEAD = {
 def restrict(experiment: Experiment, only: str) -> Experiment:
     """Keep the points that meet a condition, as `Space.where` does.
 
-    Raises
-    ------
-    OverrideError
-        Showing where the condition cannot be read, or which values cannot be compared.
-    DeclarationError
-        Where no point meets it, and for what is no text.
-
     Examples
     --------
     >>> from sweeps import experiment, grid

@@ -197,15 +197,7 @@ def resources(given: Any) -> dict[str, Callable[..., Any]]:
 
 
 def refuse_contradictions(function: Callable[..., Any], given: Mapping[str, Any]) -> None:
-    """Refuse options that the function cannot mean.
-
-    Raises
-    ------
-    DeclarationError
-        For a vectorized coroutine function, `concurrency` of a function that is none, common
-        random numbers without an argument `rng`, and a resource that no argument gets, or that only
-        a coroutine function could enter.
-    """
+    """Refuse options that the function cannot mean."""
     called = f"{getattr(function, '__name__', type(function).__name__)}()"
     is_async = signature.is_async(function)
     if is_async and given["vectorized"]:

@@ -33,13 +33,7 @@ _MOST_CHARACTERS = 60
 def at_position(
     experiment: Experiment, axes: Mapping[str, Any], number: int
 ) -> tuple[Experiment, int]:
-    """Find a point by its position among those of a run with the same axes.
-
-    Raises
-    ------
-    DeclarationError
-        Where there is no such point.
-    """
+    """Find a point by its position among those of a run with the same axes."""
     swept = resweep(experiment, axes) if axes else experiment
     check(swept)
     space = swept.space
@@ -69,11 +63,6 @@ def at_values(experiment: Experiment, given: Mapping[str, Any]) -> tuple[Experim
         With these constants and values.
     position : int
         Of the point in its space.
-
-    Raises
-    ------
-    DeclarationError
-        Where no point, or more than one, has these values.
     """
     single = {name: raw for name, raw in given.items() if _is_single(raw)}
     swept = {name: raw for name, raw in given.items() if name not in single}

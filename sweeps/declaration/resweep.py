@@ -34,14 +34,6 @@ def resweep(experiment: Experiment, axes: Mapping[str, Any]) -> Experiment:
         By parameter: values make an axis; a single one of what was a constant, a constant. The
         `Interval` or `Choice` of a sampled parameter, or of any next to a `Draw` under the name
         "sample", is sampled; plain values take a parameter out of the sample.
-
-    Raises
-    ------
-    UnknownNameError
-        For a name that is no parameter.
-    DeclarationError
-        For values that cannot be an axis, a parameter that varies with others, ranges without a
-        way to sample them, and the other way round.
     """
     given = dict(axes)
     draw = given.pop(_SAMPLE) if isinstance(given.get(_SAMPLE), Draw) else None

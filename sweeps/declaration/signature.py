@@ -29,11 +29,6 @@ def arguments(
     """Arguments of a function that a space may give, so neither its `rng` nor what is `provided`.
 
     Those of ``*args`` and ``**kwargs`` have no names.
-
-    Raises
-    ------
-    DeclarationError
-        Where the function does not tell.
     """
     found = _parameters(function)
     named = (p for p in found if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD))
@@ -112,15 +107,7 @@ def check(
     dims: Mapping[str, tuple[str, ...]],
     provided: Collection[str] = _NOTHING,
 ) -> None:
-    """Refuse parameters that do not fit the function, and names that do not fit each other.
-
-    Raises
-    ------
-    UnknownNameError
-        For a parameter that the function does not take.
-    DeclarationError
-        For an argument without a value, and for names that are reserved or clash.
-    """
+    """Refuse parameters that do not fit the function, and names that do not fit each other."""
     called = f"{getattr(function, '__name__', type(function).__name__)}()"
     taken = arguments(function, provided)
     for name, argument in taken.items():

@@ -35,11 +35,6 @@ def value(folder: Path, key: str, compute: Callable[[], Any]) -> Any:
         What is in it is unpickled.
     compute : callable
         What it raises goes through, and the next caller computes.
-
-    Raises
-    ------
-    OutputError
-        For a value that cannot be pickled.
     """
     path = Path(folder, _FOLDER, joblib.hash({"key": key}), _VALUE)
     with contextlib.suppress(Exception):

@@ -77,13 +77,6 @@ def find(name: str, where: str | os.PathLike[str] | None = None) -> Found:
         Name of the experiment, or ``module.name`` where two modules define it.
     where : path or str, optional
         As for `sweeps.project.locations.locate`.
-
-    Raises
-    ------
-    UnknownNameError
-        If no module defines it, or several do.
-    SweepsError
-        If the module of that name cannot be imported.
     """
     module, _, short_name = name.rpartition(".")
     locations = locate(where)

@@ -84,11 +84,6 @@ def refuse_while_importing(call: str) -> None:
     """Refuse to compute while a module of experiments is imported, by any thread it has started.
 
     Each worker imports the module too, and would compute in its turn, without end.
-
-    Raises
-    ------
-    DeclarationError
-        With the remedy.
     """
     innermost = next(_imports_under_way(), None)
     if innermost is not None:
@@ -96,13 +91,7 @@ def refuse_while_importing(call: str) -> None:
 
 
 def refuse_imported_above(location: ModuleLocation) -> None:
-    """Refuse a module whose import has started this process: it would start another one.
-
-    Raises
-    ------
-    DeclarationError
-        With the remedy.
-    """
+    """Refuse a module whose import has started this process: it would start another one."""
     if _imported_above and _real_file(location) in _imported_above:
         raise _unguarded("python -m sweeps", location)
 

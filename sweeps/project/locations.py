@@ -61,11 +61,6 @@ def locate(where: str | os.PathLike[str] | None = None) -> tuple[ModuleLocation,
     -------
     tuple of ModuleLocation
         Sorted by name.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is no such thing.
     """
     given = where if where is not None else default_folder()
     path = Path(os.path.abspath(given))  # noqa: PTH100 - resolve() would rename a linked folder

@@ -138,11 +138,6 @@ def resolve(
     """Make the sweep of an experiment, which is given by its name or as an object.
 
     If data that its modules may have read is newer, they are imported again.
-
-    Raises
-    ------
-    SweepsError
-        For names and values that cannot be.
     """
 
     def as_it_is_now() -> Sweep:

@@ -40,15 +40,7 @@ _USED = {"math", "experiment", "grid"}
 
 
 def write(name: str, experiments: str | os.PathLike[str] | None = None) -> Path:
-    """Write ``NAME.py`` into the folder of experiments.
-
-    Raises
-    ------
-    DeclarationError
-        For a name that a function cannot or should not have.
-    StorageError
-        Where such a file is there already; it is left as it is.
-    """
+    """Write ``NAME.py`` into the folder of experiments."""
     if not name.isidentifier() or name.startswith("_"):
         raise DeclarationError(
             f"{name!r} cannot name an experiment: use letters, digits and underscores, "

@@ -48,11 +48,6 @@ def accept(name: str, raw: Any) -> Values:
     raw : array_like, range, iterable or mapping
         Its values; a mapping of labels to objects.
 
-    Raises
-    ------
-    DeclarationError
-        For NaN, values of no allowed type, a single value or an unordered collection.
-
     Examples
     --------
     >>> accept("x", [1, 2.5, -0.0]).array
@@ -105,11 +100,6 @@ def accept_like(like: Values | None, name: str, raw: Any) -> Values:
         Those that are replaced.
     name, raw
         As for `accept`; a single value too.
-
-    Raises
-    ------
-    UnknownNameError
-        For a string that is none of the labels.
     """
     single = isinstance(raw, (str, bytes)) or not hasattr(raw, "__iter__")
     single |= (

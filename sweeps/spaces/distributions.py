@@ -48,11 +48,6 @@ def values_at(name: str, given: Any, probabilities: Floats) -> Values:
     Values
         Table of n values, in the order of `probabilities`.
 
-    Raises
-    ------
-    DeclarationError
-        For what is no distribution, and for one with values that are not finite.
-
     Examples
     --------
     >>> values_at("x", (1, 3), np.array([0.0, 0.5])).array

@@ -49,13 +49,7 @@ class Predicate:
     names: tuple[str, ...]
 
     def accepts(self, parameters: Mapping[str, Any]) -> bool:
-        """Ask it about a point.
-
-        Raises
-        ------
-        DeclarationError
-            Where it raises an exception, or its answer is neither true nor false.
-        """
+        """Ask it about a point."""
         asked = _given(self.names, parameters)
         try:
             return bool(self.function(**asked))
@@ -87,13 +81,7 @@ class Derivation:
     required: tuple[str, ...]
 
     def value(self, parameters: Mapping[str, Any]) -> Any:
-        """Derive its value at a point that has all that is required.
-
-        Raises
-        ------
-        DeclarationError
-            Where the function raises an exception.
-        """
+        """Derive its value at a point that has all that is required."""
         asked = _given(self.names, parameters)
         try:
             return self.function(**asked)
@@ -106,13 +94,6 @@ class Derivation:
 def predicate(function: Any, parameters: Sequence[str]) -> Predicate:
     """Make a predicate over a space with these parameters.
 
-    Raises
-    ------
-    UnknownNameError
-        Where the function asks for a parameter that the space has not.
-    DeclarationError
-        For what is no function, and one that does not tell its arguments.
-
     Examples
     --------
     >>> predicate(lambda x, limit=3: x < limit, ["x", "y"]).names
@@ -124,11 +105,6 @@ def predicate(function: Any, parameters: Sequence[str]) -> Predicate:
 
 def derivation(name: str, function: Any, parameters: Sequence[str]) -> Derivation:
     """Make a derived parameter of a space with these parameters.
-
-    Raises
-    ------
-    UnknownNameError, DeclarationError
-        As for `predicate`.
 
     Examples
     --------
@@ -195,11 +171,6 @@ def tabulate(derivation: Derivation, size: int, asked: Pieces) -> Column:
         Number of places.
     asked : iterable of (numpy.ndarray, list of dict)
         Places, and the parameters there. The others have no value.
-
-    Raises
-    ------
-    DeclarationError
-        For a function that raises, and for values that no parameter can have.
     """
     codes = np.full(size, ABSENT, dtype=np.int64)
     required = {*derivation.required}

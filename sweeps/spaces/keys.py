@@ -367,13 +367,7 @@ class Generators:
 
 
 def check(experiment: Experiment) -> None:
-    """Refuse a space of no points, of over `MAX_POINTS`, or of over `hdf5.MAX_DIMENSIONS`.
-
-    Raises
-    ------
-    DeclarationError
-        Saying so.
-    """
+    """Refuse a space of no points, of over `MAX_POINTS`, or of over `hdf5.MAX_DIMENSIONS`."""
     n_points = len(experiment.space)
     if not n_points:
         raise DeclarationError(f"{experiment.name!r} has no points: .where() excludes all of them")

@@ -84,11 +84,6 @@ def number(shown: str, value: Any, wanted: str | None = None) -> tuple[Any, dict
         What errors begin with.
     wanted : str, optional
         The unit to convert to; by default its own, or that of the first one.
-
-    Raises
-    ------
-    OutputError
-        Where it cannot be converted, or a list holds something else, too.
     """
     if is_quantity(value):
         with _refused(shown, value, wanted):

@@ -135,11 +135,6 @@ def is_frozen(value: Any) -> bool:
 def encode(element: Any) -> bytes:
     """Bytes that are the same for the same value only: a tag of its type, then the exact value.
 
-    Raises
-    ------
-    DeclarationError
-        For a value that cannot say what it is.
-
     Examples
     --------
     >>> encode(1) == encode(1.0), encode(0.0) == encode(-0.0)
@@ -233,13 +228,7 @@ def behind(element: Any) -> Iterator[Any]:
 
 
 def factorize(name: str, table: Values) -> tuple[Values, npt.NDArray[np.int64]]:
-    """Split a column into its distinct values, in order of appearance, and their codes.
-
-    Raises
-    ------
-    DeclarationError
-        Where two distinct values would have one coordinate.
-    """
+    """Split a column into its distinct values, in order of appearance, and their codes."""
     if table.kind in NUMERIC:
         _, first, inverse = np.unique(table.coordinate(), return_index=True, return_inverse=True)
         order = np.argsort(first)
