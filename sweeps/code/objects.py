@@ -1,4 +1,4 @@
-"""A function as an object -> where its source is, and the values that it carries with it."""
+"""A function object -> where its source is, and the values that it holds."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _COMPREHENSION = re.compile(r"<(list|dict|set)comp>\.(<locals>\.)?")
 
 
 class Carried:
-    """The function as an object: where its source is, and what it carries besides."""
+    """A function object: where its source is, and which values it holds."""
 
     def __init__(
         self, own: Any, keyed: Collection[str] = (), *, counts_annotations: bool = False
@@ -46,14 +46,14 @@ class Carried:
         self.home = self._module_of(self.own) if self.own else None
 
     def take(self, function: Callable[..., Any]) -> None:
-        """Take in the experiment's function itself."""
+        """Add the experiment's function itself."""
         unwrapped = _unwrapped(function)
         if isinstance(unwrapped, types.FunctionType):
             *_, node = [None, *self._locate(unwrapped)]
             if isinstance(node, Function) and node.decorator_list:
-                function = unwrapped  # what wraps it is read there
+                function = unwrapped  # its decorators are read from the source
         if isinstance(function, types.FunctionType) and self._defined(function):
-            return  # it carries nothing: its values stand in the module
+            return  # it holds no values: they are in the module
         text = self._write(function)
         if not text.startswith("defined "):
             self.reach.parts.add("function", text, text)
@@ -63,7 +63,7 @@ class Carried:
         return Canonical(self._definition)
 
     def named_value(self, name: str, value: Any) -> str:
-        """Return the text of a value; the name is for the error."""
+        """Return the text of a value; the name is for the error message."""
         try:
             return self._write(value)
         except OpaqueError as error:
@@ -91,7 +91,7 @@ class Carried:
         return self._write.class_body(item)
 
     def _defined(self, item: types.FunctionType) -> str | None:
-        """Take in a function that a module defines; None where it is another one."""
+        """Add a function that a module defines at its top level; None for any other function."""
         module, path = self._module_of(item), self._locate(item)
         top = getattr(path[0], "name", "") if path else ""
         if module is None or _functions(path[:-1]) or not module.provides(top):
@@ -120,16 +120,16 @@ class Carried:
         return f"{nested} {self._values(item)}"
 
     def _name(self, item: types.FunctionType) -> str:
-        """Return a function's name as it stands in texts: the experiment's own has none."""
+        """Return the name of a function for a text; the experiment's own function has none."""
         if item is self.own:
             return OWN_NAME
-        # Comprehensions are no functions any more since Python 3.12.
+        # Since Python 3.12, comprehensions are not functions any more.
         return _COMPREHENSION.sub("", item.__code__.co_qualname)
 
     def _nested(
         self, module: Module, item: types.FunctionType, node: Definer, outer: Sequence[Definer]
     ) -> str:
-        """Take in a function made by another, a lambda or one of a notebook; not its values."""
+        """Add an inner function, a lambda or a function of a notebook, without its values."""
         local = set(item.__code__.co_freevars)
         for scope in outer:
             if isinstance(scope, Function | ast.Lambda):
@@ -143,7 +143,7 @@ class Carried:
         return f"function {self._said(module)}:{self._name(item)} {digest(text)}"
 
     def _compiled(self, module: Module, item: types.FunctionType) -> str:
-        """Take in a function of which there is no source."""
+        """Add a function that has no source."""
         text = self._write.code(item.__code__)
         names = _global_names(item.__code__) & module.globals.keys()
         self.reach.refer(module, *((None, (name,)) for name in sorted(names)))
@@ -151,12 +151,12 @@ class Carried:
         return f"compiled {self._said(module)}:{item.__code__.co_qualname} {digest(text)}"
 
     def _values(self, item: types.FunctionType) -> str:
-        """Return the text of a function's closure and of its defaults."""
+        """Return the text of the values in a function's closure and of its defaults."""
         carried: dict[str, Any] = {}
         for name, cell in zip(item.__code__.co_freevars, item.__closure__ or (), strict=True):
             try:
                 carried[name] = cell.cell_contents
-            except ValueError:  # not yet bound
+            except ValueError:  # it has no value yet
                 carried[name] = None
         left_out = self._keyed if item is self.own else ()
         carried |= {n: value for n, value in _defaults(item).items() if n not in left_out}
@@ -166,7 +166,7 @@ class Carried:
     # ---- places
 
     def _said(self, module: Module) -> str:
-        """Return a module's name as it stands in texts: the function's own has none."""
+        """Return the name of a module for a text; the function's own module has none."""
         return "" if self.home and module.name == self.home.name else module.name
 
     def _is_installed(self, name: str) -> bool:
@@ -176,7 +176,7 @@ class Carried:
         return bool(getattr(living, "__spec__", None) or getattr(living, "__file__", None))
 
     def _module_of(self, item: types.FunctionType) -> Module | None:
-        """Return the module whose globals a function sees; None if an installed one."""
+        """Return the module whose globals a function uses; None if the module is installed."""
         name = item.__globals__.get("__name__") or "<no module>"
         file = _file_of(item)
         module = self.reach.names.home(name)
@@ -196,7 +196,7 @@ class Carried:
         return self._living[key]
 
     def _locate(self, item: types.FunctionType) -> list[Definer]:
-        """Return a function's node in its source, after those of all that it stands in."""
+        """Return the nodes of the scopes around a function, and then its own node."""
         module = self._module_of(item)
         if module is None or module.source is None:
             return []
@@ -225,7 +225,7 @@ def _functions(scopes: Sequence[Definer]) -> list[Definer]:
 
 
 def _file_of(item: types.FunctionType) -> str:
-    """Return the file of a function, also where it came by cloudpickle, which forgets it."""
+    """Return the file of a function, also of one from cloudpickle, which drops the file."""
     file = item.__code__.co_filename
     return item.__globals__.get("__file__") or file if file == "<dynamic-code>" else file
 
@@ -238,7 +238,7 @@ def _defaults(item: types.FunctionType) -> dict[str, Any]:
 
 
 def _without(node: Definer, names: Collection[str]) -> frozenset[ast.expr]:
-    """Return the default values of these arguments in the source."""
+    """Return the nodes of the default values of these arguments."""
     if isinstance(node, ast.ClassDef):
         return frozenset()
     pairs = ((argument.arg, default) for _, argument, default in parameters(node.args))
@@ -251,9 +251,10 @@ def _global_names(code: types.CodeType) -> set[str]:
 
 
 def _find_code(tree: ast.AST, code: types.CodeType) -> list[Definer]:
-    """Return the node that a code object was compiled from, after all scopes that it stands in.
+    """Return the nodes of the scopes around a code object, and then the node it comes from.
 
-    Empty if there is none. Of several lambdas on a line it is the innermost that spans the code.
+    The list is empty if there is no such node. If a line has several lambdas, the innermost one
+    that spans the code is meant.
     """
     line = code.co_firstlineno
     found: list[list[Definer]] = []
@@ -276,7 +277,7 @@ def _find_code(tree: ast.AST, code: types.CodeType) -> list[Definer]:
 
 
 def _spans(node: Definer, code: types.CodeType) -> bool:
-    """Say whether all expressions of a code object stand in the body of a lambda."""
+    """Say whether all expressions of a code object are in the body of a lambda."""
     body = node.body
     if isinstance(body, list):
         return False
@@ -284,7 +285,7 @@ def _spans(node: Definer, code: types.CodeType) -> bool:
     for line, end_line, column, end_column in code.co_positions():
         if line is None or end_line is None or column is None or end_column is None:
             continue
-        is_empty = column == end_column  # belongs to no expression
+        is_empty = column == end_column  # it belongs to no expression
         if not is_empty and not (start <= (line, column) and (end_line, end_column) <= end):
             return False
     return True

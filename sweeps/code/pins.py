@@ -1,7 +1,7 @@
-"""Modules of the project are what they were when a run began, whenever they are imported.
+"""Pins: the texts of the project's modules as they were when a run began.
 
-A run pins the texts that its fingerprint was made of. While they are in force, imports of these
-modules take them, and whoever asks for a module's source gets them, whatever is on disk by then.
+While pins are in force, imports load these texts, and whoever asks for a module's source gets them,
+even if the files have changed.
 """
 
 from __future__ import annotations
@@ -40,21 +40,21 @@ _TICK_NS = 20_000_000
 
 _NUMBA_FOLDER = "NUMBA_CACHE_DIR"
 
-_numba_folder: str | None = None  # as the user has it
+_numba_folder: str | None = None  # as the user set it
 
 
 class TextLoader(SourceFileLoader):
-    """Loads a module from a given text, as if its file held it.
+    """Loads a module from a given text, as if this text were in its file.
 
-    Bytecode counts only if it names the hash of the text (PEP 552): what names times may be of
-    another text of the same length and second.
+    Bytecode counts only if it contains the hash of the text (PEP 552). Bytecode with a time may be
+    of another text that was written in the same second and has the same length.
 
     Attributes
     ----------
     scratch
-        Folder for what must not outlive a text that is no longer that of the file.
+        Folder for compiled code, if the text is not that of the file any more.
     began_ns
-        When the module began to run, by the clock of files; None before.
+        When the module began to run, by the clock that files get their times from; None before.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class TextLoader(SourceFileLoader):
 
     @functools.cached_property
     def text(self) -> str:
-        """What the module is made of; unlike its file, it never changes."""
+        """The source of the module; it never changes, unlike the file."""
         return importlib.util.decode_source(self._raw)
 
     def exec_module(self, module: ModuleType) -> None:
@@ -88,14 +88,14 @@ class TextLoader(SourceFileLoader):
         return self.text
 
     def get_resource_reader(self, name: str | None = None) -> Any:
-        """Return what reads the data files of a package, in an archive too."""
+        """Return a reader of the data files of a package, also in an archive."""
         if archive_of(self.path) is None:
             return super().get_resource_reader(name)
         folder = Path(self.path).parent.parent
         return zipimport.zipimporter(str(folder)).get_resource_reader(name or self.name)
 
     def get_data(self, path: str) -> bytes:
-        """Return the text for the module's file, and the bytes of all others."""
+        """Return the text for the module's own file, and the bytes of any other file."""
         if path == self.path:
             return self._raw
         data = content(path)
@@ -104,19 +104,19 @@ class TextLoader(SourceFileLoader):
         return data
 
     def set_data(self, path: str, data: Any, **how: Any) -> None:
-        """Keep bytecode under the hash of the text."""
+        """Store bytecode with the hash of the text."""
         super().set_data(path, self._stamp + bytes(data[_HEADER_BYTES:]), **how)
 
     def path_stats(self, path: str) -> Mapping[str, Any]:
-        """Ask nothing of the file, which may be gone: bytecode counts by hash."""
+        """Return no time of the file, which may be gone: bytecode is checked by its hash."""
         return {"mtime": 0, "size": len(self._raw)}
 
 
 def _keep_compiled_code_in(folder: str | None) -> None:
-    """Have numba keep machine code in another folder.
+    """Make numba store machine code in another folder.
 
-    It takes that code for a file's by the file's time (0.68), and would give the old text's code
-    to who runs the new one: ``x * 1.0`` and ``x * 2.0`` differ in nothing else that it looks at.
+    numba 0.68 finds stored code by the time of the source file. It would run the code of the file
+    for the pinned text: it sees no difference between ``x * 1.0`` and ``x * 2.0``.
     """
     os.environ.pop(_NUMBA_FOLDER, None)
     if folder is not None:
@@ -133,7 +133,7 @@ def _bytecode_of(file: str) -> str | None:
 
 
 def _encode(text: str) -> bytes:
-    """Encode a text as its first lines say."""
+    """Encode a text with the encoding that its first lines declare."""
     raw = text.encode()
     if b"coding" not in b"".join(raw.split(b"\n", 2)[:2]):
         return raw
@@ -144,7 +144,7 @@ def _encode(text: str) -> bytes:
 def spec_of(
     name: str, file: str | os.PathLike[str], text: str | bytes, scratch: Path | None = None
 ) -> ModuleSpec:
-    """Make the spec of a module with this text, like the one that its file has."""
+    """Make the spec of a module with this text, like the spec that an import makes."""
     path = Path(file)
     spec = importlib.util.spec_from_file_location(
         name,
@@ -157,15 +157,15 @@ def spec_of(
 
 
 def text_of(module: ModuleType | None) -> str | None:
-    """Return the text that a living module was made of, where that is known."""
+    """Return the text that a module in memory was made from; None if it is not known."""
     loader = _loader_of(module)
     return loader.text if loader is not None else None
 
 
 def began_ns(module: ModuleType | None) -> int | None:
-    """Return when a living module began to run, in nanoseconds since 1970, where it is known.
+    """Return when a module in memory began to run, in ns since 1970; None if it is not known.
 
-    What it read as it was imported is as old as this or newer.
+    What the module read when it was imported, it read at this time or later.
     """
     loader = _loader_of(module)
     return loader.began_ns if loader is not None else None
@@ -178,9 +178,9 @@ def _loader_of(module: ModuleType | None) -> TextLoader | None:
 
 
 def file_clock_ns() -> int:
-    """Return a time that no file which is written from now on is older than.
+    """Return a time that is not later than that of any file that is written from now on.
 
-    Times of files are those of the kernel's last tick, up to 10 ms before the clock's.
+    Files get the time of the kernel's last tick, which is up to 10 ms before the clock's time.
     """
     if sys.platform == "linux":
         return time.clock_gettime_ns(_CLOCK_REALTIME_COARSE)
@@ -188,7 +188,7 @@ def file_clock_ns() -> int:
 
 
 def current_text(file: str | os.PathLike[str], *, on_disk: bool = False) -> str | None:
-    """Return the text that an import would find now; None if there is none to be read."""
+    """Return the text that an import would find now; None if it cannot be read."""
     text = pinned_text(file)
     if text is not None and not on_disk:
         return text
@@ -204,7 +204,7 @@ def content(file: str | os.PathLike[str]) -> bytes:
     Raises
     ------
     OSError
-        Where it is not there.
+        If there is no such file.
     """
     archive = archive_of(file)
     if archive is None:
@@ -219,8 +219,8 @@ def content(file: str | os.PathLike[str]) -> bytes:
 
 
 def archive_of(file: str | os.PathLike[str]) -> Path | None:
-    """Return the zip archive in which a path leads on, as Python writes those of its modules."""
-    if os.path.exists(file):  # noqa: PTH110 - asked for each module
+    """Return the zip archive that contains a path such as ``lib.zip/module.py``; else None."""
+    if os.path.exists(file):  # noqa: PTH110 - called for each module
         return None
     found = next((parent for parent in Path(file).parents if parent.is_file()), None)
     if found is None:
@@ -232,12 +232,12 @@ def archive_of(file: str | os.PathLike[str]) -> Path | None:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Pins:
-    """Modules as they were at one time.
+    """The texts of modules at one time.
 
     Attributes
     ----------
     scratch
-        Folder that is there as long as these are in force, for what is made of edited modules.
+        Folder for compiled code of edited modules; it exists while the pins are in force.
     """
 
     files: Files
@@ -245,12 +245,12 @@ class Pins:
 
     @functools.cached_property
     def texts(self) -> dict[str, str]:
-        """Text of each file."""
+        """The text of each file."""
         return {str(file): text for file, text in self.files.values()}
 
     @functools.cached_property
     def lines(self) -> dict[str, tuple[int, None, list[str], str]]:
-        """Entries of `linecache`; those without a time are never compared with the disk."""
+        """Entries of `linecache`; an entry without a time is never compared with the disk."""
         return {
             file: (len(text), None, text.splitlines(keepends=True), file)
             for file, text in self.texts.items()
@@ -258,7 +258,7 @@ class Pins:
 
     @functools.cached_property
     def folders(self) -> dict[str, str]:
-        """Packages without an ``__init__.py`` that pinned modules are in -> their folder."""
+        """Packages without an ``__init__.py`` that contain pinned modules -> their folder."""
         found = {}
         for name, (file, _) in self.files.items():
             folder = file.parent.parent if file.name == "__init__.py" else file.parent
@@ -268,11 +268,11 @@ class Pins:
         return found
 
     def find(self, name: str) -> ModuleSpec | None:
-        """Find a module; a package whose folder is gone from disk still has its modules."""
+        """Find a module, also in a package whose folder has been deleted."""
         if name in self.files:
             return spec_of(name, *self.files[name], self.scratch)
         folder = self.folders.get(name)
-        if folder is None or os.path.isdir(folder):  # noqa: PTH112 - asked at every import
+        if folder is None or os.path.isdir(folder):  # noqa: PTH112 - called at every import
             return None
         spec = ModuleSpec(name, None, is_package=True)
         spec.submodule_search_locations = [folder]
@@ -280,13 +280,13 @@ class Pins:
 
 
 _in_force: tuple[Pins, ...] = ()
-"""The first ones count; the same ones are there once for each thread that holds on to them."""
+"""The first ones count. The same pins are in it once for each thread that holds them."""
 
 _CHANGING = threading.Lock()
 
 
 class _Finder:
-    """Finds what is pinned, before all other finders."""
+    """Finds pinned modules, before all other finders."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -298,7 +298,7 @@ _FINDER: Any = _Finder()
 
 
 def find(name: str) -> ModuleSpec | None:
-    """Find a module among what is pinned."""
+    """Find a pinned module."""
     return next(filter(None, (pins.find(name) for pins in _in_force)), None)
 
 
@@ -319,7 +319,7 @@ def pinned_text(file: str | os.PathLike[str]) -> str | None:
 
 
 def pin(pins: Pins | None) -> None:
-    """Let these pins be in force in this process, or none, and none of those before."""
+    """Put these pins in force in this process, or none, instead of all that were before."""
     for before in _in_force:
         _release(before)
     if pins is not None:
@@ -328,19 +328,19 @@ def pin(pins: Pins | None) -> None:
 
 @contextlib.contextmanager
 def held(pins: Pins) -> Iterator[None]:
-    """Let pins be in force for a while.
+    """Put pins in force inside this context.
 
     Raises
     ------
     SweepsError
-        Where others are, with another text of the same module.
+        If other pins are in force that have another text of the same module.
     """
     for other in {*_in_force} - {pins}:
         for name in pins.files.keys() & other.files.keys():
             if pins.files[name][1] != other.files[name][1]:
                 raise SweepsError(
-                    f"{pins.files[name][0]} was edited while another run is going on in this "
-                    "process: run it again when that run ends"
+                    f"{pins.files[name][0]} was edited during another run in this process: "
+                    "run it again when that run ends"
                 )
     _enforce(pins)
     try:
@@ -355,7 +355,7 @@ def _enforce(pins: Pins) -> None:
         if not _in_force:
             _numba_folder = os.environ.get(_NUMBA_FOLDER)
         _in_force = (pins, *_in_force)
-        linecache.cache.update(pins.lines)  # tracebacks and `inspect` show the code that runs
+        linecache.cache.update(pins.lines)  # so tracebacks and `inspect` show the code that runs
         if _FINDER not in sys.meta_path:
             sys.meta_path.insert(0, _FINDER)
 

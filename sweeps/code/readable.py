@@ -1,4 +1,4 @@
-"""The canonical text of a value -> what people write: ``int:7d0`` is 2000."""
+"""The canonical text of a value -> the text that people write: ``int:7d0`` becomes 2000."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _BRACKETS = {"tuple[": ("(", ")"), "list[": ("[", "]")} | dict.fromkeys(
 _NEW = "copyreg.__newobj__ ()"
 
 _Items = list[tuple[str, str]]
-"""Texts of a collection's items, with the names of those that have any."""
+"""The items of a collection: the name of each, empty if it has none, and its text."""
 
 
 def spoken(text: str) -> str:
-    """Write the canonical text of a value as people would; what is not understood stays.
+    """Write the canonical text of a value as people do; what is not understood stays as it is.
 
     Examples
     --------
@@ -52,7 +52,7 @@ def spoken(text: str) -> str:
 
 
 def _items(tokens: Iterator[re.Match[str]], inside: str) -> _Items:
-    """Read the items of a collection, up to its end."""
+    """Read the items of a collection up to its end."""
     found: _Items = []
     name = said = ""
     for token in tokens:
@@ -85,7 +85,7 @@ def _word(kind: str | None, groups: Mapping[str, str]) -> str:
             return f"<{of}{shape}, content {groups['content'][:8]}>"
         case "comma" | "close":
             return "," if kind == "comma" else groups["close"]
-    return ""  # tags, and digests, which tell nobody anything
+    return ""  # tags and digests mean nothing to a reader
 
 
 def _collection(before: str, kind: str, items: _Items) -> str:
@@ -98,7 +98,7 @@ def _collection(before: str, kind: str, items: _Items) -> str:
 
 
 def _object(kind: str, state: str, *contents: str) -> str:
-    """Write an object by its attributes, as a dataclass shows itself."""
+    """Write an object with its attributes, like the repr of a dataclass."""
     fields = re.sub(r"(^|, )'(\w+)': ", r"\1\2=", state[1:-1]) if state[:1] == "{" else state
     given = [own for own in (fields, *contents) if own != "None"]
     return f"{kind}({', '.join(given)})"

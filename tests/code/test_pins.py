@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from sweeps.code import pins as code_pins
+from sweeps.code import pins
 from sweeps.code.source.module import project_file, read_source
 from sweeps.errors import SweepsError
 
@@ -53,7 +53,7 @@ def forget():
 
 
 def pins_of(root, names=NAMES):
-    return code_pins.Pins({n: (root / f, read_source(root / f).text) for n, f in names.items()})
+    return pins.Pins({n: (root / f, read_source(root / f).text) for n, f in names.items()})
 
 
 def described(name):
@@ -74,14 +74,14 @@ def described(name):
 @pytest.mark.parametrize("is_gone", [False, True])
 @pytest.mark.parametrize("name", NAMES)
 def test_it_looks_as_if_it_came_from_its_file(project, name, is_gone):
-    expected, pins = described(name), pins_of(project)
+    expected, taken = described(name), pins_of(project)
     forget()
     if is_gone:
         shutil.rmtree(project)
     else:
         for file in NAMES.values():
             (project / file).write_text("broken(")
-    with code_pins.held(pins):
+    with pins.held(taken):
         assert described(name) == expected
         assert importlib.util.find_spec("plain").origin == str(project / "plain.py")
         assert importlib.reload(sys.modules[name]).__file__ == str(project / NAMES[name])
@@ -90,9 +90,9 @@ def test_it_looks_as_if_it_came_from_its_file(project, name, is_gone):
 
 
 def test_tracebacks_and_inspect_show_the_code_that_runs(project):
-    pins = pins_of(project)
+    taken = pins_of(project)
     (project / "plain.py").write_text("\n\n\n\n\n\n")
-    with code_pins.held(pins):
+    with pins.held(taken):
         plain = importlib.import_module("plain")
         try:
             plain.f()
@@ -104,22 +104,22 @@ def test_tracebacks_and_inspect_show_the_code_that_runs(project):
 
 
 def test_files_beside_it_are_those_on_disk(project):
-    with code_pins.held(pins_of(project)):
+    with pins.held(pins_of(project)):
         assert pkgutil.get_data("pkg", "table.txt") == b"3"
         (project / "pkg" / "table.txt").write_text("4")
         assert importlib.resources.files("pkg").joinpath("table.txt").read_text() == "4"
 
 
 def test_what_is_not_pinned_comes_from_disk_and_what_is_over_too(project):
-    pins = pins_of(project, {"plain": "plain.py"})
+    taken = pins_of(project, {"plain": "plain.py"})
     before = [*sys.meta_path]
     (project / "plain.py").write_text("X = 5")
     (project / "pkg/sub/two.py").write_text("X = 5")
-    with code_pins.held(pins):
+    with pins.held(taken):
         assert importlib.import_module("pkg").X == 5
         assert importlib.import_module("plain").X == 1
-        assert code_pins.text_of(sys.modules["plain"]) == FILES["plain.py"]
-    assert code_pins.text_of(sys.modules["pkg"]) is None
+        assert pins.text_of(sys.modules["plain"]) == FILES["plain.py"]
+    assert pins.text_of(sys.modules["pkg"]) is None
     forget()
     assert importlib.import_module("plain").X == 5
     assert sys.meta_path == before
@@ -131,36 +131,38 @@ def test_the_next_pins_take_the_place_of_those_before(project):
     (project / "plain.py").write_text("X = 5")
     second = pins_of(project, {"plain": "plain.py"})
     try:
-        for pins, x in ((first, 1), (second, 5), (first, 1)):
-            code_pins.pin(pins)
+        for taken, x in ((first, 1), (second, 5), (first, 1)):
+            pins.pin(taken)
             forget()
             found = importlib.import_module("plain").X
             assert found == x
     finally:
-        code_pins.pin(None)
+        pins.pin(None)
 
 
 def test_two_runs_in_one_process_cannot_have_two_texts(project):
     first = pins_of(project)
     (project / "plain.py").write_text("X = 5")
     second = pins_of(project)
-    with code_pins.held(first), code_pins.held(pins_of(project, {"pkg.sub.two": "pkg/sub/two.py"})):
-        with pytest.raises(SweepsError, match=r"plain\.py was edited while another run is going"):
-            code_pins.held(second).__enter__()
+    with pins.held(first), pins.held(pins_of(project, {"pkg.sub.two": "pkg/sub/two.py"})):
+        with pytest.raises(
+            SweepsError, match=r"plain\.py was edited during another run in this process"
+        ):
+            pins.held(second).__enter__()
         assert importlib.import_module("plain").X == 1
     forget()
-    with code_pins.held(second):
+    with pins.held(second):
         assert importlib.import_module("plain").X == 5
 
 
 def test_many_threads_hold_on_to_the_same_pins(project):
-    pins, before, wrong = pins_of(project), [*sys.meta_path], []
+    taken, before, wrong = pins_of(project), [*sys.meta_path], []
     (project / "plain.py").write_text("X = 5")
 
     def hold():
         for _ in range(100):
-            with code_pins.held(pins):
-                if code_pins.pinned_text(project / "plain.py") != FILES["plain.py"]:
+            with pins.held(taken):
+                if pins.pinned_text(project / "plain.py") != FILES["plain.py"]:
                     wrong.append(1)
                 if importlib.util.find_spec("late"):
                     wrong.append(2)
@@ -171,7 +173,7 @@ def test_many_threads_hold_on_to_the_same_pins(project):
     for thread in threads:
         thread.join()
     assert not wrong
-    assert (sys.meta_path, code_pins.pinned_text(project / "plain.py")) == (before, None)
+    assert (sys.meta_path, pins.pinned_text(project / "plain.py")) == (before, None)
 
 
 LATIN = "# -*- coding: latin-1 -*-\nX = 'é'\n"
@@ -189,26 +191,26 @@ LATIN = "# -*- coding: latin-1 -*-\nX = 'é'\n"
 def test_encodings_and_line_ends_are_those_of_python(project, raw):
     (project / "latin.py").write_bytes(raw)
     expected = {k: v for k, v in vars(importlib.import_module("latin")).items() if k in "XY"}
-    pins = pins_of(project, {"latin": "latin.py"})
+    taken = pins_of(project, {"latin": "latin.py"})
     forget()
     (project / "latin.py").write_text("")
-    with code_pins.held(pins):
+    with pins.held(taken):
         found = importlib.import_module("latin")
     assert {k: v for k, v in vars(found).items() if k in "XY"} == expected
-    assert code_pins.text_of(found) == pins.files["latin"][1]
+    assert pins.text_of(found) == taken.files["latin"][1]
 
 
 @pytest.mark.parametrize("mode", py_compile.PycInvalidationMode)
 @pytest.mark.parametrize("is_of_pinned", [True, False])
 def test_bytecode_counts_by_the_hash_of_its_text(project, mode, is_of_pinned):
     """Whatever its times say; and what is kept is taken by any Python, as long as it is right."""
-    path, pins = project / "plain.py", pins_of(project)
+    path, taken = project / "plain.py", pins_of(project)
     status = path.stat()
     if not is_of_pinned:
         path.write_text(FILES["plain.py"].replace("X = 1", "X = 5"))
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     bytecode = py_compile.compile(str(path), invalidation_mode=mode)
-    with code_pins.held(pins):
+    with pins.held(taken):
         assert importlib.import_module("plain").X == 1
     assert Path(bytecode).read_bytes()[4:8] == b"\3\0\0\0"
     forget()
@@ -217,11 +219,11 @@ def test_bytecode_counts_by_the_hash_of_its_text(project, mode, is_of_pinned):
 
 
 def test_bytecode_is_used(project, monkeypatch):
-    pins = pins_of(project)
-    with code_pins.held(pins):
+    taken = pins_of(project)
+    with pins.held(taken):
         importlib.import_module("plain")
         forget()
-        loader = code_pins.TextLoader
+        loader = pins.TextLoader
         monkeypatch.setattr(loader, "source_to_code", lambda *_: pytest.fail("compiled again"))
         assert importlib.import_module("plain").X == 1
 
@@ -229,12 +231,12 @@ def test_bytecode_is_used(project, monkeypatch):
 def test_bytecode_that_cannot_be_kept_costs_nothing_else(project, monkeypatch):
     shutil.rmtree(project / "__pycache__", ignore_errors=True)
     (project / "__pycache__").write_text("in the way")
-    with code_pins.held(pins_of(project)):
+    with pins.held(pins_of(project)):
         assert importlib.import_module("plain").X == 1
 
 
 def test_its_functions_are_pickled_by_name(project):
-    with code_pins.held(pins_of(project)), contextlib.suppress(TypeError):
+    with pins.held(pins_of(project)), contextlib.suppress(TypeError):
         f = importlib.import_module("pkg.one").f
         assert pickle.loads(pickle.dumps(f)) is f
 
@@ -246,10 +248,10 @@ def test_machine_code_of_an_edited_module_is_not_left_to_others(
 ):
     """numba knows by the file's time alone what its cache is of, when a module is imported."""
     monkeypatch.setenv("NUMBA_CACHE_DIR", before) if before else None
-    pins = code_pins.Pins(pins_of(project).files, project / "scratch")
+    taken = pins.Pins(pins_of(project).files, project / "scratch")
     if is_edited:
         (project / "plain.py").write_text("X = 5")
-    with code_pins.held(pins):
+    with pins.held(taken):
         importlib.import_module("plain")
         expected = str(project / "scratch") if is_edited else before
         assert os.environ.get("NUMBA_CACHE_DIR") == expected
