@@ -1,4 +1,4 @@
-"""A guard above each worker, which ends all that the worker has started when the worker ends.
+"""How a worker process starts: below a guard, which ends all that the worker has started with it.
 
 A guard is a process that does nothing but wait: for the end of its worker, for that of the run, and
 for being told to end. It is a subreaper (`PR_SET_CHILD_SUBREAPER`): whatever its worker leaves
@@ -21,13 +21,19 @@ import time
 import warnings
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any, NoReturn
 
-from sweeps.signals import Interrupted
+from sweeps import signals
+from sweeps.signals import SIGNALS, Interrupted
 
 _PARENT_CHECK_S = 0.5
 
 _MAX_ENDING_S = 2.0  # who cannot be killed is another user's, or waits for a disk
+
+_MAX_CLOSING_S = 60  # of a worker that closes its resources
+
+_FIRST = 1000  # of what multiprocessing does as a process ends
 
 _PAUSE_S = 0.002
 
@@ -46,6 +52,62 @@ _TRACKERS = (
 
 _left: list[threading.Thread] = []
 """Threads of points that a run in this process has ended without."""
+
+
+def begin(parent: int) -> None:
+    """Begin to be a worker, before anything of a run is known.
+
+    Parameters
+    ----------
+    parent : int
+        Process that started this one.
+    """
+    import multiprocessing.util  # which few commands need
+
+    put_below_guard(parent)
+    _leave_signals_to_parent()
+    # Processes that a point starts are those of a plain script: loky has made its own kind the
+    # usual one, and a process that is spawned would import loky's main module.
+    multiprocessing.set_start_method(None, force=True)
+    main = sys.modules["__main__"]
+    main.__spec__ = None
+    vars(main).pop("__file__", None)
+    os.register_at_fork(after_in_child=faulthandler.disable)  # their deaths are not the worker's
+    multiprocessing.util.Finalize(None, _end_for_sure, exitpriority=_FIRST)
+
+
+def _end_for_sure() -> None:
+    """Have this worker end, though children that a point has left are waited for, or threads."""
+    end_descendants()
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(_MAX_CLOSING_S)
+
+
+def flags() -> dict[str, str]:
+    """Python's own options, as the environment gives them to processes that are started."""
+    given = {
+        "PYTHONOPTIMIZE": str(sys.flags.optimize or ""),
+        "PYTHONWARNINGS": ",".join(sys.warnoptions),
+        "PYTHONDEVMODE": "1" if sys.flags.dev_mode else "",
+        "PYTHONUTF8": "1" if sys.flags.utf8_mode else "",
+        "PYTHONDONTWRITEBYTECODE": "1" if sys.dont_write_bytecode else "",
+    }
+    return {name: value for name, value in given.items() if value}
+
+
+def _leave_signals_to_parent() -> None:
+    """Finish what is under way when a batch system signals all processes of a run.
+
+    What the function starts is signalled as it would be in a plain script: a program does not
+    inherit what is handled, and a copy of this process gives it up. But what `nohup` has ignored
+    stays ignored.
+    """
+    signals.handle_from_now_on(_do_nothing, signals.heard())
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
+def _do_nothing(number: int, frame: FrameType | None) -> None:
+    """Handle a signal that is the parent's matter."""
 
 
 def put_below_guard(parent: int) -> None:

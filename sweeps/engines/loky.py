@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
-from sweeps.engines import Engine, Lost, Receipt, Refusal, Work, guard, pool, start
+from sweeps.engines import Engine, Lost, Receipt, Refusal, Work, guard, pool
 from sweeps.errors import SweepsError
 from sweeps.signals import SIGNALS
 
@@ -125,7 +125,7 @@ def _backend(n_workers: int) -> ParallelBackendBase:
             self._workers = get_memmapping_executor(
                 n_workers,
                 timeout=_MAX_IDLE_S,
-                initializer=start.begin,
+                initializer=guard.begin,
                 initargs=(os.getpid(),),
                 env=self._prepare_worker_env(n_jobs=n_workers),
                 context_id=parallel._id,
@@ -138,7 +138,7 @@ def _backend(n_workers: int) -> ParallelBackendBase:
 
         def _prepare_worker_env(self, n_jobs: int) -> dict[str, str]:
             of_threads: dict[str, str] = super()._prepare_worker_env(n_jobs)
-            return {**of_threads, **start.flags()}
+            return {**of_threads, **guard.flags()}
 
     return Backend()
 

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from sweeps.declaration import signature
-from sweeps.engines import Block, start
+from sweeps.engines import Block, guard
 from sweeps.errors import SweepsError
 from sweeps.execution import send
 from sweeps.outputs import schema
@@ -167,7 +167,7 @@ def _start(answer: Path) -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env={**undo.environment(), **start.flags()},
+        env={**undo.environment(), **guard.flags()},
     )
 
 
@@ -175,7 +175,7 @@ def main() -> None:
     """Compute what comes by a pipe, and write what came of it."""
     parent, answer = sys.argv[1:]
     job, some = pickle.load(sys.stdin.buffer)
-    start.begin(int(parent))
+    guard.begin(int(parent))
     task = ready(job)
     if isinstance(task, evaluate.Task):
         values = [_values(task, int(position)) for position in (*some, *some[::-1])]
