@@ -30,7 +30,12 @@ def test_whoever_is_asked_twice_computes_every_task_once(contender, tmp_path):
     [
         (SWEEPS, "scalar", {"n_points": 1000, "n_more": 1}),
         (POOL, "scalar", {"n_points": 1000, "n_more": 1}),
-        (SWEEPS, "arrays", {"n_arrays": 3, "n_bytes": 80, "n_more": 1}),
+        pytest.param(
+            SWEEPS,
+            "arrays",
+            {"n_arrays": 3, "n_bytes": 80, "n_more": 1},
+            marks=pytest.mark.campaign,
+        ),
         (PLAIN, "arrays", {"n_arrays": 3, "n_bytes": 80, "n_more": 1}),
     ],
 )
