@@ -270,7 +270,7 @@ class Aloft(NamedTuple):
 
     block: int
     point: int
-    n_points: int  # so many were under way
+    n_points: int
     seconds: float
 
 

@@ -144,6 +144,7 @@ def test_closed_after_an_interrupt(resources, interrupted, monkeypatch, way, eng
     said = interrupted("log.txt", signal.SIGINT, "run", way, "--json", "--engine", engine)
     assert said.code == 130
     assert "Traceback" not in said.err
+    assert "not closed" not in said.err
     assert said.json["computed"] < 5000
     assert check_log(WAYS[way])
 

@@ -338,6 +338,11 @@ def defaults(x, model=Regression(), *, seen=[], weights=np.ones(2)):
     weights *= x
     return model.fit(x).predict() + len(seen) - 1 + weights.sum() - 2 * x
 
+@experiment(grid(x=XS))
+def noted(x, *, seen=[]):
+    seen.append(x)
+    return seen[0]
+
 @experiment(grid(x=XS), concurrency=2)
 async def awaited(x, model=Regression()): return model.fit(x).predict()
 
@@ -355,6 +360,7 @@ bound = experiment(grid(x=XS), name="bound")(Meter().add)
 """
 NAMES = [
     "labelled", "methods", "zipped_models", "defaults", "awaited", "columns", "enclosed", "bound",
+    "noted",
 ]  # fmt: skip
 FEW = {"serial": NAMES, "loky": ["labelled", "defaults", "enclosed"],
        "threads": ["methods", "awaited", "columns"]}  # fmt: skip
