@@ -208,14 +208,5 @@ def module_name(module: str) -> str:
     return f"sweeps.{module.rpartition('.')[2]}" if module.startswith("sweeps.") else module
 
 
-def digest(*texts: str) -> str:
-    """Return 32 hexadecimal digits of some texts."""
-    state = hashlib.blake2b(digest_size=16)
-    for text in texts:
-        raw = text.encode("utf-8", "surrogatepass")
-        state.update(b"%d:" % len(raw) + raw)
-    return state.hexdigest()
-
-
 def _is_ours(module: str) -> bool:
     return module.partition(".")[0] == "sweeps"

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.code import pins
-from sweeps.code.canonical import OpaqueError, digest
+from sweeps.code.canonical import OpaqueError
 from sweeps.code.objects import Carried, innermost
 from sweeps.code.reach import programs
 from sweeps.code.reach.follow import AnnotationsAskedError
 from sweeps.code.source.module import Module
+from sweeps.code.source.normal_form import digest
 from sweeps.code.source.scopes import OWN_NAME
 from sweeps.errors import DeclarationError
 

@@ -16,11 +16,11 @@ from sweeps.code.canonical import (
     Definition,
     OpaqueError,
     address,
-    digest,
     module_name,
 )
 from sweeps.code.reach.follow import Reach
 from sweeps.code.source.module import Module, cell_source, first_line
+from sweeps.code.source.normal_form import digest
 from sweeps.code.source.scopes import (
     NOTHING,
     OWN_NAME,

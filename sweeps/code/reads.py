@@ -18,8 +18,8 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-from sweeps.code.canonical import digest
 from sweeps.code.fingerprint import Fingerprint
+from sweeps.code.source.normal_form import digest
 from sweeps.storage import disk, files
 from sweeps.storage.seal import RESULTS, held
 

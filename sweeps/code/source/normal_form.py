@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import hashlib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
@@ -242,7 +243,6 @@ def _division(walk: Reading, node: ast.BinOp, scopes: Scopes) -> None:
 
 
 def _importing_call(walk: Reading, node: ast.Call, chain: Chain) -> None:
-    """Note what is imported by a call, or how its made-up name begins."""
     name = next(iter([*node.args, *(k.value for k in node.keywords)]), None)
     if literal := literal_import(node):
         walk.references.setdefault(literal, node.lineno)
@@ -314,7 +314,7 @@ def _function(walk: Reading, node: Function | ast.Lambda, scopes: Scopes) -> Non
 
 
 def _decorators(walk: Reading, node: Function | ast.ClassDef, scopes: Scopes) -> bool:
-    """Write the decorators that count; return whether all of them ignore annotations."""
+    """Write the decorators that count; say whether all ignore annotations."""
     counting = [d for d in node.decorator_list if not walk.ignores_decorator(node, d)]
     walk.item("decorators", counting, scopes)
     return all(
@@ -372,6 +372,15 @@ def _annotated_field(walk: Reading, node: ast.AnnAssign, blind: bool, scopes: Sc
     walk.written.append(")")
 
 
+def digest(*texts: str) -> str:
+    """Return 32 hexadecimal digits of some texts."""
+    state = hashlib.blake2b(digest_size=16)
+    for text in texts:
+        raw = text.encode("utf-8", "surrogatepass")
+        state.update(b"%d:" % len(raw) + raw)
+    return state.hexdigest()
+
+
 _WRITERS: dict[type, Writer] = {
     ast.Constant: _constant,
     ast.Name: _name,
@@ -387,7 +396,6 @@ _WRITERS: dict[type, Writer] = {
     ast.AugAssign: _augmented,
     ast.BinOp: _division,
     ast.Compare: Reading.fields,
+    **dict.fromkeys(ast.operator.__subclasses__() + ast.unaryop.__subclasses__(), _operator),
+    **dict.fromkeys(ast.cmpop.__subclasses__() + ast.boolop.__subclasses__(), _operator),
 }
-
-for _kind in (ast.operator, ast.unaryop, ast.cmpop, ast.boolop):
-    _WRITERS |= dict.fromkeys(_kind.__subclasses__(), _operator)
