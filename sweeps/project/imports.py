@@ -18,11 +18,13 @@ from contextvars import ContextVar
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sweeps.code import pins
 from sweeps.errors import DeclarationError
-from sweeps.project.locations import ModuleLocation, source_file
+
+if TYPE_CHECKING:
+    from sweeps.project.discovery import ModuleLocation
 
 _IMPORTING = "SWEEPS_IMPORTING"
 """Environment variable: files that this process or those above it import at present."""
@@ -159,7 +161,7 @@ def _children_told(location: ModuleLocation) -> Iterator[None]:
 
 
 def _real_file(location: ModuleLocation) -> str:
-    source = source_file(location)
+    source = location.source_file()
     return os.path.realpath(source) if source is not None else ""
 
 
@@ -281,7 +283,7 @@ def _drop(name: str) -> None:
 
 def _distrust_listings(location: ModuleLocation) -> None:
     """Have Python list the folders of a module again: files may appear faster than clocks tick."""
-    source = source_file(location)
+    source = location.source_file()
     for folder in {location.root, str(source.parent) if source else location.folder}:
         sys.path_importer_cache.pop(folder, None)
 

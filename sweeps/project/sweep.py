@@ -19,7 +19,7 @@ from sweeps.code.fingerprint import Behind, Fingerprint
 from sweeps.declaration.experiment import Experiment
 from sweeps.errors import DeclarationError, SweepsError
 from sweeps.project import discovery, imports
-from sweeps.project.locations import ModuleLocation
+from sweeps.project.discovery import ModuleLocation
 from sweeps.spaces.keys import KeyMaker, key_maker
 from sweeps.spaces.space import Space
 from sweeps.storage import files

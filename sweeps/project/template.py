@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 from sweeps.errors import DeclarationError, StorageError
-from sweeps.project.locations import default_folder
+from sweeps.project.discovery import default_folder
 from sweeps.storage import files
 
 _TEXT = '''\

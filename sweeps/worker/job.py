@@ -21,7 +21,7 @@ from sweeps.declaration.experiment import Experiment, identity
 from sweeps.engines import Block, Receipt, Refusal
 from sweeps.errors import SweepsError
 from sweeps.project import imports
-from sweeps.project.locations import ModuleLocation
+from sweeps.project.discovery import ModuleLocation
 from sweeps.spaces import quantities
 from sweeps.worker import capture, evaluate, memory_limit, scratch
 from sweeps.worker.isolation import undo

@@ -22,7 +22,7 @@ from sweeps.execution.options import Options
 from sweeps.memo import index as memo
 from sweeps.memo import segment
 from sweeps.operations import run
-from sweeps.project import imports, locations
+from sweeps.project import discovery, imports
 from sweeps.project.sweep import resolve
 
 TRIAL = """
@@ -497,7 +497,7 @@ def make():
 def test_inner_functions_in_memory_are_not_sent_under_the_name_of_new_code(project, engine):
     path = project / "experiments" / "carried.py"
     path.write_text(CARRIED)
-    made = imports.import_location(locations.locate()[0]).make()
+    made = imports.import_location(discovery.locate()[0]).make()
     path.write_text(CARRIED.replace("1000", "2000"))
     with pytest.raises(SweepsError, match=r"carried\.py was edited since it was imported here"):
         sweeps.run(made, engine=engine)
@@ -607,5 +607,5 @@ def test_a_cached_helper_keeps_its_values_under_the_code_of_the_run(project, eng
     (folder,) = Path("results/.cached").glob("*/*")
     assert len(list(folder.rglob("*.pkl"))) == 19
     path.write_text(CACHED)
-    table = imports.import_location(locations.locate()[0]).table
+    table = imports.import_location(discovery.locate()[0]).table
     assert table.place("results") == Path.cwd() / folder

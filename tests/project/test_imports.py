@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from sweeps.errors import SweepsError, UnknownNameError
+from sweeps.project.discovery import ModuleLocation, locate
 from sweeps.project.imports import (
     forget_changed_modules,
     forget_loaded_modules,
@@ -23,7 +24,6 @@ from sweeps.project.imports import (
     import_location,
     is_project_file,
 )
-from sweeps.project.locations import ModuleLocation, locate, source_file
 
 LONG_AGO_S = 1_000_000_000
 
@@ -89,7 +89,7 @@ def test_locating_imports_nothing(write):
     write({"pkg/__init__.py": "1/0", "pkg/a.py": "1/0", "experiments/b.py": "1/0"})
     before = set(sys.modules)
     located = [*locate("pkg.a"), *locate("experiments")]
-    assert [source_file(at).name for at in located] == ["a.py", "b.py"]
+    assert [at.source_file().name for at in located] == ["a.py", "b.py"]
     assert not {"pkg", "pkg.a", "experiments"} & (set(sys.modules) - before)
 
 
