@@ -28,24 +28,12 @@ class Suspect:
 
 
 class Verdict(NamedTuple):
-    """What to do about suspects.
+    """What to do about suspects, and about points that were computed before them."""
 
-    Attributes
-    ----------
-    guilty : list of Suspect
-        One point each, which killed its worker: it fails.
-    free : list of Positions
-        Not to blame: they go back to the others.
-    open : list of Positions
-        Any of these may be to blame: they are computed again, in smaller and smaller groups.
-    earlier : list of Positions
-        Computed before suspects in the same block. One of these is to blame if no suspect is.
-    """
-
-    guilty: list[Suspect]
-    free: list[Positions]
-    open: list[Positions]
-    earlier: list[Positions]
+    guilty: list[Suspect]  # one point each, which killed its worker: it fails
+    free: list[Positions]  # not to blame: they go back to the others
+    open: list[Positions]  # may be to blame: computed again, in smaller and smaller groups
+    earlier: list[Positions]  # in the same block; one of these is to blame if no suspect is
 
 
 def accused(

@@ -99,13 +99,7 @@ class Dispatch:
         )
         self._scratch = scratch.Scratch()
         self._folder = self._scratch.path
-        self._printed = printed.Collector(
-            sweep.experiment.name,
-            self._folder,
-            sweep.memo,
-            lambda at: sweep.experiment.space.parameters_at(at, labels=True),
-            sweep.keys,
-        )
+        self._printed = printed.Collector(sweep, self._folder)
         self._is_limited = memory_bytes is not None
         self.tally = Tally()
         try:

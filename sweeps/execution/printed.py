@@ -16,7 +16,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ import numpy as np
 
 from sweeps.engines import Block
 from sweeps.outputs.failures import shortened
+from sweeps.project.sweep import Sweep
 from sweeps.spaces.keys import Keys, match
 from sweeps.spaces.product import Positions, written
 from sweeps.storage import disk
@@ -59,36 +60,11 @@ class Text:
     warnings: tuple[str, ...]
 
 
-Describe = Callable[[Positions], Sequence[Mapping[str, Any]]]
-
-
 class Collector:
-    """Collects what the points of a run print, from workers' files and from this process.
+    """Collects what the points of a run print, from workers' files in `folder` and from here."""
 
-    Parameters
-    ----------
-    name : str
-        Of the experiment.
-    folder : Path
-        Of the run, for the files of workers.
-    kept : Path
-        Folder to keep it in.
-    describe : callable
-        Gives the parameters of points.
-    keys : callable
-        Gives their keys.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        folder: Path,
-        kept: Path,
-        describe: Describe,
-        keys: Callable[[Positions], Keys],
-    ) -> None:
-        self._name = name
-        self._folder, self._kept, self._describe, self._keys = folder, kept, describe, keys
+    def __init__(self, sweep: Sweep, folder: Path) -> None:
+        self._sweep, self._folder = sweep, folder
         self._blocks: dict[int, Block] = {}
         self._settled: list[Block] = []
         self._readers: dict[int, _Reader] = {}
@@ -153,13 +129,14 @@ class Collector:
         told = []
         for (where, category), (message, n) in self._warned.items():
             if n > 1:  # of the first point it was shown
-                told.append(f"{category}: {message} ({where}), at {_points(n)}")
+                more = " or more" if n >= capture.MOST_WARNINGS else ""
+                told.append(f"{category}: {message} ({where}), at {count(n, 'point')}{more}")
         if len(told) > _MOST_TOLD:
             told[_MOST_TOLD:] = [f"{count(len(told) - _MOST_TOLD, 'other warning')} of points"]
         if self._n_unshown:
             told.append(
                 f"{count(self._n_unshown, 'line')} that points printed were not shown; see all: "
-                f"python -m sweeps printed {self._name}"
+                f"python -m sweeps printed {self._sweep.experiment.name}"
             )
         return [*told, *filter(None, (self._dropped, self._trouble))]
 
@@ -194,17 +171,19 @@ class Collector:
         """Show texts, and keep those of points."""
         places = [self._positions(point) for _, _, point, _ in texts]
         first = np.array([int(own[0]) for own in places if len(own)], dtype=np.int64)
-        known = iter(zip(self._describe(first), self._keys(first).tolist(), strict=True))
+        params = self._sweep.experiment.space.parameters_at(first, labels=True)
+        known = iter(zip(params, self._sweep.keys(first).tolist(), strict=True))
         kept = []
         for (source, kind, point, text), own in zip(texts, places, strict=True):
             if not len(own):
                 self._show("", text)
                 continue
-            params, key = next(known)
+            own_params, key = next(known)
             text = self._cut(point, text) if kind == capture.TEXT else text
             if not text:
                 continue
-            prefix = parameters(params) + (f" and {len(own) - 1:,} more" if len(own) > 1 else "")
+            more = f" and {len(own) - 1:,} more" if len(own) > 1 else ""
+            prefix = f"{parameters(own_params)}{more}"
             if kind == capture.TEXT:
                 self._show(f"{prefix}: ", text)
             else:
@@ -256,9 +235,9 @@ class Collector:
     def _keep(self, kept: Sequence[str]) -> None:
         if not kept or self._trouble:
             return
-        path = self._kept / FILE
+        path = self._sweep.memo / FILE
         try:
-            self._kept.mkdir(parents=True, exist_ok=True)
+            self._sweep.memo.mkdir(parents=True, exist_ok=True)
             with path.open("a", encoding="ascii") as file:
                 file.write("".join(kept))
                 n_bytes = file.tell()
@@ -269,11 +248,6 @@ class Collector:
                 path.replace(earlier)
         except OSError as error:
             self._trouble = f"cannot store what points print: {error}"
-
-
-def _points(n: int) -> str:
-    more = " or more" if n >= capture.MOST_WARNINGS else ""
-    return f"{count(n, 'point')}{more}"
 
 
 class _Reader:

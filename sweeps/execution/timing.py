@@ -10,9 +10,8 @@ import dataclasses
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from sweeps import engines
 from sweeps.analysis.speedup import Timing
@@ -82,21 +81,11 @@ def _blocks(sweep: Sweep, positions: Positions) -> Iterator[Block]:
 
 
 def _in_a_loop(task: evaluate.Task, block: Block) -> tuple[float, int]:
+    """Call the function at one point after the other; the seconds, and how often it raised."""
     given, columns = evaluate.arguments(task, block.at)
-    rows = call.rows(columns, len(block))
+    rows, names = call.rows(columns, len(block)), tuple(columns)
+    function, n_failed = task.experiment.function, 0
     start = time.perf_counter()
-    n_failed = _loop(task.experiment.function, given, tuple(columns), rows)
-    return time.perf_counter() - start, n_failed
-
-
-def _loop(
-    function: Callable[..., Any],
-    given: Mapping[str, Any],
-    names: tuple[str, ...],
-    rows: Iterable[tuple[Any, ...]],
-) -> int:
-    """Call a function at one point after the other; return how often it raised."""
-    n_failed = 0
     for row in rows:
         try:
             function(**given, **dict(zip(names, row, strict=True)))
@@ -104,7 +93,7 @@ def _loop(
             raise
         except BaseException:  # a point's own SystemExit too
             n_failed += 1
-    return n_failed
+    return time.perf_counter() - start, n_failed
 
 
 def _as_a_worker(task: evaluate.Task, block: Block) -> tuple[float, int]:
