@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from sweeps.cli import options
 from sweeps.cli.options import Answer, Asked, warn
@@ -26,7 +27,8 @@ def command(asked: Asked) -> None:
     """
     from sweeps.operations import status
 
-    if asked.name:
+    source = click.get_current_context().get_parameter_source("name")
+    if source is not ParameterSource.DEFAULT:  # an empty name is one that is not valid
         row = status.status_of(asked.sweep())
         asked.say(answer(row))
         asked.advise_on_stale(row.stale)
