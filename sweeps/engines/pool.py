@@ -108,7 +108,8 @@ def explained(*, is_start: bool = True) -> Iterator[None]:
     except (OSError, RuntimeError) as error:
         number = next(filter(None, map(_limit, _chain(error))), 0)
         if number:
-            raise _beyond_limit(number) from error
+            said = f"cannot start workers: {_LIMITS[number]}, {INSTEAD}"
+            raise SweepsError(said) from error
         if not is_start or not isinstance(error, OSError) or error.filename is not None:
             raise
         raise _without_semaphores(error) from error
@@ -139,10 +140,6 @@ _LIMITS = {
     errno.ENFILE: "the machine has too many files open: use fewer workers with -j",
     errno.ENOMEM: "there is not enough memory for a process: use fewer workers with -j",
 }
-
-
-def _beyond_limit(number: int) -> SweepsError:
-    return SweepsError(f"cannot start workers: {_LIMITS[number]}, {INSTEAD}")
 
 
 def _without_semaphores(error: OSError) -> SweepsError:

@@ -27,7 +27,7 @@ from sweeps.memo import index as memo
 from sweeps.project.sweep import Sweep, changed_reads
 from sweeps.results import adopt, collect, known_points, update
 from sweeps.signals import Interruption
-from sweeps.spaces.product import Places, Positions
+from sweeps.spaces.product import Places, Positions, written
 from sweeps.text import count
 
 LANDING_SHARE = 50
@@ -59,11 +59,9 @@ def compute(
     started = provenance.now()
     if held or sweep.output is not None:  # a results file is there
         adopt.adopt(sweep, held)
-    with contextlib.ExitStack() as stack:
-        # Before looking into the memo: what others finish from now on is known to be theirs.
-        # A run that claims nothing has it too, so that `clean` knows that the run lives.
-        present = claims.Claims(sweep.memo, sweep.keys)
-        stack.callback(present.close)
+    # Before looking into the memo: what others finish from now on is known to be theirs. A run that
+    # claims nothing has it too, so that `clean` knows that the run lives.
+    with contextlib.closing(claims.Claims(sweep.memo, sweep.keys)) as present:
         others = None if options.recompute else present
         index = memo.scan(sweep.memo, sets_aside=True)
         todo = plan_run(sweep, index, recompute=options.recompute, retry=options.retry, keep=True)
@@ -96,7 +94,8 @@ def compute(
     leak = ""
     if tally.traces and not interruption.is_asked:
         n_begun = tally.n_computed + tally.n_failed
-        leak = leaks.warning(sweep, _joined(positions), tally.busy_s, n_begun, tally.traces)
+        computed = np.concatenate(list(map(written, positions)))
+        leak = leaks.warning(sweep, computed, tally.busy_s, n_begun, tally.traces)
     # values that do not fit those of the first point are neither reused nor computed, but failed
     shrunk = filter(None, [known_points.shrunk(held, sweep, gathered)] if held else [])
     refused_now = min(gathered.n_refused, tally.n_computed)
@@ -180,10 +179,6 @@ def _unfinished(reason: str, tally: Tally) -> SweepsError:
     if not tally.n_computed + tally.n_failed + tally.n_uncommitted:
         return StorageError(reason)
     return UnfinishedError(f"{reason} (finished in this run and kept: {tally.n_computed} points)")
-
-
-def _joined(pieces: list[Places]) -> Positions:
-    return np.concatenate([np.asarray(piece, dtype=np.int64) for piece in pieces])
 
 
 def _first(pieces: Iterable[Places], limit: int | None) -> list[Places]:
