@@ -72,7 +72,7 @@ def carry(
 def check() -> None:
     """Refuse if joblib would start no workers, and compute in this thread instead.
 
-    It needs semaphores for threads, too.
+    It needs semaphores for threads, too, and looks for them once, when it is imported.
 
     Raises
     ------
@@ -92,6 +92,13 @@ def check() -> None:
         raise SweepsError(f"this Python has no semaphores ({error}): {INSTEAD}") from error
     except OSError as error:
         raise _without_semaphores(error) from error
+    from joblib._multiprocessing_helpers import mp
+
+    if mp is None:
+        raise SweepsError(
+            "joblib was imported while no semaphore could be made, and starts no workers since "
+            f"then: start Python again, {INSTEAD}"
+        )
 
 
 @contextlib.contextmanager

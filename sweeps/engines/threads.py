@@ -17,11 +17,9 @@ class Threads(Engine):
 
     def check(self) -> None:
         """Refuse if joblib would use no threads."""
-        # They set KMP_* in the environment when they are imported, which no point has done.
-        import joblib  # noqa: F401
-        import threadpoolctl  # noqa: F401
-
         pool.check()
+        # As joblib, it sets KMP_* in the environment when it is imported, which no point has done.
+        import threadpoolctl  # noqa: F401
 
     def n_workers(self, given: int | None) -> int:
         """Return as many as given, or one a core."""

@@ -62,6 +62,16 @@ def test_joblib_switched_off_is_named(counted, sweeps, monkeypatch):
     assert "JOBLIB_MULTIPROCESSING=0" in said.err
 
 
+@pytest.mark.parametrize("engine", ["loky", "threads"])
+def test_joblib_that_found_no_semaphores_is_not_asked(counted, sweeps, monkeypatch, engine):
+    """It would call the function in this process, of which a block makes a worker."""
+    monkeypatch.setattr("joblib._multiprocessing_helpers.mp", None)
+    said = sweeps("run", "counted", "--engine", engine)
+    assert (said.code, said.out) == (2, "")
+    assert "joblib was imported while no semaphore could be made" in said.err
+    assert not list(counted.glob("computed-*"))
+
+
 def test_a_worker_of_a_pool_refuses_processes_and_computes_in_itself(counted, sweeps, monkeypatch):
     monkeypatch.setitem(multiprocessing.current_process()._config, "daemon", True)
     said = sweeps("run", "counted", "--json")
