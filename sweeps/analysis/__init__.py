@@ -1,5 +1,5 @@
-"""Functions of results: statistics over replicates, Sobol' indices, speed-up from timings.
+"""Statistics of results: over replicates, Sobol' indices, and the speed-up that a benchmark shows.
 
-They may know labelled arrays and tables of numbers.
-They must never know experiments, keys or the memo.
+It may know labelled arrays and tables of numbers.
+It must never know experiments, keys or the memo.
 """

@@ -1,12 +1,13 @@
-"""Reductions over replicates: mean, standard error and quantiles, ready to be a summary.
+"""Reductions over replicates: mean, standard error and quantiles. A summary can return them.
 
 They take loaded results and reduce every output that has numbers along a dimension. Missing
-replicates are skipped; where all are missing, so is the result. Integers and booleans are reduced
-as float64, so that the mean of a boolean is the fraction of the points where it is true.
+replicates are skipped; if all are missing, the result is missing. Integers and booleans are
+converted to float64, so the mean of a boolean is the fraction of points where it is true.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,20 +34,20 @@ def mean(ds: xarray.Dataset, dim: str = REPLICATE) -> xarray.Dataset:
     Parameters
     ----------
     ds : xarray.Dataset
-        Results, as `sweeps.load` gives them.
+        Results, as `sweeps.load` returns them.
     dim : str
         Dimension to reduce.
 
     Returns
     -------
     xarray.Dataset
-        Of the outputs that have numbers along `dim`, with their attributes, and the cell method
+        The outputs that have numbers along `dim`, with their attributes, and the cell method
         ``mean`` of CF.
 
     Raises
     ------
     SweepsError
-        Where there is no such dimension, or no output has numbers along it.
+        If there is no such dimension, or no output has numbers along it.
 
     Examples
     --------
@@ -55,7 +56,6 @@ def mean(ds: xarray.Dataset, dim: str = REPLICATE) -> xarray.Dataset:
     >>> float(mean(runs).size)
     1.5
     """
-    import xarray
 
     def reduce(array: xarray.DataArray) -> xarray.DataArray:
         with np.errstate(invalid="ignore"):  # infinities of both signs have no mean
@@ -64,14 +64,14 @@ def mean(ds: xarray.Dataset, dim: str = REPLICATE) -> xarray.Dataset:
         attrs = {**array.attrs, "cell_methods": " ".join(filter(None, methods))}
         return reduced.assign_attrs(attrs)
 
-    return xarray.Dataset({name: reduce(array) for name, array in _numbers(ds, dim).items()})
+    return _reduced(ds, dim, reduce)
 
 
 def standard_error(ds: xarray.Dataset, dim: str = REPLICATE) -> xarray.Dataset:
     """Estimate the standard error of the mean over a dimension.
 
-    The standard deviation of the values that are there, with one degree of freedom less than
-    values, over the square root of their number; NaN where there are fewer than two.
+    This is the standard deviation of the present values (n - 1 degrees of freedom), divided by the
+    square root of n; NaN if there are fewer than two values.
 
     Parameters
     ----------
@@ -81,8 +81,8 @@ def standard_error(ds: xarray.Dataset, dim: str = REPLICATE) -> xarray.Dataset:
     Returns
     -------
     xarray.Dataset
-        Of the outputs that have numbers along `dim`, with their attributes; a standard name gets
-        the modifier ``standard_error`` of CF.
+        The outputs that have numbers along `dim`, with their attributes. A standard name gets the
+        modifier ``standard_error`` of CF.
 
     Raises
     ------
@@ -96,7 +96,6 @@ def standard_error(ds: xarray.Dataset, dim: str = REPLICATE) -> xarray.Dataset:
     >>> float(standard_error(runs).size)
     1.0
     """
-    import xarray
 
     def reduce(array: xarray.DataArray) -> xarray.DataArray:
         is_there = array.notnull()
@@ -110,13 +109,13 @@ def standard_error(ds: xarray.Dataset, dim: str = REPLICATE) -> xarray.Dataset:
             attrs["standard_name"] += " standard_error"
         return reduced.assign_attrs(attrs)
 
-    return xarray.Dataset({name: reduce(array) for name, array in _numbers(ds, dim).items()})
+    return _reduced(ds, dim, reduce)
 
 
 def quantiles(
     ds: xarray.Dataset, q: npt.ArrayLike = _QUANTILES, dim: str = REPLICATE
 ) -> xarray.Dataset:
-    """Find quantiles of the outputs over a dimension, as `numpy.quantile` does by default.
+    """Compute quantiles of the outputs over a dimension, as `numpy.quantile` does by default.
 
     Parameters
     ----------
@@ -128,13 +127,13 @@ def quantiles(
     Returns
     -------
     xarray.Dataset
-        Of the outputs that have real numbers along `dim`, with their attributes and, behind their
-        other dimensions, the dimension ``quantile``. Complex numbers have no order.
+        The outputs that have real numbers along `dim`, with their attributes. The last dimension
+        is ``quantile``. Complex outputs are left out, since complex numbers have no order.
 
     Raises
     ------
     SweepsError
-        As for `mean`, and for a `q` outside of 0 to 1.
+        As for `mean`, and if `q` is not between 0 and 1.
 
     Examples
     --------
@@ -150,8 +149,8 @@ def quantiles(
         raise SweepsError(f"q is {q!r}: give numbers from 0 to 1, such as {_QUANTILES}")
     if QUANTILE in {*ds.dims, *ds.coords}:
         raise SweepsError(
-            f"the results have a {QUANTILE!r} already, which is the name of the new "
-            f"dimension: rename it, ds.rename({QUANTILE}=...)"
+            f"the results already have a {QUANTILE!r}, which is the name of the new "
+            f"dimension: rename it with ds.rename({QUANTILE}=...)"
         )
 
     def reduce(array: xarray.DataArray) -> xarray.DataArray:
@@ -164,18 +163,18 @@ def quantiles(
         )
         return reduced.assign_coords({QUANTILE: levels}).assign_attrs(array.attrs)
 
-    real = {name: a for name, a in _numbers(ds, dim).items() if a.dtype.kind == "f"}
-    return xarray.Dataset({name: reduce(array) for name, array in real.items()})
+    return _reduced(ds, dim, reduce, kinds="f")
 
 
 def _quantiles(
     values: npt.NDArray[np.floating[Any]], q: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """Quantiles along the last axis of the values that are no NaN.
+    """Quantiles along the last axis, without NaN.
 
-    Rows with as many values are done together: `numpy.nanquantile` takes one row after the other.
+    Rows with the same number of values are handled together; `numpy.nanquantile` handles each row
+    separately, which is slower.
     """
-    in_order = np.sort(values, axis=-1)  # NaN at the end
+    in_order = np.sort(values, axis=-1)  # NaN comes last
     n_there = np.count_nonzero(~np.isnan(in_order), axis=-1)
     found = np.full((*n_there.shape, len(q)), np.nan)
     for n in np.unique(n_there[n_there > 0]):
@@ -188,7 +187,7 @@ def _quantiles(
 def over_replicates(
     ds: xarray.Dataset, q: npt.ArrayLike = _QUANTILES, dim: str = REPLICATE
 ) -> xarray.Dataset:
-    """Reduce the outputs to their mean, standard error and quantiles.
+    """Compute mean, standard error and quantiles of the outputs over a dimension.
 
     Parameters
     ----------
@@ -198,7 +197,7 @@ def over_replicates(
     Returns
     -------
     xarray.Dataset
-        ``size_mean``, ``size_standard_error`` and ``size_quantile`` of an output ``size``.
+        ``size_mean``, ``size_standard_error`` and ``size_quantile`` for an output ``size``.
 
     Raises
     ------
@@ -229,8 +228,20 @@ def over_replicates(
     )
 
 
+def _reduced(
+    ds: xarray.Dataset,
+    dim: str,
+    reduce: Callable[[xarray.DataArray], xarray.DataArray],
+    kinds: str = "fc",
+) -> xarray.Dataset:
+    import xarray
+
+    found = {name: array for name, array in _numbers(ds, dim).items() if array.dtype.kind in kinds}
+    return xarray.Dataset({name: reduce(array) for name, array in found.items()})
+
+
 def _numbers(ds: xarray.Dataset, dim: str) -> dict[Any, xarray.DataArray]:
-    """Take the outputs that have numbers along a dimension, as float64 or complex128."""
+    """Select the outputs that have numbers along a dimension, as float64 or complex128."""
     if dim not in ds.dims:
         raise unknown("dimension", dim, map(str, ds.dims), "in the results")
     found = {

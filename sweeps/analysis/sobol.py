@@ -1,4 +1,4 @@
-"""Which parameters the variance of an output comes from."""
+"""Sobol' indices: how much of the variance of an output comes from each parameter."""
 
 from __future__ import annotations
 
@@ -27,38 +27,38 @@ def sobol_indices(
     parameters: Sequence[str] | None = None,
     skipna: bool = False,
 ) -> xarray.Dataset:
-    """Estimate Sobol' indices of an output over a space made by `sweeps.sample.saltelli`.
+    """Estimate Sobol' indices of an output over a space that `sweeps.sample.saltelli` made.
 
     Parameters
     ----------
     ds : xarray.Dataset
         Loaded results.
     output : str, optional
-        A numeric one; not needed where there is no other.
+        A numeric output; you need not name it if there is only one.
     parameters : sequence of str, optional
-        The sampled parameters, in the order in which they were given; by default all coordinates
-        along `sample`.
+        The sampled parameters, in the order in which you gave them to `saltelli`; by default all
+        coordinates along `sample`.
     skipna : bool
-        Whether to leave out base points of which any point is missing, instead of refusing.
-        Where points fail for some parameters rather than others, what is left is biased.
+        Whether to leave out base points with missing points, instead of refusing them. If points
+        fail more often for some parameters than for others, the indices are then biased.
 
     Returns
     -------
     xarray.Dataset
         `first_order` and `total_order`, float64, along `parameter` and all dimensions of the
-        output but `sample`. NaN where no base point is left; 0 for an output that is constant.
+        output except `sample`. NaN if no base point is left; 0 if the output is constant.
 
     Raises
     ------
     UnknownNameError
-        For an output or parameter that is not there.
+        If there is no such output or parameter.
     SweepsError
-        For points that are no such design, missing points, and outputs that are no real numbers.
+        If the points are not such a design, if points are missing, or if the output is not real.
 
     See Also
     --------
-    scipy.stats.sobol_indices : The estimator: A. Saltelli et al., Comput. Phys. Commun. 181, 259
-        (2010), table 2, (b) and (f).
+    scipy.stats.sobol_indices : The estimator, from A. Saltelli et al., Comput. Phys. Commun. 181,
+        259 (2010), table 2, (b) and (f).
     """
     import xarray
 
@@ -84,14 +84,14 @@ def sobol_indices(
 
 
 def _output(ds: xarray.Dataset, name: str | None) -> xarray.DataArray:
-    """Find the output that is asked for, or the only one, `sample` being its first dimension."""
+    """Find the named output, or the only one; make `sample` its first dimension."""
     if _DIM not in ds.dims:
         raise SweepsError(f"the dataset has no dimension {_DIM!r}, only {[*ds.dims]}: {_MAKE_IT}")
     numeric = [str(n) for n, v in ds.data_vars.items() if _DIM in v.dims and v.dtype.kind in "biuf"]
     if name is None and len(numeric) != 1:
         raise SweepsError(
             f"the dataset has {len(numeric)} numeric outputs along {_DIM!r}"
-            + (f" ({', '.join(numeric)}): give one, as output={numeric[0]!r}" if numeric else "")
+            + (f" ({', '.join(numeric)}): name one: output={numeric[0]!r}" if numeric else "")
         )
     name = numeric[0] if name is None else name
     if name not in ds.data_vars:
@@ -124,7 +124,7 @@ def _parameters(ds: xarray.Dataset, given: Sequence[str] | None) -> tuple[str, .
 def _by_base_point(
     ds: xarray.Dataset, names: Sequence[str], array: xarray.DataArray
 ) -> npt.NDArray[np.float64]:
-    """Check that points are A_i, B_i, AB_i, ...; values of shape (n, d + 2, n_elements)."""
+    """Check that points are A_i, B_i, AB_i, ...; return values, shape (n, d + 2, n_elements)."""
     shape = ds.sizes[_DIM] // (len(names) + 2), len(names) + 2
     is_design = shape[0] > 0 and ds.sizes[_DIM] == shape[0] * shape[1]
     for i, name in enumerate(names if is_design else ()):
@@ -135,7 +135,7 @@ def _by_base_point(
     if not is_design:
         raise SweepsError(
             f"the {ds.sizes[_DIM]} points are not a Saltelli design of {', '.join(names)}: "
-            f"{_MAKE_IT}; if more than its parameters vary along it, name them: "
+            f"{_MAKE_IT}; if other coordinates lie along {_DIM!r}, too, name the parameters: "
             "parameters=[...]"
         )
     return array.to_numpy().astype(np.float64).reshape(*shape, math.prod(array.shape[1:]))
@@ -159,8 +159,8 @@ def _estimate(
     from scipy.stats import sobol_indices
 
     is_whole = np.isfinite(values).all(axis=1, keepdims=True)
-    # scipy takes a power of 2 base points. One whose values are all the mean adds nothing to
-    # the sums of the estimator, over and under the line: so it stands for those left out.
+    # scipy requires a power of 2 base points. A base point whose values all equal the mean adds
+    # nothing to the sums in numerator and denominator, so it can stand in for each one left out.
     n_whole = is_whole.sum(axis=0)
     mean = np.where(is_whole, values[:, :2], 0).sum(axis=(0, 1)) / (2 * np.maximum(n_whole, 1))
     n, n_rows, n_elements = values.shape

@@ -1,7 +1,7 @@
-"""A benchmark: how long some points took sequentially and on workers, and what follows from it.
+"""A benchmark: how long some points took sequentially and with workers, and what you can conclude.
 
-Its file lies beside the results that the same code computed, so that it becomes waste when they
-do, and is renamed with them. It does not say the experiment's name.
+Its file lies beside the results of the same code, so `clean` and `rename` treat it as they treat
+these. It does not contain the experiment's name.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ _NONSENSE = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError
 
 _WIDTH = 50  # of the longest bar
 
-_NOTICEABLY_SLOWER = 1.1  # cores that share a cache or a clock, or are those of others too
+_NOTICEABLY_SLOWER = 1.1  # cores share caches and clocks, and other programs use them too
 
 
 @dataclasses.dataclass(frozen=True)
 class Timing:
-    """How long all points took once.
+    """How long it took to compute all points once.
 
     Attributes
     ----------
     seconds : float
         From when all workers were ready until all points were finished and stored.
     start_s : float
-        Before that: until all workers had imported the modules and opened resources.
+        Before that, until all workers had imported the modules and opened resources.
     busy_s : float
-        Time in calls of the function, summed over workers.
+        Time spent in the function, summed over workers.
     n_failed : int
     """
 
@@ -53,41 +53,40 @@ class Timing:
 
 @dataclasses.dataclass(frozen=True)
 class Variant:
-    """A number of workers, or None for sequential code, and its rounds."""
+    """A number of workers, or None for sequential code, and its rounds; medians count."""
 
     workers: int | None
     rounds: tuple[Timing, ...]
 
     @property
     def seconds(self) -> float:
-        """Median of the rounds."""
+        """How long the points took."""
         return statistics.median(each.seconds for each in self.rounds)
 
     @property
     def start_s(self) -> float:
-        """Median of the rounds."""
+        """How long the workers took to start."""
         return statistics.median(each.start_s for each in self.rounds)
 
     @property
     def busy_s(self) -> float:
-        """Median of the rounds."""
+        """Time spent in the function."""
         return statistics.median(each.busy_s for each in self.rounds)
 
     @property
     def overhead(self) -> float | None:
-        """Share of the workers' time that was not spent in calls; median of the rounds."""
-        n_workers = self.workers
-        if n_workers is None:
+        """Share of the workers' time that was not spent in the function."""
+        if self.workers is None:
             return None
-        shares = (1 - each.busy_s / (n_workers * each.seconds) for each in self.rounds)
+        shares = (1 - each.busy_s / (self.workers * each.seconds) for each in self.rounds)
         return max(0.0, statistics.median(shares))  # clocks of several processes differ
 
 
 @dataclasses.dataclass(frozen=True)
 class Benchmark:
-    """Times of a sample of points, computed sequentially and by more and more workers.
+    """Times of a sample of points, computed sequentially and by different numbers of workers.
 
-    Printed, it is a table, a plot and a conclusion.
+    If you print it, you see a table, a plot and a conclusion.
 
     Attributes
     ----------
@@ -96,12 +95,12 @@ class Benchmark:
     failed : int
         Points of the sample that failed before the timing and were left out.
     is_plain : bool
-        Whether the sequential variant is a plain loop over the function. A function that is
-        vectorized, async or uses resources is called as a worker calls it.
+        Whether the sequential variant is a plain loop over the function. If the function is
+        vectorized, async or uses resources, it is called as a worker calls it.
     axes : mapping of str to str
-        Values other than declared.
+        Values that were given instead of the declared ones.
     only : str or None
-        The condition on points.
+        The condition that points had to meet.
     variants : tuple of Variant
         The sequential one first.
     """
@@ -125,7 +124,7 @@ class Benchmark:
 
     @property
     def fastest(self) -> Variant:
-        """The variant with workers that took the least time, without the start of the workers."""
+        """The variant with workers that took the least time; their start does not count."""
         return min(self.variants[1:], key=lambda variant: variant.seconds)
 
     def speed_up(self, variant: Variant) -> float:
@@ -138,7 +137,7 @@ class Benchmark:
 
     @property
     def data(self) -> dict[str, Any]:
-        """What its file and ``--json`` say: the rounds, and what follows from them."""
+        """The content of its file and of ``--json``: the rounds, and numbers computed from them."""
         said = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         return said | {"variants": [self._row(each) for each in self.variants]}
 
@@ -165,7 +164,8 @@ class Benchmark:
             f"{rounds}, {self.measured} on {self.machine.get('host', 'an unknown host')}"
         )
         if self.failed:
-            yield f"{count(self.failed, 'point')} of the sample failed and {_were(self.failed)}"
+            were = "was" if self.failed == 1 else "were"
+            yield f"{count(self.failed, 'point')} of the sample failed and {were} left out"
         if late := max(each.n_failed for v in self.variants for each in v.rounds):
             yield f"up to {count(late, 'point')} failed during the timing"
         if not self.is_plain:
@@ -223,7 +223,7 @@ class Benchmark:
 
 
 def _short(number: float) -> str:
-    """Write a number in three digits.
+    """Round a number to three digits.
 
     Examples
     --------
@@ -233,21 +233,17 @@ def _short(number: float) -> str:
     return f"{float(f'{number:.3g}'):,.10g}"
 
 
-def _were(n: int) -> str:
-    return "was left out" if n == 1 else "were left out"
-
-
 def _name(variant: Variant) -> str:
     return "sequential" if variant.workers is None else str(variant.workers)
 
 
 def keep(folder: Path, measured: Benchmark) -> None:
-    """Write a benchmark to a memo folder, in the place of an earlier one.
+    """Write a benchmark to a memo folder; it replaces an earlier one.
 
     Raises
     ------
     StorageError
-        Where the disk does not take it.
+        If it cannot be written.
     """
     said = {"about": _ABOUT, "format": _FORMAT, **measured.data}
     del said["experiment"]
@@ -256,12 +252,12 @@ def keep(folder: Path, measured: Benchmark) -> None:
 
 
 def read(folder: Path, experiment: str) -> Benchmark | None:
-    """Read the benchmark in a memo folder; None where there is none.
+    """Read the benchmark in a memo folder; None if there is none.
 
     Raises
     ------
     StorageError
-        Where it cannot be read, is damaged, or of a later format.
+        If it cannot be read, is damaged, or has a later format.
     """
     path = folder / FILE
     try:
@@ -274,11 +270,11 @@ def read(folder: Path, experiment: str) -> Benchmark | None:
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror}") from error
     except _NONSENSE as error:
-        raise StorageError(f"{path} is damaged: measure again, which replaces it") from error
+        raise StorageError(f"{path} is damaged: measure again to replace it") from error
 
 
 def _made(said: Any, experiment: str) -> Benchmark:
-    """Make a benchmark of what a file says; what follows from the rounds is not read."""
+    """Make a benchmark from the content of a file; its rounds count, not the computed numbers."""
     if said["format"] != _FORMAT:
         raise ValueError(said["format"])
     variants = tuple(
@@ -287,5 +283,5 @@ def _made(said: Any, experiment: str) -> Benchmark:
     )
     names = {f.name for f in dataclasses.fields(Benchmark)} - {"experiment", "variants"}
     made = Benchmark(experiment, variants=variants, **{name: said[name] for name in names})
-    str(made)  # which fails where a number is none
+    str(made)  # fails if a number is missing
     return made

@@ -179,7 +179,7 @@ def test_quantiles_lie_between_0_and_1(q):
 
 def test_a_quantile_that_is_there_already_is_told():
     ds = runs(np.ones((2, 3))).rename(a="quantile")
-    with pytest.raises(SweepsError, match="'quantile' already"):
+    with pytest.raises(SweepsError, match="already have a 'quantile'"):
         reductions.quantiles(ds)
 
 

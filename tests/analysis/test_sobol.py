@@ -134,7 +134,7 @@ def test_missing_points_are_counted():
 
 def test_one_of_several_outputs_is_asked_for():
     ds = design(8, f=f, g=lambda x, y, z: y, text=lambda x, y, z: x.astype(str))
-    with pytest.raises(SweepsError, match=r"2 numeric outputs along 'sample' \(f, g\): give one"):
+    with pytest.raises(SweepsError, match=r"2 numeric outputs along 'sample' \(f, g\): name one"):
         sobol_indices(ds)
     xarray.testing.assert_identical(sobol_indices(ds, "f"), sobol_indices(ds[["f"]]))
     of_y = sobol_indices(design(2**10, g=lambda x, y, z: y)).total_order

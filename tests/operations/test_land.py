@@ -125,7 +125,6 @@ def test_what_the_memo_has_of_earlier_code_is_said_as_it_is(sweeps, wave, is_kep
 # (declared, what is computed beside it, dimensions and points of all that is known)
 KNOWN = {
     "gaps of a grid": ({}, [{"x": [2.0, 7.0]}], {"x": 4}, 4),
-    "descending values": ({"space": "grid(x=[3.0, 1.0])"}, [{"x": [2.0]}], {"x": 3}, 3),
     "several grids": ({}, [{"x": [5.0]}, {"x": [6.0]}, {"x": [5.0, 0.5]}], {"x": 6}, 6),
     "another constant": (
         {"arguments": "x, g=1.0", "value": "g * x**2"},
@@ -192,6 +191,15 @@ def test_all_that_is_known_lands_together(wave, declared, others, sizes, n_known
     assert product.status("wave").known == n_known
     # and a plain run shows again what is declared, and computes nothing
     assert product.plan("wave").missing == 0
+
+
+def test_known_values_that_are_not_declared_stand_behind_declared_ones_that_do_not_ascend(wave):
+    wave(space="grid(x=[3.0, 1.0])")
+    for axes in ({}, {"x": [2.0]}):
+        product.run("wave", axes=axes, engine="serial", output="any.h5")
+    landed = product.land("wave", everything=True)
+    assert landed.x.values.tolist() == [3, 1, 2]
+    assert landed.z.values.tolist() == [9, 1, 4]
 
 
 def by_point(dataset):
