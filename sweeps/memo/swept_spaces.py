@@ -8,11 +8,10 @@ of its points; nothing in it is ever unpickled.
 from __future__ import annotations
 
 import base64
-import datetime
 import json
 import math
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +23,7 @@ from sweeps.spaces.accept import accept
 from sweeps.spaces.keys import MAX_POINTS
 from sweeps.spaces.product import ABSENT, Codes, Column, Derived, Dimension, first_rows
 from sweeps.spaces.space import Space
-from sweeps.spaces.values import NUMERIC, Values, encode
+from sweeps.spaces.values import NUMERIC, Values, decode, encode
 from sweeps.storage import disk, files
 
 _PREFIX, _SUFFIX = "space-", ".json"
@@ -235,36 +234,7 @@ def _element(encoded: bytes, now: Mapping[bytes, Any]) -> Any:
     if encoded in now:
         return now[encoded]
     try:
-        decoded = _decoded(encoded)
+        decoded = decode(encoded)
         return decoded if encode(decoded) == encoded else _UNKNOWN
     except (LookupError, ValueError, struct.error, DeclarationError):
         return _UNKNOWN
-
-
-def _decoded(encoded: bytes) -> Any:
-    """Decode what `values.encode` wrote, for types that it encodes in full."""
-    tag, rest = encoded[:1], encoded[1:]
-    if tag == b"(":
-        return tuple(map(_decoded, _pieces(rest)))
-    return _DECODERS[tag](rest)
-
-
-def _pieces(rest: bytes) -> Iterator[bytes]:
-    while rest:
-        (size,) = struct.unpack_from("<q", rest)
-        yield rest[8 : 8 + size]
-        rest = rest[8 + size :]
-
-
-_DECODERS: dict[bytes, Any] = {
-    b"b": lambda rest: rest == b"1",
-    b"i": int,
-    b"f": lambda rest: struct.unpack("<d", rest)[0],
-    b"c": lambda rest: complex(*struct.unpack("<dd", rest)),
-    b"s": bytes.decode,
-    b"y": bytes,
-    b"n": lambda rest: None,
-    b"d": lambda rest: datetime.date.fromisoformat(rest.decode()),
-    b"t": lambda rest: datetime.datetime.fromisoformat(rest.decode().partition(" ")[0]),
-    b"p": lambda rest: int(rest) * datetime.timedelta.resolution,
-}

@@ -206,6 +206,35 @@ _ENCODERS: dict[type, Any] = {
 }
 
 
+def decode(encoded: bytes) -> Any:
+    """Read what `encode` wrote; raise `LookupError` for types that it does not write in full."""
+    tag, rest = encoded[:1], encoded[1:]
+    if tag == b"(":
+        return tuple(map(decode, _pieces(rest)))
+    return _DECODERS[tag](rest)
+
+
+def _pieces(rest: bytes) -> Iterator[bytes]:
+    while rest:
+        (size,) = struct.unpack_from("<q", rest)
+        yield rest[8 : 8 + size]
+        rest = rest[8 + size :]
+
+
+_DECODERS: dict[bytes, Any] = {
+    b"b": lambda rest: rest == b"1",
+    b"i": int,
+    b"f": lambda rest: struct.unpack("<d", rest)[0],
+    b"c": lambda rest: complex(*struct.unpack("<dd", rest)),
+    b"s": bytes.decode,
+    b"y": bytes,
+    b"n": lambda rest: None,
+    b"d": lambda rest: datetime.date.fromisoformat(rest.decode()),
+    b"t": lambda rest: datetime.datetime.fromisoformat(rest.decode().partition(" ")[0]),
+    b"p": lambda rest: int(rest) * datetime.timedelta.resolution,
+}
+
+
 def behind(element: Any) -> Iterator[Any]:
     """Find what belongs to an element and `encode` leaves out: labelled objects, and classes.
 
