@@ -16,6 +16,7 @@ from sweeps.memo import index as memo
 from sweeps.spaces import keys
 from sweeps.spaces.keys import KeyMaker
 from sweeps.spaces.values import Values
+from sweeps.text import count
 
 _EXACT = 2**53
 
@@ -61,11 +62,7 @@ def _other(table: Values) -> tuple[npt.NDArray[np.int64], Values] | None:
 
 
 def _say(name: str, kind: str, values: list[float], n_known: int) -> str:
-    points = (
-        "1 missing point has results"
-        if n_known == 1
-        else f"{n_known:,} missing points have results"
-    )
+    points = f"{count(n_known, 'missing point')} {'has' if n_known == 1 else 'have'} results"
     shown = [f"{value:.15g}" for value in values[:_MOST_SHOWN]]
     floats = [text if set(text) & {*".en"} else f"{text}.0" for text in shown]
     more = ", ..." if len(values) > _MOST_SHOWN else ""

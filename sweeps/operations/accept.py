@@ -39,7 +39,12 @@ class Vouched:
     new_defaults: Mapping[str, str]
 
     def __str__(self) -> str:
-        return of_vouched(self)
+        given = ", ".join(f"{n}={v}" for n, v in self.new_defaults.items())
+        of = f" (as if {given})" if given else ""
+        return (
+            f"the results of earlier code {self.fingerprint} for {count(self.points, 'point')} of "
+            f"{self.experiment}{of}"
+        )
 
 
 def accept(
@@ -153,14 +158,4 @@ def _nothing_known(made: Sweep, chosen: Earlier, new_defaults: Mapping[str, str]
         f"{text}, because it had no argument {' and no '.join(map(repr, new))}. If it "
         "computed the same as the present code with some value of it, give that value: "
         f"{options}"
-    )
-
-
-def of_vouched(vouched: Vouched) -> str:
-    """Describe the accepted results."""
-    given = ", ".join(f"{n}={v}" for n, v in vouched.new_defaults.items())
-    of = f" (as if {given})" if given else ""
-    return (
-        f"the results of earlier code {vouched.fingerprint} for "
-        f"{count(vouched.points, 'point')} of {vouched.experiment}{of}"
     )

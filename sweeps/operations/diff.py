@@ -81,7 +81,21 @@ class Compared:
     notes: tuple[str, ...]
 
     def __str__(self) -> str:
-        return of_compared(self)
+        """Show the differences as a table."""
+        header = ["output", "points", "exact", "largest absolute", "largest relative", "at", "note"]
+        rows = [
+            (d.name, d.points, "yes" if d.is_exact else f"{d.equal:,} of {d.points:,}",
+             d.absolute, d.relative, _point(self.worst.get(d.name, {})), d.note)
+            for d in self.outputs
+        ]  # fmt: skip
+        verdict = "exact: all values are equal" if self.is_exact else "not exact"
+        failed = f", {self.failed:,} of them have no values now" if self.failed else ""
+        said = (
+            f"{self.experiment}: {self.then[:8]} (then) and {self.now[:8]} (now) at "
+            f"{self.points + self.failed:,} of {self.common:,} points{failed}, "
+            f"{self.computed:,} computed for this comparison: {verdict}"
+        )
+        return "\n".join([said, table(header, rows), *(f"note: {note}" for note in self.notes)])
 
 
 def diff(
@@ -288,28 +302,6 @@ def _worst(sweep: Sweep, outputs: tuple[Difference, ...]) -> dict[str, dict[str,
     at = np.array(list(found.values()), dtype=np.int64)
     points = sweep.experiment.space.parameters_at(at, labels=True)
     return dict(zip(found, points, strict=True))
-
-
-def of_compared(found: Compared) -> str:
-    """Show the differences as a table."""
-    header = ["output", "points", "exact", "largest absolute", "largest relative", "at", "note"]
-    rows = [
-        (d.name, d.points, "yes" if d.is_exact else f"{d.equal:,} of {d.points:,}",
-         d.absolute, d.relative, _point(found.worst.get(d.name, {})), d.note)
-        for d in found.outputs
-    ]  # fmt: skip
-    verdict = "exact: all values are equal" if found.is_exact else "not exact"
-    failed = f", {found.failed:,} of them have no values now" if found.failed else ""
-    lines = [
-        (
-            f"{found.experiment}: {found.then[:8]} (then) and {found.now[:8]} (now) at "
-            f"{found.points + found.failed:,} of {found.common:,} points{failed}, "
-            f"{found.computed:,} computed for this comparison: {verdict}"
-        ),
-        table(header, rows),
-        *(f"note: {note}" for note in found.notes),
-    ]
-    return "\n".join(lines)
 
 
 def _point(parameters: Mapping[str, Any]) -> str:

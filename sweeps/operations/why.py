@@ -125,7 +125,24 @@ class Why:
     retyped: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return of_why(self)
+        counts = {k: getattr(self, k) for k in ("done", "missing", "failed", "stale")}
+        said = ", ".join(f"{n:,} {kind}" for kind, n in counts.items())
+        blocks = [f"{self.experiment}: {count(self.points, 'point')}: {said}"]
+        blocks += ["\n".join(_list_since(since)) for since in self.since]
+        if self.declared:
+            head = "changed since the last run (this makes new points; old results stay valid):"
+            blocks.append("\n".join([head, *_list_changes(self.declared)]))
+        blocks += [
+            f"any change in {module} makes results stale, because it cannot be seen which "
+            f"parts are used: {reason}"
+            for module, reason in self.whole_modules.items()
+        ]
+        blocks += [*self.unwatched, *self.retyped, *map(_accepted, self.accepted)]
+        if not (self.stale or self.missing):
+            blocks.append("nothing is stale or missing")
+        if self.stale:
+            blocks.append(_advice(self.experiment, self.since))
+        return "\n\n".join(blocks)
 
 
 def why(
@@ -279,32 +296,6 @@ def _packages(
         present = now.get(name) or provenance.version(name)
         if present and present != version:
             yield name, (version, present)
-
-
-def of_why(why: Why) -> str:
-    """Write the explanation as text."""
-    counts = {k: getattr(why, k) for k in ("done", "missing", "failed", "stale")}
-    said = ", ".join(f"{n:,} {kind}" for kind, n in counts.items())
-    blocks = [f"{why.experiment}: {count(why.points, 'point')}: {said}"]
-    blocks += ["\n".join(_list_since(since)) for since in why.since]
-    if why.declared:
-        lines = ["changed since the last run (this makes new points; old results stay valid):"]
-        blocks.append("\n".join([*lines, *_list_changes(why.declared)]))
-    blocks += [
-        (
-            f"any change in {module} makes results stale, because it cannot be seen which "
-            f"parts are used: {reason}"
-        )
-        for module, reason in why.whole_modules.items()
-    ]
-    blocks += why.unwatched
-    blocks += why.retyped
-    blocks += [_accepted(each) for each in why.accepted]
-    if not (why.stale or why.missing):
-        blocks.append("nothing is stale or missing")
-    if why.stale:
-        blocks.append(_advice(why.experiment, why.since))
-    return "\n\n".join(blocks)
 
 
 def _list_since(since: Since) -> Iterator[str]:

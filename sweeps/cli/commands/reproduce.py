@@ -158,10 +158,10 @@ def _difference(of: Pair) -> str:
 
 def _conclusions(of: Reproduced) -> list[str]:
     stored = of.case.stored
-    if stored.values is None and stored.failure is None:
-        return [f"no values are stored for this point; it took {duration(of.seconds)}"]
     if stored.values is None:
-        return [_of_failure(of, stored.failure)] if stored.failure is not None else []
+        if stored.failure is not None:
+            return [_of_failure(of, stored.failure)]
+        return [f"no values are stored for this point; it took {duration(of.seconds)}"]
     code = "earlier code" if stored.is_earlier else "this code"
     lines = [f"the stored values (of {code}) are {_verdict(of)}"]
     if not of.is_equal and of.raised is None and of.case.sweep.experiment.vectorized:
@@ -189,6 +189,8 @@ def _verdict(of: Reproduced) -> str:
 
 def _data(of: Reproduced) -> dict[str, Any]:
     case, stored = of.case, of.case.stored
+    kind = None if stored.failure is None else "failure"
+    failure = None if stored.failure is None else _failure(stored.failure)
     return {
         "experiment": case.sweep.experiment.name,
         "position": case.position,
@@ -196,19 +198,13 @@ def _data(of: Reproduced) -> dict[str, Any]:
         "seconds": of.seconds,
         "equal": of.is_equal,
         "outputs": [_output(each) for each in of.compared],
-        "raised": None if of.raised is None else _failure(*of.raised),
+        "raised": None if of.raised is None else of.raised._asdict(),
         "stored": {
-            "kind": _kind(case),
+            "kind": kind if stored.values is None else "values",
             "earlier_code": stored.is_earlier,
-            "failure": None if stored.failure is None else _stored_failure(stored.failure),
+            "failure": failure,
         },
     }
-
-
-def _kind(case: Case) -> str | None:
-    if case.stored.values is not None:
-        return "values"
-    return None if case.stored.failure is None else "failure"
 
 
 def _output(of: Pair) -> dict[str, Any]:
@@ -224,20 +220,14 @@ def _output(of: Pair) -> dict[str, Any]:
 
 
 def _value(array: Array | None) -> Any:
-    """A single value as it is, and of an array what it is."""
+    """A single value as it is; for an array, its dtype and shape."""
     if array is None:
         return None
     if array.ndim:
         return {"dtype": _dtype(array), "shape": array.shape}
-    from sweeps.storage import kinds
-
-    kind = kinds.of(array.dtype)
-    return kind.text(array) if kind.has_nat else array.item()
+    return str(array) if array.dtype.kind in "mM" else array.item()
 
 
-def _stored_failure(of: Failure) -> dict[str, Any]:
-    return {**_failure(of.kind, of.type, of.message, of.traceback), "attempts": of.attempts}
-
-
-def _failure(kind: str, type_: str, message: str, traceback: str) -> dict[str, Any]:
-    return {"kind": kind, "type": type_, "message": message, "traceback": traceback}
+def _failure(of: Failure) -> dict[str, Any]:
+    names = ("kind", "type", "message", "traceback", "attempts")
+    return {name: getattr(of, name) for name in names}
