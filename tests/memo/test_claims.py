@@ -176,7 +176,7 @@ def test_a_run_that_lives_is_waited_for(tmp_path, monkeypatch):
     mine = maker(SPACES["grid"])
     first, second = Claims(tmp_path, mine), Claims(tmp_path, mine)
     first.take(every(mine), 10)
-    for _ in range(3):
+    for _ in range(2):
         time.sleep(0.3)
         assert second.held(every(mine)).sum() == 10
     first.close()
