@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -65,6 +66,13 @@ def test_now_is_newer_than_before(tmp_path):
     commit(tmp_path, {1: 1.0})
     commit(tmp_path, {1: 2.0})
     assert content(memo.scan(tmp_path), [1]) == [2.0]
+
+
+def test_what_is_computed_next_is_newer_than_all_that_is_stored(tmp_path):
+    """Even if the clock was set back since."""
+    future = time.time_ns() + 10**15
+    commit(tmp_path, {1: 1.0}, created_ns=future)
+    assert memo.clock(memo.scan(tmp_path)) + time.monotonic_ns() > future
 
 
 def test_an_empty_memo(tmp_path):

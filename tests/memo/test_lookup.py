@@ -77,6 +77,24 @@ def test_a_whole_grid_is_placed_without_a_key(tmp_path, monkeypatch):
     assert is_done.sum() == 9
 
 
+def test_of_grids_that_share_points_the_newest_counts(tmp_path):
+    maker = swept(SPACES[0])
+    for age, (start, stop) in enumerate([(0, 20), (10, 30)], 1):
+        commit(tmp_path, maker, start, stop, as_products=True, created_ns=age)
+    index = memo.scan(tmp_path)
+    newer, older = (len(part) for part in index.parts)
+    assert (newer, older) == (20, 20)
+    entries = lookup.match(maker, index).entries
+    assert entries[10:].tolist() == list(range(20))
+    assert entries[:10].tolist() == list(range(20, 30))
+
+
+def test_a_grid_with_another_constant_is_not_found(tmp_path):
+    commit(tmp_path, swept(SPACES[0]), 0, 30, as_products=True, created_ns=1)
+    other = key_maker(experiment(SPACES[0], name="f")(lambda x=1, y=2, z=1: 0.0))
+    assert (lookup.match(other, memo.scan(tmp_path)).entries == -1).all()
+
+
 def test_equal_points_of_a_sample_are_all_found(tmp_path):
     commit(tmp_path, swept(SPACES[0]), 0, 30, as_products=True, created_ns=1)
     drawn = Space((together("draw", {"x": [2, 9, 1, 2]}, allow_repeats=True),)) * grid(y=range(5))

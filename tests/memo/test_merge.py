@@ -1,6 +1,7 @@
 """Merging changes nothing that can be seen, whenever it is killed and whoever merges as well."""
 
 import contextlib
+import time
 
 import numpy as np
 import pytest
@@ -144,6 +145,14 @@ def test_few_or_large_segments_stay(tmp_path, monkeypatch):
     assert merge.merge(index) is index
     index = fill(tmp_path, 4)
     monkeypatch.setattr(merge, "SMALL_BYTES", 1)
+    assert merge.merge(index) is index
+
+
+def test_young_segments_stay(tmp_path):
+    """An older value may be about to come from another run."""
+    for key in range(4):
+        commit(tmp_path, time.time_ns(), "float", {key: 1})
+    index = memo.scan(tmp_path)
     assert merge.merge(index) is index
 
 

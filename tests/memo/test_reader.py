@@ -146,3 +146,20 @@ def test_grouped(numbers):
     for number, at in grouped(np.array(numbers, dtype=np.int64)):
         places[number] = np.arange(len(numbers))[at].tolist()
     assert places == {n: [i for i, m in enumerate(numbers) if m == n] for n in set(numbers)}
+
+
+@pytest.mark.parametrize("slab", [(0, 2), (2, 4), (0, 4)])
+def test_a_slab_is_in_the_unit_of_all(slab, tmp_path):
+    keys = np.stack([np.arange(4), np.arange(4)], axis=1).astype(np.uint64)
+    for age, (at, unit, scale) in enumerate([(slice(0, 2), "m", 1.0), (slice(2, 4), "km", 1e3)]):
+        attrs = {"units": unit, "_base": "m", "_scale": scale, "_offset": 0.0, "_library": "pint"}
+        own = Variable("y", np.array([1.0, 2.0]), attrs=attrs)
+        memo.commit(tmp_path, [Part(keys[at], np.zeros(2, np.float32), (own,))], (), age)
+    index = memo.scan(tmp_path)
+    in_metres = int(index.part_of(index.find(keys[:1]))[0])
+    forms = [(p.variables, p.coordinates) for p in (index.parts[in_metres], *index.parts)]
+    agreed = schema.agree(forms, ()).outputs["y"]
+    reader = SlabReader(index, index.find(keys), range(2), "f")
+    made, missing = reader.read(agreed, *slab)
+    reader.close()
+    assert (made.tolist(), missing) == ([1.0, 2.0, 1e3, 2e3][slice(*slab)], None)

@@ -264,6 +264,11 @@ def test_what_hdf5_says_of_the_disk_is_not_the_segments_fault(small, monkeypatch
         segment.load(small)
 
 
+def test_a_file_that_goes_while_it_is_read_was_merged_away(tmp_path):
+    with pytest.raises(MergedAwayError), segment.reading(tmp_path / "a.seg"):
+        raise FileNotFoundError(errno.ENOENT, "gone")
+
+
 def test_a_segment_may_have_many_parts(tmp_path, monkeypatch):
     """Points of as many shapes are as many parts; a limit to objects would set it aside."""
     monkeypatch.setattr(hdf5_open, "MAX_LINKS", 100)

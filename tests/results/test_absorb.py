@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from sweeps import experiment, grid, points, sample, zipped
 from sweeps.declaration import options as declaration_options
-from sweeps.errors import DeclarationError
+from sweeps.errors import DeclarationError, StorageError
 from sweeps.execution.options import Options
 from sweeps.memo import acceptance, merge, reader, segment
 from sweeps.memo import index as memo
@@ -25,6 +25,7 @@ from sweeps.memo.acceptance import Acceptance
 from sweeps.operations import run as operations_run
 from sweeps.operations import verify
 from sweeps.project.sweep import resolve
+from sweeps.results import collect
 from sweeps.storage import disk
 from sweeps.storage.dataset import load
 from tests.reliability.disks import copy_tree
@@ -440,6 +441,32 @@ def test_a_kept_file_is_not_merged_with_small_ones(tmp_path, monkeypatch):
         sweep = declared(scalars, space, tmp_path)
         run(sweep)
     assert is_alone(sweep)
+
+
+def test_a_file_of_other_code_is_no_segment(tmp_path):
+    sweep = declared(scalars, "one", tmp_path)
+    run(sweep)
+    (own,) = segments(sweep)
+    folder = sweep.memo.with_name("0" * 32)
+    folder.mkdir()
+    shutil.copy(own, folder)
+    with pytest.raises(StorageError, match="its digest is right, but"):
+        segment.load(folder / own.name)
+
+
+def test_a_landing_looks_again_when_another_run_merged_what_it_reads(tmp_path, monkeypatch):
+    gather, n_times = collect.gather, []
+
+    def merged_away_once(*given):
+        n_times.append(1)
+        if len(n_times) == 1:
+            raise segment.MergedAwayError(tmp_path)
+        return gather(*given)
+
+    monkeypatch.setattr(collect, "gather", merged_away_once)
+    sweep = declared(scalars, "one", tmp_path)
+    assert run(sweep).n_computed == 1
+    assert load(sweep.landed).number.notnull().all()
 
 
 def test_other_readers_of_netcdf_read_it(tmp_path):

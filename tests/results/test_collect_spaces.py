@@ -13,6 +13,7 @@ from hypothesis import given
 import sweeps
 from sweeps import experiment, grid, points, zipped
 from sweeps.spaces.values import label
+from sweeps.storage.hdf5 import STATUS
 from tests.sizes import examples
 from tests.strategies import said, samples, spaces
 
@@ -108,6 +109,14 @@ def test_a_parameter_of_some_points_only_lands_masked(values, expected, tmp_path
             assert dataset.order.isnull().values.tolist() == [False] * len(expected) + [True]
             assert dataset.landed.values.tolist() == [1.0 if none else 2.0 for none in is_none]
             assert "order" in dataset.landed.coords
+
+
+def test_of_a_restricted_space_the_file_says_which_points_are_left_out(tmp_path):
+    land(grid(a=[0, 1, 2], b=[0, 1]).where(lambda a, b: a != b), tmp_path)
+    with h5py.File(tmp_path / "landed.h5") as file:
+        excluded = file["_sweeps/status"][()] == STATUS["excluded"]
+        np.testing.assert_array_equal(excluded, np.eye(3, 2, dtype=bool))
+        assert (file["_sweeps/status"][()] == STATUS["done"])[~excluded].all()
 
 
 def test_h5py_sees_which_value_is_none(tmp_path):
