@@ -52,7 +52,7 @@ COLUMNS = {
 }
 DIMS = {"default dims": {}, "declared dims": {"new": ("step",)}}
 SHORT = {
-    ("number", "default dims"), ("array", "default dims"), ("unnamed DataArray", "default dims"),
+    ("array", "default dims"), ("unnamed DataArray", "default dims"),
     ("mixed", "default dims"), ("matrix", "default dims"), ("ragged", "declared dims"),
 }  # fmt: skip
 CASES = [

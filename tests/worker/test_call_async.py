@@ -294,12 +294,19 @@ def test_every_engine_lands_the_same(served, engine):
     check_all_but({3: "raise", 7: "hang"})
 
 
-def test_who_blocks_the_loop_or_kills_the_worker_is_found_among_those_beside_it(served):
-    guilty = {0: "kill", 9: "block"}
+@pytest.mark.parametrize(
+    "guilty",
+    [
+        {4: "block"},  # who kills is found in tests/execution/test_dispatch.py, too
+        pytest.param({0: "kill", 9: "block"}, marks=pytest.mark.campaign),
+    ],
+    ids=str,
+)
+def test_who_blocks_the_loop_or_kills_the_worker_is_found_among_those_beside_it(served, guilty):
     for i, what in guilty.items():
         Path(f"told-{i}").write_text(what)
     report = run.execute(served, Options(n_workers=1))
-    assert (report.n_computed, report.n_failed) == (N - 2, 2)
+    assert (report.n_computed, report.n_failed) == (N - len(guilty), len(guilty))
     check_all_but(guilty)
 
 
