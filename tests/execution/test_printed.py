@@ -145,7 +145,7 @@ def test_what_points_of_this_process_print_is_told_apart(kinds, sweeps, engine):
 
 
 @pytest.mark.parametrize(
-    "left_out", [("crash", "hang"), pytest.param((), marks=pytest.mark.campaign)], ids=len
+    "left_out", [("quit", "hang"), pytest.param((), marks=pytest.mark.campaign)], ids=len
 )
 def test_what_points_of_workers_print_is_told_apart_however_they_end(kinds, left_out):
     module = kinds / "experiments" / "kinds.py"
@@ -157,7 +157,7 @@ def test_what_points_of_workers_print_is_told_apart_however_they_end(kinds, left
     )
     assert json.loads(done.stdout)["failed"] == 4 - len(left_out)
     check("away", {kind: said for kind, said in PRINTED_AWAY.items() if kind not in left_out})
-    for line in ("kind=quit: before it quit", "kind=bar: 10/10"):
+    for line in ("kind=crash: before it crashed", "kind=bar: 10/10"):
         assert f"{line}\n" in done.stderr
     assert "resource_tracker" not in done.stderr
 
