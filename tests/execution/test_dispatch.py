@@ -190,7 +190,7 @@ import ctypes, pathlib
 import numpy as np
 from sweeps import experiment, grid
 
-@experiment(grid(i=range(32)), vectorized=True, timeout=0.5)
+@experiment(grid(i=range(64)), vectorized=True, timeout=0.5)
 def column(i):
     for told in pathlib.Path().glob("death-*"):
         if int(told.name[6:]) in i:
@@ -208,13 +208,13 @@ def column(i):
 )
 def test_a_value_that_kills_a_vectorized_function_is_found(project, death, why):
     (project / "experiments" / "column.py").write_text(VECTORIZED)
-    Path("death-13").write_text(death)
+    Path("death-37").write_text(death)
     report = run.execute(resolve("column"), Options(n_workers=2))
-    assert (report.n_computed, report.n_failed) == (31, 1)
-    expected = np.where(np.arange(32) == 13, np.nan, 2.0 * np.arange(32))
+    assert (report.n_computed, report.n_failed) == (63, 1)
+    expected = np.where(np.arange(64) == 37, np.nan, 2.0 * np.arange(64))
     np.testing.assert_array_equal(package.load("column").column.values, expected)
     (failure,) = operations_failures.failures_of(resolve("column"))
-    assert (failure.params["i"], failure.kind, failure.message) == (13, *why)
+    assert (failure.params["i"], failure.kind, failure.message) == (37, *why)
 
 
 def test_a_death_while_computing_again_loses_no_new_value(deadly):
