@@ -25,7 +25,7 @@ from sweeps.memo.acceptance import Acceptance
 from sweeps.operations import run as operations_run
 from sweeps.operations import verify
 from sweeps.project.sweep import resolve
-from sweeps.results import collect
+from sweeps.results import collect, update
 from sweeps.storage import disk
 from sweeps.storage.dataset import load
 from tests.reliability.disks import copy_tree
@@ -467,6 +467,16 @@ def test_a_landing_looks_again_when_another_run_merged_what_it_reads(tmp_path, m
     sweep = declared(scalars, "one", tmp_path)
     assert run(sweep).n_computed == 1
     assert load(sweep.landed).number.notnull().all()
+
+
+def test_damage_that_came_since_a_run_began_is_told_by_its_last_landing(tmp_path):
+    sweep = declared(scalars, "one", tmp_path)
+    run(sweep)
+    before = memo.scan(sweep.memo)
+    (sweep.memo / f"{'0' * 32}.seg").write_bytes(b"damaged")
+    with pytest.raises(StorageError, match=r"set aside the damaged file .*0\.bad"):
+        update.refresh(sweep, before, "2026-01-01T00:00:00Z", is_last=True)
+    assert update.refresh(sweep, before, "2026-01-01T00:00:00Z", is_last=True).gathered
 
 
 def test_other_readers_of_netcdf_read_it(tmp_path):
