@@ -17,8 +17,7 @@ from typing import Any
 import joblib
 
 from sweeps.errors import OutputError, StorageError
-from sweeps.storage import files
-from sweeps.storage import seal as storage_seal
+from sweeps.storage import files, seal
 
 _FOLDER, _VALUE = "sweeps/store/_entry", "output.pkl"
 
@@ -56,9 +55,9 @@ def value(folder: Path, key: str, compute: Callable[[], Any]) -> Any:
 
 
 def _read(path: Path) -> Any:
-    seal = storage_seal.look(path, storage_seal.VALUE)
-    is_whole = seal.is_whole(storage_seal.VALUE)
-    if not is_whole and seal.behind.endswith(storage_seal.VALUE):
+    told = seal.look(path, seal.VALUE)
+    is_whole = told.is_whole(seal.VALUE)
+    if not is_whole and told.behind.endswith(seal.VALUE):
         raise StorageError(f"{path} is damaged: its content does not match its digest")
     with path.open("rb") as file:
         found = joblib.load(file)
@@ -73,7 +72,7 @@ def _keep(path: Path, found: Any) -> None:
         files.make_folder(path.parent)
         with files.replacing(path) as new:
             joblib.dump(found, new.path)
-            storage_seal.seal(new.descriptor, storage_seal.VALUE)
+            seal.seal(new.descriptor, seal.VALUE)
     except StorageError:
         raise
     except Exception as error:
@@ -94,8 +93,8 @@ def damaged(folder: Path) -> Iterator[Path]:
     """Find the files below a folder whose values are not what was kept."""
     for path in sorted(folder.rglob(_VALUE)):
         with contextlib.suppress(OSError):  # somebody else removed it
-            seal = storage_seal.look(path, storage_seal.VALUE)
-            if seal.behind.endswith(storage_seal.VALUE) and not seal.is_whole(storage_seal.VALUE):
+            told = seal.look(path, seal.VALUE)
+            if told.behind.endswith(seal.VALUE) and not told.is_whole(seal.VALUE):
                 yield path
 
 

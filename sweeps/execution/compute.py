@@ -22,7 +22,7 @@ from sweeps.execution import leaks, run_file
 from sweeps.execution.dispatch import Dispatch, Tally, n_workers
 from sweeps.execution.options import Options, Progress, Report, Slow, Watch
 from sweeps.execution.plan import plan_run
-from sweeps.memo import claims, record, swept_spaces
+from sweeps.memo import claims, record
 from sweeps.memo import index as memo
 from sweeps.project.sweep import Sweep, changed_reads
 from sweeps.results import adopt, collect, known_points, update
@@ -71,7 +71,7 @@ def compute(
         if n_todo:
             record.keep(sweep.memo, sweep.experiment, sweep.fingerprint)
             made = sweep.experiment
-            swept_spaces.keep(sweep.memo, sweep.layout, made.space, made.constants)
+            record.keep_space(sweep.memo, sweep.layout, made.space, made.constants)
             progress = Progress(n_todo=n_todo, n_reused=todo.n_reused)
             dispatch = _dispatch(sweep, index, positions, options, others)
             tally = _compute(dispatch, sweep, index, progress, watch, interruption, started)

@@ -1,22 +1,34 @@
-"""Record: the code and the constants that made results, stored beside them in the memo.
+"""Record: the code, the constants and the space of a run, stored beside its results in the memo.
 
-So `why` can show later what changed, when neither exists any more.
+So `why` can show later what changed, and all known points can be shown, whose keys cannot be turned
+back into parameters. Each record is a small JSON file; nothing in it is ever unpickled.
 """
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
+import math
 import platform
-from collections.abc import Mapping
+import struct
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from sweeps.code import provenance
 from sweeps.code.fingerprint import Fingerprint
 from sweeps.declaration.experiment import Experiment
-from sweeps.errors import StorageError
+from sweeps.errors import DeclarationError, StorageError
 from sweeps.spaces import values
+from sweeps.spaces.accept import accept
+from sweeps.spaces.keys import MAX_POINTS
+from sweeps.spaces.product import ABSENT, Codes, Column, Derived, Dimension, first_rows
+from sweeps.spaces.space import Space
+from sweeps.spaces.values import NUMERIC, Values, decode, encode
 from sweeps.storage import disk, files
 
 _CODE = "code.json"
@@ -147,3 +159,219 @@ def _read(path: Path) -> Any:
         return None
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror}") from error
+
+
+# ---- spaces
+
+_PREFIX, _SUFFIX = "space-", ".json"
+
+_FORMAT = 1
+
+_UNREADABLE = (
+    OSError, LookupError, TypeError, ValueError, ArithmeticError, RecursionError, MemoryError,
+    DeclarationError,
+)  # fmt: skip
+"""Errors of reading a file that is missing, damaged, or not ours: it is ignored."""
+
+Constants = Mapping[str, Values]
+
+Elements = Mapping[str, Mapping[bytes, Any]]
+"""By parameter: the present values of the experiment, by what identifies them."""
+
+
+class Visited(NamedTuple):
+    """A swept space, and the constants of its points."""
+
+    space: Space
+    constants: Constants
+
+
+def keep_space(folder: Path, layout: str, space: Space, constants: Constants) -> None:
+    """Store which points a space has, if that is not stored yet.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the memo, for one version of the code.
+    layout : str
+        Digest of the order of the points.
+
+    Raises
+    ------
+    StorageError
+        If the disk does not take it.
+    """
+    path = folder / f"{_PREFIX}{layout}{_SUFFIX}"
+    if path.exists():
+        return
+    settled = space.settled()
+    said = {
+        "format": _FORMAT,
+        "dimensions": [
+            {"name": d.name, "size": d.size, "columns": list(map(_column_said, d.columns))}
+            for d in settled.dimensions
+        ],
+        "derived": [
+            {"dims": d.dims, **_column_said(d.column)}
+            for d in settled.derivations
+            if isinstance(d, Derived)
+        ],
+        "constants": [_column_said(Column(name, table)) for name, table in constants.items()],
+    }
+    files.commit(path, [json.dumps(said).encode()])
+
+
+def read_space(folder: Path, layout: str, now: Elements) -> Visited | None:
+    """Read a swept space; None if it is not known.
+
+    Values that only the experiment has, such as objects behind labels, are taken from its present
+    values `now`; points with other ones are left out.
+    """
+    try:
+        said = json.loads(disk.content(folder / f"{_PREFIX}{layout}{_SUFFIX}"))
+        return _made(said, now) if said["format"] == _FORMAT else None
+    except _UNREADABLE:
+        return None
+
+
+def layouts(folder: Path) -> list[str]:
+    """List the swept layouts, the earliest first."""
+    found = sorted(folder.glob(f"{_PREFIX}*{_SUFFIX}"), key=lambda p: (p.stat().st_mtime_ns, p))
+    return [path.name.removeprefix(_PREFIX).removesuffix(_SUFFIX) for path in found]
+
+
+def elements(tables: Mapping[str, Sequence[Values]]) -> Elements:
+    """Find the present values of an experiment that only it has, by what identifies them."""
+    return {
+        name: {encode(e): e for each in own if each.objects is not None for e in each.elements()}
+        for name, own in tables.items()
+    }
+
+
+def _column_said(column: Column) -> dict[str, Any]:
+    table, codes = column.table, column.codes
+    said: Any
+    if isinstance(table.array, range):
+        said = [table.array.start, table.array.step, len(table.array)]
+    elif table.kind in NUMERIC:
+        said = _array_said(table.array)
+    else:
+        said = [encode(element).hex() for element in table.elements()]
+    return {
+        "name": column.name,
+        "kind": "range" if isinstance(table.array, range) else table.kind,
+        "values": said,
+        "codes": None if codes is None else _array_said(codes),
+    }
+
+
+def _array_said(array: npt.NDArray[Any]) -> list[str]:
+    """Write an array exactly; 10^6 decimal numbers would take half a second."""
+    return [array.dtype.str, base64.b64encode(array.tobytes()).decode("ascii")]
+
+
+def _array(said: Any) -> npt.NDArray[Any]:
+    dtype, content = said
+    if np.dtype(dtype).hasobject:
+        raise ValueError(dtype)
+    return np.frombuffer(base64.b64decode(content, validate=True), np.dtype(dtype))
+
+
+def _made(said: Any, now: Elements) -> Visited:
+    kept: dict[str, Codes | None] = {}
+    dimensions = []
+    for each in said["dimensions"]:
+        made = [_column(column, now) for column in each["columns"]]
+        size = _size(each["size"], [column for column, _ in made])
+        rows = kept[each["name"]] = _kept_rows(size, made)
+        columns = tuple(column for column, _ in made)
+        if rows is not None:
+            columns = tuple(Column(c.name, c.table, c.at(rows)) for c in columns)
+        dimensions.append(_dimension(each["name"], size if rows is None else len(rows), columns))
+    sizes = {each["name"]: each["size"] for each in said["dimensions"]}
+    derived = []
+    for each in said["derived"]:
+        column, is_known = _column(each, now)
+        if is_known is not None:
+            raise ValueError(column.name)
+        dims = tuple(each["dims"])
+        codes = column.at(np.arange(_size(math.prod(sizes[dim] for dim in dims), [column])))
+        at = (np.arange(sizes[d]) if (own := kept[d]) is None else own for d in dims)
+        codes = codes.reshape([sizes[dim] for dim in dims])[np.ix_(*at)]
+        derived.append(Derived(dims, Column(column.name, column.table, codes.reshape(-1))))
+    constants = [_column(each, now) for each in said["constants"]]
+    if not all(is_known is None for _, is_known in constants):
+        raise ValueError("constants")
+    space = Space(tuple(dimensions), derivations=tuple(derived))
+    return Visited(space, {column.name: column.table for column, _ in constants})
+
+
+def _size(said: Any, columns: Sequence[Column]) -> int:
+    """Check a size against the columns: a few bytes must not ask for gigabytes.
+
+    A range alone takes a few bytes whatever its length, so nothing of its length is made here.
+    """
+    lengths = {len(c.table if c.codes is None else c.codes) for c in columns} or {1}
+    if lengths != {said} or said > MAX_POINTS:
+        raise ValueError(said)
+    return int(said)
+
+
+def _kept_rows(size: int, made: Sequence[tuple[Column, _IsKnown]]) -> Codes | None:
+    """Places along a dimension whose values are all known; None where all are."""
+    is_kept = np.True_
+    for column, is_known in made:
+        if is_known is not None:
+            codes = column.at(np.arange(size))
+            is_kept = is_kept & ((codes == ABSENT) | is_known[codes])
+    return None if is_kept.all() else np.flatnonzero(is_kept)
+
+
+def _dimension(name: str, size: int, columns: tuple[Column, ...]) -> Dimension:
+    if any(c.codes is None and isinstance(c.table.array, range) for c in columns):
+        return Dimension(name, size, columns)  # all are different
+    first = first_rows(columns, size)
+    if len(first) == size:
+        return Dimension(name, size, columns)
+    is_first = np.zeros(size, dtype=bool)
+    is_first[first] = True
+    return Dimension(name, size, columns, is_first)
+
+
+_IsKnown = npt.NDArray[np.bool_] | None
+"""Which values of a table are known; None where all are."""
+
+
+def _column(said: Any, now: Elements) -> tuple[Column, _IsKnown]:
+    """Make a column, and tell which values of its table are known."""
+    name, kind, codes = said["name"], said["kind"], said["codes"]
+    if kind == "range":
+        start, step, size = said["values"]
+        array: Any = range(start, start + step * size, step)
+        table = Values("int", array)
+    elif kind in NUMERIC:
+        table = Values(kind, _array(said["values"]))
+    else:
+        found = [_element(bytes.fromhex(each), now.get(name, {})) for each in said["values"]]
+        is_known = np.array([each is not _UNKNOWN for each in found], dtype=bool)
+        if not is_known.any():
+            raise ValueError(name)
+        spare = found[int(np.argmax(is_known))]
+        table = accept(name, [spare if each is _UNKNOWN else each for each in found])
+        if not is_known.all():
+            return Column(name, table, None if codes is None else _array(codes)), is_known
+    return Column(name, table, None if codes is None else _array(codes)), None
+
+
+_UNKNOWN = object()
+
+
+def _element(encoded: bytes, now: Mapping[bytes, Any]) -> Any:
+    """Find or decode one value."""
+    if encoded in now:
+        return now[encoded]
+    try:
+        decoded = decode(encoded)
+        return decoded if encode(decoded) == encoded else _UNKNOWN
+    except (LookupError, ValueError, struct.error, DeclarationError):
+        return _UNKNOWN

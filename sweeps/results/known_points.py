@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from sweeps.declaration.experiment import Experiment
 from sweeps.memo import index as memo
-from sweeps.memo import listing, lookup, swept_spaces
-from sweeps.memo.swept_spaces import Visited
+from sweeps.memo import listing, lookup, record
+from sweeps.memo.record import Visited
 from sweeps.project.sweep import Sweep
 from sweeps.results.collect import Gathered
 from sweeps.results.state import LAYOUT
@@ -118,7 +118,7 @@ def _is_within(layout: Any, sweep: Sweep) -> bool:
     if layout in (None, sweep.layout):
         return True
     made = sweep.experiment
-    swept = swept_spaces.read(sweep.memo, str(layout), _elements(made))
+    swept = record.read_space(sweep.memo, str(layout), _elements(made))
     if swept is None:
         return False
     earlier = dataclasses.replace(made.with_space(swept.space), constants=swept.constants)
@@ -134,19 +134,19 @@ def _is_within(layout: Any, sweep: Sweep) -> bool:
     return bool(np.isin(before[:, 0], now[:, 0]).all())
 
 
-def _elements(made: Experiment) -> swept_spaces.Elements:
+def _elements(made: Experiment) -> record.Elements:
     tables = {name: [column.table] for name, column in made.space.columns.items()}
     for name, table in made.constants.items():
         tables.setdefault(name, []).append(table)
-    return swept_spaces.elements(tables)
+    return record.elements(tables)
 
 
 def _visited(sweep: Sweep) -> Iterator[Visited]:
     """Read the spaces that runs of this code, and of accepted code, have swept."""
     now = _elements(sweep.experiment)
     for source in listing.sources(sweep.memo):
-        for layout in swept_spaces.layouts(source.folder):
-            found = swept_spaces.read(source.folder, layout, now)
+        for layout in record.layouts(source.folder):
+            found = record.read_space(source.folder, layout, now)
             if found is not None:
                 yield found
 

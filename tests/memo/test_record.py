@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 
 from sweeps import experiment, grid, sample, zipped
-from sweeps.memo import swept_spaces
+from sweeps.memo import record
 from sweeps.spaces.keys import key_maker
 from tests.sizes import examples
 from tests.strategies import spaces
@@ -36,10 +36,10 @@ def keys_of(space):
 
 
 def again(folder, space, now=None):
-    swept_spaces.keep(folder, "layout", space, {})
+    record.keep_space(folder, "layout", space, {})
     now = space if now is None else now
     tables = {name: [column.table] for name, column in now.columns.items()}
-    found = swept_spaces.read(folder, "layout", swept_spaces.elements(tables))
+    found = record.read_space(folder, "layout", record.elements(tables))
     return None if found is None else found.space
 
 
@@ -121,8 +121,8 @@ def test_points_of_a_label_that_is_gone_are_left_out(tmp_path):
 )
 def test_a_file_that_nobody_can_read_says_nothing(tmp_path, content):
     (tmp_path / "space-layout.json").write_bytes(content)
-    assert swept_spaces.layouts(tmp_path) == ["layout"]
-    assert swept_spaces.read(tmp_path, "layout", {}) is None
+    assert record.layouts(tmp_path) == ["layout"]
+    assert record.read_space(tmp_path, "layout", {}) is None
 
 
 @pytest.mark.parametrize("length", [10**8, 2**40, 2**62, 10**30])
@@ -135,7 +135,7 @@ def test_a_few_bytes_do_not_ask_for_gigabytes(tmp_path, length, size, has_column
     (tmp_path / "space-layout.json").write_text(json.dumps(said))
     tracemalloc.start()
     try:
-        found = swept_spaces.read(tmp_path, "layout", {})
+        found = record.read_space(tmp_path, "layout", {})
         _, most_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
