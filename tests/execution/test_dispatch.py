@@ -281,7 +281,7 @@ def test_workers_that_die_before_they_begin_end_the_run_with_a_word(project):
     with pytest.raises(
         SweepsError, match=r"workers die before they compute anything: exit code EXIT\(5\)"
     ):
-        run.execute(resolve("stillborn"), Options())
+        run.execute(resolve("stillborn"), Options(n_workers=1))
 
 
 def test_a_run_that_cannot_begin_leaves_nothing_behind(project, monkeypatch, tmp_path_factory):

@@ -108,21 +108,18 @@ def calls_of_a_run(sweep, place):
     return counting.calls
 
 
-def first_of_each(calls):
-    """Where each kind of call is made first, and where last."""
-    return sorted({f for name in set(calls) for f in (calls.index(name), last(calls, name))})
-
-
-def last(calls, name):
-    return len(calls) - 1 - calls[::-1].index(name)
+def one_of_each(calls, *, is_first):
+    """Where each kind of call is made first, or last."""
+    order = calls if is_first else calls[::-1]
+    found = sorted(order.index(name) for name in set(calls))
+    return found if is_first else [len(calls) - 1 - each for each in found]
 
 
 @pytest.mark.parametrize("for_good", [False, True], ids=["once", "for good"])
 def test_a_call_that_fails_is_told_and_made_up_for(sweep, tmp_path, for_good):
     calls = calls_of_a_run(sweep, tmp_path / "count")
     assert {"create", "write", "flush", "flush_folder", "replace", "unlink"} <= set(calls)
-    numbers = {calls.index(name) for name in calls} if for_good else first_of_each(calls)
-    for number in sorted(numbers):
+    for number in one_of_each(calls, is_first=for_good):
         code = getattr(errno, random.Random(number).choice(CODES))
         outcome(sweep, tmp_path / f"{number}", FailingDisk(number, code, for_good=for_good))
 
