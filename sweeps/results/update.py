@@ -151,6 +151,10 @@ def _land(
     for folder in sorted({each.path.parent for each in gathered.index.segments.values()}):
         with files.told(folder):  # a killed run may have left names that are not flushed
             disk.flush_folder(folder)
+    made = sweep.experiment
+    # A later run asks whether its space has all points of this one; a memo may be read-only.
+    with contextlib.suppress(StorageError):
+        record.keep_space(sweep.memo, sweep.layout, made.space, made.constants)
     taken, told = _taken_over(sweep, gathered)
     names = [*gathered.index.segments] if taken is None else absorb.settle(sweep.memo, taken)
     bare, full = (sweep.state(names, is_summarized=i) for i in (False, True))

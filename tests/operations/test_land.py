@@ -74,8 +74,8 @@ def test_landing_returns_what_it_landed_whatever_becomes_of_the_file(wave, monke
     assert product.land("wave").z.values.tolist() == [1, 4, 9]
 
 
-# Nothing more, more values, a constant that becomes an axis, and another order.
-GROWN = ([], [], ["x=1,2,3,4.0"], ["x=1,2,3,4.0", "g=1.0,2.0"], ["x=4,2,3,1.0", "g=2.0,1.0"])
+# Nothing more, another order, more values, and a constant that becomes an axis.
+GROWN = ([], [], ["x=3,2,1.0"], ["x=3,2,4,1.0"], ["x=3,2,4,1.0", "g=1.0,2.0"])
 
 
 def test_a_file_that_shows_all_that_it_showed_needs_no_word(sweeps, wave):
