@@ -145,7 +145,7 @@ def test_points_that_read_otherwise_are_stale_when_anything_changed(project, cha
     chain(T=[1.0, 2.0, 3.0, 4.0])
     asked = {
         "mean": [6.0, 7.0, 8.0],
-        "by_chain": [6.0, 7.0, 8.0],
+        "by_chain": [6.0, 7.0, 8.0],  # which reads what the mean gives now
         "array_of_a_module": [21.0, 22.0, 23.0],
     }
     assert values(asked) == asked

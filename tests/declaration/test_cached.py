@@ -4,6 +4,7 @@ import functools
 import os
 import pickle
 import random
+import runpy
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ import types
 import numpy as np
 import pytest
 
+from benchmarks.staleness.trying import in_child
 from sweeps import cached, experiment, grid
 from sweeps.code.fingerprint import fingerprint
 from sweeps.errors import DeclarationError, OutputError, SweepsError, UnknownNameError
@@ -111,7 +113,7 @@ def test_all_workers_share_one_computation(sweeps, wave, engine, options):
     (folder,) = wave.folders(*options[1:])
     assert folder.parent.name == "experiments.helpers.table"
     assert (wave.folder.parent / "results").exists() == (not options)
-    run(sweeps, "--engine", engine, "-j", "2", "--recompute", *options)
+    run(sweeps, "--engine", "serial", "--recompute", *options)
     assert wave.n_computed == 1
 
 
@@ -359,13 +361,20 @@ if __name__ == "__main__":
 
 
 def test_a_script_shares_with_its_workers(project):
-    for factor, engine in ((1, "loky"), (2, "serial")):
-        (project / "script.py").write_text(MAIN.format(factor=factor))
-        command = [sys.executable, "script.py", engine]
-        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        values = [factor * i for i in range(4)]
-        assert said == f"{values} {values}\n"
-        assert (project / "log").read_text() == "x" * factor
+    script = project / "script.py"
+    script.write_text(MAIN.format(factor=1))
+    command = [sys.executable, "script.py", "loky"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert said == "[0, 1, 2, 3] [0, 1, 2, 3]\n"
+    assert (project / "log").read_text() == "x"
+    script.write_text(MAIN.format(factor=2))
+    in_child(run_serially)
+    assert (project / "log").read_text() == "xx"
+
+
+def run_serially():
+    sys.argv = ["script.py", "serial"]
+    runpy.run_path("script.py", run_name="__main__")
 
 
 # ---- calls

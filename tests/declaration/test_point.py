@@ -77,7 +77,7 @@ def quoted(text):
 def test_a_value_is_found_by_what_tables_show_of_it(kind):
     made = swept(grid(x=VALUES[kind], y=[1, 2]))
     n_values = len(VALUES[kind])
-    for place in sorted({0, 1 % n_values, n_values // 2, n_values - 1}):
+    for place in sorted({0, n_values - 1}):
         (point,) = made.space.parameters_at(np.array([2 * place]), labels=True)
         assert at(made, f"x={quoted(label(point['x']))}", "y=2")[1] == 2 * place + 1
 

@@ -106,7 +106,10 @@ def test_keys_are_the_same_in_every_process(said_under_hash_seeds):
     program = (
         "from sweeps.spaces.keys import hash_values; from sweeps.spaces.accept import accept\n"
         "for given in ([1, 2], [0.1], ['a'], [None, (1, 'b')], [True], [1j]):\n"
-        "    print(hash_values('x', accept('x', given)).tolist())"
+        "    print(hash_values('x', accept('x', given)).tolist())\n"
+        "import datetime as d; from sweeps.spaces.values import encode\n"
+        "print(encode(('a', 1, 0.1, 1j, None, True, b'b', d.date(2024, 1, 31),"
+        " d.datetime(2024, 1, 31, 12, tzinfo=d.UTC))).hex())"
     )
     assert len(said_under_hash_seeds(program)) == 1
 

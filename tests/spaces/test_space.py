@@ -33,6 +33,7 @@ def at_all_positions(space):
     return space.positions(0, len(space))
 
 
+@few(12)
 @given(spaces())
 def test_a_space_has_the_points_that_loops_make(made):
     space, expected = made
@@ -40,6 +41,7 @@ def test_a_space_has_the_points_that_loops_make(made):
     assert len(space) == len(expected)
 
 
+@few(12)
 @given(spaces(), st.data())
 def test_point_agrees_with_iteration(made, data):
     space, expected = made
@@ -51,6 +53,7 @@ def test_point_agrees_with_iteration(made, data):
             space.point(index)
 
 
+@few(12)
 @given(spaces())
 def test_positions_are_flat_indices_in_c_order(made):
     space, _ = made
@@ -66,6 +69,7 @@ def test_positions_are_flat_indices_in_c_order(made):
         assert (codes[name] == column.at(place)).all()
 
 
+@few(12)
 @given(spaces())
 def test_pieces_of_positions_make_up_the_whole(made):
     space, expected = made
@@ -74,6 +78,7 @@ def test_pieces_of_positions_make_up_the_whole(made):
     assert is_same(space.parameters_at(np.concatenate(pieces)), expected)
 
 
+@few(12)
 @given(spaces())
 def test_a_column_has_each_value_once_and_codes_only_for_those(made):
     space, _ = made
@@ -86,6 +91,7 @@ def test_a_column_has_each_value_once_and_codes_only_for_those(made):
                 assert column.has_gaps == (ABSENT in column.codes)
 
 
+@few(12)
 @given(spaces())
 def test_union_is_idempotent(made):
     space, expected = made
@@ -162,6 +168,7 @@ def test_a_product_of_unions_is_a_union_of_products(one, other):
     assert {*map(said, twice * b)} == {*map(said, a * b + a * b)} == {*map(said, a * b)}
 
 
+@few(12)
 @given(spaces())
 def test_where_twice_is_where_both(made):
     space, expected = made
@@ -221,6 +228,7 @@ def test_a_settled_space_has_the_same_points_at_the_same_positions(made):
         assert is_same(settled, expected)
 
 
+@few(12)
 @given(spaces(leaves=(samples,)))
 def test_repeated_rows_are_points_too_and_the_first_of_each_is_known(made):
     space, expected = made

@@ -181,15 +181,6 @@ def test_codes_stay_what_they_were(code):
     assert encode(KEPT[code]) == code
 
 
-def test_codes_are_the_same_in_every_process(said_under_hash_seeds):
-    program = (
-        "import datetime as d; from sweeps.spaces.values import encode;"
-        "print(encode(('a', 1, 0.1, 1j, None, True, b'b', d.date(2024, 1, 31),"
-        " d.datetime(2024, 1, 31, 12, tzinfo=d.UTC))).hex())"
-    )
-    assert len(said_under_hash_seeds(program)) == 1
-
-
 @pytest.mark.parametrize("odd", [[1], {}, object(), len, Mesh([1]), (1, [2])])
 def test_what_cannot_say_what_it_is_has_no_code(odd):
     with pytest.raises(DeclarationError, match="cannot identify a point"):
