@@ -1,5 +1,6 @@
 """Laws of importing: the file that was named is the file that runs, here and in a worker."""
 
+import contextlib
 import gc
 import importlib
 import itertools
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.staleness.trying import in_child
 from sweeps.errors import SweepsError, UnknownNameError
 from sweeps.project.discovery import ModuleLocation, locate
 from sweeps.project.imports import (
@@ -387,17 +389,19 @@ UNGUARDED = {
 
 
 @pytest.mark.parametrize("call", UNGUARDED.values(), ids=UNGUARDED)
-def test_what_computes_when_its_module_is_imported_is_told_the_remedy(
-    write, monkeypatch, capfd, call
-):
-    monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)  # pytest's keeps it back
+def test_what_computes_when_its_module_is_imported_is_told_the_remedy(write, call):
+    def import_it():
+        threading.excepthook = threading.__excepthook__  # pytest's keeps errors back
+        with Path("said").open("w") as said, contextlib.redirect_stderr(said):
+            os.dup2(said.fileno(), 2)
+            try:
+                import_location(the_only("experiments/a.py"))
+            except (SweepsError, subprocess.CalledProcessError) as error:
+                print(error, file=said)
+
     write({"experiments/a.py": SWEEP + call})
-    said = ""
-    try:
-        import_location(the_only("experiments/a.py"))
-    except (SweepsError, subprocess.CalledProcessError) as error:
-        said = str(error)
-    said += capfd.readouterr().err
+    in_child(import_it, timeout_s=6)  # it may wait for itself for ever
+    said = Path("said").read_text()
     assert "whenever experiments.a is imported" in said
     assert 'put the call under `if __name__ == "__main__":`' in said
 
