@@ -1,23 +1,27 @@
-"""Read outputs of the points of a space from segments, slab by slab."""
+"""Read outputs of the points of a space from segments: slab by slab, or as bytes without HDF5.
+
+For 315 MB in 13 segments, copying bytes takes 0.1 s; reading and writing with h5py takes 0.57 s.
+"""
 
 from __future__ import annotations
 
 import itertools
+import os
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
 import numpy.typing as npt
 
-from sweeps.memo import copy, segment
+from sweeps.errors import StorageError
 from sweeps.memo import index as memo
-from sweeps.memo.copy import Extent
+from sweeps.memo import results_segment, segment
 from sweeps.outputs.schema import factors
 from sweeps.outputs.types import Agreed, Header
-from sweeps.storage import kinds
+from sweeps.storage import disk, hdf5, kinds
 from sweeps.storage.hdf5 import Array
 
 _MAX_OPEN = 64
@@ -41,6 +45,17 @@ Slab = tuple[Array, Array | None]
 """Values of some points, and a mask of the missing ones, or None."""
 
 _Piece = tuple[segment.StoredPart, Any, Rows]
+
+
+_CHUNK_BYTES = 2**20
+
+
+class Extent(NamedTuple):
+    """Some bytes of a file."""
+
+    path: Path
+    offset: int
+    n_bytes: int
 
 
 class SlabReader:
@@ -180,7 +195,7 @@ class SlabReader:
                     return
                 if factors(header.attrs, agreed.attrs) is not None:
                     return
-                yield from copy.extents(part, number, self._file(part.path), rows)
+                yield from extents(part, number, self._file(part.path), rows)
 
     def close(self) -> None:
         """Close the files."""
@@ -313,3 +328,72 @@ def grouped(numbers: npt.NDArray[np.int64]) -> Iterator[tuple[int, Any]]:
     for at in np.split(order, starts[1:]) if len(order) else ():
         is_run = at[-1] - at[0] + 1 == len(at)
         yield int(numbers[at[0]]), slice(int(at[0]), int(at[-1]) + 1) if is_run else at
+
+
+def extents(
+    part: segment.StoredPart, number: int, file: h5py.File, rows: slice
+) -> Iterator[Extent]:
+    """Find the bytes of some points of a part; nothing if a results file stores them otherwise.
+
+    Parameters
+    ----------
+    part : StoredPart
+    number : int
+        Number of the variable, which must have the same shape at all points.
+    file : h5py.File
+        The segment, opened.
+    rows : slice
+        The points.
+    """
+    with segment.reading(part.path):
+        dataset = segment.dataset(part, number, file)
+        offset = dataset.id.get_offset()
+    header = part.variables[number]
+    stored, _ = hdf5.storage(header.dtype)
+    n_dims = 1 if part.spots is None else len(part.spots.sizes)
+    if offset is None or dataset.dtype != stored or dataset.shape[n_dims:] != header.shape:
+        return
+    point_bytes = stored.itemsize * int(np.prod(header.shape))
+    runs: Iterable[tuple[int, int]] = [(rows.start, rows.stop)]
+    if part.spots is not None:
+        runs = results_segment.runs(part.spots.runs, rows.start, rows.stop)
+    for start, stop in runs:
+        yield Extent(part.path, offset + start * point_bytes, (stop - start) * point_bytes)
+
+
+def copy(found: Iterable[Extent], descriptor: int, offset: int) -> None:
+    """Write the bytes of extents one after the other into a file.
+
+    Raises
+    ------
+    MergedAwayError
+        If a segment no longer exists.
+    StorageError
+        If one cannot be read.
+    OSError
+        If the file cannot be written.
+    """
+    os.lseek(descriptor, offset, os.SEEK_SET)
+    for path, own in itertools.groupby(found, key=lambda extent: extent.path):
+        with segment.reading(path):
+            source = disk.open_to_read(path)
+        try:
+            for extent in own:
+                for chunk in _chunks(source, extent):
+                    disk.write_all(descriptor, chunk)
+        finally:
+            disk.close(source)
+
+
+def _chunks(source: int, extent: Extent) -> Iterator[bytes]:
+    n_left = extent.n_bytes
+    os.lseek(source, extent.offset, os.SEEK_SET)
+    while n_left:
+        with segment.reading(extent.path):
+            chunk = disk.read(source, min(n_left, _CHUNK_BYTES))
+        if not chunk:
+            raise StorageError(
+                f"cannot read {extent.path}: it was cut short; run again to continue"
+            )
+        n_left -= len(chunk)
+        yield chunk

@@ -14,10 +14,10 @@ import numpy.typing as npt
 
 from sweeps import text
 from sweeps.declaration.experiment import Experiment
-from sweeps.memo import copy, header, lookup
+from sweeps.memo import header, lookup
 from sweeps.memo import index as memo
 from sweeps.memo.header import Kept
-from sweeps.memo.reader import SlabReader
+from sweeps.memo.reader import SlabReader, copy
 from sweeps.outputs import misfits, schema, types
 from sweeps.outputs.failures import Failure, refused, shortened
 from sweeps.outputs.types import Header
@@ -352,7 +352,7 @@ def _outputs(
         {**schema.public(agreed.attrs), **_attrs(units, agreed.name)},
         holes or agreed.is_ragged,
         lambda start, stop: reader.read(agreed, start, stop),
-        functools.partial(copy.copy, extents) if extents else None,
+        functools.partial(copy, extents) if extents else None,
     )
     for axis, (name, dim) in enumerate(zip(agreed.count_names, agreed.dims, strict=False)):
         along = f" along {dim}" if len(agreed.dims) > 1 else ""

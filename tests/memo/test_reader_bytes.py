@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweeps.errors import StorageError
-from sweeps.memo import copy, segment
-from sweeps.memo.copy import Extent
+from sweeps.memo import reader, segment
+from sweeps.memo.reader import Extent
 from sweeps.storage import disk
 from tests.sizes import examples
 
@@ -27,7 +27,7 @@ def folder(tmp_path_factory):
 
 def copied(extents, target, offset=0):
     with target.open("w+b") as opened:
-        copy.copy(extents, opened.fileno(), offset)
+        reader.copy(extents, opened.fileno(), offset)
     return target.read_bytes()
 
 
@@ -44,7 +44,7 @@ def test_bytes_are_copied_one_extent_after_another(folder, pieces, offset, chunk
     extents = [Extent(folder / name, start, stop - start) for name, start, stop in ranges]
     expected = b"".join(CONTENTS[name][start:stop] for name, start, stop in ranges)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(copy, "_CHUNK_BYTES", chunk)
+        patch.setattr(reader, "_CHUNK_BYTES", chunk)
         found = copied(extents, folder / "target", offset)
     assert found == (bytes(offset) + expected if expected else b"")
 
