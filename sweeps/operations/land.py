@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 
 
 class Landed(NamedTuple):
-    """What a results file holds now, and warnings about it."""
+    """What a results file holds now, as `sweeps.status` counts it, and warnings about it."""
 
     experiment: str
-    n_points: int
-    n_done: int
-    n_failed: int
-    n_known: int
+    points: int
+    done: int
+    failed: int
+    missing: int
+    known: int
     results: str
     state: str
     warnings: tuple[str, ...]
@@ -95,11 +96,14 @@ def land_sweep(made: Sweep, *, everything: bool = False) -> tuple[Sweep, Landed]
     gathered = refreshed.gathered
     if not everything and (said := known_points.shrunk(held, made, gathered)):
         told.append(said)
+    n_points, n_done = len(made.experiment.space), gathered.count("done")
+    n_failed = gathered.count("failed")
     return made, Landed(
         made.experiment.name,
-        len(made.experiment.space),
-        gathered.count("done"),
-        gathered.count("failed"),
+        n_points,
+        n_done,
+        n_failed,
+        n_points - n_done - n_failed,
         index.n_known,
         str(made.landed),
         refreshed.state,

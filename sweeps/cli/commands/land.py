@@ -42,18 +42,10 @@ def command(asked: Asked, everything: bool) -> None:
 
 def answer(landed: Landed) -> Answer:
     """Answer `land`."""
-    n_missing = landed.n_points - landed.n_done - landed.n_failed
     text = (
-        f"{landed.experiment}: {count(landed.n_points, 'point')}: {landed.n_done:,} done, "
-        f"{landed.n_failed:,} failed, {n_missing:,} missing → {path(Path(landed.results))}"
+        f"{landed.experiment}: {count(landed.points, 'point')}: {landed.done:,} done, "
+        f"{landed.failed:,} failed, {landed.missing:,} missing → {path(Path(landed.results))}"
     )
-    data = {
-        "experiment": landed.experiment,
-        "points": landed.n_points,
-        "done": landed.n_done,
-        "failed": landed.n_failed,
-        "missing": n_missing,
-        "known": landed.n_known,
-        "results": landed.results,
-    }
-    return Answer(text, data)
+    said = landed._asdict()
+    del said["state"], said["warnings"]
+    return Answer(text, said)

@@ -57,13 +57,6 @@ def answer(of: Renamed, status: Status) -> Answer:
         lines.append(
             f"{place} was only moved and has the old name inside; the next run writes it again"
         )
-    counts = {name: getattr(status, name) for name in _COUNTS}
-    data = {
-        "old": of.old,
-        "new": of.new,
-        **counts,
-        "results": of.results,
-        "landed": of.is_landed,
-        "left": of.left,
-    }
+    data = {"old": of.old, "new": of.new} | {name: getattr(status, name) for name in _COUNTS}
+    data |= {"results": of.results, "landed": of.is_landed, "left": of.left}
     return Answer("\n".join(lines), data)

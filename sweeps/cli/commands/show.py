@@ -79,11 +79,8 @@ def _by_name(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[dict[
 
 def _statistics(outputs: Sequence[Statistics]) -> str:
     header = ["output", "units", "dims", "dtype", "count", "missing", "min", "mean", "max", "std"]
-    return table(header, [(o.name, o.units, ", ".join(o.dims), *_numbers(o)) for o in outputs])
-
-
-def _numbers(of: Any) -> tuple[Any, ...]:
-    return (of.dtype, of.count, of.missing, of.min, of.mean, of.max, of.std)
+    rows = [vars(each) | {"dims": ", ".join(each.dims)} for each in outputs]
+    return table(header, [list(row.values()) for row in rows])
 
 
 def _cut(value: Any) -> Any:
