@@ -167,7 +167,7 @@ def test_both_ways_hold_the_same(tmp_path, request, function, space):
     for expected, found in zip(landed(twice), landed(once), strict=True):
         xr.testing.assert_identical(expected, found)
     assert remembered(once) == remembered(twice)
-    assert is_alone(once) == (function not in (failing, of_several_forms))
+    assert is_alone(once) or function in (failing, of_several_forms)
     assert run(once, retry=False).n_computed == 0
     assert not verify.verify(once.landed).damages
 
