@@ -1,4 +1,4 @@
-"""The memo: what was committed is found, by any number of processes, whatever befalls it."""
+"""The memo: all processes find what was committed, even after kills, damage and merges."""
 
 import os
 import subprocess

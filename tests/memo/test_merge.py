@@ -1,4 +1,4 @@
-"""Merging changes nothing that can be seen, whenever it is killed and whoever merges as well."""
+"""A merge changes nothing that you can see, even if it is killed or another run merges too."""
 
 import contextlib
 import time
