@@ -74,7 +74,7 @@ OF_ALL = {
 }
 
 
-RARE = {"several", "helper", "run_object", "last", "run_mean"}
+RARE = {"several", "helper", "run_object", "last", "run_mean", "path"}
 """Ways that others are close to: they are tried in campaigns."""
 
 
