@@ -59,7 +59,7 @@ def test_a_run_as_its_user_types_it(sweeps, odd):
         pytest.param("sweeps run odd >&-", 1, marks=pytest.mark.campaign),
         ("sweeps run odd -j 1 >&- 2>&- <&-", 1),
         ("sweeps run odd --engine serial 2> /dev/full | true", 1),
-        ("sweeps plan ode 2> /dev/full", 2),
+        pytest.param("sweeps plan ode 2> /dev/full", 2, marks=pytest.mark.campaign),
     ],
 )
 def test_who_listens_changes_neither_work_nor_exit_code(odd, project, command, code):

@@ -174,7 +174,13 @@ KNOWN = {
 }
 
 
-@pytest.mark.parametrize(("declared", "others", "sizes", "n_known"), KNOWN.values(), ids=KNOWN)
+CASES = [
+    pytest.param(*case, id=name, marks=pytest.mark.campaign if name == "gaps of a grid" else [])
+    for name, case in KNOWN.items()
+]
+
+
+@pytest.mark.parametrize(("declared", "others", "sizes", "n_known"), CASES)
 def test_all_that_is_known_lands_together(wave, declared, others, sizes, n_known):
     wave(**declared)
     with warnings.catch_warnings():

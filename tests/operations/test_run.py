@@ -489,7 +489,13 @@ def test_a_run_returns_its_values_though_the_file_is_gone(project, monkeypatch):
     assert [path.name for path in Path("results").iterdir()] == [".memo"]
 
 
-@pytest.mark.parametrize("engine", engines.NAMES)
+AT_ONCE = [
+    pytest.param(name, marks=pytest.mark.campaign if name == "serial" else [])
+    for name in engines.NAMES
+]
+
+
+@pytest.mark.parametrize("engine", AT_ONCE)
 def test_threads_that_run_at_once_get_what_each_asked(square, engine):
     wrong, given, stdout = [], [], sys.stdout
 
