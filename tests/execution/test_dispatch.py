@@ -202,7 +202,10 @@ def column(i):
 @pytest.mark.parametrize(
     ("death", "why"),
     [
-        ("hang", ("timeout", "took longer than the timeout of 0.5 s")),
+        pytest.param(
+            *("hang", ("timeout", "took longer than the timeout of 0.5 s")),
+            marks=pytest.mark.campaign,
+        ),
         ("segfault", ("died", "the worker died: Segmentation fault")),
     ],
 )

@@ -124,6 +124,7 @@ def test_runs_of_different_spaces_and_versions_share_the_work(versions, n_killed
         assert n_duplicates() <= 0.05 * n_computed
 
 
+@pytest.mark.campaign  # by default, a run waits for claims in the tests of dispatch
 def test_the_run_that_waits_lands_what_others_finish(versions):
     first = start(0, "x=range(0, 20)", "y=range(0, 20)")
     while not calls():

@@ -39,6 +39,7 @@ def kill(traced, touch):
     return next((each for each in touches if each.was_hit), None), n_lost
 
 
+@pytest.mark.campaign  # by default, kills come at any time, and power cuts at every call
 @pytest.mark.parametrize("keep", KEEPS)
 def test_a_kill_at_a_call_costs_no_committed_point(tmp_path, keep):
     traced = Traced(tmp_path, "serial", keep, *CHANGES)
