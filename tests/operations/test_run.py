@@ -556,10 +556,12 @@ def test_failures_are_said_in_python(project, options):
     failed = [2, 4] if axes else [1, 3]
     with pytest.warns(UserWarning) as told:
         sweeps.run("half", engine="serial", **options)
-    (said,) = [str(each.message) for each in told if each.category is UserWarning]
+    # Threads of workers that earlier tests left may warn meanwhile.
+    (one,) = [each for each in told if "half" in str(each.message)]
+    said = str(one.message)
     assert f"2 of 4 points of 'half' failed; the first at x={failed[0]}: ValueError: odd: " in said
     assert "sweeps.failures('half'" in said
-    assert told[0].filename == __file__
+    assert one.filename == __file__
     found = sweeps.failures("half", **axes)
     assert [(each.params["x"], each.message) for each in found] == [
         (x, f"odd: {x}") for x in failed
