@@ -32,8 +32,7 @@ from sweeps.code.source.scopes import (
     type_parameters,
 )
 
-# Cosmetic, or the same thing said in another way.
-_LEFT_OUT_FIELDS = frozenset({"ctx", "kind", "type_comment", "type_params"})
+_LEFT_OUT_FIELDS = frozenset({"ctx", "kind", "type_comment", "type_params"})  # cosmetic, or twice
 
 _BODIES = frozenset({"body", "orelse", "finalbody"})
 
