@@ -241,8 +241,10 @@ def _land(renamed: Sweep) -> tuple[bool, tuple[str, ...]]:
         renamed.fingerprint.digest,
         len(renamed.experiment.space),
     )
-    index = memo.scan(renamed.memo)
+    index = memo.scan(renamed.memo, sets_aside=True)
+    told = tuple(f"set aside the damaged file {p}: run to recompute its points" for p in index.bad)
     has_any = bool(index.parts or index.failures)
     if not has_any or (renamed.landed.exists() and not is_shown):
-        return False, ()
-    return True, update.refresh(renamed, index, provenance.now(), is_last=True).warnings
+        return False, told
+    refreshed = update.refresh(renamed, index, provenance.now(), is_last=True)
+    return True, (*told, *refreshed.warnings)

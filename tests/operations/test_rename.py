@@ -261,6 +261,18 @@ def test_what_a_run_of_the_old_name_commits_later_is_brought_over_by_another_ren
     assert package.status("new").done == 3
 
 
+def test_a_damaged_segment_is_set_aside_and_told_and_all_else_is_renamed(renamed):
+    segment, *_ = Path("results/.memo/old").glob("*/*.seg")
+    content = bytearray(segment.read_bytes())
+    content[len(content) // 2] ^= 1
+    segment.write_bytes(content)
+    (warning,) = rename().warnings
+    assert "set aside the damaged file" in warning
+    run("new")
+    assert package.status("new").done == 2
+    assert not list(Path("results/.memo/old").glob("*/*.seg"))
+
+
 def test_a_segment_that_is_being_written_stays_and_is_told_of(renamed):
     rename()
     place = Path("results/.memo/old/abc")

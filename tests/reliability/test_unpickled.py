@@ -46,6 +46,7 @@ ALLOWED = {
     ("engines/loky.py", "joblib._parallel_backends"): "an import",
     ("engines/loky.py", "joblib.parallel"): "an import",
     ("engines/pool.py", "joblib.parallel"): "an import",
+    ("engines/pool.py", "joblib._multiprocessing_helpers"): "an import",
     ("engines/loky.py", "joblib.executor"): "an import",
     ("cli/commands/reproduce.py", "__import__"): "the debugger that PYTHONBREAKPOINT names",
 }

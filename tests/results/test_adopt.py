@@ -132,7 +132,7 @@ def test_land_adopts_too(sweep):
     before = contents(sweep.landed)
     alone(sweep)
     made, landed = land.land_sweep(sweep)
-    assert landed.n_done == 11
+    assert landed.done == 11
     assert contents(made.landed) == before
 
 
