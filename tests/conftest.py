@@ -32,6 +32,9 @@ def _is_campaign(config):
 
 
 def pytest_configure(config):
+    if config.getoption("dist", None) == "load":
+        # Each worker begins with half of the tests: a fixture of a module is then made once.
+        config.option.dist = "worksteal"
     settings.load_profile("campaign" if _is_campaign(config) else "sweeps")
 
 

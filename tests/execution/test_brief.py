@@ -365,7 +365,9 @@ def test_data_that_is_changed_ends_the_run_and_what_is_kept_is_right(table, engi
     assert contents() == [*kept, 2000.0]
 
 
-@pytest.mark.parametrize("engine", engines.NAMES)
+@pytest.mark.parametrize(
+    "engine", ["loky", "threads", pytest.param("serial", marks=pytest.mark.campaign)]
+)
 def test_data_that_changes_all_the_time(table, engine):
     program = f"""
 import itertools, pathlib, random, time

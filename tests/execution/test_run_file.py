@@ -7,7 +7,6 @@ import types
 import pytest
 
 import sweeps
-from sweeps import engines
 from sweeps.errors import StorageError
 from sweeps.execution import compute, dispatch, run_file
 from sweeps.execution.options import Options, Progress, Slow
@@ -98,7 +97,9 @@ def slow(x):
 """
 
 
-@pytest.mark.parametrize("engine", engines.NAMES)
+@pytest.mark.parametrize(
+    "engine", ["loky", "serial", pytest.param("threads", marks=pytest.mark.campaign)]
+)
 def test_a_slow_point_is_seen_while_it_is_under_way(project, monkeypatch, engine):
     monkeypatch.setattr(compute, "_TICK_S", 0.05)
     monkeypatch.setattr(dispatch, "_SLOW_S", 0.2)
