@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import functools
+import gc
 import json
 import os
 import signal
@@ -44,6 +45,11 @@ def pytest_collection_modifyitems(config, items):
     for item in items if _is_campaign(config) else ():
         if is_hypothesis_test(getattr(item, "obj", None)):
             item.add_marker("campaign")
+
+
+def pytest_collection_finish():
+    """Leave thousands of tests out of each garbage collection: they stay to the end."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")

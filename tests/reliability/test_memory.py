@@ -110,7 +110,7 @@ def test_what_the_parent_keeps_of_a_point(project):
     assert len(index.parts)
 
 
-@pytest.mark.parametrize("engine", ["loky", "threads"])
+@pytest.mark.parametrize("engine", ["loky", pytest.param("threads", marks=pytest.mark.campaign)])
 def test_a_slow_consumer_throttles_the_run(project, monkeypatch, engine):
     """Blocks that were given out and not taken note of are few, however long that takes."""
     n_out, most = itertools.count(), []
