@@ -157,7 +157,10 @@ def test_points_that_read_otherwise_are_stale_when_anything_changed(project, cha
 
 @pytest.mark.parametrize(
     ("engine", "names"),
-    [("threads", ["load"]), ("loky", ["mean", "loaded_by_a_module"])],
+    [
+        pytest.param("threads", ["load"], marks=pytest.mark.campaign),
+        ("loky", ["mean", "loaded_by_a_module"]),
+    ],
 )
 def test_all_engines_note_what_was_read(project, chain, engine, names):
     declared(project, {n: (BY_LABEL | OF_ALL)[n] for n in names})

@@ -10,7 +10,7 @@ from benchmarks.staleness import campaign, cosmetics, mutating
 from sweeps.code import fingerprint
 
 # The long forms: python -m benchmarks.staleness
-N_MUTANTS, N_EDITS = 4, 6
+N_MUTANTS, N_EDITS = 3, 6
 
 
 @pytest.fixture(scope="module")

@@ -162,10 +162,9 @@ each_once = pytest.mark.parametrize(
     [
         ("loky", 1),
         ("serial", 1),
-        ("threads", 0),
         *(
             pytest.param(*each, marks=pytest.mark.campaign)
-            for each in [("loky", 0), ("serial", 0), ("threads", 1)]
+            for each in [("loky", 0), ("serial", 0), ("threads", 0), ("threads", 1)]
         ),
     ],
 )
@@ -187,7 +186,7 @@ def run_while_edited(trial, engine, how, n_runs):
 @pytest.mark.parametrize("how", ["in place", pytest.param("replaced", marks=pytest.mark.campaign)])
 @pytest.mark.parametrize(
     "engine",
-    [pytest.param(e, marks=pytest.mark.campaign if e == "serial" else ()) for e in engines.NAMES],
+    [pytest.param(e, marks=pytest.mark.campaign if e != "loky" else ()) for e in engines.NAMES],
 )
 def test_files_that_change_all_the_time(trial, engine, how):
     run_while_edited(trial, engine, how, 3)
@@ -248,13 +247,8 @@ def test_a_worker_that_starts_late_has_the_version_that_the_run_began_with(trial
     assert not Path("kill").exists()
 
 
-@pytest.mark.parametrize(
-    "in_copies",
-    [
-        pytest.param(True, id="two copies", marks=pytest.mark.campaign),
-        pytest.param(False, id="one edited"),
-    ],
-)
+@pytest.mark.campaign  # in short: runs of two versions in tests/reliability/test_concurrency.py
+@pytest.mark.parametrize("in_copies", [True, False], ids=["two copies", "one edited"])
 def test_two_processes_with_two_versions_share_a_memo(tmp_path, in_copies):
     roots = [tmp_path / "old", tmp_path / ("new" if in_copies else "old")]
     projects = [Project(root, 60, 0) for root in dict.fromkeys(roots)]

@@ -136,6 +136,7 @@ def test_the_run_that_waits_lands_what_others_finish(versions):
     assert n_duplicates() == 0
 
 
+@pytest.mark.campaign  # in short: claims are withdrawn, in tests/memo/test_claims.py
 def test_runs_whose_results_are_removed_do_not_wait_for_each_other(versions):
     runs = [start(0), start(0)]
     while calls().total() < 50:

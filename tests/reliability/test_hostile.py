@@ -157,7 +157,7 @@ def test_a_folder_in_the_place_of_the_results_is_told_before_anything_is_compute
 
 
 SLOW = pytest.mark.campaign
-ALWAYS = {"an external link", "a bomb of gzip", "a text without end", "deep nesting", "a pipe"}
+ALWAYS = {"an external link", "a bomb of gzip", "a pipe"}
 REPLACED = [
     pytest.param(name, marks=[] if name in ALWAYS else pytest.mark.campaign)
     for name in corpus.HOSTILE
@@ -189,8 +189,8 @@ def attribute(name):
 
 
 FEW_ODD = {attribute(name): name for name in corpus.ODD if "x1b" not in name}.values()
-FEW_ODD = {*FEW_ODD, *(name for name in corpus.ODD if "x1b" in name)}
-"""One value of each attribute, and what a terminal would take for a command."""
+FEW_ODD = {*sorted(FEW_ODD)[::2], *(name for name in corpus.ODD if "x1b" in name)}
+"""One value of every other attribute, and what a terminal would take for a command."""
 
 
 @pytest.mark.parametrize(

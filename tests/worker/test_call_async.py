@@ -326,6 +326,7 @@ def test_concurrency_is_no_part_of_the_identity(served):
     np.testing.assert_array_equal(other.keys(positions), served.keys(positions))
 
 
+@pytest.mark.campaign  # in short, without coroutines: tests/execution/test_dispatch.py
 def test_a_worker_killed_amid_its_points_loses_nothing_that_was_committed(project):
     (project / "experiments" / "patient.py").write_text(
         "import asyncio, os, pathlib\nfrom sweeps import experiment, grid\n"

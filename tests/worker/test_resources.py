@@ -98,7 +98,10 @@ def check_log(names):
     return len(logs)
 
 
-@pytest.mark.parametrize(("engine", "n_workers"), [("loky", 2), ("serial", 1), ("threads", 2)])
+@pytest.mark.parametrize(
+    ("engine", "n_workers"),
+    [("loky", 2), ("threads", 2), pytest.param("serial", 1, marks=pytest.mark.campaign)],
+)
 def test_opened_once_in_a_worker_and_closed_when_the_run_is_over(resources, engine, n_workers):
     resources(24)
     for way, names in WAYS.items():  # workers that outlive a run open again for the next

@@ -128,7 +128,9 @@ def experiments(project):
 IN_ORDER = [n for n in engines.NAMES if engines.get(n).isolates or engines.get(n).is_sequential]
 
 
-@pytest.mark.parametrize("engine", engines.NAMES)
+@pytest.mark.parametrize(
+    "engine", ["loky", "serial", pytest.param("threads", marks=pytest.mark.campaign)]
+)
 def test_no_point_sees_what_another_one_did_to_the_process(experiments, engine):
     before = {setting.name: setting.save() for setting in undo._settings()}
     n_workers = 1 if engine == "threads" else 2
