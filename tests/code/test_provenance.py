@@ -1,5 +1,6 @@
 import base64
 import datetime
+import os
 import subprocess
 import sys
 import types
@@ -88,7 +89,7 @@ def test_a_patch_that_is_too_long_is_left_out_and_said_to_be(repository):
 
 
 def test_asking_leaves_the_index_as_it_is(repository):
-    (repository / "wave.py").touch()
+    os.utime(repository / "wave.py", (10**9, 10**9))  # git compares the content of what was touched
     index = repository / ".git" / "index"
     before = index.stat().st_mtime_ns, index.read_bytes()
     provenance.of_git(repository)
