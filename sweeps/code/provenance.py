@@ -105,7 +105,9 @@ def of_git(folder: Path) -> dict[str, str]:
     if not commit:
         return {}
     found = {"git_commit": commit.decode().strip()}
-    patch = _git(folder, "diff", "--binary", *_AS_IF_NOTHING_WAS_SET_UP, "HEAD")
+    # `git diff` writes the index, whatever its options, where a file was only touched: it would lock
+    # it, and a commit made meanwhile would fail.
+    patch = _git(folder, "diff-index", "-p", "--binary", *_AS_IF_NOTHING_WAS_SET_UP, "HEAD")
     if patch is None:  # it took too long
         return found
     return {**found, "git_dirty": "true" if patch else "false", "git_patch": _patch(patch)}
@@ -121,8 +123,7 @@ def _patch(raw: bytes) -> str:
 
 
 def _git(folder: Path, *arguments: str) -> bytes | None:
-    # Without the option, `git diff` locks the index, and a commit made meanwhile fails.
-    command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
+    command = ["git", "-C", str(folder), *arguments]
     try:
         done = subprocess.run(command, capture_output=True, timeout=_GIT_TIMEOUT_S)
     except (OSError, subprocess.TimeoutExpired):
