@@ -105,8 +105,8 @@ def of_git(folder: Path) -> dict[str, str]:
     if not commit:
         return {}
     found = {"git_commit": commit.decode().strip()}
-    # `git diff` writes the index, whatever its options, where a file was only touched: it would lock
-    # it, and a commit made meanwhile would fail.
+    # `git diff` writes the index, whatever its options, where a file was only touched: that locks
+    # it, and a commit made meanwhile fails.
     patch = _git(folder, "diff-index", "-p", "--binary", *_AS_IF_NOTHING_WAS_SET_UP, "HEAD")
     if patch is None:  # it took too long
         return found
