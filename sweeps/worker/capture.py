@@ -135,7 +135,11 @@ class Stream(io.TextIOBase):
         self._take(WARNING, point, text)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._beneath, name)
+        found = getattr(self._beneath, name)
+        if name == "buffer" and self._own is not None:
+            # Bytes go out at once: a later point that ends the worker would take them along.
+            return getattr(found, "raw", found)  # which is raw already with `python -u`
+        return found
 
     def writable(self) -> bool:
         """Whether it can be written to."""
