@@ -3,12 +3,12 @@
 import pytest
 from hypothesis import settings
 
-from sweeps.declaration import options
+from sweeps.declaration import checks
 
 # keep="results" does all that keep="both" does, and more.
 KEEPS = [
     pytest.param(keep, marks=[] if keep == "results" else pytest.mark.campaign)
-    for keep in options.KEEP
+    for keep in checks.KEEP
 ]
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from sweeps.code import fingerprint, loaded, reads
-from sweeps.declaration import options
+from sweeps.declaration import checks
 from sweeps.errors import DeclarationError, unknown
 from sweeps.spaces.values import short
 from sweeps.storage import files
@@ -278,10 +278,10 @@ def cached(
     """
     if function is not None:
         return Cached(_checked(function))
-    ignored = options.ignore(ignore)
-    paths = options.depends_on(depends_on)
-    said = options.version(version)
-    place = options.folder(folder)
+    ignored = checks.ignore(ignore)
+    paths = checks.depends_on(depends_on)
+    said = checks.version(version)
+    place = checks.folder(folder)
 
     def declare(function: Callable[P, R]) -> Cached[P, R]:
         made: Cached[P, R] = Cached(_checked(function), ignored, paths, said, place)

@@ -13,8 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from sweeps.code import fingerprint
-from sweeps.declaration import options as declaration_options
-from sweeps.declaration import signature
+from sweeps.declaration import checks
 from sweeps.errors import DeclarationError
 from sweeps.spaces import keys, values
 from sweeps.spaces.product import axis
@@ -120,7 +119,8 @@ class Experiment:
         >>> float(square.load(group="summary").largest)
         4.0
         """
-        self.registered.summary = declaration_options.summary(function, self.name)
+        _check_summary(function, self.name)
+        self.registered.summary = function
         self.registered.declared_ns = time.time_ns()
         return function
 
@@ -139,12 +139,12 @@ class Experiment:
     @property
     def passed(self) -> tuple[str, ...]:
         """Parameters of the space that the function takes."""
-        return signature.passed(self.function, self.space)
+        return checks.passed(self.function, self.space)
 
     @property
     def takes_rng(self) -> bool:
         """Whether the function gets a random stream of each point's own."""
-        return signature.takes(self.function, keys.RNG)
+        return checks.takes(self.function, keys.RNG)
 
     def identify(self) -> fingerprint.Fingerprint:
         """Find the identity of the code; the space and the constants are not part of it."""
@@ -152,7 +152,7 @@ class Experiment:
             self.function,
             version=self.version,
             depends_on=self.depends_on,
-            keyed=signature.keyed(self.function),
+            keyed=checks.keyed(self.function),
             resources=self.resources,
         )
 
@@ -204,8 +204,8 @@ class Experiment:
 
     def with_space(self, space: Space) -> Experiment:
         """Sweep another space; what it does not sweep is a constant again."""
-        signature.check(self.function, space, self.dims, self.resources)
-        constants = signature.constants(self.function, space, self.resources)
+        checks.check(self.function, space, self.dims, self.resources)
+        constants = checks.constants(self.function, space, self.resources)
         return dataclasses.replace(self, space=space, constants=constants)
 
     def without_space(self) -> Experiment:
@@ -305,29 +305,29 @@ def experiment(
         )
     declared = space
     checked: dict[str, Any] = {
-        "units": declaration_options.units(units),
-        "dims": declaration_options.dims(dims),
-        "version": declaration_options.version(version),
-        "depends_on": declaration_options.depends_on(depends_on),
-        "timeout": declaration_options.timeout(timeout),
-        "seed": declaration_options.seed(seed),
-        "vectorized": declaration_options.flag("vectorized", vectorized),
-        "concurrency": declaration_options.concurrency(concurrency),
-        "resources": declaration_options.resources(resources),
-        "keep": declaration_options.keep(keep),
+        "units": checks.units(units),
+        "dims": checks.dims(dims),
+        "version": checks.version(version),
+        "depends_on": checks.depends_on(depends_on),
+        "timeout": checks.timeout(timeout),
+        "seed": checks.seed(seed),
+        "vectorized": checks.flag("vectorized", vectorized),
+        "concurrency": checks.concurrency(concurrency),
+        "resources": checks.resources(resources),
+        "keep": checks.keep(keep),
     }
 
     def declare(function: Callable[..., Any]) -> Experiment:
         _check_function(function)
-        named = declaration_options.name(name, function)
+        named = checks.name(name, function)
         provided = checked["resources"]
-        signature.check(function, declared, checked["dims"], provided)
-        constants = signature.constants(function, declared, provided)
-        common = declaration_options.common_random_numbers(
+        checks.check(function, declared, checked["dims"], provided)
+        constants = checks.constants(function, declared, provided)
+        common = checks.common_random_numbers(
             common_random_numbers, {*declared.parameters, *constants}
         )
         how = {**checked, "common_random_numbers": common}
-        declaration_options.refuse_contradictions(function, how)
+        checks.refuse_contradictions(function, how)
         return Experiment(function, declared, named, constants=constants, **how)
 
     return declare
@@ -343,6 +343,29 @@ def _check_function(function: Any) -> None:
             f"{getattr(function, '__name__', function)}() is a generator function: return the "
             "values of a point"
         )
+
+
+def _check_summary(given: Any, experiment: str) -> None:
+    """Refuse what cannot be called with the results alone, or does not answer at once."""
+    if not callable(given):
+        raise DeclarationError(
+            f"@{experiment}.summary takes a function of the results, not {values.short(given)}"
+        )
+    kinds = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
+    if any(is_kind(given) for is_kind in kinds):
+        raise DeclarationError(
+            f"{values.short(given)} is a coroutine or generator function: return the summary with "
+            "a plain def"
+        )
+    try:
+        inspect.signature(given).bind("the results")
+    except TypeError as error:
+        raise DeclarationError(
+            f"@{experiment}.summary calls the function with one argument, the results, "
+            f"which {values.short(given)} does not allow: {error}"
+        ) from error
+    except ValueError:  # some functions written in C do not tell their arguments
+        pass
 
 
 def identity(thing: Any) -> str:

@@ -6,10 +6,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from sweeps.declaration import signature
+from sweeps.declaration import checks
+from sweeps.declaration.checks import REPLICATE
 from sweeps.declaration.experiment import Experiment
 from sweeps.declaration.override_values import Choice, Draw, Interval
-from sweeps.declaration.signature import REPLICATE
 from sweeps.errors import DeclarationError, UnknownNameError, unknown
 from sweeps.spaces.accept import accept, accept_like
 from sweeps.spaces.keys import RNG
@@ -79,8 +79,8 @@ def _present(experiment: Experiment, sampled: Mapping[str, Any], name: str) -> V
             f"{name!r} belongs to a list of points (dimension {along[0].name!r}), so it "
             "cannot be set here; only grid axes, sampled parameters and constants can"
         )
-    arguments = signature.arguments(experiment.function, experiment.resources)
-    if name == REPLICATE and name not in arguments and signature.takes(experiment.function, RNG):
+    arguments = checks.arguments(experiment.function, experiment.resources)
+    if name == REPLICATE and name not in arguments and checks.takes(experiment.function, RNG):
         return accept(name, [0])
     if name not in arguments:
         known = [*space.columns, *experiment.constants]
@@ -142,7 +142,7 @@ def _sample(
 
 def _refuse_clash(experiment: Experiment) -> None:
     own = {dim for dims in experiment.dims.values() for dim in dims}
-    if _SAMPLE in own | experiment.taken | signature.arguments(experiment.function).keys():
+    if _SAMPLE in own | experiment.taken | checks.arguments(experiment.function).keys():
         raise DeclarationError(
             f"{experiment.name} already has something named 'sample', which is the "
             "dimension of a sample: rename it"

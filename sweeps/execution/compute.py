@@ -15,7 +15,7 @@ import numpy as np
 
 from sweeps import engines
 from sweeps.code import provenance
-from sweeps.declaration import signature
+from sweeps.declaration import checks
 from sweeps.declaration.experiment import Experiment
 from sweeps.errors import StorageError, SweepsError, UnfinishedError
 from sweeps.execution import leaks, run_file
@@ -340,7 +340,7 @@ def _warnings(sweep: Sweep, index: memo.Index, options: Options, n_todo: int) ->
 
 def _unenforced(experiment: Experiment, options: Options) -> Iterator[str]:
     """Name the limits that hold only where a worker is a process of its own."""
-    if experiment.timeout is not None and not signature.is_async(experiment.function):
+    if experiment.timeout is not None and not checks.is_async(experiment.function):
         yield f"the timeout of {experiment.timeout:g} s"
     if options.memory_limit is not None:
         yield f"the memory limit of {options.memory_limit}"

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sweeps.declaration import signature
+from sweeps.declaration import checks
 from sweeps.engines import Block, guard
 from sweeps.errors import SweepsError
 from sweeps.execution import send
@@ -66,7 +66,7 @@ def warning(
         What points changed that lasts.
     """
     made, checked = sweep.experiment, sweep.memo / _CHECKED
-    is_outward = made.resources or signature.is_async(made.function)  # it may ask a server
+    is_outward = made.resources or checks.is_async(made.function)  # it may ask a server
     if not traces or not n_computed or is_outward or checked.exists():
         return ""
     some = _some(positions, busy_s, busy_s / n_computed)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sweeps.declaration import signature
+from sweeps.declaration import checks
 from sweeps.declaration.override_values import Choice, Draw, Interval
 from sweeps.errors import DeclarationError, SweepsError, unknown
 from sweeps.memo import index as memo
@@ -150,7 +150,7 @@ def gained(sweep: Sweep, given: Mapping[str, Any] | None) -> Gained:
         If a name is not an argument of the function, or has several values.
     """
     experiment = sweep.experiment
-    arguments = signature.arguments(experiment.function, experiment.resources)
+    arguments = checks.arguments(experiment.function, experiment.resources)
     named = {}
     total, streams = keys.NOTHING.copy(), keys.NOTHING.copy()
     for name, raw in (given or {}).items():

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from sweeps import signals
-from sweeps.declaration import signature
+from sweeps.declaration import checks
 from sweeps.execution import brief
 from sweeps.history import stored_point
 from sweeps.history.differences import Pair, pair
@@ -181,7 +181,7 @@ class _Watch:
                 self._keep(error)
                 raise
 
-        self.function = call_async if signature.is_async(function) else call
+        self.function = call_async if checks.is_async(function) else call
 
     def _keep(self, error: BaseException) -> None:
         frames = failures.frames_of(error)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from sweeps.code import fingerprint, reads
-from sweeps.declaration import signature
+from sweeps.declaration import checks
 from sweeps.declaration.experiment import Experiment
 from sweeps.engines import Block, Receipt, Refusal
 from sweeps.errors import StorageError
@@ -249,7 +249,7 @@ def limits(task: Task, positions: Positions) -> Limits:
 
 def needs_host(experiment: Experiment) -> bool:
     """Whether a thread of its own calls the function: it has resources, or is a coroutine."""
-    return bool(experiment.resources) or signature.is_async(experiment.function)
+    return bool(experiment.resources) or checks.is_async(experiment.function)
 
 
 def caller(task: Task) -> AbstractContextManager[resources.Call]:

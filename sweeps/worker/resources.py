@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sweeps.declaration import signature
+from sweeps.declaration import checks
 from sweeps.declaration.experiment import Experiment
 from sweeps.errors import SweepsError
 from sweeps.signals import Interrupted
@@ -38,7 +38,7 @@ def opened(experiment: Experiment) -> Iterator[Call]:
     CannotOpenError
         Where a resource cannot be opened.
     """
-    opening = _opened_in_loop if signature.is_async(experiment.function) else _opened
+    opening = _opened_in_loop if checks.is_async(experiment.function) else _opened
     with opening(experiment) as (call, resources):
 
         def call_with_them(given: Mapping[str, Any], *arguments: Any) -> Called:

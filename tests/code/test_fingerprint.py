@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from sweeps.code import fingerprint as code_fingerprint
 from sweeps.code.fingerprint import Fingerprint
-from sweeps.declaration.signature import keyed
+from sweeps.declaration.checks import keyed
 from sweeps.errors import DeclarationError
 from tests.sizes import few
 
@@ -411,7 +411,7 @@ def test_it_is_the_same_in_another_process(project):
         sweeps.grid = lambda **axes: axes
         import {project.package}.main as main
         from sweeps.code.fingerprint import fingerprint
-        from sweeps.declaration.signature import keyed
+        from sweeps.declaration.checks import keyed
         print(fingerprint(main.pendulum, keyed=keyed(main.pendulum)).digest)
     """
     here = str(Path(importlib.import_module("sweeps.code.fingerprint").__file__).parents[1])

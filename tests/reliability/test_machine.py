@@ -33,7 +33,7 @@ from hypothesis.stateful import (
 )
 
 import sweeps as package
-from sweeps.declaration.options import KEEP
+from sweeps.declaration.checks import KEEP
 from sweeps.errors import StorageError, SweepsError
 from sweeps.execution.options import Options
 from sweeps.operations import accept as operations_accept

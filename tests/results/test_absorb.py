@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweeps import experiment, grid, points, sample, zipped
-from sweeps.declaration import options as declaration_options
+from sweeps.declaration import checks
 from sweeps.errors import DeclarationError, StorageError
 from sweeps.execution.options import Options
 from sweeps.memo import acceptance, merge, reader, segment
@@ -428,9 +428,7 @@ def test_it_is_counted_once(tmp_path):
 
 
 def test_where_values_are_kept_changes_no_code(tmp_path):
-    both, once = (
-        declared(scalars, "grid", tmp_path, keep=keep) for keep in declaration_options.KEEP
-    )
+    both, once = (declared(scalars, "grid", tmp_path, keep=keep) for keep in checks.KEEP)
     assert both.fingerprint.digest == once.fingerprint.digest
 
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 import sweeps
 from sweeps import experiment, grid
-from sweeps.declaration import signature
+from sweeps.declaration import checks
 from sweeps.engines import NAMES
 from sweeps.execution.options import Options
 from sweeps.operations import failures, run
@@ -228,7 +228,7 @@ class Callable:
     ],
 )
 def test_who_is_async(function, expected):
-    assert signature.is_async(function) == expected
+    assert checks.is_async(function) == expected
 
 
 ASYNC = """

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sweeps.declaration.signature import is_async
+from sweeps.declaration.checks import is_async
 from sweeps.project.imports import is_project_file
 from sweeps.spaces.values import Values, is_frozen, unlabel
 from sweeps.worker.isolation.contents import (

@@ -1,19 +1,30 @@
-"""Options of an experiment: each function checks one and returns the form that is kept."""
+"""Checks of a declaration: its options, and whether the space gives the function what it needs.
+
+A function that checks an option returns the form that is kept.
+"""
 
 from __future__ import annotations
 
+import functools
 import inspect
 import os
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sweeps.declaration import signature
 from sweeps.errors import DeclarationError, unknown
-from sweeps.spaces import keys
-from sweeps.spaces.values import short
+from sweeps.spaces.accept import accept
+from sweeps.spaces.keys import RNG
+from sweeps.spaces.values import Values, short
 from sweeps.storage import hdf5
+
+if TYPE_CHECKING:
+    from sweeps.spaces.space import Space
+
+
+REPLICATE = "replicate"
+"""The axis of repetitions, which differ in their random numbers only."""
 
 _NAME = re.compile(r"\w[\w-]*")
 
@@ -82,8 +93,7 @@ def _mapping(option: str, given: Any, example: str) -> dict[Any, Any]:
 
 def depends_on(given: Any) -> tuple[str, ...]:
     """Paths of files and folders."""
-    is_many = isinstance(given, Iterable) and not isinstance(given, (str, bytes, os.PathLike))
-    paths = tuple(given) if is_many else (given,)
+    paths = _several(given, str, bytes, os.PathLike)
     for path in paths:
         if not isinstance(path, (str, os.PathLike)):
             raise DeclarationError(f"depends_on has {short(path)}: give paths of files")
@@ -96,12 +106,17 @@ def ignore(given: Any) -> frozenset[str]:
 
 
 def _names(option: str, given: Any, wanted: str) -> tuple[str, ...]:
-    is_many = isinstance(given, Iterable) and not isinstance(given, (str, bytes, Mapping))
-    names = tuple(given) if is_many else (given,)
+    names = _several(given, str, bytes, Mapping)
     for each in names:
         if not isinstance(each, str):
             raise DeclarationError(f"{option} has {short(each)}: give {wanted}")
     return names
+
+
+def _several(given: Any, *single: type) -> tuple[Any, ...]:
+    """Several things, or a single one of these types."""
+    is_several = isinstance(given, Iterable) and not isinstance(given, single)
+    return tuple(given) if is_several else (given,)
 
 
 def folder(given: Any) -> str | None:
@@ -143,7 +158,7 @@ def common_random_numbers(given: Any, names: Collection[str]) -> tuple[str, ...]
     wanted = "names of parameters, common_random_numbers=['rate']"
     chosen = _names("common_random_numbers", given, wanted)
     for name in chosen:
-        if name == signature.REPLICATE:
+        if name == REPLICATE:
             raise DeclarationError(
                 "common_random_numbers has 'replicate': all replicates would be equal, leave it out"
             )
@@ -198,30 +213,33 @@ def resources(given: Any) -> dict[str, Callable[..., Any]]:
 
 def refuse_contradictions(function: Callable[..., Any], given: Mapping[str, Any]) -> None:
     """Refuse options that the function cannot mean."""
-    called = f"{getattr(function, '__name__', type(function).__name__)}()"
-    is_async = signature.is_async(function)
-    if is_async and given["vectorized"]:
+    called, awaits = _called(function), is_async(function)
+    if awaits and given["vectorized"]:
         raise DeclarationError(f"{called} is async and cannot be vectorized too: choose one")
-    if given["concurrency"] > 1 and not is_async:
+    if given["concurrency"] > 1 and not awaits:
         raise DeclarationError(
             f"concurrency is for async functions: {called} must be an 'async def' function"
         )
-    if given["common_random_numbers"] and not signature.takes(function, keys.RNG):
+    if given["common_random_numbers"] and not takes(function, RNG):
         raise DeclarationError(
             f"common_random_numbers needs random numbers: give {called} an argument 'rng'"
         )
     for name, opener in given["resources"].items():
-        if name == keys.RNG:
+        if name == RNG:
             raise DeclarationError(
                 "resources: the name 'rng' is reserved for the random numbers of each point"
             )
-        if not signature.takes(function, name):
+        if not takes(function, name):
             raise DeclarationError(f"resources: {called} has no argument {name!r} for the resource")
-        if not is_async and _is_only_async(opener):
+        if not awaits and _is_only_async(opener):
             raise DeclarationError(
                 f"resources: {name!r} is opened with 'async with': {called} must be an 'async "
                 "def' function"
             )
+
+
+def _called(function: Callable[..., Any]) -> str:
+    return f"{getattr(function, '__name__', type(function).__name__)}()"
 
 
 def _is_only_async(opener: Callable[..., Any]) -> bool:
@@ -230,25 +248,133 @@ def _is_only_async(opener: Callable[..., Any]) -> bool:
     return is_generator or (hasattr(opener, "__aenter__") and not hasattr(opener, "__enter__"))
 
 
-def summary(given: Any, experiment: str) -> Callable[..., Any]:
-    """A function that can be called with the results alone, and answers at once."""
-    if not callable(given):
-        raise DeclarationError(
-            f"@{experiment}.summary takes a function of the results, not {short(given)}"
-        )
-    kinds = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
-    if any(is_kind(given) for is_kind in kinds):
-        raise DeclarationError(
-            f"{short(given)} is a coroutine or generator function: return the summary with a "
-            "plain def"
-        )
+# ---- the function and its space
+
+
+def arguments(
+    function: Callable[..., Any], provided: Collection[str] = ()
+) -> dict[str, inspect.Parameter]:
+    """Arguments of a function that a space may give, so neither its `rng` nor what is `provided`.
+
+    Those of ``*args`` and ``**kwargs`` have no names.
+    """
+    found = _parameters(function)
+    named = (p for p in found if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD))
+    return {p.name: p for p in named if p.name != RNG and p.name not in provided}
+
+
+def takes(function: Callable[..., Any], name: str) -> bool:
+    """Whether a function has an argument of this name."""
+    return any(p.name == name for p in _parameters(function))
+
+
+def is_async(function: Callable[..., Any]) -> bool:
+    """Whether a function, or whatever is called like one, gives a coroutine."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    call = getattr(type(function), "__call__", None)  # noqa: B004 - of an object
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
+
+
+def passed(function: Callable[..., Any], space: Space) -> tuple[str, ...]:
+    """Parameters of a space that a function takes: not all derived ones, nor their sources."""
+    takes_all = _takes_all(function)
+    return tuple(name for name in space.parameters if takes_all or takes(function, name))
+
+
+def _takes_all(function: Callable[..., Any]) -> bool:
+    return any(p.kind is p.VAR_KEYWORD for p in _parameters(function))
+
+
+def _parameters(function: Callable[..., Any]) -> tuple[inspect.Parameter, ...]:
     try:
-        inspect.signature(given).bind("the results")
-    except TypeError as error:
+        return tuple(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError) as error:
+        raise DeclarationError(f"{function!r}: cannot find out its arguments: {error}") from error
+
+
+def constants(
+    function: Callable[..., Any], space: Space, provided: Collection[str] = ()
+) -> dict[str, Values]:
+    """Defaults of the arguments that some points of a space do not have, one value each.
+
+    A default that cannot identify a point, such as a function, is no constant: it is known as a
+    part of the code.
+    """
+    found = {}
+    for name, argument in arguments(function, provided).items():
+        is_swept = name in space.parameters and not space.columns[name].has_gaps
+        table = None if is_swept else _default(argument)
+        if table is not None:
+            found[name] = table
+    return found
+
+
+def keyed(function: Callable[..., Any]) -> frozenset[str]:
+    """Arguments whose value is part of every point's key, whatever the space."""
+    return frozenset(
+        name
+        for name, argument in arguments(function).items()
+        if argument.default is argument.empty or _default(argument) is not None
+    )
+
+
+def _default(argument: inspect.Parameter) -> Values | None:
+    """Table of an argument's default; None without one, and for one that cannot be a key."""
+    if argument.default is argument.empty:
+        return None
+    try:
+        return accept(argument.name, [argument.default])
+    except DeclarationError:
+        return None
+
+
+def check(
+    function: Callable[..., Any],
+    space: Space,
+    dims: Mapping[str, tuple[str, ...]],
+    provided: Collection[str] = (),
+) -> None:
+    """Refuse parameters that do not fit the function, and names that do not fit each other."""
+    called = _called(function)
+    taken = arguments(function, provided)
+    for name, argument in taken.items():
+        if argument.kind is argument.POSITIONAL_ONLY:
+            raise DeclarationError(f"{called} takes {name!r} by position only: remove the '/'")
+        is_swept = name in space.parameters
+        if argument.default is argument.empty and (not is_swept or space.columns[name].has_gaps):
+            raise DeclarationError(
+                f"{called} has no value for argument {name!r}"
+                f"{' at some points' if is_swept else ''}: add it to the space or give it a default"
+            )
+    for name in () if _takes_all(function) else space.parameters:
+        is_shown_only = name in space.derived or space.is_source(name)
+        if name not in taken and name != REPLICATE and not is_shown_only:
+            raise unknown("parameter", name, taken, f"of {called}")
+    if REPLICATE in space.parameters and not (takes(function, RNG) or takes(function, REPLICATE)):
         raise DeclarationError(
-            f"@{experiment}.summary calls the function with one argument, the results, "
-            f"which {short(given)} does not allow: {error}"
-        ) from error
-    except ValueError:  # some functions written in C do not tell their arguments
-        pass
-    return given  # type: ignore[no-any-return]
+            f"all replicates of {called} would be equal: give it an argument 'rng', which "
+            "gets each point's own numpy.random.Generator"
+        )
+    names = {**dict.fromkeys(space.parameters), **dict.fromkeys(space.dims), **taken}
+    _check_names(names, {RNG, *provided})
+    for output, own in dims.items():
+        for dim in own:
+            if dim in names:
+                raise DeclarationError(
+                    f"dims of {output!r}: {dim!r} is already a dimension or parameter: use another "
+                    "name"
+                )
+
+
+def _check_names(names: Iterable[str], provided: Collection[str]) -> None:
+    for name in names:
+        if name in provided or name.startswith("_"):
+            raise DeclarationError(
+                f"the name {name!r} is reserved for sweeps: give the parameter another name"
+            )
+    for clash in hdf5.clashing(names):
+        raise DeclarationError(
+            f"the names {' and '.join(map(repr, clash))} differ only in case or Unicode "
+            "form, and some programs cannot tell them apart: rename one"
+        )
