@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from sweeps.execution.out_of_memory import Kills
 from sweeps.outputs import failures
 from sweeps.spaces.product import Positions
 from sweeps.worker.scratch import Flight
@@ -85,13 +86,19 @@ def is_proven(suspects: Sequence[Suspect], tried: Sequence[Positions]) -> bool:
     return len(suspects) == 1 == sum(map(len, tried)) and suspects[0].at.is_fresh
 
 
-def why(suspect: Suspect, timeout_s: float | None) -> failures.Reason:
-    """Kind, type, message and traceback of a point that killed its worker."""
+def why(suspect: Suspect, timeout_s: float | None, kills: Kills) -> failures.Reason:
+    """Kind, type, message and traceback of a point that killed its worker.
+
+    Parameters
+    ----------
+    kills : Kills
+        For want of memory, since before the worker died.
+    """
     at = suspect.at
     if at.kind == "timeout" and timeout_s is not None:
         return failures.timed_out(timeout_s, at.traceback)
-    message = f"the worker died: {at.cause or exit_code(suspect.cause)}"
-    return failures.died(message, at.traceback)
+    told = exit_code(suspect.cause)
+    return failures.died(f"the worker died: {at.cause or kills.why(told) or told}", at.traceback)
 
 
 def halves(groups: Sequence[Positions]) -> Iterator[Sequence[Positions]]:

@@ -19,6 +19,7 @@ from sweeps.errors import StorageError, SweepsError
 from sweeps.execution import blame, brief, plan, printed, send
 from sweeps.execution.blame import Suspect
 from sweeps.execution.options import Slow
+from sweeps.execution.out_of_memory import Kills
 from sweeps.execution.scheduler import Scheduler, claim_all
 from sweeps.memo import claims
 from sweeps.memo import index as memo
@@ -105,6 +106,7 @@ class Dispatch:
         try:
             clock_ns = memo.clock(index)
             if engine.isolates:
+                self._kills = Kills()
                 self._work = send.send(sweep, self._folder, memory_bytes, clock_ns)
             else:
                 self._work = brief.here(sweep, self._folder, clock_ns, self._printed.take)
@@ -307,7 +309,7 @@ class Dispatch:
         """Record that a point killed its worker."""
         key = self._sweep.keys(suspect.positions)
         n_tries = 1 + int(self._tries(key)[0])
-        why = blame.why(suspect, self._sweep.experiment.timeout)
+        why = blame.why(suspect, self._sweep.experiment.timeout, self._kills)
         failure = Failure((int(key[0, 0]), int(key[0, 1])), *why, n_tries)
         try:
             memo.commit(self._sweep.memo, [], [failure])
