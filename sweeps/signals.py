@@ -23,6 +23,10 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE_S = 20.0
 """Time to finish points after SIGTERM or SIGHUP: batch systems kill 30 s after them."""
 
+SAME_S = 1.0
+"""SIGTERM or SIGHUP again within this time is the same one: a batch system sends it to all
+processes of a job, and the job's shell, which does not know that, passes it on."""
+
 LAST_S = 3.0
 """From the second signal until a process that does not end is ended."""
 
@@ -64,7 +68,8 @@ class Interruption:
 def interruptible(at_last: Callable[[], object] | None = None) -> Iterator[Interruption]:
     """Let the first signal ask to end, and raise `Interrupted` at the second.
 
-    A first one that is not from a keyboard counts as the second, too, when `PATIENCE_S` are over.
+    A first one that is not from a keyboard counts as the second, too, when `PATIENCE_S` are over;
+    what follows it within `SAME_S` is the same one.
     One that is ignored stays ignored: `nohup` does that, and a shell to what it starts with `&`.
     Outside the main thread, where Python handles no signals, nothing changes.
 
@@ -80,8 +85,12 @@ def interruptible(at_last: Callable[[], object] | None = None) -> Iterator[Inter
         return
 
     n_before, over = itertools.count(), threading.Event()
+    heard_s: dict[int, float] = {}
 
     def handle(number: int, frame: FrameType | None) -> None:
+        now_s = time.monotonic()
+        if 0 < now_s - heard_s.setdefault(number, now_s) < SAME_S and number != signal.SIGINT:
+            return
         # Counted in one step: a handler may be called while that of another signal is at its start.
         n = next(n_before)
         if n == 1 and at_last is not None:

@@ -37,7 +37,8 @@ def endless(i):
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_the_first_signal_asks_and_the_second_one_raises(number):
+def test_the_first_signal_asks_and_the_second_one_raises(number, monkeypatch):
+    monkeypatch.setattr(signals, "SAME_S", 0.0)
     asked = []
     before = [signal.getsignal(each) for each in SIGNALS]
     with pytest.raises(Interrupted), interruptible() as interruption:
@@ -52,8 +53,17 @@ def test_the_first_signal_asks_and_the_second_one_raises(number):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_what_a_shell_passes_on_although_all_have_heard_it_is_one_signal(number):
+    with interruptible() as interruption:
+        signal.raise_signal(number)
+        signal.raise_signal(number)
+        assert interruption.is_asked
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_what_no_key_has_sent_counts_twice_when_patience_is_over(monkeypatch, number):
     monkeypatch.setattr(signals, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(signals, "SAME_S", 0.01)
     with pytest.raises(Interrupted), interruptible():
         signal.raise_signal(number)
         time.sleep(10)
@@ -72,7 +82,7 @@ def test_what_goes_on_after_the_second_signal_is_ended(monkeypatch):
     with pytest.raises(Interrupted), interruptible(ended.set):
         signal.raise_signal(signal.SIGTERM)
         with contextlib.suppress(Interrupted):
-            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGHUP)
         assert ended.wait(10)
         raise Interrupted
 

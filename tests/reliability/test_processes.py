@@ -176,9 +176,9 @@ def test_a_timeout_takes_children_along_on_a_bare_machine(project):
 @pytest.mark.parametrize(
     ("engine", "numbers"),
     [
-        ("serial", (signal.SIGTERM, signal.SIGTERM)),
-        pytest.param("threads", (signal.SIGTERM, signal.SIGTERM), marks=SLOW),
-        pytest.param("loky", (signal.SIGTERM, signal.SIGTERM), marks=SLOW),
+        ("serial", (signal.SIGTERM, signal.SIGHUP)),
+        pytest.param("threads", (signal.SIGTERM, signal.SIGHUP), marks=SLOW),
+        pytest.param("loky", (signal.SIGTERM, signal.SIGHUP), marks=SLOW),
         pytest.param("loky", (signal.SIGTERM,), marks=SLOW),
         ("loky", (signal.SIGKILL,)),
     ],
