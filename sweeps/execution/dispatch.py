@@ -21,7 +21,7 @@ from sweeps.execution.blame import Suspect
 from sweeps.execution.options import Slow
 from sweeps.execution.out_of_memory import Kills
 from sweeps.execution.scheduler import Scheduler, claim_all
-from sweeps.memo import claims
+from sweeps.memo import claims, segment
 from sweeps.memo import index as memo
 from sweeps.outputs import failures, misfits, schema
 from sweeps.outputs.failures import Failure
@@ -312,7 +312,7 @@ class Dispatch:
         why = blame.why(suspect, self._sweep.experiment.timeout, self._kills)
         failure = Failure((int(key[0, 0]), int(key[0, 1])), *why, n_tries)
         try:
-            memo.commit(self._sweep.memo, [], [failure])
+            segment.commit(self._sweep.memo, [], [failure])
         except StorageError as error:
             self._give_up(str(error))
         self.tally.n_failed += 1

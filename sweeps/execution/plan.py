@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from sweeps.engines import Block
 from sweeps.memo import index as memo
-from sweeps.memo import listing, lookup
+from sweeps.memo import listing
 from sweeps.project.sweep import Sweep
 from sweeps.spaces import keys
 from sweeps.spaces.keys import STEP, KeyMaker, Keys
@@ -170,7 +170,7 @@ def plan_run(
         # Points with values are asked for only here: the values count more than a failure.
         return np.where(index.find(keys) < 0, found, -1) if recompute else found
 
-    is_done = None if recompute else lookup.done(sweep.keys, index)
+    is_done = None if recompute else memo.done(sweep.keys, index)
     return partition(
         sweep.keys,
         index.find if index.parts and is_done is None and not recompute else None,

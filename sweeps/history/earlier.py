@@ -14,7 +14,7 @@ from sweeps.declaration import checks
 from sweeps.declaration.override_values import Choice, Draw, Interval
 from sweeps.errors import DeclarationError, SweepsError, unknown
 from sweeps.memo import index as memo
-from sweeps.memo import listing, lookup
+from sweeps.memo import listing
 from sweeps.memo.acceptance import NO_SHIFT, Shift
 from sweeps.project.sweep import Sweep
 from sweeps.spaces import keys, values
@@ -76,12 +76,12 @@ def _look(
     index = memo.scan(folder)
     if not index.segments:
         return None
-    is_new = (entries(sweep, memo.shifted(index, shift)) >= 0) & ~is_known
+    is_new = (entries(sweep, shifted(index, shift)) >= 0) & ~is_known
     newest = max(each.created_ns for each in index.segments.values())
     return Earlier(folder.name, folder, index, newest, int(is_new.sum()), folder in accepted)
 
 
-def entries(sweep: Sweep, index: memo.Index) -> lookup.Entries:
+def entries(sweep: Sweep, index: memo.Index) -> memo.Entries:
     """Find the entry with the values of each position of a space; -1 where there is none.
 
     Returns
@@ -91,7 +91,7 @@ def entries(sweep: Sweep, index: memo.Index) -> lookup.Entries:
     """
     if not index.parts:
         return np.full(sweep.keys.space.n_positions, -1)
-    return lookup.match(sweep.keys, index).entries
+    return memo.match(sweep.keys, index).entries
 
 
 def choose(sweep: Sweep, found: Sequence[Earlier], given: str | None) -> Earlier:
@@ -188,3 +188,18 @@ def with_earlier_streams(made: KeyMaker, by: Gained) -> KeyMaker:
         return made
     back = made.stream_constant - np.array([by.stream_shift], dtype=np.uint64)
     return dataclasses.replace(made, stream_constant=back)
+
+
+def own(index: memo.Index) -> memo.Index:
+    """Leave out accepted results of earlier code."""
+    return dataclasses.replace(
+        index, segments={name: s for name, s in index.segments.items() if not s.rank}
+    )
+
+
+def shifted(index: memo.Index, shift: Shift) -> memo.Index:
+    """Add hashes of parameters that are the same at all points to all keys."""
+    if shift == NO_SHIFT:
+        return index
+    moved = {name: s.accepted(s.rank, shift) for name, s in index.segments.items()}
+    return dataclasses.replace(index, segments=moved)

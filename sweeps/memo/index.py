@@ -11,23 +11,25 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import functools
-import itertools
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sweeps.errors import StorageError
-from sweeps.memo import acceptance, listing, segment
+from sweeps.memo import listing, segment
 from sweeps.memo.listing import BAD_SUFFIX, ending, listing_of, set_aside
 from sweeps.memo.segment import Segment, StoredPart
 from sweeps.outputs.failures import Failure
-from sweeps.outputs.types import Part
 from sweeps.spaces import keys
-from sweeps.storage import disk, files
+from sweeps.spaces.keys import STEP, Factors, KeyMaker
+from sweeps.storage import disk
+
+Entries = npt.NDArray[np.integer[Any]]
 
 _LARGE_BYTES = 8 * 2**20
 """With smaller ones HDF5 takes most of the time, which has no parallel calls."""
@@ -184,35 +186,6 @@ def clock(index: Index) -> int:
     return max(time.time_ns(), latest + _LEAD_NS) - time.monotonic_ns()
 
 
-def own(index: Index) -> Index:
-    """Leave out accepted results of earlier code."""
-    return dataclasses.replace(
-        index, segments={name: s for name, s in index.segments.items() if not s.rank}
-    )
-
-
-def shifted(index: Index, shift: acceptance.Shift) -> Index:
-    """Add hashes of parameters that are the same at all points to all keys."""
-    if shift == acceptance.NO_SHIFT:
-        return index
-    moved = {name: s.accepted(s.rank, shift) for name, s in index.segments.items()}
-    return dataclasses.replace(index, segments=moved)
-
-
-def open_failures(index: Index, segments: Iterable[Segment]) -> list[Failure]:
-    """Return the last failure of each key of some segments, if it has no values since.
-
-    If two segments hold the same last failure, both count: neither is removed for the other.
-    """
-    last: dict[tuple[int, int], Failure] = {}
-    for each in segments:
-        for failure in each.failures:
-            if failure.attempts >= index.failures[failure.key].attempts:
-                last[failure.key] = failure
-    failed = np.array(list(last), dtype=np.uint64).reshape(-1, 2)
-    return list(itertools.compress(last.values(), (index.find(failed) < 0).tolist()))
-
-
 def _scan(
     source: listing.Source,
     rank: int,
@@ -283,27 +256,139 @@ def give_back(place: Path) -> None:
             disk.replace(place / path, place / listing.name_of(digest))
 
 
-def commit(
-    place: Path,
-    parts: Sequence[Part],
-    failures: Sequence[Failure] = (),
-    created_ns: int | None = None,
-) -> Path:
-    """Write finished points as a new segment; when this returns, they survive a power cut.
+# ---- the points of a space
 
-    Parameters
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Matched:
+    """The entries of the memo for a space.
+
+    Attributes
     ----------
-    created_ns : int, optional
-        Age of the values: the newest values of a key count. By default it is now.
-
-    Raises
-    ------
-    StorageError
-        If the disk does not take them; then nothing is left behind.
+    entries : numpy.ndarray
+        Shape (n_positions,), the entry of the memo with the values of each point, or -1. It is
+        int32 if that is enough, since new memory costs more time than all else here.
+    first : mapping of int to int
+        Position of the first point that each part holds.
     """
-    age = time.time_ns() if created_ns is None else created_ns
-    name, content = segment.image(parts, failures, age)
-    if not place.is_dir():
-        files.make_folder(place)
-    files.commit(place / name, content)
-    return place / name
+
+    entries: Entries
+    first: Mapping[int, int]
+
+
+def match(maker: KeyMaker, index: Index) -> Matched:
+    """Find every point of a space in the memo."""
+    return _match_products(maker, index) or _match_keys(maker, index)
+
+
+def done(maker: KeyMaker, index: Index) -> npt.NDArray[np.bool_] | None:
+    """Tell which points have values, shape (n_positions,), if that needs no keys of points.
+
+    None otherwise: then the caller looks up keys as it makes them, which takes less memory.
+    """
+    has_products = any(isinstance(part.stored_keys, Factors) for part in index.parts)
+    placed = _match_products(maker, index) if has_products else None
+    return None if placed is None else placed.entries >= 0
+
+
+def _dtype(index: Index) -> type[np.integer[Any]]:
+    return np.int32 if index.starts[-1] < 2**31 else np.int64
+
+
+def _match_keys(maker: KeyMaker, index: Index) -> Matched:
+    """Look up the key of each point."""
+    space = maker.space
+    entries: Entries = np.full(space.n_positions, -1, dtype=_dtype(index))
+    first: dict[int, int] = {}
+    for start in range(0, len(space) if index.parts else 0, STEP):
+        positions = space.positions(start, min(start + STEP, len(space)))
+        found = index.find(maker(positions))
+        entries[positions] = found
+        first = _first_points(index, found, positions) | first
+    return Matched(entries, first)
+
+
+def _first_points(index: Index, found: Entries, positions: Entries) -> dict[int, int]:
+    done = np.flatnonzero(found >= 0)
+    parts = index.part_of(found[done])
+    numbers, at = np.unique(parts, return_index=True)
+    return dict(zip(numbers.tolist(), positions[done[at]].tolist(), strict=True))
+
+
+def _match_products(maker: KeyMaker, index: Index) -> Matched | None:
+    """Place parts of the same grid as a whole, by the hashes along its dimensions.
+
+    None if that could be wrong: if a part is a product of other dimensions, if two parts have the
+    same point, of which the newer one counts, or if a space has equal points, as samples may. It is
+    for speed only: 10^7 points take 0.05 s here, and 5 s one by one.
+    """
+    factors = maker.factors
+    if factors is None or len(factors.sums) < 2 or maker.space.accepted is not None:
+        return None
+    entries: Entries = np.full(tuple(map(len, factors.sums[:-1])), -1, dtype=_dtype(index))
+    first: dict[int, int] = {}
+    listed = []
+    sorted_sums = [_sort([along]) for along in factors.sums[:-1]]
+    if any((known[1:, 0] == known[:-1, 0]).any() for known, _ in sorted_sums):
+        return None
+    for number, part in enumerate(index.parts):
+        own = part.stored_keys
+        if not isinstance(own, Factors):
+            listed.append(number)
+            continue
+        places = _places(own, factors, sorted_sums)
+        if places is None:
+            return None
+        rows = [np.flatnonzero(along >= 0) for along in places]
+        at = [along[row] for along, row in zip(places, rows, strict=True)]
+        if not all(map(len, at)):
+            continue
+        where = _where(at)
+        if (entries[where] >= 0).any():
+            return None
+        start, stop = index.starts[number : number + 2].tolist()
+        numbered = np.arange(start, stop, dtype=entries.dtype).reshape(tuple(map(len, places)))
+        entries[where] = numbered[_where(rows)]
+        first[number] = int(np.ravel_multi_index([int(a.min()) for a in at], entries.shape))
+    return _match_rest(maker, index, listed, Matched(entries.reshape(-1), first))
+
+
+def _match_rest(
+    maker: KeyMaker, index: Index, listed: Sequence[int], placed: Matched
+) -> Matched | None:
+    """Look up the points that are not placed yet in the parts that list their keys."""
+    if not listed:
+        return placed
+    rest = np.flatnonzero(placed.entries < 0)
+    sizes = index.starts[1:] - index.starts[:-1]
+    numbers = np.concatenate([index.starts[n] + np.arange(sizes[n]) for n in listed])
+    known, order = _sort([index.parts[n].keys for n in listed])
+    found = keys.match(maker(rest), known, numbers[order])
+    if np.count_nonzero(found >= 0) < len(known):
+        return None  # some keys are not of this space, or are in two parts
+    placed.entries[rest] = found
+    return Matched(placed.entries, {**placed.first, **_first_points(index, found, rest)})
+
+
+def _where(chosen: Sequence[Entries]) -> tuple[slice, ...] | tuple[Entries, ...]:
+    """Make the index of a box of a grid: slices if it has no gaps, which are ten times faster."""
+    runs = [slice(int(own[0]), int(own[0]) + len(own)) for own in chosen]
+    if all(
+        (own == np.arange(run.start, run.stop)).all() for own, run in zip(chosen, runs, strict=True)
+    ):
+        return tuple(runs)
+    return tuple(np.ix_(*chosen))
+
+
+def _places(
+    own: Factors,
+    factors: Factors,
+    sorted_sums: Sequence[tuple[keys.Keys, npt.NDArray[np.int64]]],
+) -> list[Entries] | None:
+    """Find each hash of a part along each dimension, or -1; None for a part of another grid."""
+    if own.names != factors.names or not np.array_equal(own.sums[-1], factors.sums[-1]):
+        return None
+    return [
+        keys.match(sums, known, order)
+        for sums, (known, order) in zip(own.sums[:-1], sorted_sums, strict=True)
+    ]

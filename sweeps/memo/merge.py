@@ -7,8 +7,9 @@ point in at least one segment.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import h5py
@@ -83,7 +84,7 @@ def _replace(
     merged = None
     if parts or failures:
         created_ns = max(each.created_ns for each in batch)
-        merged = memo.commit(index.folder, parts, failures, created_ns)
+        merged = segment.commit(index.folder, parts, failures, created_ns)
     for each in batch:
         if each.path != merged:
             with contextlib.suppress(OSError):  # another run merged it too, or we may not remove it
@@ -124,7 +125,21 @@ def _contents(
                     part = rows_of(read_part(stored, file), rows)
                     own = form(map(header_of, part.variables), part.coordinates)
                     alike.setdefault(own, []).append(part)
-    return [_joined(parts) for parts in alike.values()], memo.open_failures(index, batch)
+    return [_joined(parts) for parts in alike.values()], open_failures(index, batch)
+
+
+def open_failures(index: memo.Index, segments: Iterable[segment.Segment]) -> list[Failure]:
+    """Return the last failure of each key of some segments, if it has no values since.
+
+    If two segments hold the same last failure, both count: neither is removed for the other.
+    """
+    last: dict[tuple[int, int], Failure] = {}
+    for each in segments:
+        for failure in each.failures:
+            if failure.attempts >= index.failures[failure.key].attempts:
+                last[failure.key] = failure
+    failed = np.array(list(last), dtype=np.uint64).reshape(-1, 2)
+    return list(itertools.compress(last.values(), (index.find(failed) < 0).tolist()))
 
 
 def read_part(stored: segment.StoredPart, file: h5py.File) -> Part:

@@ -12,6 +12,7 @@ import functools
 import itertools
 import os
 import re
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from sweeps.outputs.failures import Failure
 from sweeps.outputs.schema import header_of
 from sweeps.outputs.types import Header, Part, Variable
 from sweeps.spaces.keys import Factors, Keys, shifted, written
-from sweeps.storage import hdf5, hdf5_foreign, hdf5_open, hdf5_write, seal
+from sweeps.storage import files, hdf5, hdf5_foreign, hdf5_open, hdf5_write, seal
 from sweeps.storage.hdf5 import Array
 
 _FAILURE_TEXTS = ("kind", "type", "message", "traceback")
@@ -360,3 +361,29 @@ def _build(
         group["ends"] = [p != f.traceback for p, f in zip(places, failures, strict=True)]
         texts = {name: [getattr(f, name) for f in failures] for name in _FAILURE_TEXTS}
         hdf5.write_texts(group, {**texts, "traceback": places})
+
+
+def commit(
+    place: Path,
+    parts: Sequence[Part],
+    failures: Sequence[Failure] = (),
+    created_ns: int | None = None,
+) -> Path:
+    """Write finished points as a new segment; when this returns, they survive a power cut.
+
+    Parameters
+    ----------
+    created_ns : int, optional
+        Age of the values: the newest values of a key count. By default it is now.
+
+    Raises
+    ------
+    StorageError
+        If the disk does not take them; then nothing is left behind.
+    """
+    age = time.time_ns() if created_ns is None else created_ns
+    name, content = image(parts, failures, age)
+    if not place.is_dir():
+        files.make_folder(place)
+    files.commit(place / name, content)
+    return place / name

@@ -25,11 +25,13 @@ from sweeps.history.earlier import (
     entries,
     gained,
     listed,
+    own,
+    shifted,
     with_earlier_streams,
 )
 from sweeps.memo import claims, merge, reader, segment
 from sweeps.memo import index as memo
-from sweeps.memo.lookup import Entries
+from sweeps.memo.index import Entries
 from sweeps.outputs import schema
 from sweeps.outputs.types import Variable
 from sweeps.project.imports import refuse_while_importing
@@ -168,7 +170,7 @@ def compare(
     found = listed(sweep, memo.scan(sweep.memo), new.shift)
     then = choose(sweep, found, given)
     now = None if beside is None else choose(sweep, found, beside)
-    before = memo.shifted(memo.own(then.index), new.shift)
+    before = shifted(own(then.index), new.shift)
     then_entries = entries(sweep, before)
     positions = np.flatnonzero(then_entries >= 0)
     if not len(positions):
@@ -178,11 +180,11 @@ def compare(
             f"this space; see python -m sweeps why {name} --from {then.fingerprint}"
         )
     with _place(sweep, new, now) as made:
-        after = memo.own(memo.scan(made.memo))
+        after = own(memo.scan(made.memo))
         is_known = entries(made, after)[positions] >= 0
         chosen = _sample(is_known, n_sample, may_compute=now is None)
         done = _compute(made, positions[chosen[~is_known[chosen]]], options, watch)
-        after = memo.own(memo.scan(made.memo, after))
+        after = own(memo.scan(made.memo, after))
         now_entries = entries(made, after)
         at = positions[chosen]
         is_there = now_entries[at] >= 0

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sweeps.memo import index as memo
+from sweeps.memo import merge, segment
 from sweeps.memo.header import Kept, KeptPart, Spots
 from sweeps.memo.segment import Segment
 from sweeps.outputs import schema
@@ -87,7 +87,7 @@ def absorb(gathered: Gathered, maker: KeyMaker) -> Absorbed | None:
     )
     gone = [each.segment for each in looks if not each.is_needed]
     names = tuple(each.path.name for each in gone)
-    failures = tuple(memo.open_failures(gathered.index, gone))
+    failures = tuple(merge.open_failures(gathered.index, gone))
     others = tuple(name for name in gathered.index.segments if name not in names)
     accepted = _accepted(gathered)
     kept = Kept(gathered.index.folder.name, created_ns, parts, n_others, accepted=accepted)
@@ -261,7 +261,7 @@ def _looks(gathered: Gathered, form_of: npt.NDArray[np.int16]) -> Iterator[_Look
                 needed |= not is_held[newest].all()
                 outdated |= bool((newest != first + rest).any())
         if not each.parts:  # failures alone: another segment for them would be no smaller
-            needed = bool(memo.open_failures(index, [each]))
+            needed = bool(merge.open_failures(index, [each]))
         yield _Look(each, taken, outdated, needed)
 
 
@@ -269,7 +269,7 @@ def settle(folder: Path, taken: Absorbed) -> list[str]:
     """Store failures of segments that will be removed; return the names of those that stay."""
     names = list(taken.others)
     if taken.failures:
-        names.append(memo.commit(folder, (), taken.failures, taken.kept.created_ns).name)
+        names.append(segment.commit(folder, (), taken.failures, taken.kept.created_ns).name)
     return names
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from sweeps import text
 from sweeps.declaration.experiment import Experiment
-from sweeps.memo import header, lookup
+from sweeps.memo import header
 from sweeps.memo import index as memo
 from sweeps.memo.header import Kept
 from sweeps.memo.reader import SlabReader, copy
@@ -61,7 +61,7 @@ class Gathered:
 
     experiment: Experiment
     index: memo.Index
-    entries: lookup.Entries
+    entries: memo.Entries
     status: npt.NDArray[np.int8]
     failures: Mapping[int, Failure]
     agreement: schema.Agreement
@@ -77,7 +77,7 @@ class Gathered:
 
 def gather(experiment: Experiment, maker: KeyMaker, index: memo.Index) -> Gathered:
     """Find every point of a space in the memo, and one form for their outputs."""
-    matched = lookup.match(maker, index)
+    matched = memo.match(maker, index)
     entries, first = matched.entries, matched.first
     status = np.where(entries >= 0, np.int8(STATUS["done"]), np.int8(STATUS["missing"]))
     if maker.space.accepted is not None:
@@ -116,7 +116,7 @@ def _agree(
     index: memo.Index,
     in_order: Sequence[int],
     forms: Sequence[schema.PartForm],
-    entries: lookup.Entries,
+    entries: memo.Entries,
 ) -> schema.Agreement:
     """Find one form for all outputs, so that a few points do not make the file huge.
 
@@ -209,7 +209,7 @@ def count_refused(experiment: Experiment, maker: KeyMaker, index: memo.Index) ->
 
 
 def _forms(
-    experiment: Experiment, index: memo.Index, parts: list[int], entries: lookup.Entries
+    experiment: Experiment, index: memo.Index, parts: list[int], entries: memo.Entries
 ) -> list[schema.PartForm]:
     """Return outputs and coordinates of parts, with the lengths of the points of this space."""
 
@@ -236,7 +236,7 @@ def _refuse(
     index: memo.Index,
     agreement: schema.Agreement,
     parts: list[tuple[int, int]],
-    entries: lookup.Entries,
+    entries: memo.Entries,
 ) -> dict[int, Failure]:
     """Return failures, by position, for the points whose parts do not fit the others."""
     if not agreement.refused:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from sweeps.declaration.experiment import Experiment
 from sweeps.memo import index as memo
-from sweeps.memo import listing, lookup, record
+from sweeps.memo import listing, record
 from sweeps.memo.record import Visited
 from sweeps.project.sweep import Sweep
 from sweeps.results.collect import Gathered
@@ -106,7 +106,7 @@ def shrunk(held: Mapping[str, Any], sweep: Sweep, gathered: Gathered) -> str:
 
 def _n_known(maker: KeyMaker, index: memo.Index) -> int:
     """Count the different points of a space with values."""
-    entries = lookup.match(maker, index).entries
+    entries = memo.match(maker, index).entries
     return len(np.unique(entries[entries >= 0]))
 
 
@@ -202,7 +202,7 @@ def _grid(made: Experiment, spaces: Sequence[Space], index: memo.Index) -> Space
     n_candidates = sum(space.n_positions for space in spaces)
     if hull.n_positions > min(_MOST_GAPS * n_candidates, MAX_POINTS):
         return None
-    is_known = lookup.match(key_maker(made.with_space(hull)), index).entries >= 0
+    is_known = memo.match(key_maker(made.with_space(hull)), index).entries >= 0
     if not is_known.any():
         return None
     shaped = is_known.reshape([each.size for each in axes])
@@ -235,7 +235,7 @@ def _list(made: Experiment, spaces: Sequence[Space], index: memo.Index) -> Space
     """List the known points of all spaces; None if there are none."""
     listed = []
     for space in spaces:
-        entries = lookup.match(key_maker(made.with_space(space)), index).entries
+        entries = memo.match(key_maker(made.with_space(space)), index).entries
         positions = np.flatnonzero(entries >= 0)
         if len(positions):
             listed.append(_listed(space, positions))

@@ -21,7 +21,7 @@ from sweeps.declaration import checks
 from sweeps.declaration.experiment import Experiment
 from sweeps.engines import Block, Receipt, Refusal
 from sweeps.errors import StorageError
-from sweeps.memo import index as memo
+from sweeps.memo import segment
 from sweeps.outputs import schema
 from sweeps.outputs.columns import joined, tabulate, uniform
 from sweeps.outputs.failures import Failure, Reason, refused
@@ -158,7 +158,7 @@ def _evaluate(task: Task, block: Block) -> Receipt | Refusal:
             task.reads.keep(task.settings.memo)
         if parts or failures:
             created_ns = task.settings.clock_ns + time.monotonic_ns()
-            memo.commit(task.settings.memo, parts, failures, created_ns)
+            segment.commit(task.settings.memo, parts, failures, created_ns)
     except StorageError as error:
         error_text = str(error)
     n_begun = len(called.elapsed)

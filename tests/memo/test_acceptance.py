@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweeps.errors import StorageError
-from sweeps.memo import acceptance, listing
+from sweeps.memo import acceptance, listing, segment
 from sweeps.memo import index as memo
 from sweeps.memo.acceptance import Acceptance
 from sweeps.memo.listing import Source
@@ -29,7 +29,7 @@ def commit(folder, values, failures=(), **options):
     own = np.array([(key, key) for key in values], dtype=np.uint64).reshape(-1, 2)
     variable = Variable("y", np.array(list(values.values())))
     part = Part(own, np.zeros(len(values), np.float32), (variable,))
-    return memo.commit(folder, [part] if values else [], failures, **options)
+    return segment.commit(folder, [part] if values else [], failures, **options)
 
 
 def found(folder, *wanted):

@@ -67,7 +67,7 @@ def said(loaded):
 
 @pytest.mark.parametrize(("parts", "failures"), PLAIN.values(), ids=PLAIN)
 def test_it_says_what_hdf5_says(parts, failures, tmp_path, monkeypatch):
-    path = memo.commit(tmp_path, parts, failures, created_ns=7)
+    path = segment.commit(tmp_path, parts, failures, created_ns=7)
     with monkeypatch.context() as patch:
         patch.setattr(segment, "open_hdf5", None)  # nobody asks it
         by_outline = said(segment.load(path))
@@ -78,7 +78,7 @@ def test_it_says_what_hdf5_says(parts, failures, tmp_path, monkeypatch):
 @pytest.mark.parametrize("parts", OTHER.values(), ids=OTHER)
 def test_what_it_cannot_say_is_read_of_hdf5(parts, tmp_path):
     assert header.encode(parts, [], 7) == b""
-    loaded = segment.load(memo.commit(tmp_path, parts))
+    loaded = segment.load(segment.commit(tmp_path, parts))
     assert sum(map(len, loaded.parts)) == sum(len(part.keys) for part in parts)
 
 
@@ -92,7 +92,7 @@ def test_one_that_would_be_long_is_left_out():
 def test_nonsense_of_a_right_digest_is_refused_and_left_in_its_place(text, tmp_path, monkeypatch):
     made = text.encode() + len(text).to_bytes(4, "little") + b"sweeps-outline-1"
     monkeypatch.setattr(header, "encode", lambda *_: made)
-    path = memo.commit(tmp_path, [part_of(1)])
+    path = segment.commit(tmp_path, [part_of(1)])
     with pytest.raises(StorageError, match="its digest is right"):
         memo.scan(tmp_path)
     assert path.exists()

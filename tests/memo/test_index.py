@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sweeps.errors import StorageError
 from sweeps.memo import index as memo
-from sweeps.memo import listing, segment
+from sweeps.memo import listing, merge, segment
 from sweeps.outputs.failures import Failure
 from sweeps.outputs.types import Part, Variable
 from sweeps.storage import files
@@ -28,7 +28,7 @@ def commit(folder, values, **options):
     """Commit a mapping of key to value."""
     variable = Variable("y", np.array([float(v) for v in values.values()]))
     part = Part(rows(values), np.zeros(len(values), np.float32), (variable,))
-    return memo.commit(folder, [part], **options)
+    return segment.commit(folder, [part], **options)
 
 
 def failure(key, attempts=1):
@@ -197,8 +197,8 @@ def test_a_commit_that_fails_changes_nothing(tmp_path, monkeypatch):
 
 
 def test_the_failure_with_the_most_attempts_counts(tmp_path):
-    memo.commit(tmp_path, [], [failure(1, 2), failure(2)], created_ns=1)
-    memo.commit(tmp_path, [], [failure(1, 1), failure(3)], created_ns=2)
+    segment.commit(tmp_path, [], [failure(1, 2), failure(2)], created_ns=1)
+    segment.commit(tmp_path, [], [failure(1, 1), failure(3)], created_ns=2)
     index = memo.scan(tmp_path)
     assert {key[1]: f.attempts for key, f in index.failures.items()} == {1: 2, 2: 1, 3: 1}
     found = index.find_failed(rows([3, 0, 1])).tolist()
@@ -208,13 +208,13 @@ def test_the_failure_with_the_most_attempts_counts(tmp_path):
 
 
 def test_neither_of_two_copies_of_a_failure_goes_for_the_sake_of_the_other(tmp_path):
-    first = memo.commit(tmp_path, [], [failure(1, 2), failure(2), failure(3)], created_ns=1)
-    second = memo.commit(tmp_path, [], [failure(1, 2), failure(2, 2), failure(3)], created_ns=2)
+    first = segment.commit(tmp_path, [], [failure(1, 2), failure(2), failure(3)], created_ns=1)
+    second = segment.commit(tmp_path, [], [failure(1, 2), failure(2, 2), failure(3)], created_ns=2)
     commit(tmp_path, {3: 0.5})
     index = memo.scan(tmp_path)
 
     def still_open(*paths):
-        found = memo.open_failures(index, [index.segments[path.name] for path in paths])
+        found = merge.open_failures(index, [index.segments[path.name] for path in paths])
         return sorted((f.key[1], f.attempts) for f in found)
 
     assert still_open(first) == [(1, 2)]
@@ -226,13 +226,13 @@ WRITER = """
 import sys
 from pathlib import Path
 import numpy as np
-from sweeps.memo import index as memo
+from sweeps.memo import segment
 from sweeps.outputs.types import Part; from sweeps.outputs.types import Variable
 folder, start = Path(sys.argv[1]), int(sys.argv[2])
 for key in range(start, start + 40):
     keys = np.array([[key // 2, key]], dtype=np.uint64)
     part = Part(keys, np.zeros(1, np.float32), (Variable("y", np.array([float(key)])),))
-    memo.commit(folder, [part])
+    segment.commit(folder, [part])
     if key - start == 20:
         print("half", flush=True)
 sys.stdin.read()

@@ -47,7 +47,7 @@ def commit(folder, age, kind, values, failed=()):
         (variable(kind, list(values.values())),),
     )
     failures = [Failure((k, 7 * k), "exception", "E", str(age), "", n) for k, n in failed]
-    memo.commit(folder, [part] if values else [], failures, created_ns=age)
+    segment.commit(folder, [part] if values else [], failures, created_ns=age)
 
 
 def content(index):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from sweeps.memo import index as memo
 from sweeps.memo import reader as memo_reader
+from sweeps.memo import segment
 from sweeps.memo.reader import SlabReader, grouped
 from sweeps.outputs import schema
 from sweeps.outputs.types import Part, Variable
@@ -27,7 +28,9 @@ def reader_of(folder, order, cuts, values, counts=None):
         else:
             flat = np.concatenate([values[i, : counts[i]] for i in at])
             variable = Variable("y", flat, ("t",), counts[at])
-        memo.commit(folder, [Part(keys[at], np.zeros(len(at), np.float32), (variable,))], (), age)
+        segment.commit(
+            folder, [Part(keys[at], np.zeros(len(at), np.float32), (variable,))], (), age
+        )
     index = memo.scan(folder)
     agreed = schema.agree([(p.variables, p.coordinates) for p in index.parts], ()).outputs["y"]
     return SlabReader(index, index.find(keys), range(len(index.parts)), "f"), agreed
@@ -154,7 +157,7 @@ def test_a_slab_is_in_the_unit_of_all(slab, tmp_path):
     for age, (at, unit, scale) in enumerate([(slice(0, 2), "m", 1.0), (slice(2, 4), "km", 1e3)]):
         attrs = {"units": unit, "_base": "m", "_scale": scale, "_offset": 0.0, "_library": "pint"}
         own = Variable("y", np.array([1.0, 2.0]), attrs=attrs)
-        memo.commit(tmp_path, [Part(keys[at], np.zeros(2, np.float32), (own,))], (), age)
+        segment.commit(tmp_path, [Part(keys[at], np.zeros(2, np.float32), (own,))], (), age)
     index = memo.scan(tmp_path)
     in_metres = int(index.part_of(index.find(keys[:1]))[0])
     forms = [(p.variables, p.coordinates) for p in (index.parts[in_metres], *index.parts)]

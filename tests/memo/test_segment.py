@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from sweeps.errors import LaterFormatError, StorageError
 from sweeps.memo import header, segment
-from sweeps.memo import index as memo
 from sweeps.memo.segment import DamagedError, MergedAwayError
 from sweeps.outputs.failures import Failure
 from sweeps.outputs.types import Part, Variable
@@ -39,7 +38,7 @@ def small(tmp_path_factory):
     keys = np.array([[1, 2], [2**64 - 1, 0]], dtype=np.uint64)
     part = Part(keys, np.array([0.5, 2], np.float32), (arrays, texts, ragged), (coordinate,))
     failure = Failure((3, 2**64 - 1), "exception", "Error", "nul \0", "trace", 2, 0.25)
-    return memo.commit(tmp_path_factory.mktemp("memo"), [part], [failure])
+    return segment.commit(tmp_path_factory.mktemp("memo"), [part], [failure])
 
 
 def test_everything_is_kept(small):
@@ -79,7 +78,7 @@ def test_failures_come_back_whatever_their_tracebacks_end_with(tmp_path_factory,
     """A traceback is kept without the message that it ends with, if it does."""
     ended = [dataclasses.replace(f, traceback=f"{before}{f.message}\n") for f in failed]
     folder = tmp_path_factory.mktemp("memo")
-    assert list(segment.load(memo.commit(folder, [], failed + ended)).failures) == failed + ended
+    assert list(segment.load(segment.commit(folder, [], failed + ended)).failures) == failed + ended
     shutil.rmtree(folder)
 
 
@@ -87,7 +86,7 @@ def test_equal_texts_are_stored_once(tmp_path):
     def n_bytes(n):
         text = "x" * 1000
         same = [Failure((k, k), "exception", "E", text, f"{text}: {text}\n") for k in range(n)]
-        return memo.commit(tmp_path, [], same).stat().st_size
+        return segment.commit(tmp_path, [], same).stat().st_size
 
     assert (n_bytes(2000) - n_bytes(1000)) / 1000 < 60
 
@@ -184,7 +183,7 @@ def test_a_whole_segment_of_something_else_is_said_and_not_damage(tmp_path):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(segment, "_build", lambda file, *_, build=build: build(file))
             patch.setattr(header, "encode", lambda *_: b"")
-            path = memo.commit(tmp_path, [])
+            path = segment.commit(tmp_path, [])
         with pytest.raises(StorageError, match="its digest is right, but"):
             segment.load(path)
 
@@ -245,7 +244,7 @@ def test_a_thousand_outputs(tmp_path):
     keys = np.zeros((1, 2), dtype=np.uint64)
     long = {"history": "x" * 100}  # an attribute of HDF5 holds 64 KiB, or more if told so
     variables = tuple(Variable(f"output {i}", np.zeros(1), attrs=long) for i in range(1000))
-    path = memo.commit(tmp_path, [Part(keys, np.zeros(1, np.float32), variables)])
+    path = segment.commit(tmp_path, [Part(keys, np.zeros(1, np.float32), variables)])
     (part,) = segment.load(path).parts
     assert [v.name for v in part.variables] == [f"output {i}" for i in range(1000)]
     assert part.variables[-1].attrs == long
@@ -273,4 +272,4 @@ def test_a_segment_may_have_many_parts(tmp_path, monkeypatch):
     """Points of as many shapes are as many parts; a limit to objects would set it aside."""
     monkeypatch.setattr(hdf5_open, "MAX_LINKS", 100)
     parts = [part_of([k], np.zeros((1, k % 7 + 1))) for k in range(50)]
-    assert len(segment.load(memo.commit(tmp_path, parts)).parts) == 50
+    assert len(segment.load(segment.commit(tmp_path, parts)).parts) == 50

@@ -22,7 +22,7 @@ from sweeps.errors import DeclarationError, StorageError, SweepsError, Unfinishe
 from sweeps.execution import compute, leaks, scheduler
 from sweeps.execution.options import Options
 from sweeps.memo import index as memo
-from sweeps.memo import merge
+from sweeps.memo import merge, segment
 from sweeps.operations import failures, run
 from sweeps.outputs.types import Part, Variable
 from sweeps.project.sweep import resolve
@@ -213,7 +213,7 @@ def test_campaign_of_clocks(tmp_path_factory, keep, merges, runs):
 def test_what_workers_compute_again_counts_though_the_clock_stepped_back(square):
     sweep = resolve("square")
     part = Part(sweep.keys(np.arange(20)), np.zeros(20, "f4"), (Variable("", np.arange(20)),))
-    memo.commit(sweep.memo, [part], created_ns=time.time_ns() + 10**13)
+    segment.commit(sweep.memo, [part], created_ns=time.time_ns() + 10**13)
     assert sweeps.run("square").square.values.tolist() == list(range(20))
     again = sweeps.run("square", recompute=True)
     assert again.square.values.tolist() == [x * x for x in range(20)]

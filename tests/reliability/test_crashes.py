@@ -13,7 +13,7 @@ import pytest
 from sweeps import experiment, grid
 from sweeps.code import provenance
 from sweeps.execution.options import Options
-from sweeps.memo import acceptance, merge
+from sweeps.memo import acceptance, merge, segment
 from sweeps.memo import index as memo
 from sweeps.memo.acceptance import Acceptance
 from sweeps.operations import rename, verify
@@ -57,7 +57,7 @@ class Scene:
 
     def record(self):
         """Do everything; what came back from a commit is a promise."""
-        commit = memo.commit
+        commit = segment.commit
 
         def promising(place, parts, failures=(), created_ns=None):
             path = commit(place, parts, failures, created_ns)
@@ -66,7 +66,7 @@ class Scene:
             return path
 
         with self.recorder.recording(), pytest.MonkeyPatch.context() as patch:
-            patch.setattr(memo, "commit", promising)
+            patch.setattr(segment, "commit", promising)
             self.play()
         return self.recorder.operations
 

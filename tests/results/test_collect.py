@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from sweeps import experiment, grid, points, zipped
 from sweeps.memo import index as memo
+from sweeps.memo import segment
 from sweeps.memo.merge import merge
 from sweeps.outputs.columns import snapshot, tabulate
 from sweeps.outputs.failures import Failure
@@ -80,7 +81,7 @@ def commit(folder, made, returned, positions, dims=types.MappingProxyType({})):
         Failure((int(keys[i, 0]), int(keys[i, 1])), "output", "OutputError", str(error), "")
         for i, error in refused
     ]
-    return memo.commit(folder, parts, failures)
+    return segment.commit(folder, parts, failures)
 
 
 def land(folder, made, index=None):
@@ -199,7 +200,7 @@ def test_blocks_and_their_order_make_no_difference(sweep, is_merged, tmp_path_fa
         commit(folder, made, returned, block)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sweeps.memo.merge.N_SMALL", 2)
-        patch.setattr("sweeps.memo.lookup.STEP", 2)
+        patch.setattr("sweeps.memo.index.STEP", 2)
         index = merge(memo.scan(folder)) if is_merged else None
         gathered, found = land(folder, made, index)
     xr.testing.assert_identical(found, expected)

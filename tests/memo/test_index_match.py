@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from sweeps import Space, experiment, grid, zipped
 from sweeps.memo import index as memo
-from sweeps.memo import lookup
+from sweeps.memo import segment
 from sweeps.outputs.types import Part, Variable
 from sweeps.spaces.keys import Factors, boxes, key_maker
 from sweeps.spaces.product import together
@@ -38,7 +38,7 @@ def commit(folder, maker, start, stop, *, as_products, created_ns):
         Part(own, np.zeros(len(own), np.float32), (Variable("f", np.zeros(len(own))),))
         for own in pieces
     ]
-    memo.commit(folder, parts, (), created_ns)
+    segment.commit(folder, parts, (), created_ns)
 
 
 @examples(80)
@@ -57,11 +57,11 @@ def test_products_are_found_where_keys_are(tmp_path_factory, computed, wanted, d
             as_products = data.draw(st.booleans())
             commit(folder, maker, start, stop, as_products=as_products, created_ns=created_ns)
     index = memo.scan(folder)
-    found = lookup.match(swept(wanted), index)
-    expected = lookup._match_keys(swept(wanted), index)
+    found = memo.match(swept(wanted), index)
+    expected = memo._match_keys(swept(wanted), index)
     np.testing.assert_array_equal(found.entries, expected.entries)
     assert found.first == expected.first
-    is_done = lookup.done(swept(wanted), index)
+    is_done = memo.done(swept(wanted), index)
     assert is_done is None or (is_done == (expected.entries >= 0)).all()
 
 
@@ -70,9 +70,9 @@ def test_a_whole_grid_is_placed_without_a_key(tmp_path, monkeypatch):
     commit(tmp_path, maker, 0, 7, as_products=True, created_ns=1)
     commit(tmp_path, maker, 7, 30, as_products=True, created_ns=2)
     monkeypatch.setattr(memo.Index, "find", None)
-    entries = lookup.match(swept(SPACES[0]), memo.scan(tmp_path)).entries
+    entries = memo.match(swept(SPACES[0]), memo.scan(tmp_path)).entries
     assert sorted(entries.tolist()) == list(range(30))
-    is_done = lookup.done(swept(SPACES[2]), memo.scan(tmp_path))
+    is_done = memo.done(swept(SPACES[2]), memo.scan(tmp_path))
     assert is_done is not None
     assert is_done.sum() == 9
 
@@ -84,7 +84,7 @@ def test_of_grids_that_share_points_the_newest_counts(tmp_path):
     index = memo.scan(tmp_path)
     newer, older = (len(part) for part in index.parts)
     assert (newer, older) == (20, 20)
-    entries = lookup.match(maker, index).entries
+    entries = memo.match(maker, index).entries
     assert entries[10:].tolist() == list(range(20))
     assert entries[:10].tolist() == list(range(20, 30))
 
@@ -92,13 +92,13 @@ def test_of_grids_that_share_points_the_newest_counts(tmp_path):
 def test_a_grid_with_another_constant_is_not_found(tmp_path):
     commit(tmp_path, swept(SPACES[0]), 0, 30, as_products=True, created_ns=1)
     other = key_maker(experiment(SPACES[0], name="f")(lambda x=1, y=2, z=1: 0.0))
-    assert (lookup.match(other, memo.scan(tmp_path)).entries == -1).all()
+    assert (memo.match(other, memo.scan(tmp_path)).entries == -1).all()
 
 
 def test_equal_points_of_a_sample_are_all_found(tmp_path):
     commit(tmp_path, swept(SPACES[0]), 0, 30, as_products=True, created_ns=1)
     drawn = Space((together("draw", {"x": [2, 9, 1, 2]}, allow_repeats=True),)) * grid(y=range(5))
-    entries = lookup.match(swept(drawn), memo.scan(tmp_path)).entries.reshape(4, 5)
+    entries = memo.match(swept(drawn), memo.scan(tmp_path)).entries.reshape(4, 5)
     assert (entries >= 0).all(axis=1).tolist() == [True, False, True, True]
     np.testing.assert_array_equal(entries[3], entries[0])
 
