@@ -34,7 +34,7 @@ class SummaryError(SweepsError):
 
 
 class StorageError(SweepsError):
-    """A file or folder that cannot be written or read; all that stores or loads may raise it."""
+    """A file or folder that cannot be written or read."""
 
 
 class UnfinishedError(StorageError):

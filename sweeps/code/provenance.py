@@ -50,17 +50,17 @@ def of_machine() -> dict[str, str]:
         "host": platform.node(),
         "platform": platform.platform(),
         "python": platform.python_version(),
-        "command": _command(sys.argv),
+        "command": command(sys.argv),
         "working_directory": os.getcwd(),  # noqa: PTH109
     }
 
 
-def _command(arguments: list[str]) -> str:
+def command(arguments: list[str]) -> str:
     """Return the command line as it was typed, without the folder of the program.
 
     Examples
     --------
-    >>> _command(["/env/sweeps/__main__.py", "run", "pendulum", "length=0.1, 0.2"])
+    >>> command(["/env/sweeps/__main__.py", "run", "pendulum", "length=0.1, 0.2"])
     "python -m sweeps run pendulum 'length=0.1, 0.2'"
     """
     program = Path(arguments[0] if arguments and arguments[0] else "python")

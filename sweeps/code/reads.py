@@ -85,7 +85,13 @@ class Recorder:
         self._kept: set[tuple[Path, Read]] = set()
 
     def keep(self, folder: Path) -> None:
-        """Write what was read to a memo folder, before the points that it went into."""
+        """Write what was read to a memo folder, before the points that it went into.
+
+        Raises
+        ------
+        StorageError
+            Where the disk does not take it.
+        """
         new = [each for each in list(self.reads) if (folder, each) not in self._kept]
         if not new:
             return

@@ -18,7 +18,7 @@ from sweeps.code import provenance
 from sweeps.declaration import checks
 from sweeps.declaration.experiment import Experiment
 from sweeps.errors import StorageError, SweepsError, UnfinishedError
-from sweeps.execution import leaks, run_file
+from sweeps.execution import leaks, presence, run_file
 from sweeps.execution.dispatch import Dispatch, Tally, n_workers
 from sweeps.execution.options import Options, Progress, Report, Slow, Watch
 from sweeps.execution.plan import plan_run
@@ -315,7 +315,11 @@ class _Teller:
         while not self._is_over.wait(_TICK_S):
             with contextlib.suppress(Exception):  # the run matters more
                 self._under_way = self._dispatch.under_way()
-                self._notice = self._notice or run_file.Notice(self._memo)
+                if self._notice is None:
+                    self._notice = run_file.Notice(self._memo, *self._dispatch.workers)
+                    told = run_file.differing(presence.beside(self._memo))
+                    self._dispatch.tally.notes += told
+                    self._dispatch.tally.warnings += told
                 self._notice.say(self._now())
                 self.show()
 

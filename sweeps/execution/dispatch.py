@@ -135,6 +135,11 @@ class Dispatch:
         self._scheduler.stop()
         scratch.ask_to_stop(self._folder)
 
+    @property
+    def workers(self) -> tuple[str, int]:
+        """The name of the engine, and how many workers it has."""
+        return type(self._engine).__name__.lower(), self._n_workers
+
     def left_s(self) -> float | None:
         """Seconds until the run ends; None if unknown."""
         return self._scheduler.left_s()

@@ -1,150 +1,91 @@
-"""What a run tells other processes of itself while it goes on.
-
-It keeps a small file beside its segments, locked for as long as it lives, so that the kernel tells
-which runs there are. It says what progress says, and which points are under way and since when.
-"""
+"""What a run tells other processes of itself while it goes on."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
-import io
 import json
-import os
-import time
+import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sweeps import text
-from sweeps.execution.options import Progress, Slow
-from sweeps.text import count, duration
+from sweeps.code import provenance, versions
+from sweeps.execution import presence
+from sweeps.execution.options import Progress
+from sweeps.execution.process import Process
+from sweeps.storage import files
 
-FOLDER = ".running"
+_OFTEN_S, _SELDOM_S = 2.0, 15.0
+"""Pauses between words to other processes: a twentieth of the time so far, between these."""
 
-_SUFFIX = ".json"
+_SHARE = 20
 
-_MOST_BYTES = 2**16
+_MOST_UNDER_WAY = 20
 
-_TROUBLE = (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
-
-
-@dataclasses.dataclass(frozen=True)
-class Running:
-    """A run that goes on.
-
-    Attributes
-    ----------
-    points, over, failed : int
-        To compute in this run; finished by now; and how many of these failed.
-    seconds : float
-        Since it began to compute.
-    left_s : float or None
-        Until it ends; None if unknown.
-    under_way : tuple of Slow
-        Points that take a while, the longest first.
-    """
-
-    points: int
-    over: int
-    failed: int
-    seconds: float
-    left_s: float | None
-    under_way: tuple[Slow, ...]
-
-    def __str__(self) -> str:
-        failed = f", {self.failed:,} failed" if self.failed else ""
-        left = f", {duration(self.left_s)} left" if self.left_s is not None else ""
-        said = f"{self.over:,} of {count(self.points, 'point')} finished{failed}{left}"
-        said += text.under_way(self.under_way)
-        return f"a run started {duration(self.seconds)} ago: {said}"
-
-    def data(self) -> dict[str, Any]:
-        """What ``--json`` says of it."""
-        return {**vars(self), "under_way": [each._asdict() for each in self.under_way]}
+_TROUBLE = (OSError, ValueError)
 
 
 class Notice:
     """The file of one run; if it cannot be written, the run goes on unseen."""
 
-    def __init__(self, memo: Path) -> None:
-        self._path = memo / FOLDER / f"{uuid.uuid4().hex}{_SUFFIX}"
-        self._file: io.FileIO | None = None
-        with contextlib.suppress(*_TROUBLE):
-            self._path.parent.mkdir(exist_ok=True)
-            self._forget_dead()
-            self._file = io.FileIO(self._path, "x+")
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-    def _forget_dead(self) -> None:
-        for path in self._path.parent.glob(f"*{_SUFFIX}"):
-            with contextlib.suppress(OSError), _opened(path) as file:
-                if not _is_locked(file):
-                    path.unlink()
+    def __init__(self, memo: Path, engine: str, n_workers: int) -> None:
+        self._path = memo / presence.FOLDER / f"{uuid.uuid4().hex}{presence.SUFFIX}"
+        self._temporary = self._path.with_name(files.temporary_name())
+        self._due_s = 0.0
+        self._about: dict[str, Any] = {
+            **Process.here()._asdict(),
+            "user": _user(),
+            "command": provenance.command(sys.argv),
+            "engine": engine,
+            "workers": n_workers,
+            "started": provenance.now(),
+            "versions": dataclasses.asdict(versions.here()),
+        }
+        presence.forget_dead(memo)
 
     def say(self, progress: Progress) -> None:
-        """Write how far the run is."""
-        said: dict[str, Any] = {
+        """Write how far the run is, if the last word is long enough ago."""
+        if progress.seconds < self._due_s:
+            return
+        pause_s = min(max(progress.seconds / _SHARE, _OFTEN_S), _SELDOM_S)
+        self._due_s = progress.seconds + pause_s
+        said = {
             "points": progress.n_todo,
             "over": progress.n_computed + progress.n_failed,
             "failed": progress.n_failed,
             "seconds": progress.seconds,
             "left_s": progress.left_s,
-            "under_way": [list(each) for each in progress.under_way],
-            "said": time.time(),
+            "under_way": [list(each) for each in progress.under_way[:_MOST_UNDER_WAY]],
         }
-        content = json.dumps(said).encode()
+        content = json.dumps({**self._about, **said}).encode()
         with contextlib.suppress(*_TROUBLE):
-            if self._file is not None and len(content) <= _MOST_BYTES:
-                os.pwrite(self._file.fileno(), content + b"\n", 0)
-                self._file.truncate(len(content) + 1)
+            # Replaced, so that a reader sees all of it; not flushed, since it is not to last.
+            self._path.parent.mkdir(exist_ok=True)
+            self._temporary.write_bytes(content)
+            self._temporary.replace(self._path)
 
     def close(self) -> None:
         """Remove the file."""
-        with contextlib.suppress(*_TROUBLE):
-            if self._file is not None:
-                self._path.unlink(missing_ok=True)
-                self._file.close()
+        for path in (self._path, self._temporary):
+            with contextlib.suppress(*_TROUBLE):
+                path.unlink(missing_ok=True)
 
 
-def look(results: Path, name: str) -> list[Running]:
-    """List the runs of an experiment that go on, of any code, the longest first."""
-    found = []
-    for path in (results / ".memo" / name).glob(f"*/{FOLDER}/*{_SUFFIX}"):
-        with contextlib.suppress(*_TROUBLE), _opened(path) as file:
-            if _is_locked(file):
-                found.append(_read(file))
-    return sorted(found, key=lambda each: -each.seconds)
+def differing(others: Sequence[presence.Running]) -> list[str]:
+    """Warn of runs that compute with other versions, each version once."""
+    here, told = versions.here(), list[str]()
+    for run in {run.versions.counted: run for run in others}.values():
+        place = f"a run on {run.host} (process {run.pid}) that shares these results"
+        told += versions.differ(here, run.versions, place, is_worker=False).warnings
+    return told
 
 
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[io.FileIO]:
-    """Open a file to read, and no pipe, which would be waited for."""
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
-    with io.FileIO(os.open(path, flags), "r") as file:
-        yield file
+def _user() -> str:
+    import getpass
 
-
-def _is_locked(file: io.FileIO) -> bool:
     try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    return False
-
-
-def _read(file: io.FileIO) -> Running:
-    """Read what a run said, and how long ago it did."""
-    said = json.loads(os.pread(file.fileno(), _MOST_BYTES + 1, 0))
-    ago_s = max(0.0, time.time() - float(said["said"]))
-    left_s = said["left_s"]
-    return Running(
-        int(said["points"]),
-        int(said["over"]),
-        int(said["failed"]),
-        float(said["seconds"]) + ago_s,
-        None if left_s is None else max(0.0, float(left_s) - ago_s),
-        tuple(Slow(str(point), float(seconds) + ago_s) for point, seconds in said["under_way"]),
-    )
+        return getpass.getuser()
+    except (KeyError, ImportError, OSError):  # a number without a name, in a container
+        return ""

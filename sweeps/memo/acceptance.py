@@ -65,7 +65,13 @@ def accepted(place: Path) -> list[Acceptance]:
 
 
 def accept(place: Path, acceptance: Acceptance) -> None:
-    """Store an acceptance in a memo folder."""
+    """Store an acceptance in a memo folder.
+
+    Raises
+    ------
+    StorageError
+        If the disk does not take it.
+    """
     files.make_folder(place / FOLDER)
     said = json.dumps(dataclasses.asdict(acceptance), indent=1)
     files.commit(_path(place, acceptance.fingerprint), [said.encode()])

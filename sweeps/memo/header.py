@@ -289,7 +289,13 @@ def write_kept(file: h5py.File, put: Put, kept: Kept) -> None:
 
 
 def load_kept(file: h5py.File) -> Kept:
-    """Read what `write_kept` wrote; a `LookupError` if that is nothing."""
+    """Read what `write_kept` wrote.
+
+    Raises
+    ------
+    LookupError
+        If there is nothing.
+    """
     group = file[MEMO]
     sizes = tuple(map(int, file[hdf5.GROUP]["status"].shape))
     parts = tuple(_kept_part(group[name], sizes) for name in group if name.startswith("part"))
@@ -299,7 +305,13 @@ def load_kept(file: h5py.File) -> Kept:
 
 
 def origin_of_kept(file: h5py.File) -> tuple[int, tuple[str, ...], tuple[str, ...]]:
-    """Read `n_others`, `segments` and `accepted` of a `Kept`."""
+    """Read `n_others`, `segments` and `accepted` of a `Kept`.
+
+    Raises
+    ------
+    LookupError
+        If there is nothing.
+    """
     said = file[MEMO].attrs
     names = (
         tuple(json.loads(hdf5.plain(said.get(name, "[]")))) for name in ("segments", "accepted")

@@ -103,7 +103,13 @@ def declared(experiment: Experiment) -> Declared:
 
 
 def keep(folder: Path, experiment: Experiment, found: Fingerprint) -> None:
-    """Write the record of an experiment into a memo folder, which is made if it is missing."""
+    """Write the record of an experiment into a memo folder, which is made if it is missing.
+
+    Raises
+    ------
+    StorageError
+        If the disk does not take it.
+    """
     files.make_folder(folder)
     if not (folder / _CODE).exists():
         _write(folder / _CODE, code(found))
@@ -183,7 +189,17 @@ class Visited(NamedTuple):
 def keep_space(folder: Path, layout: str, space: Space, constants: Constants) -> None:
     """Store which points a space has, if that is not stored yet.
 
-    `layout` is the digest of the order of the points.
+    Parameters
+    ----------
+    folder : Path
+        Of the memo, for one version of the code.
+    layout : str
+        Digest of the order of the points.
+
+    Raises
+    ------
+    StorageError
+        If the disk does not take it.
     """
     path = folder / f"{_PREFIX}{layout}{_SUFFIX}"
     if path.exists():

@@ -101,7 +101,15 @@ class DamagedError(Exception):
 
 
 def open_hdf5(path: Path) -> h5py.File:
-    """Open a listed segment; `MergedAwayError` if it no longer exists."""
+    """Open a listed segment.
+
+    Raises
+    ------
+    MergedAwayError
+        If it no longer exists.
+    StorageError
+        If it cannot be read.
+    """
     try:
         with reading(path):
             return hdf5_open.open_own(path)
@@ -114,7 +122,15 @@ def open_hdf5(path: Path) -> h5py.File:
 
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn what HDF5 says of an error of the system into one line."""
+    """Turn what HDF5 says of an error of the system into one line.
+
+    Raises
+    ------
+    MergedAwayError
+        If the segment no longer exists.
+    StorageError
+        If it cannot be read.
+    """
     try:
         yield
     except (LookupError, OSError, RuntimeError, StorageError) as error:
@@ -130,7 +146,14 @@ def reading(path: Path) -> Iterator[None]:
 def load(path: Path) -> Segment:
     """Verify a segment and read all but its values.
 
-    It raises `DamagedError` if its digest is wrong, and `MergedAwayError` if it no longer exists.
+    Raises
+    ------
+    DamagedError
+        If its digest is wrong.
+    MergedAwayError
+        If it no longer exists.
+    StorageError
+        If it cannot be read.
     """
     found = verify(path)
     try:
@@ -157,7 +180,13 @@ def load(path: Path) -> Segment:
 
 
 def verify(path: Path) -> seal.Seal:
-    """Check the digest of a segment before anything reads it."""
+    """Check the digest of a segment before anything reads it.
+
+    Raises
+    ------
+    DamagedError, MergedAwayError, StorageError
+        As `load` does.
+    """
     try:
         found = seal.look(path, seal.SEGMENT)
     except FileNotFoundError as error:
@@ -342,7 +371,15 @@ def commit(
 ) -> Path:
     """Write finished points as a new segment; when this returns, they survive a power cut.
 
-    The values are as old as `created_ns` says, or made now: the newest values of a key count.
+    Parameters
+    ----------
+    created_ns : int, optional
+        Age of the values: the newest values of a key count. By default it is now.
+
+    Raises
+    ------
+    StorageError
+        If the disk does not take them; then nothing is left behind.
     """
     age = time.time_ns() if created_ns is None else created_ns
     name, content = image(parts, failures, age)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sweeps.declaration import cached
 from sweeps.errors import StorageError
+from sweeps.execution import presence
 from sweeps.memo import claims, listing, segment
 from sweeps.project.sweep import Sweep
 from sweeps.storage import disk, files, seal
@@ -43,12 +44,14 @@ def waste(sweep: Sweep) -> list[Waste]:
         found.append(Waste(landed, _size_bytes(landed), "damaged results file"))
     writable = [sweep.memo, sweep.results, *(p for place in places for p in place.glob("**"))]
     left = [p for folder in writable for p in sorted(_abandoned(folder))]
+    said = presence.abandoned(sweep.results, sweep.experiment.name)
+    left += [p for p in said if p.parent.parent not in idle]
     return found + [Waste(p, _size_bytes(p), "left by a killed run") for p in left]
 
 
 def busy(sweep: Sweep) -> list[Path]:
     """List the folders of earlier code to which a run is writing."""
-    return [p for p in _unneeded(sweep) if claims.are_live(p)]
+    return [p for p in _unneeded(sweep) if claims.are_live(p) or presence.beside(p)]
 
 
 def free(found: list[Waste]) -> int:

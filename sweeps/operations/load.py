@@ -11,7 +11,7 @@ from sweeps.code import reads
 from sweeps.declaration import checks
 from sweeps.declaration.experiment import Experiment
 from sweeps.errors import DeclarationError, StorageError
-from sweeps.execution import run_file
+from sweeps.execution import presence
 from sweeps.storage import dataset, files
 
 if TYPE_CHECKING:
@@ -89,9 +89,9 @@ def refuse_unlanded(path: Path) -> None:
             raise StorageError(f"no results file {path} yet: {each}")
 
 
-def running(path: Path) -> tuple[run_file.Running, ...]:
+def running(path: Path) -> tuple[presence.Running, ...]:
     """List the runs going on that will write a results file, of any code."""
-    return tuple(run_file.look(path.parent, path.stem))
+    return tuple(run for run in presence.look(path.parent, path.stem) if run.silent_s is None)
 
 
 def results_path(

@@ -9,7 +9,7 @@ from typing import Any
 
 from sweeps.declaration.experiment import Experiment
 from sweeps.errors import SweepsError
-from sweeps.execution import run_file
+from sweeps.execution import presence
 from sweeps.execution.plan import plan_run
 from sweeps.history import retyped
 from sweeps.memo import index as memo
@@ -63,7 +63,9 @@ class Status:
     landed : int
         Points with values in the results file, of any space and code.
     running : tuple of Running
-        Runs that are going on, of any space and code.
+        Runs that are going on, of any space and code, on any machine.
+    silent : tuple of Running
+        Runs that have said nothing for long: killed, stopped, or out of reach.
     """
 
     experiment: str
@@ -76,7 +78,8 @@ class Status:
     landed: int
     results: str
     fingerprint: str
-    running: tuple[run_file.Running, ...] = ()
+    running: tuple[presence.Running, ...] = ()
+    silent: tuple[presence.Running, ...] = ()
 
 
 def listed(experiments: str | os.PathLike[str] | None = None) -> list[Listed]:
@@ -178,8 +181,10 @@ def status_of(made: sweep.Sweep) -> Status:
         n_landed = n_done if isinstance(n_done, int) else 0
     counts = todo.points, todo.reused, todo.missing, todo.failed, todo.stale
     places = str(made.landed), made.fingerprint.digest
-    going_on = tuple(run_file.look(made.results, made.experiment.name))
-    return Status(made.experiment.name, *counts, n_known, n_landed, *places, going_on)
+    runs = presence.look(made.results, made.experiment.name)
+    going_on = tuple(run for run in runs if run.silent_s is None)
+    silent = tuple(run for run in runs if run.silent_s is not None)
+    return Status(made.experiment.name, *counts, n_known, n_landed, *places, going_on, silent)
 
 
 def statuses(

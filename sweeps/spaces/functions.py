@@ -162,9 +162,15 @@ def refuse_listing(why: str, sizes: Mapping[str, int], n_points: int) -> None:
 
 
 def tabulate(derivation: Derivation, size: int, asked: Pieces) -> Column:
-    """Ask a function for the values of a derived parameter, at `size` places.
+    """Ask a function for the values of a derived parameter.
 
-    `asked` are places and the parameters there. The others have no value.
+    Parameters
+    ----------
+    derivation : Derivation
+    size : int
+        Number of places.
+    asked : iterable of (numpy.ndarray, list of dict)
+        Places, and the parameters there. The others have no value.
     """
     codes = np.full(size, ABSENT, dtype=np.int64)
     required = {*derivation.required}

@@ -162,7 +162,15 @@ def saltelli(n: int, /, *, seed: int = 0, **parameters: Any) -> Space:
 
 
 def space(sampling: Sampling) -> Space:
-    """Draw the points of a sample."""
+    """Draw the points of a sample.
+
+    Raises
+    ------
+    UnknownNameError
+        For a method that is none.
+    DeclarationError
+        For everything else that cannot be drawn.
+    """
     draw = _METHODS.get(sampling.method)
     if draw is None:
         raise unknown("sampling method", sampling.method, _METHODS)

@@ -45,7 +45,13 @@ def create(descriptor: int) -> Iterator[h5py.File]:
 
 @contextmanager
 def extend(descriptor: int) -> Iterator[h5py.File]:
-    """Add to an HDF5 file; after an error it is unusable."""
+    """Add to an HDF5 file; after an error it is unusable.
+
+    Raises
+    ------
+    OSError, KeyboardInterrupt
+        As `create` does.
+    """
     with _opened(descriptor, "r+") as file:
         yield file
 

@@ -85,7 +85,14 @@ def call_each(
 ) -> Called:
     """Call the function for one point after the other.
 
-    `given` are the arguments that all points share, and `columns` those of each point.
+    Parameters
+    ----------
+    given : mapping
+        Arguments that all points share.
+    columns : mapping
+        Arguments of each point.
+    record : Recorder
+        Where to say which point is computed.
     """
     timeout = limits.timeout
     call, names = _by_position(function, given, columns)
@@ -342,8 +349,12 @@ def seed(limits: Limits, i: int) -> None:
 def restore(record: scratch.Recorder, limits: Limits, *, is_quick: bool = False) -> bool:
     """Undo what a point did to its process, or end that; say whether it is the first that did so.
 
-    What it printed is taken note of before. A copy of the process that it made ends here. If
-    `is_quick`, look only at what earlier points had changed.
+    What it printed is taken note of before. A copy of the process that it made ends here.
+
+    Parameters
+    ----------
+    is_quick : bool
+        Look only at what earlier points had changed.
     """
     if os.getpid() != limits.pid:
         end_copy()

@@ -36,7 +36,7 @@ RUN_KEYS = {
     "fingerprint",
 }
 STATUS_KEYS = COUNTS | {"experiment", "done", "known", "landed", "running", "results"}
-STATUS_KEYS |= {"fingerprint"}
+STATUS_KEYS |= {"fingerprint", "silent"}
 FAILURE_KEYS = {"position", "params", "kind", "type", "message", "traceback", "attempts"}
 OF_ONE = (
     *("plan", "run", "land", "status", "failures", "printed", "why", "accept", "diff"),

@@ -5,6 +5,8 @@ import time
 import pytest
 
 from sweeps import experiment, grid, run
+from sweeps.execution import presence, run_file
+from sweeps.execution.options import Progress
 from sweeps.memo import claims, listing
 from sweeps.operations import clean
 from sweeps.project.sweep import resolve
@@ -54,7 +56,15 @@ def abandoned_landing(sweep):
     return path
 
 
-WASTE = {earlier: 1002, damaged: 500, abandoned: 200, abandoned_landing: 100}
+def silent(sweep):
+    path = sweep.memo / presence.FOLDER / f"abc{presence.SUFFIX}"
+    path.parent.mkdir()
+    path.write_bytes(bytes(50))
+    os.utime(path, (time.time() - 2 * 86400,) * 2)
+    return path
+
+
+WASTE = {earlier: 1002, damaged: 500, abandoned: 200, abandoned_landing: 100, silent: 50}
 
 
 def everything(folder):
@@ -146,3 +156,14 @@ def test_a_segment_that_was_set_aside_and_is_whole_is_no_waste(sweep):
     path = min(sweep.memo.glob("*.seg"))
     path.rename(path.with_suffix(listing.BAD_SUFFIX))
     assert not clean.waste(sweep)
+
+
+def test_what_a_run_on_another_machine_is_using_stays(sweep):
+    folder = earlier(sweep)
+    notice = run_file.Notice(folder, "loky", 2)
+    notice._about |= {"host": "node7"}
+    notice.say(Progress(3))
+    assert clean.busy(sweep) == [folder]
+    assert clean.waste(sweep) == []
+    notice.close()
+    assert [each.path for each in clean.waste(sweep)] == [folder]

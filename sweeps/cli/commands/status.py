@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -50,9 +50,13 @@ def answer_of_all(rows: Sequence[Status]) -> Answer:
     columns = ["experiment", "points", "done", "missing", "failed", "stale", "known", "landed"]
     header = [*columns, "results"]
     shown = [(*(getattr(r, each) for each in columns), _place(Path(r.results))) for r in rows]
-    going_on = [f"{r.experiment}: {each}" for r in rows for each in r.running]
-    data = [{**vars(r), "running": [each.data() for each in r.running]} for r in rows]
-    return Answer("\n".join([table(header, shown), *going_on]), data)
+    runs = [f"{r.experiment}: {each}" for r in rows for each in (*r.running, *r.silent)]
+    return Answer("\n".join([table(header, shown), *runs]), list(map(_data, rows)))
+
+
+def _data(row: Status) -> dict[str, Any]:
+    runs = {name: [each.data() for each in getattr(row, name)] for name in ("running", "silent")}
+    return {**vars(row), **runs}
 
 
 def _place(results: Path) -> str:

@@ -25,7 +25,10 @@ _BLIND_PACKAGES = frozenset({
 def declared(module: Module, decorator: ast.Call) -> tuple[list[ast.expr], list[str]]:
     """Return the versions and the paths that ``@cached(...)`` declares.
 
-    Paths that are not written out are refused.
+    Raises
+    ------
+    DeclarationError
+        If the paths are not written out.
     """
     versions: list[ast.expr] = []
     paths: list[str] = []

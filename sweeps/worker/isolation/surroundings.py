@@ -135,6 +135,11 @@ class Surroundings:
         ----------
         is_quick : bool
             Look only at settings that were found changed before.
+
+        Raises
+        ------
+        SpoiledError
+            Where it cannot be undone.
         """
         try:
             if self._is_worker and not is_quick:
@@ -158,7 +163,10 @@ class Surroundings:
 def end_copy(error: BaseException | None = None) -> NoReturn:
     """End this process, a copy that a function made and came back from, as a script would end.
 
-    `error` is what the function has raised in it.
+    Parameters
+    ----------
+    error : BaseException, optional
+        What the function has raised in it.
     """
     code = 0
     if isinstance(error, SystemExit) and (error.code is None or isinstance(error.code, int)):
@@ -185,8 +193,12 @@ def end_copy(error: BaseException | None = None) -> NoReturn:
 class Signals(undo.Setting):
     """How signals are handled, which are blocked, and which timers run.
 
-    Only the main thread can set a handler: in others nothing is looked at. Others set and restore
-    the handlers of the signals `left`.
+    Only the main thread can set a handler: in others nothing is looked at.
+
+    Parameters
+    ----------
+    left : iterable of int
+        Signals whose handlers others set and restore.
     """
 
     def __init__(self, left: Iterable[int] = ()) -> None:
