@@ -64,7 +64,8 @@ def at_values(experiment: Experiment, given: Mapping[str, Any]) -> tuple[Experim
     position : int
         Of the point in its space.
     """
-    single = {name: raw for name, raw in given.items() if _is_single(raw)}
+    sampled = (Interval, Choice, Draw)
+    single = {n: raw for n, raw in given.items() if not isinstance(raw, sampled) and len(raw) == 1}
     swept = {name: raw for name, raw in given.items() if name not in single}
     experiment = resweep(experiment, swept) if swept else experiment
     fixed = {name: raw for name, raw in single.items() if name not in experiment.space.parameters}
@@ -77,10 +78,6 @@ def at_values(experiment: Experiment, given: Mapping[str, Any]) -> tuple[Experim
         if name not in fixed
     }
     return experiment, _only(experiment, wanted)
-
-
-def _is_single(raw: Any) -> bool:
-    return not isinstance(raw, (Interval, Choice, Draw)) and len(raw) == 1
 
 
 def _only(experiment: Experiment, wanted: Mapping[str, int]) -> int:

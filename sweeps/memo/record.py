@@ -26,7 +26,7 @@ from sweeps.errors import DeclarationError, StorageError
 from sweeps.spaces import values
 from sweeps.spaces.accept import accept
 from sweeps.spaces.keys import MAX_POINTS
-from sweeps.spaces.product import ABSENT, Codes, Column, Derived, Dimension, first_rows
+from sweeps.spaces.product import ABSENT, Codes, Column, Derived, rows_of
 from sweeps.spaces.space import Space
 from sweeps.spaces.values import NUMERIC, Values, decode, encode
 from sweeps.storage import disk, files
@@ -287,7 +287,8 @@ def _made(said: Any, now: Elements) -> Visited:
         columns = tuple(column for column, _ in made)
         if rows is not None:
             columns = tuple(Column(c.name, c.table, c.at(rows)) for c in columns)
-        dimensions.append(_dimension(each["name"], size if rows is None else len(rows), columns))
+        size = size if rows is None else len(rows)
+        dimensions.append(rows_of(each["name"], size, columns, allow_repeats=True))
     sizes = {each["name"]: each["size"] for each in said["dimensions"]}
     derived = []
     for each in said["derived"]:
@@ -325,17 +326,6 @@ def _kept_rows(size: int, made: Sequence[tuple[Column, _IsKnown]]) -> Codes | No
             codes = column.at(np.arange(size))
             is_kept = is_kept & ((codes == ABSENT) | is_known[codes])
     return None if is_kept.all() else np.flatnonzero(is_kept)
-
-
-def _dimension(name: str, size: int, columns: tuple[Column, ...]) -> Dimension:
-    if any(c.codes is None and isinstance(c.table.array, range) for c in columns):
-        return Dimension(name, size, columns)  # all are different
-    first = first_rows(columns, size)
-    if len(first) == size:
-        return Dimension(name, size, columns)
-    is_first = np.zeros(size, dtype=bool)
-    is_first[first] = True
-    return Dimension(name, size, columns, is_first)
 
 
 _IsKnown = npt.NDArray[np.bool_] | None

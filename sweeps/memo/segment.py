@@ -159,7 +159,10 @@ def load(path: Path) -> Segment:
     try:
         is_landed = found.behind.endswith(seal.RESULTS)
         if not is_landed and (known := header.decode(found.content)) is not None:
-            parts = tuple(_outlined(path, i, each) for i, each in enumerate(known.parts))
+            parts = tuple(
+                StoredPart(path, f"/part{i}", each.keys, each.elapsed, each.headers, ())
+                for i, each in enumerate(known.parts)
+            )
             return Segment(path, found.n_bytes, known.created_ns, parts, known.failures)
         with reading(path), open_hdf5(path) as file:
             if is_landed or header.MEMO in file:
@@ -241,10 +244,6 @@ def _landed(path: Path, n_bytes: int, file: h5py.File, fingerprint: str) -> Segm
         for each in found.parts
     )
     return Segment(path, n_bytes, found.created_ns, parts, (), is_landed=True)
-
-
-def _outlined(path: Path, number: int, known: header.PartOutline) -> StoredPart:
-    return StoredPart(path, f"/part{number}", known.keys, known.elapsed, known.headers, ())
 
 
 def _stored_part(path: Path, group: h5py.Group) -> StoredPart:

@@ -299,7 +299,8 @@ class _TextKeeper:
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         finders = (each for each in list(sys.meta_path) if type(each) is not _TextKeeper)
-        found = (find(name, path, target) for find in map(_find_spec_of, finders) if find)
+        asked = (getattr(finder, "find_spec", None) for finder in finders)
+        found = (find(name, path, target) for find in asked if find)
         spec: ModuleSpec | None = next(filter(None, found), None)
         if spec is None or type(spec.loader) not in (SourceFileLoader, zipimport.zipimporter):
             return spec
@@ -317,10 +318,6 @@ def _texts_kept() -> Iterator[None]:
         yield
     finally:
         sys.meta_path.remove(keeper)
-
-
-def _find_spec_of(finder: Any) -> Any:
-    return getattr(finder, "find_spec", None)
 
 
 def _stamp(names: Iterable[str]) -> None:

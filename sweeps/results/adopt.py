@@ -100,11 +100,6 @@ def _content(path: Path) -> Iterator[bytes]:
         disk.close(descriptor)
 
 
-def _has_any(folder: Path, code: str) -> bool:
-    """Whether the memo has results of some code, whose fingerprint comes from a file."""
-    return code.isalnum() and bool(listing.listing_of(folder / code))
-
-
 def _name(path: Path) -> str:
     return listing.name_of(seal.held(path, seal.RESULTS) or b"")
 
@@ -138,7 +133,7 @@ def _orphan(sweep: Sweep, path: Path, held: Mapping[str, Any]) -> _Orphan | None
             return None
         says = header.MEMO in file
         n_others, segments, accepted = header.origin_of_kept(file) if says else (n_done, (), ())
-    if accepted and all(_has_any(folder.parent, code) for code in accepted):
+    if accepted and all(c.isalnum() and listing.listing_of(folder.parent / c) for c in accepted):
         n_others = 0  # these are where they were accepted from
     if (segments and names.issuperset(segments)) or (names and not says):
         return None

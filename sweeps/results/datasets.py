@@ -140,21 +140,16 @@ def check_names(arrays: Arrays, groups: Collection[str] = ()) -> None:
         raise OutputError(f"the names {listed} are the same to some programs; rename one.")
 
 
-def _auxiliary_names(arrays: Arrays, dims: Sequence[str]) -> list[str]:
-    """List the coordinates, other than axes, of a variable with these dimensions."""
-    return [c.name for c in arrays.coordinates if not _is_axis(c) and set(c.dims) <= set(dims)]
-
-
 def write(group: h5py.Group, arrays: Arrays) -> Written:
     """Write dimensions, coordinates and outputs into a group."""
     scales, left_out = _scales(group, arrays), list[tuple[Copy, int]]()
-    for coordinate in arrays.coordinates:
-        if not _is_axis(coordinate):
-            dataset = variable(group, as_output(coordinate), ())
-            label(dataset, coordinate.dims, scales, coordinate.attrs)
+    auxiliary = [c for c in arrays.coordinates if not _is_axis(c)]
+    for coordinate in auxiliary:
+        dataset = variable(group, as_output(coordinate), ())
+        label(dataset, coordinate.dims, scales, coordinate.attrs)
     for output in arrays.outputs:
         dims = (*arrays.sizes, *output.dims)
-        names = " ".join(_auxiliary_names(arrays, dims))
+        names = " ".join(c.name for c in auxiliary if {*c.dims} <= {*dims})
         attrs = {**output.attrs, **({"coordinates": names} if names else {})}
         if output.copy is None:
             dataset = variable(group, output, tuple(arrays.sizes.values()))

@@ -192,7 +192,8 @@ def _grid(made: Experiment, spaces: Sequence[Space], index: memo.Index) -> Space
     Its axes have the order of the first space.
     """
     names = {frozenset(space.parameters) for space in spaces}
-    if len(names) > 1 or not all(_is_grid(space) for space in spaces):
+    are_grids = all(d.is_axis for space in spaces for d in space.dimensions)
+    if len(names) > 1 or not are_grids or any(space.derived for space in spaces):
         return None
     axes = [
         axis(dim, _merged(dim, [space.columns[dim].table for space in spaces]))
@@ -212,10 +213,6 @@ def _grid(made: Experiment, spaces: Sequence[Space], index: memo.Index) -> Space
         places = np.flatnonzero(shaped.any(axis=others))
         trimmed.append(axis(each.name, each.columns[0].table.select(places)))
     return Space(tuple(trimmed))
-
-
-def _is_grid(space: Space) -> bool:
-    return not space.derived and all(each.is_axis for each in space.dimensions)
 
 
 def _merged(name: str, tables: Sequence[Values]) -> Values:

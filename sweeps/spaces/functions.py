@@ -12,13 +12,7 @@ import numpy.typing as npt
 
 from sweeps.errors import DeclarationError, SweepsError, unknown
 from sweeps.spaces.accept import accept
-from sweeps.spaces.product import (
-    ABSENT,
-    Column,
-    Pieces,
-    Positions,
-    Product,
-)
+from sweeps.spaces.product import ABSENT, Column, Pieces, Positions, Product
 from sweeps.spaces.values import NUMERIC, Values, factorize, short
 
 _MAX_LISTED = 2**27

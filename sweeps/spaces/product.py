@@ -254,7 +254,7 @@ def together(dim: str, raw: Mapping[str, Any], *, allow_repeats: bool = False) -
     for name, table in tables.items():
         _refuse_empty(name, table)
         columns.append(Column(name, *factorize(name, table)))
-    return _rows(dim, next(iter(sizes.values())), columns, allow_repeats)
+    return rows_of(dim, next(iter(sizes.values())), columns, allow_repeats=allow_repeats)
 
 
 def listed(dim: str, rows: Sequence[Mapping[str, Any]]) -> Dimension:
@@ -268,7 +268,7 @@ def listed(dim: str, rows: Sequence[Mapping[str, Any]]) -> Dimension:
         codes = np.full(len(rows), ABSENT, dtype=np.int64)
         codes[[name in row for row in rows]] = present_codes
         columns.append(Column(name, distinct, codes))
-    return _rows(dim, len(rows), columns)
+    return rows_of(dim, len(rows), columns)
 
 
 def end_to_end(name: str, pieces: Sequence[tuple[Values, Codes]]) -> Column:
@@ -300,9 +300,12 @@ def first_rows(columns: Iterable[Column], n_rows: int) -> Codes:
     return np.sort(np.unique(row, return_index=True)[1])
 
 
-def _rows(
-    dim: str, n_rows: int, columns: Sequence[Column], allow_repeats: bool = False
+def rows_of(
+    dim: str, n_rows: int, columns: Sequence[Column], *, allow_repeats: bool = False
 ) -> Dimension:
+    """Make a dimension of columns, and find out which of its rows are equal."""
+    if any(c.codes is None and isinstance(c.table.array, range) for c in columns):  # all differ
+        return Dimension(dim, n_rows, tuple(columns))
     first = first_rows(columns, n_rows)
     if len(first) == n_rows:
         return Dimension(dim, n_rows, tuple(columns))

@@ -225,14 +225,6 @@ def _sobol(sampling: Sampling, n_dims: int, bits: int | None = None) -> Floats:
         return _sequence("Sobol", sampling, n_dims, scramble=sampling.scramble, bits=bits)
 
 
-def _halton(sampling: Sampling, n_dims: int) -> Floats:
-    return _sequence("Halton", sampling, n_dims, scramble=sampling.scramble)
-
-
-def _latin_hypercube(sampling: Sampling, n_dims: int) -> Floats:
-    return _sequence("LatinHypercube", sampling, n_dims)
-
-
 def _sequence(engine: str, sampling: Sampling, n_dims: int, **options: Any) -> Floats:
     """Draw with an engine of scipy.stats.qmc, which is imported if the draw is not stored."""
 
@@ -254,10 +246,6 @@ def _sequence(engine: str, sampling: Sampling, n_dims: int, **options: Any) -> F
     return draw_cache.once((sampling.n, n_dims), settings, draw)
 
 
-def _uniform(sampling: Sampling, n_dims: int) -> Floats:
-    return np.random.default_rng(sampling.seed).random((sampling.n, n_dims))
-
-
 def _saltelli(sampling: Sampling, n_dims: int) -> Floats:
     """Draw A and B as `scipy.stats.sobol_indices` does, with the points of each i together."""
     a, b = np.split(_sobol(sampling, 2 * n_dims, bits=64), 2, axis=1)
@@ -270,8 +258,8 @@ def _saltelli(sampling: Sampling, n_dims: int) -> Floats:
 
 _METHODS: Mapping[str, Callable[[Sampling, int], Floats]] = {
     "sobol": _sobol,
-    "halton": _halton,
-    "latin_hypercube": _latin_hypercube,
-    "uniform": _uniform,
+    "halton": lambda s, n_dims: _sequence("Halton", s, n_dims, scramble=s.scramble),
+    "latin_hypercube": lambda s, n_dims: _sequence("LatinHypercube", s, n_dims),
+    "uniform": lambda s, n_dims: np.random.default_rng(s.seed).random((s.n, n_dims)),
     "saltelli": _saltelli,
 }

@@ -70,10 +70,8 @@ def storage_error(path: str | os.PathLike[str], error: BaseException) -> Storage
     advice = _ADVICE.get(code or 0, "finished points are kept; run again to continue")
     for each in (Path(path), *Path(path).parents):
         if each.is_symlink() and not each.exists():
-            reason, advice = (
-                f"{each} is a link to {each.readlink()}",
-                "which does not exist: mount it",
-            )
+            reason = f"{each} is a link to {each.readlink()}"
+            advice = "which does not exist: mount it"
     return StorageError(f"cannot write {os.fspath(path)}: {reason}; {advice}")
 
 

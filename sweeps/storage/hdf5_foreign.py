@@ -124,7 +124,9 @@ def _look(path: Path, n_bytes: int, writer: int) -> NoReturn:
         _limit(resource.RLIMIT_CPU, round(_MOST_CPU_S + 10 * more_s))
         _limit(resource.RLIMIT_CORE, 0)
         with contextlib.suppress(FileNotFoundError):  # without /proc the present size is unknown
-            _limit(resource.RLIMIT_AS, _mapped_bytes() + _SPARE_BYTES + 8 * n_bytes)
+            n_pages = int(Path("/proc/self/statm").read_bytes().split()[0])
+            mapped_bytes = n_pages * resource.getpagesize()
+            _limit(resource.RLIMIT_AS, mapped_bytes + _SPARE_BYTES + 8 * n_bytes)
         with hdf5_open.open_plain(path) as file, damaged(path):
             _exhaust(file, hdf5_open.inspect(file, str(path), beat=beat), beat)
         said = "fine\n"
@@ -141,10 +143,6 @@ def _look(path: Path, n_bytes: int, writer: int) -> NoReturn:
 def _limit(which: int, most: int) -> None:
     with contextlib.suppress(OSError, ValueError):  # the limit is lower already
         resource.setrlimit(which, (most, most))
-
-
-def _mapped_bytes() -> int:
-    return int(Path("/proc/self/statm").read_bytes().split()[0]) * resource.getpagesize()
 
 
 def _exhaust(file: h5py.File, paths: Iterable[bytes], beat: Callable[[], object]) -> None:

@@ -32,9 +32,8 @@ _MAGICS = (RESULTS, SEGMENT, VALUE)
 FORMAT = 1
 """The latest known format. Later ones must end in their number, too."""
 
-_FORMATS = re.compile(
-    rb"sweeps-(?:results|segment)-([1-9]|[2-9][0-9]+)\Z"
-)  # not 1 and a stray byte
+# Not 1 and a stray byte.
+_FORMATS = re.compile(rb"sweeps-(?:results|segment)-([1-9]|[2-9][0-9]+)\Z")
 
 _LONGEST = 24
 
@@ -53,12 +52,7 @@ _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 _ENDS = {0: 40, 1: 44, 2: 28, 3: 28}  # version of the superblock: where it has the file's end
 
-_FLAGS = {
-    0: 20,
-    1: 20,
-    2: 11,
-    3: 11,
-}  # and where its flags, of which the first says "being written"
+_FLAGS = {0: 20, 1: 20, 2: 11, 3: 11}  # and its flags, of which the first is "being written"
 
 
 class Seal(NamedTuple):

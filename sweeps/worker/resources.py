@@ -55,10 +55,7 @@ def _opened(experiment: Experiment) -> Iterator[tuple[Call, dict[str, Any]]]:
             with _said(experiment, name):
                 manager = opener()
                 resources[name] = stack.enter_context(manager)
-        yield (
-            call_columns if experiment.vectorized else call_each,
-            resources,
-        )
+        yield call_columns if experiment.vectorized else call_each, resources
 
 
 @contextlib.contextmanager

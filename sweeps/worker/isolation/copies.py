@@ -131,15 +131,12 @@ def _is_constant_by_type(thing: Any) -> bool:
 def _is_of_library(thing: Any) -> bool:
     """Whether a library knows an object by name, or made it of a function: compiled or cached."""
     module = sys.modules.get(type(thing).__module__)
-    if module is None or module.__name__ == "__main__" or is_project_file(_file(module)):
+    file = getattr(module, "__file__", None)
+    if module is None or module.__name__ == "__main__" or is_project_file(file):
         return False
     if hasattr(thing, "__wrapped__") and callable(thing):
         return True
     return any(named is thing for named in list(vars(module).values()))
-
-
-def _file(module: types.ModuleType) -> str | None:
-    return getattr(module, "__file__", None)
 
 
 class Originals:

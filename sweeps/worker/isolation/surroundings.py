@@ -143,7 +143,9 @@ class Surroundings:
         """
         try:
             if self._is_worker and not is_quick:
-                self._restore_limits()
+                for which, limit in self._limits.items():
+                    if resource.getrlimit(which) != limit:
+                        resource.setrlimit(which, limit)
             before = frozenset(self._state.restless)
             is_ours = self._is_worker or self._n_blocks > 0  # else they may be diverted
             changed = self._state.restore(is_quick=is_quick, with_streams=is_ours)
@@ -153,11 +155,6 @@ class Surroundings:
         if self.is_shared:
             self.shared |= changed - undo.OF_THREADS
         return not changed <= before
-
-    def _restore_limits(self) -> None:
-        for which, limit in self._limits.items():
-            if resource.getrlimit(which) != limit:
-                resource.setrlimit(which, limit)
 
 
 def end_copy(error: BaseException | None = None) -> NoReturn:

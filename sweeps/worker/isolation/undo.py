@@ -124,10 +124,6 @@ def _set_environment(now: Mapping[bytes, bytes], wanted: Mapping[bytes, bytes]) 
             os.putenv(name, value)
 
 
-def _filters() -> Any:
-    return warnings.filters, list(warnings.filters)
-
-
 def _set_filters(saved: Any) -> None:
     warnings.filters, held = saved
     filter_warnings(held)
@@ -223,7 +219,7 @@ def _always() -> list[Setting]:
         Setting("umask", _umask, os.umask, is_told=True),
         _Environment(),
         Setting("time zone", lambda: (time.tzname, time.timezone), lambda _: time.tzset()),
-        Setting(_FILTERS_NAME, _filters, _set_filters),
+        Setting(_FILTERS_NAME, lambda: (warnings.filters, [*warnings.filters]), _set_filters),
         Setting("switch interval", sys.getswitchinterval, sys.setswitchinterval, is_told=True),
         Setting("digits of integers", sys.get_int_max_str_digits, sys.set_int_max_str_digits,
                 is_told=True),
