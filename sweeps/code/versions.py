@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 _MOST = 40  # characters of a version that another machine tells
@@ -110,6 +110,30 @@ def differ(
                 "both"
             )
     return Difference(tuple(refusals), tuple(warnings))
+
+
+def mixed(here: Versions, earlier: Sequence[Versions], points: str) -> tuple[str, ...]:
+    """Say which versions stored points have, where those to come have others.
+
+    Examples
+    --------
+    >>> here, earlier = Versions("3.12.1", "2.4.6", "0.1.0"), Versions("3.11.7", "2.1.0", "0.1.0")
+    >>> print(*mixed(here, [earlier], "600 points of 'pendulum'"))
+    600 points of 'pendulum' were computed with Python 3.11.7, and this run has Python 3.12.1:
+    values may differ between them; to compute all points with this one, use --recompute, or give
+    the experiment a new version=
+    """
+    told = []
+    for at, (field, name) in enumerate({"python": "Python", "numpy": "numpy"}.items()):
+        own = getattr(here, field)
+        others = {each.counted[at]: getattr(each, field) for each in earlier}
+        if own and all(others) and here.counted[at] not in others:
+            told.append(
+                f"{points} were computed with {name} {' or '.join(others.values())}, and this run "
+                f"has {name} {own}: values may differ between them; to compute all points with "
+                "this one, use --recompute, or give the experiment a new version="
+            )
+    return tuple(told)
 
 
 def _first(version: str, n: int) -> str:

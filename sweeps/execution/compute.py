@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from sweeps import engines
-from sweeps.code import provenance
+from sweeps.code import provenance, versions
 from sweeps.declaration import checks
 from sweeps.declaration.experiment import Experiment
 from sweeps.errors import StorageError, SweepsError, UnfinishedError
@@ -69,7 +69,9 @@ def compute(
         n_todo = sum(map(len, positions))
         tally = Tally()
         if n_todo:
-            record.keep(sweep.memo, sweep.experiment, sweep.fingerprint)
+            record.keep(
+                sweep.memo, sweep.experiment, sweep.fingerprint, is_empty=not index.segments
+            )
             made = sweep.experiment
             record.keep_space(sweep.memo, sweep.layout, made.space, made.constants)
             progress = Progress(n_todo=n_todo, n_reused=todo.n_reused)
@@ -164,7 +166,8 @@ def _dispatch(
     engine = engines.get(options.engine)
     engine.check()
     n_points = sum(map(len, positions))
-    return Dispatch(
+    told = _mixed(sweep, index) if index.segments else ()
+    made = Dispatch(
         sweep,
         index,
         positions,
@@ -173,6 +176,22 @@ def _dispatch(
         others=others,
         memory_bytes=options.memory_bytes,
     )
+    if not options.recompute:
+        made.tally.notes += told
+        made.tally.warnings += told
+    return made
+
+
+def _mixed(sweep: Sweep, index: memo.Index) -> tuple[str, ...]:
+    """Note with which versions points are computed; warn if those that are there have others."""
+    from sweeps.memo import computed_with  # the first run in a folder does not need it
+
+    here = versions.here()
+    if not (earlier := computed_with.note(sweep.memo, here)):
+        return ()
+    n = sum(len(part) for each in index.segments.values() if not each.rank for part in each.parts)
+    points = f"{count(n, 'point')} of {sweep.experiment.name!r}"
+    return versions.mixed(here, earlier, points) if n else ()
 
 
 def _unfinished(reason: str, tally: Tally) -> SweepsError:

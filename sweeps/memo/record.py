@@ -35,6 +35,9 @@ _CODE = "code.json"
 
 _DECLARED = "declared.json"
 
+VERSIONS = ".versions"
+"""Folder of notes of runs with other versions than the first one; `computed_with` keeps it."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Code:
@@ -102,8 +105,15 @@ def declared(experiment: Experiment) -> Declared:
     return Declared(constants, labels, tuple(sorted(names)))
 
 
-def keep(folder: Path, experiment: Experiment, found: Fingerprint) -> None:
+def keep(
+    folder: Path, experiment: Experiment, found: Fingerprint, *, is_empty: bool = False
+) -> None:
     """Write the record of an experiment into a memo folder, which is made if it is missing.
+
+    Parameters
+    ----------
+    is_empty : bool
+        Whether the folder has no results yet: those to come are of the present packages.
 
     Raises
     ------
@@ -111,7 +121,7 @@ def keep(folder: Path, experiment: Experiment, found: Fingerprint) -> None:
         If the disk does not take it.
     """
     files.make_folder(folder)
-    if not (folder / _CODE).exists():
+    if is_empty or not (folder / _CODE).exists():
         _write(folder / _CODE, code(found))
     said = declared(experiment)
     if read_declared(folder) != said:
@@ -120,12 +130,12 @@ def keep(folder: Path, experiment: Experiment, found: Fingerprint) -> None:
 
 def read_code(folder: Path) -> Code | None:
     """Read which code made the results in a memo folder; None if that is not known."""
-    return _code(_read(folder / _CODE))
+    return _code(read(folder / _CODE))
 
 
 def read_declared(folder: Path) -> Declared | None:
     """Read what was declared when a run last computed results of a memo folder, if it is known."""
-    said = _read(folder / _DECLARED)
+    said = read(folder / _DECLARED)
     if not isinstance(said, dict) or not isinstance(said.get("labels"), dict):
         return None
     labels = {name: _code(each) for name, each in said["labels"].items()}
@@ -151,8 +161,8 @@ def _write(path: Path, said: Code | Declared) -> None:
     files.commit(path, [json.dumps(dataclasses.asdict(said), indent=1).encode()])
 
 
-def _read(path: Path) -> Any:
-    """Read a file that may be missing or damaged; results are valid without it."""
+def read(path: Path) -> Any:
+    """Read a JSON file that may be missing or damaged; results are valid without it."""
     try:
         return json.loads(disk.content(path))
     except (FileNotFoundError, ValueError, RecursionError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import dataclasses
 import itertools
 import json
 from collections.abc import Iterable, Iterator
@@ -240,10 +241,21 @@ def _provenance(sweep: Sweep, gathered: collect.Gathered, started: str) -> dict[
         **provenance.of_machine(),
         **provenance.of_git(Path(module)),
         "packages": json.dumps(provenance.of_packages()),
+        **_computed_with(sweep),
         "fingerprint": fingerprint.digest,
         **provenance.of_code(fingerprint, *itertools.chain(*experiment.behind_labels().values())),
         "accepted": json.dumps(list(_accepted(sweep, gathered))),
     }
+
+
+def _computed_with(sweep: Sweep) -> dict[str, str]:
+    """Say with which versions points were computed, where these differ."""
+    if not (sweep.memo / record.VERSIONS).exists():
+        return {}
+    from sweeps.memo import computed_with  # which few results need
+
+    known = map(dataclasses.asdict, computed_with.known(sweep.memo))
+    return {"computed_with": json.dumps(list(known))}
 
 
 def _n_known(gathered: collect.Gathered) -> int:
