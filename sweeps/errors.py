@@ -34,7 +34,7 @@ class SummaryError(SweepsError):
 
 
 class StorageError(SweepsError):
-    """A file or folder that cannot be written or read."""
+    """A file or folder that cannot be written or read; all that stores or loads may raise it."""
 
 
 class UnfinishedError(StorageError):

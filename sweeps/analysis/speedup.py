@@ -238,13 +238,7 @@ def _name(variant: Variant) -> str:
 
 
 def keep(folder: Path, measured: Benchmark) -> None:
-    """Write a benchmark to a memo folder; it replaces an earlier one.
-
-    Raises
-    ------
-    StorageError
-        If it cannot be written.
-    """
+    """Write a benchmark to a memo folder; it replaces an earlier one."""
     said = {"about": _ABOUT, "format": _FORMAT, **measured.data}
     del said["experiment"]
     files.make_folder(folder)

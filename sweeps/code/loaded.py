@@ -90,13 +90,9 @@ def data_since(
 ) -> Path | None:
     """Find data that was changed after one of some modules in memory may have read it.
 
-    Parameters
-    ----------
-    data
-        Files, and of each how it is: times in nanoseconds since 1970, those of the content and of
-        the inode, and its size. Of a folder, so for all that is in it.
-    since_ns
-        When the modules were imported, if that is not known of them.
+    `data` says of each file how it is: times in nanoseconds since 1970, those of the content and of
+    the inode, and its size; of a folder, so for all that is in it. `since_ns` is when the modules
+    were imported, if that is not known of them.
     """
     began = (pins.began_ns(living(name)) for name in modules)
     since_ns = min([since_ns, *(each for each in began if each is not None)])

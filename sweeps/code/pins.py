@@ -199,13 +199,7 @@ def current_text(file: str | os.PathLike[str], *, on_disk: bool = False) -> str 
 
 
 def content(file: str | os.PathLike[str]) -> bytes:
-    """Return the bytes of a file, or of a member of a zip archive.
-
-    Raises
-    ------
-    OSError
-        If there is no such file.
-    """
+    """Return the bytes of a file, or of a member of a zip archive."""
     archive = archive_of(file)
     if archive is None:
         return Path(file).read_bytes()

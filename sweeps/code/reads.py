@@ -85,13 +85,7 @@ class Recorder:
         self._kept: set[tuple[Path, Read]] = set()
 
     def keep(self, folder: Path) -> None:
-        """Write what was read to a memo folder, before the points that it went into.
-
-        Raises
-        ------
-        StorageError
-            Where the disk does not take it.
-        """
+        """Write what was read to a memo folder, before the points that it went into."""
         new = [each for each in list(self.reads) if (folder, each) not in self._kept]
         if not new:
             return

@@ -25,24 +25,9 @@ METHODS = ("sobol", "halton", "latin_hypercube", "uniform", "saltelli")
 
 
 def series(name: str, arguments: Sequence[int | float]) -> range | npt.NDArray[np.float64]:
-    """Return what numpy's function of this name returns, bit for bit.
+    """Return what numpy's function of this name returns, bit for bit; a range of whole numbers.
 
-    Parameters
-    ----------
-    name : str
-        One of `SERIES`.
-    arguments : sequence of int or float
-        Finite numbers.
-
-    Returns
-    -------
-    range or numpy.ndarray of float64
-        A range if all its arguments are whole numbers.
-
-    Raises
-    ------
-    ValueError, OverflowError
-        Saying what is wrong with the arguments.
+    It says what is wrong with the arguments in a ValueError or OverflowError.
 
     Examples
     --------

@@ -97,13 +97,7 @@ def parse(text: str) -> tuple[str, Given]:
 
 
 def parse_all(texts: Iterable[str]) -> dict[str, Given]:
-    """Read several ``name=values``, each name at most once.
-
-    Raises
-    ------
-    OverrideError
-        Where one cannot be read, or a name is given twice.
-    """
+    """Read several ``name=values``, each name at most once."""
     overrides: dict[str, Given] = {}
     for text in texts:
         name, values = parse(text)

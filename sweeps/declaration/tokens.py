@@ -190,13 +190,7 @@ def value(word: str) -> Any:
 
 
 def finite(word: str) -> int | float:
-    """Read a finite real number.
-
-    Raises
-    ------
-    ValueError
-        Where it is none.
-    """
+    """Read a finite real number; anything else is a `ValueError`."""
     number = value(word)
     if type(number) is int or (type(number) is float and math.isfinite(number)):
         return number

@@ -82,13 +82,7 @@ def _look(
 
 
 def entries(sweep: Sweep, index: memo.Index) -> memo.Entries:
-    """Find the entry with the values of each position of a space; -1 where there is none.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (n_positions,).
-    """
+    """Find the entry with the values of each position of a space; -1 where there is none."""
     if not index.parts:
         return np.full(sweep.keys.space.n_positions, -1)
     return memo.match(sweep.keys, index).entries
@@ -99,11 +93,6 @@ def choose(sweep: Sweep, found: Sequence[Earlier], given: str | None) -> Earlier
 
     New points are points of the space without results of the present code. If no earlier code has
     any, the newest is chosen.
-
-    Raises
-    ------
-    SweepsError
-        Where there is none.
     """
     name = sweep.experiment.name
     if not found:

@@ -65,13 +65,7 @@ def accepted(place: Path) -> list[Acceptance]:
 
 
 def accept(place: Path, acceptance: Acceptance) -> None:
-    """Store an acceptance in a memo folder.
-
-    Raises
-    ------
-    StorageError
-        If the disk does not take it.
-    """
+    """Store an acceptance in a memo folder."""
     files.make_folder(place / FOLDER)
     said = json.dumps(dataclasses.asdict(acceptance), indent=1)
     files.commit(_path(place, acceptance.fingerprint), [said.encode()])

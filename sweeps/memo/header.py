@@ -289,13 +289,7 @@ def write_kept(file: h5py.File, put: Put, kept: Kept) -> None:
 
 
 def load_kept(file: h5py.File) -> Kept:
-    """Read what `write_kept` wrote.
-
-    Raises
-    ------
-    LookupError
-        If there is nothing.
-    """
+    """Read what `write_kept` wrote; a `LookupError` if that is nothing."""
     group = file[MEMO]
     sizes = tuple(map(int, file[hdf5.GROUP]["status"].shape))
     parts = tuple(_kept_part(group[name], sizes) for name in group if name.startswith("part"))
@@ -305,13 +299,7 @@ def load_kept(file: h5py.File) -> Kept:
 
 
 def origin_of_kept(file: h5py.File) -> tuple[int, tuple[str, ...], tuple[str, ...]]:
-    """Read `n_others`, `segments` and `accepted` of a `Kept`.
-
-    Raises
-    ------
-    LookupError
-        If there is nothing.
-    """
+    """Read `n_others`, `segments` and `accepted` of a `Kept`."""
     said = file[MEMO].attrs
     names = (
         tuple(json.loads(hdf5.plain(said.get(name, "[]")))) for name in ("segments", "accepted")

@@ -159,11 +159,6 @@ def scan(place: Path, before: Index | None = None, *, sets_aside: bool = False) 
     sets_aside : bool
         Whether to rename damaged segments, or only skip them: a command that only reads changes
         nothing, and someone may be copying the segment just now.
-
-    Raises
-    ------
-    StorageError
-        If a folder or a segment cannot be read.
     """
     known = dict(before.segments) if before is not None else {}
     bad: list[Path] = []

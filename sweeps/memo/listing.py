@@ -47,11 +47,6 @@ def sources(place: Path) -> tuple[Source, ...]:
     """List the folders whose segments are valid in a memo folder: itself, then accepted ones.
 
     What accepted code accepts follows behind it, until that is taken back.
-
-    Raises
-    ------
-    StorageError
-        If an acceptance cannot be read.
     """
     found = [Source(place)]
     seen = {place.name}

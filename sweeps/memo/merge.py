@@ -40,20 +40,10 @@ earlier age, whose values must not seem older than those that they replace.
 
 
 def merge(index: memo.Index) -> memo.Index:
-    """Merge the small segments of a memo if there are many.
+    """Merge the small segments of a memo if there are many; return the index after that.
 
     If the disk does not take the merged segment, or another run merges at the same time, they stay
     as they are: merging can wait.
-
-    Parameters
-    ----------
-    index : Index
-        A new one.
-
-    Returns
-    -------
-    Index
-        The one after the merge.
     """
     settled_ns = time.time_ns() - round(SETTLED_S * 1e9)
     small = [
@@ -109,10 +99,7 @@ def _contents(
 ) -> tuple[list[Part], list[Failure]]:
     """Read what is still valid of a batch: no value with a newer one.
 
-    Parameters
-    ----------
-    numbers : mapping of Path to sequence of int
-        The numbers of the parts of each segment.
+    `numbers` are those of the parts of each segment.
     """
     alike: dict[object, list[Part]] = {}
     for each in batch:

@@ -296,10 +296,7 @@ def _breaks(entries: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.int64]:
 def values_at(index: memo.Index, entry: int) -> dict[str, Array]:
     """Read all values of one point, and its coordinates, under their names in the memo.
 
-    Raises
-    ------
-    MergedAwayError
-        If another run has merged the segment into another one since the index was made.
+    It raises `MergedAwayError` if another run has merged the segment since the index was made.
     """
     number = int(index.part_of(entry))
     part, row = index.parts[number], entry - int(index.starts[number])
@@ -335,15 +332,7 @@ def extents(
 ) -> Iterator[Extent]:
     """Find the bytes of some points of a part; nothing if a results file stores them otherwise.
 
-    Parameters
-    ----------
-    part : StoredPart
-    number : int
-        Number of the variable, which must have the same shape at all points.
-    file : h5py.File
-        The segment, opened.
-    rows : slice
-        The points.
+    The variable of this `number` must have the same shape at all points.
     """
     with segment.reading(part.path):
         dataset = segment.dataset(part, number, file)
@@ -362,17 +351,7 @@ def extents(
 
 
 def copy(found: Iterable[Extent], descriptor: int, offset: int) -> None:
-    """Write the bytes of extents one after the other into a file.
-
-    Raises
-    ------
-    MergedAwayError
-        If a segment no longer exists.
-    StorageError
-        If one cannot be read.
-    OSError
-        If the file cannot be written.
-    """
+    """Write the bytes of extents one after the other into a file."""
     os.lseek(descriptor, offset, os.SEEK_SET)
     for path, own in itertools.groupby(found, key=lambda extent: extent.path):
         with segment.reading(path):

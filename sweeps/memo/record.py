@@ -110,15 +110,7 @@ def keep(
 ) -> None:
     """Write the record of an experiment into a memo folder, which is made if it is missing.
 
-    Parameters
-    ----------
-    is_empty : bool
-        Whether the folder has no results yet: those to come are of the present packages.
-
-    Raises
-    ------
-    StorageError
-        If the disk does not take it.
+    A folder that `is_empty` has no results yet: those to come are of the present packages.
     """
     files.make_folder(folder)
     if is_empty or not (folder / _CODE).exists():
@@ -199,17 +191,7 @@ class Visited(NamedTuple):
 def keep_space(folder: Path, layout: str, space: Space, constants: Constants) -> None:
     """Store which points a space has, if that is not stored yet.
 
-    Parameters
-    ----------
-    folder : Path
-        Of the memo, for one version of the code.
-    layout : str
-        Digest of the order of the points.
-
-    Raises
-    ------
-    StorageError
-        If the disk does not take it.
+    `layout` is the digest of the order of the points.
     """
     path = folder / f"{_PREFIX}{layout}{_SUFFIX}"
     if path.exists():

@@ -101,15 +101,7 @@ class DamagedError(Exception):
 
 
 def open_hdf5(path: Path) -> h5py.File:
-    """Open a listed segment.
-
-    Raises
-    ------
-    MergedAwayError
-        If it no longer exists.
-    StorageError
-        If it cannot be read.
-    """
+    """Open a listed segment; `MergedAwayError` if it no longer exists."""
     try:
         with reading(path):
             return hdf5_open.open_own(path)
@@ -122,15 +114,7 @@ def open_hdf5(path: Path) -> h5py.File:
 
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn what HDF5 says of an error of the system into one line.
-
-    Raises
-    ------
-    MergedAwayError
-        If the segment no longer exists.
-    StorageError
-        If it cannot be read.
-    """
+    """Turn what HDF5 says of an error of the system into one line."""
     try:
         yield
     except (LookupError, OSError, RuntimeError, StorageError) as error:
@@ -146,14 +130,7 @@ def reading(path: Path) -> Iterator[None]:
 def load(path: Path) -> Segment:
     """Verify a segment and read all but its values.
 
-    Raises
-    ------
-    DamagedError
-        If its digest is wrong.
-    MergedAwayError
-        If it no longer exists.
-    StorageError
-        If it cannot be read.
+    It raises `DamagedError` if its digest is wrong, and `MergedAwayError` if it no longer exists.
     """
     found = verify(path)
     try:
@@ -183,13 +160,7 @@ def load(path: Path) -> Segment:
 
 
 def verify(path: Path) -> seal.Seal:
-    """Check the digest of a segment before anything reads it.
-
-    Raises
-    ------
-    DamagedError, MergedAwayError, StorageError
-        As `load` does.
-    """
+    """Check the digest of a segment before anything reads it."""
     try:
         found = seal.look(path, seal.SEGMENT)
     except FileNotFoundError as error:
@@ -370,15 +341,7 @@ def commit(
 ) -> Path:
     """Write finished points as a new segment; when this returns, they survive a power cut.
 
-    Parameters
-    ----------
-    created_ns : int, optional
-        Age of the values: the newest values of a key count. By default it is now.
-
-    Raises
-    ------
-    StorageError
-        If the disk does not take them; then nothing is left behind.
+    The values are as old as `created_ns` says, or made now: the newest values of a key count.
     """
     age = time.time_ns() if created_ns is None else created_ns
     name, content = image(parts, failures, age)

@@ -215,12 +215,8 @@ def columns(
 ) -> tuple[Variable, ...]:
     """Make the variables of what a vectorized function returned for `n_points` points.
 
-    Raises
-    ------
-    LengthError
-        Naming an output that has another length than the points, and both lengths.
-    OutputError
-        Naming the output that cannot be kept.
+    It raises `LengthError` for an output that has another length than the points, and
+    `OutputError` for one that cannot be kept.
     """
     if is_xarray(returned):
         raise OutputError(f"a vectorized function returned a {type(returned).__name__}: {_WANTED}")
@@ -298,14 +294,7 @@ def _texts(column: Sequence[str]) -> Array | None:
 def _stored(value: Any, made: Outputs, name: str) -> Outputs:
     """Remove the name that a nameless value had while it was checked.
 
-    Parameters
-    ----------
-    value
-        What the function returned.
-    made : Outputs
-        What `outputs` made of it.
-    name : str
-        Of the experiment.
+    `value` is what the function returned, and `made` is what `outputs` made of it.
     """
     if types.NAME not in named(value, types.NAME):
         return made

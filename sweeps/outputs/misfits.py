@@ -37,10 +37,7 @@ def noticed(experiment: Experiment, forms: Sequence[Form]) -> Iterator[tuple[str
 def tell(experiment: Experiment, agreement: Agreement, positions: Sequence[int]) -> Iterator[str]:
     """Tell for each output that is left out at which point this happens first, and why.
 
-    Parameters
-    ----------
-    positions : sequence of int
-        The first point of each part.
+    Each part has its first point at one of the `positions`.
     """
     for name, misfit, at in _first(agreement, positions):
         yield _missing(experiment, name, at, reason(experiment, misfit, positions))

@@ -95,19 +95,10 @@ _Failures = dict[ModuleLocation, BaseException]
 
 
 def find_all(where: str | os.PathLike[str] | None = None) -> tuple[list[Found], list[Broken]]:
-    """Import all modules of experiments and list what they define.
+    """Import all modules of experiments, as `locate` finds them, and list what they define.
 
-    Parameters
-    ----------
-    where : path or str, optional
-        As for `locate`.
-
-    Returns
-    -------
-    found : list of Found
-        Sorted by module, then in the order of definition.
-    broken : list of Broken
-        Modules that raised an exception or called ``sys.exit``.
+    They are sorted by module, then in the order of definition. Modules that raised an exception or
+    called ``sys.exit`` are listed as broken.
     """
     locations = locate(where)
     forget_changed_modules()
@@ -121,12 +112,7 @@ def find(name: str, where: str | os.PathLike[str] | None = None) -> Found:
     Imported are the module of that name and those whose text defines or quotes it, which a scan
     finds (20 files in less than 1 ms); all others only if it is in none of these.
 
-    Parameters
-    ----------
-    name : str
-        Name of the experiment, or ``module.name`` where two modules define it.
-    where : path or str, optional
-        As for `locate`.
+    Where two modules define the name, it is ``module.name``.
     """
     module, _, short_name = name.rpartition(".")
     locations = locate(where)

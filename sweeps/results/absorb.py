@@ -132,9 +132,8 @@ def _parts(
 ) -> tuple[tuple[KeptPart, ...], int]:
     """Describe the points of each form; count those without a form."""
     entries = gathered.entries
-    if (
-        np.unique(form_of[list(gathered.parts)]).size == 1
-    ):  # the usual case: otherwise 10^7 points take 0.3 s
+    # The usual case is one form: otherwise 10^7 points take 0.3 s.
+    if np.unique(form_of[list(gathered.parts)]).size == 1:
         found = np.where(entries >= 0, form_of[gathered.parts[0]], -1)
     else:
         found = form_of[gathered.index.part_of(entries)]

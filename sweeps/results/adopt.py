@@ -127,9 +127,7 @@ def _orphan(sweep: Sweep, path: Path, held: Mapping[str, Any]) -> _Orphan | None
     if digest is not None and listing.name_of(digest) in names:
         return None
     with hdf5_foreign.open_read(path) as file, hdf5_open.damaged(path):
-        if (
-            hdf5.plain(file.attrs.get("fingerprint")) != code
-        ):  # another run has landed since, of its own memo
+        if hdf5.plain(file.attrs.get("fingerprint")) != code:  # another run has landed since
             return None
         says = header.MEMO in file
         n_others, segments, accepted = header.origin_of_kept(file) if says else (n_done, (), ())

@@ -87,10 +87,7 @@ def as_output(coordinate: Coordinate) -> Output:
 def _all_sizes(arrays: Arrays) -> dict[str, int]:
     """Collect the sizes of all dimensions: the space's, then those of outputs, then the others.
 
-    Raises
-    ------
-    OutputError
-        If two disagree, or an output has two dimensions of one name.
+    Sizes that disagree, and an output with two dimensions of one name, are refused.
     """
     sizes = dict(arrays.sizes)
     labelled = [(output.name, output.dims, output.shape) for output in arrays.outputs]
@@ -114,16 +111,7 @@ def _all_sizes(arrays: Arrays) -> dict[str, int]:
 def check_names(arrays: Arrays, groups: Collection[str] = ()) -> None:
     """Refuse names that some reader does not allow or cannot tell apart.
 
-    Parameters
-    ----------
-    arrays : Arrays
-    groups : collection of str
-        Names of groups that stand beside the arrays.
-
-    Raises
-    ------
-    OutputError
-        With the names.
+    `groups` are names of groups that stand beside the arrays.
     """
     auxiliary = [c.name for c in arrays.coordinates if not _is_axis(c)]
     names = [*_all_sizes(arrays), *auxiliary, *(output.name for output in arrays.outputs)]

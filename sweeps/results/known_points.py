@@ -75,10 +75,7 @@ def everything(sweep: Sweep, index: memo.Index) -> Everything:
 def shrunk(held: Mapping[str, Any], sweep: Sweep, gathered: Gathered) -> str:
     """Warn if a results file shows less than the one that it replaced; else an empty text.
 
-    Parameters
-    ----------
-    held : mapping
-        Attributes of the replaced file.
+    `held` are the attributes of the replaced file.
     """
     name = sweep.experiment.name
     n_before, n_now = held.get("n_done"), gathered.count("done")

@@ -64,10 +64,7 @@ class Counts(NamedTuple):
 def whole(sweep: Sweep, held: Mapping[str, Any]) -> Counts | None:
     """Count the points of the results file if it shows all of the memo and none is missing.
 
-    Parameters
-    ----------
-    held : mapping
-        Its `held_attributes`, which are read once, because that takes a while.
+    `held` are its `held_attributes`, which are read once, because that takes a while.
     """
     if not is_fresh(sweep, held):
         return None
@@ -81,10 +78,7 @@ def whole(sweep: Sweep, held: Mapping[str, Any]) -> Counts | None:
 def held_attributes(path: Path) -> dict[str, Any]:
     """Read the attributes of a results file; empty if it is missing or damaged.
 
-    Raises
-    ------
-    LaterFormatError
-        For a file of a later format, which must not be replaced.
+    One of a later format must not be replaced: it raises `LaterFormatError`.
     """
     try:
         now = path.stat()
@@ -104,10 +98,7 @@ def _held_attributes(path: Path, state: tuple[int, ...]) -> dict[str, Any]:
 def elsewhere(found: Sweep, output: str | os.PathLike[str] | None) -> Sweep:
     """Let the results file of a sweep be another one than in the folder of results.
 
-    Raises
-    ------
-    DeclarationError
-        For a path that cannot be a results file of this experiment.
+    A path that cannot be a results file of this experiment is refused.
     """
     if output is None:
         return found

@@ -24,20 +24,8 @@ if TYPE_CHECKING:
 def summarize(path: Path, function: Callable[[xarray.Dataset], Any], name: str) -> Arrays:
     """Call a function with the results in a file, and turn what it returns into arrays.
 
-    Parameters
-    ----------
-    path : Path
-        Of a results file, which is not changed.
-    function : callable
-    name : str
-        Name of a single value without a name.
-
-    Raises
-    ------
-    SummaryError
-        If the function raises; it names the error and the line.
-    OutputError
-        For values that a results file cannot hold.
+    A single value without a name gets `name`. If the function raises, the `SummaryError` names the
+    error and the line; values that a results file cannot hold are an `OutputError`.
     """
     try:
         # Other programs may parse standard output, so what the function prints goes elsewhere.

@@ -46,18 +46,13 @@ def refresh(sweep: Sweep, before: memo.Index, started: str, *, is_last: bool = F
     Parameters
     ----------
     before : Index
-        An earlier index of the memo: its segments are not read again.
+        An earlier index of the memo: its segments are not read again. If one was damaged since,
+        this raises `StorageError` when the rest is written.
     started : str
         When the run began.
     is_last : bool
         Whether to add the summary, and to look again a few times for segments of other runs: our
         file may just have replaced a newer one of theirs.
-
-    Raises
-    ------
-    StorageError
-        If the disk does not take it; and, when the rest is written, if a segment was damaged since
-        `before`.
     """
     n_looks = _LOOKS if is_last else 1
     warnings: tuple[str, ...] = ()
@@ -87,20 +82,10 @@ def refresh(sweep: Sweep, before: memo.Index, started: str, *, is_last: bool = F
 
 
 def deliver(sweep: Sweep, state: str) -> xarray.Dataset:
-    """Load the results file that was written.
+    """Load the results file that was written, whose attribute `STATE` is `state`.
 
     Another run may have replaced it since, with another space or other code; then load the results
     from the memo, through a temporary file.
-
-    Parameters
-    ----------
-    state : str
-        Of the file that was written, as its attribute `STATE` says.
-
-    Raises
-    ------
-    StorageError
-        If the disk does not take the temporary file.
     """
     from sweeps.storage import dataset as storage_dataset  # imports xarray, which takes a while
 

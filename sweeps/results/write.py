@@ -22,15 +22,7 @@ from sweeps.storage.hdf5 import GROUP, LONG_ATTRIBUTES, STATUS, SUMMARY, SUMMARY
 
 
 class Landed(NamedTuple):
-    """What was written.
-
-    Attributes
-    ----------
-    digest : bytes
-        Of the file.
-    failure : SummaryError or None
-        Why the file has no summary.
-    """
+    """The digest of the file that was written, and why it has no summary."""
 
     digest: bytes
     failure: SummaryError | None
@@ -42,23 +34,14 @@ def land(
     summary: Summary | None = None,
     second_name: Callable[[bytes], Path] | None = None,
 ) -> Landed:
-    """Write the results file in full, then replace the old one.
+    """Write the results file in full, then replace the old one, which stays whole until then.
 
     Parameters
     ----------
-    path : Path
-    sheet : Sheet
     summary : Summary, optional
         What to add to the file before it replaces the old one.
     second_name : callable, optional
         From the digest of the file to a second name, which it gets before it replaces the old one.
-
-    Raises
-    ------
-    OutputError
-        For names and dtypes that a results file cannot hold.
-    StorageError
-        If the disk does not take it; the old file stays whole.
     """
     datasets.check_names(sheet, [GROUP])
     with files.replacing(path) as new:

@@ -92,14 +92,7 @@ def accept_like(like: Values | None, name: str, raw: Any) -> Values:
     """Make a table of values that replace others, of the same kind if nothing is lost by it.
 
     Whole numbers become floats where all others are; labels select labelled objects and enum
-    members; a date becomes a time.
-
-    Parameters
-    ----------
-    like : Values or None
-        Those that are replaced.
-    name, raw
-        As for `accept`; a single value too.
+    members; a date becomes a time. Beside what `accept` takes, `raw` may be a single value.
     """
     single = isinstance(raw, (str, bytes)) or not hasattr(raw, "__iter__")
     single |= (

@@ -39,19 +39,8 @@ def folder() -> Path | None:
 def once(shape: tuple[int, int], settings: tuple[Any, ...], draw: Callable[[], Floats]) -> Floats:
     """Return a draw; if scipy.stats is not imported yet, that of an earlier process if stored.
 
-    Parameters
-    ----------
-    shape : (int, int)
-        Of what is drawn.
-    settings : tuple
-        All that the draw depends on, beside versions of scipy and numpy; its repr tells it.
-    draw : callable
-        Draws; what it raises is raised.
-
-    Returns
-    -------
-    numpy.ndarray
-        Of that shape.
+    `settings` is all that the draw depends on, beside its shape and versions of scipy and numpy;
+    its repr tells it.
     """
     place = folder()
     if place is None or "scipy.stats" in sys.modules:

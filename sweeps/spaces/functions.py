@@ -156,15 +156,9 @@ def refuse_listing(why: str, sizes: Mapping[str, int], n_points: int) -> None:
 
 
 def tabulate(derivation: Derivation, size: int, asked: Pieces) -> Column:
-    """Ask a function for the values of a derived parameter.
+    """Ask a function for the values of a derived parameter, at `size` places.
 
-    Parameters
-    ----------
-    derivation : Derivation
-    size : int
-        Number of places.
-    asked : iterable of (numpy.ndarray, list of dict)
-        Places, and the parameters there. The others have no value.
+    `asked` are places and the parameters there. The others have no value.
     """
     codes = np.full(size, ABSENT, dtype=np.int64)
     required = {*derivation.required}

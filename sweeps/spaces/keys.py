@@ -121,20 +121,13 @@ def boxes(shape: Sequence[int], start: int, stop: int) -> Iterator[tuple[slice, 
 
 
 def hash_values(name: str, table: values.Values, tokens: Mapping[str, str] | None = None) -> Keys:
-    """Hash every value of a parameter.
+    """Hash every value of a parameter, shape (len(table), 2).
 
     Parameters
     ----------
-    name : str
-    table : Values
     tokens : mapping of str to str, optional
         For elements that bring code or data with them, by their label: a digest of it, so that
         another function behind a label makes new points.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (len(table), 2), uint64.
     """
     start = hashlib.blake2b(name.encode() + b"\0", digest_size=16)
     digests = []
@@ -163,16 +156,7 @@ def _with_token(element: Any, tokens: Mapping[str, str]) -> bytes:
 
 
 def match(wanted: Keys, known: Keys, order: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Find keys among known ones.
-
-    Parameters
-    ----------
-    wanted : numpy.ndarray
-        Shape (n, 2).
-    known : numpy.ndarray
-        Shape (m, 2), no row twice, sorted by its first lane.
-    order : numpy.ndarray
-        Shape (m,), what to answer for each known key.
+    """Find keys among `known` ones, which are all different, and sorted by their first lane.
 
     Returns
     -------

@@ -162,15 +162,7 @@ def saltelli(n: int, /, *, seed: int = 0, **parameters: Any) -> Space:
 
 
 def space(sampling: Sampling) -> Space:
-    """Draw the points of a sample.
-
-    Raises
-    ------
-    UnknownNameError
-        For a method that is none.
-    DeclarationError
-        For everything else that cannot be drawn.
-    """
+    """Draw the points of a sample."""
     draw = _METHODS.get(sampling.method)
     if draw is None:
         raise unknown("sampling method", sampling.method, _METHODS)

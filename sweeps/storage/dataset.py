@@ -307,13 +307,7 @@ class _State(hdf5_open.Source):
 
 
 def _again(path: str, identity: tuple[int, bytes | float]) -> _State:
-    """Open a results file that was loaded elsewhere.
-
-    Raises
-    ------
-    StorageError
-        If the file was replaced or cannot be read.
-    """
+    """Open a results file that was loaded elsewhere; refuse it if it was replaced."""
     with hdf5_open.damaged(path):
         state = _State(Path(path))
     if state._identity() != identity:

@@ -111,10 +111,8 @@ def names(folder: Path) -> list[str]:
 def content(path: Path, most: int = MOST_BYTES) -> bytes:
     """Read a file that is small enough to be read whole.
 
-    Raises
-    ------
-    ValueError
-        For a larger one, which is not ours: a sparse file of 20 GB takes no space on a disk.
+    A larger one is a `ValueError`: it is not ours, and a sparse file of 20 GB takes no space on a
+    disk.
     """
     descriptor = open_to_read(path)
     try:

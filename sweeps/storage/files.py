@@ -123,13 +123,7 @@ class New(NamedTuple):
 
 
 def commit(path: Path, chunks: Iterable[bytes | memoryview]) -> None:
-    """Write a file whole, or not at all; an existing one is replaced.
-
-    Raises
-    ------
-    StorageError
-        If the disk does not take it; nothing is left behind.
-    """
+    """Write a file whole, or nothing at all; an existing one is replaced."""
     with replacing(path) as new:
         for chunk in chunks:
             disk.write_all(new.descriptor, chunk)
@@ -178,22 +172,14 @@ def share(new: New, place: Path) -> None:
     with told(place):
         disk.protect(new.descriptor)
         disk.flush(new.descriptor)
-        with contextlib.suppress(
-            FileExistsError
-        ):  # the name is that of the content: it is the same file
+        with contextlib.suppress(FileExistsError):  # named after its content, it is the same
             disk.link(new.path, place)
         disk.flush_folder(place.parent)
 
 
 @contextlib.contextmanager
 def linked(path: Path, folder: Path) -> Iterator[Path]:
-    """Keep the present file of a name by a second, temporary name in a folder.
-
-    Raises
-    ------
-    OSError
-        If the file cannot have one.
-    """
+    """Keep the present file of a name by a second, temporary name in a folder."""
     name = folder / temporary_name()
     disk.link(path, name)
     try:

@@ -63,13 +63,7 @@ def open_read(path: Path) -> h5py.File:
 
 
 def read_attributes(path: Path) -> dict[str, Any]:
-    """Read the root attributes of a file that are numbers or text, as Python types.
-
-    Raises
-    ------
-    StorageError
-        For a path that cannot be read or is no HDF5 file.
-    """
+    """Read the root attributes of a file that are numbers or text, as Python types."""
     with open_read(path) as file, damaged(path):
         found = {name: hdf5.plain(value) for name, value in file.attrs.items()}
     return {name: value for name, value in found.items() if type(value) in (str, int, float)}
@@ -93,9 +87,7 @@ def _look_by_child(path: Path, state: tuple[int, ...]) -> None:
         answer = pipe.read(_MOST_SAID)
     kind, _, said = answer.decode("utf-8", "surrogateescape").partition("\n")
     ended = 0
-    with contextlib.suppress(
-        ChildProcessError
-    ):  # another part of the program waits for all children
+    with contextlib.suppress(ChildProcessError):  # another part of the program waits for all
         _, ended = os.waitpid(child, 0)
     if kind == "fine":
         return

@@ -114,13 +114,7 @@ class Source(io.RawIOBase):
 
 
 def open_own(path: Path) -> h5py.File:
-    """Open a file for reading whose digest shows that this project wrote it.
-
-    Raises
-    ------
-    HostileFileError, StorageError
-        As `hdf5_foreign.open_read` does, but HDF5 must come to an end with the file.
-    """
+    """Open a file for reading whose digest shows that this project wrote it."""
     file = open_plain(path)
     try:
         with damaged(path):
@@ -132,13 +126,7 @@ def open_own(path: Path) -> h5py.File:
 
 
 def open_plain(path: Path) -> h5py.File:
-    """Open a file for reading without a check.
-
-    Raises
-    ------
-    StorageError
-        For a path that cannot be read or is no HDF5 file.
-    """
+    """Open a file for reading without a check."""
     with told(path):
         source = Source(path)
         if seal.is_being_written(path):
@@ -211,11 +199,6 @@ def inspect(
     """Refuse a file with what results files never have; return the paths of its objects.
 
     `beat` is called before each object.
-
-    Raises
-    ------
-    HostileFileError
-        With the name of the file, and what is wrong with it.
     """
     try:
         return _inspect(file, n_most, beat)

@@ -45,13 +45,7 @@ def create(descriptor: int) -> Iterator[h5py.File]:
 
 @contextmanager
 def extend(descriptor: int) -> Iterator[h5py.File]:
-    """Add to an HDF5 file; after an error it is unusable.
-
-    Raises
-    ------
-    OSError, KeyboardInterrupt
-        As `create` does.
-    """
+    """Add to an HDF5 file; after an error it is unusable."""
     with _opened(descriptor, "r+") as file:
         yield file
 

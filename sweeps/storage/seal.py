@@ -93,11 +93,6 @@ def look(path: Path, magic: bytes) -> Seal:
 
     It is read, not mapped into memory: a disk that fails under a map ends the process. A file
     without a seal is not read: 20 GB take 20 s, and there is no digest to compare.
-
-    Raises
-    ------
-    OSError
-        If it cannot be read.
     """
     with _opened(path) as descriptor:
         n_bytes = os.fstat(descriptor).st_size
@@ -110,15 +105,7 @@ def look(path: Path, magic: bytes) -> Seal:
 
 
 def is_damaged(path: Path, magic: bytes) -> bool:
-    """Whether a small HDF5 file is followed by something that is not a right seal.
-
-    Raises
-    ------
-    LaterFormatError
-        For a file of a later format.
-    OSError
-        If it cannot be read.
-    """
+    """Whether a small HDF5 file is followed by something that is not a right seal."""
     refuse_later(path)
     if path.stat().st_size > QUICK_BYTES:
         return False
@@ -128,13 +115,7 @@ def is_damaged(path: Path, magic: bytes) -> bool:
 
 
 def later_format(path: Path) -> int | None:
-    """Return the number of the format of a file if it is later than the known ones.
-
-    Raises
-    ------
-    OSError
-        If it cannot be read.
-    """
+    """Return the number of the format of a file if it is later than the known ones."""
     with _opened(path) as descriptor:
         said = _FORMATS.search(_last(descriptor, _LONGEST))
     number = FORMAT if said is None else int(said[1])
@@ -142,12 +123,7 @@ def later_format(path: Path) -> int | None:
 
 
 def refuse_later(path: Path) -> None:
-    """Refuse a file of a later format, which is not damaged.
-
-    Raises
-    ------
-    LaterFormatError, OSError
-    """
+    """Refuse a file of a later format, which is not damaged."""
     if (number := later_format(path)) is not None:
         raise LaterFormatError.of(path, number, FORMAT)
 
@@ -195,13 +171,7 @@ def is_being_written(path: Path) -> bool:
 
 
 def held(path: Path, magic: bytes) -> bytes | None:
-    """Read the digest behind a file without checking it.
-
-    Raises
-    ------
-    OSError
-        If it cannot be read.
-    """
+    """Read the digest behind a file without checking it."""
     with _opened(path) as descriptor:
         return held_by(descriptor, magic)
 

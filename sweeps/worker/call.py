@@ -85,14 +85,7 @@ def call_each(
 ) -> Called:
     """Call the function for one point after the other.
 
-    Parameters
-    ----------
-    given : mapping
-        Arguments that all points share.
-    columns : mapping
-        Arguments of each point.
-    record : Recorder
-        Where to say which point is computed.
+    `given` are the arguments that all points share, and `columns` those of each point.
     """
     timeout = limits.timeout
     call, names = _by_position(function, given, columns)
@@ -349,12 +342,8 @@ def seed(limits: Limits, i: int) -> None:
 def restore(record: scratch.Recorder, limits: Limits, *, is_quick: bool = False) -> bool:
     """Undo what a point did to its process, or end that; say whether it is the first that did so.
 
-    What it printed is taken note of before. A copy of the process that it made ends here.
-
-    Parameters
-    ----------
-    is_quick : bool
-        Look only at what earlier points had changed.
+    What it printed is taken note of before. A copy of the process that it made ends here. If
+    `is_quick`, look only at what earlier points had changed.
     """
     if os.getpid() != limits.pid:
         end_copy()

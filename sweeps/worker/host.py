@@ -39,15 +39,7 @@ _WAIT_S = 0.005
 def lent(free: list[Host], experiment: Experiment, folder: Path) -> Iterator[Call]:
     """Lend what calls the function of an experiment, on a host that is free or on a new one.
 
-    Parameters
-    ----------
-    free : list of Host
-        Those of this process that no thread uses now; there is one for each worker in it.
-
-    Raises
-    ------
-    CannotOpenError
-        If a resource cannot be opened.
+    There is a free host of this process for each worker in it that no thread uses now.
     """
     try:
         host = free.pop()
@@ -58,13 +50,7 @@ def lent(free: list[Host], experiment: Experiment, folder: Path) -> Iterator[Cal
 
 
 class Host:
-    """A thread with the resources of an experiment; it ends when the run is over.
-
-    Raises
-    ------
-    CannotOpenError
-        Where a resource cannot be opened.
-    """
+    """A thread with the resources of an experiment; it ends when the run is over."""
 
     def __init__(self, experiment: Experiment, folder: Path) -> None:
         self._experiment, self._folder = experiment, folder

@@ -25,10 +25,7 @@ _BLIND_PACKAGES = frozenset({
 def declared(module: Module, decorator: ast.Call) -> tuple[list[ast.expr], list[str]]:
     """Return the versions and the paths that ``@cached(...)`` declares.
 
-    Raises
-    ------
-    DeclarationError
-        If the paths are not written out.
+    Paths that are not written out are refused.
     """
     versions: list[ast.expr] = []
     paths: list[str] = []

@@ -135,11 +135,6 @@ class Surroundings:
         ----------
         is_quick : bool
             Look only at settings that were found changed before.
-
-        Raises
-        ------
-        SpoiledError
-            Where it cannot be undone.
         """
         try:
             if self._is_worker and not is_quick:
@@ -160,10 +155,7 @@ class Surroundings:
 def end_copy(error: BaseException | None = None) -> NoReturn:
     """End this process, a copy that a function made and came back from, as a script would end.
 
-    Parameters
-    ----------
-    error : BaseException, optional
-        What the function has raised in it.
+    `error` is what the function has raised in it.
     """
     code = 0
     if isinstance(error, SystemExit) and (error.code is None or isinstance(error.code, int)):
@@ -190,12 +182,8 @@ def end_copy(error: BaseException | None = None) -> NoReturn:
 class Signals(undo.Setting):
     """How signals are handled, which are blocked, and which timers run.
 
-    Only the main thread can set a handler: in others nothing is looked at.
-
-    Parameters
-    ----------
-    left : iterable of int
-        Signals whose handlers others set and restore.
+    Only the main thread can set a handler: in others nothing is looked at. Others set and restore
+    the handlers of the signals `left`.
     """
 
     def __init__(self, left: Iterable[int] = ()) -> None:

@@ -265,15 +265,8 @@ def _settings() -> list[Setting]:
 class State:
     """The settings of this process, as they were, and which of them points were found to change.
 
-    Parameters
-    ----------
-    *more : Setting
-        Settings beside those that are always looked at.
-
-    Attributes
-    ----------
-    restless : set of str
-        Names of settings that were found changed.
+    Settings beside those that are always looked at are `more`; `restless` are the names of those
+    that were found changed.
     """
 
     def __init__(self, *more: Setting) -> None:
