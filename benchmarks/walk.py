@@ -57,6 +57,9 @@ def main() -> None:
 
 def _run(walk: Walk) -> None:
     """Run the command as `python -m sweeps` does, watched."""
+    from sweeps.execution import compute
+
+    compute._TICK_S = threading.TIMEOUT_MAX  # only a slow run tells of itself
     sys.argv = ["sweeps", *COMMAND]
     threading.setprofile(walk)
     sys.setprofile(walk)

@@ -104,11 +104,8 @@ def _look(path: Path, n_bytes: int, writer: int) -> NoReturn:
     try:
         faulthandler.disable()  # a crash is expected here
         signal.signal(signal.SIGPROF, signal.SIG_DFL)
-        held = (
-            signal.SIGINT,
-            signal.SIGTERM,
-            signal.SIGHUP,
-        )  # of the process group: the parent handles them
+        # Signals of the process group: the parent handles them.
+        held = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         signal.pthread_sigmask(signal.SIG_BLOCK, held)
         more_s = n_bytes / _BYTES_A_SECOND
         beat = functools.partial(signal.setitimer, signal.ITIMER_PROF, _CPU_S + more_s)
