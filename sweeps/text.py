@@ -154,8 +154,8 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def as_json(thing: Any) -> str:
-    r"""Write JSON, in ASCII, which every terminal and pipe takes.
+def as_json(thing: Any, indent: int | None = 2) -> str:
+    r"""Write JSON, in ASCII, which every terminal and pipe takes; in one line without `indent`.
 
     JSON has no NaN and no infinity, so they become null. Other values become their labels.
 
@@ -173,7 +173,7 @@ def as_json(thing: Any) -> str:
       "\u03c0"
     ]
     """
-    return json.dumps(_plain(thing), indent=2)
+    return json.dumps(_plain(thing), indent=indent)
 
 
 def _plain(thing: Any) -> Any:

@@ -78,9 +78,10 @@ class Asked:
         if n_stale:
             warn(f"see what changed: {self.command_line('why', self.name)}")
 
-    def say(self, answer: Answer) -> None:
-        """Print an answer."""
-        text = json_of(answer.data) if self.as_json else printable(answer.text)
+    def say(self, answer: Answer, *, is_line: bool = False) -> bool:
+        """Print an answer, or one line of it; return whether somebody may read more."""
+        indent = None if is_line else 2
+        text = json_of(answer.data, indent) if self.as_json else printable(answer.text)
         meta = click.get_current_context().meta
         try:
             click.echo(text, file=meta.get(_ANSWERS))
@@ -91,6 +92,8 @@ class Asked:
                 raise StorageError("cannot write the answer: stdout was closed") from error
             if not isinstance(error, BrokenPipeError):  # `| head` stopped reading: no error
                 raise StorageError(f"cannot write the answer: {error.strerror}") from error
+            return False
+        return True
 
 
 def warn(text: str) -> None:

@@ -98,8 +98,9 @@ class Running:
                 f"a run{place} (process {self.pid}) is silent since {duration(self.silent_s)}: "
                 f"it was killed, or it is stopped or out of reach; it had {done}"
             )
+        rate = f", {self.rate:,.3g} points/s" if self.over else ""
         left = f", {duration(self.left_s)} left" if self.left_s is not None else ""
-        said = f"{done}{left}{text.under_way(self.under_way)}"
+        said = f"{done}{rate}{left}{text.under_way(self.under_way)}"
         return f"a run{place} started {duration(self.seconds)} ago: {said}"
 
     def data(self) -> dict[str, Any]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from sweeps.declaration.experiment import Experiment
 from sweeps.errors import SweepsError
@@ -17,6 +17,8 @@ from sweeps.project import sweep
 from sweeps.project.discovery import Found, find_all
 from sweeps.results import adopt, collect, state
 from sweeps.spaces.space import Space
+
+_T = TypeVar("_T")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,8 +139,13 @@ def _planned_of(made: sweep.Sweep, landed: state.Counts) -> Planned:
     return Planned(made.experiment.name, *counts, made.unwatched)
 
 
-def _planned(made: sweep.Sweep, index: memo.Index, recompute: bool = False) -> Planned:
-    todo = plan_run(made, index, recompute=recompute)
+def _planned(
+    made: sweep.Sweep,
+    index: memo.Index,
+    recompute: bool = False,
+    earlier: Sequence[memo.Index] | None = None,
+) -> Planned:
+    todo = plan_run(made, index, recompute=recompute, earlier=earlier)
     n_refused = 0 if recompute else collect.count_refused(made.experiment, made.keys, index)
     return Planned(
         made.experiment.name,
@@ -173,18 +180,49 @@ def status_of(made: sweep.Sweep) -> Status:
     """Count the points of a sweep; outputs that do not fit the others count as failed."""
     held = state.held_attributes(made.landed)
     landed = state.whole(made, held)
-    if landed is not None:
-        todo, n_known, n_landed = _planned_of(made, landed), landed.n_known, landed.n_done
-    else:
-        index, n_done = adopt.scan(made, held), held.get("n_done")
-        todo, n_known = _planned(made, index), index.n_known
-        n_landed = n_done if isinstance(n_done, int) else 0
+    return of_file(made, landed) if landed else of_index(made, held, adopt.scan(made, held))
+
+
+def of_file(made: sweep.Sweep, landed: state.Counts) -> Status:
+    """Show the points of a sweep whose results file has all of them."""
+    return _status(made, _planned_of(made, landed), landed.n_known, landed.n_done)
+
+
+def of_index(
+    made: sweep.Sweep,
+    held: Mapping[str, Any],
+    index: memo.Index,
+    earlier: Sequence[memo.Index] | None = None,
+) -> Status:
+    """Count the points of a sweep.
+
+    Parameters
+    ----------
+    held : mapping
+        Attributes of its results file.
+    index : Index
+        What the memo knows of them, as `adopt.scan` finds it.
+    earlier : sequence of Index, optional
+        What earlier code knows, for those who have read it already.
+    """
+    todo, n_done = _planned(made, index, earlier=earlier), held.get("n_done")
+    return _status(made, todo, index.n_known, n_done if isinstance(n_done, int) else 0)
+
+
+def _status(made: sweep.Sweep, todo: Planned, n_known: int, n_landed: int) -> Status:
     counts = todo.points, todo.reused, todo.missing, todo.failed, todo.stale
     places = str(made.landed), made.fingerprint.digest
-    runs = presence.look(made.results, made.experiment.name)
-    going_on = tuple(run for run in runs if run.silent_s is None)
-    silent = tuple(run for run in runs if run.silent_s is not None)
+    going_on, silent = runs(made)
     return Status(made.experiment.name, *counts, n_known, n_landed, *places, going_on, silent)
+
+
+def runs(
+    made: sweep.Sweep,
+) -> tuple[tuple[presence.Running, ...], tuple[presence.Running, ...]]:
+    """List the runs of an experiment that go on, and those that are silent."""
+    seen = presence.look(made.results, made.experiment.name)
+    going_on = tuple(run for run in seen if run.silent_s is None)
+    return going_on, tuple(run for run in seen if run.silent_s is not None)
 
 
 def statuses(
@@ -199,12 +237,28 @@ def statuses(
     list of str
         Messages about experiments that cannot be counted.
     """
+    return _of_all(status_of, experiments, results)
+
+
+def sweeps(
+    experiments: str | os.PathLike[str] | None = None,
+    results: str | os.PathLike[str] | None = None,
+) -> tuple[list[sweep.Sweep], list[str]]:
+    """Make the sweeps of all experiments; and messages about those that have none."""
+    return _of_all(lambda made: made, experiments, results)
+
+
+def _of_all(
+    ask: Callable[[sweep.Sweep], _T],
+    experiments: str | os.PathLike[str] | None,
+    results: str | os.PathLike[str] | None,
+) -> tuple[list[_T], list[str]]:
     found, broken = find_all(experiments)
     problems = [f"{b.location.name} cannot be imported: {b.error}" for b in broken]
-    rows = []
+    answers = []
     for each in found:
         try:
-            rows.append(status(each.experiment, results=results))
+            answers.append(ask(sweep.resolve(each.experiment, results=results)))
         except SweepsError as error:
             problems.append(f"{each.full_name}: {error}")
-    return rows, problems
+    return answers, problems

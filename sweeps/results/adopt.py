@@ -41,9 +41,17 @@ class _Orphan(NamedTuple):
     segment: Segment | None
 
 
-def scan(sweep: Sweep, held: Mapping[str, Any]) -> memo.Index:
-    """Index the memo together with what a run would adopt; `held` is as for `adopt`."""
-    index = memo.scan(sweep.memo)
+def scan(sweep: Sweep, held: Mapping[str, Any], before: memo.Index | None = None) -> memo.Index:
+    """Index the memo together with what a run would adopt.
+
+    Parameters
+    ----------
+    held : mapping
+        As for `adopt`.
+    before : Index, optional
+        What it has is not read again.
+    """
+    index = memo.scan(sweep.memo, before)
     for orphan in _orphans(sweep, held):
         if orphan.segment is not None and orphan.folder == sweep.memo:
             name = _name(orphan.path)
