@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import warnings
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager
@@ -24,13 +25,28 @@ INSTEAD = (
 _THREADS = ("can't start new thread", "unable to start watchdog thread")
 
 
-def n_workers(given: int | None) -> int:
-    """Return as many workers as given, or one for each core that this process may use."""
-    if given is None:
-        from joblib import cpu_count
+_COUNT = re.compile("[1-9][0-9]{0,5}")
 
-        given = int(cpu_count())
+
+def n_workers(given: int | None) -> int:
+    """Return as many workers as given, or one for each core that this process may use.
+
+    Many batch systems say how many cores a task has, but do not bind it to them.
+    """
+    if given is None:
+        from joblib import cpu_count  # which knows affinity and cgroups
+
+        given = min([int(cpu_count()), *_allocated()])
     return given
+
+
+def _allocated() -> Iterator[int]:
+    """Give what batch systems say; nonsense is ignored."""
+    is_on_one_node = os.environ.get("SLURM_JOB_NUM_NODES") == "1"
+    slurm = ("SLURM_CPUS_PER_TASK", *["SLURM_CPUS_ON_NODE"] * is_on_one_node)
+    for names in (slurm, ("NSLOTS",), ("PBS_NP", "NCPUS"), ("LSB_DJOB_NUMPROC",)):
+        said = (os.environ.get(name, "").strip() for name in names)
+        yield from [int(each) for each in said if _COUNT.fullmatch(each)][:1]
 
 
 def carry(

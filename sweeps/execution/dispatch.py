@@ -97,6 +97,7 @@ class Dispatch:
             is_vectorized=sweep.experiment.vectorized,
             is_in_order=engine.is_sequential,  # what points print then comes in their order
             claim=claim_all if others is None else others.take,
+            claim_s=(lambda: 0.0) if others is None else others.claim_s,
         )
         self._scratch = scratch.Scratch()
         self._folder = self._scratch.path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,27 +24,16 @@ With points of 0.2 to 0.8 s, ten at once, blocks of 0.5 s leave a third of the p
 """
 
 MAX_BLOCK = 2**18
-
 _FIRST_BLOCK = 8
-
 _SHARES = 3  # a block is no more than this part of what is left for a worker
-
 _CONCURRENT_SHARES = 2
-
 _MAX_COLUMNS = 2**21  # where the function takes columns, and stops in time by itself
-
 _ROUNDS = 3  # of concurrent points, at least: between blocks a worker has none under way
-
 _FINEST = 20  # towards the end, blocks get no smaller than this part of a full one
-
 _MOST_PIECES = 16  # of a space, from each of which one of the first blocks comes
-
 _GROWTH = 16  # a first guess may be wrong by far: the first points of a function warm it up
-
 _GOLDEN = 0.6180339887498949
-
 _LATE = 4  # pieces, by which the time of those that come after all known ones is guessed
-
 _MOST = 4  # times what the slowest piece so far took
 
 
@@ -79,6 +69,8 @@ class Scheduler:
     claim : callable
         Takes the first so many of some points that other runs leave free, and says which it took,
         which others are free, and which are not; as `sweeps.memo.claims.Claims.take` does.
+    claim_s : callable
+        Seconds of work that are worth a claim.
     """
 
     def __init__(
@@ -92,11 +84,12 @@ class Scheduler:
         is_cut: bool = False,
         is_in_order: bool = False,
         claim: Claim = claim_all,
+        claim_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._pending = collections.deque[Places](todo)
         self._n_pending = sum(map(len, self._pending))
         self._cut = cut
-        self._claim = claim
+        self._claim, self._claim_s = claim, claim_s
         self._held: list[Positions] = []
         self._n_workers = n_workers
         self._is_cut = is_cut
@@ -107,6 +100,7 @@ class Scheduler:
         first = _FIRST_BLOCK if concurrency == 1 and not is_vectorized else self._most
         self._shares = _SHARES if concurrency == 1 else _CONCURRENT_SHARES
         self._size = min(first, self._n_pending // ((self._shares + 1) * n_workers))
+        self._point_s = math.inf  # as lately; unknown at first
         self._n_probes = 0
         self._forecast = None
         if self._n_pending and not is_cut:
@@ -186,7 +180,10 @@ class Scheduler:
 
     def _next(self) -> Block | None:
         if not self._ready:
-            self._ready.extend(self._cut_up(self._take()))
+            n = max(1, self._n_due())
+            taken = self._take(n)
+            for start in range(0, len(taken), n):
+                self._ready.extend(self._cut_up(taken[start : start + n]))
         if not self._ready:
             return None
         block, positions = self._ready.popleft()
@@ -195,14 +192,17 @@ class Scheduler:
 
     def _cut_up(self, positions: Positions) -> Iterator[tuple[Block, Positions]]:
         start = 0
-        for block in self._cut(positions, self._number) if len(positions) else ():
+        for block in self._cut(positions, self._number):
             self._number += 1
             yield block, positions[start : start + len(block)]
             start += len(block)
 
-    def _take(self) -> Positions:
-        """Take as many free points as are due; set those of other runs apart."""
-        n = n_looked_at = n_due = self._n_due()
+    def _take(self, n_due: int) -> Positions:
+        """Take free points for at least a block; set those of other runs apart."""
+        if not (self._is_cut or self._n_probes):
+            n_worth = int(self._claim_s() * self._n_workers / self._point_s)
+            n_due = max(n_due, min(n_worth, self._n_pending // self._shares))
+        n = n_looked_at = n_due
         taken: list[Positions] = [np.empty(0, dtype=np.int64)]
         while n > 0 and self._pending:
             is_probe = self._n_probes > 0
@@ -268,8 +268,9 @@ class Scheduler:
             if n_begun:
                 if self._forecast is not None:
                     self._forecast.note(positions[:n_begun], receipt.busy_s)
-                point_s = max(receipt.busy_s / n_begun, 1e-9)
-                self._size = max(1, min(int(self._block_s / point_s), max(1, self._size) * _GROWTH))
+                self._point_s = max(receipt.busy_s / n_begun, 1e-9)
+                size = int(self._block_s / self._point_s)
+                self._size = max(1, min(size, max(1, self._size) * _GROWTH))
 
     def recall(self) -> dict[int, Positions]:
         """Return which blocks are out, by number, and forget them; the iterators so far end.

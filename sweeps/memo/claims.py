@@ -1,64 +1,59 @@
 """Claims: simultaneous runs of one experiment tell each other which points they compute.
 
-Each run appends the points that it takes to a file of its own, which it keeps locked; the kernel
-unlocks it when the run dies in whatever way. Claims only save work: if they cannot be written or
-locked, some points may be computed twice, and the results are right.
+Each run appends the points that it takes to a ledger, in turns. Claims only save work: if they
+cannot be written or locked, some points may be computed twice, and the results are right.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
-import io
 import itertools
 import math
 import os
 import stat
-import threading
 import time
-import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from sweeps.errors import StorageError
+from sweeps.memo import claimants, ledger
+from sweeps.memo.claimants import FOLDER, Claimant, are_live
+from sweeps.memo.ledger import (
+    HEAD,
+    LISTED,
+    RUN,
+    SPACE,
+    SPAN,
+    Ledger,
+    RefusedError,
+    Rows,
+    Spans,
+    Words,
+)
 from sweeps.spaces import keys
 from sweeps.spaces.keys import KeyMaker
 from sweeps.spaces.product import Positions
 from sweeps.storage import files
 
-FOLDER = ".claims"
-_SUFFIX = ".claims"
-_LOCK = "lock"
+__all__ = ["FOLDER", "Claims", "are_live"]
 
-_BEAT_S = 5.0
-_SILENT_S = 30.0
-"""A run that was silent for so long is stopped, or its machine is gone."""
+_NAME = "ledger"
 
-_PATIENCE_S = 10.0
-_TURN_CHECK_S = 0.001
+_TURNS_SHARE = 1 / 50  # of the time, at most, goes to turns
+_CLAIMS_SHARE = 1 / 100  # of a run's time is worth a claim: so a long run makes some hundreds
+_LONGEST_CLAIM_S = 30.0  # others wait for one at the end
+_FIRST_RETRY_S, _LAST_RETRY_S = 1.0, 60.0
+_FEW = 8  # runs that are looked at together, of which there may be thousands
+_MOST_HEARD = 2**25  # points of other spaces; 12 bytes each are kept
 
-_SUMS, _RUN, _LISTED = 0, 1, 2
-"""Kinds of records. A record is words of 8 bytes: its kind, then
+_Mask = npt.NDArray[np.bool_]
 
-_SUMS: the number of dimensions, their sizes, and the sums of hashes along each, which make keys;
-_RUN: the first of a run of positions in that product, and its end;
-_LISTED: the number of keys, and the keys.
-"""
 
-_MOST_SUMS = 2**16
-_MOST_HEARD = 2**25  # points; 8 bytes each are kept
-_MOST_BYTES = 16 * _MOST_HEARD
-_MOST_DIMENSIONS = 64
-
-_TROUBLE = (OSError, ValueError, IndexError)
-"""Errors that end the sharing: no locks, a full disk, something else in place of the lock."""
-
-Lanes = npt.NDArray[np.uint64]
-"""First halves of keys: if two are equal by chance (1 in 2^64), a run only waits for nothing."""
+class _TroubleError(Exception):
+    """A turn that was none: no locks, a full disk, something else in place of the ledger."""
 
 
 class Claims:
@@ -74,36 +69,37 @@ class Claims:
 
     def __init__(self, memo: Path, make_keys: KeyMaker) -> None:
         self._keys = make_keys
-        self._factors = make_keys.factors
-        if self._factors is None or sum(map(len, self._factors.sums)) > _MOST_SUMS:
-            self._factors = None  # the sums of a long axis are as many as all keys
         self._folder = memo / FOLDER
-        self._others: dict[str, _Other] = {}
-        self._settled: set[str] = set()
-        self._refused: dict[str, str] = {}
-        self._own: io.FileIO | None = None
-        self._lock: io.FileIO | None = None
-        self._is_over = threading.Event()
-        try:
-            self._lock = self._open_lock()
-            if self._lock is None:
-                return
-            with self._turn():  # or another run finds the file unlocked, as of a dead run
-                self._begin()
-                self._listen()
-                self._settle()
-        except (StorageError, *_TROUBLE):
-            self._give_up()
-        else:
-            threading.Thread(target=self._beat, daemon=True, name="sweeps-claims").start()
+        self._ledger = Ledger(self._folder / _NAME)
+        self._others = _Others(make_keys, self._ledger.path)
+        self._me: Claimant | None = None
+        self._slot = -1  # in the ledger, where this run has one
+        self._mine: list[Spans] = []
+        self._looks = itertools.count()
+        self._is_wanted = self._is_withdrawn = False
+        self._began_s = time.monotonic()
+        self._turn_s = 0.0
+        self._trouble = ""
+        self._trouble_s = self._retry_s = 0.0
+        with contextlib.suppress(_TroubleError), self._turn():
+            self._others.settle()
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Warnings of other files in the place of claims."""
-        return tuple(
-            f"{self._folder / name} is {reason}: it is ignored; remove it"
-            for name, reason in sorted(self._refused.items())
-        )
+        """Why points are not shared with other runs, if they are not."""
+        reason = self._trouble if self._is_wanted else ""
+        if reason.startswith(str(self._folder)):
+            return (f"{reason}: points are not shared with other runs; remove it",)
+        runs, me = "other runs", self._me
+        if not reason and me and me.has_strangers and claimants.are_locks_local(self._folder):
+            runs, reason = "runs of other machines", f"{self._folder} has locks of this one only"
+        advice = "use --shard K/N to split the work by hand"
+        return (f"points cannot be shared with {runs} here ({reason}): {advice}",) if reason else ()
+
+    def claim_s(self) -> float:
+        """Seconds of work that a claim should be of, at least, so that turns cost little."""
+        age_s = time.monotonic() - self._began_s
+        return min(max(self._turn_s / _TURNS_SHARE, age_s * _CLAIMS_SHARE), _LONGEST_CLAIM_S)
 
     def take(self, positions: Positions, n: int) -> tuple[Positions, Positions, Positions]:
         """Claim the first `n` of some points that no other run has claimed.
@@ -113,33 +109,41 @@ class Claims:
         taken, left, held : numpy.ndarray
             Claimed now; free, but more than asked for; claimed by other runs, which may have ended.
         """
-        if self._own is None:
-            return positions[:n], positions[n:], positions[:0]
+        self._is_wanted = True
+        start = time.monotonic()
         try:
             with self._turn():
-                self._listen()
-                is_held = self._are_of(positions, self._others.values())
+                is_held = self._others.have(positions)
                 free = positions[~is_held]
-                self._write(self._record(free[:n]))
-        except _TROUBLE:
-            self._give_up()
-            return positions[:n], positions[n:], positions[:0]
+                self._ledger.append(self._rows(self._slot, ledger.spans(free[:n])))
+            self._turn_s += (time.monotonic() - start - self._turn_s) / 4
+        except _TroubleError:
+            is_held = self._others.have(positions)
+            free = positions[~is_held]
+        self._mine.append(ledger.spans(free[:n]))
         return free[:n], free[n:], positions[is_held]
 
-    def held(self, positions: Positions) -> npt.NDArray[np.bool_]:
+    def held(self, positions: Positions) -> _Mask:
         """Which of some points running runs have claimed, shape (n,).
 
         Look up all others in the memo: from now on, the claims of ended runs count as free.
         """
-        if self._own is not None:
-            try:
+        with contextlib.suppress(_TroubleError):
+            if self._is_withdrawn or self._trouble:
                 with self._turn():
-                    self._listen()
-                    self._settle()
-                    return self._are_of(positions, self._others.values())
-            except _TROUBLE:
-                self._give_up()
-        return np.zeros(len(positions), dtype=bool)
+                    pass
+            else:  # others go on with their turns while we wait
+                with self._noting_trouble():
+                    self._hear()
+        if self._trouble and time.monotonic() - self._trouble_s > claimants.SILENT_S:
+            return np.zeros(len(positions), dtype=bool)
+        self._others.settle()
+        if self._me is not None:
+            runs = self._others.runs(positions)
+            for run in np.roll(runs, -_FEW * next(self._looks))[:_FEW].tolist():
+                if self._me.is_gone(run):
+                    self._others.drop(run)
+        return self._others.have(positions)
 
     def withdraw(self) -> None:
         """Withdraw all claims so far: their points are finished.
@@ -147,252 +151,245 @@ class Claims:
         Otherwise two runs would wait for each other's points for ever if finished points of both
         were removed or damaged.
         """
-        if self._own is not None:
-            try:
-                with self._turn():
-                    before = self._own
-                    self._settled.add(self._path.name)
-                    self._begin()
-                    before.close()
-            except _TROUBLE:
-                self._give_up()
+        self._mine.clear()
+        self._is_withdrawn = True  # in this turn or a later one
+        with contextlib.suppress(_TroubleError), self._turn():
+            pass
 
     def close(self) -> None:
-        """Withdraw all claims, and end.
+        """Withdraw all claims, and end; the last run removes the ledger."""
+        self._mine.clear()
+        self._is_withdrawn = True
+        with contextlib.suppress(_TroubleError), self._turn():
+            if self._me is not None and self._me.is_alone():
+                self._ledger.remove()
+        if self._me is not None:
+            self._me.close()
 
-        If others go on, they may not have read the file yet; the last run removes all files.
-        """
-        if self._own is not None:
-            with contextlib.suppress(*_TROUBLE), self._turn():
-                self._listen()
-                if all(other.has_ended for other in self._others.values()):
-                    for name in (self._path.name, *self._others, *self._settled):
-                        (self._folder / name).unlink(missing_ok=True)
-        self._give_up()
-
-    def _open_lock(self) -> io.FileIO | None:
-        """Open the lock of all runs; None if something else is in its place."""
-        if self._folder.is_symlink():
-            self._refused[""] = "a link, and links are not followed"
-            return None
-        files.make_folder(self._folder)
-        with self._refusing(_LOCK):
-            return _open(self._folder / _LOCK, os.O_RDWR | os.O_CREAT)
-        return None
-
-    def _begin(self) -> None:
-        self._path = self._folder / f"{uuid.uuid4().hex}{_SUFFIX}"
-        self._own = io.FileIO(self._path, "a")
-        fcntl.flock(self._own, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if self._factors is not None:
-            self._write(_sums(self._factors))
-
-    def _give_up(self) -> None:
-        self._is_over.set()
-        for file in (self._own, self._lock):
-            if file is not None:
-                file.close()
-        self._own = None
+    # ---- turns
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:
-        """Be the only run that claims; give up waiting for a run that was stopped."""
-        assert self._lock is not None
-        deadline = time.monotonic() + _PATIENCE_S
-        while True:
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(_TURN_CHECK_S)
-        try:
-            yield
-        finally:
-            fcntl.flock(self._lock, fcntl.LOCK_UN)
-
-    def _beat(self) -> None:
-        """Show from time to time that this run lives, also while a point takes long."""
-        while not self._is_over.wait(_BEAT_S):
-            with contextlib.suppress(OSError):
-                os.utime(self._path)
-
-    def _record(self, positions: Positions) -> bytes:
-        if not len(positions):
-            return b""
-        first, last = int(positions[0]), int(positions[-1])
-        if self._factors is not None and last - first == len(positions) - 1:
-            return np.array([_RUN, first, last + 1], dtype="<u8").tobytes()
-        lanes = self._keys(positions)[:, 0].astype("<u8")
-        return np.array([_LISTED, len(lanes)], dtype="<u8").tobytes() + lanes.tobytes()
-
-    def _write(self, record: bytes) -> None:
-        if self._own is not None and self._own.write(record) != len(record):
-            raise OSError("the disk is full")
-
-    def _are_of(self, positions: Positions, others: Iterable[_Other]) -> npt.NDArray[np.bool_]:
-        found = np.zeros(len(positions), dtype=bool)
-        heard = [other for other in others if not other.is_silent]
-        lanes = self._keys(positions)[:, 0] if heard else np.empty(0, dtype=np.uint64)
-        for other in heard:
-            found |= other.has(lanes)
-        return found
-
-    def _listen(self) -> None:
-        """Read what other runs claimed since, and which have ended."""
-        with os.scandir(self._folder) as entries:
-            names = {e.name for e in entries if e.name.endswith(_SUFFIX)}
-        known = {self._path.name, *self._others, *self._settled, *self._refused}
-        for name in sorted(names - known):
-            with contextlib.suppress(FileNotFoundError), self._refusing(name):
-                self._others[name] = _Other(self._folder / name)
-        for name, other in list(self._others.items()):
-            with self._refusing(name):
-                other.listen()
+        """Be the only run that claims, and know what others have claimed."""
+        with self._noting_trouble():
+            is_first, me = self._me is None, self._appear()
+            with self._ledger.turn():
+                self._hear()
+                if is_first and me.is_alone():  # the rest is of runs that were killed
+                    self._ledger.clear()
+                    self._others = _Others(self._keys, self._ledger.path)
+                    self._hear()
+                if self._slot < 0 or self._is_withdrawn:
+                    self._introduce(me.run)
+                yield
 
     @contextlib.contextmanager
-    def _refusing(self, name: str) -> Iterator[None]:
-        """Ignore a file from now on if it is not that of a run."""
+    def _noting_trouble(self) -> Iterator[None]:
+        """Say what hinders a turn, and try again after a while, with all of the ledger."""
+        began = time.monotonic()
+        if began < self._retry_s:
+            raise _TroubleError
         try:
             yield
-        except _RefusedError as error:
-            self._refused[name] = str(error)
-            if (other := self._others.pop(name, None)) is not None:
-                other.file.close()
+        except (OSError, StorageError, RefusedError) as error:
+            now = time.monotonic()
+            self._trouble_s = self._trouble_s if self._trouble else now
+            self._trouble = getattr(error, "strerror", None) or str(error)
+            pause_s = max(_FIRST_RETRY_S, (now - began) / _TURNS_SHARE)
+            self._retry_s = now + min(pause_s, _LAST_RETRY_S)
+            self._ledger.forget()
+            raise _TroubleError from error
+        self._trouble = ""
 
-    def _settle(self) -> None:
-        """Forget the claims of ended runs, before the caller looks into the memo."""
-        for name in [name for name, other in self._others.items() if other.has_ended]:
-            del self._others[name]
-            self._settled.add(name)
-
-
-def _sums(factors: keys.Factors) -> bytes:
-    sums = [own[:, 0] for own in factors.sums]
-    head = np.array([_SUMS, len(sums), *map(len, sums)], dtype=np.uint64)
-    return np.concatenate([head, *sums]).astype("<u8").tobytes()
-
-
-class _RefusedError(Exception):
-    """What stands in the place of claims."""
-
-
-def _open(path: Path, flags: int) -> io.FileIO:
-    """Open a regular file; do not wait for a pipe, and do not follow a link."""
-    try:
-        descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
-    except OSError as error:
-        if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
-            raise _RefusedError("no file") from error
-        raise
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise _RefusedError("no file")
-    return io.FileIO(descriptor)
-
-
-def are_live(memo: Path) -> bool:
-    """Whether a run that writes to a memo folder goes on, as far as locks tell."""
-    try:
-        names = [n for n in os.listdir(memo / FOLDER) if n.endswith(_SUFFIX)]  # noqa: PTH208
-    except OSError:
-        return False
-    return any(_is_live(memo / FOLDER / name) for name in names)
-
-
-def _is_live(path: Path) -> bool:
-    with contextlib.suppress(_RefusedError, OSError), _open(path, os.O_RDONLY) as file:
+    def _appear(self) -> Claimant:
+        """Make the folder and the file of this run, also if they were removed meanwhile."""
         try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError:  # no locks here
-            return time.time() - os.fstat(file.fileno()).st_mtime < _SILENT_S
-    return False
+            if stat.S_ISLNK(os.lstat(self._folder).st_mode):
+                raise RefusedError(f"{self._folder} is a link, and links are not followed")
+        except FileNotFoundError:
+            if self._me is None:
+                files.make_folder(self._folder)
+            else:
+                self._me.show()
+        if self._me is None:
+            self._me = Claimant(self._folder)
+        return self._me
+
+    def _hear(self) -> None:
+        is_other, parts = self._ledger.news()
+        if is_other:
+            self._slot = -1
+            self._others.begin_anew()
+            if self._me is not None:
+                self._me.show()
+        for part in parts:
+            self._others.hear(*part)
+
+    def _introduce(self, run: int) -> None:
+        """Tell others who this run is and what it has claimed; nothing else counts any more."""
+        introduction = self._others.introduction(run)
+        slot = len(self._others.slots)
+        claimed = [self._rows(slot, spans) for spans in self._mine]
+        self._ledger.append(b"".join([introduction, *claimed]))
+        for part in ledger.split(introduction)[0]:
+            self._others.hear(*part)
+        self._slot, self._is_withdrawn = slot, False
+
+    def _rows(self, slot: int, spans: Spans) -> bytes:
+        """Write what this run claims as spans, or as keys if it takes less space."""
+        firsts, stops = spans.T
+        n = int((stops - firsts).sum())
+        if not n:
+            return b""
+        if self._others.space and len(spans) <= 1 + n // 4:
+            return ledger.rows(SPAN, slot, firsts, stops)
+        positions = np.concatenate([np.arange(first, stop) for first, stop in spans.tolist()])
+        return ledger.rows(LISTED, slot, 0, n, self._keys(positions)[:, 0])
 
 
-class _Other:
-    """Another run, known from its file."""
+class _Others:
+    """Which points other runs have claimed, as the ledger says.
 
-    def __init__(self, path: Path) -> None:
-        self.file = _open(path, os.O_RDONLY)
-        self._factors: keys.Factors | None = None
-        self._sorted: list[Lanes] = []
-        self._beat_ns = 0
-        self._heard_s = 0.0
-        self.is_silent = False
-        self.has_ended = False
+    Points of the space of this run are known by their position, those of other spaces by the first
+    halves of their keys: if two are equal by chance (1 in 2^64), a run only waits for nothing. Each
+    row RUN of the ledger begins a term: what a run claims until it withdraws its claims.
 
-    def has(self, lanes: Lanes) -> npt.NDArray[np.bool_]:
-        """Which of some points it has claimed, shape (n,)."""
-        found = np.zeros(len(lanes), dtype=bool)
-        for known in self._sorted:
+    Attributes
+    ----------
+    space : int
+        The digest of this run's space; 0 if its points have no positions in a product.
+    slots : list of (int, int)
+        The term and the space of each slot that the ledger has given.
+    """
+
+    def __init__(self, make_keys: KeyMaker, path: Path) -> None:
+        self._keys, self._path = make_keys, path
+        factors = make_keys.factors
+        self._words = ledger.NO_WORDS if factors is None else ledger.space(factors)
+        self.space = ledger.digest(self._words)
+        self._n_points = len(factors) if factors is not None and self.space else 0
+        self._of_position: npt.NDArray[np.uint32] | None = None  # 0 where nobody has it
+        self._of_keys: list[tuple[Words, npt.NDArray[np.uint32]]] = []
+        self._own_run = -1
+        self._is_live = bytearray(1)  # by term; term 0 is of nobody, and of this run
+        self._run_of = [0]
+        self._term_of: dict[int, int] = {}
+        self._over: set[int] = set()
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Expect a ledger from its beginning; what earlier ones said counts until this one says."""
+        self._spaces: dict[int, keys.Factors | None] = {}  # None for nonsense
+        self.slots: list[tuple[int, int]] = []
+        self._slot_of: dict[int, int] = {}
+
+    def introduction(self, run: int) -> bytes:
+        """Write the rows with which this run begins a term."""
+        self._own_run = run
+        declared = b""
+        if self.space and self.space not in self._spaces:
+            declared = ledger.rows(SPACE, 0, 0, len(self._words), self._words)
+        return declared + ledger.rows(RUN, 0, run, self.space)
+
+    # ---- what they have claimed
+
+    def have(self, positions: Positions) -> _Mask:
+        """Which of some points are claimed, shape (n,)."""
+        return self._terms(positions) > 0
+
+    def runs(self, positions: Positions) -> npt.NDArray[np.uint64]:
+        """Numbers of the runs that have claimed some points."""
+        terms = np.unique(self._terms(positions))
+        return np.array([self._run_of[term] for term in terms.tolist() if term], dtype=np.uint64)
+
+    def _terms(self, positions: Positions) -> npt.NDArray[np.uint32]:
+        is_live = np.frombuffer(self._is_live, dtype=bool)
+        terms = np.zeros(len(positions), dtype=np.uint32)
+        if self.space and self._of_position is not None:
+            terms = self._of_position[positions]
+            terms[~is_live[terms]] = 0
+        lanes = self._keys(positions)[:, 0] if self._of_keys else ledger.NO_WORDS
+        for known, owners in self._of_keys:
             at = np.minimum(np.searchsorted(known, lanes), len(known) - 1)
-            found |= known[at] == lanes
-        return found
+            is_found = (known[at] == lanes) & is_live[owners[at]]
+            terms[is_found] = owners[at[is_found]]
+        return terms
 
-    def listen(self) -> None:
-        """Read the records that were appended since, and whether the run goes on."""
-        if self.has_ended:
-            return
-        now, found = time.monotonic(), os.fstat(self.file.fileno())
-        beat_ns = found.st_mtime_ns
-        if found.st_size > _MOST_BYTES:
-            raise _RefusedError("not a file of claims: it is too large")
-        if beat_ns != self._beat_ns:  # clocks of machines differ, so only a change counts
-            self._beat_ns, self._heard_s = beat_ns, now
-        self.is_silent = now - self._heard_s > _SILENT_S
-        with contextlib.suppress(BlockingIOError):
-            fcntl.flock(self.file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            self.has_ended = True
-        try:
-            words = np.frombuffer(self.file.read(), dtype="<u8").astype(np.uint64)
-            while len(words):
-                words = words[self._read(words) :]
-        except (ValueError, IndexError):
-            if not self.has_ended:  # otherwise a power cut tore it: claims are not flushed
-                raise _RefusedError("not a file of claims: it is cut off") from None
-        if self.has_ended:
-            self.file.close()
+    def settle(self) -> None:
+        """Forget the claims of terms that are over, before the caller looks into the memo."""
+        for term in self._over:
+            self._is_live[term] = 0
+        self._over.clear()
 
-    def _read(self, words: Lanes) -> int:
-        """Read one record; return its length."""
-        kind, n = int(words[0]), int(words[1])
-        if kind == _SUMS:
-            if n > _MOST_DIMENSIONS or words[2 : 2 + n].max(initial=0) > _MOST_SUMS:
-                raise _RefusedError("not a file of claims: it has impossible sizes of dimensions")
-            if not words[2 : 2 + n].all():
-                raise _RefusedError("not a file of claims: it has dimensions without values")
-            edges = np.cumsum([2 + n, *words[2 : 2 + n].tolist()]).astype(np.int64)
-            if edges[-1] > len(words):
-                raise ValueError("torn")
-            lanes = [words[a:b] for a, b in itertools.pairwise(edges.tolist())]
-            sums = tuple(np.stack([own, own], axis=1) for own in lanes)
-            self._factors = keys.Factors(("",) * n, sums)
-            return int(edges[-1])
-        if kind == _LISTED:
-            self._add(words[2 : 2 + n])
-            return 2 + n
-        if kind != _RUN or self._factors is None:
-            raise _RefusedError(f"not a file of claims: no record begins with {kind}")
-        sizes, stop = tuple(map(len, self._factors.sums)), int(words[2])
-        if not n <= stop <= math.prod(sizes):
-            raise _RefusedError("not a file of claims: it claims points that do not exist")
-        self._check(stop - n)
-        for box in keys.boxes(sizes, n, stop):
-            self._add(self._factors.part(box).keys()[:, 0])
-        return 3
+    def drop(self, run: int) -> None:
+        """Forget the claims of a run that is gone; if it comes back, new ones count."""
+        self._is_live[self._term_of[run]] = 0
+        term = self._begin(run)
+        if (slot := self._slot_of.get(run)) is not None:
+            self.slots[slot] = term, self.slots[slot][1]
 
-    def _check(self, n_more: int) -> None:
-        if sum(map(len, self._sorted)) + n_more > _MOST_HEARD:
-            raise _RefusedError("not a file of claims, or one with too many points")
+    def _begin(self, run: int) -> int:
+        if run == self._own_run:
+            return 0
+        self._is_live.append(1)
+        self._run_of.append(run)
+        self._term_of[run] = len(self._run_of) - 1
+        return self._term_of[run]
 
-    def _add(self, lanes: Lanes) -> None:
+    # ---- what the ledger says
+
+    def hear(self, rows: Rows, words: Words) -> None:
+        """Take in some rows, and the words that follow them."""
+        if self._of_position is None:  # the system gives memory only where it is written to
+            self._of_position = np.zeros(self._n_points, dtype=np.uint32)
+        for kind, slot, first, stop, _ in rows.tolist():
+            term, space = self.slots[slot] if slot < len(self.slots) else (0, -1)
+            if kind == SPAN and space == self.space and first < stop <= self._n_points:
+                self._of_position[first:stop] = term
+            elif kind == SPAN:
+                self._hear_foreign(term, space, first, stop)
+            elif kind == LISTED and space >= 0:
+                self._add(words, term)
+            elif kind == SPACE:
+                self._spaces[ledger.digest(words)] = ledger.factors(words)
+            elif kind == RUN:
+                self._hear_run(first, stop)
+            elif kind != HEAD:
+                raise self._refused(f"no row is of kind {kind}")
+
+    def _hear_run(self, run: int, space: int) -> None:
+        if space and self._spaces.get(space) is None:
+            raise self._refused("a run has no space")
+        self._over.add(self._term_of.get(run, 0))
+        self._slot_of[run] = len(self.slots)
+        self.slots.append((self._begin(run), space))
+
+    def _hear_foreign(self, term: int, space: int, first: int, stop: int) -> None:
+        factors = self._spaces.get(space)
+        sizes = () if factors is None else tuple(map(len, factors.sums))
+        if factors is None or not first < stop <= math.prod(sizes):
+            raise self._refused("it claims points that do not exist")
+        self._check(stop - first)
+        for box in keys.boxes(sizes, first, stop):
+            self._add(factors.part(box).keys()[:, 0], term)
+
+    def _add(self, lanes: Words, term: int) -> None:
         """Keep sorted arrays of falling sizes, so that each claim is sorted again only rarely."""
         self._check(len(lanes))
-        own = np.sort(lanes)
-        while self._sorted and len(self._sorted[-1]) < 2 * len(own):
-            own = np.sort(np.concatenate([self._sorted.pop(), own]))
-        if len(own):
-            self._sorted.append(own)
+        known, terms = np.sort(lanes), np.full(len(lanes), term, dtype=np.uint32)
+        while self._of_keys and len(self._of_keys[-1][0]) < 2 * len(known):
+            before, terms_before = self._of_keys.pop()
+            known, terms = np.append(before, known), np.append(terms_before, terms)
+            order = np.argsort(known, kind="stable")
+            known, terms = known[order], terms[order]
+            is_last = np.append(known[1:] != known[:-1], True)  # who claimed it last has it
+            known, terms = known[is_last], terms[is_last]
+        if len(known):
+            self._of_keys.append((known, terms))
+
+    def _check(self, n_more: int) -> None:
+        if sum(len(known) for known, _ in self._of_keys) + n_more > _MOST_HEARD:
+            raise self._refused("it claims too many points")
+
+    def _refused(self, reason: str) -> RefusedError:
+        return RefusedError(f"{self._path} is no ledger of claims: {reason}")

@@ -8,7 +8,10 @@ import shutil
 import subprocess
 import sys
 
+import joblib
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sweeps import engines
 from sweeps.engines import pool
@@ -158,3 +161,42 @@ def test_without_proc_time_limits_hold_and_results_load(counted):
     assert json.loads(done.stdout)["failed"] == 1
     assert "missing" in done.stderr  # the header of the table
     assert done.returncode == 0
+
+
+ALLOCATED = ("SLURM_CPUS_PER_TASK", "NSLOTS", "PBS_NP", "NCPUS", "LSB_DJOB_NUMPROC")
+
+
+@pytest.fixture
+def eight(monkeypatch):
+    """Eight cores, and no batch system."""
+    monkeypatch.setattr("joblib.cpu_count", lambda: 8)
+    for name in (*ALLOCATED, "SLURM_CPUS_ON_NODE", "SLURM_JOB_NUM_NODES"):
+        monkeypatch.delenv(name, raising=False)
+    return monkeypatch
+
+
+@pytest.mark.parametrize("engine", ["loky", "threads"])
+@pytest.mark.parametrize("name", ALLOCATED)
+@pytest.mark.parametrize(
+    ("said", "n"), [("3", 3), ("1", 1), ("64", 8), ("", 8), ("0", 8), ("-2", 8), ("4(x2)", 8)]
+)
+def test_there_are_as_many_workers_as_a_batch_system_gives_cores(eight, engine, name, said, n):
+    eight.setenv(name, said)
+    assert engines.get(engine).n_workers(None) == n
+    assert engines.get(engine).n_workers(5) == 5  # who gives a number knows better
+
+
+@given(said=st.dictionaries(st.sampled_from(ALLOCATED), st.text("0123456789 x-", max_size=9)))
+def test_whatever_batch_systems_say_there_are_workers(said):
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in said.items():
+            patch.setenv(name, value)
+        assert 1 <= pool.n_workers(None) <= joblib.cpu_count()
+
+
+@pytest.mark.parametrize(("nodes", "per_task", "n"), [("1", "", 2), ("2", "", 8), ("1", "4", 4)])
+def test_the_cores_of_a_node_count_in_jobs_of_one_node(eight, nodes, per_task, n):
+    eight.setenv("SLURM_CPUS_ON_NODE", "2")
+    eight.setenv("SLURM_JOB_NUM_NODES", nodes)
+    eight.setenv("SLURM_CPUS_PER_TASK", per_task)
+    assert pool.n_workers(None) == n

@@ -4,6 +4,7 @@ The time that is left is told right early, wherever points take longer.
 """
 
 import heapq
+import threading
 import types
 
 import numpy as np
@@ -166,6 +167,30 @@ def test_points_of_other_runs_are_set_apart_and_all_others_finished(n, n_workers
     assert scheduler.n_held == len(theirs)
     assert sorted(scheduler.held().tolist()) == sorted(theirs)
     assert scheduler.n_held == 0
+
+
+@pytest.mark.parametrize("n_workers", [1, 4])
+@pytest.mark.parametrize("claim_s", [0, 0.1, 5])
+def test_where_turns_are_dear_claims_are_of_more_work_and_blocks_are_the_same(n_workers, claim_s):
+    n, point_s, claims, n_left = 20_000, 0.01, [], []
+
+    def claim(positions, n):
+        claims.append(min(n, len(positions)))
+        n_left.append(scheduler.n_left if scheduler else n)
+        return positions[:n], positions[n:], positions[:0]
+
+    scheduler = None
+    scheduler = Scheduler(
+        [range(n)], cut, n_workers, claim=claim, claim_s=lambda: claim_s, is_in_order=True
+    )
+    scheduler._lock = threading.RLock()
+    lengths = drain(scheduler, point_s)
+    assert sum(claims) == sum(lengths) == n
+    assert max(lengths) * point_s <= BLOCK_S
+    worth = claim_s * n_workers / point_s
+    settled = [each for each, left in zip(claims, n_left, strict=True) if 3 * worth < left][8:]
+    assert min(settled, default=n) >= worth
+    assert max(claims) <= max(worth, BLOCK_S / point_s)
 
 
 # ---- how long the rest takes

@@ -118,7 +118,8 @@ def test_whatever_reads_results_refuses_a_hostile_file(sweeps, results, outside)
 
 NAMES = (
     "*.seg", "code.json", "declared.json", "space-*.json", "benchmark.json", "accepted/other.json",
-    "printed.jsonl", ".reads/other.json", ".running/other.json", ".claims/other", ".claims/lock",
+    "printed.jsonl", ".reads/other.json", ".running/other.json", ".claims/0000000700000007.run",
+    ".claims/ledger",
 )  # fmt: skip
 
 
