@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sweeps.operations.run import run
     from sweeps.operations.status import plan, status
     from sweeps.operations.why import why
+    from sweeps.operations.work import work
     from sweeps.spaces.build import grid, points, replicates, zipped
     from sweeps.spaces.space import Space
 
@@ -50,6 +51,7 @@ _HOMES = {
     "sobol_indices": "analysis.sobol",
     "status": "operations.status",
     "why": "operations.why",
+    "work": "operations.work",
     "zipped": "spaces.build",
 }
 
@@ -75,6 +77,7 @@ __all__ = [
     "sobol_indices",
     "status",
     "why",
+    "work",
     "zipped",
 ]
 

@@ -207,6 +207,7 @@ rows = click.option(
     "--rows", default=10, type=click.IntRange(min=0), metavar="N", help="Rows of a table [10]."
 )
 
+
 workers = click.option(
     "-j",
     "--workers",
@@ -218,3 +219,28 @@ workers = click.option(
 engine = click.option(
     "--engine", default="loky", metavar="NAME", help="loky, serial or threads [loky]."
 )
+
+
+def computing(command: Command) -> Command:
+    """Give a command the options of how to compute; it takes them together, as `how`."""
+
+    @functools.wraps(command)
+    def called(**given: Any) -> int | None:
+        from sweeps.execution.options import Options
+
+        engine, n_workers, limit = (given.pop(name) for name in ("engine", "workers", "limit"))
+        retry, memory_limit = not given.pop("no_retry"), given.pop("memory_limit")
+        how = Options(engine, n_workers, limit, retry=retry, memory_limit=memory_limit)
+        return command(how=how, **given)
+
+    for option in (
+        click.option("--no-retry", is_flag=True, help="Leave failed points as they are."),
+        click.option("--memory-limit", metavar="SIZE", help="Memory of each worker: 512M, 2G."),
+        click.option(
+            "--limit", type=click.IntRange(min=0), metavar="N", help="Compute at most N points."
+        ),
+        engine,
+        workers,
+    ):
+        called = option(called)
+    return called

@@ -7,7 +7,7 @@ import contextlib
 import dataclasses
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from sweeps.errors import StorageError, SweepsError, UnfinishedError
 from sweeps.execution import leaks, presence, run_file
 from sweeps.execution.dispatch import Dispatch, Tally, n_workers
 from sweeps.execution.options import Options, Progress, Report, Slow, Watch
-from sweeps.execution.plan import plan_run
+from sweeps.execution.plan import first, plan_run
 from sweeps.memo import claims, record
 from sweeps.memo import index as memo
 from sweeps.project.sweep import Sweep, changed_reads
@@ -65,39 +65,30 @@ def compute(
         others = None if options.recompute else present
         index = memo.scan(sweep.memo, sets_aside=True)
         todo = plan_run(sweep, index, recompute=options.recompute, retry=options.retry, keep=True)
-        positions = _first(todo.todo, options.limit)
+        positions = first(todo.todo, options.limit)
         n_todo = sum(map(len, positions))
         tally = Tally()
         if n_todo:
-            record.keep(
-                sweep.memo, sweep.experiment, sweep.fingerprint, is_empty=not index.segments
-            )
-            made = sweep.experiment
-            record.keep_space(sweep.memo, sweep.layout, made.space, made.constants)
+            dispatch = start(sweep, index, positions, options, others=others)
             progress = Progress(n_todo=n_todo, n_reused=todo.n_reused)
-            dispatch = _dispatch(sweep, index, positions, options, others)
-            tally = _compute(dispatch, sweep, index, progress, watch, interruption, started)
+            landing = _Landing(sweep, index, started)
+            tally = carry_out(sweep, dispatch, progress, watch, interruption, landing)
             if not keeps_workers:
                 engines.get(options.engine).close(wait=False)  # 0.1 s, while we land
     try:
         gathered, told, state = update.refresh(sweep, index, started, is_last=True)
     except SweepsError as error:
-        raise _unfinished(f"{tally.error or error}", tally) from error
+        raise unfinished(f"{tally.error or error}", tally) from error
     if tally.error:
-        raise _unfinished(tally.error, tally)
+        raise unfinished(tally.error, tally)
     n_missing = gathered.count("missing")
     if n_missing and options.limit is None and not interruption.is_asked:
-        raise _unfinished(
+        raise unfinished(
             f"{count(n_missing, 'point')} that had been finished disappeared from "
             f"{sweep.memo} during the run (damaged, deleted or renamed): run again to "
             "continue",
             tally,
         )
-    leak = ""
-    if tally.traces and not interruption.is_asked:
-        n_begun = tally.n_computed + tally.n_failed
-        computed = np.concatenate(list(map(written, positions)))
-        leak = leaks.warning(sweep, computed, tally.busy_s, n_begun, tally.traces)
     # values that do not fit those of the first point are neither reused nor computed, but failed
     shrunk = filter(None, [known_points.shrunk(held, sweep, gathered)] if held else [])
     refused_now = min(gathered.n_refused, tally.n_computed)
@@ -108,9 +99,7 @@ def compute(
         n_reused = gathered.count("done") - n_computed  # equal points were computed once
     warnings = (
         *present.warnings,
-        *_warnings(sweep, index, options, n_todo),
-        *tally.warnings,
-        *([leak] if leak else []),
+        *told_of(sweep, index, positions, options, tally, interruption),
         *gathered.told,
         *told,
         *shrunk,
@@ -148,12 +137,31 @@ def compute_points(
     record.keep(sweep.memo, sweep.experiment, sweep.fingerprint)
     progress = Progress(n_todo=len(positions))
     index = memo.scan(sweep.memo)
-    start = time.perf_counter()
-    dispatch = _dispatch(sweep, index, [positions], options, None)
+    begun = time.perf_counter()
+    dispatch = _dispatch(sweep, index, [positions], options, recompute=True)
     if is_mustered:
         dispatch.muster()
-    dispatch.tally.start_s = time.perf_counter() - start
-    return _compute(dispatch, sweep, index, progress, watch, interruption, None)
+    dispatch.tally.start_s = time.perf_counter() - begun
+    return carry_out(sweep, dispatch, progress, watch, interruption, is_told=False)
+
+
+def start(
+    sweep: Sweep,
+    index: memo.Index,
+    positions: list[Places],
+    options: Options,
+    *,
+    others: claims.Claims | None,
+    waits: bool = True,
+) -> Dispatch:
+    """Begin to compute missing points, beside `others`; `waits` is as for `Dispatch`."""
+    made = sweep.experiment
+    record.keep(sweep.memo, made, sweep.fingerprint, is_empty=not index.segments)
+    record.keep_space(sweep.memo, sweep.layout, made.space, made.constants)
+    recompute = options.recompute
+    return _dispatch(
+        sweep, index, positions, options, recompute=recompute, others=others, waits=waits
+    )
 
 
 def _dispatch(
@@ -161,7 +169,10 @@ def _dispatch(
     index: memo.Index,
     positions: list[Places],
     options: Options,
-    others: claims.Claims | None,
+    *,
+    recompute: bool,
+    others: claims.Claims | None = None,
+    waits: bool = True,
 ) -> Dispatch:
     engine = engines.get(options.engine)
     engine.check()
@@ -173,7 +184,9 @@ def _dispatch(
         positions,
         engine,
         n_workers(options.n_workers, n_points, engine),
+        recompute=recompute,
         others=others,
+        waits=waits,
         memory_bytes=options.memory_bytes,
     )
     if not options.recompute:
@@ -194,43 +207,34 @@ def _mixed(sweep: Sweep, index: memo.Index) -> tuple[str, ...]:
     return versions.mixed(here, earlier, points) if n else ()
 
 
-def _unfinished(reason: str, tally: Tally) -> SweepsError:
+def unfinished(reason: str, tally: Tally) -> SweepsError:
+    """Make the error of a run that could not go on."""
     if not tally.n_computed + tally.n_failed + tally.n_uncommitted:
         return StorageError(reason)
     return UnfinishedError(f"{reason} (finished in this run and kept: {tally.n_computed} points)")
 
 
-def _first(pieces: Iterable[Places], limit: int | None) -> list[Places]:
-    if limit is None:
-        return list(pieces)
-    kept: list[Places] = []
-    for piece in pieces:
-        kept.append(piece[:limit])
-        limit -= len(kept[-1])
-    return [piece for piece in kept if len(piece)]
-
-
-def _compute(
-    dispatch: Dispatch,
+def carry_out(
     sweep: Sweep,
-    index: memo.Index,
+    dispatch: Dispatch,
     progress: Progress,
     watch: Watch | None,
     interruption: Interruption,
-    started: str | None,
+    landing: _Landing | None = None,
+    *,
+    is_told: bool = True,
 ) -> Tally:
     """Compute points until all are done or the user says stop, and return what came of them.
 
-    If `started` is given, refresh the results file from time to time, at most 2 % of the run.
+    With `is_told`, other processes are told of the run.
     """
-    start = time.perf_counter()
+    begun = time.perf_counter()
     teller = _Teller(dispatch, sweep.memo, progress, watch, interruption)
-    land = _Landing(sweep, index, started) if started is not None else None
 
     def after_each() -> None:
         teller.show()
-        if land is not None:
-            land.if_due()
+        if landing is not None:
+            landing.if_due()
 
     def stop() -> None:
         # Called by a signal's handler, wherever the main thread is: a lock that is held there (of
@@ -242,10 +246,10 @@ def _compute(
     try:
         teller.show()
         interruption.tell(stop)
-        if started is not None:
+        if is_told:
             teller.begin()
         dispatch.compute(after_each)
-        dispatch.tally.seconds = time.perf_counter() - start
+        dispatch.tally.seconds = time.perf_counter() - begun
         dispatch.end()
     finally:
         teller.end()
@@ -255,7 +259,7 @@ def _compute(
 
 
 class _Landing:
-    """Refreshes the results file while a run goes on."""
+    """Refreshes the results file while a run goes on, at most 2 % of its time."""
 
     def __init__(self, sweep: Sweep, index: memo.Index, started: str) -> None:
         self._sweep, self._index, self._started = sweep, index, started
@@ -341,6 +345,24 @@ class _Teller:
                     self._dispatch.tally.warnings += told
                 self._notice.say(self._now())
                 self.show()
+
+
+def told_of(
+    sweep: Sweep,
+    index: memo.Index,
+    positions: list[Places],
+    options: Options,
+    tally: Tally,
+    interruption: Interruption,
+) -> Iterator[str]:
+    """Warn of what went wrong with some points, and of what may have."""
+    yield from _warnings(sweep, index, options, len(positions))
+    yield from tally.warnings
+    if tally.traces and not interruption.is_asked:
+        n_begun = tally.n_computed + tally.n_failed
+        computed = np.concatenate(list(map(written, positions)))
+        leak = leaks.warning(sweep, computed, tally.busy_s, n_begun, tally.traces)
+        yield from [leak] if leak else []
 
 
 def _warnings(sweep: Sweep, index: memo.Index, options: Options, n_todo: int) -> Iterator[str]:

@@ -78,7 +78,9 @@ class Dispatch:
         engine: Engine,
         n_workers: int,
         *,
+        recompute: bool = False,
         others: claims.Claims | None = None,
+        waits: bool = True,
         memory_bytes: int | None = None,
     ) -> None:
         _check_machine(engine)
@@ -86,7 +88,8 @@ class Dispatch:
         self._index = index
         self._others = others
         self._tries = self._tries_before = _tries(index)
-        self._recompute = others is None
+        self._waits = waits
+        self._recompute = recompute
         self._engine = engine
         self._n_workers = n_workers
         self._scheduler = Scheduler(
@@ -95,7 +98,9 @@ class Dispatch:
             n_workers,
             concurrency=sweep.experiment.concurrency,
             is_vectorized=sweep.experiment.vectorized,
-            is_in_order=engine.is_sequential,  # what points print then comes in their order
+            # What points print then comes in their order. And a run that does not wait begins at a
+            # place of its own.
+            is_in_order=engine.is_sequential or not waits,
             claim=claim_all if others is None else others.take,
             claim_s=(lambda: 0.0) if others is None else others.claim_s,
         )
@@ -326,7 +331,10 @@ class Dispatch:
     # ---- other runs
 
     def _await(self, others: claims.Claims) -> None:
-        """Wait until points that other runs had claimed are finished, or free for us."""
+        """Wait until points that other runs had claimed are finished, or free for us.
+
+        A run that does not wait looks once, and leaves to others what is theirs still.
+        """
         others.withdraw()
         held, pause_s = self._scheduler.held(), _FIRST_PAUSE_S
         while len(held) and not self._is_stopped:
@@ -343,6 +351,7 @@ class Dispatch:
             if len(free):
                 self._scheduler.give_back(free)
                 self._scheduler.hold(held)
+            if len(free) or not self._waits:
                 return
             time.sleep(pause_s if len(held) else 0)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)

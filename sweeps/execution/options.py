@@ -77,10 +77,14 @@ class Report:
 
     Attributes
     ----------
+    n_points : int
+        Of the space, or of the shard that the run was to compute.
     n_computed : int
         Points that this run finished.
     n_failed : int
         Points of the space that have no values because they failed, now or earlier.
+    is_landed : bool
+        Whether the run has written the results file.
     warnings : tuple of str
         What a user should know, though the run went on.
     state : str
@@ -98,6 +102,7 @@ class Report:
     seconds: float
     results: Path
     fingerprint: str
+    is_landed: bool = True
     is_interrupted: bool = False
     warnings: tuple[str, ...] = ()
     state: str = ""

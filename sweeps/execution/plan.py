@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,7 @@ class Plan:
     Attributes
     ----------
     n_points, n_excluded : int
-        Points of the space, and places of its product that ``where`` excludes.
+        Points of the space, or of a part of it, and places of its product that ``where`` excludes.
     n_reused, n_missing, n_failed, n_stale : int
         They add up to `n_points`: finished; never computed; failed before; computed by earlier
         code only.
@@ -61,6 +61,7 @@ def partition(
     is_done: npt.NDArray[np.bool_] | None = None,
     retry: bool = True,
     keep: bool = True,
+    runs: Sequence[range] | None = None,
 ) -> Plan:
     """Find the points to compute.
 
@@ -75,14 +76,17 @@ def partition(
         Whether failed points are computed again.
     keep : bool
         Whether to list the points to compute, or count only.
+    runs : sequence of range, optional
+        The numbers of the points to look at, ascending; by default all.
     """
     space = make_keys.space
-    n_points = len(space)
+    runs = [range(len(space))] if runs is None else runs
+    n_points = sum(map(len, runs))
     n_reused = n_failed = n_stale = 0
     todo: list[Places] = []
     is_blank = is_done is None and not (find_done or find_failed or find_stale)
-    for start in range(0, 0 if is_blank and not keep else n_points, STEP):
-        positions = space.positions(start, min(start + STEP, n_points))
+    for run in () if is_blank and not keep else _steps(runs):
+        positions = space.positions(run.start, run.stop)
         n_seen = len(positions)
         if is_done is not None:
             positions = positions[~is_done[positions]]
@@ -103,13 +107,19 @@ def partition(
             todo += [shortened(positions)] if positions.size else []
     return Plan(
         n_points,
-        space.n_positions - n_points,
+        space.n_positions - len(space),
         n_reused,
         n_points - n_reused - n_failed - n_stale,
         n_failed,
         n_stale,
         tuple(todo),
     )
+
+
+def _steps(runs: Iterable[range]) -> Iterator[range]:
+    for run in runs:
+        for start in range(run.start, run.stop, STEP):
+            yield range(start, min(start + STEP, run.stop))
 
 
 def _is_known(find: Find | None, own: Keys) -> npt.NDArray[np.bool_]:
@@ -141,6 +151,17 @@ def alike(space: Space, positions: Positions) -> Iterator[slice]:
     yield from (slice(a, b) for a, b in itertools.pairwise(edges))
 
 
+def first(pieces: Iterable[Places], limit: int | None) -> list[Places]:
+    """Take the first so many points, or all."""
+    if limit is None:
+        return list(pieces)
+    kept: list[Places] = []
+    for piece in pieces:
+        kept.append(piece[:limit])
+        limit -= len(kept[-1])
+    return [piece for piece in kept if len(piece)]
+
+
 def plan_run(
     sweep: Sweep,
     index: memo.Index,
@@ -149,11 +170,13 @@ def plan_run(
     retry: bool = True,
     keep: bool = False,
     earlier: Sequence[memo.Index] | None = None,
+    runs: Sequence[range] | None = None,
 ) -> Plan:
     """Compare an experiment's points with what the memo knows of this and of earlier code.
 
     With `keep`, points to compute are listed; what earlier code knows of them is not looked up.
-    `earlier` is what earlier code knows, for those who have read it already.
+    `earlier` is what earlier code knows, for those who have read it already. `runs` are the numbers
+    of the points to look at, if these are not all.
     """
     keys.check(sweep.experiment)
     others = [p for p in files.beside(sweep.memo) if listing.listing(p)] if not keep else []
@@ -179,4 +202,5 @@ def plan_run(
         is_done=is_done,
         retry=retry,
         keep=keep,
+        runs=runs,
     )

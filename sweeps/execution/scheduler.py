@@ -65,7 +65,7 @@ class Scheduler:
     is_cut : bool
         Whether `todo` is cut already, into what is to be given out together.
     is_in_order : bool
-        Whether points are to be begun in the order of the space, from the first block on.
+        Whether points are to be begun in the order of `todo`, from the first block on.
     claim : callable
         Takes the first so many of some points that other runs leave free, and says which it took,
         which others are free, and which are not; as `sweeps.memo.claims.Claims.take` does.
@@ -117,7 +117,8 @@ class Scheduler:
     def _cut_in_pieces(self, is_probed: bool) -> Forecast:
         """Have one of the first blocks come from each piece, since they tell how long it takes."""
         n_pieces = max(1, min(_MOST_PIECES, self._n_pending // max(1, self._size)))
-        pieces = list(_cut_at(self._pending, _starts(self._n_pending, n_pieces)))
+        ascending = sorted(filter(len, self._pending), key=lambda places: int(places[0]))
+        pieces = list(_cut_at(ascending, _starts(self._n_pending, n_pieces)))
         if is_probed:
             probes = [pieces[i][0] for i in _spread(len(pieces))]
             rest = [part for own in pieces for part in own[1:]]

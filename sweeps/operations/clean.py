@@ -51,7 +51,7 @@ def waste(sweep: Sweep) -> list[Waste]:
 
 def busy(sweep: Sweep) -> list[Path]:
     """List the folders of earlier code to which a run is writing."""
-    return [p for p in _unneeded(sweep) if claims.are_live(p) or presence.beside(p)]
+    return [p for p in _unneeded(sweep) if _is_live(p)]
 
 
 def free(found: list[Waste]) -> int:
@@ -67,11 +67,16 @@ def _remove(path: Path) -> bool:
         # Renamed first, so that a run that starts now makes its own folder.
         hidden = path.with_name(files.temporary_name())
         disk.replace(path, hidden)
-        if claims.are_live(hidden):  # a run has started since
+        if _is_live(hidden):  # a run has started since
             disk.replace(hidden, path)
             return False
         shutil.rmtree(hidden)
     return True
+
+
+def _is_live(folder: Path) -> bool:
+    """Whether a run writes to a folder; one of a shard claims nothing."""
+    return claims.are_live(folder) or bool(presence.beside(folder))
 
 
 def _unneeded(sweep: Sweep) -> list[Path]:

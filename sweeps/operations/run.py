@@ -5,6 +5,7 @@ A first run, a run after a kill and a run that extends a grid are the same thing
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import sys
@@ -22,7 +23,7 @@ from sweeps.execution.options import Options, Report, Watch, in_python
 from sweeps.project.imports import refuse_while_importing
 from sweeps.project.sweep import Sweep, given, resolve
 from sweeps.results.state import elsewhere, held_attributes, whole
-from sweeps.signals import Interrupted, interruptible
+from sweeps.signals import Interrupted, Interruption, interruptible
 from sweeps.spaces.space import Space
 from sweeps.text import count
 
@@ -77,19 +78,18 @@ def run(
         If the experiment cannot run, or results cannot be written.
     """
     refuse_while_importing("run()")
-    names = {field.name for field in dataclasses.fields(Options)}
-    if wrong := sorted(options.keys() - names):
+    if "shard" in options:
         raise SweepsError(
-            f"run() has no option {wrong[0]!r} (it has {', '.join(sorted(names))}); give "
-            f"values of an axis as axes={{{wrong[0]!r}: [...]}}"
+            "run() returns all results, so it has no shards: call work(), with the same shard"
         )
+    asked = given_options("run()", options)
     sweep = resolve(
         experiment, results=results, experiments=experiments, axes=axes, space=space, only=only
     )
     landing = elsewhere(sweep, output)
     try:
         with in_python(sweep.experiment.name) as watch:
-            report = execute(landing, Options(**options), watch)
+            report = execute(landing, asked, watch)
     except Interrupted:
         raise KeyboardInterrupt from None
     for told in (*report.warnings, *_failed(report, experiment, axes)):
@@ -104,6 +104,17 @@ def run(
     if axes is None and space is None and only is None:
         return _noted(sweep, dataset, is_declared=True)
     return _noted(resolve(experiment, results=results, experiments=experiments), dataset)
+
+
+def given_options(caller: str, options: Mapping[str, Any]) -> Options:
+    """Make the options of a run from keyword arguments."""
+    names = {field.name for field in dataclasses.fields(Options)}
+    if wrong := sorted(options.keys() - names):
+        raise SweepsError(
+            f"{caller} has no option {wrong[0]!r} (it has {', '.join(sorted(names))}); give "
+            f"values of an axis as axes={{{wrong[0]!r}: [...]}}"
+        )
+    return Options(**options)
 
 
 def _noted(
@@ -168,7 +179,6 @@ def execute(
         If results cannot be written; what was committed is kept.
     """
     start = time.perf_counter()
-    engine = engines.get(options.engine)
     if sweep.landed.is_dir() and not sweep.landed.is_symlink():  # which alone is not replaced
         raise StorageError(
             f"cannot write {sweep.landed}: it is a folder: move it away, or write elsewhere "
@@ -181,13 +191,20 @@ def execute(
     # Imported only now, because a run with nothing to do does not need it.
     from sweeps.execution import compute
 
-    at_last = guard.end_process if is_only_one else None
-    is_here = is_only_one and not engine.isolates
-    with guard.nothing_left(is_here), interruptible(at_last) as interruption:
+    with may_end(options, is_only_one=is_only_one) as interruption:
         report = compute.compute(
             sweep, held, options, watch, interruption, keeps_workers=not is_only_one
         )
     return dataclasses.replace(report, seconds=time.perf_counter() - start)
+
+
+@contextlib.contextmanager
+def may_end(options: Options, *, is_only_one: bool) -> Iterator[Interruption]:
+    """Let signals ask a run to end; leave nothing behind of one that is the only one."""
+    at_last = guard.end_process if is_only_one else None
+    is_here = is_only_one and not engines.get(options.engine).isolates
+    with guard.nothing_left(is_here), interruptible(at_last) as interruption:
+        yield interruption
 
 
 def _landed_already(sweep: Sweep, held: Mapping[str, Any], options: Options) -> Report | None:

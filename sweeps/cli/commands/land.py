@@ -38,6 +38,10 @@ def command(asked: Asked, everything: bool) -> None:
     for warning in landed.warnings:
         warn(f"warning: {warning}")
     asked.say(answer(landed))
+    if landed.missing:
+        verb = "is" if landed.missing == 1 else "are"
+        missing = f"{count(landed.missing, 'point')} {verb} missing"
+        warn(f"{missing}; to compute: {asked.command_line('run', asked.name, *asked.axes)}")
 
 
 def answer(landed: Landed) -> Answer:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
@@ -11,30 +13,24 @@ from sweeps.cli.options import INTERRUPTED, Answer, Asked, warn
 from sweeps.text import count, duration, path
 
 if TYPE_CHECKING:
-    from sweeps.execution.options import Report
+    from sweeps.execution.options import Options, Report, Watcher
 
 
 @click.command("run", short_help="Compute missing points and write the results file.")
 @options.name
 @options.axes
 @options.only
-@options.workers
-@options.engine
-@click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Compute at most N points.")
-@click.option("--memory-limit", metavar="SIZE", help="Memory of each worker: 512M, 2G.")
+@options.computing
 @click.option("--recompute", is_flag=True, help="Recompute points that already have results.")
-@click.option("--no-retry", is_flag=True, help="Leave failed points as they are.")
+@click.option(
+    "--shard",
+    metavar="K/N",
+    help="Compute part K of N, from 0, and write no results file; auto takes K and N from the "
+    "batch system, auto/N takes K.",
+)
 @options.output
 @options.options
-def command(
-    asked: Asked,
-    workers: int | None,
-    engine: str,
-    limit: int | None,
-    memory_limit: str | None,
-    recompute: bool,
-    no_retry: bool,
-) -> int:
+def command(asked: Asked, how: Options, recompute: bool, shard: str | None) -> int:
     """Compute the missing points of NAME and write all results to results/NAME.h5.
 
     AXIS=VALUES gives other values than declared: length=0.1,0.5, 'length=linspace(0.1,2,20)' or
@@ -52,36 +48,72 @@ def command(
     Exit codes: 0 every point is done, 1 some points failed, 2 a mistake in the command or the
     experiment, 130 interrupted.
     """
-    from sweeps.execution.options import Options, Watcher
     from sweeps.operations import run
 
+    how = dataclasses.replace(how, recompute=recompute)
+    if shard is not None:
+        return _compute_shard(asked, how, shard)
     sweep = asked.sweep()
-    given = Options(engine, workers, limit, recompute, not no_retry, memory_limit)
-    watcher = Watcher(sweep.experiment.name)
+    return carry_out(
+        asked,
+        sweep.experiment.name,
+        lambda watch: run.execute(sweep, how, watch, is_only_one=True),
+    )
+
+
+def _compute_shard(asked: Asked, how: Options, given: str) -> int:
+    from sweeps.execution.shard import parse
+    from sweeps.operations import work
+
+    if asked.output is not None:
+        raise click.UsageError(
+            "--shard writes no results file: give --output to land, when all is computed"
+        )
+    shard = parse(given)
+    sweep = asked.sweep()
+    return carry_out(
+        asked,
+        f"{sweep.experiment.name} {shard}",
+        lambda watch: work.execute(sweep, how, watch, shard, is_only_one=True),
+    )
+
+
+def carry_out(asked: Asked, name: str, execute: Callable[[Watcher], Report]) -> int:
+    """Run under a name while showing progress; say what came of it, and return the exit code."""
+    from sweeps.execution.options import Watcher
+
+    watcher = Watcher(name)
     try:
-        report = run.execute(sweep, given, watcher, is_only_one=True)
+        report = execute(watcher)
     finally:
         watcher.close()
     for warning in (each for each in report.warnings if each not in watcher.told):
         warn(f"warning: {warning}")
-    asked.say(answer(report))
+    asked.say(answer(report, name))
     if report.n_failed:
         words = ("failures", asked.name, *asked.axes)
         warn(f"see: {asked.command_line(*words, only=asked.only)}")
     if report.is_interrupted:
         warn("interrupted; finished points are kept: run again to continue")
         return INTERRUPTED
+    if not report.is_landed:
+        words = ("land", asked.name, *asked.axes)
+        warn(f"when all is computed: {asked.command_line(*words)}")
     return 1 if report.n_failed else 0
 
 
-def answer(report: Report) -> Answer:
-    """Answer `run`; points are still to do after an interrupt or with a limit."""
+def answer(report: Report, name: str = "") -> Answer:
+    """Answer `run` and `work`; points are still to do after an interrupt, or where others do them.
+
+    A shard, whose name says which, is counted alone.
+    """
     n_left = report.n_points - report.n_computed - report.n_reused - report.n_failed
     left = f", {n_left:,} still to do" if n_left > 0 else ""
+    place = f" → {path(report.results)}" if report.is_landed else "; no results file written"
     text = (
-        f"{report.experiment}: {count(report.n_points, 'point')}: {report.n_computed:,} computed, "
-        f"{report.n_reused:,} reused, {report.n_failed:,} failed{left} "
-        f"(took {duration(report.seconds)}) → {path(report.results)}"
+        f"{name or report.experiment}: {count(report.n_points, 'point')}: "
+        f"{report.n_computed:,} computed, {report.n_reused:,} reused, {report.n_failed:,} failed"
+        f"{left} (took {duration(report.seconds)}){place}"
     )
     data = {
         "experiment": report.experiment,
