@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from sweeps.execution.out_of_memory import Kills
 from sweeps.outputs import failures
 from sweeps.spaces.product import Positions
 from sweeps.worker.scratch import Flight
+
+if TYPE_CHECKING:
+    from sweeps.execution.out_of_memory import Kills
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -86,19 +88,20 @@ def is_proven(suspects: Sequence[Suspect], tried: Sequence[Positions]) -> bool:
     return len(suspects) == 1 == sum(map(len, tried)) and suspects[0].at.is_fresh
 
 
-def why(suspect: Suspect, timeout_s: float | None, kills: Kills) -> failures.Reason:
+def why(suspect: Suspect, timeout_s: float | None, kills: Kills | None) -> failures.Reason:
     """Kind, type, message and traceback of a point that killed its worker.
 
     Parameters
     ----------
-    kills : Kills
+    kills : Kills or None
         For want of memory, since before the worker died.
     """
     at = suspect.at
     if at.kind == "timeout" and timeout_s is not None:
         return failures.timed_out(timeout_s, at.traceback)
     told = exit_code(suspect.cause)
-    return failures.died(f"the worker died: {at.cause or kills.why(told) or told}", at.traceback)
+    out_of_memory = kills.why(told) if kills is not None else ""
+    return failures.died(f"the worker died: {at.cause or out_of_memory or told}", at.traceback)
 
 
 def halves(groups: Sequence[Positions]) -> Iterator[Sequence[Positions]]:

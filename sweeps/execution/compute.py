@@ -9,16 +9,16 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sweeps import engines
-from sweeps.code import provenance, versions
+from sweeps.code import provenance
 from sweeps.declaration import checks
 from sweeps.declaration.experiment import Experiment
 from sweeps.errors import StorageError, SweepsError, UnfinishedError
-from sweeps.execution import leaks, presence, run_file
+from sweeps.execution import leaks
 from sweeps.execution.dispatch import Dispatch, Tally, n_workers
 from sweeps.execution.options import Options, Progress, Report, Slow, Watch
 from sweeps.execution.plan import first, plan_run
@@ -29,6 +29,9 @@ from sweeps.results import adopt, collect, known_points, update
 from sweeps.signals import Interruption
 from sweeps.spaces.product import Places, Positions, written
 from sweeps.text import count
+
+if TYPE_CHECKING:
+    from sweeps.execution.run_file import Notice
 
 LANDING_SHARE = 50
 """A long run lands what it has when this many times a landing's duration has passed: 2 %."""
@@ -197,7 +200,8 @@ def _dispatch(
 
 def _mixed(sweep: Sweep, index: memo.Index) -> tuple[str, ...]:
     """Note with which versions points are computed; warn if those that are there have others."""
-    from sweeps.memo import computed_with  # the first run in a folder does not need it
+    from sweeps.code import versions  # the first run in a folder does not need these
+    from sweeps.memo import computed_with
 
     here = versions.here()
     if not (earlier := computed_with.note(sweep.memo, here)):
@@ -294,7 +298,7 @@ class _Teller:
         self._watch, self._interruption = watch, interruption
         self._start = time.perf_counter()
         self._under_way: tuple[Slow, ...] = ()
-        self._notice: run_file.Notice | None = None
+        self._notice: Notice | None = None
         self._showing = threading.RLock()  # the second signal may come amid `show`, then `end`
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._tell, daemon=True, name="sweeps-progress")
@@ -338,6 +342,8 @@ class _Teller:
         while not self._is_over.wait(_TICK_S):
             with contextlib.suppress(Exception):  # the run matters more
                 self._under_way = self._dispatch.under_way()
+                from sweeps.execution import presence, run_file  # which quick runs do not need
+
                 if self._notice is None:
                     self._notice = run_file.Notice(self._memo, *self._dispatch.workers)
                     told = run_file.differing(presence.beside(self._memo))

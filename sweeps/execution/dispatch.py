@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,6 @@ from sweeps.errors import StorageError, SweepsError
 from sweeps.execution import blame, brief, plan, printed, send
 from sweeps.execution.blame import Suspect
 from sweeps.execution.options import Slow
-from sweeps.execution.out_of_memory import Kills
 from sweeps.execution.scheduler import Scheduler, claim_all
 from sweeps.memo import claims, segment
 from sweeps.memo import index as memo
@@ -28,6 +28,9 @@ from sweeps.outputs.failures import Failure
 from sweeps.project.sweep import Sweep
 from sweeps.spaces.product import Places, Positions
 from sweeps.worker import evaluate, host, scratch
+
+if TYPE_CHECKING:
+    from sweeps.execution.out_of_memory import Kills
 
 _MAX_BARREN_LOSSES = 3
 
@@ -108,10 +111,13 @@ class Dispatch:
         self._folder = self._scratch.path
         self._printed = printed.Collector(sweep, self._folder)
         self._is_limited = memory_bytes is not None
+        self._kills: Kills | None = None
         self.tally = Tally()
         try:
             clock_ns = memo.clock(index)
             if engine.isolates:
+                from sweeps.execution.out_of_memory import Kills
+
                 self._kills = Kills()
                 self._work = send.send(sweep, self._folder, memory_bytes, clock_ns)
             else:
