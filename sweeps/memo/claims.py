@@ -194,7 +194,8 @@ class Claims:
         except (OSError, StorageError, RefusedError) as error:
             now = time.monotonic()
             self._trouble_s = self._trouble_s if self._trouble else now
-            self._trouble = getattr(error, "strerror", None) or str(error)
+            place, reason = (getattr(error, name, None) for name in ("filename", "strerror"))
+            self._trouble = f"{reason or error}{f': {place}' if place else ''}"
             pause_s = max(_FIRST_RETRY_S, (now - began) / _TURNS_SHARE)
             self._retry_s = now + min(pause_s, _LAST_RETRY_S)
             self._ledger.forget()
