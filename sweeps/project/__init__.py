@@ -1,4 +1,4 @@
-"""Find an experiment by its name, and everything that a run of it needs to know.
+"""Find an experiment by its name, everything that a run of it needs to know, and clusters.
 
 It knows folders, modules, declarations and fingerprints.
 It never knows which points the memo has.

@@ -48,6 +48,7 @@ ALLOWED = {
     ("engines/pool.py", "joblib.parallel"): "an import",
     ("engines/pool.py", "joblib._multiprocessing_helpers"): "an import",
     ("engines/loky.py", "joblib.executor"): "an import",
+    ("operations/submit.py", "subprocess"): "sbatch and scontrol of Slurm, asked to submit",
     ("cli/commands/reproduce.py", "__import__"): "the debugger that PYTHONBREAKPOINT names",
 }
 
