@@ -127,7 +127,7 @@ def _row(experiment: str, run: Running) -> tuple[str, ...]:
     over = f"{run.over:,}/{run.points:,}"
     place = experiment, run.host, str(run.pid), run.user, engine
     if run.silent_s is not None:
-        return *place, "", over, "", f"silent since {duration(run.silent_s)}"
+        return *place, "", over, "", f"silent for {duration(run.silent_s)}"
     left = "" if run.left_s is None else duration(run.left_s)
     ago = f"{duration(run.seconds)} ago"
     return *place, ago, over, f"{run.rate:,.3g}", left + under_way(run.under_way)

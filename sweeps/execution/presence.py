@@ -95,7 +95,7 @@ class Running:
         done = f"{self.over:,} of {count(self.points, 'point')} finished{failed}"
         if self.silent_s is not None:
             return (
-                f"a run{place} (process {self.pid}) is silent since {duration(self.silent_s)}: "
+                f"a run{place} (process {self.pid}) has been silent for {duration(self.silent_s)}: "
                 f"it was killed, or it is stopped or out of reach; it had {done}"
             )
         rate = f", {self.rate:,.3g} points/s" if self.over else ""

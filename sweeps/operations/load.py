@@ -13,6 +13,7 @@ from sweeps.declaration.experiment import Experiment
 from sweeps.errors import DeclarationError, StorageError
 from sweeps.execution import presence
 from sweeps.storage import dataset, files
+from sweeps.text import count
 
 if TYPE_CHECKING:
     import xarray
@@ -70,10 +71,10 @@ def load(
 
 
 def _tell_running(path: Path) -> None:
-    """Warn of a run that is going on; if there is no results file yet, raise with its progress."""
+    """Warn of runs that go on; if there is no results file yet, raise with their progress."""
     refuse_unlanded(path)
-    for each in () if files.is_in_point() else running(path):
-        told = f"{each}; these results of {path.stem!r} are from before"
+    if not files.is_in_point() and (said := running(path)):
+        told = f"{said}; these results of {path.stem!r} are from before"
         warnings.warn(told, stacklevel=3)
 
 
@@ -84,14 +85,15 @@ def refuse_unlanded(path: Path) -> None:
     ------
     StorageError
     """
-    if not path.exists():
-        for each in running(path):
-            raise StorageError(f"no results file {path} yet: {each}")
+    if not path.exists() and (said := running(path)):
+        raise StorageError(f"no results file {path} yet: {said}")
 
 
-def running(path: Path) -> tuple[presence.Running, ...]:
-    """List the runs going on that will write a results file, of any code."""
-    return tuple(run for run in presence.look(path.parent, path.stem) if run.silent_s is None)
+def running(path: Path) -> str:
+    """Say which runs go on that will write a results file, of any code; empty if none does."""
+    found = [run for run in presence.look(path.parent, path.stem) if run.silent_s is None]
+    more = f" (and {count(len(found) - 1, 'more run')})" if len(found) > 1 else ""
+    return f"{found[0]}{more}" if found else ""
 
 
 def results_path(

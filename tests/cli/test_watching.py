@@ -115,7 +115,7 @@ def test_a_frame_says_who_is_at_what_since_when_how_fast_and_when_it_is_done():
     for said in (
         *("wave", "4/12 points, 1 failed, 1 stale", "0.5 points/s", "about 12.0 s left"),
         *("8.0 s to 20.0 s", "node7", "11", "ada", "loky 2", "5.0 s ago", "4/12", "0.8", "10.0 s"),
-        *("x=3 for 4.0 s", "node8", "silent since 5 min"),
+        *("x=3 for 4.0 s", "node8", "silent for 5 min"),
     ):
         assert said in drawn, said
 

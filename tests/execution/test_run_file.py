@@ -164,8 +164,15 @@ def test_results_of_a_run_that_goes_on_are_said_to_be_partial(sweeps, project):
     told = sweeps("status", "--json").json[0]
     assert told["running"][0]["under_way"][0]["point"] == "x=3"
     assert told["running"][0]["rate"] > 0
-    with pytest.warns(UserWarning, match="a run started .* ago"):
+    others = [run_file.Notice(resolve("slow").memo, "loky", 2) for _ in range(2)]
+    for other in others:
+        other.say(SAID)
+    with pytest.warns(UserWarning, match="a run started .* ago") as told:
         load.load("slow")
+    (only,) = told
+    assert "(and 2 more runs)" in str(only.message)
+    for other in others:
+        other.close()
     (path,) = notices(resolve("slow").memo)
     path.write_text(json.dumps({**json.loads(path.read_text()), "host": "node7"}))
     long_ago = time.time() - 2 * presence.SILENT_S
@@ -173,6 +180,6 @@ def test_results_of_a_run_that_goes_on_are_said_to_be_partial(sweeps, project):
     told = sweeps("status", "slow", "--json").json
     assert (told["running"], len(told["silent"])) == ([], 1)
     assert "a run on node7 (process " in (out := sweeps("status", "slow").out)
-    assert "is silent since 3 min" in out
+    assert "has been silent for 3 min" in out
     assert sweeps("show", "slow").err == ""
     notice.close()

@@ -33,8 +33,8 @@ def command(asked: Asked, rows: int) -> None:
     load.refuse_unlanded(path)
     view = show.view(path, rows)
     asked.say(answer(asked.name, view))
-    for each in load.running(path):
-        warn(f"{each}; this table shows the results file as it was last written")
+    if said := load.running(path):
+        warn(f"{said}; this table shows the results file as it was last written")
 
 
 def answer(name: str, view: View) -> Answer:
