@@ -217,7 +217,14 @@ workers = click.option(
 )
 
 engine = click.option(
-    "--engine", default="loky", metavar="NAME", help="loky, serial or threads [loky]."
+    "--engine",
+    default="loky",
+    metavar="NAME",
+    help="loky, serial, threads, dask, mpi, or PACKAGE.MODULE:FACTORY of an executor [loky].",
+)
+
+address = click.option(
+    "--address", metavar="ADDRESS|FILE", help="Address or scheduler file, for --engine dask."
 )
 
 
@@ -230,7 +237,14 @@ def computing(command: Command) -> Command:
 
         engine, n_workers, limit = (given.pop(name) for name in ("engine", "workers", "limit"))
         retry, memory_limit = not given.pop("no_retry"), given.pop("memory_limit")
-        how = Options(engine, n_workers, limit, retry=retry, memory_limit=memory_limit)
+        how = Options(
+            engine,
+            n_workers,
+            limit,
+            retry=retry,
+            memory_limit=memory_limit,
+            address=given.pop("address"),
+        )
         return command(how=how, **given)
 
     for option in (
@@ -239,6 +253,7 @@ def computing(command: Command) -> Command:
         click.option(
             "--limit", type=click.IntRange(min=0), metavar="N", help="Compute at most N points."
         ),
+        address,
         engine,
         workers,
     ):

@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
-from sweeps.engines import Engine, Lost, Receipt, Refusal, Work, guard, pool
+from sweeps.engines import Engine, Lost, Outcome, Work, guard, pool
 from sweeps.errors import SweepsError
 from sweeps.signals import SIGNALS
 
@@ -47,9 +47,7 @@ class Loky(Engine):
         """Return as many as given, or one a core."""
         return pool.n_workers(given)
 
-    def carry(
-        self, work: Work, blocks: Iterator[Any], n_workers: int
-    ) -> Generator[Receipt | Refusal | Lost]:
+    def carry(self, work: Work, blocks: Iterator[Any], n_workers: int) -> Generator[Outcome]:
         """Share the blocks; the death of a worker ends all, and is the last outcome."""
         from multiprocessing import resource_tracker
 

@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from sweeps.engines import Receipt, Refusal, Work
+from sweeps.engines import Outcome, Work
 from sweeps.errors import SweepsError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def carry(
     blocks: Iterator[Any],
     n_workers: int,
     starting: AbstractContextManager[None] | None = None,
-) -> Generator[Receipt | Refusal]:
+) -> Generator[Outcome]:
     """Share blocks among the workers of a backend of joblib.
 
     Parameters

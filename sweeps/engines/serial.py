@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from typing import Any
 
-from sweeps.engines import Engine, Receipt, Refusal, Work
+from sweeps.engines import Engine, Outcome, Work
 
 
 class Serial(Engine):
@@ -19,9 +19,7 @@ class Serial(Engine):
         """Return 1, whatever is given."""
         return 1
 
-    def carry(
-        self, work: Work, blocks: Iterator[Any], n_workers: int
-    ) -> Generator[Receipt | Refusal]:
+    def carry(self, work: Work, blocks: Iterator[Any], n_workers: int) -> Generator[Outcome]:
         """Work through the blocks."""
         for block in blocks:
             yield work(block)

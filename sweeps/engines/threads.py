@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from typing import Any
 
-from sweeps.engines import Engine, Receipt, Refusal, Work, pool
+from sweeps.engines import Engine, Outcome, Work, pool
 
 
 class Threads(Engine):
@@ -25,9 +25,7 @@ class Threads(Engine):
         """Return as many as given, or one a core."""
         return pool.n_workers(given)
 
-    def carry(
-        self, work: Work, blocks: Iterator[Any], n_workers: int
-    ) -> Generator[Receipt | Refusal]:
+    def carry(self, work: Work, blocks: Iterator[Any], n_workers: int) -> Generator[Outcome]:
         """Share the blocks, and the cores that linear algebra uses."""
         from threadpoolctl import threadpool_limits
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from sweeps.engines import Lost
 from sweeps.outputs import failures
 from sweeps.spaces.product import Positions
 from sweeps.worker.scratch import Flight
@@ -94,13 +95,13 @@ def why(suspect: Suspect, timeout_s: float | None, kills: Kills | None) -> failu
     Parameters
     ----------
     kills : Kills or None
-        For want of memory, since before the worker died.
+        For want of memory, since before the worker died; None where it was no process.
     """
     at = suspect.at
     if at.kind == "timeout" and timeout_s is not None:
         return failures.timed_out(timeout_s, at.traceback)
     told = exit_code(suspect.cause)
-    out_of_memory = kills.why(told) if kills is not None else ""
+    out_of_memory = kills.why(told) if kills is not None and not at.cause else ""
     return failures.died(f"the worker died: {at.cause or out_of_memory or told}", at.traceback)
 
 
@@ -121,3 +122,44 @@ def exit_code(cause: str) -> str:
     """The part of loky's message that says something: the exit codes."""
     _, found, codes = cause.partition("exit codes of the workers are {")
     return f"exit code {codes.partition('}')[0]}" if found else cause.partition("\n")[0]
+
+
+# ---- machines that were lost, with whatever their workers were at
+
+
+class Losses:
+    """What was lost with machines so far.
+
+    Such a loss says nothing about points: a cluster takes machines back. But a point may also take
+    its machine down, so that one is computed again with others only once.
+    """
+
+    def __init__(self) -> None:
+        self._once = set[int]()
+        self._again: list[int] = []
+        self._n_blocks = 0
+
+    def note(self, positions: Positions) -> Positions:
+        """Take in what was lost; return what to compute again with others."""
+        again = np.array([p in self._once for p in positions.tolist()], dtype=bool)
+        self._again += positions[again].tolist()
+        self._once.update(positions.tolist())
+        left: Positions = positions[~again]
+        return left
+
+    def apart(self) -> Positions:
+        """Return what to compute apart from others, and forget it."""
+        again, self._again = self._again, []
+        return np.array(sorted(again), dtype=np.int64)
+
+    def is_new(self, lost: Lost, n_blocks: int) -> bool:
+        """Whether a block was given out after the last loss; many machines may go at once."""
+        is_new = min(lost.numbers, default=n_blocks) >= self._n_blocks
+        if is_new:
+            self._n_blocks = n_blocks
+        return is_new
+
+
+def lost(cause: str) -> failures.Reason:
+    """Kind, type, message and traceback of a point that was computed alone as a machine went."""
+    return failures.died(f"the worker was lost three times with this point: {cause}", "")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.code import fingerprint, loaded, pins, reads
-from sweeps.engines import Block, Receipt, Refusal
+from sweeps.engines import Block, Outcome
 from sweeps.errors import SweepsError
 from sweeps.execution import scheduler
 from sweeps.project.sweep import Sweep
@@ -23,7 +23,7 @@ from sweeps.worker import capture, evaluate, scratch
 from sweeps.worker.isolation import undo
 from sweeps.worker.isolation.surroundings import Surroundings
 
-Work = functools.partial[Receipt | Refusal]
+Work = functools.partial[Outcome]
 
 
 def here(sweep: Sweep, folder: Path, clock_ns: int = 0, take: capture.Take | None = None) -> Work:
@@ -61,7 +61,7 @@ def _work_here(
     take: capture.Take | None,
     own: threading.local,
     block: Block,
-) -> Receipt | Refusal:
+) -> Outcome:
     """Evaluate a block; what it is the first to import is as the run began.
 
     Each thread has a record of its own.

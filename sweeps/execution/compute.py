@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import contextlib
 import dataclasses
+import functools
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -18,9 +19,10 @@ from sweeps.code import provenance
 from sweeps.declaration import checks
 from sweeps.declaration.experiment import Experiment
 from sweeps.errors import StorageError, SweepsError, UnfinishedError
-from sweeps.execution import leaks
-from sweeps.execution.dispatch import Dispatch, Tally, n_workers
-from sweeps.execution.options import Options, Progress, Report, Slow, Watch
+from sweeps.execution import brief, leaks, remote, send
+from sweeps.execution.brief import Work
+from sweeps.execution.dispatch import Dispatch, Points, n_workers
+from sweeps.execution.options import Options, Progress, Report, Slow, Tally, Watch
 from sweeps.execution.plan import first, plan_run
 from sweeps.memo import claims, record
 from sweeps.memo import index as memo
@@ -29,6 +31,7 @@ from sweeps.results import adopt, collect, known_points, update
 from sweeps.signals import Interruption
 from sweeps.spaces.product import Places, Positions, written
 from sweeps.text import count
+from sweeps.worker import capture
 
 if TYPE_CHECKING:
     from sweeps.execution.run_file import Notice
@@ -77,7 +80,7 @@ def compute(
             landing = _Landing(sweep, index, started)
             tally = carry_out(sweep, dispatch, progress, watch, interruption, landing)
             if not keeps_workers:
-                engines.get(options.engine).close(wait=False)  # 0.1 s, while we land
+                options.carrier.close(wait=False)  # 0.1 s, while we land
     try:
         gathered, told, state = update.refresh(sweep, index, started, is_last=True)
     except SweepsError as error:
@@ -177,20 +180,21 @@ def _dispatch(
     others: claims.Claims | None = None,
     waits: bool = True,
 ) -> Dispatch:
-    engine = engines.get(options.engine)
+    engine = options.carrier
     engine.check()
     n_points = sum(map(len, positions))
     told = _mixed(sweep, index) if index.segments else ()
     made = Dispatch(
-        sweep,
+        Points(sweep.experiment, sweep.keys, sweep.memo),
         index,
         positions,
         engine,
         n_workers(options.n_workers, n_points, engine),
+        functools.partial(_work, sweep, index, engine, options, recompute),
         recompute=recompute,
         others=others,
         waits=waits,
-        memory_bytes=options.memory_bytes,
+        is_limited=options.memory_bytes is not None,
     )
     if not options.recompute:
         made.tally.notes += told
@@ -209,6 +213,25 @@ def _mixed(sweep: Sweep, index: memo.Index) -> tuple[str, ...]:
     n = sum(len(part) for each in index.segments.values() if not each.rank for part in each.parts)
     points = f"{count(n, 'point')} of {sweep.experiment.name!r}"
     return versions.mixed(here, earlier, points) if n else ()
+
+
+def _work(
+    sweep: Sweep,
+    index: memo.Index,
+    engine: engines.Engine,
+    options: Options,
+    recompute: bool,
+    folder: Path,
+    take: capture.Take,
+) -> Work:
+    """Make what an engine has its workers do."""
+    clock_ns, memory_bytes = memo.clock(index), options.memory_bytes
+    if not engine.isolates:
+        return brief.here(sweep, folder, clock_ns, take)
+    if engine.shares_machine:
+        return send.send(sweep, folder, memory_bytes, clock_ns)
+    now_ns = clock_ns + time.monotonic_ns()
+    return remote.pack(sweep, folder, memory_bytes, now_ns, recompute=recompute)
 
 
 def unfinished(reason: str, tally: Tally) -> SweepsError:
@@ -376,11 +399,11 @@ def _warnings(sweep: Sweep, index: memo.Index, options: Options, n_todo: int) ->
         yield f"set aside the damaged file {path}; its points are computed again"
     yield from sweep.unwatched
     made = sweep.experiment
-    if n_todo and not engines.get(options.engine).isolates:
+    if n_todo and not options.carrier.isolates:
         for limit in _unenforced(made, options):
             yield (
-                f"{limit} was not enforced: --engine {options.engine} computes in this process; "
-                "--engine loky enforces it"
+                f"{limit} was not enforced: --engine {options.carrier.name} computes in this "
+                "process; --engine loky enforces it"
             )
     if changed := sorted(changed_reads(sweep, sweep.memo)) if n_todo else []:
         yield (

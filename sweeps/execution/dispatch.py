@@ -9,25 +9,28 @@ import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from sweeps import engines, text
+from sweeps import text
+from sweeps.declaration.experiment import Experiment
 from sweeps.engines import Block, Engine, Lost, Receipt, Refusal
-from sweeps.errors import StorageError, SweepsError
-from sweeps.execution import blame, brief, plan, printed, send
+from sweeps.errors import StorageError
+from sweeps.execution import blame, plan, printed, remote, send
 from sweeps.execution.blame import Suspect
-from sweeps.execution.options import Slow
+from sweeps.execution.brief import Work
+from sweeps.execution.options import Slow, Tally
 from sweeps.execution.scheduler import Scheduler, claim_all
 from sweeps.memo import claims, segment
 from sweeps.memo import index as memo
-from sweeps.outputs import failures, misfits, schema
+from sweeps.outputs import failures
 from sweeps.outputs.failures import Failure
-from sweeps.project.sweep import Sweep
+from sweeps.spaces.keys import KeyMaker
 from sweeps.spaces.product import Places, Positions
-from sweeps.worker import evaluate, host, scratch
+from sweeps.worker import capture, evaluate, host, scratch
 
 if TYPE_CHECKING:
     from sweeps.execution.out_of_memory import Kills
@@ -47,22 +50,17 @@ _MAX_WAITING = 8  # blocks of a worker; an engine takes two ahead
 _Mask = npt.NDArray[np.bool_]
 
 
-@dataclasses.dataclass
-class Tally:
-    """What came of the points so far."""
+@dataclasses.dataclass(frozen=True, eq=False)
+class Points:
+    """The points of a run, and where their values go."""
 
-    n_computed: int = 0
-    n_failed: int = 0
-    n_elsewhere: int = 0  # finished by other runs meanwhile
-    n_awaited: int = 0  # that we wait for other runs to finish
-    n_uncommitted: int = 0
-    busy_s: float = 0.0  # in the function, of all workers together
-    start_s: float = 0.0  # until all workers were ready, where they were mustered
-    seconds: float = 0.0  # from then until the last outcome
-    error: str = ""
-    warnings: list[str] = dataclasses.field(default_factory=list)
-    traces: set[str] = dataclasses.field(default_factory=set)  # what points changed that lasts
-    notes: list[str] = dataclasses.field(default_factory=list)  # to be told at once
+    experiment: Experiment
+    keys: KeyMaker
+    memo: Path
+
+
+Make = Callable[[Path, capture.Take], Work]
+"""Makes the work of a run in its temporary folder; what is printed in this process is taken."""
 
 
 class Dispatch:
@@ -71,22 +69,35 @@ class Dispatch:
     Workers may die at any time. What they had committed is in the memo; what they were at is in
     their flight records. A point under suspicion is computed again apart from the others; the one
     that kills its worker there is guilty, and fails; all others go on.
+
+    Parameters
+    ----------
+    todo : iterable of places
+        Which to compute.
+    make : callable
+        Makes what the engine has workers do.
+    others : Claims, optional
+        Of other runs, with which to share the points.
+    recompute : bool
+        Whether points may have values that are not to count.
+    is_limited : bool
+        Whether the memory of workers is.
     """
 
     def __init__(
         self,
-        sweep: Sweep,
+        sweep: Points,
         index: memo.Index,
         todo: Iterable[Places],
         engine: Engine,
         n_workers: int,
+        make: Make,
         *,
         recompute: bool = False,
         others: claims.Claims | None = None,
         waits: bool = True,
-        memory_bytes: int | None = None,
+        is_limited: bool = False,
     ) -> None:
-        _check_machine(engine)
         self._sweep = sweep
         self._index = index
         self._others = others
@@ -104,31 +115,38 @@ class Dispatch:
             # What points print then comes in their order. And a run that does not wait begins at a
             # place of its own.
             is_in_order=engine.is_sequential or not waits,
+            is_far=not engine.shares_machine,
             claim=claim_all if others is None else others.take,
             claim_s=(lambda: 0.0) if others is None else others.claim_s,
         )
         self._scratch = scratch.Scratch()
         self._folder = self._scratch.path
-        self._printed = printed.Collector(sweep, self._folder)
-        self._is_limited = memory_bytes is not None
+        self._printed = printed.Collector(sweep.experiment, sweep.keys, sweep.memo, self._folder)
+        self._is_limited = is_limited
         self._kills: Kills | None = None
         self.tally = Tally()
         try:
-            clock_ns = memo.clock(index)
             if engine.isolates:
                 from sweeps.execution.out_of_memory import Kills
 
                 self._kills = Kills()
-                self._work = send.send(sweep, self._folder, memory_bytes, clock_ns)
-            else:
-                self._work = brief.here(sweep, self._folder, clock_ns, self._printed.take)
+            self._work = make(self._folder, self._printed.take)
         except BaseException:
             self.close()
             raise
         self._n_barren = self._n_unexplained = self._n_outcomes = 0
         self._is_stopped = False
-        self._forms: list[schema.Form] = []
-        self._told: set[str] = set()
+        self._losses = None if engine.shares_machine else blame.Losses()
+
+    def go_on(self, positions: Places) -> Tally:
+        """Go on with a block of other points, of which a new tally counts; the workers stay."""
+        self._scheduler = Scheduler([positions], self._cut, self._n_workers, is_cut=True)
+        self.tally = Tally()
+        return self.tally
+
+    def withdraw(self) -> Positions:
+        """Return the points that no worker has got; this run leaves them to others."""
+        return self._scheduler.withdraw()
 
     def muster(self) -> None:
         """Start the worker processes, and wait until all of them are ready for blocks."""
@@ -145,6 +163,7 @@ class Dispatch:
         """Begin nothing more; what is under way is finished and committed."""
         self._is_stopped = True
         self._scheduler.stop()
+        self._engine.stop()
         scratch.ask_to_stop(self._folder)
 
     @property
@@ -158,6 +177,8 @@ class Dispatch:
 
     def under_way(self) -> tuple[Slow, ...]:
         """Return which points take a while, the longest first."""
+        if (told := self._engine.notice()) and told not in self.tally.notes:
+            self.tally.notes.append(told)
         found = []
         for each in sorted(scratch.aloft(self._folder), key=lambda aloft: -aloft.seconds):
             positions = self._scheduler.given(each.block)
@@ -178,6 +199,8 @@ class Dispatch:
     def close(self) -> None:
         """Show and keep the rest of what points printed, and remove what only this run needed."""
         self.tally.warnings += self._printed.close()
+        if not self._engine.shares_machine:
+            remote.forget(self._sweep.memo, self._folder)
         self._scratch.remove()
 
     def compute(self, after_each: Callable[[], None]) -> None:
@@ -195,6 +218,9 @@ class Dispatch:
                     self._compute_free()
                 elif self._others is not None:
                     self._await(self._others)
+                if self._losses is not None and not self._scheduler.n_left:
+                    self._compute_apart(self._losses.apart())
+            self._printed.begin_round()
 
     def _compute_free(self) -> None:
         """Compute the points that no other run has claimed, and find out who killed workers."""
@@ -229,6 +255,8 @@ class Dispatch:
                 return
 
     def _take(self, scheduler: Scheduler, receipt: Receipt) -> None:
+        if receipt.files:
+            receipt = remote.kept(receipt, self._sweep.memo)
         if receipt.error:
             self.tally.n_uncommitted += receipt.n_done + receipt.n_failed
             self._give_up(receipt.error)
@@ -236,20 +264,7 @@ class Dispatch:
         scheduler.settle(receipt)
         self._printed.settle(receipt.number)
         self._n_barren = 0
-        self.tally.n_computed += receipt.n_done
-        self.tally.n_failed += receipt.n_failed
-        self.tally.busy_s += receipt.busy_s
-        self.tally.traces.update(receipt.traces)
-        self.tally.warnings += [w for w in receipt.warnings if w not in self.tally.warnings]
-        self._forms += receipt.forms
-        if receipt.forms and len(self._forms) > 1:
-            self._tell_of_misfits()
-
-    def _tell_of_misfits(self) -> None:
-        for output, told in misfits.noticed(self._sweep.experiment, self._forms):
-            if output not in self._told:
-                self._told.add(output)
-                self.tally.notes.append(told)
+        self.tally.add(receipt, self._sweep.experiment)
 
     def _give_up(self, error: str) -> None:
         self.tally.error = self.tally.error or error
@@ -275,7 +290,7 @@ class Dispatch:
         self._scan()
         suspects = []
         is_searching = scheduler is not self._scheduler or self._n_unexplained > 0
-        for number, positions in scheduler.recall().items():
+        for number, positions in scheduler.recall(lost.numbers).items():
             is_done, has_failed = self._look_up(positions)
             self.tally.n_computed += int(is_done.sum())
             self.tally.n_failed += int(has_failed.sum())
@@ -285,19 +300,40 @@ class Dispatch:
                 is_open[at] = is_open[earlier] = False
                 if len(at) or len(earlier):
                     suspects.append(Suspect(positions[at], positions[earlier], flight, lost.cause))
-            scheduler.give_back(positions[is_open])
-        self._n_barren = 0 if flights else self._n_barren + 1
+            if self._losses is not None and lost.numbers:
+                self._give_back_lost(self._losses, scheduler, positions[is_open], lost)
+            else:
+                scheduler.give_back(positions[is_open])
+        if flights:
+            self._n_barren = 0
+        elif self._losses is None or self._losses.is_new(lost, scheduler.n_blocks):
+            self._n_barren += 1
         if self._n_barren >= _MAX_BARREN_LOSSES:
             self._give_up(
                 f"workers die before they compute anything: {blame.exit_code(lost.cause)}"
             )
         return suspects
 
+    def _give_back_lost(
+        self, losses: blame.Losses, scheduler: Scheduler, positions: Positions, lost: Lost
+    ) -> None:
+        """Give back what was lost with its machine; keep what was lost before for the end."""
+        if scheduler is self._scheduler:
+            scheduler.give_back(losses.note(positions))
+            return
+        for at in range(len(positions)):
+            self._condemn(positions[[at]], blame.lost(lost.cause))
+
+    def _compute_apart(self, positions: Positions) -> None:
+        """Compute each point in a block of its own that machines were lost with twice."""
+        if len(positions) and not self._is_stopped:
+            self._round_apart(np.split(positions, len(positions)), self._n_workers)
+
     def _judge(self, suspects: Sequence[Suspect]) -> bool:
         """Find the guilty among suspects, and return whether there are any; compute the others."""
         verdict = blame.verdict(suspects, is_limited=self._is_limited, is_stopped=self._is_stopped)
         for suspect in verdict.guilty:
-            self._condemn(suspect)
+            self._convict(suspect)
         for positions in verdict.free:
             self._scheduler.give_back(positions)
         is_found = self._try(verdict.open) or bool(verdict.guilty)
@@ -311,22 +347,30 @@ class Dispatch:
         """Compute points apart from the others, and return whether guilty ones were found."""
         is_found = False
         for half in blame.halves(groups):
-            trial = Scheduler(half, self._cut, len(half), is_cut=True)
-            suspects = self._round(trial, len(half))
-            for rest in trial.pending():
-                self._scheduler.give_back(rest)
+            suspects = self._round_apart(half, len(half))
             if blame.is_proven(suspects, half):
-                self._condemn(suspects[0])
+                self._convict(suspects[0])
                 is_found = True
             elif suspects and self._judge(suspects):
                 is_found = True
         return is_found
 
-    def _condemn(self, suspect: Suspect) -> None:
-        """Record that a point killed its worker."""
-        key = self._sweep.keys(suspect.positions)
-        n_tries = 1 + int(self._tries(key)[0])
+    def _round_apart(self, groups: Sequence[Positions], n_workers: int) -> list[Suspect]:
+        trial = Scheduler(groups, self._cut, n_workers, is_cut=True)
+        suspects = self._round(trial, n_workers)
+        for rest in trial.pending():
+            self._scheduler.give_back(rest)
+        return suspects
+
+    def _convict(self, suspect: Suspect) -> None:
+        """Record which point killed its worker, and how."""
         why = blame.why(suspect, self._sweep.experiment.timeout, self._kills)
+        self._condemn(suspect.positions, why)
+
+    def _condemn(self, position: Positions, why: failures.Reason) -> None:
+        """Record that a point killed its worker."""
+        key = self._sweep.keys(position)
+        n_tries = 1 + int(self._tries(key)[0])
         failure = Failure((int(key[0, 0]), int(key[0, 1])), *why, n_tries)
         try:
             segment.commit(self._sweep.memo, [], [failure])
@@ -371,15 +415,6 @@ def _tries(index: memo.Index) -> plan.Find:
     """Make the function that says how often points failed, shape (n,)."""
     attempts = np.array([0, *(failure.attempts for failure in index.failures.values())])
     return lambda keys: attempts[1 + index.find_failed(keys)]
-
-
-def _check_machine(engine: Engine) -> None:
-    """Refuse an engine whose workers cannot write to the folder of the run."""
-    if not engine.shares_machine:
-        raise SweepsError(
-            f"the engine {type(engine).__name__} computes on other machines, where a run cannot "
-            f"see which points its workers are at: use one of {', '.join(engines.NAMES)}"
-        )
 
 
 def n_workers(given: int | None, n_points: int, engine: Engine) -> int:

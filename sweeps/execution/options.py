@@ -7,18 +7,25 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import os
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sweeps import engines
+from sweeps.engines import Receipt
 from sweeps.errors import SweepsError
 from sweeps.storage import files
 from sweeps.text import count, duration, under_way
 from sweeps.worker import memory_limit
+
+if TYPE_CHECKING:
+    from sweeps.declaration.experiment import Experiment
+    from sweeps.outputs import schema
 
 _LINE_EVERY_S = 5.0
 
@@ -37,7 +44,9 @@ class Options:
 
     Attributes
     ----------
-    engine : {"loky", "serial", "threads"}
+    engine : str, executor or Engine
+        "loky", "serial", "threads", "dask", "mpi", "package.module:factory", or an object with the
+        `submit` of `concurrent.futures.Executor`.
     n_workers : int or None
         None is one a core.
     limit : int or None
@@ -48,22 +57,37 @@ class Options:
         Recompute points that failed before.
     memory_limit : int, str or None
         Bytes of memory for each worker, or a size such as "2G".
+    address : str or None
+        Of the scheduler of the engine dask, or a file that holds it.
     """
 
-    engine: str = "loky"
+    engine: Any = "loky"
     n_workers: int | None = None
     limit: int | None = None
     recompute: bool = False
     retry: bool = True
     memory_limit: int | str | None = None
+    address: str | None = None
 
     def __post_init__(self) -> None:
+        engines.check_name(self.engine)
         if self.n_workers is not None and self.n_workers < 1:
             raise SweepsError(f"-j {self.n_workers}: give a number of workers, at least 1")
         if self.limit is not None and self.limit < 0:
             raise SweepsError(f"--limit {self.limit}: give a number of points, at least 0")
         if self.memory_limit is not None:
             memory_limit.parse(self.memory_limit)
+
+    @functools.cached_property
+    def carrier(self) -> engines.Engine:
+        """The engine itself.
+
+        Raises
+        ------
+        SweepsError
+            If there is none.
+        """
+        return engines.get(self.engine, self.address)
 
     @property
     def memory_bytes(self) -> int | None:
@@ -107,6 +131,43 @@ class Report:
     warnings: tuple[str, ...] = ()
     state: str = ""
     first_failure: str = ""
+
+
+@dataclasses.dataclass
+class Tally:
+    """What came of the points so far."""
+
+    n_computed: int = 0
+    n_failed: int = 0
+    n_elsewhere: int = 0  # finished by other runs meanwhile
+    n_awaited: int = 0  # that we wait for other runs to finish
+    n_uncommitted: int = 0
+    busy_s: float = 0.0  # in the function, of all workers together
+    start_s: float = 0.0  # until all workers were ready, where they were mustered
+    seconds: float = 0.0  # from then until the last outcome
+    error: str = ""
+    warnings: list[str] = dataclasses.field(default_factory=list)
+    traces: set[str] = dataclasses.field(default_factory=set)  # what points changed that lasts
+    notes: list[str] = dataclasses.field(default_factory=list)  # to be told at once
+    forms: list[schema.Form] = dataclasses.field(default_factory=list)
+    misfits: set[str] = dataclasses.field(default_factory=set)  # outputs of which notes tell
+
+    def add(self, receipt: Receipt, experiment: Experiment) -> None:
+        """Count what a worker did with a block."""
+        self.n_computed += receipt.n_done
+        self.n_failed += receipt.n_failed
+        self.busy_s += receipt.busy_s
+        self.traces.update(receipt.traces)
+        self.warnings += [w for w in receipt.warnings if w not in self.warnings]
+        self.forms += receipt.forms
+        if not receipt.forms or len(self.forms) < 2:
+            return
+        from sweeps.outputs import misfits  # a run with nothing to do needs none of it
+
+        for output, told in misfits.noticed(experiment, self.forms):
+            if output not in self.misfits:
+                self.misfits.add(output)
+                self.notes.append(told)
 
 
 class Slow(NamedTuple):

@@ -7,8 +7,7 @@ import os
 from collections.abc import Sequence
 
 from sweeps.execution.compute import carry_out, start, told_of, unfinished
-from sweeps.execution.dispatch import Tally
-from sweeps.execution.options import Options, Progress, Report, Watch
+from sweeps.execution.options import Options, Progress, Report, Tally, Watch
 from sweeps.execution.plan import first, plan_run
 from sweeps.memo import claims
 from sweeps.memo import index as memo

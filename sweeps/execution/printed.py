@@ -22,10 +22,10 @@ from typing import Any
 
 import numpy as np
 
+from sweeps.declaration.experiment import Experiment
 from sweeps.engines import Block
 from sweeps.outputs.failures import shortened
-from sweeps.project.sweep import Sweep
-from sweeps.spaces.keys import Keys, match
+from sweeps.spaces.keys import KeyMaker, Keys, match
 from sweeps.spaces.product import Positions, written
 from sweeps.storage import disk
 from sweeps.text import count, parameters, printable, size
@@ -63,8 +63,11 @@ class Text:
 class Collector:
     """Collects what the points of a run print, from workers' files in `folder` and from here."""
 
-    def __init__(self, sweep: Sweep, folder: Path) -> None:
-        self._sweep, self._folder = sweep, folder
+    def __init__(
+        self, experiment: Experiment, make_keys: KeyMaker, memo: Path, folder: Path
+    ) -> None:
+        self._experiment, self._make_keys = experiment, make_keys
+        self._memo, self._folder = memo, folder
         self._blocks: dict[int, Block] = {}
         self._settled: list[Block] = []
         self._readers: dict[int, _Reader] = {}
@@ -136,7 +139,7 @@ class Collector:
         if self._n_unshown:
             told.append(
                 f"{count(self._n_unshown, 'line')} that points printed were not shown; see all: "
-                f"python -m sweeps printed {self._sweep.experiment.name}"
+                f"python -m sweeps printed {self._experiment.name}"
             )
         return [*told, *filter(None, (self._dropped, self._trouble))]
 
@@ -171,8 +174,8 @@ class Collector:
         """Show texts, and keep those of points."""
         places = [self._positions(point) for _, _, point, _ in texts]
         first = np.array([int(own[0]) for own in places if len(own)], dtype=np.int64)
-        params = self._sweep.experiment.space.parameters_at(first, labels=True)
-        known = iter(zip(params, self._sweep.keys(first).tolist(), strict=True))
+        params = self._experiment.space.parameters_at(first, labels=True)
+        known = iter(zip(params, self._make_keys(first).tolist(), strict=True))
         kept = []
         for (source, kind, point, text), own in zip(texts, places, strict=True):
             if not len(own):
@@ -235,9 +238,9 @@ class Collector:
     def _keep(self, kept: Sequence[str]) -> None:
         if not kept or self._trouble:
             return
-        path = self._sweep.memo / FILE
+        path = self._memo / FILE
         try:
-            self._sweep.memo.mkdir(parents=True, exist_ok=True)
+            self._memo.mkdir(parents=True, exist_ok=True)
             with path.open("a", encoding="ascii") as file:
                 file.write("".join(kept))
                 n_bytes = file.tell()

@@ -23,6 +23,8 @@ _CONCURRENT_BLOCK_S = 2.0
 With points of 0.2 to 0.8 s, ten at once, blocks of 0.5 s leave a third of the places empty.
 """
 
+_FAR_BLOCKS = 4  # so many times longer where sending one costs 10 ms: 0.5 % of 2 s
+
 MAX_BLOCK = 2**18
 _FIRST_BLOCK = 8
 _SHARES = 3  # a block is no more than this part of what is left for a worker
@@ -66,6 +68,8 @@ class Scheduler:
         Whether `todo` is cut already, into what is to be given out together.
     is_in_order : bool
         Whether points are to be begun in the order of `todo`, from the first block on.
+    is_far : bool
+        Whether a block costs 10 ms and more to send, as to another machine.
     claim : callable
         Takes the first so many of some points that other runs leave free, and says which it took,
         which others are free, and which are not; as `sweeps.memo.claims.Claims.take` does.
@@ -83,6 +87,7 @@ class Scheduler:
         is_vectorized: bool = False,
         is_cut: bool = False,
         is_in_order: bool = False,
+        is_far: bool = False,
         claim: Claim = claim_all,
         claim_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
@@ -93,7 +98,7 @@ class Scheduler:
         self._held: list[Positions] = []
         self._n_workers = n_workers
         self._is_cut = is_cut
-        self._block_s = block_s(concurrency)
+        self._block_s = block_s(concurrency) * (_FAR_BLOCKS if is_far else 1)
         n_rounds = 1 if concurrency == 1 else _ROUNDS
         self._step = max(1, min(n_rounds * concurrency, -(-self._n_pending // n_workers)))
         self._most = _MAX_COLUMNS if is_vectorized else MAX_BLOCK
@@ -151,6 +156,21 @@ class Scheduler:
     def stop(self) -> None:
         """Give out no more blocks."""
         self.is_stopped = True
+
+    @property
+    def n_blocks(self) -> int:
+        """Blocks that were cut so far; the next one has this number."""
+        with self._lock:
+            return self._number
+
+    def withdraw(self) -> Positions:
+        """Return the points that no worker has got, and forget them."""
+        with self._lock:
+            pending = [*map(written, self._pending), *(own for _, own in self._ready)]
+            self._pending.clear()
+            self._ready.clear()
+            self._n_pending = 0
+        return np.concatenate([np.empty(0, dtype=np.int64), *pending])
 
     @property
     def n_held(self) -> int:
@@ -264,7 +284,8 @@ class Scheduler:
         with self._lock:
             positions = self._flying.pop(receipt.number)
             if receipt.n_left:
-                self._put_back(positions[-receipt.n_left :])
+                last = positions[-receipt.n_left :]
+                self._put_back(last if receipt.left is None else receipt.left)
             n_begun = len(positions) - receipt.n_left
             if n_begun:
                 if self._forecast is not None:
@@ -273,12 +294,15 @@ class Scheduler:
                 size = int(self._block_s / self._point_s)
                 self._size = max(1, min(size, max(1, self._size) * _GROWTH))
 
-    def recall(self) -> dict[int, Positions]:
-        """Return which blocks are out, by number, and forget them; the iterators so far end.
+    def recall(self, numbers: Iterable[int] = ()) -> dict[int, Positions]:
+        """Return which blocks are out, by number, and forget them.
 
-        A broken engine may go on asking from one of its threads: it gets nothing more.
+        If none are named, all come back, and the iterators so far end: a broken engine may go on
+        asking from one of its threads, and gets nothing more.
         """
         with self._lock:
+            if numbers:
+                return {n: self._flying.pop(n) for n in numbers if n in self._flying}
             self._round += 1
             flying, self._flying = self._flying, {}
         return flying

@@ -36,8 +36,39 @@ _LONGEST_S = 60.0  # a worker that is not there by then has died, or is very slo
 _LOOK_S = 0.002
 
 
+@dataclasses.dataclass(frozen=True)
+class Parcel:
+    """What worker processes must know of a run, wherever they are.
+
+    Attributes
+    ----------
+    job : Job
+        Its settings have no place yet.
+    settings : bytes
+    """
+
+    job: Job
+    settings: bytes
+
+
 def send(sweep: Sweep, folder: Path, memory_bytes: int | None = None, clock_ns: int = 0) -> Work:
-    """Make the work of worker processes, which each import the experiment or unpickle it.
+    """Make the work of worker processes of this machine.
+
+    Raises what `pack` does.
+    """
+    return unpack(pack(sweep, memory_bytes), folder, clock_ns=clock_ns)
+
+
+def unpack(parcel: Parcel, folder: Path, **own: Any) -> Work:
+    """Make the work of worker processes of this machine, in the temporary folder of a run."""
+    file = folder / scratch.SETTINGS
+    file.write_bytes(parcel.settings)
+    job = dataclasses.replace(parcel.job, settings=str(file), own=tuple(own.items()))
+    return functools.partial(work, job)
+
+
+def pack(sweep: Sweep, memory_bytes: int | None = None) -> Parcel:
+    """Make a parcel of what worker processes must know, who import the experiment or unpickle it.
 
     Raises
     ------
@@ -50,7 +81,7 @@ def send(sweep: Sweep, folder: Path, memory_bytes: int | None = None, clock_ns: 
     brief.refuse_older(frozen.carried, frozen, experiment.declared_ns, "restart Python")
     with pins.held(frozen.pins):  # cached helpers are sent with their identity
         told = dataclasses.replace(
-            brief.settings(sweep, folder, clock_ns),
+            brief.settings(sweep, Path()),
             behind_values=frozen.behind_values,
             data=frozen.data,
             memory_bytes=memory_bytes,
@@ -65,21 +96,19 @@ def send(sweep: Sweep, folder: Path, memory_bytes: int | None = None, clock_ns: 
         own = b"" if is_imported else _pickle(experiment.without_space(), by_value)
         settings = _pickle(undo.environment())
         settings += _pickle({**frozen.pins.files, **_cells(by_value)}) + said
-    file = folder / scratch.SETTINGS
-    file.write_bytes(settings)
     job = Job(
         experiment=experiment.name,
         fingerprint=sweep.fingerprint.code,
         location=sweep.location,
         attribute=sweep.attribute,
         pickled=own,
-        settings=str(file),
+        settings="",
         digest=hashlib.sha256(settings).hexdigest(),
         path=tuple(sys.path),
         folder=os.getcwd(),  # noqa: PTH109
         start_method=multiprocessing.get_start_method(allow_none=True),
     )
-    return functools.partial(work, job)
+    return Parcel(job, settings)
 
 
 def _refuse_given(told: evaluate.Settings) -> None:

@@ -20,8 +20,7 @@ from sweeps.declaration.experiment import Experiment
 from sweeps.engines import Block
 from sweeps.errors import SweepsError
 from sweeps.execution import brief, compute, plan
-from sweeps.execution.dispatch import Tally
-from sweeps.execution.options import Options
+from sweeps.execution.options import Options, Tally
 from sweeps.project.sweep import Sweep
 from sweeps.signals import Interrupted, Interruption
 from sweeps.spaces.product import Positions

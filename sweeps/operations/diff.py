@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from sweeps.declaration.experiment import Experiment
 from sweeps.errors import SweepsError
-from sweeps.execution import compute, dispatch
-from sweeps.execution.options import Options, Watch
+from sweeps.execution import compute
+from sweeps.execution.options import Options, Tally, Watch
 from sweeps.history.differences import Difference, merged, of_variable
 from sweeps.history.earlier import (
     Earlier,
@@ -224,11 +224,9 @@ def _place(sweep: Sweep, new: Gained, now: Earlier | None) -> Iterator[Sweep]:
             yield dataclasses.replace(sweep, keys=keys, segments=Path(folder))
 
 
-def _compute(
-    sweep: Sweep, todo: Positions, options: Options | None, watch: Watch | None
-) -> dispatch.Tally:
+def _compute(sweep: Sweep, todo: Positions, options: Options | None, watch: Watch | None) -> Tally:
     if not len(todo):
-        return dispatch.Tally()
+        return Tally()
     # Claims nothing, but marks the folder as in use, so that `clean` leaves it alone.
     present = claims.Claims(sweep.memo, sweep.keys)
     with contextlib.closing(present), interruptible() as interruption:

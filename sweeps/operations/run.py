@@ -14,7 +14,6 @@ import warnings
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sweeps import engines
 from sweeps.code import reads
 from sweeps.declaration.experiment import Experiment
 from sweeps.engines import guard
@@ -202,7 +201,7 @@ def execute(
 def may_end(options: Options, *, is_only_one: bool) -> Iterator[Interruption]:
     """Let signals ask a run to end; leave nothing behind of one that is the only one."""
     at_last = guard.end_process if is_only_one else None
-    is_here = is_only_one and not engines.get(options.engine).isolates
+    is_here = is_only_one and not options.carrier.isolates
     with guard.nothing_left(is_here), interruptible(at_last) as interruption:
         yield interruption
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from sweeps.code import pins, reads
 from sweeps.declaration.experiment import Experiment, identity
-from sweeps.engines import Block, Receipt, Refusal
+from sweeps.engines import Block, Outcome, Refusal
 from sweeps.errors import SweepsError
 from sweeps.project import imports
 from sweeps.project.discovery import ModuleLocation
@@ -49,9 +49,10 @@ class Job:
     path: tuple[str, ...]  # ``sys.path``
     folder: str  # working directory
     start_method: str | None = None  # of `multiprocessing`, where the parent has said so
+    own: tuple[tuple[str, Any], ...] = ()  # what of the settings is another on this machine
 
 
-def work(job: Job, block: Block) -> Receipt | Refusal:
+def work(job: Job, block: Block) -> Outcome:
     """Evaluate a block in a worker process, commit it to the memo, and say so."""
     made = ready(job)
     return made if isinstance(made, Refusal) else evaluate.evaluate(made, block)
@@ -76,16 +77,10 @@ def prepare(job: Job) -> evaluate.Task:
     memory_limit.impose(None)
     prepare.cache_clear()  # what was ready for another job is not any more, even if this one fails
     become_worker(job.folder, job.path)
-    settings_file = _read(job)
     folder = Path(job.settings).parent
     recorder = scratch.Recorder(folder)
     capture.redirect(folder, recorder)
-    take_environment(pickle.load(settings_file))
-    pins.pin(pins.Pins(pickle.load(settings_file), folder / scratch.COMPILED))
-    experiment = _import(job)
-    start_processes_by(job.start_method)
-    with quantities.registry_of(_declared(experiment)):
-        settings: evaluate.Settings = pickle.load(settings_file)
+    experiment, settings = load(job)
     if changed := evaluate.changed_data(settings):
         raise SweepsError(changed)
     if job.location is not None:
@@ -103,6 +98,24 @@ def prepare(job: Job) -> evaluate.Task:
     # Without psutil loky collects garbage each second: 20 to 50 ms, nearly all of it in modules.
     gc.freeze()
     return evaluate.task(experiment, settings, recorder, surroundings)
+
+
+def load(job: Job) -> tuple[Experiment, evaluate.Settings]:
+    """Import the experiment from the texts of the run, in its environment, and read its settings.
+
+    Raises
+    ------
+    SweepsError
+        If something else is there.
+    """
+    file, folder = _read(job), Path(job.settings).parent
+    take_environment(pickle.load(file))
+    pins.pin(pins.Pins(pickle.load(file), folder / scratch.COMPILED))
+    experiment = _import(job)
+    start_processes_by(job.start_method)
+    with quantities.registry_of(_declared(experiment)):
+        settings: evaluate.Settings = pickle.load(file)
+    return experiment, dataclasses.replace(settings, folder=folder, **dict(job.own))
 
 
 def _declared(experiment: Experiment) -> Iterator[Any]:

@@ -228,7 +228,7 @@ MISTAKES = {
     "an axis twice": (("plan", "wave", "mode=a", "mode=b"), "given twice"),
     "a value twice": (("run", "wave", "frequency=1,1"), "twice"),
     "not a number": (("run", "wave", "frequency=nan"), "nan"),
-    "no such engine": (("run", "wave", "--engine", "warp"), "loky, serial, threads"),
+    "no such engine": (("run", "wave", "--engine", "warp"), "loky, mpi, serial"),
     "no workers": (("run", "wave", "-j", "0"), "0 is not in the range"),
     "a negative limit": (("run", "wave", "--limit", "-1"), "-1 is not in the range"),
     "negative rows": (("show", "wave", "--rows", "-1"), "-1 is not in the range"),

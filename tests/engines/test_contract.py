@@ -18,7 +18,7 @@ import joblib
 import numpy as np
 import pytest
 
-from sweeps.engines import NAMES, Lost, Receipt, get, loky
+from sweeps.engines import LOCAL, Lost, Receipt, get, loky
 from sweeps.errors import UnknownNameError
 from sweeps.signals import SIGNALS, interruptible
 
@@ -53,7 +53,7 @@ def count_blas_threads(number):
     return Receipt(number, max(pool["num_threads"] for pool in threadpool_info()), 0, 0, 0.0)
 
 
-ENGINES = [get(name) for name in NAMES]
+ENGINES = [get(name) for name in LOCAL]
 
 
 def those(condition):

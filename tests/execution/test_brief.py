@@ -186,7 +186,7 @@ def run_while_edited(trial, engine, how, n_runs):
 @pytest.mark.parametrize("how", ["in place", pytest.param("replaced", marks=pytest.mark.campaign)])
 @pytest.mark.parametrize(
     "engine",
-    [pytest.param(e, marks=pytest.mark.campaign if e != "loky" else ()) for e in engines.NAMES],
+    [pytest.param(e, marks=pytest.mark.campaign if e != "loky" else ()) for e in engines.LOCAL],
 )
 def test_files_that_change_all_the_time(trial, engine, how):
     run_while_edited(trial, engine, how, 3)
@@ -194,7 +194,7 @@ def test_files_that_change_all_the_time(trial, engine, how):
 
 @pytest.mark.campaign
 @pytest.mark.parametrize("how", ["in place", "replaced"])
-@pytest.mark.parametrize("engine", engines.NAMES)
+@pytest.mark.parametrize("engine", engines.LOCAL)
 def test_files_that_change_all_the_time_for_long(trial, engine, how):
     run_while_edited(trial, engine, how, 200)
 
@@ -380,7 +380,7 @@ for version in itertools.count(1001):
     contents()
 
 
-@pytest.mark.parametrize("engine", engines.NAMES)
+@pytest.mark.parametrize("engine", engines.LOCAL)
 def test_data_that_is_changed_while_the_module_that_read_it_is_imported(table, engine):
     """Before the experiment is declared, and within one tick of the clock of files."""
     change = """
@@ -489,7 +489,7 @@ def make():
 """
 
 
-@pytest.mark.parametrize("engine", engines.NAMES)
+@pytest.mark.parametrize("engine", engines.LOCAL)
 def test_inner_functions_in_memory_are_not_sent_under_the_name_of_new_code(project, engine):
     path = project / "experiments" / "carried.py"
     path.write_text(CARRIED)
@@ -588,7 +588,7 @@ def trial(x):
 """
 
 
-@pytest.mark.parametrize("engine", engines.NAMES)
+@pytest.mark.parametrize("engine", engines.LOCAL)
 def test_a_cached_helper_keeps_its_values_under_the_code_of_the_run(project, engine):
     path = project / "experiments" / "trial.py"
     path.write_text(CACHED)

@@ -176,10 +176,9 @@ def test_the_innocent_that_are_killed_beside_the_guilty_are_acquitted(
     made = experiment(grid(i=range(64)), name="tried")(lambda i: i)
     sweep = resolve(made, results=tmp_path_factory.mktemp("results"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engines, "get", lambda name: engine)
         patch.setattr(scheduler, "_FIRST_BLOCK", 2 * n_at_once)
         patch.setattr(scratch, "_MAX_DYING_S", 0.0)  # which this process does not
-        report = run.execute(sweep, Options("scripted", n_workers=n_workers))
+        report = run.execute(sweep, Options(engine, n_workers=n_workers))
     assert (report.n_computed, report.n_failed) == (64 - len(guilty), len(guilty))
     assert {f.params["i"] for f in operations_failures.failures_of(sweep)} == guilty
     assert len(losses) <= (2 + math.log2(64)) * len(guilty)
@@ -296,16 +295,6 @@ def test_a_run_that_cannot_begin_leaves_nothing_behind(project, monkeypatch, tmp
     assert list(places.iterdir()) == []
 
 
-def test_an_engine_of_other_machines_is_refused_before_anything_is_computed(deadly, monkeypatch):
-    engine = Serial()
-    engine.shares_machine = False
-    monkeypatch.setattr(engines, "get", lambda name: engine)
-    sweep = deadly(4, {})
-    with pytest.raises(SweepsError, match=r"computes on other machines.*: use one of loky, "):
-        run.execute(sweep, Options("serial"))
-    assert not list(sweep.results.rglob("*.seg"))
-
-
 @pytest.mark.parametrize(
     ("given", "n_points", "engine", "expected"),
     [(3, 10, "loky", 3), (3, 2, "loky", 2), (8, 10, "serial", 1), (4, 0, "threads", 1)],
@@ -314,7 +303,7 @@ def test_workers_are_as_many_as_are_of_use(given, n_points, engine, expected):
     assert dispatch.n_workers(given, n_points, engines.get(engine)) == expected
 
 
-@pytest.mark.parametrize("engine", engines.NAMES)
+@pytest.mark.parametrize("engine", engines.LOCAL)
 @pytest.mark.parametrize("is_finished", [False, True])
 def test_points_that_another_run_is_at_are_awaited_not_computed(deadly, engine, is_finished):
     sweep = deadly(20, {})
@@ -336,7 +325,7 @@ def test_points_that_another_run_is_at_are_awaited_not_computed(deadly, engine, 
     check(sweep, 20, {})
 
 
-@pytest.mark.parametrize("engine", engines.NAMES)
+@pytest.mark.parametrize("engine", engines.LOCAL)
 def test_where_nothing_can_be_locked_a_run_is_as_right_and_ends(deadly, engine, monkeypatch):
     def refuse(*_):
         raise OSError(37, "No locks available")

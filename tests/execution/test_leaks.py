@@ -173,7 +173,7 @@ def write(project, names):
 
 @pytest.mark.parametrize(
     "engine",
-    [pytest.param(e, marks=() if e == "serial" else pytest.mark.campaign) for e in engines.NAMES],
+    [pytest.param(e, marks=() if e == "serial" else pytest.mark.campaign) for e in engines.LOCAL],
 )
 def test_a_run_says_that_values_depend_on_the_points_before(sweeps, project, engine):
     write(project, ["add"])

@@ -162,7 +162,7 @@ def test_what_points_of_workers_print_is_told_apart_however_they_end(kinds, left
     assert "resource_tracker" not in done.stderr
 
 
-@pytest.mark.parametrize("engine", engines.NAMES)
+@pytest.mark.parametrize("engine", engines.LOCAL)
 def test_each_point_that_is_under_way_at_once_has_its_own_lines(kinds, sweeps, engine):
     assert sweeps("run", "waiting", "--engine", engine).code == 0
     told = sweeps("printed", "waiting", "--json").json

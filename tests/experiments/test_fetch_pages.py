@@ -128,7 +128,7 @@ def test_no_page_knows_of_the_cookies_of_another():
 
 ENGINES = [
     pytest.param(name, marks=[] if name == "serial" else pytest.mark.campaign)
-    for name in engines.NAMES
+    for name in engines.LOCAL
 ]
 
 

@@ -78,7 +78,7 @@ def execute(name="square", axes=None, engine="serial", watch=None, **options):
     return run.execute(resolve(name, axes=axes), Options(engine, **options), watch)
 
 
-@pytest.mark.parametrize("engine", engines.NAMES)
+@pytest.mark.parametrize("engine", engines.LOCAL)
 def test_every_point_is_computed_once_and_never_again(square, engine):
     report = execute(engine=engine)
     assert (report.n_points, report.n_reused, report.n_computed, report.n_failed) == (20, 0, 20, 0)
@@ -491,7 +491,7 @@ def test_a_run_returns_its_values_though_the_file_is_gone(project, monkeypatch):
 
 AT_ONCE = [
     pytest.param(name, marks=pytest.mark.campaign if name == "serial" else [])
-    for name in engines.NAMES
+    for name in engines.LOCAL
 ]
 
 

@@ -17,7 +17,7 @@ from sweeps.operations import run
 from sweeps.project.sweep import resolve
 from tests.reliability.processes import left, marked
 
-ENGINES = [name for name in engines.NAMES if engines.get(name).isolates]
+ENGINES = [name for name in engines.LOCAL if engines.get(name).isolates]
 
 MISDEEDS = '''
 import ctypes, faulthandler, gc, os, re, resource, signal, sys, threading, time

@@ -127,7 +127,7 @@ def run(name, *options, **environment):
     ],
 )
 @pytest.mark.parametrize(
-    "engine", [pytest.param(e, marks=SLOW if e == "threads" else ()) for e in engines.NAMES]
+    "engine", [pytest.param(e, marks=SLOW if e == "threads" else ()) for e in engines.LOCAL]
 )
 def test_what_a_point_starts_is_as_in_a_plain_script(project, engine, numbers, methods, ways):
     if engine == "threads" and "served" in ways:

@@ -90,7 +90,7 @@ def test_an_error_for_want_of_memory_counts_whatever_it_is_raised_as():
     assert not memory_limit.is_exceeded(other)
 
 
-@pytest.mark.parametrize("name", [n for n in engines.NAMES if not engines.get(n).isolates])
+@pytest.mark.parametrize("name", [n for n in engines.LOCAL if not engines.get(n).isolates])
 def test_engines_that_cannot_enforce_it_say_so(project, name):
     made = experiment(grid(i=[1]), name="made")(lambda i: i)
     (warning,) = run.execute(resolve(made), Options(name, memory_limit="4G")).warnings

@@ -125,7 +125,7 @@ def experiments(project):
     return project
 
 
-IN_ORDER = [n for n in engines.NAMES if engines.get(n).isolates or engines.get(n).is_sequential]
+IN_ORDER = [n for n in engines.LOCAL if engines.get(n).isolates or engines.get(n).is_sequential]
 
 
 @pytest.mark.parametrize(
