@@ -280,5 +280,5 @@ def test_linear_algebra_shares_the_cores_with_the_other_workers(engine):
 
 
 def test_an_unknown_engine_is_refused_with_the_known_ones():
-    with pytest.raises(UnknownNameError, match=r"no engine 'lokey' \(found: loky, serial, threads"):
+    with pytest.raises(UnknownNameError, match=r"no engine 'lokey' \(found: dask, loky, mpi, serial, threads"):
         get("lokey")
