@@ -280,5 +280,6 @@ def test_linear_algebra_shares_the_cores_with_the_other_workers(engine):
 
 
 def test_an_unknown_engine_is_refused_with_the_known_ones():
-    with pytest.raises(UnknownNameError, match=r"no engine 'lokey' \(found: dask, loky, mpi, serial, threads"):
+    known = r"no engine 'lokey' \(found: dask, loky, mpi, serial, threads"
+    with pytest.raises(UnknownNameError, match=known):
         get("lokey")
