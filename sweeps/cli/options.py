@@ -236,18 +236,21 @@ def computing(command: Command) -> Command:
         from sweeps.execution.options import Options
 
         engine, n_workers, limit = (given.pop(name) for name in ("engine", "workers", "limit"))
-        retry, memory_limit = not given.pop("no_retry"), given.pop("memory_limit")
-        how = Options(
-            engine,
-            n_workers,
-            limit,
-            retry=retry,
-            memory_limit=memory_limit,
-            address=given.pop("address"),
-        )
-        return command(how=how, **given)
+        retry = not given.pop("no_retry")
+        names = ("memory_limit", "address", "failed", "kind", "retry_before")
+        more = {name: given.pop(name) for name in names}
+        return command(how=Options(engine, n_workers, limit, retry=retry, **more), **given)
 
     for option in (
+        click.option(
+            "--retry-before",
+            metavar="TIME",
+            help="Leave points as they are that failed since then: 2026-10-30T12:00.",
+        ),
+        click.option(
+            "--kind", metavar="KIND", help="With --failed: exception, timeout, died, output."
+        ),
+        click.option("--failed", is_flag=True, help="Compute only points that failed before."),
         click.option("--no-retry", is_flag=True, help="Leave failed points as they are."),
         click.option("--memory-limit", metavar="SIZE", help="Memory of each worker: 512M, 2G."),
         click.option(

@@ -70,7 +70,7 @@ def compute(
     with contextlib.closing(claims.Claims(sweep.memo, sweep.keys)) as present:
         others = None if options.recompute else present
         index = memo.scan(sweep.memo, sets_aside=True)
-        todo = plan_run(sweep, index, recompute=options.recompute, retry=options.retry, keep=True)
+        todo = plan_run(sweep, index, recompute=options.recompute, retry=options.retries, keep=True)
         positions = first(todo.todo, options.limit)
         n_todo = sum(map(len, positions))
         tally = Tally()
@@ -88,7 +88,8 @@ def compute(
     if tally.error:
         raise unfinished(tally.error, tally)
     n_missing = gathered.count("missing")
-    if n_missing and options.limit is None and not interruption.is_asked:
+    is_whole = options.limit is None and not options.failed
+    if n_missing and is_whole and not interruption.is_asked:
         raise unfinished(
             f"{count(n_missing, 'point')} that had been finished disappeared from "
             f"{sweep.memo} during the run (damaged, deleted or renamed): run again to "

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sweeps import engines
 from sweeps.engines import Receipt
 from sweeps.errors import SweepsError
+from sweeps.execution.retry import EVERY, Retry
 from sweeps.storage import files
 from sweeps.text import count, duration, under_way
 from sweeps.worker import memory_limit
@@ -59,6 +60,12 @@ class Options:
         Bytes of memory for each worker, or a size such as "2G".
     address : str or None
         Of the scheduler of the engine dask, or a file that holds it.
+    failed : bool
+        Compute nothing but points that failed before.
+    kind : {"exception", "timeout", "died", "output"}, optional
+        With `failed`: how they failed.
+    retry_before : str, optional
+        Recompute only what failed before this time, "2026-10-30T12:00".
     """
 
     engine: Any = "loky"
@@ -68,6 +75,9 @@ class Options:
     retry: bool = True
     memory_limit: int | str | None = None
     address: str | None = None
+    failed: bool = False
+    kind: str | None = None
+    retry_before: str | None = None
 
     def __post_init__(self) -> None:
         engines.check_name(self.engine)
@@ -77,6 +87,16 @@ class Options:
             raise SweepsError(f"--limit {self.limit}: give a number of points, at least 0")
         if self.memory_limit is not None:
             memory_limit.parse(self.memory_limit)
+        if self.failed and self.recompute:
+            raise SweepsError("--failed computes failed points again: leave out --recompute")
+        _ = self.retries
+
+    @property
+    def retries(self) -> Retry:
+        """Which failed points are computed again."""
+        if self.retry and (self.failed, self.kind, self.retry_before) == (False, None, None):
+            return EVERY
+        return Retry.of(self.retry, self.failed, self.kind, self.retry_before)
 
     @functools.cached_property
     def carrier(self) -> engines.Engine:

@@ -40,7 +40,7 @@ def compute_part(
             others = claims.Claims(sweep.memo, sweep.keys)
             stack.callback(others.close)
         index = memo.scan(sweep.memo, sets_aside=True)
-        recompute, retry = options.recompute, options.retry
+        recompute, retry = options.recompute, options.retries
         todo = plan_run(sweep, index, recompute=recompute, retry=retry, keep=True, runs=runs)
         missing = todo.todo if runs is not None else _from_somewhere(todo.todo)
         positions, tally = first(missing, options.limit), Tally()
@@ -50,14 +50,14 @@ def compute_part(
             tally = carry_out(sweep, dispatch, progress, watch, interruption)
     if tally.error:
         raise unfinished(tally.error, tally)
-    n_failed_before = 0 if retry else todo.n_failed
-    n_todo = sum(map(len, todo.todo)) + n_failed_before
+    n_skipped = todo.n_missing if options.failed else 0
+    n_todo = sum(map(len, todo.todo)) + todo.n_left + n_skipped
     return Report(
         experiment=sweep.experiment.name,
         n_points=todo.n_points,
         n_reused=todo.n_points - n_todo + tally.n_elsewhere,
         n_computed=tally.n_computed,
-        n_failed=tally.n_failed + n_failed_before,
+        n_failed=tally.n_failed + todo.n_left,
         n_excluded=todo.n_excluded,
         seconds=0.0,
         results=sweep.landed,

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sweeps.engines import Block
+from sweeps.execution.retry import EVERY, Retry
 from sweeps.memo import index as memo
 from sweeps.memo import listing
 from sweeps.project.sweep import Sweep
@@ -26,6 +27,9 @@ from sweeps.storage import files
 
 Find = Callable[[Keys], npt.NDArray[np.int64]]
 """Keys of shape (n, 2) to entries of shape (n,), -1 where unknown."""
+
+IsDue = Callable[[Keys], npt.NDArray[np.bool_]]
+"""Keys of shape (n, 2) to shape (n,)."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -41,6 +45,8 @@ class Plan:
         code only.
     todo : tuple of Places
         Positions to compute, ascending, in pieces of at most `STEP`.
+    n_left : int
+        Failed points that are left as they are.
     """
 
     n_points: int
@@ -50,6 +56,7 @@ class Plan:
     n_failed: int
     n_stale: int
     todo: tuple[Places, ...]
+    n_left: int = 0
 
 
 def partition(
@@ -59,7 +66,7 @@ def partition(
     find_stale: Find | None,
     *,
     is_done: npt.NDArray[np.bool_] | None = None,
-    retry: bool = True,
+    is_due: IsDue | None = None,
     keep: bool = True,
     runs: Sequence[range] | None = None,
 ) -> Plan:
@@ -72,8 +79,8 @@ def partition(
         What the memo knows: of this code, and of earlier code; None where it knows nothing.
     is_done : numpy.ndarray, optional
         In the place of `find_done`, shape (n_positions,).
-    retry : bool
-        Whether failed points are computed again.
+    is_due : callable, optional
+        Which points without values are computed; by default all.
     keep : bool
         Whether to list the points to compute, or count only.
     runs : sequence of range, optional
@@ -82,7 +89,7 @@ def partition(
     space = make_keys.space
     runs = [range(len(space))] if runs is None else runs
     n_points = sum(map(len, runs))
-    n_reused = n_failed = n_stale = 0
+    n_reused = n_failed = n_stale = n_left = 0
     todo: list[Places] = []
     is_blank = is_done is None and not (find_done or find_failed or find_stale)
     for run in () if is_blank and not keep else _steps(runs):
@@ -98,7 +105,10 @@ def partition(
             n_reused += n_seen - len(own)
             n_failed += int(has_failed.sum())
             n_stale += int((_is_known(find_stale, own) & ~has_failed).sum())
-            positions = positions if retry else positions[~has_failed]
+            if is_due is not None:
+                due = is_due(own)
+                n_left += int((has_failed & ~due).sum())
+                positions = positions[due]
         else:
             n_reused += n_seen - len(positions)
         if keep:
@@ -113,6 +123,7 @@ def partition(
         n_failed,
         n_stale,
         tuple(todo),
+        n_left,
     )
 
 
@@ -167,7 +178,7 @@ def plan_run(
     index: memo.Index,
     *,
     recompute: bool = False,
-    retry: bool = True,
+    retry: Retry = EVERY,
     keep: bool = False,
     earlier: Sequence[memo.Index] | None = None,
     runs: Sequence[range] | None = None,
@@ -193,14 +204,21 @@ def plan_run(
         # Points with values are asked for only here: the values count more than a failure.
         return np.where(index.find(keys) < 0, found, -1) if recompute else found
 
+    again = functools.cache(lambda: retry.again(index))
+
+    def is_due(keys: Keys) -> npt.NDArray[np.bool_]:
+        found: npt.NDArray[np.int64] = find_failed(keys)
+        due = again()[found]  # -1 is the last one
+        return due if retry.is_all else due | (found < 0)
+
     is_done = None if recompute else memo.done(sweep.keys, index)
     return partition(
         sweep.keys,
         index.find if index.parts and is_done is None and not recompute else None,
-        find_failed if index.failures else None,
+        find_failed if index.failures or retry.is_all else None,
         find_stale if (others if earlier is None else earlier) else None,
         is_done=is_done,
-        retry=retry,
+        is_due=None if retry == EVERY else is_due,
         keep=keep,
         runs=runs,
     )

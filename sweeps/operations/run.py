@@ -58,7 +58,8 @@ def run(
     results, experiments : path, optional
         Folders; by default those of the command line.
     **options
-        `engine`, `n_workers`, `limit`, `memory_limit`, `recompute` and `retry`, as in `Options`.
+        `engine`, `n_workers`, `limit`, `memory_limit`, `recompute`, `retry`, `failed`, `kind` and
+        `retry_before`, as in `Options`.
 
     Returns
     -------

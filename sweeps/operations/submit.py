@@ -7,6 +7,7 @@ go back into the queue and end by themselves.
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import os
 import re
 import shlex
@@ -16,12 +17,17 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from sweeps.errors import StorageError, SweepsError
-from sweeps.operations import job_script, status
+from sweeps.execution.options import Options
+from sweeps.execution.plan import plan_run
+from sweeps.memo import index as memo
+from sweeps.operations import job_script
 from sweeps.operations.job_script import Job
 from sweeps.project.cluster import Profile
 from sweeps.project.sweep import Sweep
+from sweeps.results import adopt, state
 from sweeps.storage import files
 from sweeps.text import count
 
@@ -68,11 +74,36 @@ class Sent:
     problem: str = ""
 
 
+class Outlook(NamedTuple):
+    """What there is to compute.
+
+    Attributes
+    ----------
+    n_todo : int
+        Number of points.
+    since : str
+        What fails from this time on, tasks leave as it is: else each would try it again.
+    """
+
+    n_todo: int
+    since: str
+
+
 # ---- decide
+
+
+def look(sweep: Sweep, options: Options) -> Outlook:
+    """Look what there is to compute, by some options."""
+    index = adopt.scan(sweep, state.held_attributes(sweep.landed))
+    todo = plan_run(sweep, index, retry=options.retries, keep=True)
+    now_ns = memo.clock(index) + time.monotonic_ns()  # later than all that is stored
+    now = datetime.datetime.fromtimestamp(now_ns / 1e9).astimezone()
+    return Outlook(sum(map(len, todo.todo)), now.isoformat(timespec="microseconds"))
 
 
 def decide(
     sweep: Sweep,
+    n_todo: int,
     *,
     work: Iterable[str],
     land: Iterable[str],
@@ -85,6 +116,8 @@ def decide(
 
     Parameters
     ----------
+    n_todo : int
+        Points to compute.
     work, land : iterable of str
         The command of each task, and the one that lands.
     n_tasks, n_at_once : int, int or None
@@ -93,8 +126,6 @@ def decide(
     templates : iterable of Path
         Files to fill in, instead of the scripts for Slurm.
     """
-    planned = status.planned(sweep)
-    n_todo = planned.missing + planned.failed + planned.stale
     name, templates = sweep.experiment.name, tuple(templates)
     if not templates:
         _check_size(n_tasks)

@@ -47,8 +47,7 @@ def work(
         ``"2/8"`` computes shard 2 of 8, counted from 0, and heeds no other run, so that it needs no
         locks of files. ``"auto"`` and ``"auto/8"`` take the numbers from the batch system.
     **options
-        `engine`, `n_workers`, `limit`, `memory_limit`, `retry` and, with a shard, `recompute`, as
-        in `Options`.
+        As for `sweeps.run`; `recompute` with a shard only.
 
     Returns
     -------

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import sweeps as product
+from tests.clusters import slurm as slurms
 
 SLOW = """
 import os, time
@@ -190,3 +191,44 @@ def test_a_point_that_takes_longer_than_the_time_is_given_up(slow):
     assert int(task["Restarts"]) <= 3
     assert "submit it with more --set time=" in slow.logs()
     assert product.status("slow").landed == 1
+
+
+GREEDY = "held = b'x' * (900 * 2**20 * (x == 3))"
+
+
+@pytest.fixture
+def limited(tmp_path_factory, monkeypatch):
+    """A cluster that enforces limits of memory, by cgroups."""
+    if reason := slurms.missing():
+        pytest.skip(reason)
+    folder = tmp_path_factory.mktemp("limited")
+    text = slurms.CONFIGURATION
+    for plugin in ("ProctrackType=proctrack", "TaskPlugin=task"):
+        start = text.index(plugin)
+        line = text[start : text.index("\n", start)]
+        text = text.replace(line, f"{plugin}/cgroup")
+    monkeypatch.setattr(slurms, "CONFIGURATION", text)
+    (folder / "cgroup.conf").write_text(
+        "CgroupPlugin=cgroup/v1\nConstrainRAMSpace=yes\nConstrainSwapSpace=yes\n"
+    )
+    with slurms.slurm(folder) as made:
+        yield made
+
+
+@pytest.mark.campaign
+def test_a_point_beyond_the_memory_fails_alone_and_more_memory_is_what_it_needs(limited, project):
+    slow = Slow(project, limited)
+    slow.write(20, GREEDY)
+    slow.submit("--tasks", "2", "-j1", "--set", "mem=600M", "--", "-c1")
+    job, landing = slow.said["job"], slow.said["landing_job"]
+    print([task["JobState"] for task in limited.wait(job, PATIENCE_S)])
+    limited.wait(landing)
+    (failed,) = product.failures("slow")
+    print(failed.kind, failed.type, failed.message)
+    assert failed.kind == "died"
+    assert failed.params == {"x": 3}
+    assert product.status("slow").landed == 19
+    before = slow.calls()
+    slow.submit("--tasks", "2", "-j1", "--failed", "--kind", "died", "--set", "mem=1500M")
+    slow.finish()
+    assert (slow.calls() - before) == {"3": 1}

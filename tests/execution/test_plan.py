@@ -42,20 +42,24 @@ somewhere = st.frozensets(st.integers(0, 11))
 def test_every_point_counts_once(done, failed, stale, retry, step, by_position):
     make_keys = maker(grid(a=range(3), b=range(4)))
     finders = [knows(make_keys, known) if known else None for known in (done, failed, stale)]
-    is_done = None
+    is_done, fails = None, knows(make_keys, failed)
+
+    def is_due(keys):
+        return fails(keys) < 0
+
     if by_position:
         finders[0], is_done = None, np.isin(np.arange(12), list(done))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(execution_plan, "STEP", step)
-        plan = execution_plan.partition(make_keys, *finders, is_done=is_done, retry=retry)
-        counted = execution_plan.partition(
-            make_keys, *finders, is_done=is_done, retry=retry, keep=False
-        )
+        how = {"is_done": is_done, "is_due": None if retry else is_due}
+        plan = execution_plan.partition(make_keys, *finders, **how)
+        counted = execution_plan.partition(make_keys, *finders, **how, keep=False)
     assert plan.n_points == 12
     assert plan.n_reused == len(done)
     assert plan.n_failed == len(failed - done)
     assert plan.n_stale == len(stale - failed - done)
     assert plan.n_missing == 12 - len(done | failed | stale)
+    assert plan.n_left == (0 if retry else plan.n_failed)
     todo = [position for piece in plan.todo for position in piece]
     assert todo == sorted(set(range(12)) - done - (set() if retry else failed))
     assert all(len(piece) <= step for piece in plan.todo)

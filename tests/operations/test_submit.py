@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import sweeps as product
 from sweeps.errors import SweepsError
 from sweeps.operations import job_script
 from sweeps.project import cluster
@@ -52,7 +53,8 @@ GOLDEN = """\
 sweeps_project=HERE
 sweeps_folder=HERE/results/.jobs/wave-STAMP
 sweeps_memo=HERE/results/.memo/wave
-sweeps_command=(PYTHON -m sweeps work wave 'x=range(0,50)' --results=HERE/results '--only=x < 20')
+sweeps_command=(PYTHON -m sweeps work wave 'x=range(0,50)' --results=HERE/results \
+'--only=x < 20' --retry-before=NOW)
 
 # Slurm sends USR1 when the time is nearly over, and TERM where the task is cancelled or put back.
 pid='' warned='' again=''
@@ -155,8 +157,9 @@ def test_without_slurm_scripts_are_written_and_shown_with_how_to_submit_them(swe
     (folder,) = (wave / "results" / ".jobs").iterdir()
     for name, golden in (("job.sh", GOLDEN), ("land.sh", GOLDEN_LANDING)):
         text = (folder / name).read_text()
-        made = {folder.name: "wave-STAMP", str(wave): "HERE", sys.executable: "PYTHON"}
         assert text in said.out
+        text = re.sub("(--retry-before=)[0-9T:.+-]+", r"\1NOW", text)
+        made = {folder.name: "wave-STAMP", str(wave): "HERE", sys.executable: "PYTHON"}
         for given, shown in made.items():
             text = text.replace(given, shown)
         assert text == golden
@@ -209,7 +212,8 @@ def test_names_of_folders_are_quoted_for_the_shell_and_for_slurm(sweeps, wave, m
     (folder / "experiments" / "wave.py").write_text(WAVE)
     monkeypatch.chdir(folder if name == "project" else wave)
     more = [] if name == "project" else ["--results", str(folder)]
-    script = sweeps("submit", "wave", "--tasks", "2", "--json", *more).json["scripts"]["job.sh"]
+    script = sweeps("submit", "wave", "--tasks", "2", "--no-retry", "--json", *more)
+    script = script.json["scripts"]["job.sh"]
     assert subprocess.run(["bash", "-n"], input=script, text=True, check=False).returncode == 0
     asked = script[script.index("sweeps_") : script.index("# Slurm")]
     asked += 'printf "%s\\n" "$sweeps_project" "${sweeps_command[@]}"'
@@ -217,7 +221,7 @@ def test_names_of_folders_are_quoted_for_the_shell_and_for_slurm(sweeps, wave, m
     results = folder / "results" if name == "project" else folder
     assert said.stdout.splitlines() == [
         str(Path.cwd()),
-        *(sys.executable, "-m", "sweeps", "work", "wave", f"--results={results}"),
+        *(sys.executable, "-m", "sweeps", "work", "wave", f"--results={results}", "--no-retry"),
     ]
     (output,) = (line for line in script.splitlines() if "--output" in line)
     (word,) = shlex.split(output.removeprefix("#SBATCH "))
@@ -256,6 +260,8 @@ REFUSED = {
     ("--tasks", "2", "--yes", "--template", "x.sh"): "submit the script yourself",
     ("--tasks", "2", "--template", "x.sh"): "x.sh: cannot be read: No such file",
     ("x=", "--tasks", "2"): "expected a value",
+    ("--tasks", "2", "--engine", "lokky"): "Did you mean 'loky'?",
+    ("--tasks", "2", "--kind", "died"): "add --failed",
 }
 
 
@@ -265,6 +271,28 @@ def test_mistakes_are_told_and_nothing_is_written(sweeps, wave, given):
     assert said.code == 2
     assert REFUSED[given] in said.err
     assert not (wave / "results").exists()
+
+
+def test_what_failed_can_be_submitted_alone_with_more_of_something(sweeps, wave):
+    sweeps("run", "wave", "--engine", "serial", "--limit", "20")
+    given = ("--tasks", "5", "--failed", "--kind", "exception", "--set", "mem=16G", "-j3")
+    said = sweeps("submit", "wave", *given, "--json")
+    assert (said.json["points"], said.json["tasks"]) == (1, 1)
+    script = said.json["scripts"]["job.sh"]
+    assert "#SBATCH --mem=16G\n" in script
+    (command,) = (line for line in script.splitlines() if line.startswith("sweeps_command"))
+    words = command.rstrip(")").split()
+    assert {"--workers=3", "--failed", "--kind=exception"} <= set(words)
+    (before,) = (word.partition("=")[2] for word in words if word.startswith("--retry-before"))
+    again = ("work", "wave", "--engine", "serial", "--failed", "--retry-before", before, "--json")
+    said = [sweeps(*again).json for _ in range(2)]
+    assert [[each[n] for n in ("computed", "failed", "reused")] for each in said] == [
+        [0, 1, 19]
+    ] * 2
+    assert product.failures("wave")[0].attempts == 2
+    assert sweeps("submit", "wave", *given[:-3], "--kind", "died").out.endswith(
+        "nothing to compute\n"
+    )
 
 
 # ---- what is submitted

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,8 +97,12 @@ def command(
         )
     found = cluster.profile(Path.cwd(), profile, settings, words)
     sweep = asked.sweep()
+    outlook = submit.look(sweep, how)
+    if how.retry and how.retry_before is None:
+        how = dataclasses.replace(how, retry_before=outlook.since)
     made = submit.decide(
         sweep,
+        outlook.n_todo,
         work=(*_command(asked, sweep, "work"), *_words(asked.only, how)),
         land=_command(asked, sweep, "land"),
         n_tasks=n_tasks,
@@ -133,20 +137,16 @@ def _command(asked: Asked, sweep: Sweep, command: str) -> tuple[str, ...]:
     return (sys.executable, "-m", "sweeps", command, asked.name, *asked.axes, *own)
 
 
-def _words(only: str | None, how: Options) -> tuple[str, ...]:
+def _words(only: str | None, how: Options) -> Iterator[str]:
     """Return the options of what to compute and how, as `work` takes them."""
-    from sweeps.execution.options import Options
-
-    usual = Options()
-    given = {
-        "only": only,
-        "engine": how.engine if how.engine != usual.engine else None,
-        "workers": how.n_workers,
-        "limit": how.limit,
-        "memory-limit": how.memory_limit,
-    }
-    own = (f"--{name}={value}" for name, value in given.items() if value is not None)
-    return (*own, *(() if how.retry else ("--no-retry",)))
+    if only is not None:
+        yield f"--only={only}"
+    for field in dataclasses.fields(how):
+        name, value = field.name.removeprefix("n_").replace("_", "-"), getattr(how, field.name)
+        if isinstance(value, bool) and value != field.default:
+            yield f"--{name}" if value else f"--no-{name}"
+        elif value != field.default:
+            yield f"--{name}={value}"
 
 
 def answer(made: Submission, sent: Sent | None) -> Answer:
