@@ -191,10 +191,13 @@ def _now(folder: Path) -> float:
 
 
 def _read_all(folder: Path) -> Iterator[tuple[Path, Mapping[str, Any], float]]:
+    if folder.is_symlink():  # what it leads to is not ours to read, and to remove
+        return
     with contextlib.suppress(OSError):
         for name in sorted(os.listdir(folder)):  # noqa: PTH208
-            with contextlib.suppress(OSError):
-                yield folder / name, *_read(folder / name)
+            if name.endswith(SUFFIX) or name.startswith(files.TEMPORARY_PREFIX):
+                with contextlib.suppress(OSError):
+                    yield folder / name, *_read(folder / name)
 
 
 def _read(path: Path) -> tuple[Mapping[str, Any], float]:

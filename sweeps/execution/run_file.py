@@ -60,6 +60,8 @@ class Notice:
             "under_way": [list(each) for each in progress.under_way[:_MOST_UNDER_WAY]],
         }
         content = json.dumps({**self._about, **said}).encode()
+        if self._path.parent.is_symlink():
+            return
         with contextlib.suppress(*_TROUBLE):
             # Replaced, so that a reader sees all of it; not flushed, since it is not to last.
             self._path.parent.mkdir(exist_ok=True)

@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from sweeps.execution import presence
+from sweeps.execution import presence, run_file
+from sweeps.execution.options import Progress
 from sweeps.execution.process import Process
 
 SAID = {"points": 12, "over": 4, "failed": 1, "seconds": 5.0, "left_s": 10.0, "under_way": []}
@@ -135,6 +136,23 @@ def test_what_is_no_file_is_not_waited_for(folder, look, tmp_path):
     assert dead(tmp_path) == []
     presence.forget_dead(folder.parent)
     assert len(list(folder.iterdir())) == 4
+
+
+def test_only_what_is_ours_is_removed(folder, look, tmp_path):
+    for name in ("notes.txt", "run.json.bak"):
+        (folder / name).write_text("")
+        os.utime(folder / name, (0, 0))
+    write(folder, b"", 2 * DAY_S)
+    linked = tmp_path / ".memo" / "wave" / "def" / presence.FOLDER
+    linked.parent.mkdir()
+    linked.symlink_to(folder)
+    presence.forget_dead(linked.parent)
+    assert len(list(folder.iterdir())) == 3
+    notice = run_file.Notice(linked.parent, "loky", 2)
+    notice.say(Progress(3))
+    notice.close()
+    presence.forget_dead(folder.parent)
+    assert sorted(path.name for path in folder.iterdir()) == ["notes.txt", "run.json.bak"]
 
 
 def test_no_text_of_a_file_controls_a_terminal(folder, look):

@@ -93,3 +93,12 @@ def test_a_damaged_note_stops_nothing(project, monkeypatch, recwarn, content):
     as_of(monkeypatch, python="3.13.0")
     run(wave, engine="serial", limit=1)
     assert load("wave").attrs["n_done"] == 3
+
+
+def test_where_notes_cannot_be_kept_a_run_warns_and_goes_on(project, monkeypatch, recwarn):
+    as_of(monkeypatch)
+    run(wave, engine="serial", limit=1)
+    (resolve(wave).memo / record.VERSIONS).write_text("no folder")
+    as_of(monkeypatch, python="3.12.1")
+    assert len(told(recwarn, limit=1)) == len(told(recwarn)) == 1
+    assert load("wave").attrs["n_done"] == 4
