@@ -2,9 +2,9 @@
 
 A task ends in one of four ways. Where nothing is free, it is done. Where its time is nearly over,
 Slurm sends USR1 to the shell, which has the command finish what is under way and puts the task back
-into the queue. Where it is cancelled or preempted, Slurm sends TERM, and decides by itself what
-becomes of the task: one that goes back by its own hand could not be cancelled. Where its node dies,
-Slurm puts it back.
+into the queue; so it does if the command was killed. Where the task is cancelled or preempted,
+Slurm sends TERM, and decides by itself what becomes of it: a task that goes back by its own hand
+could not be cancelled. Where its node dies, Slurm puts it back.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _PLACEHOLDER = re.compile(r"(?<!\$)\{\{(\w+)\}\}|(?<!\$)\{([a-z_]+)\}", re.ASCII
 
 _LISTEN = """
 # Slurm sends USR1 when the time is nearly over, and TERM where the task is cancelled or put back.
-pid='' warned='' again=''
+pid='' why='' again=''
 stop() { again=1; [ -z "$pid" ] || kill -TERM "$pid" 2>/dev/null || :; }
-trap 'warned=1; stop' USR1
-trap stop TERM
+trap 'why=${why:-time}; stop' USR1
+trap 'why=cancelled; stop' TERM
 """
 
 _WORK = """
@@ -51,9 +51,9 @@ done
 """
 
 _PUT_BACK = """
-# The time was over first: the task goes back into the queue, unless that happened three times in a
-# row without one finished point.
-if [ -n "$warned" ] && [ "$code" -gt 128 ]; then
+# The time was over first, or the command was killed for want of memory: the task goes back into the
+# queue, unless that happened three times in a row without one finished point.
+if { [ "$why" = time ] && [ "$code" -gt 128 ]; } || [ "$why$code" = 137 ]; then
     if [ -n "$(find "$sweeps_memo" -name '*.seg' -newer "$mark" -print -quit)" ]; then
         : >"$mark"
     else
@@ -62,7 +62,7 @@ if [ -n "$warned" ] && [ "$code" -gt 128 ]; then
     if [ "$(wc -l <"$mark")" -lt 3 ]; then
         scontrol requeue "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"
     else
-        echo 'three times no point was finished in time: submit it with more --set time=' >&2
+        echo 'three times no point was finished: submit it with more --set time= or mem=' >&2
     fi
 fi
 """

@@ -35,6 +35,8 @@ ARRAY, LANDING = "job.sh", "land.sh"
 
 _LIMITS = re.compile(r"MaxArraySize\s*=\s*(\d+)|max_array_tasks=(\d+)", re.ASCII)
 
+_KEPT = ("SLURM_CONF", "SLURM_CLUSTERS")
+
 _PATIENCE_S = 30.0
 
 
@@ -67,11 +69,11 @@ class Submission:
 
 @dataclasses.dataclass(frozen=True)
 class Sent:
-    """The numbers of jobs that were submitted; empty for one that was not, and why."""
+    """The numbers of jobs that were submitted, empty for one that was not, and what Slurm said."""
 
     job: str
     landing: str
-    problem: str = ""
+    said: tuple[str, ...]
 
 
 class Outlook(NamedTuple):
@@ -95,10 +97,12 @@ class Outlook(NamedTuple):
 def look(sweep: Sweep, options: Options) -> Outlook:
     """Look what there is to compute, by some options."""
     index = adopt.scan(sweep, state.held_attributes(sweep.landed))
-    todo = plan_run(sweep, index, retry=options.retries, keep=True)
+    todo = plan_run(sweep, index, retry=options.retries, earlier=())
+    n_new = 0 if options.failed else todo.n_missing
     now_ns = memo.clock(index) + time.monotonic_ns()  # later than all that is stored
     now = datetime.datetime.fromtimestamp(now_ns / 1e9).astimezone()
-    return Outlook(sum(map(len, todo.todo)), now.isoformat(timespec="microseconds"))
+    n_again = todo.n_failed - todo.n_left
+    return Outlook(n_new + n_again, now.isoformat(timespec="microseconds"))
 
 
 def decide(
@@ -222,12 +226,12 @@ def send(made: Submission) -> Sent:
     SweepsError
         If Slurm is not here, or takes no tasks; nothing runs then.
     """
-    job = _sbatch(made.folder / ARRAY)
+    job, said = _sbatch(made.folder / ARRAY)
     try:
-        landing = _sbatch(made.folder / LANDING, f"--dependency=afterany:{job}")
+        landing, more = _sbatch(made.folder / LANDING, f"--dependency=afterany:{job}")
     except SweepsError as error:
-        return Sent(job, "", str(error))
-    return Sent(job, landing)
+        landing, more = "", str(error)
+    return Sent(job, landing, tuple(filter(None, dict.fromkeys([said, more]))))
 
 
 def is_here() -> bool:
@@ -235,15 +239,18 @@ def is_here() -> bool:
     return shutil.which("sbatch") is not None
 
 
-def _sbatch(script: Path, *options: str) -> str:
-    """Submit a script, and return the number of the job."""
+def _sbatch(script: Path, *options: str) -> tuple[str, str]:
+    """Submit a script; return the number of the job, and what else Slurm says."""
     program = shutil.which("sbatch")
     if program is None:
         raise SweepsError("there is no sbatch here, with which jobs are submitted to Slurm")
+    # A job would take what is said of the one that we are in, if we are, for what it got itself.
+    env = {k: v for k, v in os.environ.items() if not k.startswith("SLURM_") or k in _KEPT}
     command = (program, "--parsable", *options, os.fspath(script))
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace")
-    job, *_ = done.stdout.strip().partition(";")
+    done = subprocess.run(command, env=env, capture_output=True, text=True, errors="replace")
+    *_, last = ("", *done.stdout.split())
+    job, said = last.partition(";")[0], " ".join(done.stderr.split())
     if done.returncode or not job.isdecimal():
-        said = " ".join((done.stderr or done.stdout).split()) or f"exit code {done.returncode}"
-        raise StorageError(f"{script} was not submitted: {said}")
-    return job
+        why = said or done.stdout.strip() or f"exit code {done.returncode}"
+        raise StorageError(f"{script} was not submitted: {why}")
+    return job, said

@@ -37,6 +37,25 @@ def slow(project, cluster):
     return Slow(project, cluster)
 
 
+@pytest.fixture
+def limited(tmp_path_factory, monkeypatch):
+    """A cluster that enforces limits of memory, by cgroups."""
+    if reason := slurms.missing():
+        pytest.skip(reason)
+    folder = tmp_path_factory.mktemp("limited")
+    text = slurms.CONFIGURATION
+    for plugin in ("ProctrackType=proctrack", "TaskPlugin=task"):
+        start = text.index(plugin)
+        line = text[start : text.index("\n", start)]
+        text = text.replace(line, f"{plugin}/cgroup")
+    monkeypatch.setattr(slurms, "CONFIGURATION", text)
+    (folder / "cgroup.conf").write_text(
+        "CgroupPlugin=cgroup/v1\nConstrainRAMSpace=yes\nConstrainSwapSpace=yes\n"
+    )
+    with slurms.slurm(folder) as made:
+        yield made
+
+
 class Slow:
     def __init__(self, project, cluster):
         self.project, self.cluster = project, cluster
@@ -156,7 +175,10 @@ def test_what_happens_to_tasks_costs_a_block_each(slow, happens):
 
 
 @pytest.mark.campaign
-def test_a_task_that_was_cancelled_does_not_come_back(slow):
+@pytest.mark.parametrize("where", ["cluster", "limited"])
+def test_a_task_that_was_cancelled_does_not_come_back(project, request, where):
+    """On `cluster` all processes of a task hear of it, on `limited` its shell alone."""
+    slow = Slow(project, request.getfixturevalue(where))
     slow.write(400, "time.sleep(0.2)")
     job, _ = slow.submit("--tasks", "4", "--engine", "serial", "--", "-c1")
     slow.wait_for_calls(40)
@@ -166,7 +188,7 @@ def test_a_task_that_was_cancelled_does_not_come_back(slow):
     (landed,) = slow.cluster.wait(slow.said["landing_job"])
     assert landed["JobState"] == "COMPLETED"
     known = product.status("slow")
-    assert 40 <= known.landed == known.done < 400
+    assert 40 <= known.landed == known.done == slow.calls().total() < 400
 
 
 @pytest.mark.campaign
@@ -194,25 +216,6 @@ def test_a_point_that_takes_longer_than_the_time_is_given_up(slow):
 
 
 GREEDY = "held = b'x' * (900 * 2**20 * (x == 3))"
-
-
-@pytest.fixture
-def limited(tmp_path_factory, monkeypatch):
-    """A cluster that enforces limits of memory, by cgroups."""
-    if reason := slurms.missing():
-        pytest.skip(reason)
-    folder = tmp_path_factory.mktemp("limited")
-    text = slurms.CONFIGURATION
-    for plugin in ("ProctrackType=proctrack", "TaskPlugin=task"):
-        start = text.index(plugin)
-        line = text[start : text.index("\n", start)]
-        text = text.replace(line, f"{plugin}/cgroup")
-    monkeypatch.setattr(slurms, "CONFIGURATION", text)
-    (folder / "cgroup.conf").write_text(
-        "CgroupPlugin=cgroup/v1\nConstrainRAMSpace=yes\nConstrainSwapSpace=yes\n"
-    )
-    with slurms.slurm(folder) as made:
-        yield made
 
 
 @pytest.mark.campaign

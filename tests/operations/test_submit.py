@@ -57,10 +57,10 @@ sweeps_command=(PYTHON -m sweeps work wave 'x=range(0,50)' --results=HERE/result
 '--only=x < 20' --retry-before=NOW)
 
 # Slurm sends USR1 when the time is nearly over, and TERM where the task is cancelled or put back.
-pid='' warned='' again=''
+pid='' why='' again=''
 stop() { again=1; [ -z "$pid" ] || kill -TERM "$pid" 2>/dev/null || :; }
-trap 'warned=1; stop' USR1
-trap stop TERM
+trap 'why=${why:-time}; stop' USR1
+trap 'why=cancelled; stop' TERM
 
 module load python
 set -euo pipefail
@@ -77,9 +77,9 @@ while [ -n "$again" ]; do  # a signal ends `wait`, not the command
     wait "$pid" || code=$?
 done
 
-# The time was over first: the task goes back into the queue, unless that happened three times in a
-# row without one finished point.
-if [ -n "$warned" ] && [ "$code" -gt 128 ]; then
+# The time was over first, or the command was killed for want of memory: the task goes back into the
+# queue, unless that happened three times in a row without one finished point.
+if { [ "$why" = time ] && [ "$code" -gt 128 ]; } || [ "$why$code" = 137 ]; then
     if [ -n "$(find "$sweeps_memo" -name '*.seg' -newer "$mark" -print -quit)" ]; then
         : >"$mark"
     else
@@ -88,7 +88,7 @@ if [ -n "$warned" ] && [ "$code" -gt 128 ]; then
     if [ "$(wc -l <"$mark")" -lt 3 ]; then
         scontrol requeue "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"
     else
-        echo 'three times no point was finished in time: submit it with more --set time=' >&2
+        echo 'three times no point was finished: submit it with more --set time= or mem=' >&2
     fi
 fi
 
@@ -317,6 +317,20 @@ def test_what_slurm_says_against_it_is_told(sweeps, wave, programs):
     assert "job.sh was not submitted: error: invalid partition" in said.err
 
 
+def test_what_slurm_says_besides_is_passed_on(sweeps, wave, programs, monkeypatch):
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "99")
+    monkeypatch.setenv("SLURM_CONF", "here")
+    program(
+        programs,
+        "sbatch",
+        'echo "$SLURM_CONF$SLURM_CPUS_PER_TASK is fine" >&2; echo Welcome; echo 7',
+    )
+    said = sweeps("submit", "wave", "--tasks", "2", "--yes")
+    assert said.code == 0
+    assert said.err == "warning: here is fine\n"
+    assert "submitted job 7; then job 7 lands" in said.out
+
+
 def test_without_a_landing_job_the_command_is_told(sweeps, wave, programs):
     program(programs, "sbatch", '[ $# = 2 ] && echo 12 || { echo "no more" >&2; exit 1; }')
     said = sweeps("submit", "wave", "--tasks", "2", "--yes")
@@ -424,6 +438,8 @@ def test_a_task_whose_time_is_over_goes_back_into_the_queue(tmp_path, programs):
 def test_a_task_that_is_cancelled_stays_so(tmp_path, programs):
     program(programs, "scontrol", "")
     assert heeding(tmp_path).run(signal.SIGTERM) == (130, "TERM\n")
+    killed = heeding(tmp_path, then="import os; os.kill(os.getpid(), signal.SIGKILL)")
+    assert killed.run(signal.SIGTERM)[0] == 137
     assert calls(programs, "scontrol") == []
 
 
@@ -432,6 +448,13 @@ def test_a_command_that_ends_before_it_can_heed_goes_back_too(tmp_path, programs
     task = Task(tmp_path, "pathlib.Path('begun').touch(); time.sleep(60)")
     assert task.run(signal.SIGUSR1)[0] == 128 + signal.SIGTERM
     assert calls(programs, "scontrol") == ["requeue 7_1"]
+
+
+def test_a_command_that_was_killed_goes_back_too(tmp_path, programs):
+    program(programs, "scontrol", "")
+    task = Task(tmp_path, "import os; os.kill(os.getpid(), signal.SIGKILL)")
+    assert [task.run()[0] for _ in range(4)] == [128 + signal.SIGKILL] * 4
+    assert calls(programs, "scontrol") == ["requeue 7_1"] * 2
 
 
 def test_a_task_that_finishes_no_point_in_its_time_gives_up_at_the_third_time(tmp_path, programs):
@@ -443,7 +466,7 @@ def test_a_task_that_finishes_no_point_in_its_time_gives_up_at_the_third_time(tm
     assert len(calls(programs, "scontrol")) == 5
     code, said = idle.run(signal.SIGUSR1)
     assert code == 130
-    assert "submit it with more --set time=" in said
+    assert "submit it with more --set time= or mem=" in said
     assert len(calls(programs, "scontrol")) == 5
 
 

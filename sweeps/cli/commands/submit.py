@@ -116,8 +116,9 @@ def command(
         submit.write(made)
     sent = submit.send(made) if yes and made.n_tasks else None
     asked.say(answer(made, sent))
-    if sent is not None and sent.problem:
-        warn(f"warning: {sent.problem}")
+    for said in sent.said if sent is not None else ():
+        warn(f"warning: {said}")
+    if sent is not None and not sent.landing:
         warn(f"when all tasks have ended: {asked.command_line('land', asked.name, *asked.axes)}")
 
 
