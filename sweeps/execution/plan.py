@@ -20,7 +20,7 @@ from sweeps.memo import index as memo
 from sweeps.memo import listing
 from sweeps.project.sweep import Sweep
 from sweeps.spaces import keys
-from sweeps.spaces.keys import STEP, KeyMaker, Keys
+from sweeps.spaces.keys import MIN_PRODUCT, STEP, KeyMaker, Keys
 from sweeps.spaces.product import ABSENT, Places, Positions, shortened
 from sweeps.spaces.space import Space
 from sweeps.storage import files
@@ -142,12 +142,29 @@ def cut(
 ) -> Iterator[Block]:
     """Make blocks of the points at `positions`, which are ascending, numbered from `number` on.
 
-    The points of a block have the same parameters.
+    The points of a block have the same parameters; and they are in a row where that makes it
+    possible to store their keys as products.
     """
     before = None if attempts is None else attempts(make_keys(positions))
-    for offset, part in enumerate(alike(make_keys.space, positions)):
+    runs = _long_runs(positions)
+    parts = (part for run in runs for part in _alike_in(make_keys.space, positions, run))
+    for offset, part in enumerate(parts):
         own = None if before is None or not before[part].any() else before[part]
         yield Block(number + offset, shortened(positions[part]), own)
+
+
+def _long_runs(positions: Positions) -> Iterator[slice]:
+    """Cut points into those in a row, where these are many."""
+    gaps = np.flatnonzero(np.diff(positions) != 1) + 1
+    is_worth_it = len(positions) >= MIN_PRODUCT * (len(gaps) + 1)
+    edges = [0, *(gaps.tolist() if is_worth_it else ()), len(positions)]
+    yield from (slice(a, b) for a, b in itertools.pairwise(edges))
+
+
+def _alike_in(space: Space, positions: Positions, run: slice) -> Iterator[slice]:
+    for part in alike(space, positions[run]):
+        start, stop, _ = part.indices(run.stop - run.start)
+        yield slice(run.start + start, run.start + stop)
 
 
 def alike(space: Space, positions: Positions) -> Iterator[slice]:
@@ -211,7 +228,7 @@ def plan_run(
         due = again()[found]  # -1 is the last one
         return due if retry.is_all else due | (found < 0)
 
-    is_done = None if recompute else memo.done(sweep.keys, index)
+    is_done = None if recompute else memo.done(sweep.keys, index, runs)
     return partition(
         sweep.keys,
         index.find if index.parts and is_done is None and not recompute else None,

@@ -46,6 +46,9 @@ RNG = "rng"
 STEP = 2**18
 """Points that are looked at together: bounds the memory, 16 bytes a key."""
 
+MIN_PRODUCT = 4096
+"""Points in a row whose keys are stored as a product; fewer make more parts than it is worth."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Factors:

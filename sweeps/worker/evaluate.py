@@ -26,7 +26,7 @@ from sweeps.outputs import schema
 from sweeps.outputs.columns import joined, tabulate, uniform
 from sweeps.outputs.failures import Failure, Reason, refused
 from sweeps.outputs.types import Part, Variable
-from sweeps.spaces.keys import RNG, Generators, KeyMaker, written
+from sweeps.spaces.keys import MIN_PRODUCT, RNG, Generators, KeyMaker, written
 from sweeps.spaces.product import Positions
 from sweeps.spaces.values import Values
 from sweeps.storage import files
@@ -40,8 +40,6 @@ from sweeps.worker.isolation.surroundings import Surroundings, keys_by_place
 _ALONE = "use --engine loky"
 
 _MOST_FORMS = 20  # that a worker tells of: one is usual, and two are news
-
-_MIN_PRODUCT = 4096  # points; fewer would make more parts than it is worth
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -302,7 +300,7 @@ def _parts(
     """Make the parts of some points; many in a row are known by products of hashes."""
     positions = block.positions
     is_run = isinstance(positions, range) and int(done[-1]) - int(done[0]) == len(done) - 1
-    if not is_run or len(done) < _MIN_PRODUCT:
+    if not is_run or len(done) < MIN_PRODUCT:
         yield Part(keys(block.at[done]), elapsed[done], variables)
         return
     first, start = positions[int(done[0])], int(done[0])

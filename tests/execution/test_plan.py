@@ -151,3 +151,17 @@ def test_more_dimensions_than_hdf5_has_are_refused_before_a_point_is_computed():
     with pytest.raises(DeclarationError, match="33 dimensions, and HDF5 has room for 32"):
         keys.check(made)
     keys.check(planned(grid(a=[0, 1])))
+
+
+@given(
+    lengths=st.lists(st.integers(1, 3 * keys.MIN_PRODUCT), min_size=1, max_size=6),
+    gaps=st.lists(st.integers(1, 5), min_size=6, max_size=6),
+)
+def test_points_in_a_row_come_in_blocks_of_their_own_where_they_are_many(lengths, gaps):
+    starts = np.cumsum([0, *(a + b for a, b in zip(lengths, gaps, strict=False))])
+    runs = [range(a, a + n) for a, n in zip(starts.tolist(), lengths, strict=False)]
+    positions = np.concatenate([np.arange(run.start, run.stop) for run in runs])
+    blocks = list(execution_plan.cut(maker(grid()), positions, 0, None))
+    assert np.concatenate([block.at for block in blocks]).tolist() == positions.tolist()
+    is_long = len(positions) >= keys.MIN_PRODUCT * len(runs)
+    assert [block.positions for block in blocks] == runs if is_long else len(blocks) == 1

@@ -63,6 +63,9 @@ def test_products_are_found_where_keys_are(tmp_path_factory, computed, wanted, d
     assert found.first == expected.first
     is_done = memo.done(swept(wanted), index)
     assert is_done is None or (is_done == (expected.entries >= 0)).all()
+    run = range(*sorted(data.draw(st.integers(0, wanted.n_positions)) for _ in range(2)))
+    is_done = memo.done(swept(wanted), index, [run])
+    assert is_done is None or (is_done == (expected.entries >= 0))[run.start : run.stop].all()
 
 
 def test_a_whole_grid_is_placed_without_a_key(tmp_path, monkeypatch):
