@@ -212,7 +212,7 @@ def test_a_point_that_takes_longer_than_the_time_is_given_up(slow):
     print(f"too long: restarts {task['Restarts']}")
     assert int(task["Restarts"]) <= 3
     assert "submit it with more --set time=" in slow.logs()
-    assert product.status("slow").landed == 1
+    assert product.status("slow").landed <= 1  # none where it began with the long one each time
 
 
 GREEDY = "held = b'x' * (900 * 2**20 * (x == 3))"
