@@ -198,3 +198,14 @@ def _send(number: int) -> None:
 
 
 os.register_at_fork(before=_hold_back, after_in_parent=_let_through, after_in_child=_forget_in_copy)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process is there, be it another user's."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return True

@@ -14,8 +14,8 @@ from sweeps.text import count, duration, printable, table, under_way
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from sweeps.execution.presence import Running
     from sweeps.operations.watch import Look, Watch
+    from sweeps.progress.presence import Running
 
 _BAR = 40
 

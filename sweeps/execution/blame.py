@@ -15,7 +15,7 @@ from sweeps.spaces.product import Positions
 from sweeps.worker.scratch import Flight
 
 if TYPE_CHECKING:
-    from sweeps.execution.out_of_memory import Kills
+    from sweeps.worker.out_of_memory import Kills
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

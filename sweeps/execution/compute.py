@@ -21,11 +21,12 @@ from sweeps.declaration.experiment import Experiment
 from sweeps.errors import StorageError, SweepsError, UnfinishedError
 from sweeps.execution import brief, leaks, remote, send
 from sweeps.execution.brief import Work
-from sweeps.execution.dispatch import Dispatch, Points, n_workers
-from sweeps.execution.options import Options, Progress, Report, Slow, Tally, Watch
-from sweeps.execution.plan import first, plan_run
+from sweeps.execution.dispatch import Dispatch, n_workers
+from sweeps.execution.options import Options, Report, Tally
+from sweeps.execution.plan import Points, first, plan_run
 from sweeps.memo import claims, record
 from sweeps.memo import index as memo
+from sweeps.progress.show import Progress, Slow, Watch
 from sweeps.project.sweep import Sweep, changed_reads
 from sweeps.results import adopt, collect, known_points, update
 from sweeps.signals import Interruption
@@ -34,16 +35,9 @@ from sweeps.text import count
 from sweeps.worker import capture
 
 if TYPE_CHECKING:
-    from sweeps.execution.run_file import Notice
-
-LANDING_SHARE = 50
-"""A long run lands what it has when this many times a landing's duration has passed: 2 %."""
+    from sweeps.progress.run_file import Notice
 
 _TICK_S = 1.0
-
-_FIRST_LANDING_S = 3.0
-
-_PAUSE_S = 30.0
 
 
 def compute(
@@ -77,7 +71,7 @@ def compute(
         if n_todo:
             dispatch = start(sweep, index, positions, options, others=others)
             progress = Progress(n_todo=n_todo, n_reused=todo.n_reused)
-            landing = _Landing(sweep, index, started)
+            landing = update.Landing(sweep, index, started)
             tally = carry_out(sweep, dispatch, progress, watch, interruption, landing)
             if not keeps_workers:
                 options.carrier.close(wait=False)  # 0.1 s, while we land
@@ -248,7 +242,7 @@ def carry_out(
     progress: Progress,
     watch: Watch | None,
     interruption: Interruption,
-    landing: _Landing | None = None,
+    landing: update.Landing | None = None,
     *,
     is_told: bool = True,
 ) -> Tally:
@@ -284,27 +278,6 @@ def carry_out(
         interruption.tell(lambda: None)  # nothing is left to stop
         dispatch.close()
     return dispatch.tally
-
-
-class _Landing:
-    """Refreshes the results file while a run goes on, at most 2 % of its time."""
-
-    def __init__(self, sweep: Sweep, index: memo.Index, started: str) -> None:
-        self._sweep, self._index, self._started = sweep, index, started
-        self._last = time.perf_counter()
-        # A file that is there is not replaced by one with less so soon.
-        self._pause_s = _PAUSE_S if sweep.landed.exists() else _FIRST_LANDING_S
-
-    def if_due(self) -> None:
-        """Refresh it if the last time is long enough ago."""
-        begun = time.perf_counter()
-        if begun - self._last <= self._pause_s:
-            return
-        with contextlib.suppress(SweepsError):  # the last landing will say it
-            refreshed = update.refresh(self._sweep, self._index, self._started)
-            self._index = refreshed.gathered.index
-        self._last = time.perf_counter()
-        self._pause_s = max(_PAUSE_S, LANDING_SHARE * (self._last - begun))
 
 
 class _Teller:
@@ -366,7 +339,7 @@ class _Teller:
         while not self._is_over.wait(_TICK_S):
             with contextlib.suppress(Exception):  # the run matters more
                 self._under_way = self._dispatch.under_way()
-                from sweeps.execution import presence, run_file  # which quick runs do not need
+                from sweeps.progress import presence, run_file  # which quick runs do not need
 
                 if self._notice is None:
                     self._notice = run_file.Notice(self._memo, *self._dispatch.workers)

@@ -28,7 +28,8 @@ from sweeps import engines
 from sweeps.engines import Block, Receipt, Refusal
 from sweeps.errors import SweepsError
 from sweeps.execution import printed, remote, send
-from sweeps.execution.dispatch import Dispatch, Points
+from sweeps.execution.dispatch import Dispatch
+from sweeps.execution.plan import Points
 from sweeps.memo import index as memo
 from sweeps.memo import listing
 from sweeps.spaces.product import Positions

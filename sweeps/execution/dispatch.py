@@ -6,7 +6,6 @@ What to do about dead workers is decided in `blame`.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -16,24 +15,23 @@ import numpy as np
 import numpy.typing as npt
 
 from sweeps import text
-from sweeps.declaration.experiment import Experiment
 from sweeps.engines import Block, Engine, Lost, Receipt, Refusal
 from sweeps.errors import StorageError
 from sweeps.execution import blame, plan, printed, remote, send
 from sweeps.execution.blame import Suspect
 from sweeps.execution.brief import Work
-from sweeps.execution.options import Slow, Tally
+from sweeps.execution.options import Tally
 from sweeps.execution.scheduler import Scheduler, claim_all
 from sweeps.memo import claims, segment
 from sweeps.memo import index as memo
 from sweeps.outputs import failures
 from sweeps.outputs.failures import Failure
-from sweeps.spaces.keys import KeyMaker
+from sweeps.progress.show import Slow
 from sweeps.spaces.product import Places, Positions
 from sweeps.worker import capture, evaluate, host, scratch
 
 if TYPE_CHECKING:
-    from sweeps.execution.out_of_memory import Kills
+    from sweeps.worker.out_of_memory import Kills
 
 _MAX_BARREN_LOSSES = 3
 
@@ -48,15 +46,6 @@ _MOST_SAID = 100
 _MAX_WAITING = 8  # blocks of a worker; an engine takes two ahead
 
 _Mask = npt.NDArray[np.bool_]
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Points:
-    """The points of a run, and where their values go."""
-
-    experiment: Experiment
-    keys: KeyMaker
-    memo: Path
 
 
 Make = Callable[[Path, capture.Take], Work]
@@ -86,7 +75,7 @@ class Dispatch:
 
     def __init__(
         self,
-        sweep: Points,
+        sweep: plan.Points,
         index: memo.Index,
         todo: Iterable[Places],
         engine: Engine,
@@ -101,7 +90,7 @@ class Dispatch:
         self._sweep = sweep
         self._index = index
         self._others = others
-        self._tries = self._tries_before = _tries(index)
+        self._tries = self._tries_before = plan.tries(index)
         self._waits = waits
         self._recompute = recompute
         self._engine = engine
@@ -127,7 +116,7 @@ class Dispatch:
         self.tally = Tally()
         try:
             if engine.isolates:
-                from sweeps.execution.out_of_memory import Kills
+                from sweeps.worker.out_of_memory import Kills
 
                 self._kills = Kills()
             self._work = make(self._folder, self._printed.take)
@@ -279,7 +268,7 @@ class Dispatch:
 
     def _scan(self) -> None:
         self._index = memo.scan(self._sweep.memo, self._index)
-        self._tries = _tries(self._index)
+        self._tries = plan.tries(self._index)
 
     # ---- workers that died
 
@@ -358,8 +347,7 @@ class Dispatch:
     def _round_apart(self, groups: Sequence[Positions], n_workers: int) -> list[Suspect]:
         trial = Scheduler(groups, self._cut, n_workers, is_cut=True)
         suspects = self._round(trial, n_workers)
-        for rest in trial.pending():
-            self._scheduler.give_back(rest)
+        self._scheduler.give_back(trial.withdraw())
         return suspects
 
     def _convict(self, suspect: Suspect) -> None:
@@ -409,12 +397,6 @@ class Dispatch:
     def _cut(self, positions: Positions, number: int) -> Iterator[Block]:
         tries = self._tries if self._index.failures else None
         return plan.cut(self._sweep.keys, positions, number, tries)
-
-
-def _tries(index: memo.Index) -> plan.Find:
-    """Make the function that says how often points failed, shape (n,)."""
-    attempts = np.array([0, *(failure.attempts for failure in index.failures.values())])
-    return lambda keys: attempts[1 + index.find_failed(keys)]
 
 
 def n_workers(given: int | None, n_points: int, engine: Engine) -> int:

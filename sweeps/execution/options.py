@@ -1,42 +1,86 @@
-"""One invocation of `run`: what it is asked, how far it is and how that looks, and what it did.
-
-A run under way is a bar on a terminal, a line in a notebook, and now and then a line elsewhere.
-"""
+"""One invocation of `run`: what it is asked, and what it did."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
+import datetime
 import functools
-import os
-import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
 
 from sweeps import engines
 from sweeps.engines import Receipt
-from sweeps.errors import SweepsError
-from sweeps.execution.retry import EVERY, Retry
-from sweeps.storage import files
-from sweeps.text import count, duration, under_way
+from sweeps.errors import SweepsError, unknown
+from sweeps.memo import index as memo
 from sweeps.worker import memory_limit
 
 if TYPE_CHECKING:
     from sweeps.declaration.experiment import Experiment
     from sweeps.outputs import schema
 
-_LINE_EVERY_S = 5.0
 
-_SLOW_S = 10.0
+KINDS = ("exception", "timeout", "died", "output")
+"""How points fail."""
 
-_PATIENCE_S = 2.0
 
-_NOTEBOOK_S = 0.5
+class Retry(NamedTuple):
+    """Which failed points are computed again: those of a kind that failed before a time.
 
-_showing = threading.Lock()
+    Attributes
+    ----------
+    is_wanted : bool
+        Whether any are.
+    is_all : bool
+        Whether they are all that is computed.
+    """
+
+    is_wanted: bool = True
+    is_all: bool = False
+    kind: str | None = None
+    before_ns: int | None = None
+
+    @classmethod
+    def of(cls, retry: bool, failed: bool, kind: str | None, before: str | None) -> Self:
+        """Make it of options of a run, and refuse those that contradict each other."""
+        if failed and not retry:
+            raise SweepsError("--failed computes failed points again: leave out --no-retry")
+        if kind is not None and not failed:
+            raise SweepsError(f"--kind {kind} chooses among failed points: add --failed")
+        if kind is not None and kind not in KINDS:
+            raise unknown("kind of failure", kind, KINDS)
+        return cls(retry, failed, kind, None if before is None else _time_ns(before))
+
+    def again(self, index: memo.Index) -> npt.NDArray[np.bool_]:
+        """Tell which failures are tried again, in the order of the index, and False behind them."""
+        tried_ns: dict[tuple[int, int], int] = {}
+        for each in index.in_order if self.before_ns is not None else ():
+            for failure in each.failures:
+                if failure.attempts == index.failures[failure.key].attempts:
+                    tried_ns.setdefault(failure.key, each.created_ns)
+        told = [
+            self.is_wanted
+            and self.kind in (None, failure.kind)
+            and (self.before_ns is None or tried_ns[key] < self.before_ns)
+            for key, failure in index.failures.items()
+        ]
+        return np.array([*told, False])
+
+
+EVERY = Retry()
+
+
+def _time_ns(text: str) -> int:
+    """Read a time; without a time zone it is local."""
+    try:
+        return round(datetime.datetime.fromisoformat(text).timestamp() * 1e9)
+    except (ValueError, OverflowError, OSError, TypeError):
+        raise SweepsError(
+            f"--retry-before {text}: give a time, such as 2026-10-30T12:00 or, with the time zone, "
+            "2026-10-30T12:00+01:00"
+        ) from None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,195 +232,3 @@ class Tally:
             if output not in self.misfits:
                 self.misfits.add(output)
                 self.notes.append(told)
-
-
-class Slow(NamedTuple):
-    """A point that is under way, by its parameters as text, and since when."""
-
-    point: str
-    seconds: float
-
-
-@dataclasses.dataclass(frozen=True)
-class Progress:
-    """How far a run is, in points and seconds; those awaited are under way in other runs.
-
-    Attributes
-    ----------
-    notes : tuple of str
-        What a user should know at once, all since the run began.
-    left_s : float or None
-        Until the run ends; None if unknown.
-    under_way : tuple of Slow
-        Points that take a while, the longest first.
-    """
-
-    n_todo: int
-    n_computed: int = 0
-    n_failed: int = 0
-    n_reused: int = 0
-    seconds: float = 0.0
-    is_stopping: bool = False
-    n_awaited: int = 0
-    notes: tuple[str, ...] = ()
-    left_s: float | None = None
-    under_way: tuple[Slow, ...] = ()
-
-
-Watch = Callable[[Progress], None]
-
-
-# ---- how it looks
-
-
-class Watcher:
-    """Shows the progress of a run on stderr; what becomes of stderr is no matter to the run."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._last = time.monotonic()
-        self._was_stopping = False
-        self.told: list[str] = []
-        self._bar: Any = None
-        self._task: Any = None
-
-    def __call__(self, progress: Progress) -> None:
-        """Show how far a run is."""
-        # OSError: the log file's disk is full, or the reader of a pipe has gone.
-        # RuntimeError: the bar wants a thread, and none can be started.
-        with contextlib.suppress(OSError, RuntimeError):
-            if _is_terminal():
-                self._show_bar(progress)
-            else:
-                self._print_line(progress)
-            for note in progress.notes[len(self.told) :]:
-                self.told.append(note)
-                self._tell(f"{self._name}: {note}")
-
-    def close(self) -> None:
-        """Leave the bar as it is."""
-        if self._bar is not None:
-            with contextlib.suppress(OSError):  # the terminal was closed
-                self._bar.stop()
-
-    def _tell(self, note: str) -> None:
-        if self._bar is not None:
-            self._bar.console.print(note, markup=False, highlight=False)
-        else:
-            print(note, file=sys.stderr, flush=True)
-
-    def _print_line(self, progress: Progress) -> None:
-        now = time.monotonic()
-        is_news = progress.is_stopping and not self._was_stopping
-        if is_news or now - self._last > _LINE_EVERY_S:
-            self._last, self._was_stopping = now, progress.is_stopping
-            print(f"{self._name}: {line(progress)}", file=sys.stderr, flush=True)
-
-    def _show_bar(self, progress: Progress) -> None:
-        if self._bar is None:
-            from rich.console import Console
-            from rich.progress import BarColumn, TextColumn
-            from rich.progress import Progress as Bar
-
-            columns = (
-                TextColumn("{task.description}", markup=False),
-                BarColumn(),
-                TextColumn("{task.fields[line]}", markup=False),
-            )
-            self._bar = Bar(*columns, console=Console(stderr=True), refresh_per_second=5)
-            self._task = self._bar.add_task(self._name, total=progress.n_todo, line="")
-            self._bar.start()
-        n_over = progress.n_computed + progress.n_failed
-        self._bar.update(self._task, completed=n_over, line=line(progress))
-
-
-@contextlib.contextmanager
-def in_python(name: str) -> Iterator[Watch | None]:
-    """Show the progress of a run that Python code asked for, on a terminal and in a notebook.
-
-    What is over in 2 s is not shown, nor runs within points and beside one that is shown.
-    """
-    made = Notebook(name) if _is_notebook() else Watcher(name) if _is_terminal() else None
-    if made is None or files.is_in_point() or not _showing.acquire(blocking=False):
-        yield None
-        return
-    start, watcher = time.monotonic(), made
-
-    def watch(progress: Progress) -> None:
-        if time.monotonic() - start > _PATIENCE_S:
-            watcher(progress)
-
-    try:
-        yield watch
-    finally:
-        watcher.close()
-        _showing.release()
-
-
-class Notebook:
-    """Shows the progress of a run below a cell, in one line."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._last = -_LINE_EVERY_S
-        self._handle: Any = None
-
-    def __call__(self, progress: Progress) -> None:
-        """Show how far a run is."""
-        if time.monotonic() - self._last > _NOTEBOOK_S or progress.is_stopping:
-            self._last = time.monotonic()
-            self._show(f"{self._name}: {line(progress)}")
-
-    def _show(self, text: str) -> None:
-        from IPython.display import display as show
-
-        shown = {"text/plain": text}
-        if self._handle is None:
-            self._handle = show(shown, raw=True, display_id=True)
-        else:
-            self._handle.update(shown, raw=True)
-
-    def close(self) -> None:
-        """Remove the line; the results follow."""
-        if self._handle is not None:
-            self._show("")
-
-
-def _is_notebook() -> bool:
-    """Whether this is a kernel of Jupyter; IPython on a terminal is a terminal."""
-    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    return getattr(shell, "kernel", None) is not None
-
-
-def line(progress: Progress) -> str:
-    """Describe how far a run is.
-
-    Examples
-    --------
-    >>> line(Progress(600, n_computed=145, n_failed=5, n_reused=40, seconds=10.0, left_s=30.0))
-    '150/600 points, 5 failed, 40 reused, 15 points/s, 30.0 s left'
-    """
-    n_over = progress.n_computed + progress.n_failed
-    said = [f"{n_over:,}/{count(progress.n_todo, 'point')}"]
-    if progress.is_stopping:
-        said.insert(0, "finishing the points under way (interrupt again to stop at once)")
-    if progress.n_failed:
-        said.append(f"{progress.n_failed:,} failed")
-    if progress.n_reused:
-        said.append(f"{progress.n_reused:,} reused")
-    if progress.n_awaited:
-        said.append(
-            f"waiting for {count(progress.n_awaited, 'point')} that another run is computing"
-        )
-    elif n_over and progress.seconds > 0:
-        rate = n_over / progress.seconds
-        said.append(f"{rate:,.3g} points/s")
-        if n_over < progress.n_todo and progress.left_s is not None and not progress.is_stopping:
-            said.append(f"{duration(progress.left_s)} left")
-    stuck = [each for each in progress.under_way if each.seconds > _SLOW_S]
-    return f"{', '.join(said)}{under_way(stuck)}"
-
-
-def _is_terminal() -> bool:
-    """Whether stderr can move its cursor; a dumb terminal would show the bar at the end only."""
-    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"

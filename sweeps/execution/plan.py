@@ -9,13 +9,15 @@ import dataclasses
 import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from sweeps.declaration.experiment import Experiment
 from sweeps.engines import Block
-from sweeps.execution.retry import EVERY, Retry
+from sweeps.execution.options import EVERY, Retry
 from sweeps.memo import index as memo
 from sweeps.memo import listing
 from sweeps.project.sweep import Sweep
@@ -30,6 +32,15 @@ Find = Callable[[Keys], npt.NDArray[np.int64]]
 
 IsDue = Callable[[Keys], npt.NDArray[np.bool_]]
 """Keys of shape (n, 2) to shape (n,)."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Points:
+    """The points of a run, and where their values go."""
+
+    experiment: Experiment
+    keys: KeyMaker
+    memo: Path
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -239,3 +250,9 @@ def plan_run(
         keep=keep,
         runs=runs,
     )
+
+
+def tries(index: memo.Index) -> Find:
+    """Make the function that says how often points failed, shape (n,)."""
+    attempts = np.array([0, *(failure.attempts for failure in index.failures.values())])
+    return lambda keys: attempts[1 + index.find_failed(keys)]

@@ -5,13 +5,12 @@ from __future__ import annotations
 import collections
 import math
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
-import numpy.typing as npt
 
 from sweeps.engines import Block, Receipt
+from sweeps.progress import forecast
 from sweeps.spaces.product import Places, Positions, written
 
 BLOCK_S = 0.5
@@ -34,9 +33,6 @@ _ROUNDS = 3  # of concurrent points, at least: between blocks a worker has none 
 _FINEST = 20  # towards the end, blocks get no smaller than this part of a full one
 _MOST_PIECES = 16  # of a space, from each of which one of the first blocks comes
 _GROWTH = 16  # a first guess may be wrong by far: the first points of a function warm it up
-_GOLDEN = 0.6180339887498949
-_LATE = 4  # pieces, by which the time of those that come after all known ones is guessed
-_MOST = 4  # times what the slowest piece so far took
 
 
 def block_s(concurrency: int) -> float:
@@ -119,17 +115,17 @@ class Scheduler:
         self._round = 0
         self.is_stopped = False
 
-    def _cut_in_pieces(self, is_probed: bool) -> Forecast:
+    def _cut_in_pieces(self, is_probed: bool) -> forecast.Forecast:
         """Have one of the first blocks come from each piece, since they tell how long it takes."""
         n_pieces = max(1, min(_MOST_PIECES, self._n_pending // max(1, self._size)))
         ascending = sorted(filter(len, self._pending), key=lambda places: int(places[0]))
-        pieces = list(_cut_at(ascending, _starts(self._n_pending, n_pieces)))
+        pieces = list(forecast.cut_at(ascending, forecast.starts(self._n_pending, n_pieces)))
         if is_probed:
-            probes = [pieces[i][0] for i in _spread(len(pieces))]
+            probes = [pieces[i][0] for i in forecast.spread(len(pieces))]
             rest = [part for own in pieces for part in own[1:]]
             self._pending = collections.deque([*probes, *rest])
             self._n_probes = len(probes)
-        return Forecast(pieces, self._n_workers)
+        return forecast.Forecast(pieces, self._n_workers)
 
     def _go_on_in_order(self) -> None:
         """Put together what lies together."""
@@ -312,114 +308,8 @@ class Scheduler:
         with self._lock:
             self._put_back(positions)
 
-    def pending(self) -> list[Places]:
-        """Positions that no worker has got."""
-        with self._lock:
-            return [*self._pending, *(positions for _, positions in self._ready)]
-
     def _put_back(self, positions: Places) -> None:
         if len(positions):
             put_back = self._pending.append if self._n_probes else self._pending.appendleft
             put_back(positions)
             self._n_pending += len(positions)
-
-
-def _cut_at(pieces: Iterable[Places], starts: Sequence[int]) -> Iterator[list[Places]]:
-    """Cut pieces that follow each other anew, so that one begins at each of some points."""
-    n_before, ends = 0, [*starts[1:], sum(map(len, pieces))]
-    own: list[Places] = []
-    for each in pieces:
-        while len(each):
-            part = each[: ends[0] - n_before]
-            own.append(part)
-            each, n_before = each[len(part) :], n_before + len(part)
-            if n_before == ends[0]:
-                yield own
-                own = []
-                ends.pop(0)
-
-
-# ---- how long the rest takes
-
-
-def _starts(n_points: int, n_pieces: int) -> list[int]:
-    """Where to cut points into pieces of about the same size.
-
-    Not evenly: cuts that are a multiple of the length of an axis apart would all be at the same
-    value of it.
-    """
-    jitter = (np.arange(n_pieces) * _GOLDEN) % 1.0
-    at = (np.arange(n_pieces) + 0.5 * jitter) * n_points / max(1, n_pieces)
-    return np.unique(at.astype(np.int64)).tolist() if n_pieces else []
-
-
-def _spread(n_pieces: int) -> list[int]:
-    """Order pieces so that the first few are far apart, however many they are.
-
-    Examples
-    --------
-    >>> _spread(8)
-    [0, 4, 2, 6, 1, 5, 3, 7]
-    """
-    n_bits = max(1, (n_pieces - 1).bit_length())
-    return sorted(range(n_pieces), key=lambda i: int(f"{i:0{n_bits}b}"[::-1], 2))
-
-
-class Forecast:
-    """What points took in each piece of a space, and what those that are left will take."""
-
-    def __init__(self, pieces: Sequence[Sequence[Places]], n_workers: int) -> None:
-        lasts = np.array([own[-1][-1] for own in pieces], dtype=np.int64)
-        self._firsts = np.array([own[0][0] for own in pieces], dtype=np.int64)
-        self._n_left = np.array([sum(map(len, own)) for own in pieces], dtype=float)
-        self._left_at = self._n_left * (lasts - self._firsts) / 2
-        self._n_over, self._over_at, self._busy_s = np.zeros((3, len(pieces)))
-        self._n_workers = n_workers
-        self._n_blocks = 0
-        self._began = 0.0
-
-    def note(self, positions: Positions, busy_s: float) -> None:
-        """Take in a block of finished points, ascending, and the time that they took."""
-        if not self._n_blocks:
-            self._began = time.perf_counter() - busy_s  # until then the workers started
-        self._n_blocks += 1
-        n_over, at = self.drop(positions)
-        self._n_over += n_over
-        self._over_at += at
-        self._busy_s += n_over * (busy_s / len(positions))
-
-    def drop(self, positions: Positions) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-        """Leave out points; return how many of each piece they are, and the sum of where in it."""
-        edges = np.append(np.searchsorted(positions, self._firsts), len(positions))
-        counts = np.diff(edges)
-        # Halfway between the first and the last: they are in a row, more or less.
-        ends = positions[np.minimum(edges[:-1], len(positions) - 1)], positions[edges[1:] - 1]
-        at = np.where(counts > 0, counts * ((ends[0] + ends[1]) / 2 - self._firsts), 0.0)
-        self._n_left -= counts
-        self._left_at -= at
-        return counts, at
-
-    def left_s(self) -> float | None:
-        """Seconds until the run ends; None if unknown.
-
-        On average, half of what is under way is over.
-        """
-        known = np.flatnonzero(self._n_over)
-        if not len(known):
-            return None
-        n_over, n_left = self._n_over[known], np.maximum(self._n_left, 1)
-        # Where those that are over and those that are left are, on average.
-        over_at = self._firsts[known] + self._over_at[known] / n_over
-        left_at = self._firsts + self._left_at / n_left
-        took = self._busy_s[known] / n_over
-        each = np.interp(left_at, over_at, took)
-        if len(known) > 2 and known[-1] + 1 < len(left_at):  # in order: it goes on as of late
-            slope, start = np.polyfit(over_at[-_LATE:], took[-_LATE:], 1)
-            beyond = left_at > over_at[-1]
-            each[beyond] = np.clip(start + slope * left_at[beyond], 0, _MOST * took.max())
-        busy_s, left_s = float(self._busy_s.sum()), float(np.maximum(self._n_left, 0) @ each)
-        under_way_s = min(left_s, self._n_workers * busy_s / self._n_blocks) / 2
-        passed_s = time.perf_counter() - self._began
-        # Workers wait for each other at the end, and for blocks where points take no time.
-        slowdown = max(1 / self._n_workers, passed_s / max(busy_s + under_way_s, 1e-9))
-        return (left_s - under_way_s) * slowdown

@@ -1,4 +1,4 @@
-"""Shards: parts of a space that runs compute without knowing of each other.
+"""Parts of a space that runs compute, and land nothing: shards, and what others leave free.
 
 A shard depends on the space and on the number of shards only, never on what is known by then. So
 together all shards have every point once, whenever each of them runs and however often.
@@ -6,13 +6,25 @@ together all shards have every point once, whenever each of them runs and howeve
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from sweeps.errors import SweepsError
+from sweeps.execution import plan
+from sweeps.execution.compute import carry_out, start, told_of, unfinished
+from sweeps.execution.options import Options, Report, Tally
+from sweeps.memo import claims
+from sweeps.memo import index as memo
+from sweeps.progress.show import Progress, Watch
+from sweeps.project.sweep import Sweep
+from sweeps.results import adopt
+from sweeps.results.state import held_attributes
+from sweeps.signals import Interruption
+from sweeps.spaces.product import Places
 
 N_RUNS = 16
 """Runs of points in a row that a shard consists of: costs often rise along a dimension, so they
@@ -211,3 +223,68 @@ def _nowhere(given: str, names: list[str]) -> SweepsError:
         f"--shard {given}: this is no task of a batch system, as none of {', '.join(names)} is "
         "set: give --shard K/N"
     )
+
+
+def compute_part(
+    sweep: Sweep,
+    options: Options,
+    watch: Watch | None,
+    interruption: Interruption,
+    runs: Sequence[range] | None,
+) -> Report:
+    """Compute points that the memo lacks; wait for no other run, and land nothing.
+
+    Parameters
+    ----------
+    runs : sequence of range or None
+        Numbers of the points to compute, of which other runs hear nothing; None to take what other
+        runs leave free.
+    """
+    adopt.adopt(sweep, held_attributes(sweep.landed))
+    with contextlib.ExitStack() as stack:
+        others = None
+        if runs is None:
+            others = claims.Claims(sweep.memo, sweep.keys)
+            stack.callback(others.close)
+        index = memo.scan(sweep.memo, sets_aside=True)
+        recompute, retry = options.recompute, options.retries
+        todo = plan.plan_run(sweep, index, recompute=recompute, retry=retry, keep=True, runs=runs)
+        missing = todo.todo if runs is not None else _from_somewhere(todo.todo)
+        positions, tally = plan.first(missing, options.limit), Tally()
+        if positions:
+            dispatch = start(sweep, index, positions, options, others=others, waits=False)
+            progress = Progress(n_todo=sum(map(len, positions)))
+            tally = carry_out(sweep, dispatch, progress, watch, interruption)
+    if tally.error:
+        raise unfinished(tally.error, tally)
+    n_skipped = todo.n_missing if options.failed else 0
+    n_todo = sum(map(len, todo.todo)) + todo.n_left + n_skipped
+    return Report(
+        experiment=sweep.experiment.name,
+        n_points=todo.n_points,
+        n_reused=todo.n_points - n_todo + tally.n_elsewhere,
+        n_computed=tally.n_computed,
+        n_failed=tally.n_failed + todo.n_left,
+        n_excluded=todo.n_excluded,
+        seconds=0.0,
+        results=sweep.landed,
+        fingerprint=sweep.fingerprint.digest,
+        is_landed=False,
+        is_interrupted=interruption.is_asked,
+        warnings=(
+            *(others.warnings if others is not None else ()),
+            *told_of(sweep, index, positions, options, tally, interruption),
+        ),
+    )
+
+
+def _from_somewhere(pieces: Sequence[Places]) -> list[Places]:
+    """Begin amid some points, so that runs beside each other meet seldom; end with those before."""
+    n_before = int.from_bytes(os.urandom(8)) % max(1, sum(map(len, pieces)))
+    before, after = [], []
+    for piece in pieces:
+        at = min(n_before, len(piece))
+        before.append(piece[:at])
+        after.append(piece[at:])
+        n_before -= at
+    return [piece for piece in (*after, *before) if len(piece)]

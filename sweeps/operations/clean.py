@@ -10,8 +10,8 @@ from pathlib import Path
 
 from sweeps.declaration import cached
 from sweeps.errors import StorageError
-from sweeps.execution import presence
 from sweeps.memo import claims, listing, segment
+from sweeps.progress import presence
 from sweeps.project.sweep import Sweep
 from sweeps.storage import disk, files, seal
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from sweeps.declaration.experiment import Experiment
 from sweeps.errors import SweepsError
 from sweeps.execution import compute
-from sweeps.execution.options import Options, Tally, Watch
+from sweeps.execution.options import Options, Tally
 from sweeps.history.differences import Difference, merged, of_variable
 from sweeps.history.earlier import (
     Earlier,
@@ -34,6 +34,7 @@ from sweeps.memo import index as memo
 from sweeps.memo.index import Entries
 from sweeps.outputs import schema
 from sweeps.outputs.types import Variable
+from sweeps.progress.show import Watch
 from sweeps.project.imports import refuse_while_importing
 from sweeps.project.sweep import Sweep, resolve
 from sweeps.signals import interruptible

@@ -11,7 +11,7 @@ from sweeps.code import reads
 from sweeps.declaration import checks
 from sweeps.declaration.experiment import Experiment
 from sweeps.errors import DeclarationError, StorageError
-from sweeps.execution import presence
+from sweeps.progress import presence
 from sweeps.storage import dataset, files
 from sweeps.text import count
 

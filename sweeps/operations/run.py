@@ -18,7 +18,8 @@ from sweeps.code import reads
 from sweeps.declaration.experiment import Experiment
 from sweeps.engines import guard
 from sweeps.errors import StorageError, SweepsError
-from sweeps.execution.options import Options, Report, Watch, in_python
+from sweeps.execution.options import Options, Report
+from sweeps.progress.show import Watch, in_python
 from sweeps.project.imports import refuse_while_importing
 from sweeps.project.sweep import Sweep, given, resolve
 from sweeps.results.state import elsewhere, held_attributes, whole

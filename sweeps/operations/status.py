@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 from sweeps.declaration.experiment import Experiment
 from sweeps.errors import SweepsError
-from sweeps.execution import presence
 from sweeps.execution.plan import plan_run
 from sweeps.history import retyped
 from sweeps.memo import index as memo
+from sweeps.progress import presence
 from sweeps.project import sweep
 from sweeps.project.discovery import Found, find_all
 from sweeps.results import adopt, collect, state

@@ -14,10 +14,10 @@ from typing import Any
 
 from sweeps.declaration.experiment import Experiment
 from sweeps.errors import SweepsError
-from sweeps.execution.options import Options, Report, Watch, in_python
-from sweeps.execution.part import compute_part
-from sweeps.execution.shard import Shard, parse
+from sweeps.execution.options import Options, Report
+from sweeps.execution.shard import Shard, compute_part, parse
 from sweeps.operations import run
+from sweeps.progress.show import Watch, in_python
 from sweeps.project.imports import refuse_while_importing
 from sweeps.project.sweep import Sweep, resolve
 from sweeps.signals import Interrupted

@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import itertools
 import json
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from sweeps.code import provenance
-from sweeps.errors import StorageError, SummaryError
+from sweeps.errors import StorageError, SummaryError, SweepsError
 from sweeps.memo import index as memo
 from sweeps.memo import listing, merge, record
 from sweeps.memo.segment import MergedAwayError
@@ -30,6 +31,12 @@ if TYPE_CHECKING:
 
 
 _LOOKS = 5
+
+LANDING_SHARE = 50
+"""A long run lands what it has when this many times a landing's duration has passed: 2 %."""
+
+_FIRST_LANDING_S = 3.0
+_PAUSE_S = 30.0
 
 
 class Refreshed(NamedTuple):
@@ -269,3 +276,24 @@ def _accepted(sweep: Sweep, gathered: collect.Gathered) -> Iterator[dict[str, An
             ],
             "source": None if code is None else "\n".join(code.sources.values()),
         }
+
+
+class Landing:
+    """Refreshes the results file while a run goes on, at most 2 % of its time."""
+
+    def __init__(self, sweep: Sweep, index: memo.Index, started: str) -> None:
+        self._sweep, self._index, self._started = sweep, index, started
+        self._last = time.perf_counter()
+        # A file that is there is not replaced by one with less so soon.
+        self._pause_s = _PAUSE_S if sweep.landed.exists() else _FIRST_LANDING_S
+
+    def if_due(self) -> None:
+        """Refresh it if the last time is long enough ago."""
+        begun = time.perf_counter()
+        if begun - self._last <= self._pause_s:
+            return
+        with contextlib.suppress(SweepsError):  # the last landing will say it
+            refreshed = refresh(self._sweep, self._index, self._started)
+            self._index = refreshed.gathered.index
+        self._last = time.perf_counter()
+        self._pause_s = max(_PAUSE_S, LANDING_SHARE * (self._last - begun))

@@ -19,6 +19,7 @@ from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any
 
+from sweeps import signals
 from sweeps.declaration.experiment import Experiment
 from sweeps.worker import capture, scratch
 from sweeps.worker.call import Called
@@ -149,7 +150,7 @@ def end(folder: Path) -> list[str]:
         return []
     said: set[str] = set()
     deadline = time.monotonic() + MAX_CLOSING_S
-    while any(map(scratch.is_alive, _holders(folder))):
+    while any(map(signals.is_alive, _holders(folder))):
         if time.monotonic() > deadline:
             said.add(f"a resource was not closed within {MAX_CLOSING_S:g} s, and is abandoned")
             break

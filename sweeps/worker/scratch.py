@@ -26,6 +26,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from sweeps import signals
+
 # Of one worker, behind its process id; flight records of threads are behind the thread's id.
 FLIGHT, FAULT = ".flight", ".fault"  # which point it computes; how it died
 PRINTED, MARKS = ".printed", ".marks"  # what it printed; which parts of that are of which point
@@ -304,7 +306,7 @@ def under_way(folder: Path, pid: int) -> tuple[int, ...] | None:
 def _wait_for_end(pid: int) -> None:
     """Wait for a worker that is being killed: until then it may commit, and be at another point."""
     deadline = time.monotonic() + _MAX_DYING_S
-    while is_alive(pid) and time.monotonic() < deadline:
+    while signals.is_alive(pid) and time.monotonic() < deadline:
         time.sleep(_DYING_CHECK_S)
 
 
@@ -349,7 +351,7 @@ def _workers(folder: Path) -> Iterator[int]:
 
 def _remove_shared(pid: int) -> None:
     """Remove what a process that is no more has left in shared memory and the temporary folder."""
-    if not pid or is_alive(pid):  # another process has its number now
+    if not pid or signals.is_alive(pid):  # another process has its number now
         return
     for place in (_SHARED, Path(tempfile.gettempdir())):
         for pattern in _OF_PROCESS:
@@ -361,14 +363,3 @@ def _remove_shared(pid: int) -> None:
                         shutil.rmtree(path, ignore_errors=True)
                     else:
                         path.unlink()
-
-
-def is_alive(pid: int) -> bool:
-    """Whether a process is there, be it another user's."""
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:
-        return True
-    return True

@@ -14,11 +14,11 @@ import pytest
 
 from sweeps.cli import watching
 from sweeps.code.versions import Versions
-from sweeps.execution import run_file
-from sweeps.execution.options import Progress, Slow
-from sweeps.execution.presence import Running
 from sweeps.operations.status import Status
 from sweeps.operations.watch import Left, Look
+from sweeps.progress import run_file
+from sweeps.progress.presence import Running
+from sweeps.progress.show import Progress, Slow
 from sweeps.project.sweep import resolve
 
 WAVE = """

@@ -5,10 +5,10 @@ import time
 import pytest
 
 from sweeps import experiment, grid, run
-from sweeps.execution import presence, run_file
-from sweeps.execution.options import Progress
 from sweeps.memo import claims, listing
 from sweeps.operations import clean
+from sweeps.progress import presence, run_file
+from sweeps.progress.show import Progress
 from sweeps.project.sweep import resolve
 from sweeps.storage import files
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import sweeps
 from sweeps import engines, experiment, grid, points
 from sweeps.errors import DeclarationError, StorageError, SweepsError, UnfinishedError
-from sweeps.execution import compute, leaks, scheduler
+from sweeps.execution import leaks, scheduler
 from sweeps.execution.options import Options
 from sweeps.memo import index as memo
 from sweeps.memo import merge, segment
@@ -183,7 +183,7 @@ def check_ages(folder, keep, merges, runs):
             )
             patch.setattr(memo, "time", clock)
             for name in ("_FIRST_LANDING_S", "_PAUSE_S"):
-                patch.setattr(compute, name, 0 if lands_meanwhile else 100)
+                patch.setattr(update, name, 0 if lands_meanwhile else 100)
             patch.setattr(scheduler, "MAX_BLOCK", 1 if lands_meanwhile else 100)
             run.execute(sweep, Options("serial", limit=limit, recompute=True))
             last = {x: number for number, x in enumerate(SEEN, start=1)}
@@ -237,8 +237,8 @@ def test_progress_begins_with_nothing_and_ends_with_everything(square):
 
 def test_what_is_finished_is_landed_while_a_run_goes_on(square, monkeypatch):
     for name in ("_FIRST_LANDING_S", "_PAUSE_S"):
-        monkeypatch.setattr(compute, name, 0.0)
-    monkeypatch.setattr(compute, "LANDING_SHARE", 0)
+        monkeypatch.setattr(update, name, 0.0)
+    monkeypatch.setattr(update, "LANDING_SHARE", 0)
     monkeypatch.setattr(scheduler, "BLOCK_S", 0.0)
     landed = []
 
@@ -253,8 +253,8 @@ def test_what_is_finished_is_landed_while_a_run_goes_on(square, monkeypatch):
 
 def test_a_landing_that_fails_amid_a_run_does_not_end_it(square, monkeypatch):
     for name in ("_FIRST_LANDING_S", "_PAUSE_S"):
-        monkeypatch.setattr(compute, name, 0.0)
-    monkeypatch.setattr(compute, "LANDING_SHARE", 0)
+        monkeypatch.setattr(update, name, 0.0)
+    monkeypatch.setattr(update, "LANDING_SHARE", 0)
     monkeypatch.setattr(scheduler, "BLOCK_S", 0.0)
     land, tries = write.land, []
 

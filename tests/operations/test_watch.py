@@ -8,12 +8,12 @@ import pytest
 
 from sweeps import experiment, grid, run, status
 from sweeps.code.versions import Versions
-from sweeps.execution.options import Slow
-from sweeps.execution.presence import Running
 from sweeps.memo import segment
 from sweeps.operations import watch
 from sweeps.operations.status import Status
 from sweeps.operations.watch import Watch, left_s
+from sweeps.progress.presence import Running
+from sweeps.progress.show import Slow
 from sweeps.project.sweep import resolve
 
 

@@ -50,8 +50,9 @@ def command(
     Exit codes: 0 all values are equal, 1 some differ, 2 a mistake in the command or the experiment.
     """
     from sweeps.declaration import overrides
-    from sweeps.execution.options import Options, Watcher
+    from sweeps.execution.options import Options
     from sweeps.operations import diff
+    from sweeps.progress.show import Watcher
 
     sweep = asked.sweep()
     watcher = Watcher(sweep.experiment.name)

@@ -13,7 +13,8 @@ from sweeps.cli.options import INTERRUPTED, Answer, Asked, warn
 from sweeps.text import count, duration, path
 
 if TYPE_CHECKING:
-    from sweeps.execution.options import Options, Report, Watcher
+    from sweeps.execution.options import Options, Report
+    from sweeps.progress.show import Watcher
 
 
 @click.command("run", short_help="Compute missing points and write the results file.")
@@ -80,7 +81,7 @@ def _compute_shard(asked: Asked, how: Options, given: str) -> int:
 
 def carry_out(asked: Asked, name: str, execute: Callable[[Watcher], Report]) -> int:
     """Run under a name while showing progress; say what came of it, and return the exit code."""
-    from sweeps.execution.options import Watcher
+    from sweeps.progress.show import Watcher
 
     watcher = Watcher(name)
     try:

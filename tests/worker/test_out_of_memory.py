@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from sweeps.execution.out_of_memory import Kills
 from sweeps.operations import failures
+from sweeps.worker.out_of_memory import Kills
 
 KILLED = "exit code SIGKILL(-9)"
 

@@ -23,8 +23,8 @@ from typing import Any, NamedTuple
 from sweeps import text
 from sweeps.code import versions
 from sweeps.code.versions import Versions
-from sweeps.execution.options import Slow
-from sweeps.execution.process import Process
+from sweeps.progress.process import Process
+from sweeps.progress.show import Slow
 from sweeps.storage import files
 from sweeps.text import count, duration
 

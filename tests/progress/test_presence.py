@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from sweeps.execution import presence, run_file
-from sweeps.execution.options import Progress
-from sweeps.execution.process import Process
+from sweeps.progress import presence, run_file
+from sweeps.progress.process import Process
+from sweeps.progress.show import Progress
 
 SAID = {"points": 12, "over": 4, "failed": 1, "seconds": 5.0, "left_s": 10.0, "under_way": []}
 

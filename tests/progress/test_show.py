@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeps.execution import options
-from sweeps.execution.options import Progress, Slow
+from sweeps.progress import show
+from sweeps.progress.show import Progress, Slow
 from sweeps.storage import files
 
 
@@ -31,12 +31,12 @@ class NoThread(io.StringIO):
 def clock(monkeypatch):
     """A clock that tests set."""
     now = [1000.0]
-    monkeypatch.setattr(options.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(show.time, "monotonic", lambda: now[0])
     return now
 
 
 def test_a_quick_run_prints_nothing(clock, capsys):
-    watch = options.Watcher("wave")
+    watch = show.Watcher("wave")
     for n in range(10):
         watch(Progress(10, n, 0, 0, n / 10))
         clock[0] += 0.1
@@ -45,7 +45,7 @@ def test_a_quick_run_prints_nothing(clock, capsys):
 
 
 def test_a_long_run_prints_a_line_now_and_then(clock, capsys):
-    watch = options.Watcher("wave")
+    watch = show.Watcher("wave")
     for n in range(100):
         clock[0] += 1
         watch(Progress(100, n, 0, 0, float(n)))
@@ -55,7 +55,7 @@ def test_a_long_run_prints_a_line_now_and_then(clock, capsys):
 
 
 def test_stopping_is_told_at_once_and_once(clock, capsys):
-    watch = options.Watcher("wave")
+    watch = show.Watcher("wave")
     for n in range(3):
         watch(Progress(100, n, 0, 0, 1.0, is_stopping=True))
     assert capsys.readouterr().err.count("finishing the points under way") == 1
@@ -66,7 +66,7 @@ def test_a_terminal_shows_a_bar_to_the_end(monkeypatch):
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setenv("TERM", "xterm")
-    watch = options.Watcher("[bold]wave")
+    watch = show.Watcher("[bold]wave")
     for n in range(5):
         watch(Progress(4, n, 0, 2, float(n)))
     watch.close()
@@ -77,7 +77,7 @@ def test_a_terminal_shows_a_bar_to_the_end(monkeypatch):
 def test_a_dumb_terminal_gets_lines(monkeypatch, clock):
     monkeypatch.setattr(sys, "stderr", Terminal())
     monkeypatch.setenv("TERM", "dumb")
-    watch = options.Watcher("wave")
+    watch = show.Watcher("wave")
     clock[0] += 60
     watch(Progress(4, 2, 0, 0, 60.0, left_s=60.0))
     assert sys.stderr.getvalue() == "wave: 2/4 points, 0.0333 points/s, 1 min 0 s left\n"
@@ -86,7 +86,7 @@ def test_a_dumb_terminal_gets_lines(monkeypatch, clock):
 @pytest.mark.parametrize("stream", [FullDisk, NoThread])
 def test_a_stream_that_takes_nothing_does_not_stop_a_run(monkeypatch, clock, stream):
     monkeypatch.setattr(sys, "stderr", stream())
-    watch = options.Watcher("wave")
+    watch = show.Watcher("wave")
     clock[0] += 60
     watch(Progress(10, 1, 0, 0, 1.0))
     watch.close()
@@ -99,7 +99,7 @@ counts = st.integers(0, 10**9)
 def test_every_number_of_a_line_is_told(n_computed, n_failed, n_reused, n_left, seconds, stopping):
     n_over = n_computed + n_failed
     made = Progress(n_over + n_left, n_computed, n_failed, n_reused, seconds, stopping, left_s=9.0)
-    said = options.line(made)
+    said = show.line(made)
     assert f"{n_over:,}/{n_over + n_left:,} point" in said
     assert (f", {n_failed:,} failed" in said) == (n_failed > 0)
     assert (f", {n_reused:,} reused" in said) == (n_reused > 0)
@@ -108,37 +108,37 @@ def test_every_number_of_a_line_is_told(n_computed, n_failed, n_reused, n_left, 
 
 
 def test_the_time_left_is_told_where_it_is_known():
-    waiting = options.line(Progress(150, 149, 0, 7, 20.0, n_awaited=1))
+    waiting = show.line(Progress(150, 149, 0, 7, 20.0, n_awaited=1))
     assert waiting.endswith("waiting for 1 point that another run is computing")
     for left_s, end in ((40.0, r", 40\.0 s left"), (None, "")):
-        said = options.line(Progress(150, 49, 1, 7, 20.0, left_s=left_s))
+        said = show.line(Progress(150, 49, 1, 7, 20.0, left_s=left_s))
         assert re.search(rf"2\.5 points/s{end}$", said)
 
 
 @pytest.fixture
 def patient(monkeypatch):
-    monkeypatch.setattr(options, "_PATIENCE_S", -1.0)
+    monkeypatch.setattr(show, "_PATIENCE_S", -1.0)
     monkeypatch.setenv("TERM", "xterm")
 
 
 def test_in_python_a_terminal_shows_a_bar_once_a_run_takes_a_while(monkeypatch, patient):
     monkeypatch.setattr(sys, "stderr", Terminal())
-    with options.in_python("wave") as watch, options.in_python("inner") as inner:
+    with show.in_python("wave") as watch, show.in_python("inner") as inner:
         watch(Progress(4, 2, 0, 0, 1.0))
         assert inner is None  # one is shown already
     assert "2/4 points" in sys.stderr.getvalue()
-    monkeypatch.setattr(options, "_PATIENCE_S", 60.0)
+    monkeypatch.setattr(show, "_PATIENCE_S", 60.0)
     monkeypatch.setattr(sys, "stderr", Terminal())
-    with options.in_python("wave") as watch:
+    with show.in_python("wave") as watch:
         watch(Progress(4, 2, 0, 0, 1.0))
     assert sys.stderr.getvalue() == ""
 
 
 def test_in_python_nothing_is_shown_elsewhere(monkeypatch, patient, tmp_path):
-    with options.in_python("wave") as watch:
+    with show.in_python("wave") as watch:
         assert watch is None  # stderr is a file
     monkeypatch.setattr(sys, "stderr", Terminal())
-    with files.results_in(tmp_path), options.in_python("wave") as watch:
+    with files.results_in(tmp_path), show.in_python("wave") as watch:
         assert watch is None  # a point asks
 
 
@@ -157,8 +157,8 @@ def test_a_notebook_shows_one_line(monkeypatch, patient):
     ipython.display.display = show
     monkeypatch.setitem(sys.modules, "IPython", ipython)
     monkeypatch.setitem(sys.modules, "IPython.display", ipython.display)
-    monkeypatch.setattr(options, "_NOTEBOOK_S", -1.0)
-    with options.in_python("wave") as watch:
+    monkeypatch.setattr(show, "_NOTEBOOK_S", -1.0)
+    with show.in_python("wave") as watch:
         for n in (1, 2):
             watch(Progress(4, n, 0, 0, 1.0))
     assert [text.partition(" points")[0] for text in shown] == ["wave: 1/4", "wave: 2/4", ""]
@@ -166,5 +166,5 @@ def test_a_notebook_shows_one_line(monkeypatch, patient):
 
 @pytest.mark.parametrize("seconds", [5.0, 12.0])
 def test_a_line_names_points_that_take_longer_than_ten_seconds(seconds):
-    said = options.line(Progress(4, 2, 0, 0, 20.0, under_way=(Slow("x=3", seconds),)))
+    said = show.line(Progress(4, 2, 0, 0, 20.0, under_way=(Slow("x=3", seconds),)))
     assert ("under way: x=3 for 12.0 s" in said) == (seconds > 10)

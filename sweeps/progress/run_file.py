@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.code import provenance, versions
-from sweeps.execution import presence
-from sweeps.execution.options import Progress
-from sweeps.execution.process import Process
+from sweeps.progress import presence
+from sweeps.progress.process import Process
+from sweeps.progress.show import Progress
 from sweeps.storage import files
 
 _OFTEN_S, _SELDOM_S = 2.0, 15.0

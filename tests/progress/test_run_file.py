@@ -12,10 +12,13 @@ import sweeps
 from sweeps.code import versions
 from sweeps.code.versions import Versions
 from sweeps.errors import StorageError
-from sweeps.execution import compute, dispatch, presence, run_file
-from sweeps.execution.options import Options, Progress, Slow
+from sweeps.execution import compute, dispatch
+from sweeps.execution.options import Options
 from sweeps.operations import load, run
+from sweeps.progress import presence, run_file
+from sweeps.progress.show import Progress, Slow
 from sweeps.project.sweep import resolve
+from sweeps.results import update
 
 SAID = Progress(12, 3, 1, 0, 5.0, left_s=10.0, under_way=(Slow("x=3", 4.0),))
 
@@ -70,9 +73,9 @@ def test_a_run_goes_on_where_nothing_can_be_said(tmp_path):
 def test_the_next_run_removes_the_file_of_one_that_was_killed(tmp_path, memo):
     code = (
         "import os, pathlib, sys\n"
-        "from sweeps.execution import run_file, options\n"
+        "from sweeps.progress import run_file, show\n"
         "notice = run_file.Notice(pathlib.Path(sys.argv[1]), 'loky', 2)\n"
-        "notice.say(options.Progress(12, 3, seconds=5.0))\n"
+        "notice.say(show.Progress(12, 3, seconds=5.0))\n"
         "os.kill(os.getpid(), 9)\n"
     )
     subprocess.run([sys.executable, "-c", code, str(memo)], check=False)
@@ -119,7 +122,7 @@ def test_a_slow_point_is_seen_while_it_is_under_way(project, monkeypatch, engine
     monkeypatch.setattr(compute, "_TICK_S", 0.05)
     monkeypatch.setattr(run_file, "_OFTEN_S", 0.0)
     monkeypatch.setattr(dispatch, "_SLOW_S", 0.2)
-    monkeypatch.setattr(compute, "_FIRST_LANDING_S", 1000.0)
+    monkeypatch.setattr(update, "_FIRST_LANDING_S", 1000.0)
     (project / "experiments" / "slow.py").write_text(SLOW)
     sweep, shown, looks, errors = resolve("slow"), [], [], []
     other = run_file.Notice(sweep.memo, "loky", 2)

@@ -8,7 +8,7 @@ import platform
 from pathlib import Path
 from typing import NamedTuple
 
-from sweeps.worker import scratch
+from sweeps import signals
 
 
 class Process(NamedTuple):
@@ -48,7 +48,7 @@ class Process(NamedTuple):
         Where it belongs to another user, /proc may hide it.
         """
         born = _born(self.pid)
-        return scratch.is_alive(self.pid) and (not born or born == self.born)
+        return signals.is_alive(self.pid) and (not born or born == self.born)
 
 
 def _born(pid: int) -> str:
