@@ -411,7 +411,7 @@ MISTAKES = {
     "no value": (["accept", "wave", "--new-default", "damping", "--yes"], "damping"),
     "nothing to compare": (["diff", "wave"], "has no results of earlier code"),
     "no sample": (["diff", "wave", "--sample", "0"], "--sample"),
-    "no engine": (["diff", "wave", "--engine", "x"], "no results of earlier code"),
+    "no engine": (["diff", "wave", "--engine", "x"], "no engine 'x'"),
 }
 
 

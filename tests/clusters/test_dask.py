@@ -139,7 +139,7 @@ def test_the_scheduler_is_killed(patient, tmp_path):
         once_committed(cluster.scheduler.kill)
         with pytest.raises(SweepsError, match=r"lost .*scheduler"):
             run.execute(resolve("patient"), Options("dask", address=cluster.address))
-    n_kept = sweeps.plan("patient").done
+    n_kept = sweeps.plan("patient").reused
     assert 0 < n_kept < 200
     report = run.execute(resolve("patient"), Options("serial"))
     assert report.n_reused == n_kept

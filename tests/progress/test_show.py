@@ -146,7 +146,7 @@ def test_a_notebook_shows_one_line(monkeypatch, patient):
     shown = []
     handle = types.SimpleNamespace(update=lambda said, raw: shown.append(said["text/plain"]))
 
-    def show(said, raw, display_id):
+    def display(said, raw, display_id):
         shown.append(said["text/plain"])
         return handle
 
@@ -154,7 +154,7 @@ def test_a_notebook_shows_one_line(monkeypatch, patient):
     ipython = types.ModuleType("IPython")
     ipython.get_ipython = lambda: shell
     ipython.display = types.ModuleType("IPython.display")
-    ipython.display.display = show
+    ipython.display.display = display
     monkeypatch.setitem(sys.modules, "IPython", ipython)
     monkeypatch.setitem(sys.modules, "IPython.display", ipython.display)
     monkeypatch.setattr(show, "_NOTEBOOK_S", -1.0)
