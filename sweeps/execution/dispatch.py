@@ -35,14 +35,9 @@ if TYPE_CHECKING:
 
 _MAX_BARREN_LOSSES = 3
 
-_FIRST_PAUSE_S = 0.05
-
-_LONGEST_PAUSE_S = 1.0
-
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 1.0
 _SLOW_S = 2.0
-
 _MOST_SAID = 100
-
 _MAX_WAITING = 8  # blocks of a worker; an engine takes two ahead
 
 _Mask = npt.NDArray[np.bool_]

@@ -38,9 +38,7 @@ _LEAD_NS = 10**6
 """Each time a run writes a results file that is a segment, the file is 1 ns newer than what it
 replaces. The values that the run computes next must be newer still."""
 
-_N_LOOKED_AT = 100
-
-_MOST_LOADED = 4
+_N_LOOKED_AT, _MOST_LOADED = 100, 4
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -70,13 +68,9 @@ class Index:
     @functools.cached_property
     def in_order(self) -> tuple[Segment, ...]:
         """Segments in the order of their parts."""
-        return tuple(
-            sorted(
-                self.segments.values(),
-                key=lambda s: (-s.rank, s.created_ns, s.path.name),
-                reverse=True,
-            )
-        )
+        own = self.segments.values()
+        by_age = sorted(own, key=lambda s: (-s.rank, s.created_ns, s.path.name), reverse=True)
+        return tuple(by_age)
 
     @functools.cached_property
     def starts(self) -> npt.NDArray[np.int64]:
