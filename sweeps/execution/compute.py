@@ -8,7 +8,7 @@ import dataclasses
 import functools
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,8 +71,8 @@ def compute(
         if n_todo:
             dispatch = start(sweep, index, positions, options, others=others)
             progress = Progress(n_todo=n_todo, n_reused=todo.n_reused)
-            landing = update.Landing(sweep, index, started)
-            tally = carry_out(sweep, dispatch, progress, watch, interruption, landing)
+            between = update.Landing(sweep, index, started).if_due
+            tally = carry_out(sweep, dispatch, progress, watch, interruption, between)
             if not keeps_workers:
                 options.carrier.close(wait=False)  # 0.1 s, while we land
     try:
@@ -242,21 +242,20 @@ def carry_out(
     progress: Progress,
     watch: Watch | None,
     interruption: Interruption,
-    landing: update.Landing | None = None,
+    between: Callable[[], None] = lambda: None,
     *,
     is_told: bool = True,
 ) -> Tally:
     """Compute points until all are done or the user says stop, and return what came of them.
 
-    With `is_told`, other processes are told of the run.
+    `between` is called after every outcome. With `is_told`, other processes are told of the run.
     """
     begun = time.perf_counter()
     teller = _Teller(dispatch, sweep.memo, progress, watch, interruption)
 
     def after_each() -> None:
         teller.show()
-        if landing is not None:
-            landing.if_due()
+        between()
 
     def stop() -> None:
         # Called by a signal's handler, wherever the main thread is: a lock that is held there (of

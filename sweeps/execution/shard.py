@@ -9,16 +9,20 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import random
 import re
+import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from sweeps.errors import SweepsError
 from sweeps.execution import plan
 from sweeps.execution.compute import carry_out, start, told_of, unfinished
 from sweeps.execution.options import Options, Report, Tally
-from sweeps.memo import claims
+from sweeps.memo import claims, merge
 from sweeps.memo import index as memo
+from sweeps.progress import presence
 from sweeps.progress.show import Progress, Watch
 from sweeps.project.sweep import Sweep
 from sweeps.results import adopt
@@ -29,6 +33,12 @@ from sweeps.spaces.product import Places
 N_RUNS = 16
 """Runs of points in a row that a shard consists of: costs often rise along a dimension, so they
 are spread; and points in a row are stored as products of keys, so there are few."""
+
+_PAUSE_S = 60.0  # between merges
+
+_SHARE = 50
+
+_chance = random.SystemRandom()  # points may seed the other one
 
 _GIVE = "give K/N, with K from 0 to N-1, such as 2/8; auto; or auto/N"
 
@@ -254,7 +264,8 @@ def compute_part(
         if positions:
             dispatch = start(sweep, index, positions, options, others=others, waits=False)
             progress = Progress(n_todo=sum(map(len, positions)))
-            tally = carry_out(sweep, dispatch, progress, watch, interruption)
+            between = _Merging(sweep.memo, index).if_due
+            tally = carry_out(sweep, dispatch, progress, watch, interruption, between)
     if tally.error:
         raise unfinished(tally.error, tally)
     n_skipped = todo.n_missing if options.failed else 0
@@ -278,9 +289,32 @@ def compute_part(
     )
 
 
+class _Merging:
+    """Merges small segments while a run goes on, as landings do; at most 2 % of its time.
+
+    Otherwise 32 workers make a million files in four hours. Of all runs that go on, about one each
+    minute merges: all see the same segments.
+    """
+
+    def __init__(self, folder: Path, index: memo.Index) -> None:
+        self._folder, self._index = folder, index
+        self._last, self._pause_s = time.perf_counter(), _PAUSE_S
+
+    def if_due(self) -> None:
+        """Merge if the last time is long enough ago, and it is our turn."""
+        begun = time.perf_counter()
+        if begun - self._last <= self._pause_s:
+            return
+        if _chance.random() * presence.n_beside(self._folder) < 1:
+            with contextlib.suppress(SweepsError):  # whoever lands will say it
+                self._index = merge.merge(memo.scan(self._folder, self._index))
+        self._last = time.perf_counter()
+        self._pause_s = max(_PAUSE_S, _SHARE * (self._last - begun))
+
+
 def _from_somewhere(pieces: Sequence[Places]) -> list[Places]:
     """Begin amid some points, so that runs beside each other meet seldom; end with those before."""
-    n_before = int.from_bytes(os.urandom(8)) % max(1, sum(map(len, pieces)))
+    n_before = int(_chance.random() * sum(map(len, pieces)))
     before, after = [], []
     for piece in pieces:
         at = min(n_before, len(piece))

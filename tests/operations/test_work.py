@@ -8,8 +8,11 @@ import pytest
 
 import sweeps as product
 from sweeps.errors import SweepsError
-from sweeps.execution import leaks
-from sweeps.memo import claims
+from sweeps.execution import leaks, scheduler
+from sweeps.execution import shard as shards
+from sweeps.memo import claims, merge
+from sweeps.memo import index as memo
+from sweeps.progress import presence
 from sweeps.project.sweep import resolve
 
 SHARED = """
@@ -243,3 +246,30 @@ def test_what_cannot_be_shared_is_refused(shared, sweeps):
     said = sweeps("run", "shared", "--shard=2/2")
     assert (said.code, "there is no shard 2/2" in said.err) == (2, True)
     assert not Path("results").exists()
+
+
+@pytest.mark.parametrize("shard", [None, "0/1"])
+def test_small_segments_are_merged_while_it_goes_on(shared, monkeypatch, shard):
+    monkeypatch.setattr(shards, "_PAUSE_S", 0.0)
+    monkeypatch.setattr(shards, "_SHARE", 0)
+    monkeypatch.setattr(merge, "N_SMALL", 4)
+    monkeypatch.setattr(merge, "SETTLED_S", -10.0)
+    monkeypatch.setattr(scheduler, "BLOCK_S", 0.0)
+    monkeypatch.setattr(scheduler, "_FIRST_BLOCK", 1)
+    assert work(shard=shard, axes={"x": [1, 3]}).n_computed == 50
+    assert len(list(Path("results/.memo").rglob("*.seg"))) < 10
+    data = product.land("shared", axes={"x": [1, 3]})
+    assert data.label.values.tolist() == [[f"{x}-{y}" for y in range(25)] for x in (1, 3)]
+
+
+def test_of_all_runs_about_one_merges(tmp_path, monkeypatch):
+    monkeypatch.setattr(shards, "_PAUSE_S", 0.0)
+    merged = []
+    monkeypatch.setattr(merge, "merge", lambda index: merged.append(index) or index)
+    (tmp_path / presence.FOLDER).mkdir()
+    for n in range(50):
+        (tmp_path / presence.FOLDER / f"{n}{presence.SUFFIX}").touch()
+    every = [shards._Merging(tmp_path, memo.scan(tmp_path)) for _ in range(1000)]
+    for each in every:
+        each.if_due()
+    assert 2 < len(merged) < 60  # 20 are to be expected
