@@ -18,6 +18,9 @@ PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontr
 
 _PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
 
+_ENDING = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
+"""Has a daemon end when the tests are killed."""
+
 _N_PORTS = 50
 _FIRST_PORT = 20_000
 _LAST_PORT = 32_000  # the kernel gives out later ones by itself
@@ -195,7 +198,7 @@ class Cluster:
     def _start(self, name, *command):
         with (self.folder / f"{name}.log").open("ab") as log:
             self.daemons[name] = subprocess.Popen(
-                list(map(str, command)),
+                [*_ENDING, *map(str, command)],
                 env=self.env,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
