@@ -135,8 +135,8 @@ class Executor(Engine):
 
     def close(self, *, wait: bool = True) -> None:
         """Shut the executor down if it is ours."""
-        made, self._made = self._made, self._made if not self._is_ours else None
-        if made is not None and self._is_ours:
+        if self._is_ours and self._made is not None:
+            made, self._made = self._made, None
             made.shutdown(wait=wait, cancel_futures=True)
 
 

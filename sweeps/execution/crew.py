@@ -95,9 +95,9 @@ class Crew:
     """
 
     def __init__(self, errand: remote.Errand, place: Path) -> None:
-        self._memo = errand.memo if errand.is_seen else place / "memo"
         self._is_seen = errand.is_seen
-        results = errand.results if errand.is_seen else place / "results"
+        self._memo = errand.memo if self._is_seen else place / "memo"
+        results = errand.results if self._is_seen else place / "results"
         parcel = _at_home(errand, place)
         now_ns = max(errand.now_ns, time.time_ns())
         own = {

@@ -125,18 +125,30 @@ _own = threading.local()  # a cluster's worker computes in threads; each has a c
 
 def compute(errand: Errand, block: Block) -> Outcome:
     """Have the crew of this thread compute a block."""
-    crew: _Crew | None = getattr(_own, "crew", None)
-    if crew is None or crew.errand.token != errand.token or not crew.is_alive:
-        if crew is not None:
-            crew.close()
-        crew = _own.crew = _Crew(errand)
+    lost = Lost(f"the crew on {socket.gethostname()} ends before it computes", (block.number,))
+    return _computed(errand, block) or _computed(errand, block) or lost
+
+
+def _computed(errand: Errand, block: Block) -> Outcome | None:
+    """Have a block computed; None if the crew has left just now, since it had waited for long."""
+    crew = _present(errand)
     try:
         return crew.compute(block)
     except (EOFError, OSError) as error:
         code = crew.close()
         _own.crew = None
-        said = f"exit code {code}" if code else type(error).__name__
-        return Lost(f"the crew on {socket.gethostname()} ended: {said}", (block.number,))
+        said = f"the crew on {socket.gethostname()} ended: exit code {code} ({error!r})"
+        return Lost(said, (block.number,)) if code else None
+
+
+def _present(errand: Errand) -> _Crew:
+    """Return the crew of this thread; start one if there is none, or one of another run."""
+    crew: _Crew | None = getattr(_own, "crew", None)
+    if crew is None or crew.errand.token != errand.token or not crew.is_alive:
+        if crew is not None:
+            crew.close()
+        crew = _own.crew = _Crew(errand)
+    return crew
 
 
 class _Crew:
