@@ -14,7 +14,7 @@ import pytest
 
 import sweeps
 from sweeps import signals
-from sweeps.engines import NAMES
+from sweeps.engines import LOCAL
 from sweeps.signals import SIGNALS, Interrupted, interruptible
 
 PATIENT = """
@@ -196,7 +196,7 @@ def test_once_finishes_and_lands_what_is_under_way(project, start, number, send)
     check_rest(project)
 
 
-@pytest.mark.parametrize("engine", NAMES)
+@pytest.mark.parametrize("engine", LOCAL)
 def test_twice_stops_at_once(project, start, engine):
     run = start("endless", "--engine", engine)
     wait_for((project / "begun").exists)

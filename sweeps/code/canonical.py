@@ -47,6 +47,7 @@ _HOMES = {
     "subject": "Counts",
     "values": "Labelled Values",
     "vouching": "Vouched accept",
+    "work": "work",
 }
 
 

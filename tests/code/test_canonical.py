@@ -138,6 +138,7 @@ PINNED = {
     "sweeps.failures": "7098662f50adcea98e1658e2f89cbec0",
     "sweeps.grid": "01f21e9d668308d30f17245fe47541f9",
     "sweeps.land": "48f759c4bf538a6478a35efdad77468f",
+    "sweeps.work": "96c7cedfd30c04c2de5004babcb43111",
     "sweeps.load": "83b909e8522c1c205cc1ef090517b408",
     "sweeps.plan": "1ce704b23f7ff40109ba03801cce26b4",
     "sweeps.points": "807e2fcdb9ece4c33ec6fda57b880ad6",

@@ -48,6 +48,19 @@ ALLOWED = {
     ("engines/pool.py", "joblib.parallel"): "an import",
     ("engines/pool.py", "joblib._multiprocessing_helpers"): "an import",
     ("engines/loky.py", "joblib.executor"): "an import",
+    ("execution/remote.py", "subprocess"): "a crew: another Python, beside a worker elsewhere",
+    **dict.fromkeys(
+        [
+            ("engines/executor.py", name)
+            for name in (
+                "pickle.loads",
+                "pickle.dumps",
+                "pickle.HIGHEST_PROTOCOL",
+                "cloudpickle.dumps",
+            )
+        ],
+        "what a run sends to workers and they answer, by the executor that the user has chosen",
+    ),
     ("operations/submit.py", "subprocess"): "sbatch and scontrol of Slurm, asked to submit",
     ("cli/commands/reproduce.py", "__import__"): "the debugger that PYTHONBREAKPOINT names",
 }

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 import sweeps
 from sweeps import experiment, grid
 from sweeps.declaration import checks
-from sweeps.engines import NAMES
+from sweeps.engines import LOCAL
 from sweeps.execution.options import Options
 from sweeps.operations import failures, run
 from sweeps.project.sweep import resolve
@@ -285,7 +285,7 @@ def check_all_but(failed):
             assert re.search(r"served\.py.*, line \d+", f.traceback)
 
 
-@pytest.mark.parametrize("engine", NAMES)
+@pytest.mark.parametrize("engine", LOCAL)
 def test_every_engine_lands_the_same(served, engine):
     Path("told-3").write_text("raise")
     Path("told-7").write_text("hang")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import sweeps
-from sweeps.engines import NAMES
+from sweeps.engines import LOCAL
 from sweeps.errors import SweepsError
 from sweeps.execution import scheduler
 from sweeps.execution.options import Options
@@ -207,7 +207,7 @@ async def waiting(i, a):
 
 
 SHORT = [("loky", "waiting", "closing"), ("serial", "plain", "point")]
-LONG = set(itertools.product(NAMES, ("plain", "waiting"), ("point", "closing"))) - {*SHORT}
+LONG = set(itertools.product(LOCAL, ("plain", "waiting"), ("point", "closing"))) - {*SHORT}
 
 
 @pytest.mark.parametrize(
@@ -300,7 +300,7 @@ REFUSALS = {
 }
 BRIEF = [("loky", "def", "leaving"), ("loky", "async def", "refused"),
          ("serial", "def", "nothing"), ("threads", "async def", "leaving")]  # fmt: skip
-FULL = set(itertools.product(NAMES, ("def", "async def"), REFUSALS)) - {*BRIEF}
+FULL = set(itertools.product(LOCAL, ("def", "async def"), REFUSALS)) - {*BRIEF}
 
 
 @pytest.mark.parametrize(
@@ -384,7 +384,7 @@ def test_a_resource_that_is_never_opened_ends_the_run(project, monkeypatch):
         operations_run.execute(resolve("stuck"), Options("serial"))
 
 
-@pytest.mark.parametrize("engine", NAMES)
+@pytest.mark.parametrize("engine", LOCAL)
 def test_an_interrupt_is_heard_while_a_resource_is_opened(project, interrupted, engine):
     (project / "experiments" / "stuck.py").write_text(STUCK)
     said = interrupted("opening", signal.SIGTERM, "run", "stuck", f"--engine={engine}", "-j1")
