@@ -63,10 +63,6 @@ class Dask(Executor):
         # A block that is lost is not tried again behind our back: the memo may have some of it.
         return self._client.get_executor(pure=False, retries=0)
 
-    def check(self) -> None:
-        """Refuse if no scheduler is there."""
-        _ = self.executor
-
     def n_workers(self, given: int | None) -> int:
         """Return as many as given, or the threads of all workers; they may come later."""
         self._asked = given

@@ -67,6 +67,10 @@ class Executor(Engine):
             self._made = self._make()
         return self._made
 
+    def check(self) -> None:
+        """Refuse if the executor cannot be made, as where no scheduler is there."""
+        _ = self.executor
+
     def n_workers(self, given: int | None) -> int:
         """Return as many as given, or as the executor says that it has.
 

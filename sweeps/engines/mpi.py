@@ -16,10 +16,6 @@ class MPI(Executor):
     def __init__(self) -> None:
         super().__init__(_made)
 
-    def check(self) -> None:
-        """Refuse if this process is not rank 0 of several."""
-        _ = self.executor
-
 
 def _made() -> Any:
     try:

@@ -153,7 +153,7 @@ class Dispatch:
     @property
     def workers(self) -> tuple[str, int]:
         """The name of the engine, and how many workers it has."""
-        return type(self._engine).__name__.lower(), self._n_workers
+        return self._engine.name, self._n_workers
 
     def left_s(self) -> float | None:
         """Seconds until the run ends; None if unknown."""
