@@ -17,6 +17,7 @@ from sweeps.cli.main import main
 from sweeps.code import provenance
 from sweeps.memo import reader
 from sweeps.storage import hdf5_foreign
+from tests.browser import browser  # noqa: F401 - a fixture
 
 # What is ignored here, as in the background of a script, would be ignored by runs that are started.
 for _number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
