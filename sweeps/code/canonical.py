@@ -50,6 +50,9 @@ _HOMES = {
     "work": "work",
 }
 
+# Arguments that our functions got since; without them, who carries a function counts as before.
+_LATER = {"experiment": ("long_name", "attrs"), "load": ("chunks",)}
+
 
 class OpaqueError(TypeError):
     """A value without a canonical form; its text names where it was found."""
@@ -202,6 +205,11 @@ def address(module: str, name: str) -> str:
     own = name.partition(".")[0]
     homes = (home for home, names in _HOMES.items() if _is_ours(module) and own in names.split())
     return f"{next((f'sweeps.{home}' for home in homes), module_name(module))}.{name}"
+
+
+def later_arguments(function: types.FunctionType) -> tuple[str, ...]:
+    """Return the arguments of a function of ours that make no other function of it."""
+    return _LATER.get(function.__qualname__, ()) if _is_ours(function.__module__ or "") else ()
 
 
 def module_name(module: str) -> str:

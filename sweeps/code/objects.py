@@ -16,6 +16,7 @@ from sweeps.code.canonical import (
     Definition,
     OpaqueError,
     address,
+    later_arguments,
     module_name,
 )
 from sweeps.code.reach.follow import Reach
@@ -158,7 +159,7 @@ class Carried:
                 carried[name] = cell.cell_contents
             except ValueError:  # it has no value yet
                 carried[name] = None
-        left_out = self._keyed if item is self.own else ()
+        left_out = self._keyed if item is self.own else later_arguments(item)
         carried |= {n: value for n, value in _defaults(item).items() if n not in left_out}
         pairs = (f"{name}={self.named_value(name, value)}" for name, value in carried.items())
         return f"({', '.join(pairs)})"

@@ -61,13 +61,21 @@ def is_name(given: Any) -> bool:
     )
 
 
-def units(given: Any) -> dict[str, str]:
-    """Units by the name of what has them."""
-    checked = _mapping("units", given, "{'length': 'm'}")
-    for key, unit in checked.items():
-        if not isinstance(key, str) or not isinstance(unit, str) or unit != hdf5.text(unit):
-            raise DeclarationError(f"units map names to text, not {key!r} to {short(unit)}")
+def texts(option: str, given: Any, example: str) -> dict[str, str]:
+    """Units or long names, by the name of what has them."""
+    checked = _mapping(option, given, example)
+    for key, text in checked.items():
+        if not isinstance(key, str) or not isinstance(text, str) or text != hdf5.text(text):
+            verb = "map" if option == "units" else "maps"
+            raise DeclarationError(f"{option} {verb} names to text, not {key!r} to {short(text)}")
     return checked
+
+
+def attrs(given: Any) -> dict[str, dict[str, Any]]:
+    """Attributes by the name of what has them."""
+    from sweeps.declaration import attributes  # few experiments have some
+
+    return attributes.checked(_mapping("attrs", given, "{'length': {'source': 'table 3'}}"))
 
 
 def dims(given: Any) -> dict[str, tuple[str, ...]]:

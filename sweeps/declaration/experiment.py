@@ -68,6 +68,8 @@ class Experiment:
     concurrency: int = 1
     resources: Mapping[str, Callable[..., Any]] = dataclasses.field(default_factory=dict)
     keep: str = "both"
+    long_name: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    attrs: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
     declared_ns: int = dataclasses.field(default_factory=time.time_ns)
     registered: Registered = dataclasses.field(default_factory=Registered)
 
@@ -119,7 +121,9 @@ class Experiment:
         >>> float(square.load(group="summary").largest)
         4.0
         """
-        _check_summary(function, self.name)
+        from sweeps.declaration import summary  # few experiments have one
+
+        summary.check(function, self.name)
         self.registered.summary = function
         self.registered.declared_ns = time.time_ns()
         return function
@@ -135,6 +139,13 @@ class Experiment:
     def taken(self) -> frozenset[str]:
         """Names of parameters, constants and dimensions, which no output can have."""
         return frozenset({*self.space.parameters, *self.space.dims, *self.constants})
+
+    def attributes(self, name: str) -> dict[str, Any]:
+        """Return what is declared of a parameter or an output, by the attribute in the file."""
+        own = {"units": self.units.get(name), "long_name": self.long_name.get(name)}
+        return {key: text for key, text in own.items() if text is not None} | {
+            **self.attrs.get(name, {})
+        }
 
     @property
     def passed(self) -> tuple[str, ...]:
@@ -233,6 +244,8 @@ def experiment(
     *,
     name: str | None = None,
     units: Mapping[str, str] | None = None,
+    long_name: Mapping[str, str] | None = None,
+    attrs: Mapping[str, Mapping[str, Any]] | None = None,
     dims: Mapping[str, str | Sequence[str]] | None = None,
     version: str | int | None = None,
     depends_on: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
@@ -254,6 +267,11 @@ def experiment(
         Name of the experiment and its results file; by default the function's.
     units : mapping of str to str, optional
         Units of parameters and outputs.
+    long_name : mapping of str to str, optional
+        What parameters and outputs are, in words: plots show them beside the units.
+    attrs : mapping of str to mapping, optional
+        Further attributes of parameters and outputs in the results file: text, numbers, or lists
+        of numbers. Like units, they are no part of what identifies a result.
     dims : mapping of str to str or sequence of str, optional
         Names of the dimensions of array outputs.
     version : str or int, optional
@@ -286,7 +304,12 @@ def experiment(
     Examples
     --------
     >>> from sweeps import grid
-    >>> @experiment(grid(length=[0.1, 0.2]), units={"length": "m"})
+    >>> @experiment(
+    ...     grid(length=[0.1, 0.2]),
+    ...     units={"length": "m"},
+    ...     long_name={"length": "length at rest"},
+    ...     attrs={"length": {"standard_error": 0.001}},
+    ... )
     ... def stretch(length, factor=2.0):
     ...     return length * factor
     >>> stretch(length=3.0)
@@ -305,7 +328,9 @@ def experiment(
         )
     declared = space
     checked: dict[str, Any] = {
-        "units": checks.units(units),
+        "units": checks.texts("units", units, "{'length': 'm'}"),
+        "long_name": checks.texts("long_name", long_name, "{'length': 'length of the rod'}"),
+        "attrs": checks.attrs(attrs) if attrs else {},
         "dims": checks.dims(dims),
         "version": checks.version(version),
         "depends_on": checks.depends_on(depends_on),
@@ -343,29 +368,6 @@ def _check_function(function: Any) -> None:
             f"{getattr(function, '__name__', function)}() is a generator function: return the "
             "values of a point"
         )
-
-
-def _check_summary(given: Any, experiment: str) -> None:
-    """Refuse what cannot be called with the results alone, or does not answer at once."""
-    if not callable(given):
-        raise DeclarationError(
-            f"@{experiment}.summary takes a function of the results, not {values.short(given)}"
-        )
-    kinds = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
-    if any(is_kind(given) for is_kind in kinds):
-        raise DeclarationError(
-            f"{values.short(given)} is a coroutine or generator function: return the summary with "
-            "a plain def"
-        )
-    try:
-        inspect.signature(given).bind("the results")
-    except TypeError as error:
-        raise DeclarationError(
-            f"@{experiment}.summary calls the function with one argument, the results, "
-            f"which {values.short(given)} does not allow: {error}"
-        ) from error
-    except ValueError:  # some functions written in C do not tell their arguments
-        pass
 
 
 def identity(thing: Any) -> str:

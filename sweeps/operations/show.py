@@ -41,6 +41,7 @@ class Statistics:
     mean: float | None = None
     max: float | int | None = None
     std: float | None = None
+    long_name: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,7 +157,7 @@ def statistics(name: str, array: xarray.DataArray | xarray.Variable) -> Statisti
                 float(present.max()),
                 float(present.std(dtype=float)),
             )
-    return Statistics(
+    made = Statistics(
         name,
         str(array.attrs.get("units", "")),
         tuple(map(str, array.dims)),
@@ -165,6 +166,7 @@ def statistics(name: str, array: xarray.DataArray | xarray.Variable) -> Statisti
         int(np.count_nonzero(missing)),
         *numbers,
     )
+    return dataclasses.replace(made, long_name=str(array.attrs.get("long_name", "")))
 
 
 def _kind(objects: Any) -> str:

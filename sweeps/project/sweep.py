@@ -122,7 +122,9 @@ class Sweep:
         said += [sorted(made.constants), sorted(segments)]
         said += [self.summary.digest] if self.summary is not None and is_summarized else []
         said += [made.keep] if made.keep != "both" else []
-        digest.update(json.dumps(said).encode())
+        if made.long_name or made.attrs:  # earlier versions had none, and their files stay as new
+            said += [{"long_name": dict(made.long_name), "attrs": dict(made.attrs)}]
+        digest.update(json.dumps(said, sort_keys=True).encode())
         return digest.hexdigest()
 
 

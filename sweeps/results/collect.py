@@ -261,8 +261,7 @@ def sheet(
 ) -> Iterator[Sheet]:
     """Make the sheet of a results file; segments stay open until it is written."""
     space, index = gathered.experiment.space, gathered.index
-    units = gathered.experiment.units
-    coordinates = list(_coordinates(gathered, units))
+    coordinates = list(_coordinates(gathered))
     with contextlib.ExitStack() as stack:
         name = gathered.experiment.name
         reader = SlabReader(
@@ -272,7 +271,7 @@ def sheet(
         outputs = [
             output
             for agreed in gathered.agreement.outputs.values()
-            for output in _outputs(reader, agreed, units)
+            for output in _outputs(reader, agreed, gathered.experiment.attributes(agreed.name))
         ]
         yield Sheet(
             sizes=space.sizes,
@@ -287,7 +286,7 @@ def sheet(
         )
 
 
-def _coordinates(gathered: Gathered, units: Mapping[str, str]) -> Iterator[Coordinate]:
+def _coordinates(gathered: Gathered) -> Iterator[Coordinate]:
     experiment = gathered.experiment
     space = experiment.space
     for name, column in space.columns.items():
@@ -298,32 +297,29 @@ def _coordinates(gathered: Gathered, units: Mapping[str, str]) -> Iterator[Coord
         if missing.all():  # a derived parameter that no point has
             continue
         shown = column.table.coordinate(np.maximum(codes, 0)).reshape(shape)
-        shown, attrs = _in_unit(column.table, shown, units.get(name))
+        shown, attrs = _in_unit(column.table, shown, experiment.attributes(name))
         yield Coordinate(name, dims, shown, missing if missing.any() else None, attrs)
     for name, table in experiment.constants.items():
         if name not in space.parameters:
             value = np.asarray(table.coordinate()).reshape(())
-            value, attrs = _in_unit(table, value, units.get(name))
+            value, attrs = _in_unit(table, value, experiment.attributes(name))
             yield Coordinate(name, (), value, None, attrs)
     for name, variable in gathered.agreement.coordinates.items():
-        attrs = {**schema.public(variable.attrs), **_attrs(units, name)}
+        attrs = {**schema.public(variable.attrs), **experiment.attributes(name)}
         yield Coordinate(name, variable.dims, variable.values, None, attrs)
 
 
-def _in_unit(table: Values, shown: Array, unit: str | None) -> tuple[Array, dict[str, Any]]:
-    """Return values of a parameter with their unit; quantities are converted to a declared one."""
+def _in_unit(table: Values, shown: Array, declared: dict[str, Any]) -> tuple[Array, dict[str, Any]]:
+    """Return values of a parameter and attributes; quantities are converted to a declared unit."""
     if table.kind != "quantity":
-        return shown, {} if unit is None else {"units": unit}
+        return shown, declared
+    unit = declared.get("units")
     own = quantities.unit_of(table.element(0))
     wanted = quantities.declared(unit or own.text, own.library) or own
     if unit is None or not schema.is_convertible(own.attrs, unit):
-        return shown, {"units": own.text}
+        return shown, {**declared, "units": own.text}
     factor, offset = schema.factors(own.attrs, wanted.attrs) or (1.0, 0.0)
-    return shown * factor + offset, {"units": unit}
-
-
-def _attrs(units: Mapping[str, str], name: str) -> dict[str, Any]:
-    return {"units": units[name]} if name in units else {}
+    return shown * factor + offset, declared
 
 
 def _failures(failures: Mapping[int, Failure]) -> Failures:
@@ -340,7 +336,7 @@ def _failures(failures: Mapping[int, Failure]) -> Failures:
 
 
 def _outputs(
-    reader: SlabReader, agreed: types.Agreed, units: Mapping[str, str]
+    reader: SlabReader, agreed: types.Agreed, declared: Mapping[str, Any]
 ) -> Iterator[Output]:
     holes = reader.has_holes(agreed.name)
     extents = [] if holes or agreed.is_ragged else reader.extents(agreed)
@@ -349,7 +345,7 @@ def _outputs(
         agreed.dtype,
         agreed.dims,
         agreed.shape,
-        {**schema.public(agreed.attrs), **_attrs(units, agreed.name)},
+        {**schema.public(agreed.attrs), **declared},
         holes or agreed.is_ragged,
         lambda start, stop: reader.read(agreed, start, stop),
         functools.partial(copy, extents) if extents else None,

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from sweeps.code import provenance
-from sweeps.errors import StorageError, SummaryError, SweepsError
+from sweeps.declaration import checks
+from sweeps.errors import StorageError, SummaryError, SweepsError, nearest
 from sweeps.memo import index as memo
 from sweeps.memo import listing, merge, record
 from sweeps.memo.segment import MergedAwayError
@@ -161,6 +162,7 @@ def _land(
         kept, second_name = taken.kept, lambda digest: sweep.memo / listing.name_of(digest)
     with collect.sheet(gathered, attributes, kept) as sheet:
         landed = write.land(sweep.landed, sheet, summary, second_name)
+    told += tuple(_misnamed(sheet, gathered))
     if sheet.rounded:
         told += (
             "integers beyond 2^53 are rounded in "
@@ -179,6 +181,24 @@ def _land(
         )
     is_bare = summary is None or landed.failure is not None
     return told, tuple(sorted(names)), bare if is_bare else full
+
+
+def _misnamed(sheet: contents.Sheet, gathered: collect.Gathered) -> Iterator[str]:
+    """Warn of names that something is declared of, and that no variable has.
+
+    Only points that are done tell which outputs there are, so all must be.
+    """
+    made = gathered.experiment
+    if gathered.count("done") + gathered.count("excluded") < len(gathered.status):
+        return
+    names = {each.name for each in sheet.coordinates} | {each.name for each in sheet.outputs}
+    taken = {*names, *made.taken, *checks.arguments(made.function, made.resources)}
+    for option in ("units", "long_name", "attrs"):
+        for name in getattr(made, option).keys() - taken:
+            yield (
+                f"{option} of {made.name!r} has {name!r}, which is neither a parameter nor an "
+                f"output (found: {', '.join(sorted(names))}).{nearest(name, names)}"
+            )
 
 
 def _taken_over(

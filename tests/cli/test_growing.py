@@ -105,6 +105,8 @@ COSMETIC = {
     "the summary of the module": ("What does wave depend on?", "On what does it depend?"),
     "the layout": ("frequency / resonance", "(\n        frequency\n        / resonance\n    )"),
     "units": ('"frequency": "Hz"', '"frequency": "s-1"'),
+    "a long name": ("units={", 'long_name={"frequency": "how often"},\n    units={'),
+    "attributes": ("units={", 'attrs={"amplitude": {"source": [1, 2.5]}},\n    units={'),
 }
 
 

@@ -12,6 +12,8 @@ from sweeps.declaration.experiment import experiment
 from sweeps.errors import DeclarationError, UnknownNameError
 from sweeps.spaces.build import grid, points
 
+units = functools.partial(checks.texts, "units", example="{'length': 'm'}")
+
 
 def name(given):
     return checks.name(given, abs)
@@ -29,8 +31,8 @@ def common(given):
         (name, "run-2_b", "run-2_b"),
         (name, "été", "été"),
         (name, "a" * 100, "a" * 100),
-        (checks.units, None, {}),
-        (checks.units, {"length": "m", "angle": "°"}, {"length": "m", "angle": "°"}),
+        (units, None, {}),
+        (units, {"length": "m", "angle": "°"}, {"length": "m", "angle": "°"}),
         (checks.dims, None, {}),
         (checks.dims, {"path": "time"}, {"path": ("time",)}),
         (checks.dims, {"image": ["y", "x"], "n": ()}, {"image": ("y", "x"), "n": ()}),
@@ -66,11 +68,11 @@ def test_allowed(check, given, expected):
         (name, "a" * 101, "at most 100"),
         (name, "é" * 51, "at most 100"),  # bytes: a file system counts those
         (name, 5, "5 cannot name"),
-        (checks.units, "m", "units={'length': 'm'}"),
-        (checks.units, ["m"], "units is ['m']"),
-        (checks.units, {"length": 5}, "not 'length' to 5"),
-        (checks.units, {1: "m"}, "not 1 to 'm'"),
-        (checks.units, {"length": "m\0"}, "map names to text"),
+        (units, "m", "units={'length': 'm'}"),
+        (units, ["m"], "units is ['m']"),
+        (units, {"length": 5}, "not 'length' to 5"),
+        (units, {1: "m"}, "not 1 to 'm'"),
+        (units, {"length": "m\0"}, "map names to text"),
         (checks.dims, "time", "dims={'image': ('y', 'x')}"),
         (checks.dims, {"image": ("x", "x")}, "'x' cannot name a dimension"),
         (checks.dims, {"image": "a b"}, "'a b' cannot name a dimension"),

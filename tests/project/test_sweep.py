@@ -25,10 +25,25 @@ BASE = zipped("a", x=[1, 2], y=[3, 4]) * zipped("b", z=[5, 6])
         (zipped("c", x=[1, 2], y=[3, 4]) * zipped("b", z=[5, 6]), {}),
         (BASE.where(lambda x: x > 1), {}),
         (BASE, {"units": {"made": "m"}}),
+        (BASE, {"long_name": {"made": "what is made"}}),
+        (BASE, {"attrs": {"made": {"source": "table 3"}}}),
+        (BASE, {"attrs": {"made": {"source": [1, 2]}}}),
         (BASE, {"dims": {"made": "time"}}),
         (BASE, {"version": 2}),
     ],
-    ids=["parameters elsewhere", "order", "dimensions", "name", "where", "units", "dims", "code"],
+    ids=[
+        "parameters elsewhere",
+        "order",
+        "dimensions",
+        "name",
+        "where",
+        "units",
+        "long name",
+        "text",
+        "numbers",
+        "dims",
+        "code",
+    ],
 )
 def test_another_file_is_another_state(project, space, options):
     assert made(space, **options).state([]) != made(BASE).state([])

@@ -80,7 +80,9 @@ def _by_name(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[dict[
 def _statistics(outputs: Sequence[Statistics]) -> str:
     header = ["output", "units", "dims", "dtype", "count", "missing", "min", "mean", "max", "std"]
     rows = [vars(each) | {"dims": ", ".join(each.dims)} for each in outputs]
-    return table(header, [list(row.values()) for row in rows])
+    if any(each.long_name for each in outputs):
+        return _rows([*header, "long name"], [list(row.values()) for row in rows])
+    return table(header, [list(row.values())[: len(header)] for row in rows])
 
 
 def _cut(value: Any) -> Any:
