@@ -33,7 +33,7 @@ HEAD = """# Benchmarks
 Overhead is the time that a framework adds to the calls of your function. This page compares it
 with what you would use instead: the floors (simple programs without a framework, which store
 nothing before the end) and six peers (other packages). Each peer is used as its own documentation
-recommends ([benchmarks/peers](../benchmarks/peers)).
+recommends (`benchmarks/peers`).
 
 Every run is a separate process in a fresh folder. The contenders take turns, {rounds}; the tables
 show medians. "Ours" is `sweeps`. A wall time is the time from the start to the end of the

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def command(asked: Asked) -> int:
     """Check the results file and all stored results of NAME for damage, bit by bit.
 
-    Damaged files are listed and set aside (renamed to *.bad); the next run computes their points
+    Damaged files are listed and set aside (renamed to NAME.bad); the next run computes their points
     again. NAME may also be the path of a results file; outside of the results folder nothing is
     set aside. The code of the experiment is not needed.
 
