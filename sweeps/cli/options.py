@@ -28,6 +28,9 @@ Command = Callable[..., int | None]
 _ANSWERS = "sweeps.cli.options"
 """Key of click's context for the stream that gets the answer."""
 
+_QUIET = "sweeps.cli.quiet"
+"""Key of click's context that is true where only errors are printed."""
+
 INTERRUPTED = 130
 """Exit code."""
 
@@ -50,6 +53,7 @@ class Asked:
     experiments: str | None = None
     results: str | None = None
     as_json: bool = False
+    is_quiet: bool = False
 
     def sweep(self) -> Sweep:
         """Find the experiment, with the axes, condition and folders."""
@@ -79,7 +83,12 @@ class Asked:
             warn(f"see what changed: {self.command_line('why', self.name)}")
 
     def say(self, answer: Answer, *, is_line: bool = False) -> bool:
-        """Print an answer, or one line of it; return whether somebody may read more."""
+        """Print an answer, or one line of it; return whether somebody may read more.
+
+        With --quiet, it is printed only as the JSON that was asked for.
+        """
+        if self.is_quiet and not self.as_json:
+            return True
         indent = None if is_line else 2
         text = json_of(answer.data, indent) if self.as_json else printable(answer.text)
         meta = click.get_current_context().meta
@@ -96,8 +105,11 @@ class Asked:
         return True
 
 
-def warn(text: str) -> None:
-    """Print to stderr what is not the answer."""
+def warn(text: str, *, is_error: bool = False) -> None:
+    """Print to stderr what is not the answer; with --quiet, only errors."""
+    context = click.get_current_context(silent=True)
+    if context is not None and context.meta.get(_QUIET) and not is_error:
+        return
     with contextlib.suppress(OSError):  # without stderr, the exit code must suffice
         click.echo(printable(text), err=True)
 
@@ -112,6 +124,7 @@ def options(command: Command) -> Command:
     @functools.wraps(command)
     def called(**given: Any) -> int | None:
         asked = Asked(**{name: given.pop(name) for name in names & given.keys()})
+        click.get_current_context().meta[_QUIET] = asked.is_quiet
         with _printing_to_stderr(asked.as_json):
             return command(asked, **given)
 
@@ -198,6 +211,8 @@ only = click.option(
     metavar="CONDITION",
     help="Only points that meet this condition: 'length<0.5 and method==\"rk4\"'.",
 )
+
+quiet = click.option("-q", "--quiet", "is_quiet", is_flag=True, help="Print only errors.")
 
 output = click.option(
     "--output", metavar="FILE", help="Write this file instead of results/NAME.h5."

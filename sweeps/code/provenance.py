@@ -6,6 +6,7 @@ import base64
 import contextlib
 import datetime
 import functools
+import itertools
 import json
 import os
 import platform
@@ -30,6 +31,8 @@ _AS_IF_NOTHING_WAS_SET_UP = (
 )
 
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
+
+_NOTIFY = "--notify"
 
 _DATA = re.compile(r"data:|.*:@cached\(depends_on=")
 
@@ -58,15 +61,26 @@ def of_machine() -> dict[str, str]:
 def command(arguments: list[str]) -> str:
     """Return the command line as it was typed, without the folder of the program.
 
+    Whom `sweeps` notifies is left out: others read this, and the address is often a secret.
+
     Examples
     --------
     >>> command(["/env/sweeps/__main__.py", "run", "pendulum", "length=0.1, 0.2"])
     "python -m sweeps run pendulum 'length=0.1, 0.2'"
+    >>> command(["/bin/sweeps", "run", "pendulum", "--notify", "https://example.org/secret"])
+    'sweeps run pendulum'
     """
     program = Path(arguments[0] if arguments and arguments[0] else "python")
     is_module = program.name == "__main__.py"
     words = ["python", "-m", program.parent.name] if is_module else [program.name]
-    return shlex.join([*words, *arguments[1:]])
+    is_ours = words[-1] == "sweeps"
+    hidden = {_NOTIFY} if is_ours else set()
+    said = [
+        word
+        for before, word in itertools.pairwise(["", *arguments[1:]])
+        if not {before, word.partition("=")[0]} & hidden
+    ]
+    return shlex.join([*words, *said])
 
 
 def of_packages() -> dict[str, str]:

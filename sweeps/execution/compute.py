@@ -191,6 +191,7 @@ def _dispatch(
         waits=waits,
         is_limited=options.memory_bytes is not None,
     )
+    made.printed.is_shown = not options.quiet
     if not options.recompute:
         made.tally.notes += told
         made.tally.warnings += told

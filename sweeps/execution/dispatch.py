@@ -105,7 +105,7 @@ class Dispatch:
         )
         self._scratch = scratch.Scratch()
         self._folder = self._scratch.path
-        self._printed = printed.Collector(sweep.experiment, sweep.keys, sweep.memo, self._folder)
+        self.printed = printed.Collector(sweep.experiment, sweep.keys, sweep.memo, self._folder)
         self._is_limited = is_limited
         self._kills: Kills | None = None
         self.tally = Tally()
@@ -114,7 +114,7 @@ class Dispatch:
                 from sweeps.worker.out_of_memory import Kills
 
                 self._kills = Kills()
-            self._work = make(self._folder, self._printed.take)
+            self._work = make(self._folder, self.printed.take)
         except BaseException:
             self.close()
             raise
@@ -182,7 +182,7 @@ class Dispatch:
 
     def close(self) -> None:
         """Show and keep the rest of what points printed, and remove what only this run needed."""
-        self.tally.warnings += self._printed.close()
+        self.tally.warnings += self.printed.close()
         if not self._engine.shares_machine:
             remote.forget(self._sweep.memo, self._folder)
         self._scratch.remove()
@@ -196,7 +196,7 @@ class Dispatch:
             Called after every outcome. If it raises, workers end.
         """
         self._after_each = after_each
-        with self._printed.capturing(is_in_process=not self._engine.isolates):
+        with self.printed.capturing(is_in_process=not self._engine.isolates):
             while (self._scheduler.n_left or self._scheduler.n_held) and not self._is_stopped:
                 if self._scheduler.n_left:
                     self._compute_free()
@@ -204,7 +204,7 @@ class Dispatch:
                     self._await(self._others)
                 if self._losses is not None and not self._scheduler.n_left:
                     self._compute_apart(self._losses.apart())
-            self._printed.begin_round()
+            self.printed.begin_round()
 
     def _compute_free(self) -> None:
         """Compute the points that no other run has claimed, and find out who killed workers."""
@@ -215,7 +215,7 @@ class Dispatch:
     def _round(self, scheduler: Scheduler, n_workers: int) -> list[Suspect]:
         """Compute what a scheduler gives out; return the suspects if workers died."""
         suspects = []
-        self._printed.begin_round()
+        self.printed.begin_round()
         carried = self._engine.carry(self._work, self._blocks(scheduler, n_workers), n_workers)
         with contextlib.closing(carried) as outcomes:
             for outcome in outcomes:
@@ -233,7 +233,7 @@ class Dispatch:
         """Give out blocks; end the round if many outcomes wait, since the watcher is slow then."""
         before = self._n_outcomes
         for n, block in enumerate(scheduler.blocks(), start=1):
-            self._printed.give_out(block)
+            self.printed.give_out(block)
             yield block
             if n - (self._n_outcomes - before) >= _MAX_WAITING * n_workers:
                 return
@@ -246,7 +246,7 @@ class Dispatch:
             self._give_up(receipt.error)
             return
         scheduler.settle(receipt)
-        self._printed.settle(receipt.number)
+        self.printed.settle(receipt.number)
         self._n_barren = 0
         self.tally.add(receipt, self._sweep.experiment)
 
@@ -270,7 +270,7 @@ class Dispatch:
     def _recover(self, scheduler: Scheduler, lost: Lost) -> list[Suspect]:
         """Find out what the memo has of the lost blocks, and what the workers were at."""
         flights = {flight.block: flight for flight in scratch.read(self._folder)}
-        self._printed.bury(list(flights.values()))
+        self.printed.bury(list(flights.values()))
         self._scan()
         suspects = []
         is_searching = scheduler is not self._scheduler or self._n_unexplained > 0

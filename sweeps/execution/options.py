@@ -110,6 +110,8 @@ class Options:
         With `failed`: how they failed.
     retry_before : str, optional
         Recompute only what failed before this time, "2026-10-30T12:00".
+    quiet : bool
+        Show neither progress nor what points print; that is kept, as always.
     """
 
     engine: Any = "loky"
@@ -122,6 +124,7 @@ class Options:
     failed: bool = False
     kind: str | None = None
     retry_before: str | None = None
+    quiet: bool = False
 
     def __post_init__(self) -> None:
         engines.check_name(self.engine)

@@ -61,7 +61,13 @@ class Text:
 
 
 class Collector:
-    """Collects what the points of a run print, from workers' files in `folder` and from here."""
+    """Collects what the points of a run print, from workers' files in `folder` and from here.
+
+    Attributes
+    ----------
+    is_shown : bool
+        Whether it is shown as it comes.
+    """
 
     def __init__(
         self, experiment: Experiment, make_keys: KeyMaker, memo: Path, folder: Path
@@ -77,6 +83,7 @@ class Collector:
         self._run = f"{time.time_ns():x}"
         self._room = _MOST_SHOWN
         self._n_unshown = 0
+        self.is_shown = True
         self._dropped = self._trouble = ""
         self._lock = threading.Lock()
         self._is_over = threading.Event()
@@ -225,7 +232,7 @@ class Collector:
             self._show(f"{prefix}: ", f"{where}: {said}")
 
     def _show(self, prefix: str, text: str) -> None:
-        for shown in lines(text):
+        for shown in lines(text) if self.is_shown else ():
             if self._room <= 0:
                 self._n_unshown += 1
                 continue

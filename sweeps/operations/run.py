@@ -59,8 +59,8 @@ def run(
     results, experiments : path, optional
         Folders; by default those of the command line.
     **options
-        `engine`, `n_workers`, `limit`, `memory_limit`, `recompute`, `retry`, `failed`, `kind` and
-        `retry_before`, as in `Options`.
+        `engine`, `n_workers`, `limit`, `memory_limit`, `recompute`, `retry`, `failed`, `kind`,
+        `retry_before` and `quiet`, as in `Options`.
 
     Returns
     -------
@@ -89,7 +89,7 @@ def run(
     )
     landing = elsewhere(sweep, output)
     try:
-        with in_python(sweep.experiment.name) as watch:
+        with in_python(sweep.experiment.name, is_shown=not asked.quiet) as watch:
             report = execute(landing, asked, watch)
     except Interrupted:
         raise KeyboardInterrupt from None

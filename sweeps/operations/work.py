@@ -76,7 +76,7 @@ def work(
         experiment, results=results, experiments=experiments, axes=axes, space=space, only=only
     )
     try:
-        with in_python(sweep.experiment.name) as watch:
+        with in_python(sweep.experiment.name, is_shown=not given.quiet) as watch:
             report = execute(sweep, given, watch, own)
     except Interrupted:
         raise KeyboardInterrupt from None

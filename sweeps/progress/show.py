@@ -126,11 +126,14 @@ class Watcher:
 
 
 @contextlib.contextmanager
-def in_python(name: str) -> Iterator[Watch | None]:
+def in_python(name: str, *, is_shown: bool = True) -> Iterator[Watch | None]:
     """Show the progress of a run that Python code asked for, on a terminal and in a notebook.
 
     What is over in 2 s is not shown, nor runs within points and beside one that is shown.
     """
+    if not is_shown:
+        yield None
+        return
     made = Notebook(name) if _is_notebook() else Watcher(name) if _is_terminal() else None
     if made is None or files.is_in_point() or not _showing.acquire(blocking=False):
         yield None

@@ -62,6 +62,7 @@ ALLOWED = {
         "what a run sends to workers and they answer, by the executor that the user has chosen",
     ),
     ("operations/submit.py", "subprocess"): "sbatch and scontrol of Slurm, asked to submit",
+    ("progress/notify.py", "subprocess"): "the command of --notify, without a shell",
     ("cli/commands/reproduce.py", "__import__"): "the debugger that PYTHONBREAKPOINT names",
 }
 

@@ -31,6 +31,7 @@ from sweeps.cli.options import Answer, Asked
 )
 @options.workers
 @options.engine
+@options.quiet
 @options.options
 def command(
     asked: Asked,
@@ -63,8 +64,8 @@ def command(
             beside=beside,
             n_sample=n_sample,
             new_defaults=overrides.parse_all(new_default),
-            options=Options(engine, workers),
-            watch=watcher,
+            options=Options(engine, workers, quiet=asked.is_quiet),
+            watch=None if asked.is_quiet else watcher,
         )
     finally:
         watcher.close()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     "--all", "everything", is_flag=True, help="Include all known points, whatever their values."
 )
 @options.output
+@options.quiet
 @options.options
 def command(asked: Asked, everything: bool) -> None:
     """Write results/NAME.h5 from the stored results of NAME; compute nothing.

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from sweeps.execution.options import Options, Report
     from sweeps.progress.show import Watcher
 
+    Over = Callable[[Report, int], None]
+
 
 @click.command("run", short_help="Compute missing points and write the results file.")
 @options.name
@@ -30,8 +32,16 @@ if TYPE_CHECKING:
     "batch system, auto/N takes K.",
 )
 @options.output
+@click.option(
+    "--notify",
+    metavar="COMMAND|URL",
+    help="When the run ends, call this command, or POST to this http(s) URL.",
+)
+@options.quiet
 @options.options
-def command(asked: Asked, how: Options, recompute: bool, shard: str | None) -> int:
+def command(
+    asked: Asked, how: Options, recompute: bool, shard: str | None, notify: str | None
+) -> int:
     """Compute the missing points of NAME and write all results to results/NAME.h5.
 
     AXIS=VALUES gives other values than declared: length=0.1,0.5, 'length=linspace(0.1,2,20)' or
@@ -46,23 +56,37 @@ def command(asked: Asked, how: Options, recompute: bool, shard: str | None) -> i
     A point fails if it raises, exceeds the experiment's timeout, exceeds the memory limit or
     crashes its process. All other points are computed.
 
+    --notify gives a command the message as its last argument, and more in SWEEPS_STATUS,
+    SWEEPS_FAILED and the like; no shell is involved. A URL gets the same as JSON. What becomes of
+    it is no matter to the run.
+
     Exit codes: 0 every point is done, 1 some points failed, 2 a mistake in the command or the
     experiment, 130 interrupted.
     """
+    how = dataclasses.replace(how, recompute=recompute, quiet=asked.is_quiet)
+    if notify is None:
+        return _run(asked, how, shard)
+    from sweeps.cli import notifying
+
+    with notifying.at_the_end(notify, asked.name) as over:
+        return _run(asked, how, shard, over)
+
+
+def _run(asked: Asked, how: Options, shard: str | None, over: Over | None = None) -> int:
     from sweeps.operations import run
 
-    how = dataclasses.replace(how, recompute=recompute)
     if shard is not None:
-        return _compute_shard(asked, how, shard)
+        return _compute_shard(asked, how, shard, over)
     sweep = asked.sweep()
     return carry_out(
         asked,
         sweep.experiment.name,
         lambda watch: run.execute(sweep, how, watch, is_only_one=True),
+        over,
     )
 
 
-def _compute_shard(asked: Asked, how: Options, given: str) -> int:
+def _compute_shard(asked: Asked, how: Options, given: str, over: Over | None) -> int:
     from sweeps.execution.shard import parse
     from sweeps.operations import work
 
@@ -76,31 +100,44 @@ def _compute_shard(asked: Asked, how: Options, given: str) -> int:
         asked,
         f"{sweep.experiment.name} {shard}",
         lambda watch: work.execute(sweep, how, watch, shard, is_only_one=True),
+        over,
     )
 
 
-def carry_out(asked: Asked, name: str, execute: Callable[[Watcher], Report]) -> int:
-    """Run under a name while showing progress; say what came of it, and return the exit code."""
+def carry_out(
+    asked: Asked,
+    name: str,
+    execute: Callable[[Watcher | None], Report],
+    over: Over | None = None,
+) -> int:
+    """Run under a name while showing progress; say what came of it, and return the exit code.
+
+    `over` is given the report and this code, if there is a report.
+    """
     from sweeps.progress.show import Watcher
 
     watcher = Watcher(name)
     try:
-        report = execute(watcher)
+        report = execute(None if asked.is_quiet else watcher)
     finally:
         watcher.close()
+    code = INTERRUPTED if report.is_interrupted else 1 if report.n_failed else 0
+    if over is not None:
+        over(report, code)
     for warning in (each for each in report.warnings if each not in watcher.told):
         warn(f"warning: {warning}")
     asked.say(answer(report, name))
     if report.n_failed:
         words = ("failures", asked.name, *asked.axes)
-        warn(f"see: {asked.command_line(*words, only=asked.only)}")
+        failed = f"{name}: {report.n_failed:,} of {count(report.n_points, 'point')} failed; "
+        see = f"see: {asked.command_line(*words, only=asked.only)}"
+        warn(f"{failed if asked.is_quiet else ''}{see}", is_error=True)
     if report.is_interrupted:
-        warn("interrupted; finished points are kept: run again to continue")
-        return INTERRUPTED
-    if not report.is_landed:
+        warn("interrupted; finished points are kept: run again to continue", is_error=True)
+    elif not report.is_landed:
         words = ("land", asked.name, *asked.axes)
         warn(f"when all is computed: {asked.command_line(*words)}")
-    return 1 if report.n_failed else 0
+    return code
 
 
 def answer(report: Report, name: str = "") -> Answer:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 @click.command("verify", short_help="Check stored results for damage.")
 @options.name
+@options.quiet
 @options.options
 def command(asked: Asked) -> int:
     """Check the results file and all stored results of NAME for damage, bit by bit.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import click
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 @options.axes
 @options.only
 @options.computing
+@options.quiet
 @options.options
 def command(asked: Asked, how: Options) -> int:
     """Compute the missing points of NAME that no other run is computing, and end when none is free.
@@ -32,6 +34,7 @@ def command(asked: Asked, how: Options) -> int:
     """
     from sweeps.operations import work
 
+    how = dataclasses.replace(how, quiet=asked.is_quiet)
     sweep = asked.sweep()
     return carry_out(
         asked,
