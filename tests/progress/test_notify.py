@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -115,7 +116,7 @@ def test_a_command_that_takes_too_long_ends_with_all_that_it_started(folder):
     pid = int((folder / "pid").read_text())
     for _ in range(500):  # until whoever adopts it has noticed
         try:
-            state = open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[0]
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
         except OSError:
             return
         if state == "Z":
