@@ -335,8 +335,8 @@ def failure(error: BaseException, record: scratch.Recorder, limits: Limits) -> R
 def seed(limits: Limits, i: int) -> None:
     """Have the random numbers that all of a process shares follow from the key of a point."""
     surroundings = limits.surroundings
-    if surroundings is not None and limits.key is not None and not surroundings.is_shared:
-        surroundings.random.seed(limits.key(i))
+    if surroundings is not None and limits.key is not None:
+        surroundings.seed(limits.key(i))
 
 
 def restore(record: scratch.Recorder, limits: Limits, *, is_quick: bool = False) -> bool:

@@ -8,6 +8,7 @@ that, a point that draws without a seed of its own would draw what earlier point
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import ctypes
 import functools
 import importlib
@@ -54,6 +55,14 @@ _TAG = 1 << 128
 _SOME = 256
 
 
+_under_way: list[Surroundings] = []
+"""Those of each block that is under way in this process, whichever run it is of."""
+
+_changing = threading.RLock()  # which blocks are under way, and the shared random states by us
+
+_here = contextvars.ContextVar["Surroundings | None"]("surroundings of a point", default=None)
+
+
 class SpoiledError(Exception):
     """A process that no other point may be computed in."""
 
@@ -77,6 +86,9 @@ class Surroundings:
         How often it has looked at what points did.
     shared : set of str
         What points changed while others were under way in the same process.
+    is_shared : bool
+        Whether other blocks were under way in this process since the last one began, as threads
+        have them: of one run, or of several.
     """
 
     def __init__(
@@ -89,12 +101,18 @@ class Surroundings:
         self._state = undo.State(Signals(() if is_worker else SIGNALS))
         self._is_worker = is_worker
         self._limits = {which: resource.getrlimit(which) for which in _LIMITS}
-        self._lock, self._n_blocks = threading.Lock(), 0
+        self._n_blocks = 0
+        around = _here.get()  # ours is a run that a point makes
+        self._around: tuple[Surroundings, ...] = (around, *around._around) if around else ()
+        self.is_shared = False
 
-    @property
-    def is_shared(self) -> bool:
-        """Whether several blocks are under way in this process, as threads have them."""
-        return self._n_blocks > 1
+    def _beside(self) -> list[Surroundings]:
+        """List those of blocks that other threads have under way, and that ours is not a part of.
+
+        A run that a point makes is a part of that point: the point waits for it.
+        """
+        others = (each for each in _under_way if each not in self._around)
+        return [each for each in others if self not in each._around]
 
     @property
     def is_steady(self) -> bool:
@@ -104,19 +122,39 @@ class Surroundings:
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
         """Keep what belongs to the caller while a block is under way."""
-        with self._lock:
-            self._n_blocks += 1
-            if self._n_blocks == 1 and not self._is_worker:
-                self._state.save_streams()  # a progress bar may have come meanwhile
-                self.random.save()
-            self.random.is_touched()  # by others than points
+        self._begin_block()
+        token = _here.set(self)
         try:
             yield
         finally:
-            with self._lock:
-                self._n_blocks -= 1
-                if self._n_blocks == 0 and not self._is_worker:
-                    self.random.restore()
+            _here.reset(token)
+            self._end_block()
+
+    def _begin_block(self) -> None:
+        with _changing:
+            beside = self._beside()
+            self.is_shared = bool(beside)
+            for each in beside:
+                each.is_shared = True
+            if not (self._n_blocks or self._is_worker):
+                self._state.save_streams()  # a progress bar may have come meanwhile
+                self.random.save(beside[0].random if beside else None)
+            self._n_blocks += 1
+            _under_way.append(self)
+            self.random.is_touched()  # by others than points
+
+    def _end_block(self) -> None:
+        with _changing:
+            self._n_blocks -= 1
+            _under_way.remove(self)
+            if not (self._n_blocks or self._is_worker or self._beside()):
+                self.random.restore()
+
+    def seed(self, key: tuple[int, int]) -> None:
+        """Seed the shared random states by the key of a point, unless they are others' as well."""
+        with _changing:
+            if not self.is_shared:
+                self.random.seed(key)
 
     def has_drawn(self) -> bool:
         """Whether points were found to draw shared random numbers, or to seed them, only now."""
@@ -259,6 +297,7 @@ class GlobalRandom:
         self._python = random.seed.__self__  # type: ignore[attr-defined]
         self._peek_python = _peek_python(self._python)
         self._peek_numpy: Callable[[], Any] | None = None
+        self._saved: tuple[Any, Any] = (None, None)
         self._mark = self._look()
 
     def _look(self) -> tuple[Any, Any]:
@@ -283,11 +322,14 @@ class GlobalRandom:
         self._mark = now
         return is_touched
 
-    def save(self) -> None:
-        """Keep the states, for `restore`."""
+    def save(self, beside: GlobalRandom | None = None) -> None:
+        """Keep the states, for `restore`: as they are, or were before others `beside` began."""
+        if beside is not None:
+            self._saved = beside._saved
+            return
         mtrand = sys.modules.get("numpy.random.mtrand")
         of_numpy = None if mtrand is None else mtrand._rand.get_state()
-        self._saved: tuple[Any, Any] = self._python.getstate(), of_numpy
+        self._saved = self._python.getstate(), of_numpy
 
     def restore(self) -> None:
         """Make the states what they were, so that who called us draws on as if we had not been."""
