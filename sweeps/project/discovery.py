@@ -21,6 +21,7 @@ from sweeps.errors import (
 from sweeps.project.imports import (
     forget_changed_modules,
     import_location,
+    in_turn,
     is_project_file,
     refuse_imported_above,
 )
@@ -101,8 +102,9 @@ def find_all(where: str | os.PathLike[str] | None = None) -> tuple[list[Found], 
     called ``sys.exit`` are listed as broken.
     """
     locations = locate(where)
-    forget_changed_modules()
-    found, failures = _import_all(locations)
+    with in_turn():
+        forget_changed_modules()
+        found, failures = _import_all(locations)
     return found, [Broken(at, _one_line(error)) for at, error in failures.items()]
 
 
@@ -116,9 +118,10 @@ def find(name: str, where: str | os.PathLike[str] | None = None) -> Found:
     """
     module, _, short_name = name.rpartition(".")
     locations = locate(where)
-    forget_changed_modules()
     likely = [at for at in locations if _is_likely(at, module, short_name)]
-    found, failures = _import_all(likely)
+    with in_turn():
+        forget_changed_modules()
+        found, failures = _import_all(likely)
     matches = [each for each in found if _is_match(each, module, short_name)]
     for location, error in failures.items():
         if location.name == (module or short_name):

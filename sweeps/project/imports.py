@@ -33,6 +33,10 @@ _imported_above = frozenset(os.environ.get(_IMPORTING, "").splitlines())
 
 _noting = threading.Lock()
 
+_loading = threading.RLock()
+
+_LONGEST_TURN_S = 10.0  # a module may wait for a thread, as of a pool, that waits for its turn
+
 
 class _Import(NamedTuple):
     """An import of a module of experiments: in a thread, within an outer one."""
@@ -50,6 +54,18 @@ _STAMP = "__sweeps_stamp__"
 _STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120
 
 _OWN_FOLDER = os.path.dirname(os.path.dirname(__file__)) + os.sep  # noqa: PTH120
+
+
+@contextlib.contextmanager
+def in_turn() -> Iterator[None]:
+    """Drop modules and import them again while no other thread does so, or it would miss some."""
+    is_within = next(_imports_under_way(), None) is not None  # that import has its turn
+    has_turn = not is_within and _loading.acquire(timeout=_LONGEST_TURN_S)
+    try:
+        yield
+    finally:
+        if has_turn:
+            _loading.release()
 
 
 def import_location(location: ModuleLocation) -> ModuleType:

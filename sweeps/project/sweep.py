@@ -148,8 +148,9 @@ def resolve(
 
     found = as_it_is_now()
     if isinstance(wanted, str) and _is_of_older_data(found):
-        imports.forget_loaded_modules()
-        found = as_it_is_now()
+        with imports.in_turn():
+            imports.forget_loaded_modules()
+            found = as_it_is_now()
     return found
 
 

@@ -69,7 +69,6 @@ def calls():
 
 def together(*actions):
     """Do several things at once; return what each of them returned."""
-    product.plan("shared")  # threads that import an edited module at once may lose it to each other
     returned = [None] * len(actions)
 
     def do(number):

@@ -1,13 +1,17 @@
 """Laws of finding: a name leads to one experiment, or to a sentence that says why not."""
 
 import os
+import random
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from sweeps.errors import DeclarationError, SweepsError, UnknownNameError
+from sweeps.project import imports
 from sweeps.project.discovery import find, find_all
 
 HEAD = (
@@ -83,6 +87,34 @@ def test_an_edited_experiment_is_found_as_it_is_now(write, look):
     for n in (1, 22, 333):
         write(a=declare("one").replace("{'y': x}", f"{n} * x"))
         assert look().experiment(x=1) == n
+
+
+def test_threads_at_once_find_an_edited_experiment_as_it_is_now(write, monkeypatch):
+    def slowly(module, has_changed=imports._has_changed):
+        answer = has_changed(module)
+        time.sleep(random.random() / 500)  # what is said may be of the past when one acts on it
+        return answer
+
+    monkeypatch.setattr(imports, "_has_changed", slowly)
+    helper = "import time\ntime.sleep(0.01)\nn = "
+    for n in (1, 22, 333, 4444):
+        text = "import time\nfrom experiments import _helper\ntime.sleep(0.01)\n" + declare("one")
+        write(_helper=f"{helper}{n}", a=text.replace("{'y': x}", "_helper.n * x"))
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(lambda _: find("one").experiment(x=1), range(8)))
+        assert found == [n] * 8
+
+
+@pytest.mark.parametrize("start", ["Thread(target=look)", "Timer(0, look)"])
+def test_a_module_may_wait_for_a_thread_that_looks_for_another(write, start):
+    text = (
+        "import threading\nfrom sweeps.project.discovery import find\nfound = []\n"
+        "def look(): found.append(find('two').full_name)\n"
+        f"thread = threading.{start}\nthread.start()\nthread.join(5)\n"
+        "assert found == ['b.two'], found\n"
+    )
+    write(a=text + declare("one"), b=declare("two"))
+    assert find("one").full_name == "a.one"
 
 
 def test_lazy_objects_are_left_asleep(write):
