@@ -79,6 +79,8 @@ class View:
     ----------
     header, rows : tuple of str, list of list
         The first points: their parameters, then their outputs, except arrays.
+    points : int
+        All of them.
     """
 
     sizes: dict[str, int]
@@ -86,6 +88,7 @@ class View:
     header: tuple[str, ...]
     rows: list[list[Any]]
     summary: SummaryView | None = None
+    points: int = 0
 
 
 def view(path: Path, n_rows: int = 10) -> View:
@@ -115,7 +118,7 @@ def _view(path: Path, dataset: xarray.Dataset, n_rows: int) -> View:
     with hdf5_foreign.open_read(path) as file:
         has_summary = isinstance(file.get(SUMMARY), h5py.Group)
     summary = summarized(read(path, SUMMARY, masked=False).dataset, n_rows) if has_summary else None
-    return View(sizes, outputs, names, rows, summary)
+    return View(sizes, outputs, names, rows, summary, math.prod(dataset.sizes[d] for d in dims))
 
 
 def summarized(dataset: xarray.Dataset, n_rows: int) -> SummaryView:

@@ -9,7 +9,7 @@ import click
 
 from sweeps.cli import options
 from sweeps.cli.options import Answer, Asked, warn
-from sweeps.text import table
+from sweeps.text import count, table
 
 if TYPE_CHECKING:
     from sweeps.operations.show import Statistics, SummaryView, View
@@ -40,6 +40,8 @@ def command(asked: Asked, rows: int) -> None:
 def answer(name: str, view: View) -> Answer:
     """Answer `show`."""
     points = _rows(view.header, view.rows) if view.header else ""
+    if points and (more := view.points - len(view.rows)):
+        points += f"\nand {count(more, 'more point')} (--rows N shows more)"
     data = {
         "experiment": name,
         "sizes": view.sizes,

@@ -1,0 +1,86 @@
+"""Pages that a reader types along are run as they stand, from top to bottom, in an empty folder."""
+
+import doctest
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parent.parent
+FOLLOWED = [ROOT / "docs/tutorial.md", *sorted((ROOT / "docs/coming-from").glob("*.md"))]
+FENCED = re.compile(r"^( *)```([\w-]*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r"# ([\w./-]+\.\w+)(, its last line)?\n")
+_LIKE = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+class Block(NamedTuple):
+    """A fenced block; `kind` is the word behind the fence."""
+
+    kind: str
+    text: str
+
+
+def blocks(page):
+    return [Block(kind, text) for _, kind, text in FENCED.findall(page.read_text())]
+
+
+def follow(page, folder, *, before=""):
+    """Do what a page says: write its files, run its Python and its commands, compare answers.
+
+    A block of Python that begins with `# NAME.py` is a file; another one runs, after what those
+    before it have defined.
+    """
+    defined = before
+    for kind, text in blocks(page):
+        if kind == "console":
+            for command, expected in commands(text):
+                _compare(command, expected, _run(["bash", "-c", command], folder))
+        elif kind == "python" and ">>>" not in text:
+            file = FILE.match(text)
+            if file:
+                _write(folder / file[1], text, is_last_line=bool(file[2]))
+            else:
+                defined += text
+                done = _run([sys.executable, "-W", "ignore", "-c", defined], folder)
+                assert not done.returncode, f"{page.name}:\n{text}\n{done.stdout}"
+
+
+def commands(text):
+    """The commands of a block, each with the lines below it."""
+    parts = re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]
+    return [(part.partition("\n")[0], part.partition("\n")[2]) for part in parts]
+
+
+def _write(file, text, *, is_last_line):
+    if is_last_line:
+        kept = file.read_text().splitlines(keepends=True)[:-1]
+        text = "".join(kept) + text.partition("\n")[2]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+
+
+def _run(words, folder):
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
+    return subprocess.run(
+        words,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def _compare(command, expected, done):
+    """An answer is as the page shows it; a command that is said to fail fails."""
+    may_fail = re.search(r"[1-9]\d* failed|error", expected)
+    assert may_fail or not done.returncode, f"$ {command}\n{done.stdout}"
+    if expected.strip():
+        is_same = doctest.OutputChecker().check_output(expected, done.stdout, _LIKE)
+        assert is_same, f"$ {command}\nthe page says:\n{expected}\nit says:\n{done.stdout}"
