@@ -24,6 +24,10 @@ COMMANDS = (
 """In the order of a sweep's life; `commands/NAME.py` is the command NAME."""
 
 
+_COMPLETE = "_SWEEPS_COMPLETE"
+"""Environment variable by which a shell asks what completes a word, as click has it."""
+
+
 class _Commands(click.Group):
     """The commands; only the one that is asked for is imported."""
 
@@ -59,8 +63,12 @@ def main() -> NoReturn:
 
 
 def _exit_code() -> int:
+    if _COMPLETE in os.environ:
+        from sweeps.cli import completion
+
+        completion.register()
     try:
-        return cli.main(standalone_mode=False) or 0
+        return cli.main(standalone_mode=False, complete_var=_COMPLETE) or 0
     except click.ClickException as error:
         with contextlib.suppress(OSError):
             error.show()

@@ -114,6 +114,17 @@ def warn(text: str, *, is_error: bool = False) -> None:
         click.echo(printable(text), err=True)
 
 
+def completed(what: str) -> Callable[[click.Context, click.Parameter, str], Any]:
+    """Return what completes a word in a shell: a function of `completion`, by its name."""
+
+    def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> Any:
+        from sweeps.cli import completion
+
+        return getattr(completion, what)(context, incomplete)
+
+    return complete
+
+
 def options(command: Command) -> Command:
     """Give a command the common options; it takes an `Asked`, then its own options by name.
 
@@ -131,11 +142,15 @@ def options(command: Command) -> Command:
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON."),
         click.option(
-            "--results", metavar="DIR", help="Results folder [$SWEEPS_RESULTS, or results]."
+            "--results",
+            metavar="DIR",
+            shell_complete=completed("folders"),
+            help="Results folder [$SWEEPS_RESULTS, or results].",
         ),
         click.option(
             "--experiments",
             metavar="PATH",
+            shell_complete=completed("files"),
             help="Folder, file or module of experiments [$SWEEPS_EXPERIMENTS, or experiments].",
         ),
     ):
@@ -178,9 +193,11 @@ def _freeze() -> None:
     gc.freeze()
 
 
-name = click.argument("name")
+name = click.argument("name", shell_complete=completed("names"))
 
-axes = click.argument("axes", nargs=-1, metavar="[AXIS=VALUES]...")
+axes = click.argument(
+    "axes", nargs=-1, metavar="[AXIS=VALUES]...", shell_complete=completed("axes")
+)
 
 from_ = click.option(
     "--from",
@@ -215,7 +232,10 @@ only = click.option(
 quiet = click.option("-q", "--quiet", "is_quiet", is_flag=True, help="Print only errors.")
 
 output = click.option(
-    "--output", metavar="FILE", help="Write this file instead of results/NAME.h5."
+    "--output",
+    metavar="FILE",
+    shell_complete=completed("files"),
+    help="Write this file instead of results/NAME.h5.",
 )
 
 rows = click.option(
@@ -235,6 +255,7 @@ engine = click.option(
     "--engine",
     default="loky",
     metavar="NAME",
+    shell_complete=completed("engines"),
     help="loky, serial, threads, dask, mpi, or PACKAGE.MODULE:FACTORY of an executor [loky].",
 )
 
@@ -263,7 +284,10 @@ def computing(command: Command) -> Command:
             help="Leave points as they are that failed since then: 2026-10-30T12:00.",
         ),
         click.option(
-            "--kind", metavar="KIND", help="With --failed: exception, timeout, died, output."
+            "--kind",
+            metavar="KIND",
+            shell_complete=completed("kinds"),
+            help="With --failed: exception, timeout, died, output.",
         ),
         click.option("--failed", is_flag=True, help="Compute only points that failed before."),
         click.option("--no-retry", is_flag=True, help="Leave failed points as they are."),

@@ -19,7 +19,7 @@ _COUNTS = ("points", "done", "missing", "failed", "stale")
 
 
 @click.command("rename", short_help="Move results to an experiment's new name.")
-@click.argument("old")
+@click.argument("old", shell_complete=options.completed("names"))
 @click.argument("new")
 @options.options
 def command(asked: Asked, old: str, new: str) -> None:

@@ -28,7 +28,9 @@ _WIDTH = 40
 
 @click.command("reproduce", short_help="Compute one point in this process, to debug it.")
 @options.name
-@click.argument("axes", nargs=-1, metavar="[AXIS=VALUE]...")
+@click.argument(
+    "axes", nargs=-1, metavar="[AXIS=VALUE]...", shell_complete=options.completed("axes")
+)
 @click.option("--point", type=int, metavar="N", help="Number of the point, as `failures` shows it.")
 @click.option("--pdb", is_flag=True, help="Open the debugger where the function raises.")
 @options.options

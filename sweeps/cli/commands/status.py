@@ -50,7 +50,7 @@ def _pause(ctx: click.Context, option: click.Parameter, value: float | None) -> 
 
 
 @click.command("status", cls=_Command, short_help="Show how many points are done.")
-@click.argument("name", default="")
+@click.argument("name", default="", shell_complete=options.completed("names"))
 @click.option(
     _WATCH,
     "every_s",
