@@ -1,4 +1,4 @@
-"""Statistics of results: over replicates, Sobol' indices, and the speed-up that a benchmark shows.
+"""Functions of results: short tables, statistics over replicates, Sobol' indices, speed-up.
 
 It may know labelled arrays and tables of numbers.
 It must never know experiments, keys or the memo.

@@ -4,11 +4,12 @@ import dataclasses
 
 import pytest
 
+from sweeps.analysis.overview import Statistics, SummaryView, Table
 from sweeps.cli.commands import failures, run, show
 from sweeps.cli.commands import list as list_
 from sweeps.execution.options import Report
 from sweeps.operations.failures import FailedPoint
-from sweeps.operations.show import Statistics, SummaryView, Table, View
+from sweeps.operations.show import View
 from sweeps.operations.status import Listed
 
 TRACEBACK = 'Traceback (most recent call last):\n  File "a.py", line {}, in f\n{}: {}'

@@ -12,7 +12,8 @@ from sweeps.cli.options import Answer, Asked, warn
 from sweeps.text import count, table
 
 if TYPE_CHECKING:
-    from sweeps.operations.show import Statistics, SummaryView, View
+    from sweeps.analysis.overview import Statistics, SummaryView
+    from sweeps.operations.show import View
 
 
 _CELL_WIDTH = 40
