@@ -1,0 +1,147 @@
+"""Lines over an axis, with the band of a mean and marks where points have no value."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sweeps.plots import panels, scales, style, values
+from sweeps.plots.chart import Chart
+from sweeps.plots.content import Content
+from sweeps.plots.panels import Panel
+from sweeps.plots.scales import Scale
+from sweeps.plots.words import label, plain, title, value_text
+
+if TYPE_CHECKING:
+    import xarray
+
+_MOST_MARKED = 60
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Lines:
+    """What all panels of a chart share."""
+
+    chart: Chart
+    x: Scale
+    y: Scale
+    numbers: xarray.DataArray
+    band: tuple[xarray.DataArray, xarray.DataArray] | None
+    band_text: str
+
+
+def draw(content: Content, chart: Chart, given: list[Panel]) -> None:
+    """Draw one line for each value of `hue`, in each panel."""
+    lines = _prepare(content, chart)
+    states = values.states(content, chart)
+    for panel in given:
+        _draw_panel(content, lines, panel)
+        if chart.x is not None:
+            _mark(lines, panel, states)
+        x, y = (lines.y, lines.x) if chart.is_sideways else (lines.x, lines.y)
+        panel.set_x(x)
+        panel.set_y(y)
+        if chart.is_sideways:
+            panel.ax.invert_yaxis()
+            panel.ax.grid(axis="y", color="0.9", linewidth=0.6)
+        if chart.x is None:
+            panel.ax.set_xticks([])
+    heading = title(content.dataset[chart.hue]) if chart.hue else ""
+    if chart.hue and (unit := label(content.dataset[chart.hue])) != heading:
+        heading = unit
+    panels.legend(given[-1].ax, heading)
+
+
+def _prepare(content: Content, chart: Chart) -> _Lines:
+    mean = values.averaged(values.shown(content, chart), chart.mean_over)
+    mean = values.thinned(mean, chart)
+    y = scales.of_values(mean, chart.log, chart.part)
+    band = values.band(content, chart) if not y.ticks or chart.mean_over else None
+    sides = None
+    if band is not None:
+        sides = (values.thinned(band.low, chart), values.thinned(band.high, chart))
+    if chart.x is None:
+        x = Scale(np.zeros(1), (), "")
+    else:
+        axis = values.thinned(content.dataset[chart.x], chart)
+        axis = values.shown(content, chart, chart.x) if chart.x not in axis.dims else axis
+        x = scales.of_axis(axis, chart.log)
+    numbers = mean.copy(data=y.positions)
+    return _Lines(chart, x, y, numbers, sides, band.text if band else "")
+
+
+def _draw_panel(content: Content, lines: _Lines, panel: Panel) -> None:
+    chart = lines.chart
+    hues: list[int | None] = [None]
+    if chart.hue is not None:
+        hues = list(range(lines.numbers.sizes[chart.hue]))
+    for i, hue in enumerate(hues):
+        at = panel.at | ({chart.hue: hue} if chart.hue is not None else {})
+        one = lines.numbers.isel(at)
+        text = ""
+        if hue is not None:
+            text = value_text(values.shown(content, chart, str(chart.hue)), hue)
+        elif chart.beside:
+            text = plain(title(content.dataset[chart.output]))
+        _line(lines, panel.ax, one, i, text)
+        if lines.band is not None:
+            low, high = (side.isel(at) for side in lines.band)
+            _band(lines, panel.ax, low, high, i, lines.band_text if i == len(hues) - 1 else "")
+    for i, name in enumerate(chart.beside, len(hues)):
+        other = values.averaged(values.shown(content, chart, name), chart.mean_over)
+        other = values.thinned(other, chart).transpose(*lines.numbers.dims)
+        own = other.copy(data=scales.of_values(other).positions).isel(panel.at)
+        _line(lines, panel.ax, own, i, plain(title(content.dataset[name])))
+
+
+def _line(lines: _Lines, ax: Any, one: xarray.DataArray, i: int, text: str) -> None:
+    """Draw a line, or markers alone over categories."""
+    x, y = np.atleast_1d(lines.x.positions), np.atleast_1d(one.values)
+    is_joined = not lines.x.is_named and lines.chart.x is not None
+    ax.plot(
+        *((y, x) if lines.chart.is_sideways else (x, y)),
+        linestyle=style.DASHES[i % len(style.DASHES)] if is_joined else "none",
+        marker=style.MARKERS[i % len(style.MARKERS)] if _is_marked(x, y, is_joined) else "",
+        fillstyle="none" if i % 2 else "full",
+        color=style.COLOURS[i % len(style.COLOURS)],
+        label=text or None,
+        zorder=3,
+    )
+
+
+def _is_marked(x: Any, y: Any, is_joined: bool) -> bool:
+    """Whether to show each point; a point between two that have no value has no line either."""
+    is_there = ~np.isnan(y) if y.dtype.kind == "f" else ~np.isnat(y)
+    before, after = np.append(False, is_there[:-1]), np.append(is_there[1:], False)
+    is_lonely = bool((is_there & ~before & ~after).any())
+    return not is_joined or len(x) <= _MOST_MARKED or is_lonely
+
+
+def _band(
+    lines: _Lines, ax: Any, low: xarray.DataArray, high: xarray.DataArray, i: int, text: str
+) -> None:
+    """Fill between two curves; over categories, draw bars."""
+    x, colour = np.atleast_1d(lines.x.positions), style.COLOURS[i % len(style.COLOURS)]
+    bottom, top = np.atleast_1d(low.values), np.atleast_1d(high.values)
+    if not lines.x.is_named and len(x) > 1:
+        fill = ax.fill_betweenx if lines.chart.is_sideways else ax.fill_between
+        fill(x, bottom, top, color=colour, alpha=0.2, linewidth=0, label=text or None)
+        return
+    bars = ax.hlines if lines.chart.is_sideways else ax.vlines
+    bars(x, bottom, top, color=colour, linewidth=1.0, label=text or None)
+
+
+def _mark(lines: _Lines, panel: Panel, states: dict[int, xarray.DataArray]) -> None:
+    """Mark positions where no line of the panel has a value, and those where one lacks it."""
+    found = {}
+    for state, where in states.items():
+        here = where.isel({d: i for d, i in panel.at.items() if d in where.dims})
+        if lines.chart.x not in here.dims:
+            continue
+        some = values.thinned_marks(here, lines.chart)
+        some = some.any([dim for dim in some.dims if dim != lines.chart.x])
+        if bool(some.any()):
+            found[state] = lines.x.positions[some.values]
+    panels.mark(panel, found, is_sideways=lines.chart.is_sideways)

@@ -1,0 +1,43 @@
+"""How much of a large result is drawn, so that 10^6 points are not 10^6 elements of a picture."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+from sweeps.plots.chart import LINES, MAP, POINTS, Chart
+from sweeps.plots.content import Content
+
+MOST_STEPS = 2000
+"""Points of one line; a panel has no more pixels."""
+
+MOST_CELLS = 500
+"""Cells of a heat map along one axis, for the same reason."""
+
+MOST_MARKERS = 100_000
+"""Points of a scatter plot; they are one bitmap, and this many take 0.1 s."""
+
+ORDINALS = {2: "second", 3: "third"}
+
+
+def thin(chart: Chart, content: Content) -> Chart:
+    """Draw only every n-th value where there are too many, and say so."""
+    output = content.dataset[chart.output]
+    sizes = {str(dim): size for dim, size in output.sizes.items()}
+    if chart.form == POINTS:
+        gone = {*dict(chart.slices), chart.mean_over}
+        n_points = math.prod(size for dim, size in sizes.items() if dim not in gone)
+        every = -(-n_points // MOST_MARKERS)
+        if every == 1:
+            return chart
+        note = f"every {_ordinal(every)} of {n_points:,} points"
+        return dataclasses.replace(chart, every=every, notes=(*chart.notes, note))
+    most = {LINES: MOST_STEPS, MAP: MOST_CELLS}.get(chart.form, 0)
+    long = [dim for dim in (chart.x, chart.y) if most and dim and sizes.get(dim, 0) > most]
+    steps = tuple((dim, -(-sizes[dim] // most)) for dim in long)
+    notes = tuple(f"every {_ordinal(n)} of {sizes[dim]:,} values of {dim}" for dim, n in steps)
+    return dataclasses.replace(chart, steps=steps, notes=(*chart.notes, *notes))
+
+
+def _ordinal(n: int) -> str:
+    return ORDINALS.get(n, f"{n:,}th")
