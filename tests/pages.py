@@ -3,13 +3,22 @@
 import doctest
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
-FOLLOWED = [ROOT / "docs/tutorial.md", *sorted((ROOT / "docs/coming-from").glob("*.md"))]
+FOLLOWED = [
+    ROOT / "docs/tutorial.md",
+    ROOT / "docs/how-to/files-and-folders.md",
+    ROOT / "docs/how-to/read-results-elsewhere.md",
+    *sorted((ROOT / "docs/coming-from").glob("*.md")),
+]
+LANGUAGES = {"octave": ["octave-cli", "-q", "--eval"], "r": ["Rscript", "-e"]}
 FENCED = re.compile(r"^( *)```([\w-]*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"# ([\w./-]+\.\w+)(, its last line)?\n")
 _LIKE = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -26,15 +35,18 @@ def blocks(page):
     return [Block(kind, text) for _, kind, text in FENCED.findall(page.read_text())]
 
 
-def follow(page, folder, *, before=""):
+def follow(page, folder):
     """Do what a page says: write its files, run its Python and its commands, compare answers.
 
     A block of Python that begins with `# NAME.py` is a file; another one runs, after what those
     before it have defined.
     """
-    defined = before
-    for kind, text in blocks(page):
-        if kind == "console":
+    defined, found = "", blocks(page)
+    for (kind, text), below in zip(found, [*found[1:], Block("", "")], strict=True):
+        if kind in LANGUAGES:
+            assert below.kind == "text", f"{page.name} does not say what this answers:\n{text}"
+            _compare(text, below.text, _said_by(LANGUAGES[kind], text, folder))
+        elif kind == "console":
             for command, expected in commands(text):
                 _compare(command, expected, _run(["bash", "-c", command], folder))
         elif kind == "python" and ">>>" not in text:
@@ -61,7 +73,17 @@ def _write(file, text, *, is_last_line):
     file.write_text(text)
 
 
-def _run(words, folder):
+def _said_by(program, text, folder):
+    """The answer of a program of another language; skipped where it is not installed."""
+    if shutil.which(program[0]) is None:
+        pytest.skip(f"{program[0]} is not installed")
+    done = _run([*program, text], folder, stderr=subprocess.PIPE)
+    if re.search(r"no package called|package .* not found", done.stderr):
+        pytest.skip(done.stderr.splitlines()[0])
+    return done
+
+
+def _run(words, folder, stderr=subprocess.STDOUT):
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
     return subprocess.run(
@@ -70,7 +92,7 @@ def _run(words, folder):
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=stderr,
         text=True,
         timeout=120,
         check=False,
