@@ -141,7 +141,7 @@ class Executor(Engine):
         """Shut the executor down if it is ours."""
         if self._is_ours and self._made is not None:
             made, self._made = self._made, None
-            made.shutdown(wait=wait, cancel_futures=True)
+            made.shutdown(wait=wait)  # what has not begun is cancelled already
 
 
 class _GoneError(Exception):
