@@ -12,6 +12,8 @@ from sweeps.errors import SweepsError
 from sweeps.execution.plan import plan_run
 from sweeps.history import retyped
 from sweeps.memo import index as memo
+from sweeps.operations import prediction
+from sweeps.operations.prediction import Prediction
 from sweeps.progress import presence
 from sweeps.project import sweep
 from sweeps.project.discovery import Found, find_all
@@ -42,6 +44,8 @@ class Planned:
         Messages about files that can change without making results stale.
     notes : tuple of str
         Messages about known points that would be computed again, and how to avoid it.
+    prediction : Prediction or None
+        What that will cost; None if nothing is known of it, or nothing is to do.
     """
 
     experiment: str
@@ -52,6 +56,7 @@ class Planned:
     stale: int
     unwatched: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    prediction: Prediction | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,7 +114,7 @@ def plan(
     experiments: str | os.PathLike[str] | None = None,
     recompute: bool = False,
 ) -> Planned:
-    """Plan a run: how many points it would reuse and compute; nothing is computed.
+    """Plan a run: what it would reuse, compute and cost; nothing is computed.
 
     Parameters
     ----------
@@ -124,14 +129,18 @@ def plan(
     return planned(made, recompute=recompute)
 
 
-def planned(made: sweep.Sweep, *, recompute: bool = False) -> Planned:
-    """Plan a run of a sweep."""
+def planned(made: sweep.Sweep, *, recompute: bool = False, n_workers: int | None = None) -> Planned:
+    """Plan a run of a sweep, and predict its cost for so many workers, or one a core."""
     held = state.held_attributes(made.landed)
     # looking up 10^6 points takes 0.4 s
     landed = None if recompute else state.whole(made, held)
-    if landed is not None:
+    if landed is not None and not landed.n_failed:
         return _planned_of(made, landed)
-    return _planned(made, adopt.scan(made, held), recompute)
+    index = adopt.scan(made, held)
+    found = _planned(made, index, recompute) if landed is None else _planned_of(made, landed)
+    n_left = found.points - found.reused
+    predicted = prediction.predict(made, index, n_left, recompute=recompute, n_workers=n_workers)
+    return dataclasses.replace(found, prediction=predicted)
 
 
 def _planned_of(made: sweep.Sweep, landed: state.Counts) -> Planned:

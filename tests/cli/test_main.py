@@ -30,7 +30,7 @@ def fragile(x):
     return x / 2
 """
 COUNTS = {"points", "missing", "failed", "stale"}
-PLAN_KEYS = COUNTS | {"experiment", "reused", "unwatched", "notes"}
+PLAN_KEYS = COUNTS | {"experiment", "reused", "unwatched", "notes", "prediction"}
 RUN_KEYS = {
     *("experiment", "points", "reused", "computed", "failed", "excluded", "seconds", "results"),
     "fingerprint",
@@ -96,7 +96,10 @@ def test_plan_adds_up_and_does_nothing(sweeps, wave, project):
 def test_plan_as_if_nothing_were_known(sweeps, wave):
     run(sweeps, "wave")
     said = sweeps("plan", "wave", "--recompute")
-    assert said.out == "wave: 4 points: 0 reused, 4 missing, 0 failed, 0 stale\n"
+    counts, predicted, disk = said.out.splitlines()
+    assert counts == "wave: 4 points: 0 reused, 4 missing, 0 failed, 0 stale"
+    assert re.fullmatch(r"time: less than 2.0 s on \d+ workers?, by 4 known points", predicted)
+    assert re.fullmatch(r"disk: about \d+ B", disk)
 
 
 def test_recompute_computes_what_is_known(sweeps, wave):

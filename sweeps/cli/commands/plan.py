@@ -19,16 +19,19 @@ if TYPE_CHECKING:
 @options.axes
 @options.only
 @click.option("--recompute", is_flag=True, help="Plan as if no point had results.")
+@options.workers
 @options.options
-def command(asked: Asked, recompute: bool) -> None:
-    """Show what a run of NAME would compute; nothing is computed.
+def command(asked: Asked, recompute: bool, workers: int | None) -> None:
+    """Show what a run of NAME would compute, and what it will cost; nothing is computed.
+
+    Time, disk and memory are predicted from points that are known, once there are some.
 
     Stale points are those that only earlier code has computed.
     """
     from sweeps.operations import status
 
     sweep = asked.sweep()
-    planned = status.planned(sweep, recompute=recompute)
+    planned = status.planned(sweep, recompute=recompute, n_workers=workers)
     for each in planned.unwatched:
         warn(each)
     asked.say(answer(planned))
@@ -40,6 +43,7 @@ def answer(plan: Planned) -> Answer:
     return Answer(
         f"{plan.experiment}: {count(plan.points, 'point')}: {plan.reused:,} reused, "
         f"{plan.missing:,} missing, {plan.failed:,} failed, {plan.stale:,} stale"
+        + (f"\n{plan.prediction}" if plan.prediction is not None else "")
         + "".join(f"\nnote: {note}" for note in plan.notes),
-        vars(plan),
+        {**vars(plan), "prediction": None if plan.prediction is None else plan.prediction.data()},
     )
