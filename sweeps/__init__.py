@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sweeps.operations.load import load
     from sweeps.operations.run import run
     from sweeps.operations.status import plan, status
+    from sweeps.operations.table import table
     from sweeps.operations.why import why
     from sweeps.operations.work import work
     from sweeps.spaces.build import grid, points, replicates, zipped
@@ -50,6 +51,7 @@ _HOMES = {
     "sample": "sample",
     "sobol_indices": "analysis.sobol",
     "status": "operations.status",
+    "table": "operations.table",
     "why": "operations.why",
     "work": "operations.work",
     "zipped": "spaces.build",
@@ -76,6 +78,7 @@ __all__ = [
     "sample",
     "sobol_indices",
     "status",
+    "table",
     "why",
     "work",
     "zipped",

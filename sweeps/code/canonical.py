@@ -39,7 +39,7 @@ _HOMES = {
     "quantities": "Unit",
     "reductions": "mean over_replicates quantiles standard_error",
     "relanding": "Landed land",
-    "reporting": "FailedPoint Listed Planned PrintedPoint Status failures load plan status",
+    "reporting": "FailedPoint Listed Planned PrintedPoint Status failures load plan status table",
     "running": "run",
     "sample": "Sampling halton latin_hypercube saltelli sobol uniform",
     "sensitivity": "sobol_indices",

@@ -20,6 +20,7 @@ from sweeps.spaces.product import axis
 from sweeps.spaces.space import Space
 
 if TYPE_CHECKING:
+    import pandas
     import xarray
 
 
@@ -234,6 +235,12 @@ class Experiment:
         import sweeps
 
         return sweeps.load(self.name, **options)
+
+    def table(self, **options: Any) -> pandas.DataFrame:
+        """Load the results as a table of pandas; takes what `sweeps.table` takes."""
+        import sweeps
+
+        return sweeps.table(self.name, **options)
 
     def __repr__(self) -> str:
         return f"<Experiment {self.name!r}: {len(self.space.dims)} dimensions>"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sweeps.code import reads
 from sweeps.declaration import checks
@@ -25,6 +26,7 @@ def load(
     group: str | None = None,
     results: str | os.PathLike[str] | None = None,
     masked: bool = True,
+    chunks: Any = None,
 ) -> xarray.Dataset:
     """Load the results of an experiment.
 
@@ -40,6 +42,9 @@ def load(
     masked : bool
         Whether integers and bools with missing points become floats with NaN. If not, they stay
         integers, and the attribute ``_FillValue`` is the value of a missing one.
+    chunks : int, dict or "auto", optional
+        Read nothing now: give arrays of dask, in chunks as for `xarray.Dataset.chunk`. By default
+        a file of less than 1 GiB is read at once, and a larger one when it is used.
 
     Returns
     -------
@@ -55,6 +60,8 @@ def load(
     ------
     StorageError
         If there is no such file or group, or it cannot be read.
+    DeclarationError
+        For `chunks` without dask, or that xarray refuses.
 
     Warns
     -----
@@ -62,7 +69,10 @@ def load(
         If a run is going on, with its progress: the file was written before.
     """
     path = results_path(experiment, results)
-    _tell_running(path)
+    tell_running(path)
+    if chunks is not None:
+        note_read(path)
+        return _chunked(dataset.load(path, group, masked=masked, is_lazy=True), chunks)
     if not reads.is_of_use() and not reads.is_of_script():
         return dataset.load(path, group, masked=masked)
     from sweeps.results import watched
@@ -70,7 +80,30 @@ def load(
     return watched.load(path, group, masked=masked)
 
 
-def _tell_running(path: Path) -> None:
+def _chunked(found: xarray.Dataset, chunks: Any) -> xarray.Dataset:
+    if importlib.util.find_spec("dask") is None:
+        raise DeclarationError(
+            "load(..., chunks=...) needs dask: pip install 'sweeps[dask]'. Without `chunks`, files "
+            "above 1 GiB are read when they are used"
+        )
+    try:
+        return found.chunk(chunks)
+    except (TypeError, ValueError) as error:
+        raise DeclarationError(
+            f"chunks is {chunks!r}, which xarray refuses: {error}. Give a size, sizes by "
+            'dimension, or "auto"'
+        ) from error
+
+
+def note_read(path: Path) -> None:
+    """Note, for a point or a script whose results depend on it, that all of a file is read."""
+    if reads.is_of_use() or reads.is_of_script():
+        from sweeps.results import watched
+
+        watched.note_whole(path)
+
+
+def tell_running(path: Path) -> None:
     """Warn of runs that go on; if there is no results file yet, raise with their progress."""
     refuse_unlanded(path)
     if not files.is_in_point() and (said := running(path)):

@@ -18,6 +18,8 @@ from sweeps.storage.hdf5 import GROUP, SUMMARY
 if TYPE_CHECKING:
     import xarray
 
+    from sweeps.results.origin import Origin
+
 
 @dataclasses.dataclass(frozen=True)
 class View:
@@ -50,6 +52,19 @@ def view(path: Path, n_rows: int = 10) -> View:
     dataset = read(path, masked=False).dataset
     with hdf5_open.damaged(path):
         return _view(path, dataset, n_rows)
+
+
+def origin(path: Path) -> Origin:
+    """Read for `show --provenance` where the results in a file come from.
+
+    Raises
+    ------
+    StorageError
+        If there is no such file, or it cannot be read.
+    """
+    from sweeps.results import origin  # the table does not need it
+
+    return origin.read(path)
 
 
 def _view(path: Path, dataset: xarray.Dataset, n_rows: int) -> View:

@@ -52,6 +52,15 @@ def load(path: Path, group: str | None, *, masked: bool = True) -> xarray.Datase
     return watch(dataset, name, group or "", seal)
 
 
+def note_whole(path: Path) -> None:
+    """Note that everything is read, by a reader that cannot be watched; a script needs no more."""
+    if reads.is_of_script():
+        seal = reads.seal_of(path)
+        reads.note(reads.Read("file", reads.place(path), "", "", "{}", "", seal))
+    else:
+        load(path, None, masked=False)
+
+
 def watch(
     dataset: xarray.Dataset,
     name: str,

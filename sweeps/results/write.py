@@ -7,6 +7,7 @@ or segments.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,8 +18,16 @@ import numpy as np
 from sweeps.errors import OutputError, SummaryError
 from sweeps.results import datasets
 from sweeps.results.contents import Arrays, Failures, Output, Sheet, Summary
-from sweeps.storage import files, hdf5, hdf5_write, seal
-from sweeps.storage.hdf5 import GROUP, LONG_ATTRIBUTES, STATUS, SUMMARY, SUMMARY_SOURCE, TEXT_END
+from sweeps.storage import files, hdf5, hdf5_write, kinds, seal
+from sweeps.storage.hdf5 import (
+    DTYPES,
+    GROUP,
+    LONG_ATTRIBUTES,
+    STATUS,
+    SUMMARY,
+    SUMMARY_SOURCE,
+    TEXT_END,
+)
 
 
 class Landed(NamedTuple):
@@ -101,6 +110,8 @@ def _add(new: files.New, arrays: Arrays, summary: Summary) -> None:
 def _bookkeeping(file: h5py.File, sheet: Sheet, scales: Mapping[str, datasets.Scale]) -> None:
     """Write status, elapsed times and failures of points into a group of their own."""
     group = file.create_group(GROUP, track_order=True)
+    if own := _own_dtypes(sheet):
+        group.attrs[DTYPES] = hdf5.fixed(json.dumps(own))
     shape = tuple(sheet.sizes.values())
     status = {
         "long_name": "state of the point",
@@ -126,6 +137,17 @@ def _bookkeeping(file: h5py.File, sheet: Sheet, scales: Mapping[str, datasets.Sc
         _failures(group.create_group("failures", track_order=True), sheet.failures)
     if sheet.add is not None:
         sheet.add(file, _put)
+
+
+def _own_dtypes(sheet: Sheet) -> dict[str, str]:
+    """Return the dtypes of integers and booleans that are stored as wider ones for a fill value."""
+    every = [*map(datasets.as_output, sheet.coordinates), *sheet.outputs]
+    odd = [each for each in every if each.has_missing and each.dtype.kind in "biu"]
+    return {
+        each.name: each.dtype.str
+        for each in odd
+        if kinds.of(each.dtype).fills(each.dtype)[0] != each.dtype
+    }
 
 
 def _put(group: h5py.Group, name: str, values: np.ndarray[Any, Any]) -> None:

@@ -100,6 +100,18 @@ def decoded(stored: xarray.Variable, coder: Any) -> xarray.Variable:
     return xarray.Variable(stored.dims, made, attrs, encoding)
 
 
+def is_readable(attributes: Mapping[str, Any], coder: Any = True) -> bool:
+    """Whether `decoded` makes dates of numbers with these attributes, such as 0."""
+    import xarray
+
+    said = {name: attributes[name] for name in ("units", "calendar") if name in attributes}
+    try:
+        decoded(xarray.Variable((), np.zeros((), np.int64), said), coder)
+    except (ValueError, OverflowError, ImportError):
+        return False
+    return True
+
+
 def _dates(numbers: Array, said: Mapping[str, str], coder: Any) -> Array:
     import xarray
 

@@ -26,7 +26,9 @@ EAGER_BYTES = 2**30
 """A smaller dataset is read at once."""
 
 
-def load(path: Path, group: str | None = None, *, masked: bool = True) -> xarray.Dataset:
+def load(
+    path: Path, group: str | None = None, *, masked: bool = True, is_lazy: bool = False
+) -> xarray.Dataset:
     """Open a results file as a labelled dataset.
 
     Parameters
@@ -38,6 +40,8 @@ def load(path: Path, group: str | None = None, *, masked: bool = True) -> xarray
     masked : bool
         Whether integers and bools with missing points become floats with NaN. If not, they stay
         the integers that they are, and the attribute ``_FillValue`` says which one is missing.
+    is_lazy : bool
+        Whether a small file is read when it is used, too.
 
     Returns
     -------
@@ -60,7 +64,7 @@ def load(path: Path, group: str | None = None, *, masked: bool = True) -> xarray
     HostileFileError
         For a file that `hdf5_foreign.open_read` refuses.
     """
-    found = read(path, group, masked=masked)
+    found = read(path, group, masked=masked, is_lazy=is_lazy)
     for told in found.warnings:
         warnings.warn(told, stacklevel=3)
     return found.dataset
@@ -73,8 +77,10 @@ class Read(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def read(path: Path, group: str | None = None, *, masked: bool = True) -> Read:
-    """Load as `load` does; return the warnings."""
+def read(
+    path: Path, group: str | None = None, *, masked: bool = True, is_lazy: bool = False
+) -> Read:
+    """Load as `load` does; return the warnings. What is lazy is read when it is used."""
     if not os.path.exists(path):  # noqa: PTH110 - Path's raises for what can be no path
         raise _missing(path)
     with hdf5_open.damaged(path):
@@ -90,9 +96,9 @@ def read(path: Path, group: str | None = None, *, masked: bool = True) -> Read:
             attributes = _long_attributes(file, group)
             forms = _forms(file if group is None else file[group])
             texts = _texts_of_failures(file if group is None else file[group])
-        dataset = _open(state, group, forms, masked=masked)
+        dataset = _open(state, group, forms, masked=masked, is_lazy=is_lazy)
         dataset.encoding["source"] = os.path.abspath(path)  # noqa: PTH100 - follows no links
-        if is_read_at_once(dataset):
+        if is_read_at_once(dataset) and not is_lazy:
             with dataset:
                 dataset = dataset.load()
             dataset, rounded = _mask(dataset, forms.integers if masked else ())
@@ -116,6 +122,15 @@ def read(path: Path, group: str | None = None, *, masked: bool = True) -> Read:
     return Read(dataset, tuple(told))
 
 
+def attributes(path: Path) -> dict[str, Any]:
+    """Read what a results file says of its origin: numbers and text, short and long."""
+    if not os.path.exists(path):  # noqa: PTH110
+        raise _missing(path)
+    found = hdf5_foreign.read_attributes(path)
+    with hdf5_foreign.open_read(path) as file, hdf5_open.damaged(path):
+        return found | _long_attributes(file, None)
+
+
 class _Forms(NamedTuple):
     """Names of variables that xarray does not decode right.
 
@@ -125,7 +140,7 @@ class _Forms(NamedTuple):
     integers : of 8 bytes, some of which are missing.
     fillable : integers of any size, some of which are missing.
     dates : numbers that count from a date, as a function returned them.
-    odd_dates : those of calendars that numpy does not have.
+    odd_dates : those of calendars that numpy does not have, and what only looks like dates.
     hints : options of xarray, each with a variable that it is to be set for.
     """
 
@@ -137,7 +152,9 @@ class _Forms(NamedTuple):
     hints: list[tuple[str, str]]
 
 
-def _open(state: _State, group: str | None, forms: _Forms, *, masked: bool) -> xarray.Dataset:
+def _open(
+    state: _State, group: str | None, forms: _Forms, *, masked: bool, is_lazy: bool
+) -> xarray.Dataset:
     """Open a file; what is read at once, or what xarray does not decode right, stays as stored."""
     import xarray
     from xarray.backends import CachingFileManager, H5NetCDFStore
@@ -157,10 +174,11 @@ def _open(state: _State, group: str | None, forms: _Forms, *, masked: bool) -> x
         )
 
     kept = forms.integers if masked else forms.fillable
-    dataset = opened((*kept, *forms.dates), forms.dates)
-    if is_read_at_once(dataset):
-        return dataset
-    dataset.close()
+    if not is_lazy:
+        dataset = opened((*kept, *forms.dates), forms.dates)
+        if is_read_at_once(dataset):
+            return dataset
+        dataset.close()
     return opened(() if masked else kept, forms.odd_dates)
 
 
@@ -226,9 +244,15 @@ def _forms(group: h5py.Group) -> _Forms:
         tuple(name for name in fillable if found[name].dtype.itemsize == 8),
         tuple(fillable),
         tuple(sorted(own)),
-        tuple(sorted(n for n in own if not calendars.is_numpys(found[n].attrs))),
+        tuple(sorted(n for n in own if not _is_numpys(found[n].attrs))),
         [(kind.hint, name) for name, kind in kinds.items() if kind.hint],
     )
+
+
+def _is_numpys(attrs: Any) -> bool:
+    """Whether xarray can turn numbers into dates of numpy while it reads."""
+    said = {name: hdf5.plain(attrs[name]) for name in ("units", "calendar") if name in attrs}
+    return calendars.is_numpys(attrs) and calendars.is_readable(said, _decode_times())
 
 
 def _date(dataset: xarray.Dataset, names: Iterable[str]) -> tuple[xarray.Dataset, list[str]]:

@@ -41,6 +41,9 @@ SUMMARY_SOURCE = "summary_source"
 
 TEXT_END = "text_end"
 
+DTYPES = "dtypes"
+"""Attribute of `GROUP`: JSON of the own dtypes of variables that are stored as wider ones."""
+
 STATUS = {"missing": 0, "done": 1, "failed": 2, "excluded": 3}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from sweeps.text import count, table
 if TYPE_CHECKING:
     from sweeps.analysis.overview import Statistics, SummaryView
     from sweeps.operations.show import View
+    from sweeps.results.origin import Origin
 
 
 _CELL_WIDTH = 40
@@ -22,8 +24,13 @@ _CELL_WIDTH = 40
 @click.command("show", short_help="Show the results as tables.")
 @options.name
 @options.rows
+@click.option(
+    "--provenance",
+    is_flag=True,
+    help="Show in ten lines where the results come from: code, commit, packages, command, time.",
+)
 @options.options
-def command(asked: Asked, rows: int) -> None:
+def command(asked: Asked, rows: int, *, provenance: bool) -> None:
     """Show the first results of NAME as a table, and statistics of each output.
 
     NAME may also be the path of a results file.
@@ -32,6 +39,9 @@ def command(asked: Asked, rows: int) -> None:
 
     path = load.results_path(asked.name, asked.results)
     load.refuse_unlanded(path)
+    if provenance:
+        asked.say(_origin(show.origin(path)))
+        return
     view = show.view(path, rows)
     asked.say(answer(asked.name, view))
     if said := load.running(path):
@@ -52,6 +62,16 @@ def answer(name: str, view: View) -> Answer:
     }
     blocks = [points, _statistics(view.outputs), *_summary(view.summary)]
     return Answer("\n\n".join(filter(None, blocks)), data)
+
+
+def _origin(origin: Origin) -> Answer:
+    """Answer `show --provenance`."""
+    from sweeps.results.origin import lines
+
+    said = lines(origin)
+    width = max(len(name) for name, _ in said)
+    text = "\n".join(f"{name:{width}}  {' '.join(value.split())}" for name, value in said)
+    return Answer(text, dataclasses.asdict(origin))
 
 
 def _summary(summary: SummaryView | None) -> list[str]:
