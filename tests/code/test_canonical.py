@@ -149,6 +149,7 @@ PINNED = {
     "sweeps.sobol_indices": "0038a0d6fe2d2eb38f01c2ab679cdc30",
     "sweeps.status": "f810a5498b46fbed535189d2b7d9b847",
     "sweeps.why": "cb0e7d217f796454a8dcf6ba721cb6c8",
+    "sweeps.table": "c51ae0b3bb87bced1057637bdf5d1369",
     "sweeps.zipped": "5c08775c65bd68b924a5956385e60cce",
 }  # fmt: skip
 
