@@ -115,7 +115,7 @@ def _is_within(layout: Any, sweep: Sweep) -> bool:
     if layout in (None, sweep.layout):
         return True
     made = sweep.experiment
-    swept = record.read_space(sweep.memo, str(layout), _elements(made))
+    swept = record.read_space(sweep.memo, str(layout), elements(made))
     if swept is None:
         return False
     earlier = dataclasses.replace(made.with_space(swept.space), constants=swept.constants)
@@ -131,7 +131,8 @@ def _is_within(layout: Any, sweep: Sweep) -> bool:
     return bool(np.isin(before[:, 0], now[:, 0]).all())
 
 
-def _elements(made: Experiment) -> record.Elements:
+def elements(made: Experiment) -> record.Elements:
+    """Find the values of an experiment that only it has, such as objects behind labels."""
     tables = {name: [column.table] for name, column in made.space.columns.items()}
     for name, table in made.constants.items():
         tables.setdefault(name, []).append(table)
@@ -140,7 +141,7 @@ def _elements(made: Experiment) -> record.Elements:
 
 def _visited(sweep: Sweep) -> Iterator[Visited]:
     """Read the spaces that runs of this code, and of accepted code, have swept."""
-    now = _elements(sweep.experiment)
+    now = elements(sweep.experiment)
     for source in listing.sources(sweep.memo):
         for layout in record.layouts(source.folder):
             found = record.read_space(source.folder, layout, now)
