@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sweeps.operations.failures import failures
     from sweeps.operations.land import land
     from sweeps.operations.load import load
+    from sweeps.operations.plot import plot
     from sweeps.operations.run import run
     from sweeps.operations.status import plan, status
     from sweeps.operations.table import table
@@ -44,6 +45,7 @@ _HOMES = {
     "land": "operations.land",
     "load": "operations.load",
     "plan": "operations.status",
+    "plot": "operations.plot",
     "points": "spaces.build",
     "reductions": "reductions",
     "replicates": "spaces.build",
@@ -71,6 +73,7 @@ __all__ = [
     "land",
     "load",
     "plan",
+    "plot",
     "points",
     "reductions",
     "replicates",

@@ -17,7 +17,7 @@ from click.shell_completion import (
     add_completion_class,
 )
 
-_OF_FILES = ("show", "verify", "clean", "rename")
+_OF_FILES = ("show", "plot", "verify", "clean", "rename")
 """Commands that need no code of an experiment, only results."""
 
 _LONGEST = 60

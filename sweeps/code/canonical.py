@@ -34,6 +34,7 @@ _HOMES = {
     "declaring": "Experiment Registered experiment",
     "evaluating": "Evaluation",
     "explaining": "Change Since Why why",
+    "picturing": "plot",
     "predicate": "Derivation Predicate",
     "product": "Deferred Derived Product",
     "quantities": "Unit",

@@ -22,6 +22,7 @@ from sweeps.spaces.space import Space
 if TYPE_CHECKING:
     import pandas
     import xarray
+    from matplotlib.figure import Figure
 
 
 @dataclasses.dataclass(eq=False)
@@ -229,6 +230,12 @@ class Experiment:
         import sweeps
 
         return sweeps.run(self, **options)
+
+    def plot(self, **options: Any) -> Figure:
+        """Draw the results, for a notebook or a file; takes what `sweeps.plot` takes."""
+        import sweeps
+
+        return sweeps.plot(self.name, **options)
 
     def load(self, **options: Any) -> xarray.Dataset:
         """Load the results; takes what `sweeps.load` takes."""

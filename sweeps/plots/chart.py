@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-LINES, MAP, POINTS, HISTOGRAM = "lines", "map", "points", "histogram"
-"""Forms: lines over an axis, a heat map, a scatter plot, how often which value occurs."""
+LINES, MAP, POINTS, HISTOGRAM, NUMBERS = "lines", "map", "points", "histogram", "numbers"
+"""Forms: lines over an axis, a heat map, a scatter plot, how often which value occurs, a list."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Wish:
     row, col : str or None
         Parameters or dimensions whose values have panels of their own.
     log : tuple of str
-        Names that get a logarithmic axis.
+        Names that get a logarithmic axis; ``x`` and ``y`` mean the axes.
     """
 
     x: str | None = None
@@ -41,7 +41,7 @@ class Chart:
     Attributes
     ----------
     form : str
-        `LINES`, `MAP`, `POINTS` or `HISTOGRAM`.
+        `LINES`, `MAP`, `POINTS`, `HISTOGRAM` or `NUMBERS`.
     output : str
         The variable that is drawn.
     x, y : str or None
@@ -49,7 +49,8 @@ class Chart:
     hue, row, col : str or None
         Dimensions that are told by colour and by panels; `hue` of points may be any variable.
     across : tuple of str
-        Of points: the variables on the horizontal axes, one panel each.
+        Of points: the variables on the horizontal axes, one panel each. Of numbers: all that
+        are listed.
     part : str
         Of a complex output: ``magnitude`` or ``phase``.
     slices : tuple of (str, int)

@@ -3,39 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from sweeps.errors import SweepsError, unknown
-from sweeps.plots import noise, thin
-from sweeps.plots.chart import HISTOGRAM, LINES, MAP, POINTS, Chart, Wish
+from sweeps.plots import thin
+from sweeps.plots.arrange import arrange
+from sweeps.plots.chart import HISTOGRAM, LINES, NUMBERS, Chart, Wish
 from sweeps.plots.companions import Companions, companions
 from sweeps.plots.content import Content, kind
-from sweeps.plots.words import listed, value_text
+from sweeps.plots.words import listed
 
 if TYPE_CHECKING:
     import xarray
 
-MOST_LINES = 5
-"""Lines in one panel; more cannot be told apart in print."""
-
-FEW = 4
-"""Values of a second axis that are lines, not the rows of a heat map."""
-
-MOST_PANELS = 6
-"""Values of an axis that have panels of their own."""
-
 MOST_TEXTS = 12
 """Different texts of an output that can be drawn as categories."""
-
-MOST_ACROSS = 6
-"""Parameters against which an output of a sample is drawn."""
-
-REPLICATE = "replicate"
-
-_AVERAGED = ("number", "boolean", "complex")
 
 _LONG_TEXT = 12
 
@@ -65,11 +47,31 @@ def charts(content: Content, wish: Wish | None = None) -> tuple[Chart, ...]:
                 raise SweepsError(f"cannot draw {name!r}: {reason}")
             continue
         found += _of_output(content, name, wish, own)
-    return tuple(found)
+    return tuple(_together(content, found))
 
 
-def left_out(content: Content) -> dict[str, str]:
-    """Outputs that are not drawn unless something changes, and why."""
+def _together(content: Content, found: list[Chart]) -> list[Chart]:
+    """List all outputs that have one value only: a plot of one point shows nothing."""
+    single = [chart for chart in found if _is_single(content, chart)]
+    if not single:
+        return found
+    names = tuple(dict.fromkeys(chart.output for chart in single))
+    cut = dict(cut for chart in single for cut in chart.slices)
+    notes = tuple(dict.fromkeys(note for chart in single for note in chart.notes))
+    one = Chart(NUMBERS, names[0], across=names, slices=tuple(cut.items()), notes=notes)
+    return [one, *(chart for chart in found if chart not in single)]
+
+
+def _is_single(content: Content, chart: Chart) -> bool:
+    sizes = content.dataset[chart.output].sizes
+    left = [size for dim, size in sizes.items() if dim not in dict(chart.slices)]
+    return chart.form == LINES and not chart.mean_over and all(size == 1 for size in left)
+
+
+def left_out(content: Content, wish: Wish | None = None) -> dict[str, str]:
+    """Outputs that cannot be drawn, and why; empty if outputs were asked for by name."""
+    if wish is not None and (wish.y or wish.hue in content.outputs):
+        return {}
     reasons = {name: _refusal(content, name) for name in content.outputs}
     return {name: reason for name, reason in reasons.items() if reason}
 
@@ -77,7 +79,8 @@ def left_out(content: Content) -> dict[str, str]:
 def _check(content: Content, wish: Wish) -> None:
     """Refuse names that there are not, and roles that exclude each other."""
     known = {*content.axes, *content.outputs}
-    given = [wish.x, *wish.y, wish.hue, wish.row, wish.col, *wish.log]
+    logarithmic = [name for name in wish.log if name not in ("x", "y")]
+    given = [wish.x, *wish.y, wish.hue, wish.row, wish.col, *logarithmic]
     for name in filter(None, given):
         if name not in known:
             raise unknown("axis or output", name, known, f"in the results of {content.name}")
@@ -114,7 +117,8 @@ def _refusal(content: Content, name: str) -> str:
 
 
 def _of_output(content: Content, name: str, wish: Wish, own: Companions) -> list[Chart]:
-    chart = dataclasses.replace(_arrange(content, name, wish), log=wish.log)
+    chart = arrange(content, name, wish)
+    chart = dataclasses.replace(chart, log=_logarithmic(content, chart, wish))
     if chart.form == LINES and chart.x is not None:
         chart = dataclasses.replace(
             chart, is_sideways=_is_long_text(content.dataset[chart.x]) and chart.hue is None
@@ -132,242 +136,24 @@ def _of_output(content: Content, name: str, wish: Wish, own: Companions) -> list
     return [dataclasses.replace(chart, part=part) for part in ("magnitude", "phase")]
 
 
-def _arrange(content: Content, name: str, wish: Wish) -> Chart:
-    """Give each dimension of an output its place."""
-    output = content.dataset[name]
-    sizes = {str(dim): size for dim, size in output.sizes.items()}
-    wished = {wish.x, wish.hue, wish.row, wish.col, *wish.y}
-    mean = None
-    is_meant = REPLICATE not in wished and not _is_scattered(content, wish)
-    if is_meant and sizes.get(REPLICATE, 0) > 1 and kind(output) in _AVERAGED:
-        mean = REPLICATE
-    free = [dim for dim in sizes if dim != mean]
-    many = [dim for dim in free if sizes[dim] > 1]
-    lists = [dim for dim in many if dim in content.lists]
-    own = [dim for dim in free if dim not in content.space_dims and content.status is not None]
-    of_lists = {name for dim in lists for name in content.lists[dim]}
-    if _is_scattered(content, wish) or (wish.x in of_lists):
-        return _points(content, name, wish, free, mean, (str(wish.x),))
-    if lists and not [dim for dim in own if sizes[dim] > 1] and wish.x is None:
-        across = content.lists[lists[0]][:MOST_ACROSS]
-        return _points(content, name, wish, free, mean, across)
-    grid = [dim for dim in many if dim not in content.lists]
-    if not grid and mean is None and not lists:
-        grid = [dim for dim in free if dim not in content.lists][:1]
-    if not grid and wish.x is None:
-        if mean is not None and not lists:
-            return Chart(HISTOGRAM, name, slices=_middle(free, sizes), notes=())
-        return Chart(LINES, name, slices=_middle(free, sizes))
-    return _on_grid(content, output, wish, free, grid, mean)
-
-
-def _is_scattered(content: Content, wish: Wish) -> bool:
-    """Whether the horizontal axis is an output, so that points are drawn for what they are."""
-    return wish.x in content.outputs
-
-
-def _points(
-    content: Content,
-    name: str,
-    wish: Wish,
-    free: Sequence[str],
-    mean: str | None,
-    across: Sequence[str],
-) -> Chart:
-    """Points against parameters that vary together; other dimensions at the middle."""
-    output = content.dataset[name]
-    sizes = {str(dim): size for dim, size in output.sizes.items()}
-    needed = {str(d) for n in (*across, wish.hue) if n for d in content.dataset[n].dims}
-    needed |= {str(dim) for dim in (wish.row, wish.col) if dim}
-    if _is_scattered(content, wish):
-        needed |= set(content.space_dims)
-    others = [dim for dim in free if dim not in needed]
-    notes = _slice_notes(content, others, sizes)
-    all_of_list = [len(content.lists[dim]) for dim in content.lists if dim in needed]
-    if all_of_list and max(all_of_list) > len(across) == MOST_ACROSS:
-        notes += (f"the first {MOST_ACROSS} of {max(all_of_list)} parameters",)
-    return Chart(
-        POINTS,
-        name,
-        across=tuple(across),
-        hue=wish.hue,
-        row=wish.row,
-        col=wish.col,
-        slices=_middle(others, sizes),
-        mean_over=mean,
-        notes=notes,
-    )
-
-
-def _on_grid(
-    content: Content,
-    output: xarray.DataArray,
-    wish: Wish,
-    free: Sequence[str],
-    grid: Sequence[str],
-    mean: str | None,
-) -> Chart:
-    """Lines, or a heat map, over axes; more axes as panels if they have few values."""
-    sizes = {str(dim): size for dim, size in output.sizes.items()}
-    name = str(output.name)
-    own = [dim for dim in grid if content.status is not None and dim not in content.space_dims]
-    hue_dim = wish.hue if wish.hue not in content.outputs else None
-    roles = [wish.x, hue_dim, wish.row, wish.col, *(n for n in wish.y if n in content.axes)]
-    for role in filter(None, roles):
-        if role not in sizes:
+def _logarithmic(content: Content, chart: Chart, wish: Wish) -> tuple[str, ...]:
+    """Names of logarithmic axes; refuse those that have no positive values."""
+    lying = (chart.x,) if chart.x else chart.across
+    standing = chart.y or chart.output
+    meant = {"x": lying, "y": (standing,)}
+    known = {*content.axes, *content.outputs}
+    names = [n for name in wish.log for n in ((name,) if name in known else meant[name])]
+    for name in filter(None, names):
+        variable = content.dataset[name]
+        is_number = kind(variable) in ("number", "complex")
+        if not is_number or not bool(
+            (abs(variable) if kind(variable) == "complex" else variable > 0).any()
+        ):
             raise SweepsError(
-                f"{name!r} does not vary along {role!r}: it has {listed(sizes) or 'no dimensions'}"
+                f"no logarithmic axis for {name!r}: it has no positive numbers; leave out "
+                f"--log {name}"
             )
-    rest = [dim for dim in grid if dim not in roles]
-    y = next((n for n in wish.y if n in content.axes), None)
-    x = wish.x or _take(rest, _best_x(content, rest, own, sizes))
-    if wish.hue in content.outputs and y is None:
-        y = _take(rest, _best_x(content, rest, own, sizes))
-    is_free = not (y or hue_dim or wish.x)
-    if is_free and x and (found := _as_noise(content, output, x, rest, sizes, mean)):
-        return found
-    hue = hue_dim
-    if y is None and hue is None and x is not None:
-        y, hue = _second(content, output, x, rest, own, sizes)
-        rest = [dim for dim in rest if dim not in (y, hue)]
-    if y is not None and is_free and sizes[x or y] and _is_other_way(grid, x, y, own):
-        x, y = y, x
-    picked, notes = _pick(content, hue, sizes, MOST_LINES)
-    col, row = wish.col, wish.row
-    few = sorted((d for d in rest if 1 < sizes[d] <= MOST_PANELS), key=lambda dim: sizes[dim])
-    if col is None and row is None and few:
-        col = few.pop(0)
-        rest.remove(col)
-        if few and sizes[few[0]] * sizes[col] <= 2 * MOST_PANELS:
-            row = few[0]
-            rest.remove(row)
-    for facet in (col, row):
-        more = _pick(content, facet, sizes, MOST_PANELS)
-        picked, notes = picked + more[0], notes + more[1]
-    cut = [dim for dim in free if dim not in (x, y, hue, row, col)]
-    return Chart(
-        MAP if y else LINES,
-        name,
-        x=x,
-        y=y,
-        hue=hue,
-        row=row,
-        col=col,
-        slices=_middle(cut, sizes),
-        picked=picked,
-        mean_over=mean,
-        notes=(*_slice_notes(content, cut, sizes), *notes),
-    )
-
-
-def _take(names: list[str], name: str | None) -> str | None:
-    if name is not None:
-        names.remove(name)
-    return name
-
-
-def _best_x(
-    content: Content, dims: Sequence[str], own: Sequence[str], sizes: dict[str, int]
-) -> str | None:
-    """Choose the axis for x: an output's own dimension, else numbers, and of these the longest."""
-
-    def rank(dim: str) -> tuple[bool, bool, int]:
-        is_number = kind(content.dataset[dim]) in ("number", "date", "duration")
-        return dim in own, is_number, sizes[dim]
-
-    return max(dims, key=rank, default=None)
-
-
-def _second(
-    content: Content,
-    output: xarray.DataArray,
-    x: str,
-    rest: Sequence[str],
-    own: Sequence[str],
-    sizes: dict[str, int],
-) -> tuple[str | None, str | None]:
-    """Choose the second axis: upright in a heat map, or colours of lines."""
-    if not rest:
-        return None, None
-    other_own = [dim for dim in rest if dim in own]
-    if x in own and not other_own:
-        numbers = [d for d in rest if kind(content.dataset[d]) == "number"]
-        return None, max(numbers or rest, key=lambda dim: sizes[dim])
-    second = _best_x(content, rest, own, sizes)
-    if second is None or kind(output) == "text":
-        return second, None
-    is_named = kind(content.dataset[second]) in ("text", "boolean")
-    is_measured = kind(content.dataset[x]) in ("number", "date", "duration")
-    if is_measured and sizes[second] <= (MOST_LINES if is_named else FEW):
-        return None, second
-    return second, None
-
-
-def _is_other_way(grid: Sequence[str], x: str | None, y: str, own: Sequence[str]) -> bool:
-    """Whether x and y should be swapped: the first declared axis lies, the second stands.
-
-    The dimensions of a returned array are rows and columns, so there the last one lies.
-    """
-    if x is None:
-        return False
-    if x in own:
-        return y in own and grid.index(y) > grid.index(x)
-    return grid.index(y) < grid.index(x)
-
-
-def _as_noise(
-    content: Content,
-    output: xarray.DataArray,
-    x: str,
-    rest: Sequence[str],
-    sizes: dict[str, int],
-    mean: str | None,
-) -> Chart | None:
-    """Draw points instead of a heat map that would show noise."""
-    if mean or len(rest) != 1 or {x, rest[0]} - set(content.space_dims):
-        return None
-    if kind(output) != "number" or min(sizes[x], sizes[rest[0]]) <= FEW:
-        return None
-    dims = (x, rest[0])
-    if any(kind(content.dataset[dim]) != "number" for dim in dims):
-        return None
-    rough = noise.along(output.transpose(*dims, ...).values.reshape([sizes[d] for d in dims]))
-    smooth = noise.smoother(dims, rough)
-    if smooth is None:
-        return None
-    other = rest[0] if smooth == x else x
-    note = f"every point, whatever its {other}: along it, values vary like noise"
-    cut = [dim for dim in sizes if dim not in dims]
-    return Chart(
-        POINTS, str(output.name), across=(smooth,), slices=_middle(cut, sizes), notes=(note,)
-    )
-
-
-def _middle(dims: Sequence[str], sizes: dict[str, int]) -> tuple[tuple[str, int], ...]:
-    return tuple((dim, sizes[dim] // 2) for dim in dims)
-
-
-def _slice_notes(content: Content, dims: Sequence[str], sizes: dict[str, int]) -> tuple[str, ...]:
-    """Say at which values a picture cuts the space."""
-    at = [(dim, sizes[dim] // 2) for dim in dims]
-    said = [f"{name} = {text}" for dim, i in at for name, text in _values_at(content, dim, i)]
-    is_cut = any(sizes[dim] > 1 for dim in dims)
-    return (("a slice at " if is_cut else "at ") + listed(said),) if said else ()
-
-
-def _values_at(content: Content, dim: str, position: int) -> list[tuple[str, str]]:
-    names: Any = content.lists.get(dim, (dim,))
-    return [(name, value_text(content.dataset[name], position)) for name in names]
-
-
-def _pick(
-    content: Content, dim: str | None, sizes: dict[str, int], most: int
-) -> tuple[tuple[tuple[str, tuple[int, ...]], ...], tuple[str, ...]]:
-    """Choose some values of a dimension that has too many, evenly, from the first to the last."""
-    if dim is None or sizes.get(dim, 0) <= most:
-        return (), ()
-    chosen = tuple(int(i) for i in np.linspace(0, sizes[dim] - 1, most).round())
-    return ((dim, chosen),), (f"{most} of {sizes[dim]:,} values of {dim}",)
+    return tuple(filter(None, names))
 
 
 def _is_long_text(axis: xarray.DataArray) -> bool:

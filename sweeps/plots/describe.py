@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from sweeps.plots import scales, values
-from sweeps.plots.chart import HISTOGRAM, LINES, MAP, POINTS, Chart
+from sweeps.plots.chart import HISTOGRAM, LINES, MAP, NUMBERS, POINTS, Chart
 from sweeps.plots.content import Content, kind
 from sweeps.plots.words import listed, title, value_text, with_units
 
@@ -27,6 +27,8 @@ class Words(NamedTuple):
 
 def words(content: Content, chart: Chart) -> Words:
     """Describe a chart."""
+    if chart.form == NUMBERS:
+        return _words_of_numbers(content, chart)
     output = content.dataset[chart.output]
     what = f"{chart.part} of {title(output)}" if chart.part else title(output)
     over = [title(content.dataset[name]) for name in _axes(chart)]
@@ -36,12 +38,20 @@ def words(content: Content, chart: Chart) -> Words:
     return Words(head, _caption(content, chart), _alt(content, chart, head))
 
 
+def _words_of_numbers(content: Content, chart: Chart) -> Words:
+    said = [f"{name} = {text}" for name, text in values.single(content, chart)]
+    head = "summary" if content.is_summary else "values"
+    return Words(head, _caption(content, chart), f"List of numbers: {listed(said)}.")
+
+
 def notes(content: Content, chart: Chart) -> tuple[str, ...]:
     """What a reader must know of a chart: where it is cut, what is averaged, what is left out."""
     found = list(chart.notes)
     if chart.mean_over:
         n = content.dataset.sizes[chart.mean_over]
         found.append(f"mean of {n:,} {chart.mean_over}s")
+    if chart.form in (LINES, HISTOGRAM) and (band := values.band(content, chart)) is not None:
+        found.append(band.text)
     return tuple(found)
 
 
@@ -56,8 +66,6 @@ def _and(names: list[str]) -> str:
 
 def _caption(content: Content, chart: Chart) -> str:
     said = list(notes(content, chart))
-    if (band := values.band(content, chart)) is not None and chart.form != MAP:
-        said.append(band.text)
     absent = values.states(content, chart)
     said += [f"{int(where.sum()):,} {values.NAMES[state]}" for state, where in absent.items()]
     if constants := _constants(content):

@@ -8,14 +8,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sweeps.errors import SweepsError
+from sweeps.errors import SweepsError, unknown
 from sweeps.plots import content as contents
 from sweeps.plots.chart import Chart, Wish
 from sweeps.plots.content import Content
-from sweeps.plots.decide import REPLICATE, charts
+from sweeps.plots.decide import charts, left_out
+from sweeps.plots.describe import words
+from sweeps.storage.hdf5 import SUMMARY
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+_GROUPS = (SUMMARY, "results")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -38,6 +43,37 @@ class Picture:
     caption: str
     alt: str
     figure: Figure
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Decided:
+    """What is drawn of a results file, and what is not.
+
+    Attributes
+    ----------
+    parts : list of (Content, Chart)
+    left_out : dict of str to str
+        Outputs that are not drawn, and why.
+    """
+
+    name: str
+    parts: list[tuple[Content, Chart]]
+    left_out: dict[str, str]
+
+    def shown(self) -> list[tuple[Content, Chart]]:
+        """Return the parts.
+
+        Raises
+        ------
+        SweepsError
+            If there are none.
+        """
+        if not self.parts:
+            reasons = [f"{name}: {reason}" for name, reason in self.left_out.items()]
+            raise SweepsError(
+                f"nothing to draw of {self.name}: {'; '.join(reasons) or 'it has no outputs'}"
+            )
+        return self.parts
 
 
 def default_pictures(path: Path, wish: Wish | None = None) -> list[Picture]:
@@ -63,38 +99,66 @@ def default_pictures(path: Path, wish: Wish | None = None) -> list[Picture]:
         If there is no such file, or it cannot be read.
     """
     require()
-    return [picture(content, chart) for content, chart in decided(path, wish)]
+    return [picture(content, chart) for content, chart in decided(path, wish).parts]
 
 
-def decided(path: Path, wish: Wish | None = None) -> list[tuple[Content, Chart]]:
-    """Decide what is drawn of a results file, and of its summary unless axes are asked for."""
+def decided(path: Path, wish: Wish | None = None, group: str | None = None) -> Decided:
+    """Decide what is drawn of a results file, and of its summary unless axes are asked for.
+
+    Parameters
+    ----------
+    path : Path
+        Of a results file.
+    wish : Wish, optional
+        What is asked for.
+    group : str, optional
+        ``summary`` or ``results``, to draw one of them alone.
+
+    Raises
+    ------
+    SweepsError
+        For another group.
+    """
+    if group not in (None, *_GROUPS):
+        raise unknown("group", str(group), _GROUPS)
+    if group == SUMMARY:
+        found = contents.read_summary(path)
+        if found is None:
+            raise SweepsError(
+                f"{path.stem} has no summary to draw: register a function with "
+                f"@{path.stem}.summary, then run it again"
+            )
+        return Decided(path.stem, [(found, c) for c in charts(found, wish)], left_out(found, wish))
     found = contents.read(path)
-    summary = contents.read_summary(path) if wish is None or wish == Wish() else None
     own = [(found, chart) for chart in charts(found, wish)]
-    if summary is None:
-        return own
-    first = [(summary, chart) for chart in charts(summary) if not _is_repeated(chart, found)]
-    return first + own
+    reasons = left_out(found, wish)
+    is_open = group is None and (wish is None or wish == Wish())
+    summary = contents.read_summary(path) if is_open else None
+    first: list[tuple[Content, Chart]] = []
+    if summary is not None:
+        reasons = left_out(summary) | reasons
+        for chart in charts(summary):
+            repeated = _repeated(chart, own)
+            own = [each for each in own if each not in repeated]
+            first += repeated or [(summary, chart)]
+    return Decided(path.stem, first + own, reasons)
 
 
-def _is_repeated(chart: Chart, results: Content) -> bool:
-    """Whether a summary holds the mean over replicates that a picture of the results shows."""
-    name = chart.output.removesuffix("_mean")
-    return name in results.outputs and REPLICATE in results.dataset[name].dims
+def _repeated(chart: Chart, own: list[tuple[Content, Chart]]) -> list[tuple[Content, Chart]]:
+    """Find charts of the results that show the mean over replicates that a summary holds."""
+    names = {chart.output, chart.output.removesuffix("_mean")}
+    return [each for each in own if each[1].mean_over and each[1].output in names]
 
 
 def picture(content: Content, chart: Chart) -> Picture:
     """Draw one chart as a figure of its own."""
-    from sweeps.plots import describe
-
-    figure = drawn([(content, chart)])
-    words = describe.words(content, chart)
-    return Picture(words.title, words.caption, words.alt, figure)
+    own = words(content, chart)
+    return Picture(own.title, own.caption, own.alt, drawn([(content, chart)]))
 
 
 def drawn(found: Sequence[tuple[Content, Chart]]) -> Figure:
     """Draw charts side by side, in one figure."""
-    from sweeps.plots import sheet
+    from sweeps.plots.drawing import sheet
 
     with warnings.catch_warnings():
         # a font that lacks a character draws a box, which is no reason to stop

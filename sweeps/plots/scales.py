@@ -35,12 +35,15 @@ class Scale:
         Name and units.
     is_log : bool
         Whether it is logarithmic.
+    is_whole : bool
+        Whether its numbers are integers.
     """
 
     positions: Numbers
     ticks: tuple[tuple[float, str], ...]
     label: str
     is_log: bool = False
+    is_whole: bool = False
 
     @property
     def is_named(self) -> bool:
@@ -76,7 +79,10 @@ def of_values(values: xarray.DataArray, log: tuple[str, ...] = (), part: str = "
         return Scale(seconds, (), f"{title(values)} (s)")
     if what == "date":
         return Scale(_dates(values.values), (), name)
-    return Scale(values.values.astype(float), (), name, str(values.name) in log)
+    is_whole = np.dtype(values.encoding.get("dtype", values.dtype)).kind in "iu"
+    is_whole = is_whole or values.dtype.kind in "iu"
+    numbers = values.values.astype(float)
+    return Scale(numbers, (), name, is_log=str(values.name) in log, is_whole=is_whole)
 
 
 def _of_texts(values: xarray.DataArray, name: str) -> Scale:

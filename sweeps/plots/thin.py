@@ -8,7 +8,7 @@ import math
 from sweeps.plots.chart import LINES, MAP, POINTS, Chart
 from sweeps.plots.content import Content
 
-MOST_STEPS = 2000
+MOST_STEPS = 1000
 """Points of one line; a panel has no more pixels."""
 
 MOST_CELLS = 500

@@ -9,6 +9,7 @@ import numpy as np
 
 from sweeps.plots.chart import Chart
 from sweeps.plots.content import DONE, EXCLUDED, FAILED, MISSING, Content, kind
+from sweeps.plots.words import title, with_units
 
 if TYPE_CHECKING:
     import xarray
@@ -38,6 +39,19 @@ def _cut(variable: xarray.DataArray, chart: Chart) -> xarray.DataArray:
     at: dict[Any, Any] = {dim: i for dim, i in chart.slices if dim in variable.dims}
     at |= {dim: list(i) for dim, i in chart.picked if dim in variable.dims}
     return variable.isel(at) if at else variable
+
+
+def single(content: Content, chart: Chart) -> list[tuple[str, str]]:
+    """Names and texts of outputs that have one value each."""
+    found = []
+    for name in chart.across:
+        variable = shown(content, chart, name)
+        one = variable.values.reshape(-1)[0]
+        text = "none" if bool(variable.isnull().all()) else with_units(one, variable)
+        if kind(variable) == "boolean" and text != "none":
+            text = "true" if one else "false"
+        found.append((title(variable), text))
+    return found
 
 
 def thinned(array: xarray.DataArray, chart: Chart) -> xarray.DataArray:
@@ -114,7 +128,7 @@ def confidence(array: xarray.DataArray, dim: str) -> Band | None:
         factor = stats.t.ppf((1 + _CONFIDENCE) / 2, np.maximum(n.values - 1, 1))
         half = (error * factor).where(n > 1)
         low, high = mean - half, mean + half
-    text = f"band: {_CONFIDENCE:.0%} confidence of the mean of {most:,} replicates"
+    text = f"band: {100 * _CONFIDENCE:.0f} % confidence of the mean"
     return Band(low, high, text)
 
 

@@ -78,6 +78,8 @@ def with_units(value: Any, variable: xarray.DataArray) -> str:
     kind, unit = getattr(value, "dtype", np.dtype(object)).kind, units(variable)
     if kind in "iuf":
         return f"{number(value)} {unit}".strip()
+    if kind == "c":
+        return f"{value:.4g} {unit}".strip()
     if kind == "M":
         return str(np.datetime_as_string(value, unit="auto"))
     if kind == "m":

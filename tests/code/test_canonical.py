@@ -141,6 +141,7 @@ PINNED = {
     "sweeps.work": "96c7cedfd30c04c2de5004babcb43111",
     "sweeps.load": "83b909e8522c1c205cc1ef090517b408",
     "sweeps.plan": "1ce704b23f7ff40109ba03801cce26b4",
+    "sweeps.plot": "7a33ebe18f873ed5860b448fdd1a58f2",
     "sweeps.points": "807e2fcdb9ece4c33ec6fda57b880ad6",
     "sweeps.reductions": "6c613a65b5385b365e0affe41d842337",
     "sweeps.replicates": "dc0db89a0badbcbbfd294e5e4961fd89",

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sweeps.plots import panels, scales, style, values
+from sweeps.plots import scales, values
 from sweeps.plots.chart import Chart
 from sweeps.plots.content import Content
-from sweeps.plots.panels import Panel
+from sweeps.plots.drawing import panels, style
+from sweeps.plots.drawing.panels import Panel
 from sweeps.plots.scales import Scale
 from sweeps.plots.words import label, plain, title, value_text
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     import xarray
 
 _MOST_MARKED = 60
+
+_MOST_VECTORS = 300
+"""Edges of a band that are curves; longer ones are one bitmap within an SVG."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -29,7 +33,6 @@ class _Lines:
     y: Scale
     numbers: xarray.DataArray
     band: tuple[xarray.DataArray, xarray.DataArray] | None
-    band_text: str
 
 
 def draw(content: Content, chart: Chart, given: list[Panel]) -> None:
@@ -69,7 +72,7 @@ def _prepare(content: Content, chart: Chart) -> _Lines:
         axis = values.shown(content, chart, chart.x) if chart.x not in axis.dims else axis
         x = scales.of_axis(axis, chart.log)
     numbers = mean.copy(data=y.positions)
-    return _Lines(chart, x, y, numbers, sides, band.text if band else "")
+    return _Lines(chart, x, y, numbers, sides)
 
 
 def _draw_panel(content: Content, lines: _Lines, panel: Panel) -> None:
@@ -88,7 +91,7 @@ def _draw_panel(content: Content, lines: _Lines, panel: Panel) -> None:
         _line(lines, panel.ax, one, i, text)
         if lines.band is not None:
             low, high = (side.isel(at) for side in lines.band)
-            _band(lines, panel.ax, low, high, i, lines.band_text if i == len(hues) - 1 else "")
+            _band(lines, panel.ax, low, high, i)
     for i, name in enumerate(chart.beside, len(hues)):
         other = values.averaged(values.shown(content, chart, name), chart.mean_over)
         other = values.thinned(other, chart).transpose(*lines.numbers.dims)
@@ -119,18 +122,18 @@ def _is_marked(x: Any, y: Any, is_joined: bool) -> bool:
     return not is_joined or len(x) <= _MOST_MARKED or is_lonely
 
 
-def _band(
-    lines: _Lines, ax: Any, low: xarray.DataArray, high: xarray.DataArray, i: int, text: str
-) -> None:
+def _band(lines: _Lines, ax: Any, low: xarray.DataArray, high: xarray.DataArray, i: int) -> None:
     """Fill between two curves; over categories, draw bars."""
     x, colour = np.atleast_1d(lines.x.positions), style.COLOURS[i % len(style.COLOURS)]
     bottom, top = np.atleast_1d(low.values), np.atleast_1d(high.values)
     if not lines.x.is_named and len(x) > 1:
         fill = ax.fill_betweenx if lines.chart.is_sideways else ax.fill_between
-        fill(x, bottom, top, color=colour, alpha=0.2, linewidth=0, label=text or None)
+        fill(
+            x, bottom, top, color=colour, alpha=0.2, linewidth=0, rasterized=len(x) > _MOST_VECTORS
+        )
         return
     bars = ax.hlines if lines.chart.is_sideways else ax.vlines
-    bars(x, bottom, top, color=colour, linewidth=1.0, label=text or None)
+    bars(x, bottom, top, color=colour, linewidth=1.0)
 
 
 def _mark(lines: _Lines, panel: Panel, states: dict[int, xarray.DataArray]) -> None:

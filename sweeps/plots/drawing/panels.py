@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sweeps.plots import style
+from sweeps.plots.drawing import style
 from sweeps.plots.scales import Scale
 from sweeps.plots.values import NAMES
 from sweeps.plots.words import plain
 
 _MOST_NAMED = 40
+
+_FEW = 2
+"""Entries of a legend that has room within the axes."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -43,6 +46,8 @@ class Panel:
         if scale.is_log:
             self.ax.set_xscale("log")
             _set(self.ax.xaxis, scale, is_labelled=self.is_low)
+        if scale.is_named:
+            self.ax.set_xlim(-0.5, max(place for place, _ in scale.ticks) + 0.5)
         if scale.is_named and sum(len(text) for _, text in scale.ticks) > 24:
             self.ax.tick_params(axis="x", labelrotation=30)
             for text in self.ax.get_xticklabels():
@@ -63,6 +68,11 @@ def _set(axis: Any, scale: Scale, *, is_labelled: bool) -> None:
         places, texts = zip(*scale.ticks[::step], strict=True)
         axis.set_ticks(places, labels=texts)
         axis.set_ticks([], minor=True)
+    elif scale.is_whole:
+        from matplotlib.ticker import MaxNLocator
+
+        if not scale.is_log:
+            axis.set_major_locator(MaxNLocator(integer=True))
     elif scale.positions.dtype.kind == "M":
         from matplotlib import dates
 
@@ -116,8 +126,9 @@ def state_text(state: int, n: int) -> str:
 
 
 def legend(ax: Any, heading: str = "") -> None:
-    """Add a legend if there is anything to tell apart."""
+    """Add a legend if there is anything to tell apart; a long one beside the axes."""
     handles, texts = ax.get_legend_handles_labels()
     if handles:
-        made = ax.legend(handles, texts, title=plain(heading) or None, frameon=True, framealpha=0.8)
+        where = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if len(handles) > _FEW else {}
+        made = ax.legend(handles, texts, title=plain(heading) or None, framealpha=0.6, **where)
         made.get_title().set_fontsize(8)

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sweeps.plots import histograms, lines, maps, points
-from sweeps.plots.chart import HISTOGRAM, MAP, POINTS, Chart
+from sweeps.plots.chart import HISTOGRAM, MAP, NUMBERS, POINTS, Chart
 from sweeps.plots.content import Content
-from sweeps.plots.panels import Panel
+from sweeps.plots.drawing import histograms, lines, maps, numbers, points
+from sweeps.plots.drawing.panels import Panel
 from sweeps.plots.words import plain, title, value_text
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ def shape(content: Content, chart: Chart) -> tuple[int, int]:
 def size(content: Content, chart: Chart) -> tuple[float, float]:
     """Width and height in inches that a chart needs."""
     n_rows, n_columns = shape(content, chart)
+    if chart.form == NUMBERS:
+        return WIDTH, max(0.6, 0.35 + 0.22 * len(chart.across))
     width = WIDTH if n_columns == 1 else 0.6 + 2.3 * n_columns
     height = HEIGHT if n_rows == 1 else 0.5 + 2.0 * n_rows
     if chart.is_sideways and chart.x is not None:
@@ -56,7 +58,12 @@ def draw(content: Content, chart: Chart, figure: FigureBase) -> None:
         sharex=chart.form != POINTS,
         sharey=chart.form != HISTOGRAM,
     )
-    form = {MAP: maps.draw, POINTS: points.draw, HISTOGRAM: histograms.draw}
+    form = {
+        MAP: maps.draw,
+        POINTS: points.draw,
+        HISTOGRAM: histograms.draw,
+        NUMBERS: numbers.draw,
+    }
     form.get(chart.form, lines.draw)(content, chart, _panels(content, chart, axes))
 
 

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sweeps.plots import panels, scales, style, values
+from sweeps.plots import scales, values
 from sweeps.plots.chart import Chart
 from sweeps.plots.content import Content
-from sweeps.plots.panels import Panel
+from sweeps.plots.drawing import panels, style
+from sweeps.plots.drawing.panels import Panel
 from sweeps.plots.scales import Scale
 from sweeps.plots.words import plain
 

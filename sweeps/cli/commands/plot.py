@@ -1,0 +1,66 @@
+"""The command that draws results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sweeps.cli import options
+from sweeps.cli.options import Answer, Asked, warn
+from sweeps.text import path
+
+if TYPE_CHECKING:
+    from sweeps.operations.plot import Drawn
+
+
+@click.command("plot", short_help="Draw the results.")
+@options.name
+@click.option("-x", metavar="NAME", help="Horizontal axis: a parameter, dimension or output.")
+@click.option(
+    "-y", multiple=True, metavar="NAME", help="Output to draw; or a parameter, for a heat map."
+)
+@click.option("--hue", metavar="NAME", help="What colours tell; of a heat map, the output.")
+@click.option("--row", metavar="NAME", help="Parameter whose values have rows of panels.")
+@click.option("--col", metavar="NAME", help="Parameter whose values have columns of panels.")
+@click.option("--log", multiple=True, metavar="NAME", help="Logarithmic axis: a name, or x, or y.")
+@click.option(
+    "--group", metavar="GROUP", help="summary: the summary alone; results: all but the summary."
+)
+@click.option(
+    "-o",
+    "output",
+    metavar="FILE",
+    help="Picture to write: .png, .svg or .pdf [results/NAME.png].",
+)
+@options.options
+def command(asked: Asked, group: str | None, **given: Any) -> None:
+    """Draw the results of NAME.
+
+    Without options the right picture is chosen: lines over one parameter, a heat map over two,
+    panels or a slice for more, a mean with its band for replicates, scatter plots for samples.
+    NAME may also be the path of a results file.
+    """
+    from sweeps.operations import load, plot
+    from sweeps.plots.chart import Wish
+
+    found = load.results_path(asked.name, asked.results)
+    load.refuse_unlanded(found)
+    file = Path(asked.output) if asked.output else found.with_suffix(".png")
+    drawn = plot.draw(found, Wish(**given), file, group)
+    asked.say(answer(drawn))
+    for name, reason in drawn.left_out.items():
+        warn(f"not drawn: {name}: {reason}")
+    if said := load.running(found):
+        warn(f"{said}; this picture shows the results file as it was last written")
+
+
+def answer(drawn: Drawn) -> Answer:
+    """Answer `plot`."""
+    parts = [
+        "\n    ".join(filter(None, (title, caption)))
+        for title, caption in zip(drawn.titles, drawn.captions, strict=True)
+    ]
+    lines = [f"{drawn.experiment} → {path(Path(drawn.file))}", *(f"  {part}" for part in parts)]
+    return Answer("\n".join(lines), vars(drawn))
