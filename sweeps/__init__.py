@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sweeps.operations.accept import accept
     from sweeps.operations.bench import bench
     from sweeps.operations.diff import diff
-    from sweeps.operations.failures import failures
+    from sweeps.operations.failures import failures, printed
     from sweeps.operations.land import land
     from sweeps.operations.load import load
     from sweeps.operations.plot import plot
@@ -47,6 +47,7 @@ _HOMES = {
     "plan": "operations.status",
     "plot": "operations.plot",
     "points": "spaces.build",
+    "printed": "operations.failures",
     "reductions": "reductions",
     "replicates": "spaces.build",
     "run": "operations.run",
@@ -75,6 +76,7 @@ __all__ = [
     "plan",
     "plot",
     "points",
+    "printed",
     "reductions",
     "replicates",
     "run",

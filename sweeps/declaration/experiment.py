@@ -252,6 +252,11 @@ class Experiment:
     def __repr__(self) -> str:
         return f"<Experiment {self.name!r}: {len(self.space.dims)} dimensions>"
 
+    def _repr_html_(self) -> str:
+        from sweeps.declaration import shown
+
+        return shown.html(self)
+
 
 def experiment(
     space: Space | Mapping[str, Any],

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sweeps.declaration.experiment import Experiment
-from sweeps.execution import printed
+from sweeps.execution import printed as texts
 from sweeps.project import sweep
 from sweeps.results import adopt, collect, state
 from sweeps.spaces import keys
@@ -93,13 +93,54 @@ def failures_of(made: sweep.Sweep) -> list[FailedPoint]:
     ]
 
 
+def printed(
+    experiment: str | Experiment,
+    *,
+    space: Space | None = None,
+    axes: Mapping[str, Any] | None = None,
+    only: str | None = None,
+    results: str | os.PathLike[str] | None = None,
+    experiments: str | os.PathLike[str] | None = None,
+) -> list[PrintedPoint]:
+    r"""List the points that printed something or warned while they were computed.
+
+    Parameters
+    ----------
+    experiment, space, axes, only, results, experiments
+        As for `sweeps.run`.
+
+    Returns
+    -------
+    list of PrintedPoint
+        In the order of the space. `printed` is what a point wrote to stdout and stderr, `warnings`
+        are its warnings, each with its place in the next line.
+
+    Examples
+    --------
+    >>> from sweeps import experiment, grid
+    >>> @experiment(grid(x=[1, 2, 3]))
+    ... def odd(x):
+    ...     if x % 2:
+    ...         print("computing", x)
+    ...     return x
+    >>> results = odd.run(engine="serial", quiet=True)
+    >>> [(each.params["x"], each.printed) for each in printed(odd)]
+    [(1, 'computing 1\n'), (3, 'computing 3\n')]
+    """
+    return printed_points(
+        sweep.resolve(
+            experiment, results=results, experiments=experiments, axes=axes, space=space, only=only
+        )
+    )
+
+
 def printed_points(made: sweep.Sweep) -> list[PrintedPoint]:
     """List the points of a sweep that printed something or warned, in the order of its space."""
-    known, found = printed.read(made.memo), []
+    known, found = texts.read(made.memo), []
     space = made.experiment.space
     for start in range(0, len(space) if known else 0, keys.STEP):
         positions = space.positions(start, min(start + keys.STEP, len(space)))
-        own = printed.find(known, made.keys(positions))
+        own = texts.find(known, made.keys(positions))
         at = positions[list(own)] if own else positions[:0]
         rows = zip(at.tolist(), space.parameters_at(at, labels=True), own.values(), strict=True)
         found += [PrintedPoint(n, params, t.printed, t.warnings) for n, params, t in rows]

@@ -19,6 +19,7 @@ from sweeps.project import sweep
 from sweeps.project.discovery import Found, find_all
 from sweeps.results import adopt, collect, state
 from sweeps.spaces.space import Space
+from sweeps.text import count
 
 _T = TypeVar("_T")
 
@@ -58,6 +59,17 @@ class Planned:
     notes: tuple[str, ...] = ()
     prediction: Prediction | None = None
 
+    def _repr_html_(self) -> str:
+        from sweeps import markup
+
+        told = (*self.notes, *self.unwatched)
+        return markup.card(
+            f"Plan of {self.experiment}",
+            markup.line(count(self.points, "point")),
+            markup.bar(_counts(self, "reused")),
+            *(markup.line(f"note: {each}") for each in told),
+        )
+
 
 @dataclasses.dataclass(frozen=True)
 class Status:
@@ -87,6 +99,22 @@ class Status:
     fingerprint: str
     running: tuple[presence.Running, ...] = ()
     silent: tuple[presence.Running, ...] = ()
+
+    def _repr_html_(self) -> str:
+        from sweeps import markup
+
+        return markup.card(
+            f"Status of {self.experiment}",
+            markup.line(count(self.points, "point")),
+            markup.bar(_counts(self, "done")),
+            markup.line(f"{self.known:,} known in any space, {self.landed:,} in the results file"),
+            *(markup.line(f"run: {each}") for each in (*self.running, *self.silent)),
+        )
+
+
+def _counts(of: Planned | Status, *first: str) -> dict[str, int]:
+    """Numbers of points by their state."""
+    return {name: getattr(of, name) for name in (*first, "failed", "stale", "missing")}
 
 
 def listed(experiments: str | os.PathLike[str] | None = None) -> list[Listed]:

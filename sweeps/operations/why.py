@@ -108,6 +108,8 @@ class Why:
         Messages about files that can change without making results stale.
     retyped : tuple of str
         Messages about missing points that have results with integers instead of floats, or so.
+    advice : str
+        What to do about stale points; empty if there are none.
     """
 
     experiment: str
@@ -123,6 +125,7 @@ class Why:
     accepted: tuple[acceptance.Acceptance, ...]
     unwatched: tuple[str, ...] = ()
     retyped: tuple[str, ...] = ()
+    advice: str = ""
 
     def __str__(self) -> str:
         counts = {k: getattr(self, k) for k in ("done", "missing", "failed", "stale")}
@@ -140,8 +143,8 @@ class Why:
         blocks += [*self.unwatched, *self.retyped, *map(_accepted, self.accepted)]
         if not (self.stale or self.missing):
             blocks.append("nothing is stale or missing")
-        if self.stale:
-            blocks.append(_advice(self.experiment, self.since))
+        if self.advice:
+            blocks.append(self.advice)
         return "\n\n".join(blocks)
 
 
@@ -204,6 +207,7 @@ def explain(made: Sweep, given: str | None = None) -> Why:
         tuple(acceptance.accepted(made.memo)),
         made.unwatched,
         tuple(retyped.told(made.keys, index)) if counts.n_missing else (),
+        _advice(made, chosen) if counts.n_stale else "",
     )
 
 
@@ -322,12 +326,22 @@ def _list_changes(changes: Iterable[Change]) -> Iterator[str]:
         yield from (f"    {line}" for line in each.diff.splitlines())
 
 
-def _advice(name: str, since: Sequence[Since]) -> str:
-    earlier = f" --from {since[0].fingerprint[:8]}" if len(since) > 1 else ""
+def _advice(made: Sweep, chosen: Sequence[Earlier]) -> str:
+    """Say how to go on: by commands, or where these cannot find the experiment, in Python."""
+    name, many = made.experiment.name, len(chosen) > 1
+    digits = chosen[0].fingerprint[:8] if many else ""
+    if made.location is None:
+        given = f'{name}, earlier="{digits}"' if many else name
+        compare, declare = f"sweeps.diff({given})", f"sweeps.accept({given})"
+        again = f"{name}.run()"
+    else:
+        given = f"{name} --from {digits}" if many else name
+        command = "python -m sweeps"
+        compare, declare = f"{command} diff {given}", f"{command} accept {given}"
+        again = f"{command} run {name}"
     return (
-        "if you think that the old results are still right, compare a sample: python "
-        f"-m sweeps diff {name}{earlier}; then declare them valid: python -m sweeps "
-        f"accept {name}{earlier}; if not: python -m sweeps run {name}"
+        f"if you think that the old results are still right, compare a sample: {compare}; then "
+        f"declare them valid: {declare}; if not: {again}"
     )
 
 

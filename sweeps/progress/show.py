@@ -163,12 +163,17 @@ class Notebook:
         """Show how far a run is."""
         if time.monotonic() - self._last > _NOTEBOOK_S or progress.is_stopping:
             self._last = time.monotonic()
-            self._show(f"{self._name}: {line(progress)}")
+            n_over = progress.n_computed + progress.n_failed
+            self._show(f"{self._name}: {line(progress)}", n_over, progress.n_todo)
 
-    def _show(self, text: str) -> None:
+    def _show(self, text: str, n_over: int = 0, n_todo: int = 0) -> None:
         from IPython.display import display as show
 
-        shown = {"text/plain": text}
+        from sweeps import markup
+
+        # Both, since a terminal of Jupyter shows the first.
+        bar = markup.progress(text, n_over, n_todo) if text else ""
+        shown = {"text/plain": text, "text/html": bar}
         if self._handle is None:
             self._handle = show(shown, raw=True, display_id=True)
         else:

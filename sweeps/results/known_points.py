@@ -90,11 +90,12 @@ def shrunk(held: Mapping[str, Any], sweep: Sweep, gathered: Gathered) -> str:
     if not (code.isalnum() and listing.listing_of(files.memo_folder(sweep.results, name, code))):
         now = "results of the earlier code are no longer stored"
     elif is_of_this_code:
-        now = (
-            f"all are still stored; write all of them together: python -m sweeps land {name} --all"
-        )
+        call = f"sweeps.land({name}, everything=True)"
+        call = f"python -m sweeps land {name} --all" if sweep.location else call
+        now = f"all are still stored; write all of them together: {call}"
     else:
-        now = f"all are still stored; see what changed: python -m sweeps why {name}"
+        call = f"python -m sweeps why {name}" if sweep.location else f"sweeps.why({name})"
+        now = f"all are still stored; see what changed: {call}"
     return (
         f"{path(sweep.landed)} held {count(n_before, 'point')}{of} and holds {n_now:,} "
         f"now{others}; {now}"

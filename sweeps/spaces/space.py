@@ -186,10 +186,7 @@ class Space:
     def is_first(self, positions: Positions) -> Mask | None:
         """Whether the points at `positions` are the first of those equal to them.
 
-        Returns
-        -------
-        numpy.ndarray or None
-            Shape (n,); None where no dimension repeats a row, as samples may.
+        It is None where no dimension repeats a row, as samples may.
         """
         return self._product.is_first(positions)
 
@@ -298,6 +295,11 @@ class Space:
         dims = ", ".join(f"{name}: {size}" for name, size in self.sizes.items())
         derived = f" with {', '.join(self.derived)}" if self.derived else ""
         return f"<Space ({dims}){derived}{' where …' if self.predicates else ''}>"
+
+    def _repr_html_(self) -> str:
+        from sweeps.spaces import shown
+
+        return shown.html(self)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -708,6 +708,7 @@ def test_the_same_from_python(project):
     why = package.why(now)
     assert (why.stale, len(why.since)) == (2, 1)
     assert "+        return x**2" in str(why)
+    assert str(why).endswith(": sweeps.accept(square); if not: square.run()")
     assert package.diff(now, engine="serial", n_sample=1).is_exact
     assert package.status(now).stale == 1
     assert package.accept(now, reason="the same").points == 1

@@ -143,6 +143,7 @@ PINNED = {
     "sweeps.plan": "1ce704b23f7ff40109ba03801cce26b4",
     "sweeps.plot": "7a33ebe18f873ed5860b448fdd1a58f2",
     "sweeps.points": "807e2fcdb9ece4c33ec6fda57b880ad6",
+    "sweeps.printed": "b42bbddfe5ba56d2570e51114505bd26",
     "sweeps.reductions": "6c613a65b5385b365e0affe41d842337",
     "sweeps.replicates": "dc0db89a0badbcbbfd294e5e4961fd89",
     "sweeps.run": "101fa1cc4becbb58a51bc6f55f540f77",
