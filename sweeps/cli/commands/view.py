@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command("view", short_help="Show runs and results on a page in the browser.")
-@click.argument("name", default="")
+@click.argument("name", default="", shell_complete=options.completed("names"))
 @click.option(
     "--port",
     type=click.IntRange(min=1, max=65535),
