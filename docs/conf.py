@@ -65,9 +65,7 @@ napoleon_type_aliases = {
 }
 nitpicky = True
 # What the docstrings name in passing: words, and things that have no entry of their own.
-_PLAIN = (
-    "labels objects frozen_distribution Values Running Since Change Acceptance Difference Variant"
-)
+_PLAIN = "labels objects frozen_distribution Values Running Since Change Acceptance Difference Variant Prediction"
 nitpick_ignore = [("py:class", word.replace("_", " ")) for word in _PLAIN.split()]
 default_role = "autolink"
 
@@ -80,6 +78,7 @@ _SITES = {
     "xarray": "https://docs.xarray.dev/en/stable/",
     "joblib": "https://joblib.readthedocs.io/en/stable/",
     "scipy": "https://docs.scipy.org/doc/scipy/",
+    "matplotlib": "https://matplotlib.org/stable/",
     "pandas": "https://pandas.pydata.org/docs/",
 }
 _fetched = (None,) if os.environ.get("SWEEPS_DOCS_ONLINE") else ()
