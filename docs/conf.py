@@ -53,6 +53,7 @@ napoleon_type_aliases = {
         for name, home in {
             "Report": "execution.options",
             "FailedPoint": "operations.failures",
+            "PrintedPoint": "operations.failures",
             "Why": "operations.why",
             "Compared": "operations.diff",
             "Benchmark": "analysis.speedup",
@@ -65,8 +66,12 @@ napoleon_type_aliases = {
 }
 nitpicky = True
 # What the docstrings name in passing: words, and things that have no entry of their own.
-_PLAIN = "labels objects frozen_distribution Values Running Since Change Acceptance Difference Variant Prediction"
+_PLAIN = """
+    labels objects frozen_distribution Values
+    Running Since Change Acceptance Difference Variant Prediction
+"""
 nitpick_ignore = [("py:class", word.replace("_", " ")) for word in _PLAIN.split()]
+nitpick_ignore += [("py:obj", "warnings")]  # an attribute; Python has a module of this name
 default_role = "autolink"
 
 # Links to the references of other projects. A build must not depend on a network, so what the
