@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Mapping, Sequence
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ from sweeps.spaces.product import ABSENT
 from sweeps.spaces.space import Space
 from sweeps.spaces.values import label
 from sweeps.storage.hdf5 import STATUS, Array
-from sweeps.viewer.sheet import DONE, Failed, Sheet, Status, Variable, kind_of
+from sweeps.viewer.sheet import DONE, Failed, Sheet, Status, Variable, kind_of, text_of
 
 _MOST_READ_BYTES = 2**28
 
@@ -59,6 +60,7 @@ class Growing(Sheet):
         self._columns: dict[str, _Column] = {}
         self._headers: dict[str, dict[int, tuple[int, Header]]] = {}
         self._owned: dict[int, Any] = {}
+        self._forms: dict[_Name, list[tuple[int, Header]]] = {}
         self._failed: dict[int, Any] = {}
         self._stated = self._empty()
 
@@ -119,10 +121,8 @@ class Growing(Sheet):
         """Find the outputs of all parts, their forms, and where each part has them."""
         found: dict[str, dict[int, tuple[int, Header]]] = {}
         for number in self._owned:
-            for i, stored in enumerate(self._parts[number].variables):
-                header = schema.settled(stored, self._made)
-                if header.counts is None:  # lengths that differ are known when the file is written
-                    found.setdefault(header.name, {})[number] = i, header
+            for i, header in self._settled(self._parts[number]):
+                found.setdefault(header.name, {})[number] = i, header
         self._headers, self.own_sizes = {}, {}
         outputs = {}
         for name, own in found.items():
@@ -136,6 +136,17 @@ class Growing(Sheet):
             outputs[name] = Variable(name, kind, dims, str(first.attrs.get("long_name", "")), units)
         self.outputs = outputs
         self._columns = {n: c for n, c in self._columns.items() if n in outputs}
+
+    def _settled(self, part: StoredPart) -> list[tuple[int, Header]]:
+        """Name the outputs of a part as they are declared now.
+
+        Arrays whose lengths differ are shown when the results file has found one length for all.
+        """
+        name = _name(part)
+        if name not in self._forms:
+            every = (schema.settled(each, self._made) for each in part.variables)
+            self._forms[name] = [(i, h) for i, h in enumerate(every) if h.counts is None]
+        return self._forms[name]
 
     @property
     def status(self) -> Status:
@@ -230,7 +241,10 @@ class Growing(Sheet):
     def parameters(self, position: int) -> dict[str, str]:
         """Write the parameters of a point."""
         (params,) = self._space.parameters_at(np.array([position]), labels=True)
-        return {name: str(label(value)) for name, value in params.items()}
+        return {
+            name: text_of(value) if isinstance(value, Number) else label(value)
+            for name, value in params.items()
+        }
 
     def failures(self, start: int, stop: int) -> Sequence[Failed]:
         """List some of the failed points."""

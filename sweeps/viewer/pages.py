@@ -34,6 +34,7 @@ _FILES = {
     "/plotly.css": ("plotly.css", "text/css"),
     "/page.js": ("page.js", "text/javascript"),
     "/charts.js": ("charts.js", "text/javascript"),
+    "/sketch.js": ("sketch.js", "text/javascript"),
     "/answers.js": ("answers.js", "text/javascript"),
 }
 """Addresses and the files behind them; no other file can be asked for."""

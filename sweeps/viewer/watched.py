@@ -28,6 +28,10 @@ _SHARE = 40
 
 _OFTEN_S = 0.4
 
+_READ_S = 0.9
+"""Between two looks for new points: with what a page takes to hear of them, they are seen within
+two seconds."""
+
 _CODE_S = 2.0
 
 _WINDOW_S = 10.0
@@ -115,6 +119,7 @@ class Watched:
         subject = self.subject
         runs = tuple(presence.look(subject.path.parent, subject.name.rpartition(".")[2]))
         if now >= self._due_s:
+            begun_s = time.thread_time()
             try:
                 self._read_code(now)
                 self._read(is_running=any(run.silent_s is None for run in runs))
@@ -123,21 +128,27 @@ class Watched:
                 self._listed = ()  # looked at again in a moment
             except SweepsError as error:
                 self._problem = str(error)
-            self._due_s = now + min(_SHARE * (time.monotonic() - now), 60.0)
+            # of processor time: on a busy machine, waiting for a core costs nobody anything
+            took_s = time.thread_time() - begun_s
+            self._due_s = now + min(max(_READ_S, _SHARE * took_s), 60.0)
         going_on = [run for run in runs if run.silent_s is None]
         counts = self.sheet.counts if self.sheet is not None else {}
         version, place = (s.version, s.place) if (s := self.sheet) is not None else ("", "")
         left = [run.left_s for run in going_on if run.left_s is not None]
-        rate = self._rate(now, counts) if going_on else None
+        rate = self._rate(now, counts, sum(run.rate for run in going_on)) if going_on else None
         last_s = max(left) if left else None
         return State(subject.name, counts, version, place, runs, rate, last_s, self._problem)
 
-    def _rate(self, now: float, counts: Mapping[str, int]) -> float | None:
-        self._over.append((now, counts.get("done", 0) + counts.get("failed", 0)))
+    def _rate(self, now: float, counts: Mapping[str, int], said: float) -> float:
+        """Return the rate of the last seconds; what runs say themselves where that is not known."""
+        n_over = counts.get("done", 0) + counts.get("failed", 0)
+        if not self._over or self._over[-1][1] != n_over:
+            self._over.append((now, n_over))
         while len(self._over) > 2 and now - self._over[0][0] > _WINDOW_S:
             self._over.popleft()
         (first_s, first), (last_s, last) = self._over[0], self._over[-1]
-        return (last - first) / (last_s - first_s) if last_s > first_s and last >= first else None
+        is_known = last_s - first_s > _WINDOW_S / 4 and last > first
+        return (last - first) / (last_s - first_s) if is_known else said
 
     def _read_code(self, now: float) -> None:
         """Make the sweep, and make it again if a file of its code has changed."""

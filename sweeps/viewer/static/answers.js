@@ -45,8 +45,8 @@ export function short(x) {
 }
 
 export function duration(seconds) {
-  if (seconds < 1e-3) return `${short(seconds * 1e6)} µs`;
-  if (seconds < 1) return `${short(Number((seconds * 1e3).toPrecision(3)))} ms`;
+  if (seconds < 1e-3) return `${Number((seconds * 1e6).toPrecision(3))} µs`;
+  if (seconds < 1) return `${Number((seconds * 1e3).toPrecision(3))} ms`;
   if (seconds < 120) return `${Number(seconds.toPrecision(3))} s`;
   if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
   if (seconds < 172800) return `${(seconds / 3600).toFixed(1)} h`;

@@ -1,14 +1,15 @@
 // Pictures: what became of points and what they took on a canvas, and plots by plotly.
 
 import { short } from "/answers.js";
+import { sketch } from "/sketch.js";
 
-const STATES = ["missing", "done", "failed", "excluded"];
+export const STATES = ["missing", "done", "failed", "excluded"];
 
-function colour(name) {
+export function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 
-function rgb(name) {
+export function rgb(name) {
   const code = colour(name);
   const full = code.length === 4 ? [...code.slice(1)].map((c) => c + c).join("") : code.slice(1);
   return [0, 2, 4].map((at) => parseInt(full.slice(at, at + 2), 16));
@@ -28,7 +29,7 @@ export function drawOverview(canvas, shares, isUpward) {
   for (let cell = 0; cell < rows * columns; cell += 1) {
     const row = Math.abs(first - Math.floor(cell / columns));
     const own = [0, 1, 2, 3].map((state) => shares[4 * (row * columns + cell % columns) + state]);
-    if (own[2] > 0) own[2] = Math.max(own[2], 110);
+    if (own[2] > 0) own[2] = Math.max(own[2], 2 * (own[0] + own[1] + own[3]));
     const total = own[0] + own[1] + own[2] + own[3];
     for (let part = 0; part < 3; part += 1) {
       let sum = 0;
@@ -79,7 +80,7 @@ function obeyPolicy() {
   };
 }
 
-export function loadPlotly() {
+function loadPlotly() {
   loading ??= new Promise((resolve, reject) => {
     obeyPolicy();
     const script = create.call(document, "script");
@@ -104,7 +105,12 @@ export function titled(scale) {
 }
 
 export async function drawPlot(place, cut, isLog) {
+  if (!window.Plotly) {
+    sketch(place, cut, isLog);
+    await new Promise((resolve) => { setTimeout(resolve, 50); }); // until it is painted
+  }
   const plotly = await loadPlotly();
+  place.querySelector(":scope > canvas")?.remove();
   const make = { grid: gridTraces, points: pointTraces, line: lineTraces }[cut.form];
   const { traces, layout } = make(cut, isLog);
   await plotly.react(place, traces, { ...common(), ...layout }, {

@@ -1,7 +1,7 @@
 // The page of one experiment: what is chosen, what is asked for, and what is shown when.
 
 import { ask, askArrays, duration, short, whole } from "/answers.js";
-import { drawHistogram, drawOverview, drawPlot, loadPlotly } from "/charts.js";
+import { drawHistogram, drawOverview, drawPlot } from "/charts.js";
 
 const STATES = ["done", "failed", "missing", "excluded"];
 const SHARE = 20; // drawing takes a twentieth of the time at most while a run goes on
@@ -18,7 +18,7 @@ function say(id, text) {
   if (at(id).textContent !== text) at(id).textContent = text;
 }
 
-const page = { name: "", sheet: null, version: null, held: {}, news: null, failed: -1, about: "" };
+const page = { name: "", sheet: null, version: null, held: {}, news: null, failed: -1, times_due: 0 };
 
 // ---- the list of experiments
 
@@ -308,7 +308,11 @@ async function hear(state) {
   if (isOther) showChoices();
   await showOverview();
   refresh(isFirst || isOther);
-  showTimes();
+  const isOver = !state.runs.some((run) => run.silent_s === null);
+  if (isFirst || isOver || performance.now() > page.times_due) {
+    page.times_due = performance.now() + 5000;
+    showTimes();
+  }
   if (state.counts.failed !== page.failed) {
     page.failed = state.counts.failed;
     showFailures();
@@ -337,7 +341,6 @@ async function open() {
     const state = await ask("/state", { name });
     say("about", state.sheet?.about ?? "");
     await hear(state);
-    loadPlotly();
   } catch (error) {
     at("problem").hidden = false;
     say("problem", String(error.message ?? error));
