@@ -16,7 +16,7 @@ import numpy.typing as npt
 from sweeps.errors import StorageError
 from sweeps.storage import hdf5, hdf5_foreign, hdf5_open
 from sweeps.storage.hdf5 import GROUP, STATUS, TEXT_END, TEXTS, Array
-from sweeps.viewer.sheet import Failed, Sheet, Status, Variable, kind_of
+from sweeps.viewer.sheet import Failed, Sheet, Status, Variable, kind_of, with_gaps
 
 _WHOLE_BYTES = 2**26
 """Smaller outputs are read once: where a slider moves along the last dimension, a slice of 10^4
@@ -140,11 +140,7 @@ class Landed(Sheet):
             dataset = self._file[name]
             values = hdf5.decode(dataset)
             missing = _missing(dataset, values)
-            if missing is None or not missing.any() or values.dtype.kind in "fc":
-                return values
-            made = values.astype(object)
-            made[missing] = None
-            return made
+            return values if missing is None else with_gaps(values, missing)
 
     def failures(self, start: int, stop: int) -> Sequence[Failed]:
         """List some of the failed points."""

@@ -21,6 +21,7 @@ from starlette.routing import Route
 
 from sweeps import text
 from sweeps.errors import SweepsError, UnknownNameError, unknown
+from sweeps.memo.segment import MergedAwayError
 from sweeps.viewer import cuts, overviews, wire
 from sweeps.viewer.catalogue import Listed, listed
 from sweeps.viewer.sheet import Sheet
@@ -142,8 +143,16 @@ async def _answered(
 ) -> Response:
     """Answer a request for data; what cannot be shown is said in words."""
     given = {**request.query_params, "at": request.query_params.getlist("at")}
+
+    def answered() -> Response:
+        try:
+            return answer(library, given)
+        except MergedAwayError:  # a run has put segments together since we looked
+            library.watched(given.get("name", "")).look_anew()
+            return answer(library, given)
+
     try:
-        return await library.ask(lambda: answer(library, given))
+        return await library.ask(answered)
     except UnknownNameError as error:
         return PlainTextResponse(str(error), 404)
     except SweepsError as error:

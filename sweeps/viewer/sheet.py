@@ -26,7 +26,8 @@ class Variable:
 
     Attributes
     ----------
-    kind : {"number", "flag", "complex", "text", "time", "duration"}
+    kind : {"number", "complex", "text", "time", "duration"}
+        Truth values are numbers.
     dims : tuple of str
         Dimensions of the space, then its own.
     """
@@ -142,8 +143,8 @@ class Sheet(abc.ABC):
 
 def kind_of(dtype: np.dtype[Any]) -> str:
     """Name the kind of values of a dtype."""
-    kinds = {"b": "flag", "c": "complex", "M": "time", "m": "duration"}
-    return kinds.get(dtype.kind, "number" if dtype.kind in "iuf" else "text")
+    kinds = {"c": "complex", "M": "time", "m": "duration"}
+    return kinds.get(dtype.kind, "number" if dtype.kind in "biuf" else "text")
 
 
 def text_of(value: Any) -> str:
@@ -154,6 +155,18 @@ def text_of(value: Any) -> str:
         return str(value)
     plain = value.item() if isinstance(value, np.generic) else value
     return f"{plain:.6g}" if isinstance(plain, (float, complex)) else str(plain)
+
+
+def with_gaps(values: Array, missing: npt.NDArray[np.bool_]) -> Array:
+    """Mark missing values, as NaN where they are numbers, NaT for times, and else None."""
+    if not missing.any():
+        return values
+    if values.dtype.kind in "biu":
+        made: Array = values.astype(np.float64)
+    else:
+        made = values.copy() if values.dtype.kind in "fcmM" else values.astype(object)
+    made[missing] = "NaT" if values.dtype.kind in "mM" else None
+    return made
 
 
 def numbers(values: Array) -> npt.NDArray[np.float64]:

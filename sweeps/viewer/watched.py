@@ -110,6 +110,11 @@ class Watched:
             self._state = self._look(now)
         return self._state
 
+    def look_anew(self) -> State:
+        """Look at once for what is stored, because something of it was merged away."""
+        self._listed, self._due_s, self._state = (), 0.0, None
+        return self.look()
+
     def close(self) -> None:
         """Close the results file."""
         if self.sheet is not None:
