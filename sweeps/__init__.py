@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sweeps.operations.land import land
     from sweeps.operations.load import load
     from sweeps.operations.plot import plot
+    from sweeps.operations.report import report
     from sweeps.operations.run import run
     from sweeps.operations.status import plan, status
     from sweeps.operations.table import table
@@ -50,6 +51,7 @@ _HOMES = {
     "printed": "operations.failures",
     "reductions": "reductions",
     "replicates": "spaces.build",
+    "report": "operations.report",
     "run": "operations.run",
     "sample": "sample",
     "sobol_indices": "analysis.sobol",
@@ -79,6 +81,7 @@ __all__ = [
     "printed",
     "reductions",
     "replicates",
+    "report",
     "run",
     "sample",
     "sobol_indices",

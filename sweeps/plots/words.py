@@ -69,8 +69,7 @@ def number(value: Any) -> str:
 
 def value_text(variable: xarray.DataArray, position: int | None = None) -> str:
     """Write one value of a variable, with its units."""
-    value = variable.values if position is None else variable.values[position]
-    return with_units(value[()], variable)
+    return with_units(variable.values[() if position is None else position], variable)
 
 
 def with_units(value: Any, variable: xarray.DataArray) -> str:

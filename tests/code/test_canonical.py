@@ -144,6 +144,7 @@ PINNED = {
     "sweeps.plot": "7a33ebe18f873ed5860b448fdd1a58f2",
     "sweeps.points": "807e2fcdb9ece4c33ec6fda57b880ad6",
     "sweeps.printed": "b42bbddfe5ba56d2570e51114505bd26",
+    "sweeps.report": "f56a42ac27127c6ed1d8e00a54c93dbe",
     "sweeps.reductions": "6c613a65b5385b365e0affe41d842337",
     "sweeps.replicates": "dc0db89a0badbcbbfd294e5e4961fd89",
     "sweeps.run": "101fa1cc4becbb58a51bc6f55f540f77",
