@@ -56,6 +56,7 @@ napoleon_type_aliases = {
             "PrintedPoint": "operations.failures",
             "Why": "operations.why",
             "Compared": "operations.diff",
+            "Reported": "operations.report",
             "Benchmark": "analysis.speedup",
         }.items()
     },
