@@ -39,6 +39,13 @@ def stdlib_tokens(batch, n_batches=N_BATCHES, package="", python_version=PYTHON_
     return count(source_files(folder)[batch::n_batches])
 
 
+@stdlib_tokens.summary
+def totals(results):
+    """Count the whole library: the sums over all batches."""
+    counts = results[["files", "lines", "tokens", "functions", "unreadable"]]
+    return counts.sum("batch" if "batch" in counts.dims else None, keep_attrs=True)
+
+
 def source_files(folder):
     """All Python files under `folder` that belong to the library, sorted."""
     found = []

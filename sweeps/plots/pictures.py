@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -160,10 +159,7 @@ def drawn(found: Sequence[tuple[Content, Chart]]) -> Figure:
     """Draw charts side by side, in one figure."""
     from sweeps.plots.drawing import sheet
 
-    with warnings.catch_warnings():
-        # a font that lacks a character draws a box, which is no reason to stop
-        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
-        return sheet.draw_sheet(found)
+    return sheet.draw_sheet(found)
 
 
 def require() -> None:

@@ -127,6 +127,32 @@ def _dates(values: Numbers) -> Numbers:
     return np.array(made, "datetime64[us]").reshape(values.shape)
 
 
+def of_sample(axis: xarray.DataArray, log: tuple[str, ...] = ()) -> Scale:
+    """Lay out the values of a parameter of a sample; on a logarithmic axis if spread over one."""
+    scale = of_values(axis, log)
+    if kind(axis) != "number" or not is_spread_geometrically(scale.positions):
+        return scale
+    return dataclasses.replace(scale, is_log=True)
+
+
+def is_spread_geometrically(values: Numbers) -> bool:
+    """Whether drawn numbers fill a logarithmic axis evenly: half of them lie below its middle.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> is_spread_geometrically(10 ** rng.uniform(-3, 3, 500))
+    True
+    >>> is_spread_geometrically(rng.uniform(0, 1, 500))
+    False
+    """
+    present = values[np.isfinite(values)]
+    if len(present) < 3 or present.min() <= 0 or present.max() < 100 * present.min():
+        return False
+    low, middle, high = np.log(np.quantile(present, [0, 0.5, 1]))
+    return bool(0.3 < (middle - low) / (high - low) < 0.7)
+
+
 def is_geometric(values: Numbers) -> bool:
     """Whether numbers are spaced evenly on a logarithmic axis and not on a plain one.
 

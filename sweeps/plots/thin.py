@@ -14,8 +14,8 @@ MOST_STEPS = 1000
 MOST_CELLS = 500
 """Cells of a heat map along one axis, for the same reason."""
 
-MOST_MARKERS = 100_000
-"""Points of a scatter plot; they are one bitmap, and this many take 0.1 s."""
+MOST_MARKERS = 30_000
+"""Points of a scatter plot; they are one bitmap, of 100 kB a panel if they fill it."""
 
 ORDINALS = {2: "second", 3: "third"}
 

@@ -69,7 +69,7 @@ def thinned_marks(where: xarray.DataArray, chart: Chart) -> xarray.DataArray:
             axis = where.get_axis_num(dim)
             starts = np.arange(0, where.sizes[dim], n)
             some = np.logical_or.reduceat(where.values, starts, axis=axis)
-            where = xarray.DataArray(some, dims=where.dims, coords=thinned(where, chart).coords)
+            where = xarray.DataArray(some, dims=where.dims)
     return where
 
 

@@ -23,11 +23,22 @@ def plain(text: Any, longest: int = _LONGEST) -> str:
     >>> plain("cost in $"), plain("a" * 50, 9)
     ('cost in \\$', 'aaaa…aaaa')
     """
+    return shortened(text, longest).replace("$", r"\$")
+
+
+def shortened(text: Any, longest: int = _LONGEST) -> str:
+    r"""Make a text printable, on one line, and cut its middle if it is long.
+
+    Examples
+    --------
+    >>> shortened("two\nlines"), shortened("a" * 50, 9)
+    ('two lines', 'aaaa…aaaa')
+    """
     shown = " ".join(printable(str(text)).split())
-    if len(shown) > longest:
-        half = (longest - 1) // 2
-        shown = f"{shown[:half]}…{shown[-half:]}"
-    return shown.replace("$", r"\$")
+    if len(shown) <= longest:
+        return shown
+    half = (longest - 1) // 2
+    return f"{shown[:half]}…{shown[-half:]}"
 
 
 def title(variable: xarray.DataArray, name: str = "") -> str:
@@ -60,10 +71,10 @@ def number(value: Any) -> str:
     Examples
     --------
     >>> number(0.30000000000000004), number(np.int64(12345678)), number(2.5e-9)
-    ('0.3', '12345678', '2.5e-09')
+    ('0.3', '12,345,678', '2.5e-09')
     """
     if isinstance(value, int | np.integer) or (float(value).is_integer() and abs(value) < 1e6):
-        return str(int(value))
+        return f"{int(value):,}" if abs(value) >= 10_000 else str(int(value))
     return f"{value:.4g}"
 
 
@@ -83,4 +94,4 @@ def with_units(value: Any, variable: xarray.DataArray) -> str:
         return str(np.datetime_as_string(value, unit="auto"))
     if kind == "m":
         return f"{number(value / np.timedelta64(1, 's'))} s"
-    return plain(value)
+    return shortened(value)

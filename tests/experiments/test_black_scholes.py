@@ -92,3 +92,12 @@ def test_all_prices_come_from_the_same_paths(tmp_path):
     # The payoff of each path is convex in the strike, and so is their mean. Other paths for each
     # strike would bury second differences, about 0.02, under errors of 0.3.
     assert np.all(np.diff(ds.price.transpose("strike", ...), n=2, axis=0) > -1e-12)
+
+
+def test_the_summary_says_how_many_standard_errors_prices_are_off(tmp_path):
+    axes = {"strike": [90.0, 110.0], "volatility": [0.2, 0.4], "n_paths": 1000}
+    ds = black_scholes.run(axes=axes, results=tmp_path, engine="serial")
+    summary = black_scholes.load(group="summary", results=tmp_path)
+    back = ds.exact + summary.deviation * ds.standard_error
+    np.testing.assert_allclose(back.values, ds.price.values, rtol=1e-12)
+    assert summary.largest_deviation == abs(summary.deviation).max()

@@ -102,3 +102,11 @@ def test_a_batch_that_is_not_there_is_refused(batch):
 def test_a_package_that_is_not_there_is_refused():
     with pytest.raises(FileNotFoundError, match="no_such_package"):
         stdlib_tokens(batch=0, package="no_such_package")
+
+
+def test_the_summary_is_one_sequential_pass(tmp_path):
+    axes = {"batch": range(3), "n_batches": 3, "package": "json"}
+    stdlib_tokens.run(axes=axes, results=tmp_path, engine="serial")
+    totals = stdlib_tokens.load(group="summary", results=tmp_path)
+    expected = count(source_files(STDLIB / "json"))
+    assert {name: int(total) for name, total in totals.data_vars.items()} == expected

@@ -34,12 +34,13 @@ def size(content: Content, chart: Chart) -> tuple[float, float]:
     """Width and height in inches that a chart needs."""
     n_rows, n_columns = shape(content, chart)
     if chart.form == NUMBERS:
-        return WIDTH, max(0.6, 0.35 + 0.22 * len(chart.across))
+        return 1.8 * WIDTH, max(0.6, 0.35 + 0.22 * len(chart.across))
     width = WIDTH if n_columns == 1 else 0.6 + 2.3 * n_columns
     height = HEIGHT if n_rows == 1 else 0.5 + 2.0 * n_rows
     if chart.is_sideways and chart.x is not None:
         n = content.dataset.sizes.get(chart.x, 1)
         height = max(height, min(0.9 + 0.2 * n, 12.0))
+        width += 0.8
     return width, height
 
 
@@ -82,8 +83,10 @@ def _panels(content: Content, chart: Chart, axes: Any) -> list[Panel]:
     for (i, j), ax in np.ndenumerate(axes):
         at = {dim: k for dim, k in ((chart.row, i), (chart.col, j)) if dim is not None}
         said = [
-            f"{plain(title(content.dataset[dim]))} = "
-            + value_text(content.dataset[dim], positions(content, chart, dim)[k])
+            plain(
+                f"{title(content.dataset[dim])} = "
+                + value_text(content.dataset[dim], positions(content, chart, dim)[k])
+            )
             for dim, k in at.items()
         ]
         if said:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from sweeps.plots import scales, values
@@ -14,6 +16,15 @@ from sweeps.plots.words import number
 _MOST_BINS = 60
 
 
+def _edges(found: Any, *, is_whole: bool) -> Any:
+    """Edges of bins; integers get one each, if there are few."""
+    low, high = found.min(), found.max()
+    if is_whole and high - low < _MOST_BINS:
+        return np.arange(low - 0.5, high + 1)
+    n_bins = len(np.histogram_bin_edges(found, "auto")) - 1
+    return min(n_bins, _MOST_BINS)
+
+
 def draw(content: Content, chart: Chart, given: list[Panel]) -> None:
     """Draw a histogram, with the mean and its band."""
     array = values.shown(content, chart)
@@ -24,9 +35,9 @@ def draw(content: Content, chart: Chart, given: list[Panel]) -> None:
         names, counts = np.unique(found, return_counts=True)
         ax.bar(names, counts, width=0.6, color=style.COLOURS[0])
     elif found.size:
-        edges = np.histogram_bin_edges(found, "auto")
-        n_bins = min(len(edges) - 1, _MOST_BINS)
-        ax.hist(found, bins=n_bins, color=style.COLOURS[0], alpha=0.8)
+        ax.hist(
+            found, bins=_edges(found, is_whole=scale.is_whole), color=style.COLOURS[0], alpha=0.8
+        )
         middle = float(found.mean())
         text = f"mean {number(middle)}"
         ax.axvline(middle, color=style.COLOURS[1], linestyle="--", label=text)

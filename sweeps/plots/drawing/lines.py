@@ -18,7 +18,8 @@ from sweeps.plots.words import label, plain, title, value_text
 if TYPE_CHECKING:
     import xarray
 
-_MOST_MARKED = 60
+_MOST_MARKED, _MOST_MARKED_OF_MANY = 60, 25
+"""Points of a line that all have markers: of the only line, and of one of many."""
 
 _MOST_VECTORS = 300
 """Edges of a band that are curves; longer ones are one bitmap within an SVG."""
@@ -85,7 +86,7 @@ def _draw_panel(content: Content, lines: _Lines, panel: Panel) -> None:
         one = lines.numbers.isel(at)
         text = ""
         if hue is not None:
-            text = value_text(values.shown(content, chart, str(chart.hue)), hue)
+            text = plain(value_text(values.shown(content, chart, str(chart.hue)), hue))
         elif chart.beside:
             text = plain(title(content.dataset[chart.output]))
         _line(lines, panel.ax, one, i, text)
@@ -106,20 +107,28 @@ def _line(lines: _Lines, ax: Any, one: xarray.DataArray, i: int, text: str) -> N
     ax.plot(
         *((y, x) if lines.chart.is_sideways else (x, y)),
         linestyle=style.DASHES[i % len(style.DASHES)] if is_joined else "none",
-        marker=style.MARKERS[i % len(style.MARKERS)] if _is_marked(x, y, is_joined) else "",
+        marker=style.MARKERS[i % len(style.MARKERS)],
+        markevery=_marked(x, y, is_joined=is_joined, is_one_of_many=lines.chart.hue is not None),
         fillstyle="none" if i % 2 else "full",
         color=style.COLOURS[i % len(style.COLOURS)],
-        label=text or None,
+        label=f" {text}" if text.startswith("_") else text or None,  # "_…" would be left out
         zorder=3,
     )
 
 
-def _is_marked(x: Any, y: Any, is_joined: bool) -> bool:
-    """Whether to show each point; a point between two that have no value has no line either."""
-    is_there = ~np.isnan(y) if y.dtype.kind == "f" else ~np.isnat(y)
+def _marked(x: Any, y: Any, *, is_joined: bool, is_one_of_many: bool) -> list[int] | None:
+    """Positions that have a marker; None for all.
+
+    All have one if they are few. Of more, some, to tell lines apart in print; and those between
+    two without a value, which no line leads to.
+    """
+    if not is_joined or len(x) <= (_MOST_MARKED if not is_one_of_many else _MOST_MARKED_OF_MANY):
+        return None
+    is_there = np.isfinite(y) if y.dtype.kind == "f" else ~np.isnat(y)
     before, after = np.append(False, is_there[:-1]), np.append(is_there[1:], False)
-    is_lonely = bool((is_there & ~before & ~after).any())
-    return not is_joined or len(x) <= _MOST_MARKED or is_lonely
+    lonely = np.flatnonzero(is_there & ~before & ~after)
+    some = range(len(x) // 20, len(x), len(x) // 10) if is_one_of_many else ()
+    return sorted({*map(int, lonely), *some})
 
 
 def _band(lines: _Lines, ax: Any, low: xarray.DataArray, high: xarray.DataArray, i: int) -> None:

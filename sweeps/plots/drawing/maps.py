@@ -12,7 +12,6 @@ from sweeps.plots.content import Content
 from sweeps.plots.drawing import panels, style
 from sweeps.plots.drawing.panels import Panel
 from sweeps.plots.scales import Scale
-from sweeps.plots.words import plain
 
 if TYPE_CHECKING:
     import xarray
@@ -34,9 +33,9 @@ def draw(content: Content, chart: Chart, given: list[Panel]) -> None:
     how = _colours(chart, colour, numbers.values)
     marks = values.states(content, chart)
     for panel in given:
+        mesh = _mesh(numbers.isel(panel.at), chart, panel.ax, x, y, how)
         panel.set_x(x)
         panel.set_y(y)
-        mesh = _mesh(numbers.isel(panel.at), chart, panel.ax, x, y, how)
         _hatch(mesh, panel, chart, marks)
         if panel is given[-1]:
             _legend(panel.ax, marks)
@@ -116,6 +115,7 @@ def _hatch(mesh: Any, panel: Panel, chart: Chart, marks: dict[int, xarray.DataAr
                 hatch=style.HATCHES[state],
                 edgecolor=shade,
                 linewidth=0,
+                rasterized=bool(cells.sum() > style.MOST_VECTORS),
             )
         else:
             panel.ax.pcolormesh(edges[..., 0], edges[..., 1], drawn, cmap=fill, rasterized=True)
@@ -143,7 +143,7 @@ def _legend(ax: Any, marks: dict[int, xarray.DataArray]) -> None:
 def _bar(colour: Scale, mesh: Any, axes: list[Any]) -> None:
     figure = axes[0].figure
     bar = figure.colorbar(mesh, ax=axes)
-    bar.set_label(plain(colour.label, 60))
+    bar.set_label(panels.wrapped(colour.label))
     bar.outline.set_linewidth(0.5)
     if colour.ticks:
         places, texts = zip(*colour.ticks, strict=True)

@@ -14,8 +14,9 @@ def draw(content: Content, chart: Chart, given: list[Panel]) -> None:
     ax = given[0].ax
     ax.axis("off")
     rows = values.single(content, chart)
+    widest = min(max(len(name) for name, _ in rows), 40)
     for i, (name, text) in enumerate(rows):
         height = 1 - (i + 0.5) / len(rows)
-        ax.text(0.55, height, plain(name), ha="right", va="center", transform=ax.transAxes)
-        bold = {"weight": "bold", "transform": ax.transAxes}
-        ax.text(0.6, height, plain(text), ha="left", va="center", **bold)
+        how = {"va": "center", "transform": ax.transAxes}
+        ax.text(0.02, height, plain(name), **how)
+        ax.text(0.05 + 0.012 * widest, height, plain(text), weight="bold", **how)

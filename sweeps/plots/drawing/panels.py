@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,11 @@ from sweeps.plots.values import NAMES
 from sweeps.plots.words import plain
 
 _MOST_NAMED = 40
+
+_LONGEST = 36
+
+_SHORT = 14
+"""Characters of a text that has room beside the axes."""
 
 _FEW = 2
 """Entries of a legend that has room within the axes."""
@@ -62,7 +68,7 @@ class Panel:
 
 def _set(axis: Any, scale: Scale, *, is_labelled: bool) -> None:
     if is_labelled:
-        axis.set_label_text(plain(scale.label, 60))
+        axis.set_label_text(wrapped(scale.label))
     if scale.ticks:
         step = -(-len(scale.ticks) // _MOST_NAMED)
         places, texts = zip(*scale.ticks[::step], strict=True)
@@ -72,13 +78,28 @@ def _set(axis: Any, scale: Scale, *, is_labelled: bool) -> None:
         from matplotlib.ticker import MaxNLocator
 
         if not scale.is_log:
-            axis.set_major_locator(MaxNLocator(integer=True))
+            axis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10]))
+            _make_room(axis, scale)
     elif scale.positions.dtype.kind == "M":
         from matplotlib import dates
 
         locator = dates.AutoDateLocator(minticks=3, maxticks=6)
         axis.set_major_locator(locator)
         axis.set_major_formatter(dates.ConciseDateFormatter(locator))
+
+
+def _make_room(axis: Any, scale: Scale) -> None:
+    """Let an axis of integers span one at least: around one value, ticks would be fractions."""
+    ax = axis.axes
+    finite = scale.positions[np.isfinite(scale.positions)]
+    if finite.size and finite.max() == finite.min():
+        set_limits = ax.set_ylim if axis is ax.yaxis else ax.set_xlim
+        set_limits(finite.min() - 1, finite.max() + 1)
+
+
+def wrapped(label: str) -> str:
+    """Break a long label into lines that fit beside a panel."""
+    return "\n".join(plain(line, 60) for line in textwrap.wrap(label, _LONGEST)[:3])
 
 
 def mark(
@@ -126,9 +147,13 @@ def state_text(state: int, n: int) -> str:
 
 
 def legend(ax: Any, heading: str = "") -> None:
-    """Add a legend if there is anything to tell apart; a long one beside the axes."""
+    """Add a legend if there is anything to tell apart: within the axes, beside or above them."""
     handles, texts = ax.get_legend_handles_labels()
     if handles:
-        where = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if len(handles) > _FEW else {}
+        where: dict[str, Any] = {}
+        if len(handles) > _FEW and len(max(texts, key=len)) <= _SHORT:
+            where = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}
+        elif len(handles) > 1 and len(max(texts, key=len)) > _SHORT:
+            where = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 2}
         made = ax.legend(handles, texts, title=plain(heading) or None, framealpha=0.6, **where)
         made.get_title().set_fontsize(8)

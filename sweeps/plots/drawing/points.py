@@ -12,7 +12,7 @@ from sweeps.plots.content import Content
 from sweeps.plots.drawing import panels, style
 from sweeps.plots.drawing.panels import Panel
 from sweeps.plots.scales import Scale
-from sweeps.plots.words import label, plain
+from sweeps.plots.words import label
 
 _MOST_NAMED = 8
 
@@ -30,7 +30,7 @@ def draw(content: Content, chart: Chart, given: list[Panel]) -> None:
         axis = _variable(content, chart, panel.across)
         x_scale = scales.of_values(axis, chart.log)
         if panel.across not in content.outputs:
-            x_scale = _axis_scale(axis, chart)
+            x_scale = scales.of_sample(axis, chart.log)
         parts = [mean.copy(data=scale.positions), axis.copy(data=x_scale.positions)]
         if hue is not None:
             parts.append(hue.copy(data=_numbers(scales.of_values(hue))))
@@ -48,12 +48,6 @@ def draw(content: Content, chart: Chart, given: list[Panel]) -> None:
 
 def _variable(content: Content, chart: Chart, name: str) -> Any:
     return values.averaged(values.shown(content, chart, name), chart.mean_over)
-
-
-def _axis_scale(axis: Any, chart: Chart) -> Scale:
-    """Scale of a parameter; a sample from a range is logarithmic if it is spread so."""
-    scale = scales.of_axis(axis, chart.log) if axis.size <= 1000 else None
-    return scale or scales.of_values(axis, chart.log)
 
 
 def _numbers(scale: Scale) -> Any:
@@ -94,7 +88,7 @@ def _mark(panel: Panel, scale: Scale, axis: Any, marks: dict[int, Any]) -> None:
 def _tell_hue(content: Content, chart: Chart, hue: Any, painted: Any, given: list[Panel]) -> None:
     scale = scales.of_values(hue)
     bar = given[0].ax.figure.colorbar(painted, ax=[panel.ax for panel in given])
-    bar.set_label(plain(label(content.dataset[chart.hue]), 60))
+    bar.set_label(panels.wrapped(label(content.dataset[chart.hue])))
     if scale.ticks:
         places, texts = zip(*scale.ticks[:_MOST_NAMED], strict=True)
         bar.set_ticks(places, labels=texts)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import io
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 
 from sweeps.errors import SweepsError
-from sweeps.plots.drawing import style
 from sweeps.storage import files
 
 if TYPE_CHECKING:
@@ -34,8 +32,7 @@ def save(figure: Figure, path: Path, title: str, alt: str) -> None:
         "pdf": {"Title": title, "Subject": alt, "CreationDate": None, "Creator": None},
     }[kind]
     stream = io.BytesIO()
-    with warnings.catch_warnings(), mpl.rc_context({**style.SETTINGS, "svg.hashsalt": title}):
-        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
+    with mpl.rc_context({"svg.hashsalt": title}):
         figure.savefig(stream, format=kind, metadata=words)
     files.commit(path, [stream.getvalue()])
 

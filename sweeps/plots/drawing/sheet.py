@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,6 +27,13 @@ _MOST_IN_ROW = 2
 
 class Sheet(Figure):  # type: ignore[misc]
     """A figure that a notebook shows, although it does not come from `pyplot`."""
+
+    def savefig(self, *args: Any, **options: Any) -> None:
+        """Write the figure as `matplotlib.figure.Figure` does, with the settings of pictures."""
+        with warnings.catch_warnings(), mpl.rc_context(style.SETTINGS):
+            # a font that lacks a character draws a box, which is no reason to speak of
+            warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
+            super().savefig(*args, **options)
 
     def _repr_png_(self) -> bytes:
         stream = io.BytesIO()
