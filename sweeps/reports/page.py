@@ -32,10 +32,12 @@ def make(path: Path, *, interactive: bool = False) -> Page:
     """
     _require([*_NEEDED, "plotly"] if interactive else _NEEDED)
     from sweeps.reports import drawing, render
+    from sweeps.reports import explorer as explorers
 
     facts = report.read(path)
     drawn = drawing.draw(path, facts)
-    html = render.render(facts, drawn)
+    explorer = explorers.explorer(path, facts) if interactive else None
+    html = render.render(facts, drawn, explorer)
     return Page(facts.name, html, len(drawn.results))
 
 

@@ -79,7 +79,13 @@ class Places:
 
     def spread(self, name: str, codes: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
         """Repeat numbers along a parameter's own dimensions for all points, flat."""
-        own = list(map(str, self.coordinates[name].dims))
+        return self.spread_of(self.coordinates[name], codes)
+
+    def spread_of(
+        self, variable: xarray.Variable, codes: npt.NDArray[np.intp]
+    ) -> npt.NDArray[np.intp]:
+        """Repeat numbers along a variable's own dimensions for all points, flat."""
+        own = list(map(str, variable.dims))
         order = [own.index(dim) for dim in self.sizes if dim in own]
         shape = [size if dim in own else 1 for dim, size in self.sizes.items()]
         full = tuple(self.sizes.values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
+from collections.abc import Sequence
 from importlib import resources
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from markupsafe import Markup
 from sweeps import __version__
 from sweeps.reports import failed, words
 from sweeps.reports.drawing import Drawings
+from sweeps.reports.explorer import Explorer
 from sweeps.reports.highlight import highlight
 from sweeps.reports.report import Report
 from sweeps.text import brief, count, printable
@@ -28,12 +30,12 @@ class _Bar(NamedTuple):
     width: float
 
 
-def render(report: Report, drawings: Drawings) -> str:
+def render(report: Report, drawings: Drawings, explorer: Explorer | None = None) -> str:
     r"""Write a report as HTML.
 
     All text of the report is escaped, and characters that cannot be seen are written as
-    ``\u202e``. No script can run: the page has none, and its policy allows none; its only style is
-    known by its digest.
+    ``\u202e``. Without an explorer no script can run: the page has none, and its policy allows
+    none; its only style is known by its digest.
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("sweeps", "reports"),
@@ -53,13 +55,17 @@ def render(report: Report, drawings: Drawings) -> str:
         "highlight": highlight,
         "length_of": _length,
     }
+    scripts = explorer.scripts if explorer else ()
     style = (resources.files("sweeps.reports") / "page.css").read_text("utf-8")
     return environment.get_template("page.html.jinja").render(
         report=report,
         drawings=drawings,
         style=Markup(style),
-        policy=_policy(style),
-        sections=_sections(report, drawings),
+        policy=_policy(style, scripts),
+        explorer=explorer,
+        data=Markup(explorer.data if explorer else ""),
+        scripts=[Markup(script) for script in scripts],
+        sections=_sections(report, drawings, explorer),
         extent=_extent(report),
         status=_status(report),
         bars=_bars(report),
@@ -68,20 +74,29 @@ def render(report: Report, drawings: Drawings) -> str:
     )
 
 
-def _policy(style: str) -> str:
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+def _policy(style: str, scripts: Sequence[str]) -> str:
+    """Allow what the page has, by its digest; plotly makes styles of its own."""
+    styles = "'unsafe-inline'" if scripts else _digest(style)
+    allowed = " ".join(map(_digest, scripts)) or "'none'"
     return (
-        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; script-src {allowed}; style-src {styles}; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'"
     )
 
 
-def _sections(report: Report, drawings: Drawings) -> list[tuple[str, str]]:
+def _digest(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _sections(
+    report: Report, drawings: Drawings, explorer: Explorer | None
+) -> list[tuple[str, str]]:
     return [
         (name, title)
         for name, title, is_there in (
             ("question", "Question", len(report.origin.question) > 1),
             ("pictures", "Pictures", bool(drawings.results)),
+            ("explore", "Choose axes", explorer is not None),
             ("results", "Results", True),
             ("space", "Space", True),
             ("status", "Status", True),

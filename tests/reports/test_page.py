@@ -138,3 +138,33 @@ def test_all_fold_outs_and_tables_are_reached_by_keyboard(browser, hostile):
     page.locator("summary").first.focus()
     page.keyboard.press("Enter")
     assert page.locator("details").first.get_attribute("open") is not None
+
+
+@pytest.fixture
+def interactive(hostile):
+    pytest.importorskip("plotly", reason="needs plotly")
+    return package.report("hostile", "interactive.html", interactive=True)
+
+
+def test_the_reader_chooses_the_axes(browser, interactive):
+    page = browser.open(interactive.path.as_uri())
+    place = page.locator("#explored")
+    before = place.get_attribute("aria-label")
+    page.locator("#choose-y").select_option(index=0)
+    page.locator("#choose-colour").select_option(index=2)
+    assert place.locator(".scatterlayer .point").count() == 2  # those that are done
+    assert place.get_attribute("aria-label") != before
+    assert place.get_attribute("aria-label").startswith("Scatter plot of x (")
+    assert page.evaluate("window.ran") is None
+    assert page.locator("[onerror], [onload], b, img[src=x]").count() == 0
+    assert browser.inaccessible(page) == []
+
+
+def test_scripts_that_the_page_does_not_bring_do_not_run(browser, interactive):
+    text = interactive.path.read_text()
+    interactive.path.write_text(text.replace("<main>", "<main><script>window.ran = 1</script>"))
+    page = browser.open(interactive.path.as_uri())
+    assert page.evaluate("window.ran") is None
+    assert page.locator("#explored .main-svg").count() > 0
+    assert any("Content Security Policy" in fault for fault in browser.faults)
+    browser.faults.clear()
