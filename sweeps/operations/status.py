@@ -67,7 +67,7 @@ class Planned:
             f"Plan of {self.experiment}",
             markup.line(count(self.points, "point")),
             markup.bar(_counts(self, "reused")),
-            *(markup.line(each) for each in (self.prediction,) if each is not None),
+            *map(markup.line, str(self.prediction or "").splitlines()),
             *(markup.line(f"note: {each}") for each in told),
         )
 
