@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import (
@@ -16,6 +16,9 @@ from click.shell_completion import (
     ZshComplete,
     add_completion_class,
 )
+
+if TYPE_CHECKING:
+    from sweeps.project.outline import Outline
 
 _OF_FILES = ("show", "plot", "verify", "clean", "rename")
 """Commands that need no code of an experiment, only results."""
@@ -51,17 +54,27 @@ def _results(context: click.Context) -> list[str]:
 
 def axes(context: click.Context, incomplete: str) -> Items:
     """Complete the names of axes that are not given yet, each with its ``=``."""
+    given = {word.partition("=")[0] for word in context.params.get("axes") or ()}
+    found = _outline(context)
+    if found is None or "=" in incomplete:
+        return []
+    left = {f"{name}=": text for name, text in found.axes.items() if name not in given}
+    return _items(left, incomplete)
+
+
+def variables(context: click.Context, incomplete: str) -> Items:
+    """Complete the name of a parameter, or of an output that has a unit."""
+    found = _outline(context)
+    return [] if found is None else _items({**found.axes, **found.units}, incomplete)
+
+
+def _outline(context: click.Context) -> Outline | None:
     from sweeps.project import outline
 
-    if "=" in incomplete:
-        return []
-    name = context.params.get("name")
-    given = {word.partition("=")[0] for word in context.params.get("axes") or ()}
-    for each in outline.outlines(context.params.get("experiments")):
-        if each.name == name:
-            left = {f"{k}=": text for k, text in each.axes.items() if k not in given}
-            return _items(left, incomplete)
-    return []
+    # Behind an option that lacks its value, click has not assigned the arguments yet.
+    name = context.params.get("name") or next(iter(context.args), None)
+    where = context.params.get("experiments")
+    return next((each for each in outline.outlines(where) if each.name == name), None)
 
 
 def engines(context: click.Context, incomplete: str) -> Items:

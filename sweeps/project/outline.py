@@ -7,7 +7,7 @@ import contextlib
 import os
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sweeps.errors import SweepsError
 from sweeps.project.discovery import ModuleLocation, locate
@@ -31,11 +31,14 @@ class Outline:
         With its module in front, where two modules define it.
     axes : mapping of str to str
         Arguments that a run may vary, and the text of their values; empty where it is unknown.
+    units : mapping of str to str
+        Parameters and outputs with units, and the text of these.
     """
 
     name: str
     about: str
     axes: dict[str, str]
+    units: dict[str, str]
 
 
 def outlines(where: str | os.PathLike[str] | None = None) -> list[Outline]:
@@ -47,7 +50,7 @@ def outlines(where: str | os.PathLike[str] | None = None) -> list[Outline]:
                 found += [(location, each) for each in _of_module(location)]
     n = Counter(each.name for _, each in found)
     return [
-        Outline(f"{at.name}.{each.name}", each.about, each.axes) if n[each.name] > 1 else each
+        replace(each, name=f"{at.name}.{each.name}") if n[each.name] > 1 else each
         for at, each in found
     ]
 
@@ -105,7 +108,21 @@ def _outline(made: ast.Call, function: ast.FunctionDef | ast.AsyncFunctionDef) -
         case _:
             name = function.name
     about = (ast.get_docstring(function) or "").partition("\n")[0]
-    return Outline(name, about, _axes(made, options, function))
+    units = _entries(options.get("units"))
+    said = {key: ast.unparse(value).strip("'\"") for key, value in units.items()}
+    return Outline(name, about, _axes(made, options, function), said)
+
+
+def _entries(mapping: ast.expr | None) -> dict[str, ast.expr]:
+    """Entries of a dict that is written out, and whose keys are texts."""
+    if not isinstance(mapping, ast.Dict):
+        return {}
+    pairs = zip(mapping.keys, mapping.values, strict=True)
+    return {
+        key.value: value
+        for key, value in pairs
+        if isinstance(key, ast.Constant) and isinstance(key.value, str)
+    }
 
 
 def _axes(
@@ -131,8 +148,5 @@ def _axes(
     own = {each.arg: text for each, text in zip(arguments.args, texts, strict=False)}
     pairs = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
     own |= {each.arg: ast.unparse(value) if value else "" for each, value in pairs}
-    resources = options.get("resources")
-    keys = resources.keys if isinstance(resources, ast.Dict) else []
-    opened = {each.value for each in keys if isinstance(each, ast.Constant)}
-    no_axes = {*derived, *opened, "rng"}
+    no_axes = {*derived, *_entries(options.get("resources")), "rng"}
     return axes | {k: v for k, v in own.items() if k not in axes and k not in no_axes}

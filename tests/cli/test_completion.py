@@ -25,7 +25,11 @@ from sweeps import experiment, grid
 pathlib.Path("imported").touch()
 
 
-@experiment(grid(frequency=[1.0, 2.0], mode=["a", "b"]), resources={"client": open})
+@experiment(
+    grid(frequency=[1.0, 2.0], mode=["a", "b"]),
+    units={"frequency": "Hz", "speed": "m s-1"},
+    resources={"client": open},
+)
 def wave(frequency, mode, client, rng, length=0.5):
     """How fast they travel: at all frequencies."""
     return {"speed": 2 * length * frequency}
@@ -70,6 +74,8 @@ def test_options_complete(wave):
     assert completed("run", "wave", "--failed", "--kind", "t") == ["timeout"]
     assert "--notify" in completed("run", "wave", "--n")
     assert completed("stat") == ["status"]
+    assert completed("plot", "wave", "-x", "f") == ["frequency"]
+    assert completed("plot", "wave", "--hue", "") == ["frequency", "mode", "length", "speed"]
 
 
 @pytest.mark.parametrize("command", ["show", "verify", "clean", "rename"])

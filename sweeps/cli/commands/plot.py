@@ -15,16 +15,49 @@ if TYPE_CHECKING:
     from sweeps.operations.plot import Drawn
 
 
+_NAMES = options.completed("variables")
+
+
 @click.command("plot", short_help="Draw the results.")
 @options.name
-@click.option("-x", metavar="NAME", help="Horizontal axis: a parameter, dimension or output.")
 @click.option(
-    "-y", multiple=True, metavar="NAME", help="Output to draw; or a parameter, for a heat map."
+    "-x",
+    metavar="NAME",
+    shell_complete=_NAMES,
+    help="Horizontal axis: a parameter, dimension or output.",
 )
-@click.option("--hue", metavar="NAME", help="What colours tell; of a heat map, the output.")
-@click.option("--row", metavar="NAME", help="Parameter whose values have rows of panels.")
-@click.option("--col", metavar="NAME", help="Parameter whose values have columns of panels.")
-@click.option("--log", multiple=True, metavar="NAME", help="Logarithmic axis: a name, or x, or y.")
+@click.option(
+    "-y",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=_NAMES,
+    help="Output to draw; or a parameter, for a heat map.",
+)
+@click.option(
+    "--hue",
+    metavar="NAME",
+    shell_complete=_NAMES,
+    help="What colours tell; of a heat map, the output.",
+)
+@click.option(
+    "--row",
+    metavar="NAME",
+    shell_complete=_NAMES,
+    help="Parameter whose values have rows of panels.",
+)
+@click.option(
+    "--col",
+    metavar="NAME",
+    shell_complete=_NAMES,
+    help="Parameter whose values have columns of panels.",
+)
+@click.option(
+    "--log",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=_NAMES,
+    help="Logarithmic axis: a name, or x, or y.",
+)
 @click.option(
     "--group", metavar="GROUP", help="summary: the summary alone; results: all but the summary."
 )
@@ -32,6 +65,7 @@ if TYPE_CHECKING:
     "-o",
     "output",
     metavar="FILE",
+    shell_complete=options.completed("files"),
     help="Picture to write: .png, .svg or .pdf [results/NAME.png].",
 )
 @options.options

@@ -15,7 +15,11 @@ from sweeps.text import size
 @click.command("report", short_help="Write a report as one HTML file.")
 @options.name
 @click.option(
-    "-o", "--output", metavar="FILE.html", help="Write this file instead of results/NAME.html."
+    "-o",
+    "--output",
+    metavar="FILE.html",
+    shell_complete=options.completed("files"),
+    help="Write this file instead of results/NAME.html.",
 )
 @click.option(
     "--interactive", is_flag=True, help="Add a picture whose axes the reader chooses (5 MB)."
