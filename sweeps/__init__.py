@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sweeps.operations.accept import accept
     from sweeps.operations.bench import bench
     from sweeps.operations.diff import diff
+    from sweeps.operations.export import export
     from sweeps.operations.failures import failures, printed
     from sweeps.operations.land import land
     from sweeps.operations.load import load
@@ -41,6 +42,7 @@ _HOMES = {
     "cached": "declaration.cached",
     "diff": "operations.diff",
     "experiment": "declaration.experiment",
+    "export": "operations.export",
     "failures": "operations.failures",
     "grid": "spaces.build",
     "land": "operations.land",
@@ -71,6 +73,7 @@ __all__ = [
     "cached",
     "diff",
     "experiment",
+    "export",
     "failures",
     "grid",
     "land",

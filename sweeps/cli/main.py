@@ -19,8 +19,8 @@ from sweeps.signals import Interrupted
 
 COMMANDS = (
     *("list", "new", "plan", "run", "work", "submit", "land", "status", "failures", "printed"),
-    *("show", "plot", "report", "view", "why", "diff", "accept", "reproduce", "bench", "rename"),
-    *("verify", "clean"),
+    *("show", "export", "plot", "report", "view", "why", "diff", "accept", "reproduce", "bench"),
+    *("rename", "verify", "clean"),
 )
 """In the order of a sweep's life; `commands/NAME.py` is the command NAME."""
 

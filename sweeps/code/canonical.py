@@ -33,6 +33,7 @@ _HOMES = {
     "comparing": "Compared diff",
     "declaring": "Experiment Registered experiment",
     "evaluating": "Evaluation",
+    "exporting": "Exported export",
     "explaining": "Change Since Why why",
     "picturing": "plot",
     "predicate": "Derivation Predicate",

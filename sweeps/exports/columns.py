@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ POSITION = "position"
 
 _STATUS = "status"
 
+_STATUSES = (_STATUS, f"{_STATUS}_of_point")
+
 
 @dataclass(frozen=True)
 class Column:
@@ -37,8 +40,8 @@ class Column:
         Whether its objects are strings; other objects are dates of calendars that numpy lacks.
     dims, shape : tuple
         Own dimensions of an array, and their sizes.
-    lengths : str
-        Variable with the length of each array, if these differ from point to point.
+    lengths : tuple of str
+        Variables with the length of each array along its dimensions; empty if all are the same.
     """
 
     name: str
@@ -47,7 +50,7 @@ class Column:
     is_text: bool = False
     dims: tuple[str, ...] = ()
     shape: tuple[int, ...] = ()
-    lengths: str = ""
+    lengths: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,9 +96,14 @@ def choose(source: Source, status: str = "done", arrays: Sequence[str] | str = (
     ordered += [n for n in map(str, source.dataset.data_vars) if n in names]
     columns = tuple(_column(source, n, wanted) for n in ordered if n not in own or n in asked)
     taken = {column.name for column in columns}
-    own_status = next(n for n in (_STATUS, "status_of_point", "_status_of_point") if n not in taken)
     left_out = tuple(n for n in ordered if n in own and n not in asked)
-    return Table(source, wanted, columns, own_status if status == "all" else "", left_out)
+    return Table(source, wanted, columns, status_name(taken) if status == "all" else "", left_out)
+
+
+def status_name(taken: Collection[str]) -> str:
+    """Return the name of what says the state of points, of which no variable may have it."""
+    numbered = (f"{_STATUS}_of_point_{n}" for n in itertools.count(2))
+    return next(n for n in itertools.chain(_STATUSES, numbered) if n not in taken)
 
 
 def _has_points(source: Source, name: str) -> bool:
@@ -115,21 +123,35 @@ def _no_array(source: Source, name: str, arrays: Collection[str]) -> Exception:
 def _column(source: Source, name: str, wanted: npt.NDArray[np.bool_]) -> Column:
     rest = source.own_dims(name)
     shape = tuple(source.dataset.sizes[dim] for dim in rest)
-    lengths = f"n_{name}" if len(rest) == 1 and _are_lengths(source, f"n_{name}", name) else ""
     dtype = source.dtype(name)
-    may_miss = dtype.kind in "biu" and "_FillValue" in source.dataset.variables[name].attrs
-    has_missing = may_miss and not lengths and _has_missing(source, name, wanted)
-    return Column(name, dtype, has_missing, source.is_text(name), rest, shape, lengths)
+    misses = dtype.kind in "biu" and not rest and has_missing(source, name, wanted)
+    return Column(name, dtype, misses, source.is_text(name), rest, shape, _lengths(source, name))
 
 
-def _are_lengths(source: Source, lengths: str, name: str) -> bool:
-    if lengths not in source.dataset.variables or source.own_dims(lengths):
+def _lengths(source: Source, name: str) -> tuple[str, ...]:
+    """Find the variables with the lengths of arrays along each dimension; empty for no such."""
+    rest = source.own_dims(name)
+    along = {
+        f"number of values of {name}{f' along {dim}' if len(rest) > 1 else ''}": dim for dim in rest
+    }
+    found = {
+        along[said]: str(other)
+        for other, variable in (source.dataset.variables.items() if rest else ())
+        if (said := str(variable.attrs.get("long_name", ""))) in along
+        and not source.own_dims(str(other))
+    }
+    return tuple(found.get(dim, "") for dim in rest) if found else ()
+
+
+def has_missing(source: Source, name: str, wanted: npt.NDArray[np.bool_] | None = None) -> bool:
+    """Whether an integer, a boolean or a string is missing at some point, or at one of these."""
+    variable = source.dataset.variables[name]
+    if variable.dtype.kind in "biu" and "_FillValue" not in variable.attrs:
         return False
-    said = source.dataset.variables[lengths].attrs.get("long_name", "")
-    return bool(said == f"number of values of {name}")
-
-
-def _has_missing(source: Source, name: str, wanted: npt.NDArray[np.bool_]) -> bool:
+    if variable.dtype.kind not in "iuOUT":
+        return False
+    if wanted is None:
+        wanted = np.ones(len(source.status), dtype=bool)
     for start, stop in source.boxes():
         at = wanted[start:stop]
         if at.any() and source.read(name, start, stop).missing[at].any():
@@ -153,14 +175,14 @@ def frames(table: Table, n_most: int = 0) -> Iterator[pandas.DataFrame]:
             made[table.status_column] = text(words[codes])
         for column in table.columns:
             found = source.read(column.name, start, stop)
-            values = Values(found.values[at], found.missing[at])
+            values = _at(found, at)
             if not column.dims:
                 made[column.name] = _scalars(column, values)
                 continue
-            lengths = None
-            if column.lengths:
-                lengths = source.read(column.lengths, start, stop).values[at]
-            made[column.name] = pandas.Series(_arrays(values.values, lengths), dtype=object)
+            lengths = [source.read(n, start, stop) if n else None for n in column.lengths]
+            is_there = source.status[start:stop][at] == STATUS["done"]
+            cells = _arrays(values, [each and _at(each, at) for each in lengths], is_there)
+            made[column.name] = pandas.Series(cells, dtype=object)
         index = pandas.Index(np.flatnonzero(at) + start, name=POSITION)
         for name, values in made.items():
             made[name] = pandas.Series(values).set_axis(index)
@@ -193,11 +215,23 @@ def text(values: npt.NDArray[Any]) -> Any:
     return pandas.Series(values, dtype="str" if is_own else object)
 
 
-def _arrays(values: npt.NDArray[Any], lengths: npt.NDArray[Any] | None) -> npt.NDArray[Any]:
-    """Make a column of arrays, each as long as it was returned."""
-    made = np.empty(len(values), dtype=object)
-    for at, each in enumerate(values):
-        made[at] = np.array(each if lengths is None else each[: int(lengths[at])])
+def _at(found: Values, at: npt.NDArray[np.bool_]) -> Values:
+    return Values(found.values[at], found.missing[at])
+
+
+def _arrays(
+    found: Values, lengths: Sequence[Values | None], is_there: npt.NDArray[np.bool_]
+) -> npt.NDArray[Any]:
+    """Make a column of arrays, each of the shape that was returned; None where there is none."""
+    is_there = is_there.copy()
+    for each in lengths:
+        is_there &= True if each is None else ~each.missing
+    if found.values.dtype.kind in "biuOUT" and found.values[:1].size and not lengths:
+        is_there &= ~found.missing.reshape(len(found.missing), -1).all(axis=1)
+    made = np.full(len(found.values), None, dtype=object)
+    for at in np.flatnonzero(is_there):
+        ends = (None if each is None else int(each.values[at]) for each in lengths)
+        made[at] = np.array(found.values[at][tuple(slice(end) for end in ends)])
     return made
 
 

@@ -74,15 +74,21 @@ class Source:
         """Dimensions of a variable besides those of the space."""
         return tuple(d for d in map(str, self.dataset.variables[name].dims) if d not in self.dims)
 
-    def dtype(self, name: str) -> np.dtype[Any]:
-        """What a variable has where it is not missing; all strings and odd dates are objects."""
+    def dtype(self, name: str, *, decodes: bool = True) -> np.dtype[Any]:
+        """Return the dtype of a variable where it is not missing; strings are objects.
+
+        So are dates of calendars that numpy does not have, unless they stay numbers.
+        """
         variable = self.dataset.variables[name]
-        if variable.dtype.kind in "iu" and name in self.own_dtypes:
-            return np.dtype(self.own_dtypes[name])
-        if variable.dtype.kind in "iuf" and calendars.is_date(variable.attrs):
-            return np.dtype(object if calendars.is_readable(variable.attrs) else variable.dtype)
         own: np.dtype[Any] = variable.dtype
-        return own
+        if own.kind in "iuf" and decodes and self._is_odd_date(name):
+            return np.dtype(object)
+        is_wider = own.kind in "iu" and name in self.own_dtypes
+        return np.dtype(self.own_dtypes[name]) if is_wider else own
+
+    def _is_odd_date(self, name: str) -> bool:
+        attrs = self.dataset.variables[name].attrs
+        return calendars.is_date(attrs) and calendars.is_readable(attrs)
 
     def is_text(self, name: str) -> bool:
         """Whether a variable holds strings."""
@@ -90,7 +96,7 @@ class Source:
 
     def boxes(self, n_most: int = 0) -> Iterator[tuple[int, int]]:
         """Cut the points, in C order, into runs that are boxes of the space."""
-        yield from _boxes(self.shape, n_most or self._rows_of_box())
+        yield from boxes(self.shape, n_most or self._rows_of_box())
 
     def _rows_of_box(self) -> int:
         stored = self.dataset.variables.values()
@@ -102,43 +108,44 @@ class Source:
         )
         return max(1, min(_MOST_ROWS, _BOX_BYTES // int(max([1, *n_bytes]))))
 
-    def read(self, name: str, start: int, stop: int) -> Values:
+    def read(self, name: str, start: int, stop: int, *, decodes: bool = True) -> Values:
         """Read a variable at the points of a box.
 
         One that does not have all dimensions of the space is repeated along the others.
         """
         variable = self.dataset.variables[name]
-        box = dict(zip(self.dims, _slices(self.shape, start, stop), strict=True))
+        box = dict(zip(self.dims, slices(self.shape, start, stop), strict=True))
         part = variable.isel({d: box[d] for d in map(str, variable.dims) if d in box})
-        own = tuple(map(str, part.dims))
-        with hdf5_open.damaged(self.path):
-            content = np.asarray(part.values)
-        missing = np.broadcast_to(_missing(content, variable.attrs), content.shape)
-        content = self._restored(name, content, missing, variable)
+        found = self._values(name, part, decodes=decodes)
         sizes = tuple(along.stop - along.start for along in box.values())
         rest = self.own_dims(name)
-        for dim in (d for d in self.dims if d not in own):
-            content, missing, own = content[np.newaxis], missing[np.newaxis], (dim, *own)
-        order = [own.index(dim) for dim in (*self.dims, *rest)]
         tail = tuple(self.dataset.sizes[dim] for dim in rest)
+        own = tuple(map(str, part.dims))
+        lacking = tuple(dim for dim in self.dims if dim not in own)
+        order = [(*lacking, *own).index(dim) for dim in (*self.dims, *rest)]
 
         def laid_out(given: Array) -> Array:
-            whole = np.broadcast_to(given.transpose(order), (*sizes, *tail))
-            return whole.reshape((stop - start, *tail))
+            along = given.reshape((1,) * len(lacking) + given.shape).transpose(order)
+            return np.broadcast_to(along, (*sizes, *tail)).reshape((stop - start, *tail))
 
-        return Values(laid_out(content), laid_out(missing))
+        return Values(laid_out(found.values), laid_out(found.missing))
 
-    def _restored(
-        self, name: str, content: Array, missing: npt.NDArray[np.bool_], variable: xarray.Variable
-    ) -> Array:
-        """Return values of their own dtype; those that are missing are of any value."""
-        dtype = self.dtype(name)
+    def read_whole(self, name: str, *, decodes: bool = False) -> Values:
+        """Read a variable in full, with its own dimensions alone."""
+        return self._values(name, self.dataset.variables[name], decodes=decodes)
+
+    def _values(self, name: str, part: xarray.Variable, *, decodes: bool) -> Values:
+        """Read values in their own dtype; those that are missing are of any value."""
+        with hdf5_open.damaged(self.path):
+            content = np.asarray(part.values)
+        missing = np.broadcast_to(_missing(content, part.attrs), content.shape)
+        dtype = self.dtype(name, decodes=decodes)
         if dtype.kind == "O" and content.dtype.kind in "iuf":  # dates of another calendar
-            numbers = type(variable)(variable.dims, content, variable.attrs)
-            return np.asarray(calendars.decoded(numbers, coder=True).values, dtype=object)
-        if dtype.kind in "biu" and content.dtype != dtype:
-            return np.where(missing, content.dtype.type(0), content).astype(dtype)
-        return content
+            numbers = type(part)(part.dims, content, part.attrs)
+            content = np.asarray(calendars.decoded(numbers, coder=True).values, dtype=object)
+        elif dtype.kind in "biu" and content.dtype != dtype:
+            content = np.where(missing, content.dtype.type(0), content).astype(dtype)
+        return Values(content, missing)
 
 
 @contextlib.contextmanager
@@ -204,12 +211,12 @@ def _missing(content: Array, attrs: Any) -> npt.NDArray[np.bool_]:
     return np.zeros((), dtype=bool)
 
 
-def _boxes(shape: tuple[int, ...], n_most: int) -> Iterator[tuple[int, int]]:
+def boxes(shape: tuple[int, ...], n_most: int) -> Iterator[tuple[int, int]]:
     """Cut a space into boxes of at most `n_most` points.
 
     Examples
     --------
-    >>> list(_boxes((2, 3), 2)), list(_boxes((4, 2), 4)), list(_boxes((), 9))
+    >>> list(boxes((2, 3), 2)), list(boxes((4, 2), 4)), list(boxes((), 9))
     ([(0, 2), (2, 3), (3, 5), (5, 6)], [(0, 4), (4, 8)], [(0, 1)])
     """
     inner = 1  # points of a full box of the last dimensions
@@ -226,12 +233,12 @@ def _boxes(shape: tuple[int, ...], n_most: int) -> Iterator[tuple[int, int]]:
             yield at, min(at + step, start + row)
 
 
-def _slices(shape: tuple[int, ...], start: int, stop: int) -> tuple[slice, ...]:
+def slices(shape: tuple[int, ...], start: int, stop: int) -> tuple[slice, ...]:
     """Return a box as an index of the space.
 
     Examples
     --------
-    >>> _slices((2, 3), 3, 5)
+    >>> slices((2, 3), 3, 5)
     (slice(1, 2, None), slice(0, 2, None))
     """
     if not shape:

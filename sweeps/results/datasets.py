@@ -324,6 +324,11 @@ def refer_back(scales: Mapping[str, Scale]) -> None:
             scale.dataset.attrs.create("REFERENCE_LIST", users, dtype=_USER)
 
 
+def symbol(unit: str) -> str:
+    """Return the symbol of a unit of time, which xarray takes for no time difference."""
+    return _SYMBOLS.get(unit, unit)
+
+
 def attributes(target: h5py.Group | h5py.Dataset, attrs: Mapping[str, Any]) -> None:
     """Set attributes, except those that say how values are stored, which exist already."""
     is_own = "dtype" in attrs  # as `hdf5.storage` says it: xarray is to decode such units
@@ -331,7 +336,7 @@ def attributes(target: h5py.Group | h5py.Dataset, attrs: Mapping[str, Any]) -> N
         if name in target.attrs:
             continue
         if isinstance(value, str):
-            text = _SYMBOLS.get(value, value) if name == "units" and not is_own else value
+            text = symbol(value) if name == "units" and not is_own else value
             target.attrs[name] = hdf5.fixed(text)
         elif isinstance(value, bool):
             target.attrs[name] = int(value)  # a bool of h5py is an enum, which netCDF4 refuses

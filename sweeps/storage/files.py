@@ -63,11 +63,14 @@ def is_in_point() -> bool:
     return _results.get() is not None
 
 
-def storage_error(path: str | os.PathLike[str], error: BaseException) -> StorageError:
-    """Make the error that says which path failed, why, and what to do."""
+def storage_error(
+    path: str | os.PathLike[str], error: BaseException, advice: str = ""
+) -> StorageError:
+    """Make the error that says which path failed, why, and what to do, if not what is usual."""
     code = getattr(error, "errno", None)
     reason = os.strerror(code) if code else str(error) or type(error).__name__
-    advice = _ADVICE.get(code or 0, "finished points are kept; run again to continue")
+    usual = _ADVICE.get(code or 0, "finished points are kept; run again to continue")
+    advice = advice or usual
     for each in (Path(path), *Path(path).parents):
         if each.is_symlink() and not each.exists():
             reason = f"{each} is a link to {each.readlink()}"
@@ -76,12 +79,12 @@ def storage_error(path: str | os.PathLike[str], error: BaseException) -> Storage
 
 
 @contextlib.contextmanager
-def told(path: Path) -> Iterator[None]:
+def told(path: Path, advice: str = "") -> Iterator[None]:
     """Turn an OSError into the `StorageError` that names `path`."""
     try:
         yield
     except OSError as error:
-        raise storage_error(path, error) from error
+        raise storage_error(path, error, advice) from error
 
 
 def make_folder(folder: Path) -> None:
@@ -130,7 +133,7 @@ def commit(path: Path, chunks: Iterable[bytes | memoryview]) -> None:
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[New]:
+def replacing(path: Path, advice: str = "") -> Iterator[New]:
     """Make a new file under a temporary name, then put it in the place of `path`.
 
     Readers see the old file until the new one is whole and flushed.
@@ -143,7 +146,7 @@ def replacing(path: Path) -> Iterator[New]:
         bring back the old one.
     """
     temporary = path.with_name(temporary_name())
-    with told(path):
+    with told(path, advice):
         descriptor = disk.create(temporary)
         try:
             try:

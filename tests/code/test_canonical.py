@@ -135,6 +135,7 @@ PINNED = {
     "sweeps.cached": "81c6c4f0ed1040bf94b30502a10ddcd3",
     "sweeps.diff": "88338df617b1a4b81e9cdbe16ab36a84",
     "sweeps.experiment": "52135f2ea63be0cf0b4fc03ab833535d",
+    "sweeps.export": "726d34aa8218a0d32c3c9a435120f080",
     "sweeps.failures": "7098662f50adcea98e1658e2f89cbec0",
     "sweeps.grid": "01f21e9d668308d30f17245fe47541f9",
     "sweeps.land": "48f759c4bf538a6478a35efdad77468f",
