@@ -44,6 +44,7 @@ napoleon_type_aliases = {
     "iterable": ":class:`iterable <collections.abc.Iterable>`",
     "mapping": ":class:`mapping <collections.abc.Mapping>`",
     "mappings": ":class:`mappings <collections.abc.Mapping>`",
+    "Path": ":class:`~pathlib.Path`",
     "path": ":class:`path <os.PathLike>`",
     "paths": ":class:`paths <os.PathLike>`",
     "Space": ":class:`~sweeps.Space`",
