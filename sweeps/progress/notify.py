@@ -19,6 +19,8 @@ from sweeps.text import printable
 LIMIT_S = 30.0
 """Longest time that a command or a server may take."""
 
+_LONGEST = 2000  # characters of a message: a command takes 128 KiB at most
+
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 _STDERR = 2  # what the command prints is not the answer of the run
@@ -67,6 +69,7 @@ def check(target: str) -> None:
 
 def notify(target: str, ended: Ended, limit_s: float = LIMIT_S) -> str:
     """Tell that a run has ended; return what went wrong in one line, empty if nothing."""
+    ended = dataclasses.replace(ended, message=ended.message[:_LONGEST])
     try:
         if _URL.match(target):
             trouble = _post(target, ended, limit_s)

@@ -67,7 +67,7 @@ def parameters(space: Space) -> Iterator[Row]:
 def size(space: Space) -> str:
     """Say how many points there are; where that is not known yet, how many there are at most."""
     if space.predicates and "accepted" not in vars(space):
-        return f"at most {space.n_positions:,} points, some left out by where"
+        return f"at most {_points(space.n_positions)}, some left out by where"
     try:
         n = len(space)
     except SweepsError as error:
@@ -75,7 +75,11 @@ def size(space: Space) -> str:
     sizes = " × ".join(f"{size:,}" for size in space.sizes.values())
     product = f" ({sizes})" if len(space.sizes) > 1 and not space.predicates else ""
     left_out = f", {space.n_positions - n:,} left out by where" if space.predicates else ""
-    return f"{n:,} {'point' if n == 1 else 'points'}{product}{left_out}"
+    return f"{_points(n)}{product}{left_out}"
+
+
+def _points(n: int) -> str:
+    return f"{n:,} {'point' if n == 1 else 'points'}"
 
 
 def _text(column: Column | Deferred) -> str:

@@ -89,6 +89,11 @@ def test_no_value_is_taken_for_code(folder, text):
     assert not (folder / "mark").exists()
 
 
+def test_a_long_message_is_cut(folder):
+    arguments, _ = called(folder, dataclasses.replace(ENDED, message="x" * 10**6))
+    assert arguments[1] == "x" * 2000
+
+
 def test_values_that_are_unknown_are_empty(folder):
     _, environment = called(folder, Ended("wave", "error", 2, 0.1, "node1", "no such folder"))
     assert environment["SWEEPS_POINTS"] == environment["SWEEPS_FAILED"] == ""
@@ -142,6 +147,7 @@ def test_a_url_gets_json(server, text):
         ("/never", "no answer within 0.3 s"),
         ("/slowly", "no answer within 0.3 s"),
         ("/a b", "the URL is not valid"),
+        ("/\u03c0", "'ascii' codec can't encode"),
     ],
 )
 def test_trouble_with_a_server_is_told_without_its_path(server, path, trouble):
