@@ -20,7 +20,7 @@ from click.shell_completion import (
 if TYPE_CHECKING:
     from sweeps.project.outline import Outline
 
-_OF_FILES = ("show", "plot", "verify", "clean", "rename")
+_OF_FILES = ("show", "plot", "report", "export", "verify", "clean", "rename")
 """Commands that need no code of an experiment, only results."""
 
 _LONGEST = 60

@@ -139,8 +139,8 @@ def _posted(url: str, body: bytes, limit_s: float) -> str:
         return f"the server answered {error.code} {error.reason}"
     except urllib.error.URLError as error:
         return str(getattr(error.reason, "strerror", None) or error.reason)
-    except http.client.InvalidURL:
+    except http.client.InvalidURL:  # whose text holds the path
         return "the URL is not valid"
-    except (OSError, ValueError, http.client.HTTPException) as error:
+    except Exception as error:  # of a proxy, of TLS, of an answer that is not HTTP
         return str(error) or type(error).__name__
     return ""

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sweeps import markup
-from sweeps.errors import SweepsError
 from sweeps.spaces.product import Column, Deferred
 from sweeps.spaces.values import Values, label
 
@@ -68,10 +67,7 @@ def size(space: Space) -> str:
     """Say how many points there are; where that is not known yet, how many there are at most."""
     if space.predicates and "accepted" not in vars(space):
         return f"at most {_points(space.n_positions)}, some left out by where"
-    try:
-        n = len(space)
-    except SweepsError as error:
-        return f"points that cannot be counted: {error}"
+    n = len(space)
     sizes = " × ".join(f"{size:,}" for size in space.sizes.values())
     product = f" ({sizes})" if len(space.sizes) > 1 and not space.predicates else ""
     left_out = f", {space.n_positions - n:,} left out by where" if space.predicates else ""
