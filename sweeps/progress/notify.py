@@ -121,8 +121,12 @@ def _post(url: str, ended: Ended, limit_s: float) -> str:
     except RuntimeError as error:  # of a limit to threads
         return str(error)
     thread.join(limit_s)
-    answer = answers[0] if answers else f"no answer within {limit_s:g} s"
+    answer = answers[0] if answers else _no_answer(limit_s)
     return f"{host}: {answer}" if answer else ""
+
+
+def _no_answer(limit_s: float) -> str:
+    return f"no answer within {limit_s:g} s"
 
 
 def _posted(url: str, body: bytes, limit_s: float) -> str:
@@ -138,9 +142,13 @@ def _posted(url: str, body: bytes, limit_s: float) -> str:
     except urllib.error.HTTPError as error:
         return f"the server answered {error.code} {error.reason}"
     except urllib.error.URLError as error:
+        if isinstance(error.reason, TimeoutError):
+            return _no_answer(limit_s)
         return str(getattr(error.reason, "strerror", None) or error.reason)
     except http.client.InvalidURL:  # whose text holds the path
         return "the URL is not valid"
+    except TimeoutError:
+        return _no_answer(limit_s)
     except Exception as error:  # of a proxy, of TLS, of an answer that is not HTTP
-        return str(error) or type(error).__name__
+        return str(getattr(error, "strerror", None) or error) or type(error).__name__
     return ""
