@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from sweeps.errors import StorageError
 from sweeps.progress import presence
 from sweeps.storage import hdf5_foreign
+from sweeps.viewer.landed import identity
 from sweeps.viewer.watched import Subject
 
 _COUNTS = ("n_points", "n_done", "n_failed")
@@ -58,6 +60,14 @@ def _listed(subject: Subject) -> Listed:
 def _attributes(path: Path) -> dict[str, Any]:
     """Read the attributes of a results file; a check of its digest would read all of it."""
     try:
-        return hdf5_foreign.read_attributes(path) if path.is_file() else {}
-    except (OSError, StorageError):
+        return _read(path, identity(path))
+    except (OSError, ValueError):
+        return {}
+
+
+@functools.lru_cache(maxsize=1024)
+def _read(path: Path, state: str) -> dict[str, Any]:
+    try:
+        return hdf5_foreign.read_attributes(path)
+    except StorageError:
         return {}

@@ -267,13 +267,15 @@ async def _events(library: Library, request: Request) -> Response:
 async def _news(library: Library, name: str) -> AsyncIterator[str]:
     """Say what has changed, as server-sent events, until the page is closed or the server ends."""
     said: dict[str, str] = {}
-    listed_s = beat_s = 0.0
+    listed_s = beat_s = told_s = 0.0
+    known: object = None
     while not library.is_over():
         now = time.monotonic()
         news: dict[str, Any] = {}
         if name in library.subjects:
             found = await library.ask(lambda: library.watched(name).look())
-            news["state"] = found.data()
+            if found.news != known or now - told_s >= _LIST_S:  # seconds pass, but that is no news
+                known, told_s, news["state"] = found.news, now, found.data()
         if now - listed_s >= _LIST_S:
             listed_s, news["experiments"] = now, await library.ask(lambda: _list(library))
         for kind, thing in news.items():

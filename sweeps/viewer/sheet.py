@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -116,6 +117,13 @@ class Sheet(abc.ABC):
     def n_positions(self) -> int:
         """Number of places, those of excluded points too."""
         return math.prod(self.sizes.values())
+
+    @property
+    def form(self) -> str:
+        """Another one where there are other dimensions or variables."""
+        every = [*self.outputs.values(), *self.coordinates.values()]
+        said = [[*self.sizes.items()], [*self.own_sizes.items()], *map(dataclasses.astuple, every)]
+        return hashlib.blake2b(repr(said).encode(), digest_size=8).hexdigest()
 
     @property
     def counts(self) -> dict[str, int]:

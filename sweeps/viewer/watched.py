@@ -28,7 +28,7 @@ _SHARE = 40
 
 _OFTEN_S = 0.4
 
-_READ_S = 0.9
+_READ_S = 1.2
 """Between two looks for new points: with what a page takes to hear of them, they are seen within
 two seconds."""
 
@@ -67,8 +67,8 @@ class State:
         Points that became done or failed each second of late; None if no run goes on.
     left_s : float or None
         Until the last run ends, as the runs say.
-    version : str
-        Of the values: others are to be read if it changes.
+    version, form : str
+        Of the values, and of what can be chosen: others are to be read if it changes.
     problem : str
         Why there is less to be seen than there should be.
     """
@@ -76,11 +76,17 @@ class State:
     name: str
     counts: Mapping[str, int]
     version: str
+    form: str
     place: str
     runs: tuple[presence.Running, ...] = ()
     rate: float | None = None
     left_s: float | None = None
     problem: str = ""
+
+    @property
+    def news(self) -> object:
+        """What a page is to hear of at once."""
+        return self.version, tuple(self.counts.items()), len(self.runs), self.problem
 
     def data(self) -> dict[str, Any]:
         """What the page gets of it."""
@@ -138,11 +144,11 @@ class Watched:
             self._due_s = now + min(max(_READ_S, _SHARE * took_s), 60.0)
         going_on = [run for run in runs if run.silent_s is None]
         counts = self.sheet.counts if self.sheet is not None else {}
-        version, place = (s.version, s.place) if (s := self.sheet) is not None else ("", "")
+        told = (s.version, s.form, s.place) if (s := self.sheet) is not None else ("", "", "")
         left = [run.left_s for run in going_on if run.left_s is not None]
         rate = self._rate(now, counts, sum(run.rate for run in going_on)) if going_on else None
         last_s = max(left) if left else None
-        return State(subject.name, counts, version, place, runs, rate, last_s, self._problem)
+        return State(subject.name, counts, *told, runs, rate, last_s, self._problem)
 
     def _rate(self, now: float, counts: Mapping[str, int], said: float) -> float:
         """Return the rate of the last seconds; what runs say themselves where that is not known."""

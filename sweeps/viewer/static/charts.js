@@ -104,6 +104,7 @@ export function titled(scale) {
   return scale.units ? `${scale.name} [${scale.units}]` : scale.name;
 }
 
+/* Returns how long it took, in milliseconds. */
 export async function drawPlot(place, cut, isLog) {
   if (!window.Plotly) {
     sketch(place, cut, isLog);
@@ -113,9 +114,11 @@ export async function drawPlot(place, cut, isLog) {
   place.querySelector(":scope > canvas")?.remove();
   const make = { grid: gridTraces, points: pointTraces, line: lineTraces }[cut.form];
   const { traces, layout } = make(cut, isLog);
+  const begun = performance.now();
   await plotly.react(place, traces, { ...common(), ...layout }, {
     displayModeBar: false, responsive: true, doubleClick: "reset", showTips: false,
   });
+  return performance.now() - begun;
 }
 
 function common() {

@@ -4,7 +4,7 @@ import { ask, askArrays, duration, short, whole } from "/answers.js";
 import { drawHistogram, drawOverview, drawPlot } from "/charts.js";
 
 const STATES = ["done", "failed", "missing", "excluded"];
-const SHARE = 20; // drawing takes a twentieth of the time at most while a run goes on
+const SHARE = 60; // drawing takes a sixtieth of the time at most while a run goes on
 
 const at = (id) => document.getElementById(id);
 
@@ -18,11 +18,22 @@ function say(id, text) {
   if (at(id).textContent !== text) at(id).textContent = text;
 }
 
-const page = { name: "", sheet: null, version: null, held: {}, news: null, failed: -1, times_due: 0 };
+const shown = {};
+
+/* Whether something is not shown yet: what stays the same is not laid out again. */
+function isNews(id, thing) {
+  const now = JSON.stringify(thing);
+  const before = shown[id];
+  shown[id] = now;
+  return now !== before;
+}
+
+const page = { name: "", sheet: null, form: "", version: null, held: {}, news: null, failed: -1, times_due: 0, drawing_ms: 0 };
 
 // ---- the list of experiments
 
 function showList({ experiments, problems }) {
+  if (!isNews("list", [page.name, experiments, problems])) return;
   at("list").hidden = experiments.length < 2 && problems.length === 0;
   const items = experiments.map((each) => {
     const link = element("a", each.name, { href: `#${encodeURIComponent(each.name)}` });
@@ -75,8 +86,8 @@ function showState(state) {
   say("share", n ? `${whole(over)} of ${whole(n)} points` : "no points");
   say("pace", pace(state, n - over));
   fillBar(at("bar"), { ...counts, excluded: 0 });
-  const shown = STATES.filter((name) => counts[name] || name === "done" || name === "missing");
-  at("counts").replaceChildren(...shown.map((name) => {
+  const named = STATES.filter((name) => counts[name] || name === "done" || name === "missing");
+  if (isNews("counts", counts)) at("counts").replaceChildren(...named.map((name) => {
     const item = element("li");
     item.append(element("span", "", { className: `dot ${name}` }));
     item.append(element("b", whole(counts[name] ?? 0)), ` ${name}`);
@@ -101,6 +112,7 @@ function pace(state, n_left) {
 }
 
 function showRuns(runs) {
+  if (!isNews("runs", runs)) return;
   at("running").hidden = runs.length === 0;
   at("runs").replaceChildren(...runs.map((run) => {
     const row = element("tr");
@@ -207,7 +219,7 @@ const draw = oneAtATime(async () => {
   const units = cut.kind === "time" ? "" : output.units;
   cut.title = (units ? `${title} [${units}]` : title) + (output.kind === "complex" ? ", magnitude" : "");
   showSliders(cut.held);
-  await drawPlot(at("plot"), cut, at("log").checked && cut.high > 0);
+  page.drawing_ms = await drawPlot(at("plot"), cut, at("log").checked && cut.high > 0);
   const range = cut.low === null ? "no values yet" : `${short(cut.low)} to ${short(cut.high)}`;
   const said = cut.categories.length ? `${cut.categories.length} different texts` :
     cut.kind === "time" ? "" : range;
@@ -285,13 +297,13 @@ let waiting = null;
 async function refresh(isFirst) {
   if (document.hidden && !isFirst) return;
   clearTimeout(waiting);
-  const begun = performance.now();
-  if (!isFirst && begun < next_s) {
-    waiting = setTimeout(() => refresh(false), next_s - begun);
+  const now = performance.now();
+  if (!isFirst && now < next_s) {
+    waiting = setTimeout(() => refresh(false), next_s - now);
     return;
   }
   await draw();
-  next_s = performance.now() + Math.min(15000, SHARE * (performance.now() - begun));
+  next_s = performance.now() + Math.min(15000, SHARE * page.drawing_ms);
 }
 
 async function hear(state) {
@@ -301,11 +313,14 @@ async function hear(state) {
   const isFirst = page.version === null || page.version === "";
   page.version = state.version;
   if (!state.version) return;
-  const { sheet } = await ask("/state", { name: page.name });
-  if (!sheet) return;
-  const isOther = JSON.stringify(sheet) !== JSON.stringify(page.sheet);
-  page.sheet = sheet;
-  if (isOther) showChoices();
+  const isOther = state.form !== page.form;
+  if (isOther) {
+    const { sheet } = state.sheet ? state : await ask("/state", { name: page.name });
+    if (!sheet) return;
+    Object.assign(page, { sheet, form: state.form });
+    showChoices();
+  }
+  if (document.hidden && !isFirst) return;
   await showOverview();
   refresh(isFirst || isOther);
   const isOver = !state.runs.some((run) => run.silent_s === null);
@@ -330,7 +345,7 @@ function listen() {
 
 async function open() {
   const name = decodeURIComponent(location.hash.slice(1));
-  Object.assign(page, { name, sheet: null, version: null, held: {}, failed: -1 });
+  Object.assign(page, { name, sheet: null, form: "", version: null, held: {}, failed: -1 });
   say("name", name || "Experiments");
   document.title = name ? `${name} – sweeps` : "sweeps";
   for (const id of ["about", "plot-note", "problem"]) say(id, "");
@@ -356,7 +371,12 @@ at("skip").addEventListener("click", (event) => {
   event.preventDefault();
   at("main").focus();
 });
-document.addEventListener("visibilitychange", () => refresh(true));
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden && page.sheet) {
+    showOverview();
+    refresh(true);
+  }
+});
 window.addEventListener("hashchange", open);
 window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   page.version = null;
