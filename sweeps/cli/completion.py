@@ -91,6 +91,13 @@ def kinds(context: click.Context, incomplete: str) -> Items:
     return _items(dict.fromkeys(KINDS, ""), incomplete)
 
 
+def statuses(context: click.Context, incomplete: str) -> Items:
+    """Complete which points a table has."""
+    from sweeps.exports.columns import STATUSES
+
+    return _items(dict.fromkeys(STATUSES, ""), incomplete)
+
+
 def folders(context: click.Context, incomplete: str) -> Items:
     """Leave folders to the shell."""
     return [CompletionItem(incomplete, type="dir")]

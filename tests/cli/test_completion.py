@@ -74,6 +74,7 @@ def test_options_complete(wave):
     assert completed("run", "wave", "--failed", "--kind", "t") == ["timeout"]
     assert "--notify" in completed("run", "wave", "--n")
     assert completed("stat") == ["status"]
+    assert completed("export", "wave", "wave.csv", "--status", "f") == ["failed"]
     assert completed("plot", "wave", "-x", "f") == ["frequency"]
     assert completed("plot", "wave", "--hue", "") == ["frequency", "mode", "length", "speed"]
 

@@ -53,7 +53,7 @@ def test_a_quiet_run_prints_nothing_and_keeps_what_points_print(sweeps, wave, en
     assert sum("too coarse" in line for line in kept) == 2
 
 
-@pytest.mark.parametrize("command", ["run", "work", "land", "verify", "diff"])
+@pytest.mark.parametrize("command", ["run", "work", "land", "verify", "export", "diff"])
 def test_long_commands_can_be_quiet(sweeps, wave, project, command):
     assert sweeps("run", "wave", "--engine", "serial").out != ""
     if command == "diff":
@@ -61,7 +61,8 @@ def test_long_commands_can_be_quiet(sweeps, wave, project, command):
         (project / "experiments" / "wave.py").write_text(text)
         assert sweeps("diff", "wave", "--quiet", "--engine", "serial") == (1, "", "")
     else:
-        assert sweeps(command, "wave", "--quiet") == (0, "", "")
+        more = ["wave.csv"] if command == "export" else []
+        assert sweeps(command, "wave", *more, "--quiet") == (0, "", "")
 
 
 def test_a_quiet_run_says_how_many_points_failed(sweeps, wave):

@@ -17,17 +17,23 @@ if TYPE_CHECKING:
 
 @click.command("export", short_help="Write the results for other programs.")
 @options.name
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE", shell_complete=options.completed("files"))
 @click.option(
     "--status",
     default="done",
     metavar="STATUS",
+    shell_complete=options.completed("statuses"),
     help="Points of a table: done, failed, missing, excluded, all [done].",
 )
 @click.option(
-    "--arrays", default="", metavar="A,B", help="Outputs that are arrays, to be in a table, too."
+    "--arrays",
+    default="",
+    metavar="A,B",
+    shell_complete=options.completed("variables"),
+    help="Outputs that are arrays, to be in a table, too.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
+@options.quiet
 @options.options
 def command(asked: Asked, file: str, status: str, arrays: str, *, overwrite: bool) -> None:
     """Write the results of NAME into FILE, whose name ends in the format.
