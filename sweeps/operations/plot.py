@@ -130,7 +130,7 @@ def draw(path: Path, wish: Wish, file: Path, group: str | None = None) -> Drawn:
         tuple(each.title for each in words),
         tuple(each.caption for each in words),
         tuple(each.alt for each in words),
-        found.left_out,
+        found.not_shown(),
     )
 
 

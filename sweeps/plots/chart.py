@@ -58,9 +58,9 @@ class Chart:
     picked : tuple of (str, tuple of int)
         Dimensions of which only some positions are shown.
     steps : tuple of (str, int)
-        Dimensions so long that only every n-th position is drawn.
-    every : int
-        Of points: only every n-th is drawn.
+        Dimensions so long that blocks of n positions are drawn as one.
+    n_drawn : int or None
+        Of points: how many of them are drawn, if there are too many.
     mean_over : str or None
         Dimension that is averaged.
     beside : tuple of str
@@ -87,7 +87,7 @@ class Chart:
     slices: tuple[tuple[str, int], ...] = ()
     picked: tuple[tuple[str, tuple[int, ...]], ...] = ()
     steps: tuple[tuple[str, int], ...] = ()
-    every: int = 1
+    n_drawn: int | None = None
     mean_over: str | None = None
     beside: tuple[str, ...] = ()
     error: str | None = None

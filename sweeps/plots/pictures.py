@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+MOST_PARTS = 24
+"""Pictures in one figure; more take minutes, and nobody looks at them."""
+
 _GROUPS = (SUMMARY, "results")
 
 
@@ -60,7 +63,7 @@ class Decided:
     left_out: dict[str, str]
 
     def shown(self) -> list[tuple[Content, Chart]]:
-        """Return the parts.
+        """Return the parts that one figure shows.
 
         Raises
         ------
@@ -72,7 +75,13 @@ class Decided:
             raise SweepsError(
                 f"nothing to draw of {self.name}: {'; '.join(reasons) or 'it has no outputs'}"
             )
-        return self.parts
+        return self.parts[:MOST_PARTS]
+
+    def not_shown(self) -> dict[str, str]:
+        """Outputs that one figure does not show, and why."""
+        rest = self.parts[MOST_PARTS:]
+        reason = f"a figure has {MOST_PARTS} pictures at most; ask for it by -y"
+        return self.left_out | {chart.output: reason for _, chart in rest}
 
 
 def default_pictures(path: Path, wish: Wish | None = None) -> list[Picture]:

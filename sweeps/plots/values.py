@@ -54,25 +54,6 @@ def single(content: Content, chart: Chart) -> list[tuple[str, str]]:
     return found
 
 
-def thinned(array: xarray.DataArray, chart: Chart) -> xarray.DataArray:
-    """Keep every n-th position of dimensions that are too long to be drawn."""
-    steps = {dim: slice(None, None, n) for dim, n in chart.steps if dim in array.dims}
-    return array.isel(steps) if steps else array
-
-
-def thinned_marks(where: xarray.DataArray, chart: Chart) -> xarray.DataArray:
-    """Keep every n-th position, marked if one of the n is: no failed point goes unseen."""
-    import xarray
-
-    for dim, n in chart.steps:
-        if dim in where.dims:
-            axis = where.get_axis_num(dim)
-            starts = np.arange(0, where.sizes[dim], n)
-            some = np.logical_or.reduceat(where.values, starts, axis=axis)
-            where = xarray.DataArray(some, dims=where.dims)
-    return where
-
-
 def averaged(array: xarray.DataArray, dim: str | None) -> xarray.DataArray:
     """Average over a dimension, if there is one; a mean of booleans is a share of them."""
     if dim is None or dim not in array.dims:

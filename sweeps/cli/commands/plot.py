@@ -9,13 +9,15 @@ import click
 
 from sweeps.cli import options
 from sweeps.cli.options import Answer, Asked, warn
-from sweeps.text import path
+from sweeps.text import count, path
 
 if TYPE_CHECKING:
     from sweeps.operations.plot import Drawn
 
 
 _NAMES = options.completed("variables")
+
+_MOST_TOLD = 10
 
 
 @click.command("plot", short_help="Draw the results.")
@@ -84,8 +86,10 @@ def command(asked: Asked, group: str | None, **given: Any) -> None:
     file = Path(asked.output) if asked.output else found.with_suffix(".png")
     drawn = plot.draw(found, Wish(**given), file, group)
     asked.say(answer(drawn))
-    for name, reason in drawn.left_out.items():
+    for name, reason in [*drawn.left_out.items()][:_MOST_TOLD]:
         warn(f"not drawn: {name}: {reason}")
+    if (n_more := len(drawn.left_out) - _MOST_TOLD) > 0:
+        warn(f"not drawn: {count(n_more, 'more output')}")
     if said := load.running(found):
         warn(f"{said}; this picture shows the results file as it was last written")
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sweeps.plots.chart import HISTOGRAM, MAP, NUMBERS, POINTS, Chart
+from sweeps.plots.chart import HISTOGRAM, LINES, MAP, NUMBERS, POINTS, Chart
 from sweeps.plots.content import Content
 from sweeps.plots.drawing import histograms, lines, maps, numbers, points
 from sweeps.plots.drawing.panels import Panel
@@ -36,6 +36,12 @@ def size(content: Content, chart: Chart) -> tuple[float, float]:
     if chart.form == NUMBERS:
         return 1.8 * WIDTH, max(0.6, 0.35 + 0.22 * len(chart.across))
     width = WIDTH if n_columns == 1 else 0.6 + 2.3 * n_columns
+    if (
+        chart.form == LINES
+        and chart.hue is not None
+        and len(positions(content, chart, chart.hue)) > 2
+    ):
+        width += 0.9  # of the legend
     height = HEIGHT if n_rows == 1 else 0.5 + 2.0 * n_rows
     if chart.is_sideways and chart.x is not None:
         n = content.dataset.sizes.get(chart.x, 1)

@@ -10,7 +10,7 @@ import numpy as np
 from sweeps.plots import scales, values
 from sweeps.plots.chart import Chart
 from sweeps.plots.content import Content
-from sweeps.plots.drawing import panels, style
+from sweeps.plots.drawing import blocks, panels, style
 from sweeps.plots.drawing.panels import Panel
 from sweeps.plots.scales import Scale
 from sweeps.plots.words import label, plain, title, value_text
@@ -34,6 +34,11 @@ class _Lines:
     y: Scale
     numbers: xarray.DataArray
     band: tuple[xarray.DataArray, xarray.DataArray] | None
+
+    @property
+    def step(self) -> int:
+        """How many neighbours are drawn as one."""
+        return dict(self.chart.steps).get(self.chart.x or "", 1)
 
 
 def draw(content: Content, chart: Chart, given: list[Panel]) -> None:
@@ -60,18 +65,12 @@ def draw(content: Content, chart: Chart, given: list[Panel]) -> None:
 
 def _prepare(content: Content, chart: Chart) -> _Lines:
     mean = values.averaged(values.shown(content, chart), chart.mean_over)
-    mean = values.thinned(mean, chart)
     y = scales.of_values(mean, chart.log, chart.part)
     band = values.band(content, chart) if not y.ticks or chart.mean_over else None
-    sides = None
-    if band is not None:
-        sides = (values.thinned(band.low, chart), values.thinned(band.high, chart))
-    if chart.x is None:
-        x = Scale(np.zeros(1), (), "")
-    else:
-        axis = values.thinned(content.dataset[chart.x], chart)
-        axis = values.shown(content, chart, chart.x) if chart.x not in axis.dims else axis
-        x = scales.of_axis(axis, chart.log)
+    sides = None if band is None else (band.low, band.high)
+    x = Scale(np.zeros(1), (), "")
+    if chart.x is not None:
+        x = scales.of_axis(content.dataset[chart.x], chart.log)
     numbers = mean.copy(data=y.positions)
     return _Lines(chart, x, y, numbers, sides)
 
@@ -95,7 +94,7 @@ def _draw_panel(content: Content, lines: _Lines, panel: Panel) -> None:
             _band(lines, panel.ax, low, high, i)
     for i, name in enumerate(chart.beside, len(hues)):
         other = values.averaged(values.shown(content, chart, name), chart.mean_over)
-        other = values.thinned(other, chart).transpose(*lines.numbers.dims)
+        other = other.transpose(*lines.numbers.dims)
         own = other.copy(data=scales.of_values(other).positions).isel(panel.at)
         _line(lines, panel.ax, own, i, plain(title(content.dataset[name])))
 
@@ -103,6 +102,8 @@ def _draw_panel(content: Content, lines: _Lines, panel: Panel) -> None:
 def _line(lines: _Lines, ax: Any, one: xarray.DataArray, i: int, text: str) -> None:
     """Draw a line, or markers alone over categories."""
     x, y = np.atleast_1d(lines.x.positions), np.atleast_1d(one.values)
+    if lines.step > 1:
+        x, y = blocks.extremes(x, y, lines.step)
     is_joined = not lines.x.is_named and lines.chart.x is not None
     ax.plot(
         *((y, x) if lines.chart.is_sideways else (x, y)),
@@ -135,6 +136,8 @@ def _band(lines: _Lines, ax: Any, low: xarray.DataArray, high: xarray.DataArray,
     """Fill between two curves; over categories, draw bars."""
     x, colour = np.atleast_1d(lines.x.positions), style.COLOURS[i % len(style.COLOURS)]
     bottom, top = np.atleast_1d(low.values), np.atleast_1d(high.values)
+    if lines.step > 1:
+        x, (bottom, top) = x[:: lines.step], blocks.envelope(bottom, top, lines.step)
     if not lines.x.is_named and len(x) > 1:
         fill = ax.fill_betweenx if lines.chart.is_sideways else ax.fill_between
         fill(
@@ -152,8 +155,8 @@ def _mark(lines: _Lines, panel: Panel, states: dict[int, xarray.DataArray]) -> N
         here = where.isel({d: i for d, i in panel.at.items() if d in where.dims})
         if lines.chart.x not in here.dims:
             continue
-        some = values.thinned_marks(here, lines.chart)
-        some = some.any([dim for dim in some.dims if dim != lines.chart.x])
-        if bool(some.any()):
-            found[state] = lines.x.positions[some.values]
+        some = here.any([dim for dim in here.dims if dim != lines.chart.x]).values
+        if some.any():
+            places = lines.x.positions[:: lines.step][blocks.some(some, 0, lines.step)]
+            found[state] = (places, int(here.sum()))
     panels.mark(panel, found, is_sideways=lines.chart.is_sideways)

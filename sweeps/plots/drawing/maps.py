@@ -9,7 +9,7 @@ import numpy as np
 from sweeps.plots import scales, values
 from sweeps.plots.chart import Chart
 from sweeps.plots.content import Content
-from sweeps.plots.drawing import panels, style
+from sweeps.plots.drawing import blocks, panels, style
 from sweeps.plots.drawing.panels import Panel
 from sweeps.plots.scales import Scale
 
@@ -22,14 +22,12 @@ def draw(content: Content, chart: Chart, given: list[Panel]) -> None:
     assert chart.x is not None
     assert chart.y is not None
     mean = values.averaged(values.shown(content, chart), chart.mean_over)
-    mean = values.thinned(mean, chart)
     colour = scales.of_values(mean, chart.log, chart.part)
-    x, y = (
-        scales.of_axis(values.thinned(content.dataset[name], chart), chart.log)
-        for name in (chart.x, chart.y)
-    )
+    x, y = (scales.of_axis(content.dataset[name], chart.log) for name in (chart.x, chart.y))
     numbers = mean.copy(data=_floats(colour.positions))
     numbers = numbers.assign_coords({chart.x: _floats(x.positions), chart.y: _floats(y.positions)})
+    is_averaged = not (colour.ticks or chart.part)
+    numbers = _thinned(numbers, chart, is_averaged=is_averaged)
     how = _colours(chart, colour, numbers.values)
     marks = values.states(content, chart)
     for panel in given:
@@ -41,6 +39,19 @@ def draw(content: Content, chart: Chart, given: list[Panel]) -> None:
             _legend(panel.ax, marks)
     if np.isfinite(numbers.values).any():
         _bar(colour, mesh, [panel.ax for panel in given])
+
+
+def _thinned(numbers: xarray.DataArray, chart: Chart, *, is_averaged: bool) -> xarray.DataArray:
+    """Draw blocks of cells as one: their mean, or one of them if a mean means nothing."""
+    for dim, n in chart.steps:
+        middle = blocks.means(numbers[dim].values, 0, n)
+        if is_averaged:
+            data = blocks.means(numbers.values, numbers.get_axis_num(dim), n)
+            numbers = numbers.isel({dim: slice(None, None, n)}).copy(data=data)
+        else:
+            numbers = numbers.isel({dim: slice(None, None, n)})
+        numbers = numbers.assign_coords({dim: middle})
+    return numbers
 
 
 def _floats(positions: Any) -> Any:
@@ -98,10 +109,11 @@ def _hatch(mesh: Any, panel: Panel, chart: Chart, marks: dict[int, xarray.DataAr
     edges = mesh.get_coordinates()
     for state, where in marks.items():
         here = where.isel({dim: i for dim, i in panel.at.items() if dim in where.dims})
-        some = values.thinned_marks(here, chart)
-        if chart.x not in some.dims or chart.y not in some.dims or not bool(some.any()):
+        if chart.x not in here.dims or chart.y not in here.dims or not bool(here.any()):
             continue
-        cells = some.transpose(chart.y, chart.x).values
+        cells = here.transpose(chart.y, chart.x).values
+        for axis, dim in enumerate((chart.y, chart.x)):
+            cells = blocks.some(cells, axis, dict(chart.steps).get(str(dim), 1))
         is_few = cells.sum() <= style.MOST_HATCHED
         shade = style.STATE_COLOURS[state]
         drawn = np.ma.masked_array(np.ones(cells.shape), ~cells)

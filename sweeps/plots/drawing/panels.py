@@ -104,15 +104,15 @@ def wrapped(label: str) -> str:
 
 def mark(
     panel: Panel,
-    found: dict[int, npt.NDArray[Any]],
+    found: dict[int, tuple[npt.NDArray[Any], int]],
     *,
     is_sideways: bool = False,
 ) -> None:
-    """Mark positions without a value at the edge of the panel, and say which state they are in."""
+    """Mark positions without a value at the edge of the panel, and say their state and number."""
     from matplotlib.transforms import blended_transform_factory
 
     ax = panel.ax
-    for level, (state, places) in enumerate(found.items()):
+    for level, (state, (places, n_points)) in enumerate(found.items()):
         edge = np.full(len(places), 0.03 + 0.05 * level)
         over = (ax.transAxes, ax.transData) if is_sideways else (ax.transData, ax.transAxes)
         given = (edge, places) if is_sideways else (places, edge)
@@ -123,7 +123,7 @@ def mark(
             color=style.STATE_COLOURS[state],
             fillstyle="none",
             transform=blended_transform_factory(*over),
-            label=state_text(state, len(places)),
+            label=state_text(state, n_points),
             clip_on=False,
             zorder=4,
             rasterized=len(places) > style.MOST_VECTORS,

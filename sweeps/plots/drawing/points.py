@@ -35,15 +35,26 @@ def draw(content: Content, chart: Chart, given: list[Panel]) -> None:
         if hue is not None:
             parts.append(hue.copy(data=_numbers(scales.of_values(hue))))
         here = [part.isel({d: i for d, i in panel.at.items() if d in part.dims}) for part in parts]
-        y, x, *colour = (part.values.ravel() for part in xarray.broadcast(*here))
+        y, x, *colour = _some([part.values.ravel() for part in xarray.broadcast(*here)], chart)
         painted = _scatter(panel, chart, x, y, colour)
-        _mark(panel, x_scale, axis, marks)
+        _mark(panel, chart, x_scale, axis, marks)
         panel.set_x(x_scale)
         panel.set_y(scale)
     if hue is not None:
         _tell_hue(content, chart, hue, painted, given)
     else:
         panels.legend(given[-1].ax)
+
+
+def _some(columns: list[Any], chart: Chart) -> list[Any]:
+    """Choose at random which of too many points are drawn, the same ones each time.
+
+    Every n-th would not do: every second point of a Sobol' sample has a bias.
+    """
+    if chart.n_drawn is None or len(columns[0]) <= chart.n_drawn:
+        return columns
+    chosen = np.random.default_rng(0).choice(len(columns[0]), chart.n_drawn, replace=False)
+    return [column[np.sort(chosen)] for column in columns]
 
 
 def _variable(content: Content, chart: Chart, name: str) -> Any:
@@ -56,21 +67,18 @@ def _numbers(scale: Scale) -> Any:
 
 
 def _scatter(panel: Panel, chart: Chart, x: Any, y: Any, colour: list[Any]) -> Any:
-    x, y = x[:: chart.every], y[:: chart.every]
     n = len(x)
     area, alpha = (14, 0.9) if n <= 200 else (6, 0.6) if n <= 2000 else (1.0, 0.35)
-    if n > 30_000:
-        area, alpha = 0.4, 0.3
     how: dict[str, Any] = {"color": style.COLOURS[0]}
     if colour:
-        how = {"c": colour[0][:: chart.every], "cmap": style.COLOUR_MAP}
+        how = {"c": colour[0], "cmap": style.COLOUR_MAP}
     is_bitmap = n > style.MOST_VECTORS
     return panel.ax.scatter(
         x, y, s=area, alpha=alpha, linewidths=0, rasterized=is_bitmap, zorder=3, **how
     )
 
 
-def _mark(panel: Panel, scale: Scale, axis: Any, marks: dict[int, Any]) -> None:
+def _mark(panel: Panel, chart: Chart, scale: Scale, axis: Any, marks: dict[int, Any]) -> None:
     """Mark where along the horizontal axis points have no value."""
     found = {}
     for state, where in marks.items():
@@ -81,7 +89,7 @@ def _mark(panel: Panel, scale: Scale, axis: Any, marks: dict[int, Any]) -> None:
         places = scale.positions[some.values]
         is_there = ~(np.isnat(places) if places.dtype.kind == "M" else np.isnan(places))
         if is_there.any():
-            found[state] = places[is_there]
+            found[state] = (_some([places[is_there]], chart)[0], int(here.sum()))
     panels.mark(panel, found)
 
 

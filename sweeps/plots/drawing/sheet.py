@@ -19,7 +19,7 @@ from sweeps.plots.words import plain
 _NOTE_WIDTH = 14
 """Characters of a note for each inch."""
 
-_PAGE = 10.0
+_PAGE = 10.5
 """Inches of a row of charts."""
 
 _MOST_IN_ROW = 2
