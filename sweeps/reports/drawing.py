@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ from sweeps.text import count
 MOST_PICTURES = 12
 
 _ROOM_BYTES = 500_000
-"""If all pictures together take more, further ones are images of dots, which take less."""
+"""For all pictures together: each may take its share of what the ones before it left."""
 
 _WIDE = 20.0
 """Times that differ by a larger factor are shown on a logarithmic scale."""
@@ -63,7 +63,7 @@ def draw(path: Path, report: Report) -> Drawings:
         return Drawings((), "", None)
     found = plots.decided(path)
     parts, left_out = found.parts, found.left_out
-    made = _drawn(parts[:MOST_PICTURES], "p")
+    made = _drawn(parts[:MOST_PICTURES], "p", _ROOM_BYTES)
     told = []
     if len(parts) > MOST_PICTURES:
         told.append(
@@ -76,12 +76,12 @@ def draw(path: Path, report: Report) -> Drawings:
     return Drawings(tuple(made), " ".join(told), _time(path, report))
 
 
-def _drawn(found: Iterable[tuple[Content, Chart]], prefix: str) -> list[Drawn]:
+def _drawn(found: Sequence[tuple[Content, Chart]], prefix: str, room: int) -> list[Drawn]:
     made: list[Drawn] = []
-    room = _ROOM_BYTES
     for content, chart in found:
         picture = plots.picture(content, chart)
-        drawing = vector.drawn(picture.figure, f"{prefix}{len(made)}", room)
+        share = min(vector.MOST_BYTES, max(room, 0) // (len(found) - len(made)))
+        drawing = vector.drawn(picture.figure, f"{prefix}{len(made)}", share)
         room -= len(drawing)
         made.append(Drawn(picture.title, picture.caption, picture.alt, Markup(drawing)))
     return made
@@ -102,4 +102,4 @@ def _time(path: Path, report: Report) -> Drawn | None:
     is_wide = quantiles["slowest"] > _WIDE * max(quantiles["fastest"], 1e-9)
     wish = Wish(log=(_ELAPSED,)) if is_wide else None
     charts = decide.charts(content, wish)
-    return _drawn([(content, chart) for chart in charts], "t")[0] if charts else None
+    return _drawn([(content, charts[0])], "t", vector.MOST_BYTES)[0] if charts else None

@@ -7,7 +7,6 @@ a prefix, since a page has many figures.
 
 from __future__ import annotations
 
-import base64
 import io
 import re
 import warnings
@@ -18,12 +17,13 @@ from xml.etree import ElementTree
 import matplotlib as mpl
 
 from sweeps.plots.drawing import style
+from sweeps.reports import bitmap
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_BYTES = 150_000
-"""A figure that takes more as SVG becomes an image of dots."""
+"""What a figure may take, if there is room."""
 
 _PIXELS_A_POINT = 1.5
 
@@ -52,22 +52,26 @@ _URL = re.compile(r"url\(\s*['\"]?#([\w-]+)['\"]?\s*\)")
 _FONT = re.compile(r"(?:(?P<style>italic|oblique) )?(?:(?P<weight>bold|\d+) )?(?P<size>[\d.]+px)")
 """How matplotlib writes one; the family is that of the page."""
 
-_IMAGE = re.compile(r"data:image/png;base64,[A-Za-z0-9+/=\s]*")
-
 
 def drawn(figure: Figure, prefix: str, room: int = MOST_BYTES) -> str:
     """Write a figure as an SVG element, hidden from screen readers: its text stands beside it.
 
-    `room` is the number of bytes that it may take; a larger one becomes an image.
+    `room` is the number of bytes that it should take. Bitmaps in it become coarser for that; if it
+    still takes more, all of it becomes an image.
     """
     file = io.StringIO()
     _save(figure, file, format="svg", metadata={"Date": None})
-    made = cleaned(file.getvalue(), prefix)
-    return made if len(made) <= min(room, MOST_BYTES) else _dotted(figure)
+    for quality in bitmap.QUALITIES:
+        made = cleaned(file.getvalue(), prefix, quality)
+        if len(made) <= room:
+            return made
+        if "<image" not in made:
+            break
+    return _image(figure, room)
 
 
-def cleaned(text: str, prefix: str) -> str:
-    """Keep of an SVG what only draws.
+def cleaned(text: str, prefix: str, quality: int = bitmap.QUALITIES[0]) -> str:
+    """Keep of an SVG what only draws; `quality` is that of the bitmaps in it.
 
     Examples
     --------
@@ -76,7 +80,7 @@ def cleaned(text: str, prefix: str) -> str:
     '<svg class="plain" ... width="6"><rect id="p-a" fill="#fff" /></svg>'
     """
     root = ElementTree.fromstring(text)
-    kept = _kept(root, prefix)
+    kept = _kept(root, prefix, quality)
     if kept is None:
         raise ValueError("not an SVG")
     _, _, width, height = map(float, (kept.get("viewBox") or "0 0 4 3").split())
@@ -86,23 +90,25 @@ def cleaned(text: str, prefix: str) -> str:
     return ElementTree.tostring(kept, encoding="unicode")
 
 
-def _kept(element: ElementTree.Element, prefix: str) -> ElementTree.Element | None:
+def _kept(element: ElementTree.Element, prefix: str, quality: int) -> ElementTree.Element | None:
     """Copy an element without its name space, as HTML wants it; None if it does not draw."""
     space, _, name = str(element.tag).rpartition("}")
     if space != f"{{{_SVG}" or name not in _ELEMENTS:
         return None
-    made = ElementTree.Element(name, dict(_attributes(element, prefix)))
+    made = ElementTree.Element(name, dict(_attributes(element, prefix, quality)))
     if name in ("text", "tspan"):
         made.text = element.text
     for child in element:
-        if (own := _kept(child, prefix)) is not None:
+        if (own := _kept(child, prefix, quality)) is not None:
             if name in ("text", "tspan"):
                 own.tail = child.tail
             made.append(own)
     return made
 
 
-def _attributes(element: ElementTree.Element, prefix: str) -> Iterator[tuple[str, str]]:
+def _attributes(
+    element: ElementTree.Element, prefix: str, quality: int
+) -> Iterator[tuple[str, str]]:
     given = {k: v for k, v in element.attrib.items() if k != "style"}
     for declared in element.get("style", "").split(";"):
         key, _, value = declared.partition(":")
@@ -113,8 +119,8 @@ def _attributes(element: ElementTree.Element, prefix: str) -> Iterator[tuple[str
         if key in ("href", f"{{{_LINK}}}href"):
             if value.startswith("#"):
                 yield "href", f"#{prefix}-{value[1:]}"
-            elif _IMAGE.fullmatch(value):
-                yield "href", re.sub(r"\s", "", value)
+            elif element.tag == f"{{{_SVG}}}image":
+                yield "href", bitmap.smaller(value, quality)
         elif key == "id":
             yield key, f"{prefix}-{value}"
         elif key in _ATTRIBUTES:
@@ -123,14 +129,17 @@ def _attributes(element: ElementTree.Element, prefix: str) -> Iterator[tuple[str
                 yield key, own
 
 
-def _dotted(figure: Figure) -> str:
+def _image(figure: Figure, room: int) -> str:
     """Write a figure as an image; its text stands beside it."""
     file = io.BytesIO()
-    _save(figure, file, format="png", dpi=110)
-    data = base64.b64encode(file.getvalue()).decode()
+    _save(figure, file, format="png", dpi=120)
+    for quality in bitmap.QUALITIES:
+        link = bitmap.url(bitmap.webp(file.getvalue(), quality), "webp")
+        if len(link) <= room:
+            break
     width, height = figure.get_size_inches()
     size = f'class="{_shape(width, height)}" width="{_PIXELS_A_POINT * 72 * width:.0f}"'
-    return f'<img alt="" {size} src="data:image/png;base64,{data}">'
+    return f'<img alt="" {size} src="{link}">'
 
 
 def _save(figure: Figure, file: IO[Any], **how: Any) -> None:
