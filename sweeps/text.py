@@ -55,6 +55,18 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours < 24 else f"{hours // 24} d {hours % 24} h"
 
 
+def left(seconds: float, likely: tuple[float, float] | None = None) -> str:
+    """Write how long something still takes, and between which times that likely is.
+
+    Examples
+    --------
+    >>> left(40.0), left(40.0, (30.0, 75.0))
+    ('40.0 s left', '40.0 s left (likely 30.0 s to 1 min 15 s)')
+    """
+    said = f"{duration(seconds)} left"
+    return said if likely is None else f"{said} (likely {' to '.join(map(duration, likely))})"
+
+
 def brief(seconds: float) -> str:
     """Write a time that may be very short.
 

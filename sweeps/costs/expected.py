@@ -22,6 +22,10 @@ _WORTH = 0.02
 """Of the time that is left: a point that takes longer than this should not come last."""
 
 
+_AGAIN = 0.1
+"""Deviation of the logarithm of what all take together at another time on the same machine."""
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Expected:
     """What is expected of points, by what is known.
@@ -72,7 +76,7 @@ class Expected:
         if is_new.any():
             n_new = int(is_new.sum() * share)
             drawn = drawn + forecast.draws(self.mixture, some[is_new], n_new, self.timeout)
-        doubts = np.exp(self.known.doubt * chance.standard_normal(len(drawn)))
+        doubts = np.exp(max(self.known.doubt, _AGAIN) * chance.standard_normal(len(drawn)))
         return forecast.left(drawn * doubts)
 
     def left(self, positions: Positions, n_at_once: int) -> Left:

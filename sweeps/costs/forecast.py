@@ -24,9 +24,6 @@ _TAIL = 10.0
 _MOST_LOG = 8.0
 """No factor of more than e to this: what is known of a few points says nothing of it."""
 
-_DRIFT = 0.05
-"""Relative deviation of what the same points take together at another time on the same machine."""
-
 
 class Left(NamedTuple):
     """Seconds that something takes, and between which times it is in 4 cases of 5."""
@@ -56,16 +53,16 @@ def draws(mixture: Mixture, some: Positions, n: int, timeout: float | None = Non
         drawn[of == i] = _draws(model, some, n, int((of == i).sum()), chance)
     if timeout is not None:
         drawn = np.minimum(drawn, n * timeout)
-    return drawn * np.exp(_DRIFT * chance.standard_normal(N_DRAWS))
+    return drawn
 
 
 def places(n: int, n_some: int, chance: np.random.Generator) -> Positions:
-    """Choose `n_some` of n places, ascending, one in each of as many pieces; all, if no more."""
+    """Choose about `n_some` of n places, ascending: one in each of as many pieces; all, if few."""
     if n <= n_some:
         return np.arange(n)
     edges = np.linspace(0, n, n_some + 1)
     at = (edges[:-1] + chance.random(n_some) * np.diff(edges)).astype(np.int64)
-    return np.minimum(at, n - 1)
+    return np.unique(np.minimum(at, n - 1))
 
 
 def _draws(

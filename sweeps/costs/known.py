@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from sweeps.costs.coordinates import Array
 from sweeps.costs.forecast import places
+from sweeps.memo import index as memo
+from sweeps.memo import listing
 from sweeps.memo.index import Index
 from sweeps.spaces.keys import KeyMaker, Keys
 from sweeps.spaces.product import Positions
+from sweeps.storage import files
 
 _MOST_LOOKED_UP = 2**15
 """Points of a space that are looked up, of which those known stand for all."""
@@ -27,7 +31,7 @@ _FEWEST = 8
 SAME, EARLIER, ELSEWHERE = 0.0, 0.2, 0.7
 """Deviation of the logarithm of what a point takes: now; with other code; with other parameters.
 
-A guess for the last two, and a wide one: nobody knows what a change of code does.
+A guess for the latter two, and a wide one: nobody knows what a change of code does.
 """
 
 
@@ -61,10 +65,26 @@ class Known:
 NOTHING = Known(np.empty(0, dtype=np.int64), np.empty(0))
 
 
-def mean_s(index: Index) -> float:
-    """Return what points took on average; 0 where none is known."""
-    n = int(index.starts[-1])
-    return sum(float(part.elapsed.sum(dtype=np.float64)) for part in index.parts) / n if n else 0.0
+def before(make_keys: KeyMaker, index: Index, folder: Path) -> Known:
+    """Look up what points took: of the present code, or else of earlier code, which is read now.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the memo has what the present code computed; beside it is what earlier code did.
+    """
+    found = known(make_keys, index)
+    if len(found) and found.doubt == SAME:
+        return found
+    return known(make_keys, index, earlier(folder))
+
+
+def earlier(folder: Path) -> list[Index]:
+    """Read what the memo knows of earlier code, the latest first."""
+    found = [memo.scan(each) for each in files.beside(folder) if listing.listing(each)]
+    return sorted(
+        found, key=lambda each: max((s.created_ns for s in each.segments.values()), default=0)
+    )[::-1]
 
 
 def known(make_keys: KeyMaker, index: Index, earlier: Sequence[Index] = ()) -> Known:

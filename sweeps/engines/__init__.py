@@ -86,6 +86,8 @@ class Receipt:
         Globals that points have changed.
     files : tuple of (str, bytes)
         What the worker could not write to the memo, since it does not see it: names and contents.
+    elapsed : numpy.ndarray or None
+        Shape (n_done + n_failed,), seconds of each point; None where these are many.
     """
 
     number: int
@@ -99,6 +101,7 @@ class Receipt:
     forms: tuple[tuple[int, tuple[Header, ...], tuple[Variable, ...]], ...] = ()
     traces: tuple[str, ...] = ()
     files: tuple[tuple[str, bytes], ...] = ()
+    elapsed: npt.NDArray[np.float32] | None = None
 
 
 class Refusal(NamedTuple):

@@ -21,8 +21,8 @@ from sweeps.declaration.experiment import Experiment
 from sweeps.errors import StorageError, SweepsError, UnfinishedError
 from sweeps.execution import brief, leaks, remote, send
 from sweeps.execution.brief import Work
-from sweeps.execution.dispatch import Dispatch, n_workers
-from sweeps.execution.options import Options, Report, Tally
+from sweeps.execution.dispatch import Dispatch
+from sweeps.execution.options import Options, Report, Tally, n_workers
 from sweeps.execution.plan import Points, first, plan_run
 from sweeps.memo import claims, record
 from sweeps.memo import index as memo
@@ -321,6 +321,7 @@ class _Teller:
 
     def _now(self) -> Progress:
         tally = self._dispatch.tally
+        left_s, likely = self._dispatch.left() or (None, None)
         return dataclasses.replace(
             self._progress,
             n_todo=self._progress.n_todo - tally.n_elsewhere,
@@ -331,7 +332,8 @@ class _Teller:
             notes=tuple(tally.notes),
             seconds=time.perf_counter() - self._start,
             is_stopping=self._interruption.is_asked,
-            left_s=self._dispatch.left_s(),
+            left_s=left_s,
+            left_range_s=likely,
             under_way=self._under_way,
         )
 

@@ -21,7 +21,7 @@ from sweeps.execution import blame, plan, printed, remote, send
 from sweeps.execution.blame import Suspect
 from sweeps.execution.brief import Work
 from sweeps.execution.options import Tally
-from sweeps.execution.scheduler import Scheduler, claim_all
+from sweeps.execution.scheduler import Left, Scheduler, claim_all
 from sweeps.memo import claims, segment
 from sweeps.memo import index as memo
 from sweeps.outputs import failures
@@ -41,7 +41,6 @@ _MOST_SAID = 100
 _MAX_WAITING = 8  # blocks of a worker; an engine takes two ahead
 
 _Mask = npt.NDArray[np.bool_]
-
 
 Make = Callable[[Path, capture.Take], Work]
 """Makes the work of a run in its temporary folder; what is printed in this process is taken."""
@@ -90,6 +89,7 @@ class Dispatch:
         self._recompute = recompute
         self._engine = engine
         self._n_workers = n_workers
+        is_free = not engine.is_sequential and (waits or others is None)
         self._scheduler = Scheduler(
             todo,
             self._cut,
@@ -102,6 +102,8 @@ class Dispatch:
             is_far=not engine.shares_machine,
             claim=claim_all if others is None else others.take,
             claim_s=(lambda: 0.0) if others is None else others.claim_s,
+            begin_course=plan.begin_course(sweep, index, n_workers, is_free=is_free),
+            before_s=plan.mean_s(index),
         )
         self._scratch = scratch.Scratch()
         self._folder = self._scratch.path
@@ -155,9 +157,9 @@ class Dispatch:
         """The name of the engine, and how many workers it has."""
         return self._engine.name, self._n_workers
 
-    def left_s(self) -> float | None:
+    def left(self) -> Left | None:
         """Seconds until the run ends; None if unknown."""
-        return self._scheduler.left_s()
+        return self._scheduler.left()
 
     def under_way(self) -> tuple[Slow, ...]:
         """Return which points take a while, the longest first."""
@@ -392,8 +394,3 @@ class Dispatch:
     def _cut(self, positions: Positions, number: int) -> Iterator[Block]:
         tries = self._tries if self._index.failures else None
         return plan.cut(self._sweep.keys, positions, number, tries)
-
-
-def n_workers(given: int | None, n_points: int, engine: Engine) -> int:
-    """Return the number of workers for a run: what the engine has, and no more than points."""
-    return max(1, min(engine.n_workers(given), n_points))

@@ -235,3 +235,8 @@ class Tally:
             if output not in self.misfits:
                 self.misfits.add(output)
                 self.notes.append(told)
+
+
+def n_workers(given: int | None, n_points: int, engine: engines.Engine) -> int:
+    """Return the number of workers for a run: what the engine has, and no more than points."""
+    return max(1, min(engine.n_workers(given), n_points))

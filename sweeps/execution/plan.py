@@ -1,6 +1,6 @@
 """Which points of an experiment the memo lacks, and in which blocks to compute them.
 
-Nothing here reads a disk: functions of keys say what is known.
+Functions of keys say what is known.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,9 @@ from sweeps.spaces.keys import MIN_PRODUCT, STEP, KeyMaker, Keys
 from sweeps.spaces.product import ABSENT, Places, Positions, shortened
 from sweeps.spaces.space import Space
 from sweeps.storage import files
+
+if TYPE_CHECKING:
+    from sweeps.costs.course import Course
 
 Find = Callable[[Keys], npt.NDArray[np.int64]]
 """Keys of shape (n, 2) to entries of shape (n,), -1 where unknown."""
@@ -256,3 +259,31 @@ def tries(index: memo.Index) -> Find:
     """Make the function that says how often points failed, shape (n,)."""
     attempts = np.array([0, *(failure.attempts for failure in index.failures.values())])
     return lambda keys: attempts[1 + index.find_failed(keys)]
+
+
+def mean_s(index: memo.Index) -> float:
+    """Return what known points took on average; 0 where none is known."""
+    n = int(index.starts[-1])
+    return sum(float(part.elapsed.sum(dtype=np.float64)) for part in index.parts) / max(1, n)
+
+
+def begin_course(
+    points: Points, index: memo.Index, n_at_once: int, *, is_free: bool
+) -> Callable[[int], Course] | None:
+    """Make the function that makes what learns from points which should come next.
+
+    None where a worker takes many points together anyway. With `is_free`, points may come in any
+    order.
+    """
+    made = points.experiment
+    if made.concurrency > 1 or made.vectorized:
+        return None
+
+    def begin(n_points: int) -> Course:
+        from sweeps.costs import course, known  # which runs of cheap points do not need
+
+        before = known.before(points.keys, index, points.memo)
+        space = points.keys.space
+        return course.Course(space, n_points, n_at_once, before, made.timeout, is_free=is_free)
+
+    return begin

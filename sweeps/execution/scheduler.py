@@ -6,12 +6,17 @@ import collections
 import math
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sweeps.engines import Block, Receipt
+from sweeps.errors import SweepsError
 from sweeps.progress import forecast
 from sweeps.spaces.product import Places, Positions, written
+
+if TYPE_CHECKING:
+    from sweeps.costs.course import Course
 
 BLOCK_S = 0.5
 """Work in a block: the cost of sending one, about 1 ms, vanishes, and little is lost in a kill."""
@@ -35,12 +40,30 @@ _MOST_PIECES = 16  # of a space, from each of which one of the first blocks come
 _GROWTH = 16  # a first guess may be wrong by far: the first points of a function warm it up
 
 
+_DEAR_S = 0.02
+"""Points that take longer are worth to be looked at: a look takes some of 0.1 s."""
+
+_WORTH_S = 3.0  # and only if so much time is left: the first call of a function warms it up
+
+_MOST_NOTED = 256  # blocks, and points of each, before points are known to take long
+
+
 def block_s(concurrency: int) -> float:
     """Seconds of work in a block of points so many of which are under way at once."""
     return BLOCK_S if concurrency == 1 else _CONCURRENT_BLOCK_S
 
 
+Left = tuple[float, tuple[float, float] | None]
+"""Seconds, and between which they likely are, if that is known."""
+
+BeginCourse = Callable[[int], "Course"]
+"""Given the number of points, makes what learns from them which should come next."""
+
 Claim = Callable[[Positions, int], tuple[Positions, Positions, Positions]]
+
+
+def _ascending(positions: Positions) -> Positions:
+    return np.sort(positions) if (positions[1:] < positions[:-1]).any() else positions
 
 
 def claim_all(positions: Positions, n: int) -> tuple[Positions, Positions, Positions]:
@@ -71,6 +94,10 @@ class Scheduler:
         which others are free, and which are not; as `sweeps.memo.claims.Claims.take` does.
     claim_s : callable
         Seconds of work that are worth a claim.
+    begin_course : callable, optional
+        It is called once points take long; others come in rows, at no cost.
+    before_s : float
+        Seconds that points took before, on average; 0 if unknown.
     """
 
     def __init__(
@@ -86,6 +113,8 @@ class Scheduler:
         is_far: bool = False,
         claim: Claim = claim_all,
         claim_s: Callable[[], float] = lambda: 0.0,
+        begin_course: BeginCourse | None = None,
+        before_s: float = 0.0,
     ) -> None:
         self._pending = collections.deque[Places](todo)
         self._n_pending = sum(map(len, self._pending))
@@ -108,12 +137,16 @@ class Scheduler:
             # Concurrent points come in blocks as long as can be, or few are under way at once.
             is_probed = concurrency == 1 and not is_in_order
             self._forecast = self._cut_in_pieces(is_probed=is_probed)
+        self._begin_course = begin_course
+        self._course: Course | None = None
+        self._noted: collections.deque[Any] = collections.deque(maxlen=_MOST_NOTED)
         self._lock = threading.Lock()
         self._ready: collections.deque[tuple[Block, Positions]] = collections.deque()
         self._number = 0
         self._flying: dict[int, Positions] = {}
         self._round = 0
         self.is_stopped = False
+        self._look_ahead(before_s)
 
     def _cut_in_pieces(self, is_probed: bool) -> forecast.Forecast:
         """Have one of the first blocks come from each piece, since they tell how long it takes."""
@@ -139,15 +172,53 @@ class Scheduler:
                 joined.append(each)
         self._pending = collections.deque(joined)
 
+    def _look_ahead(self, point_s: float | None = None) -> None:
+        """Once points take long: begin next what tells most of the others, or takes longest."""
+        if self._begin_course is None or not self._pending:
+            return
+        point_s = self._point_s if point_s is None else point_s
+        is_dear = point_s > _DEAR_S and point_s * self._n_pending > _WORTH_S * self._n_workers
+        if self._course is None and not is_dear:
+            return
+        try:
+            if self._course is None:
+                self._course = self._begin_course(self._n_pending)
+                for noted in self._noted:
+                    self._course.note(*noted)
+            if not self._course.is_due:
+                return
+            pending = np.sort(np.concatenate([written(each) for each in self._pending]))
+            order = self._course.look(pending, self._under_way())
+        except (SweepsError, ArithmeticError, ValueError):  # the run matters more
+            self._begin_course = self._course = None
+            return
+        if order is not None:
+            self._pending = collections.deque(filter(len, order.pieces))
+            self._n_probes = order.n_probes
+
+    def _under_way(self) -> Positions:
+        out = [*self._flying.values(), *(positions for _, positions in self._ready)]
+        return np.concatenate([np.empty(0, dtype=np.int64), *out])
+
+    @property
+    def _is_ordered(self) -> bool:
+        return self._course is not None and self._course.is_ordered
+
     def given(self, number: int) -> Positions | None:
         """Positions of a block that is out; None where it is not."""
         with self._lock:
             return self._flying.get(number)
 
-    def left_s(self) -> float | None:
+    def left(self) -> Left | None:
         """Seconds until all is finished; None if unknown."""
         with self._lock:
-            return None if self._forecast is None else self._forecast.left_s()
+            if self._course is not None:
+                under_way = self._under_way()
+                found = self._course.left(under_way, self._n_pending + len(under_way))
+                if found is not None:
+                    return found.seconds, (found.low_s, found.high_s)
+            left_s = None if self._forecast is None else self._forecast.left_s()
+            return None if left_s is None else (left_s, None)
 
     def stop(self) -> None:
         """Give out no more blocks."""
@@ -200,7 +271,7 @@ class Scheduler:
             n = max(1, self._n_due())
             taken = self._take(n)
             for start in range(0, len(taken), n):
-                self._ready.extend(self._cut_up(taken[start : start + n]))
+                self._ready.extend(self._cut_up(_ascending(taken[start : start + n])))
         if not self._ready:
             return None
         block, positions = self._ready.popleft()
@@ -228,21 +299,25 @@ class Scheduler:
             self._put_back(left)
             self._held.append(held)
             if self._forecast is not None and len(held):
-                self._forecast.drop(held)
+                self._forecast.drop(np.sort(held))
+                if self._course is not None:
+                    self._course.drop(held)
             n -= len(own)
             if len(own) and (is_probe or 2 * len(own) >= n_due):
                 break  # what follows may be elsewhere: points in a row are worth a smaller block
             n_looked_at = min(2 * n_looked_at, MAX_BLOCK) if len(held) else n
         positions = np.concatenate(taken)
-        if (positions[1:] < positions[:-1]).any():  # what came back need not have come in order
-            positions.sort()
-        return positions
+        # What came back need not have come in order.
+        return positions if self._is_ordered else _ascending(positions)
 
     def _n_due(self) -> int:
         if self._is_cut:
             return len(self._pending[0]) if self._pending else 0
         fair = max(-(-self._n_pending // (self._shares * self._n_workers)), self._size // _FINEST)
-        return -(-max(1, min(self._size, fair, self._most)) // self._step) * self._step
+        n = -(-max(1, min(self._size, fair, self._most)) // self._step) * self._step
+        if self._course is not None and self._pending:
+            n = min(n, self._course.n_within(written(self._pending[0][:n]), self._block_s))
+        return n
 
     def _pop(self, n: int) -> Positions:
         popped: list[Positions] = []
@@ -284,11 +359,19 @@ class Scheduler:
                 self._put_back(last if receipt.left is None else receipt.left)
             n_begun = len(positions) - receipt.n_left
             if n_begun:
-                if self._forecast is not None:
-                    self._forecast.note(positions[:n_begun], receipt.busy_s)
+                self._note(positions[:n_begun], receipt)
                 self._point_s = max(receipt.busy_s / n_begun, 1e-9)
                 size = int(self._block_s / self._point_s)
                 self._size = max(1, min(size, max(1, self._size) * _GROWTH))
+                self._look_ahead()
+
+    def _note(self, positions: Positions, receipt: Receipt) -> None:
+        if self._forecast is not None:
+            self._forecast.note(positions, receipt.busy_s)
+        if self._course is not None:
+            self._course.note(positions, receipt.elapsed, receipt.busy_s)
+        elif self._begin_course is not None and len(positions) <= _MOST_NOTED:
+            self._noted.append((positions, receipt.elapsed, receipt.busy_s))
 
     def recall(self, numbers: Iterable[int] = ()) -> dict[int, Positions]:
         """Return which blocks are out, by number, and forget them.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,10 +15,8 @@ from sweeps.costs.forecast import Left
 from sweeps.costs.known import EARLIER, ELSEWHERE, SAME
 from sweeps.execution.plan import plan_run
 from sweeps.memo import index as memo
-from sweeps.memo import listing
 from sweeps.project.sweep import Sweep
 from sweeps.spaces.product import Positions, written
-from sweeps.storage import files
 from sweeps.text import count, duration, size
 
 _MOST_LOOKED_UP, _FEWEST = 2**15, 500
@@ -105,10 +102,9 @@ def predict(
     if not n_left:
         return None
     known = costs_known.known(made.keys, index)
-    earlier: Sequence[memo.Index] = ()
+    earlier: list[memo.Index] = []
     if known.doubt != SAME or not len(known):
-        beside = [memo.scan(p) for p in files.beside(made.memo) if listing.listing(p)]
-        earlier = sorted(beside, key=_age_ns)
+        earlier = costs_known.earlier(made.memo)
         known = costs_known.known(made.keys, index, earlier)
     if not len(known):
         return None
@@ -121,10 +117,6 @@ def predict(
     taken = expected.left(left, workers * experiment.concurrency).times(share)
     disk = next(filter(None, (storage.bytes_of(n_left, i) for i in (index, *earlier))), None)
     return Prediction(taken, work, workers, len(known), _BASIS[known.doubt], disk, None)
-
-
-def _age_ns(index: memo.Index) -> int:
-    return -max((each.created_ns for each in index.segments.values()), default=0)
 
 
 def _left(made: Sweep, index: memo.Index, *, recompute: bool) -> tuple[Positions, float]:

@@ -56,6 +56,8 @@ class Running:
         Since it began to compute.
     left_s : float or None
         Until it ends; None if unknown.
+    left_range_s : (float, float) or None
+        Between which `left_s` likely is; None if unknown.
     under_way : tuple of Slow
         Points that take a while, the longest first.
     host, pid, user, command : str, int, str, str
@@ -83,6 +85,7 @@ class Running:
     started: str
     versions: Versions
     silent_s: float | None = None
+    left_range_s: tuple[float, float] | None = None
 
     @property
     def rate(self) -> float:
@@ -99,7 +102,9 @@ class Running:
                 f"it was killed, or it is stopped or out of reach; it had {done}"
             )
         rate = f", {self.rate:,.3g} points/s" if self.over else ""
-        left = f", {duration(self.left_s)} left" if self.left_s is not None else ""
+        left = ""
+        if self.left_s is not None:
+            left = f", {text.left(self.left_s, self.left_range_s)}"
         said = f"{done}{rate}{left}{text.under_way(self.under_way)}"
         return f"a run{place} started {duration(self.seconds)} ago: {said}"
 
@@ -241,7 +246,8 @@ def _run(
     said: Mapping[str, Any], process: Process, age_s: float, *, is_silent: bool
 ) -> Running | None:
     try:
-        left_s = said["left_s"]
+        left_s = None if is_silent else said["left_s"]
+        likely = said.get("left_range_s") if left_s is not None else None
         under_way = [(_text(point), _number(each)) for point, each in said["under_way"]]
         since_s = 0.0 if is_silent else age_s
         return Running(
@@ -249,7 +255,7 @@ def _run(
             over=int(_number(said["over"])),
             failed=int(_number(said["failed"])),
             seconds=_number(said["seconds"]) + since_s,
-            left_s=None if left_s is None or is_silent else max(0.0, _number(left_s) - age_s),
+            left_s=None if left_s is None else max(0.0, _number(left_s) - age_s),
             under_way=tuple(Slow(point, each + since_s) for point, each in under_way),
             host=process.host,
             pid=process.pid,
@@ -260,9 +266,15 @@ def _run(
             started=_text(said.get("started")),
             versions=versions.of({k: _text(v) for k, v in said.get("versions", {}).items()}),
             silent_s=age_s if is_silent else None,
+            left_range_s=None if likely is None else _range(likely, age_s),
         )
     except _UNREADABLE:
         return None
+
+
+def _range(said: Any, age_s: float) -> tuple[float, float]:
+    low, high = said
+    return max(0.0, _number(low) - age_s), max(0.0, _number(high) - age_s)
 
 
 def _text(said: Any) -> str:

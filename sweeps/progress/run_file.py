@@ -57,6 +57,7 @@ class Notice:
             "failed": progress.n_failed,
             "seconds": progress.seconds,
             "left_s": progress.left_s,
+            "left_range_s": progress.left_range_s,
             "under_way": [list(each) for each in progress.under_way[:_MOST_UNDER_WAY]],
         }
         content = json.dumps({**self._about, **said}).encode()

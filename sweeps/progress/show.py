@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from sweeps.storage import files
-from sweeps.text import count, duration, under_way
+from sweeps.text import count, left, under_way
 
 _LINE_EVERY_S = 5.0
 _SLOW_S = 10.0
@@ -42,6 +42,8 @@ class Progress:
         What a user should know at once, all since the run began.
     left_s : float or None
         Until the run ends; None if unknown.
+    left_range_s : (float, float) or None
+        Between which `left_s` likely is, in 4 cases of 5; None if unknown.
     under_way : tuple of Slow
         Points that take a while, the longest first.
     """
@@ -56,6 +58,7 @@ class Progress:
     notes: tuple[str, ...] = ()
     left_s: float | None = None
     under_way: tuple[Slow, ...] = ()
+    left_range_s: tuple[float, float] | None = None
 
 
 Watch = Callable[[Progress], None]
@@ -215,7 +218,7 @@ def line(progress: Progress) -> str:
         rate = n_over / progress.seconds
         said.append(f"{rate:,.3g} points/s")
         if n_over < progress.n_todo and progress.left_s is not None and not progress.is_stopping:
-            said.append(f"{duration(progress.left_s)} left")
+            said.append(left(progress.left_s, progress.left_range_s))
     stuck = [each for each in progress.under_way if each.seconds > _SLOW_S]
     return f"{', '.join(said)}{under_way(stuck)}"
 

@@ -39,6 +39,8 @@ from sweeps.worker.isolation.surroundings import Surroundings, keys_by_place
 
 _ALONE = "use --engine loky"
 
+_MOST_TOLD = 64  # points of a block whose times the run hears: more take no time each
+
 _MOST_FORMS = 20  # that a worker tells of: one is usual, and two are news
 
 
@@ -170,6 +172,7 @@ def _evaluate(task: Task, block: Block) -> Receipt | Refusal:
         warnings=task.warnings,
         forms=tuple(_new_forms(task, block, parts)),
         traces=task.traces.found(),
+        elapsed=called.elapsed if n_begun <= _MOST_TOLD else None,
     )
 
 

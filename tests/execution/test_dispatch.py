@@ -21,8 +21,8 @@ from sweeps import engines, experiment, grid
 from sweeps.engines import Lost
 from sweeps.engines.serial import Serial
 from sweeps.errors import SweepsError
-from sweeps.execution import dispatch, scheduler
-from sweeps.execution.options import Options
+from sweeps.execution import scheduler
+from sweeps.execution.options import Options, n_workers
 from sweeps.memo import claims
 from sweeps.memo import index as memo
 from sweeps.operations import failures as operations_failures
@@ -300,7 +300,7 @@ def test_a_run_that_cannot_begin_leaves_nothing_behind(project, monkeypatch, tmp
     [(3, 10, "loky", 3), (3, 2, "loky", 2), (8, 10, "serial", 1), (4, 0, "threads", 1)],
 )
 def test_workers_are_as_many_as_are_of_use(given, n_points, engine, expected):
-    assert dispatch.n_workers(given, n_points, engines.get(engine)) == expected
+    assert n_workers(given, n_points, engines.get(engine)) == expected
 
 
 @pytest.mark.parametrize("engine", engines.LOCAL)

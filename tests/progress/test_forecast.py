@@ -55,7 +55,7 @@ def simulate(cost, n_workers, clock, start_s=0.5, sending_s=0.001, **options):
         clock.now, worker, receipt = heapq.heappop(ends)
         if receipt is not None:
             scheduler.settle(receipt)
-            yield clock.now, scheduler.left_s()
+            yield clock.now, (scheduler.left() or (None,))[0]
         block = next(scheduler.blocks(), None)
         if block is not None:
             passed = np.cumsum(cost[block.positions])
