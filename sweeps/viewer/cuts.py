@@ -86,7 +86,7 @@ class Cut:
 
 @dataclasses.dataclass(frozen=True)
 class Scale:
-    """Values along an axis: numbers, or places of labels.
+    """Values along an axis: numbers, or places of labels; `name` is for people.
 
     Attributes
     ----------
@@ -238,13 +238,13 @@ def _scale(sheet: Sheet, name: str, at: Indices) -> Scale:
     variable = sheet.coordinates.get(name)
     if variable is None:
         return Scale(name, "", "number", at.astype(np.float64))
-    values = sheet.coordinate(name)[at]
+    values, title = sheet.coordinate(name)[at], variable.label or name
     if variable.kind in ("number", "time", "duration") and values.dtype != object:
         kind = "time" if variable.kind == "time" else "number"
         units = "s" if variable.kind == "duration" else variable.units
-        return Scale(name, units, kind, numbers(values))
+        return Scale(title, units, kind, numbers(values))
     labels = tuple(map(text_of, values.tolist()))
-    return Scale(name, variable.units, "text", np.arange(len(at), dtype=np.float64), labels)
+    return Scale(title, variable.units, "text", np.arange(len(at), dtype=np.float64), labels)
 
 
 def _label(sheet: Sheet, dim: str, at: int) -> str:

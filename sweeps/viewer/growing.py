@@ -34,7 +34,17 @@ from sweeps.spaces.space import Space
 from sweeps.spaces.values import label
 from sweeps.storage import hdf5_open
 from sweeps.storage.hdf5 import STATUS, Array
-from sweeps.viewer.sheet import DONE, Failed, Sheet, Status, Variable, kind_of, text_of, with_gaps
+from sweeps.viewer.sheet import (
+    DONE,
+    Failed,
+    Sheet,
+    Status,
+    Variable,
+    kind_of,
+    text_of,
+    units_of,
+    with_gaps,
+)
 
 _MOST_READ_BYTES = 2**28
 
@@ -133,10 +143,11 @@ class Growing(Sheet):
             alike = {n: (i, h) for n, (i, h) in own.items() if _is_like(h, first)}
             self._headers[name] = alike
             self.own_sizes |= dict(zip(first.dims, first.shape, strict=True))
-            units = str(self._made.units.get(name) or first.attrs.get("units", ""))
+            said = {**first.attrs, **self._made.attributes(name)}
             dims = (*self.sizes, *first.dims)
             kind = kind_of(first.dtype)
-            outputs[name] = Variable(name, kind, dims, str(first.attrs.get("long_name", "")), units)
+            label, units = str(said.get("long_name", "")), str(said.get("units", ""))
+            outputs[name] = Variable(name, kind, dims, label, units_of(kind, units))
         self.outputs = outputs
         self._columns = {n: c for n, c in self._columns.items() if n in outputs}
 
@@ -326,7 +337,7 @@ def _coordinates(made: Experiment) -> dict[str, Variable]:
             name,
             kind_of(column.table.coordinate(np.zeros(1, np.int64)).dtype),
             space.dims_of(name),
-            units=str(made.units.get(name, "")),
+            *(str(made.attributes(name).get(key, "")) for key in ("long_name", "units")),
         )
         for name, column in space.columns.items()
         if len(column.table)

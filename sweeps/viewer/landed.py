@@ -16,7 +16,7 @@ import numpy.typing as npt
 from sweeps.errors import StorageError
 from sweeps.storage import hdf5, hdf5_foreign, hdf5_open
 from sweeps.storage.hdf5 import GROUP, STATUS, TEXT_END, TEXTS, Array
-from sweeps.viewer.sheet import Failed, Sheet, Status, Variable, kind_of, with_gaps
+from sweeps.viewer.sheet import Failed, Sheet, Status, Variable, kind_of, units_of, with_gaps
 
 _WHOLE_BYTES = 2**26
 """Smaller outputs are read once: where a slider moves along the last dimension, a slice of 10^4
@@ -209,7 +209,7 @@ def _variable(name: str, dataset: h5py.Dataset, dims: tuple[str, ...]) -> Variab
     is_text = h5py.check_string_dtype(dataset.dtype) is not None
     kind = "text" if is_text else kind_of(hdf5.decode(dataset, _nothing(dataset)).dtype)
     label, units = (str(hdf5.plain(dataset.attrs.get(n, ""))) for n in ("long_name", "units"))
-    return Variable(name, kind, dims, label, "" if kind in ("time", "duration") else units)
+    return Variable(name, kind, dims, label, units_of(kind, units))
 
 
 def _nothing(dataset: h5py.Dataset) -> tuple[slice, ...]:

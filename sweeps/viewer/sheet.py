@@ -155,6 +155,11 @@ def kind_of(dtype: np.dtype[Any]) -> str:
     return kinds.get(dtype.kind, "number" if dtype.kind in "biuf" else "text")
 
 
+def units_of(kind: str, said: str) -> str:
+    """Return the unit in which values are drawn, from the one that they were stored with."""
+    return {"time": "", "duration": "s"}.get(kind, said)
+
+
 def text_of(value: Any) -> str:
     """Write one value for people; nothing for a missing one."""
     if value is None or value != value:

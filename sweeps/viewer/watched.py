@@ -36,7 +36,7 @@ _CODE_S = 2.0
 
 _WINDOW_S = 10.0
 
-MOST_POINTS = 2 * 10**7
+MOST_POINTS = 5 * 10**6  # 48 bytes each
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The page in a real Chromium: numbers, pictures, failures; by keyboard, and on a phone."""
 
+import re
 import socket
 import threading
 import time
@@ -10,7 +11,7 @@ from sweeps import run
 from sweeps.project.sweep import resolve
 from sweeps.viewer import serve
 from sweeps.viewer.watched import Subject
-from tests.viewer.test_sheets import waves
+from tests.viewer.test_sheets import EVERY, waves
 
 pytest.importorskip("playwright.sync_api", reason="needs playwright")
 pytest.importorskip("uvicorn", reason="needs uvicorn")
@@ -26,13 +27,15 @@ def address(tmp_path_factory):
 
     results = tmp_path_factory.mktemp("results")
     with pytest.warns(UserWarning):
-        run(waves, engine="serial", results=results)
+        for each in EVERY:
+            run(each, engine="serial", results=results)
     made = Subject(
         "waves", results / "waves.h5", "of <b>water</b>", lambda: resolve(waves, results=results)
     )
+    more = [Subject(each.name, results / f"{each.name}.h5") for each in EVERY[1:]]
     other = Subject("<img src=x onerror=alert(1)>", results / "other.h5")
     server = serve.prepare(
-        [made, other], ["<script>alert(2)</script> cannot be imported"], first="waves"
+        [made, other, *more], ["<script>alert(2)</script> cannot be imported"], first="waves"
     )
     served = []
     begin = uvicorn.Server.run
@@ -61,7 +64,7 @@ def _wait_for(port):
 def test_the_page_shows_numbers_pictures_and_failures(browser, address):
     page = browser.open(address)
     page.wait_for_selector(DRAWN)
-    assert page.locator("#share").inner_text() == "22 of 22 points"
+    assert page.locator("#share").inner_text() == "22 of 22 points finished"
     assert page.locator("#counts").inner_text().split() == [
         *("18", "done", "4", "failed", "0", "missing", "2", "excluded"),
     ]
@@ -115,6 +118,16 @@ def test_every_output_can_be_drawn_over_every_axis(browser, address):
             page.select_option("#x", axis)
             said = f"{output} over {axis}"
             page.wait_for_selector(f"#plot[aria-label^='{said}']")
+
+
+def test_each_kind_of_sweep_has_a_plot(browser, address):
+    page = browser.open(address)
+    page.wait_for_selector(DRAWN)
+    for made in EVERY[1:]:
+        page.locator("#list a", has_text=re.compile(rf"^{made.name}")).click()
+        page.locator("h1", has_text=re.compile(rf"^{made.name}$")).wait_for()
+        page.wait_for_selector(f"{DRAWN}[data-name='{made.name}']")
+        assert page.locator("#share").inner_text().endswith("points finished")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

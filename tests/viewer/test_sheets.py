@@ -36,7 +36,11 @@ def waves(x, y, kind):
     }
 
 
-@experiment(zipped(a=[1.0, 2.0, 3.0], b=["u", "v", "w"]) * grid(c=[True, False]))
+@experiment(
+    zipped(a=[1.0, 2.0, 3.0], b=["u", "v", "w"]) * grid(c=[True, False]),
+    long_name={"a": "the first one", "pairs": "it, or its opposite"},
+    units={"b": "1"},
+)
 def pairs(a, b, c):
     return a if c else -a
 

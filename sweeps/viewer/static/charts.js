@@ -3,7 +3,10 @@
 import { short } from "/answers.js";
 import { sketch } from "/sketch.js";
 
-export const STATES = ["missing", "done", "failed", "excluded"];
+const STATES = ["missing", "done", "failed", "excluded"];
+
+/* Colours of cells without a value: of a point that is done and has none, one that no value has. */
+export const BEHIND = STATES.map((name) => (name === "done" ? "soft" : name));
 
 export function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
@@ -95,9 +98,10 @@ function loadPlotly() {
   return loading;
 }
 
-/* Plotly takes its texts for a kind of HTML. */
+/* Plotly takes its texts for a kind of HTML, and what stands between dollars for TeX. */
 function plain(text) {
-  return String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+  const codes = { "&": "&amp;", "<": "&lt;", ">": "&gt;", $: "&#36;" };
+  return String(text).replace(/[&<>$]/g, (c) => codes[c]);
 }
 
 export function titled(scale) {
@@ -193,7 +197,7 @@ function rowsOfTexts(states, names, [rows, columns]) {
 function gridTraces(cut, isLog) {
   const { x, y, values, status } = cut.arrays;
   const states = Float64Array.from(status, (s, i) => (Number.isNaN(values[i]) ? s : NaN));
-  const colours = STATES.map((name, i) => [[i / 4, colour(name)], [(i + 1) / 4, colour(name)]]);
+  const colours = BEHIND.map((name, i) => [[i / 4, colour(name)], [(i + 1) / 4, colour(name)]]);
   const names = ["missing", "no value", "failed", "excluded"];
   const shared = { type: "heatmap", x, y };
   const text = rowsOfTexts(states, names, values.sizes);

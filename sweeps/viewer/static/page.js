@@ -83,7 +83,7 @@ function showState(state) {
   const { counts, runs } = state;
   const n = (counts.done ?? 0) + (counts.failed ?? 0) + (counts.missing ?? 0);
   const over = (counts.done ?? 0) + (counts.failed ?? 0);
-  say("share", n ? `${whole(over)} of ${whole(n)} points` : "no points");
+  say("share", state.version ? `${whole(over)} of ${whole(n)} points finished` : "");
   say("pace", pace(state, n - over));
   fillBar(at("bar"), { ...counts, excluded: 0 });
   const named = STATES.filter((name) => counts[name] || name === "done" || name === "missing");
@@ -150,8 +150,9 @@ function chooseAxes() {
   const dims = output.dims;
   const names = dims.flatMap((dim) => (sheet.along[dim].length ? sheet.along[dim] : [dim]));
   const [x, y] = [at("x").value, at("y").value];
-  fill(at("x"), names);
-  fill(at("y"), ["", ...names], (name) => name || "(the values)");
+  const label = (name) => sheet.coordinates[name]?.label || name;
+  fill(at("x"), names, label);
+  fill(at("y"), ["", ...names], (name) => label(name) || "(the values)");
   if (names.includes(x)) return;
   const long = [...dims].sort((a, b) => sheet.sizes[b] - sheet.sizes[a]);
   const first = (dim) => sheet.along[dim][0] ?? dim;
@@ -222,12 +223,17 @@ const draw = oneAtATime(async () => {
   page.drawing_ms = await drawPlot(at("plot"), cut, at("log").checked && cut.high > 0);
   const range = cut.low === null ? "no values yet" : `${short(cut.low)} to ${short(cut.high)}`;
   const said = cut.categories.length ? `${cut.categories.length} different texts` :
-    cut.kind === "time" ? "" : range;
+    cut.kind === "time" ? dates(cut) : range;
   const step = cut.step > 1 ? `; a part of the values is drawn, one of ${cut.step}` : "";
   say("plot-note", `${title}: ${said}${step}`);
   at("plot").setAttribute("aria-label", `${title} over ${asked.x}${asked.y ? ` and ${asked.y}` : ""}: ${said}`);
-  at("plot").dataset.version = cut.version;
+  Object.assign(at("plot").dataset, { version: cut.version, name });
 });
+
+function dates({ low, high }) {
+  const day = (time) => new Date(time).toISOString().slice(0, 10);
+  return low === null ? "no values yet" : `${day(low)} to ${day(high)}`;
+}
 
 const showOverview = oneAtATime(async () => {
   const { name } = page;

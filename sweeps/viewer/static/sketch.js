@@ -1,6 +1,6 @@
 // A plot in an instant, without axes, until plotly is there: its code alone takes half a second.
 
-import { STATES, colour, rgb } from "/charts.js";
+import { BEHIND, colour, rgb } from "/charts.js";
 
 /* Anchors of viridis (Smith and van der Walt, 2015), which people with any colour vision can read. */
 const VIRIDIS = [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]];
@@ -23,7 +23,7 @@ function fillCells(canvas, part, shown, status, [rows, columns]) {
   Object.assign(canvas, { width: columns, height: rows });
   const context = canvas.getContext("2d");
   const image = context.createImageData(columns, rows);
-  const states = STATES.map(rgb);
+  const states = BEHIND.map(rgb);
   for (let cell = 0; cell < rows * columns; cell += 1) {
     const from = (rows - 1 - Math.floor(cell / columns)) * columns + (cell % columns);
     const own = Number.isNaN(shown[from]) ? states[status[from]] : viridis(part[from]);
