@@ -89,6 +89,18 @@ def test_progress_is_one_bar_that_is_gone_at_the_end(tmp_path):
     assert "'from the point 3\\n'" in shown(kept, "text/plain")[0]
 
 
+def test_a_notebook_is_not_flooded_by_what_points_print(tmp_path):
+    loud = SLOW.replace("range(8)", "range(300)").replace("if x == 3", "if True")
+    ask = 'results = slow.run(n_workers=1, axes={"pause": [0.0]})'
+    _, run, kept = executed(
+        notebook(loud, ask, 'len(sweeps.printed(slow, axes={"pause": [0.0]}))'), tmp_path
+    )
+    said = text(run, "stderr").splitlines()
+    assert 20 <= sum("from the point" in line for line in said) <= 40
+    assert any("were not shown; see all: sweeps.printed(slow)" in line for line in said)
+    assert shown(kept, "text/plain") == ["300"]
+
+
 def test_code_in_cells_counts_by_its_meaning(tmp_path):
     cells = notebook(
         SLOW,

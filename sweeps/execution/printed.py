@@ -25,6 +25,7 @@ import numpy as np
 from sweeps.declaration.experiment import Experiment
 from sweeps.engines import Block
 from sweeps.outputs.failures import shortened
+from sweeps.progress.show import is_notebook
 from sweeps.spaces.keys import KeyMaker, Keys, match
 from sweeps.spaces.product import Positions, written
 from sweeps.storage import disk
@@ -42,6 +43,8 @@ _SIZE = size(2 * _KEPT_BYTES)
 _POINT_CHARACTERS = 64 * 1024
 
 _MOST_SHOWN, _SHOWN_AGAIN = 1000, 20  # lines at once, and so many more each time it is looked
+
+_MOST_IN_NOTEBOOK = 20  # lines of a run, and as many at its end: a notebook keeps what it shows
 
 _LONGEST_SHOWN = 1000  # characters of a line
 
@@ -81,7 +84,8 @@ class Collector:
         self._lengths: dict[Point, int] = {}
         self._warned: dict[tuple[str, str], tuple[str, int]] = {}
         self._run = f"{time.time_ns():x}"
-        self._room = _MOST_SHOWN
+        self._is_notebook = is_notebook()
+        self._room = _MOST_IN_NOTEBOOK if self._is_notebook else _MOST_SHOWN
         self._n_unshown = 0
         self.is_shown = True
         self._dropped = self._trouble = ""
@@ -144,15 +148,17 @@ class Collector:
         if len(told) > _MOST_TOLD:
             told[_MOST_TOLD:] = [f"{count(len(told) - _MOST_TOLD, 'other warning')} of points"]
         if self._n_unshown:
-            told.append(
-                f"{count(self._n_unshown, 'line')} that points printed were not shown; see all: "
-                f"python -m sweeps printed {self._experiment.name}"
-            )
+            name = self._experiment.name
+            call = f"sweeps.printed({name})"
+            see = call if self._is_notebook else f"python -m sweeps printed {name}"
+            n_lines = count(self._n_unshown, "line")
+            told.append(f"{n_lines} that points printed were not shown; see all: {see}")
         return [*told, *filter(None, (self._dropped, self._trouble))]
 
     def _watch(self) -> None:
         while not self._is_over.wait(_LOOK_S):
-            self._room = min(self._room + _SHOWN_AGAIN, _MOST_SHOWN)
+            if not self._is_notebook:
+                self._room = min(self._room + _SHOWN_AGAIN, _MOST_SHOWN)
             self._collect()
 
     def _collect(self) -> None:

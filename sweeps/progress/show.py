@@ -137,7 +137,7 @@ def in_python(name: str, *, is_shown: bool = True) -> Iterator[Watch | None]:
     if not is_shown:
         yield None
         return
-    made = Notebook(name) if _is_notebook() else Watcher(name) if _is_terminal() else None
+    made = Notebook(name) if is_notebook() else Watcher(name) if _is_terminal() else None
     if made is None or files.is_in_point() or not _showing.acquire(blocking=False):
         yield None
         return
@@ -188,7 +188,7 @@ class Notebook:
             self._show("")
 
 
-def _is_notebook() -> bool:
+def is_notebook() -> bool:
     """Whether this is a kernel of Jupyter; IPython on a terminal is a terminal."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     return getattr(shell, "kernel", None) is not None
