@@ -8,6 +8,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from sweeps.code import reads
 from sweeps.declaration import checks
 from sweeps.declaration.experiment import Experiment
@@ -87,12 +89,24 @@ def _chunked(found: xarray.Dataset, chunks: Any) -> xarray.Dataset:
             "above 1 GiB are read when they are used"
         )
     try:
-        return found.chunk(chunks)
-    except (TypeError, ValueError) as error:
+        if chunks != "auto":
+            return found.chunk(chunks)
+        return found.assign({n: _chunked_alone(v) for n, v in found.variables.items()})
+    except (TypeError, ValueError, ArithmeticError, NotImplementedError) as error:
         raise DeclarationError(
             f"chunks is {chunks!r}, which xarray refuses: {error}. Give a size, sizes by "
             'dimension, or "auto"'
         ) from error
+
+
+def _chunked_alone(variable: xarray.Variable) -> xarray.Variable:
+    """Choose chunks of a variable; dask chooses none of strings, whose sizes it cannot tell."""
+    if variable.dtype != object:
+        return variable.chunk("auto")
+    from dask.array.core import normalize_chunks
+
+    sizes = normalize_chunks("auto", shape=variable.shape, dtype=np.dtype("U32"))
+    return variable.chunk(dict(zip(variable.dims, sizes, strict=True)))
 
 
 def note_read(path: Path) -> None:

@@ -11,9 +11,10 @@ import h5py
 
 from sweeps.analysis import overview
 from sweeps.analysis.overview import Statistics, SummaryView
+from sweeps.exports.source import point_dims
 from sweeps.storage import hdf5_foreign, hdf5_open
 from sweeps.storage.dataset import read
-from sweeps.storage.hdf5 import GROUP, SUMMARY
+from sweeps.storage.hdf5 import SUMMARY
 
 if TYPE_CHECKING:
     import xarray
@@ -68,7 +69,8 @@ def origin(path: Path) -> Origin:
 
 
 def _view(path: Path, dataset: xarray.Dataset, n_rows: int) -> View:
-    dims = _point_dims(path, dataset)
+    with hdf5_foreign.open_read(path) as file:
+        dims = point_dims(file, dataset)
     stored = dataset.variables  # dataset[name] looks for coordinates among all of them
     names = tuple(
         str(name)
@@ -85,19 +87,3 @@ def _view(path: Path, dataset: xarray.Dataset, n_rows: int) -> View:
         summary = overview.summarized(read(path, SUMMARY, masked=False).dataset, n_rows)
     n_points = math.prod(dataset.sizes[dim] for dim in dims)
     return View(sizes, outputs, names, rows, summary, n_points)
-
-
-def _point_dims(path: Path, dataset: xarray.Dataset) -> tuple[str, ...]:
-    """Dimensions of the space: those of the variable `status`.
-
-    If another program wrote the file, those that all variables share.
-    """
-    with hdf5_foreign.open_read(path) as file:
-        status = file.get(f"{GROUP}/status")
-        if isinstance(status, h5py.Dataset) and all(len(dim) for dim in status.dims):
-            dims = tuple(dim[0].name.rpartition("/")[2] for dim in status.dims)
-            if set(dims) <= set(dataset.sizes):
-                return dims
-    shared = [set(map(str, dataset.variables[name].dims)) for name in dataset.data_vars]
-    common = set.intersection(*shared) if shared else set()
-    return tuple(dim for dim in map(str, dataset.sizes) if dim in common)

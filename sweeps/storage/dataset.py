@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import functools
 import itertools
 import os
 import warnings
+import weakref
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,6 +24,8 @@ from sweeps.storage.hdf5 import GROUP, LONG_ATTRIBUTES, SUMMARY, SUMMARY_SOURCE,
 if TYPE_CHECKING:
     import xarray
 
+
+_opened: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
 
 EAGER_BYTES = 2**30
 """A smaller dataset is read at once."""
@@ -223,7 +228,20 @@ def _netcdf(state: _State, mode: str) -> Any:
             once.close()
 
     once = _Once(state, mode)
-    return File(once, mode, decode_vlen_strings=True, phony_dims="access")
+    file = File(once, mode, decode_vlen_strings=True, phony_dims="access")
+    _opened[id(file)] = file
+    return file
+
+
+@atexit.register
+def _close_all() -> None:
+    """Close what is still read lazily: closed any later, HDF5 would call Python when it is gone.
+
+    h5py (3.16) ends the process with a segmentation fault then.
+    """
+    for file in list(_opened.values()):
+        with contextlib.suppress(Exception):
+            file.close()
 
 
 def _forms(group: h5py.Group) -> _Forms:

@@ -131,11 +131,10 @@ def test_arrays_come_back_as_load_gives_them(sheet, tmp_path, suffix):
         assert {**one.attrs} == {k: v for k, v in other.attrs.items() if k != "coordinates"}
     raw = xr.open_dataset(path, mask_and_scale=False, decode_times=False, **options)
     exact = sweeps.load(sheet, masked=False)
+    table = sweeps.table(sheet)
     for name in TYPES:
-        done = sweeps.table(sheet)[name].tolist()
-        at = sweeps.table(sheet).index
-        assert raw[name].values.ravel()[at].tolist() == done
-        assert exact[name].values.ravel()[at].tolist() == done
+        for each in (raw, exact):
+            assert each[name].values.ravel()[table.index].tolist() == table[name].tolist()
 
 
 def sheet_status():

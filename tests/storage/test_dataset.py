@@ -321,3 +321,17 @@ def test_small_integers_beside_floats_are_what_they_were(project, recwarn):
     made = experiment(grid(i=[0, 1]), name="mixed")(lambda i: [1, 0.5][i])
     assert made.run(engine="serial").mixed.values.tolist() == [1.0, 0.5]
     assert not recwarn.list
+
+
+def test_a_program_that_ends_while_it_reads_lazily_ends_well(tmp_path):
+    xr.Dataset({"y": ("x", [1.0, 2.0])}).to_netcdf(tmp_path / "made.h5", engine="h5netcdf")
+    program = (
+        "from pathlib import Path\n"
+        "from sweeps.storage import dataset\n"
+        "held = dataset.load(Path('made.h5'), is_lazy=True)\n"
+        "print(float(held.y[1]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "2.0\n")
