@@ -1,4 +1,4 @@
-"""What the rest of a sweep will cost: time, disk and memory, by what known points took."""
+"""What the rest of a sweep will cost in time and disk, by what known points took."""
 
 from __future__ import annotations
 
@@ -49,8 +49,6 @@ class Prediction:
         What is particular about these.
     disk_bytes : int or None
         For stored results and results file together; None if unknown.
-    memory_bytes : int or None
-        The most that a worker had in use so far; None if unknown.
     """
 
     left: Left
@@ -59,7 +57,6 @@ class Prediction:
     n_known: int
     basis: str
     disk_bytes: int | None
-    memory_bytes: int | None
 
     def __str__(self) -> str:
         by = f"by {count(self.n_known, 'known point')}{self.basis}"
@@ -72,8 +69,6 @@ class Prediction:
         told = [f"time: {said}"]
         if self.disk_bytes is not None:
             told.append(f"disk: about {size(self.disk_bytes)}")
-        if self.memory_bytes is not None:
-            told.append(f"memory: a worker had up to {size(self.memory_bytes)} in use so far")
         return "\n".join(told)
 
     def data(self) -> dict[str, Any]:
@@ -116,7 +111,7 @@ def predict(
     work = expected.work(left).times(share)
     taken = expected.left(left, workers * experiment.concurrency).times(share)
     disk = next(filter(None, (storage.bytes_of(n_left, i) for i in (index, *earlier))), None)
-    return Prediction(taken, work, workers, len(known), _BASIS[known.doubt], disk, None)
+    return Prediction(taken, work, workers, len(known), _BASIS[known.doubt], disk)
 
 
 def _left(made: Sweep, index: memo.Index, *, recompute: bool) -> tuple[Positions, float]:

@@ -25,7 +25,10 @@ _MOST_LOOKS = 400
 
 
 class Left(NamedTuple):
-    """Seconds until all points are over, and between which times they are in 19 cases of 20."""
+    """Seconds until all points are over, and between which times they likely are.
+
+    That is in 19 cases of 20 by the rate of late, and in 4 of 5 as a run predicts it of its points.
+    """
 
     seconds: float
     low_s: float
@@ -87,7 +90,7 @@ class Watch:
         if left is not None:
             (first_s, first), (last_s, last) = self._looks[0], self._looks[-1]
             rate = (last - first) / (last_s - first_s)
-        return Look(found, rate, left)
+        return Look(found, rate, _told(found) or left)
 
     def _status(self) -> Status:
         held = state.held_attributes(self._made.landed)
@@ -123,6 +126,17 @@ class Watch:
             running=going_on,
             silent=silent,
         )
+
+
+def _told(found: Status) -> Left | None:
+    """What the only run says of itself, which computes all that is left, and knows its points."""
+    if len(found.running) != 1:
+        return None
+    (run,) = found.running
+    if run.left_s is None or run.left_range_s is None:
+        return None
+    computes_all = run.points - run.over >= found.missing + found.stale
+    return Left(run.left_s, *run.left_range_s) if computes_all else None
 
 
 def _n_stored(index: memo.Index) -> int:

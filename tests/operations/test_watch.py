@@ -93,6 +93,10 @@ def test_the_rate_is_that_of_all_runs_and_begins_anew_with_each(monkeypatch):
     assert look.left.high_s >= 12.0 + 4.0
     runs.pop()
     assert (seen.look().rate, seen.look().left) == (3.0, None)
+    runs[0] = dataclasses.replace(RUN, points=60, left_s=9.0, left_range_s=(7.0, 20.0))
+    assert seen.look().left == (9.0, 7.0, 20.0)  # as the only run predicts it
+    runs[0] = dataclasses.replace(runs[0], points=31)  # others will compute the rest
+    assert seen.look().left is None
     runs.pop()
     assert (seen.look().rate, seen.look().left) == (None, None)
 

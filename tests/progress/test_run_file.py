@@ -20,7 +20,9 @@ from sweeps.progress.show import Progress, Slow
 from sweeps.project.sweep import resolve
 from sweeps.results import update
 
-SAID = Progress(12, 3, 1, 0, 5.0, left_s=10.0, under_way=(Slow("x=3", 4.0),))
+SAID = Progress(
+    *(12, 3, 1, 0, 5.0), left_s=10.0, left_range_s=(8.0, 75.0), under_way=(Slow("x=3", 4.0),)
+)
 
 
 @pytest.fixture
@@ -44,6 +46,8 @@ def test_a_run_is_seen_from_its_first_word_to_its_end(tmp_path, memo):
     assert (seen.versions, seen.silent_s) == (versions.here(), None)
     assert 5 <= seen.seconds < 60
     assert seen.left_s <= 10
+    assert 0 < seen.left_range_s[0] <= 8 < seen.left_range_s[1] <= 75
+    assert " left (likely " in str(seen)
     assert "4 of 12 points finished, 1 failed" in str(seen)
     assert "under way: x=3 for " in str(seen)
     assert presence.look(tmp_path, "other") == []

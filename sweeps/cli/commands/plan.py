@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 def command(asked: Asked, recompute: bool, workers: int | None) -> None:
     """Show what a run of NAME would compute, and what it will cost; nothing is computed.
 
-    Time, disk and memory are predicted from points that are known, once there are some.
+    Time and disk are predicted from points that are known, once there are some. What memory a
+    worker needs is not: nothing records it.
 
     Stale points are those that only earlier code has computed.
     """
