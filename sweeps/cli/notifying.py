@@ -31,7 +31,7 @@ def at_the_end(target: str, name: str) -> Iterator[Callable[[Report, int], None]
     try:
         yield lambda report, code: reports.append((report, code))
     except (Interrupted, KeyboardInterrupt, click.Abort):
-        code, reason = INTERRUPTED, "interrupted; finished points are kept"
+        code, reason = INTERRUPTED, "finished points are kept"
         raise
     except SweepsError as error:
         code, reason = error.exit_code, str(error)

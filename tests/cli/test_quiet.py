@@ -1,5 +1,6 @@
 """With --quiet, only what is wrong is printed; with --notify, somebody is told of the end."""
 
+import ast
 import json
 import shlex
 import sys
@@ -37,7 +38,7 @@ def told(project):
     def read():
         text = (project / "told").read_text()
         (project / "told").unlink()
-        return eval(text)
+        return ast.literal_eval(text)
 
     return command, read
 
