@@ -75,6 +75,20 @@ def test_a_bar_says_each_number_in_words_too(counts):
     assert all(f"{n:,} {name}" in labels[0] for name, n in counts.items() if n)
 
 
+counts = st.integers(0, 10**12)
+
+
+@given(st.text(), counts, counts)
+@example(HOSTILE, 0, 0)
+def test_progress_is_within_its_bounds_and_said_in_words(text, n_over, n_todo):
+    page = Page(markup.progress(text, n_over, n_todo))
+    assert [tag for tag, _ in page.elements] == ["div", "progress"]
+    own = page.elements[1][1]
+    assert 0 <= int(own["value"]) <= int(own["max"]) != 0
+    if text.isprintable():
+        assert page.text == own["aria-label"] == text
+
+
 @pytest.mark.parametrize(
     ("counts", "said"),
     [
