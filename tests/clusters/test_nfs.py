@@ -34,7 +34,7 @@ def counted(x, y):
 
 RIGHT = """
 import sys
-import h5py  # xarray takes 20 s to import in such a kernel
+import h5py  # xarray takes longer to import in such a kernel than the points
 
 with h5py.File("results/counted.h5") as file:
     x, y, values = (file[name][...] for name in ("x", "y", "counted"))
@@ -44,7 +44,7 @@ assert (values == 100.0 * x[:, None] + y + 10_000 * float(sys.argv[1])).all(), v
 
 SWEEPS = f"{sys.executable} -m sweeps"
 RUN = f"{SWEEPS} run counted --engine serial"
-"""The default engine begins too slowly in such kernels for two runs to meet on two processors."""
+"""One process on each host, since such a kernel has one processor."""
 
 
 class Project:
@@ -58,7 +58,7 @@ class Project:
         office.call("a", f"mkdir experiments; cp {office.folder}/counted.py experiments/")
 
     def start(self, host, *options, added=0):
-        """Start a run that adds something to each value; then its host loads what it landed."""
+        """Start a run that adds something to each value; then its host checks what it landed."""
         calls = self.office.folder / f"calls-{host}"
         right = self.office.folder / "right.py"
         run = " ".join((f"CALLS={calls} ADDED={added}", RUN, *options))
