@@ -27,6 +27,7 @@ extensions = [
 ]
 
 # Pages: Markdown as GitHub shows it; directives stand between colons, which GitHub shows as text.
+smartquotes = False  # which makes a dash of the two of an option
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 4
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
@@ -58,6 +59,7 @@ napoleon_type_aliases = {
             "Why": "operations.why",
             "Compared": "operations.diff",
             "Reported": "operations.report",
+            "Exported": "exports.formats",
             "Benchmark": "analysis.speedup",
         }.items()
     },
@@ -96,12 +98,15 @@ intersphinx_timeout = 10
 
 html_theme = "pydata_sphinx_theme"
 html_title = "sweeps"
+html_favicon = "_static/favicon.svg"
+html_context = {"default_mode": "auto"}  # light or dark, as the reader's system
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_additional_pages = {"index": "to_front_page.html"}
 templates_path = ["_templates"]
 html_theme_options = {
+    "collapse_navigation": True,  # the buttons that unfold a branch have no name
     "navigation_with_keys": False,
     "show_prev_next": False,
     "secondary_sidebar_items": ["page-toc"],

@@ -1,7 +1,10 @@
 """What the documentation site is built from; `.ci/run` builds it and takes no warning."""
 
+import functools
+import http.server
 import importlib
 import re
+import threading
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ import pytest
 import sweeps
 
 ROOT = Path(__file__).parent.parent
+BUILT = ROOT / "build/site"
 INVENTORIES = sorted((ROOT / "docs/inventories").glob("*.inv"))
 
 
@@ -50,3 +54,45 @@ def test_every_public_name_is_in_the_reference():
     text = (ROOT / "docs/reference/python.rst").read_text()
     listed = re.findall(r"^\.\. auto\w+:: ([\w.]+)$", text, re.MULTILINE)
     assert set(sweeps.__all__) <= {name.removeprefix("sweeps.") for name in listed}
+
+
+@pytest.fixture(scope="module")
+def site():
+    """The address of the built site, which `.ci/run` builds before this test."""
+    if not (BUILT / "docs/index.html").exists():
+        pytest.skip("build/site is not built: see CONTRIBUTING.md")
+    handler = functools.partial(SilentHandler, directory=BUILT)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+class SilentHandler(http.server.SimpleHTTPRequestHandler):
+    """Serves files, and logs nothing."""
+
+    def log_message(self, *_):
+        pass
+
+
+LOOKED_AT = ["index", "tutorial", "how-to/extend-a-sweep", "reference/python", "commands"]
+
+
+@pytest.mark.parametrize("name", LOOKED_AT)
+def test_pages_of_the_site_ask_nobody_and_can_be_used_by_all(site, browser, name):
+    page = browser.open(f"{site}/docs/{name}.html")
+    assert browser.faults == []
+    assert browser.inaccessible(page) == []
+    browser.faults.clear()  # axe-core asks for what a style sheet imports, at the page's own path
+
+
+@pytest.mark.parametrize("name", LOOKED_AT)
+def test_pages_of_the_site_fit_on_a_phone(site, browser, name):
+    page = browser.open(f"{site}/docs/{name}.html", width=390)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_the_address_of_the_site_leads_to_its_front_page(site, browser):
+    page = browser.open(f"{site}/")
+    page.wait_for_url("**/docs/index.html")
+    assert "sweeps" in page.title()
