@@ -1,5 +1,6 @@
 """The page in a real Chromium: numbers, pictures, failures; by keyboard, and on a phone."""
 
+import contextlib
 import re
 import socket
 import threading
@@ -12,44 +13,46 @@ from sweeps.project.sweep import resolve
 from sweeps.viewer import serve
 from sweeps.viewer.watched import Subject
 from tests.viewer.test_sheets import EVERY, waves
+from tests.viewer.test_watched import steps
 
 pytest.importorskip("playwright.sync_api", reason="needs playwright")
-pytest.importorskip("uvicorn", reason="needs uvicorn")
+uvicorn = pytest.importorskip("uvicorn", reason="needs uvicorn")
 pytest.importorskip("plotly", reason="needs plotly")
 
 DRAWN = "#plot[data-version]"
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    """A page of points that are done, failed and excluded."""
-    import uvicorn
-
-    results = tmp_path_factory.mktemp("results")
-    with pytest.warns(UserWarning):
-        for each in EVERY:
-            run(each, engine="serial", results=results)
-    made = Subject(
-        "waves", results / "waves.h5", "of <b>water</b>", lambda: resolve(waves, results=results)
-    )
-    more = [Subject(each.name, results / f"{each.name}.h5") for each in EVERY[1:]]
-    other = Subject("<img src=x onerror=alert(1)>", results / "other.h5")
-    server = serve.prepare(
-        [made, other, *more], ["<script>alert(2)</script> cannot be imported"], first="waves"
-    )
-    served = []
-    begin = uvicorn.Server.run
+@contextlib.contextmanager
+def served(subjects, problems=()):
+    """Serve the page of the first subject from a thread; give its address."""
+    server = serve.prepare(subjects, problems, first=subjects[0].name)
+    begun, begin = [], uvicorn.Server.run
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            uvicorn.Server, "run", lambda self, **how: (served.append(self), begin(self, **how))
+            uvicorn.Server, "run", lambda self, **how: (begun.append(self), begin(self, **how))
         )
         thread = threading.Thread(target=server.serve, daemon=True)
         thread.start()
         _wait_for(server.port)
         yield server.address
-        served[0].should_exit = True
+        begun[0].should_exit = True
         thread.join(20)
     assert not thread.is_alive()
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    """A page of points that are done, failed and excluded, beside others."""
+    results = tmp_path_factory.mktemp("results")
+    with pytest.warns(UserWarning):
+        for each in EVERY:
+            run(each, engine="serial", results=results)
+    path = results / "waves.h5"
+    made = Subject("waves", path, "of <b>water</b>", lambda: resolve(waves, results=results))
+    more = [Subject(each.name, results / f"{each.name}.h5") for each in EVERY[1:]]
+    other = Subject("<img src=x onerror=alert(1)>", results / "other.h5")
+    with served([made, other, *more], ["<script>alert(2)</script> cannot be imported"]) as found:
+        yield found
 
 
 def _wait_for(port):
@@ -118,6 +121,23 @@ def test_every_output_can_be_drawn_over_every_axis(browser, address):
             page.select_option("#x", axis)
             said = f"{output} over {axis}"
             page.wait_for_selector(f"#plot[aria-label^='{said}']")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_is_stored_meanwhile_appears_by_itself(browser, project):
+    results = project / "results"
+    made = Subject("steps", results / "steps.h5", resolve=lambda: resolve(steps, results=results))
+    with served([made]) as address:
+        page = browser.open(address)
+        page.get_by_text("0 of 8 points finished").wait_for()
+        run(steps, engine="serial", results=results, limit=3)
+        page.get_by_text("3 of 8 points finished").wait_for()
+        before = page.locator(DRAWN).get_attribute("data-version")
+        run(steps, engine="serial", results=results)
+        page.get_by_text("8 of 8 points finished").wait_for()
+        page.get_by_text("1 failed point", exact=True).wait_for()
+        page.wait_for_selector(f"{DRAWN}:not([data-version='{before}'])")
+        page.get_by_text("Values are read from the results file.").wait_for()
 
 
 def test_each_kind_of_sweep_has_a_plot(browser, address):

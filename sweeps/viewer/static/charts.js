@@ -29,10 +29,12 @@ export function drawOverview(canvas, shares, isUpward) {
   const context = canvas.getContext("2d");
   const image = context.createImageData(canvas.width, canvas.height);
   const colours = STATES.map(rgb);
+  const own = new Float64Array(4); // one for all cells: there are thousands, every second
   for (let cell = 0; cell < rows * columns; cell += 1) {
     const row = Math.abs(first - Math.floor(cell / columns));
-    const own = [0, 1, 2, 3].map((state) => shares[4 * (row * columns + cell % columns) + state]);
-    if (own[2] > 0) own[2] = Math.max(own[2], 2 * (own[0] + own[1] + own[3]));
+    const from = 4 * (row * columns + (cell % columns));
+    for (let state = 0; state < 4; state += 1) own[state] = shares[from + state];
+    if (own[2] > 0) own[2] = Math.max(own[2], 4 * (own[0] + own[1] + own[3]));
     const total = own[0] + own[1] + own[2] + own[3];
     for (let part = 0; part < 3; part += 1) {
       let sum = 0;

@@ -4,7 +4,7 @@ import { ask, askArrays, duration, short, whole } from "/answers.js";
 import { drawHistogram, drawOverview, drawPlot } from "/charts.js";
 
 const STATES = ["done", "failed", "missing", "excluded"];
-const SHARE = 60; // drawing takes a sixtieth of the time at most while a run goes on
+const SHARE = 120; // plots are drawn so seldom, against what drawing takes, while a run goes on
 
 const at = (id) => document.getElementById(id);
 
