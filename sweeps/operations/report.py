@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from sweeps.declaration.experiment import Experiment
-from sweeps.errors import SweepsError
+from sweeps.errors import StorageError, SweepsError
 from sweeps.operations.load import refuse_unlanded, results_path
 from sweeps.storage import files
 
@@ -92,6 +92,10 @@ def report(
 
     made = page.make(path, interactive=interactive)
     text = made.html.encode("utf-8", "backslashreplace")
-    files.make_folder(target.parent)
-    files.commit(target, [text])
+    try:
+        files.make_folder(target.parent)
+        files.commit(target, [text])
+    except StorageError as error:
+        reason = str(error).partition(";")[0]
+        raise StorageError(f"{reason}; write the report elsewhere, with -o FILE.html") from error
     return Reported(made.name, target, len(text), made.n_pictures)

@@ -13,7 +13,7 @@ import jinja2
 from markupsafe import Markup
 
 from sweeps import __version__
-from sweeps.reports import failed, words
+from sweeps.reports import words
 from sweeps.reports.drawing import Drawings
 from sweeps.reports.explorer import Explorer
 from sweeps.reports.highlight import highlight
@@ -69,7 +69,6 @@ def render(report: Report, drawings: Drawings, explorer: Explorer | None = None)
         extent=_extent(report),
         status=_status(report),
         bars=_bars(report),
-        most_failures=failed.MOST_GROUPS,
         version=__version__,
     )
 
@@ -114,7 +113,7 @@ def _extent(report: Report) -> str:
     sizes = " × ".join(f"{size:,} {dim}" for dim, size in report.sizes.items())
     said = f"{sizes} = {count(n_all, 'point')}" if len(report.sizes) > 1 else count(n_all, "point")
     excluded = report.counts["excluded"]
-    return f"{said}, of which {excluded:,} are excluded." if excluded else f"{said}."
+    return f"{said}; {excluded:,} of them excluded." if excluded else f"{said}."
 
 
 def _status(report: Report) -> str:

@@ -13,7 +13,7 @@ from sweeps.analysis import overview
 from sweeps.analysis.overview import Statistics, SummaryView, Table
 from sweeps.errors import StorageError
 from sweeps.reports import failed, origin, places, timing, words
-from sweeps.reports.failed import Alike
+from sweeps.reports.failed import Failures
 from sweeps.reports.origin import Origin
 from sweeps.reports.places import Parameter, Places
 from sweeps.reports.timing import Timing
@@ -61,7 +61,7 @@ class Report:
     parameters: tuple[Parameter, ...]
     counts: dict[str, int]
     timing: Timing | None
-    failures: tuple[Alike, ...]
+    failures: Failures
     outputs: tuple[Statistics, ...]
     n_outputs: int
     in_words: dict[str, str]
@@ -136,7 +136,7 @@ def _report(
         parameters=places.parameters(dataset, found),
         counts={each: int(np.count_nonzero(status == n)) for each, n in STATUS.items()},
         timing=timing.timing(found, status, elapsed, STATUS["failed"]),
-        failures=() if failures is None else failed.alike(failures, found),
+        failures=Failures() if failures is None else failed.failures(failures, found),
         outputs=outputs,
         n_outputs=len(dataset.data_vars),
         in_words={s.name: _in_words(first[s.name]) for s in outputs if s.mean is None},

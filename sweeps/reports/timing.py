@@ -28,6 +28,9 @@ _QUANTILES = {"fastest": 0.0, "5 %": 0.05, "median": 0.5, "95 %": 0.95, "slowest
 _TELLING = 1.5
 """The time depends on a parameter if it is so many times longer at some values than at others."""
 
+_MANY, _LONG_S = 10, 1e-3
+"""A median is believed if it is of so many points, or so long."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Slow:
@@ -44,8 +47,8 @@ class Bin:
 
     Attributes
     ----------
-    n_computed, n_failed : int
-        Failed points are among the computed ones.
+    n_computed : int
+        Those whose time is known; failed ones are not among them.
     median_s : float
         Of the computed ones; NaN if there are none.
     """
@@ -77,7 +80,7 @@ class Profile:
     @property
     def ratio(self) -> float:
         """How many times longer points take at some values than at others, in the median."""
-        if not self._timed:
+        if not self._timed or not (_is_sure(self.slowest) and _is_sure(self.fastest)):
             return 1.0
         return self.slowest.median_s / max(self.fastest.median_s, 1e-9)
 
@@ -89,6 +92,11 @@ class Profile:
     @property
     def _timed(self) -> list[Bin]:
         return [each for each in self.bins if each.median_s == each.median_s]
+
+
+def _is_sure(found: Bin) -> bool:
+    """Whether a median says more than how busy the machine was for a moment."""
+    return found.n_computed >= _MANY or found.median_s >= _LONG_S
 
 
 @dataclasses.dataclass(frozen=True)
