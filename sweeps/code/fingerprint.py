@@ -15,7 +15,7 @@ from typing import Any
 from sweeps.code import pins
 from sweeps.code.canonical import OpaqueError
 from sweeps.code.objects import Carried, innermost
-from sweeps.code.reach import programs
+from sweeps.code.reach import files
 from sweeps.code.reach.follow import AnnotationsAskedError
 from sweeps.code.source.module import Module
 from sweeps.code.source.normal_form import digest
@@ -58,6 +58,8 @@ class Fingerprint:
         Texts in the code that end in ``.h5``: they may be paths of results files.
     unwatched
         Calls that start programs which nothing identifies -> where.
+    unread
+        Calls that read files which nothing identifies -> where.
     """
 
     digest: str
@@ -70,6 +72,7 @@ class Fingerprint:
     code: str
     files_named: tuple[str, ...]
     unwatched: Mapping[str, str]
+    unread: Mapping[str, str]
 
 
 def fingerprint(
@@ -139,10 +142,19 @@ def fingerprint(
         named[f"{module.name}:@cached(depends_on={path!r})"] = _folder(module) / path
     unwatched: dict[str, str] = {}
     if found.programs:
-        started = programs.files(found.literals, looked_at)
+        started = files.programs(found.literals, looked_at)
         named |= {f"program:{text}": path for text, path in started.items()}
-        if not (started or depends_on or version or programs.are_installed(found.literals)):
+        if not (started or depends_on or version or files.are_installed(found.literals)):
             unwatched = found.programs
+    read, unread = files.read(
+        found.opened,
+        found.literals,
+        found.files_written,
+        looked_at,
+        guesses=not (depends_on or version),
+    )
+    counted = {path.absolute() for path in named.values()}
+    named |= {f"data:{t}": path for t, path in read.items() if path.absolute() not in counted}
     data = {path: _settled(path) for path in named.values()}
     parts |= {part: content(path) for part, path in named.items()}
     # The function's own module goes by many names, as `__main__`: they do not count. Nor does the
@@ -167,6 +179,7 @@ def fingerprint(
         data=data,
         code=made,
         unwatched=unwatched,
+        unread=unread,
         files_named=tuple(sorted(text for text in found.literals if text.endswith(".h5"))),
     )
 

@@ -76,14 +76,18 @@ class Sweep:
     @property
     def unwatched(self) -> tuple[str, ...]:
         """What can change without making results stale, in words."""
-        return tuple(
-            (
-                f"{self.experiment.name!r} starts a program with {starter} at {place}; its "
-                "files cannot be found in the source, so changes of them go unnoticed: name "
-                "them in depends_on"
-            )
-            for starter, place in sorted(self.fingerprint.unwatched.items())
+        name, code = repr(self.experiment.name), self.fingerprint
+        programs = (
+            f"{name} starts a program with {starter} at {place}; its files cannot be found in the "
+            "source, so changes of them go unnoticed: name them in depends_on"
+            for starter, place in sorted(code.unwatched.items())
         )
+        files = (
+            f"{name} reads a file with {reader} at {place}; which one cannot be found in the "
+            "source, so changes of it go unnoticed: name it in depends_on, or give a version"
+            for reader, place in sorted(code.unread.items())
+        )
+        return *programs, *files
 
     @property
     def landed(self) -> Path:

@@ -14,6 +14,8 @@ from sweeps.code import loaded
 from sweeps.code.canonical import module_name
 from sweeps.code.reach.changes import Changes
 from sweeps.code.reach.decorators import declared, looks_at_annotations
+from sweeps.code.reach.opened import Openings
+from sweeps.code.reach.parts import Parts
 from sweeps.code.source.module import Module, label
 from sweeps.code.source.names import (
     DYNAMIC_BUILTINS,
@@ -38,45 +40,6 @@ IN_MEMORY = " in memory"
 
 class AnnotationsAskedError(Exception):
     """Something asks for annotations: begin anew, and count them."""
-
-
-@dataclass
-class Parts:
-    """The parts of a project reached so far.
-
-    Attributes
-    ----------
-    texts, sources
-        Part -> what it is, in normal form; and as it was written.
-    modules
-        Names of the modules with parts.
-    whole, programs
-        Modules taken whole -> why; what starts programs -> where.
-    data
-        Files that cached functions depend on, relative to the folder of their module.
-    literals
-        Texts that may be paths of files.
-    """
-
-    texts: dict[str, set[str]] = field(default_factory=dict)
-    sources: dict[str, str] = field(default_factory=dict)
-    modules: set[str] = field(default_factory=set)
-    whole: dict[str, str] = field(default_factory=dict)
-    data: set[tuple[Module, str]] = field(default_factory=set)
-    literals: set[str] = field(default_factory=set)
-    programs: dict[str, str] = field(default_factory=dict)
-
-    def add(self, part: str, text: str, source: str) -> None:
-        """Add a part; of several with one name all count."""
-        self.texts.setdefault(part, set()).add(text)
-        self.sources.setdefault(part, source)
-
-    def add_of(self, module: Module, name: str, text: str, *nodes: ast.stmt | ast.expr) -> None:
-        """Add a part that belongs to a module, and stands in these nodes of its source."""
-        self.modules.add(module.name)
-        source = module.source
-        written = "\n".join(map(source.segment, nodes)) if source else text
-        self.add(f"{module.name}:{name}", text, written)
 
 
 @dataclass
@@ -109,6 +72,7 @@ class Reach:
 
     def __post_init__(self) -> None:
         self._changes = Changes(self.names, lambda m, node: self._reading(m, node).references)
+        self._openings = Openings(self.names, self.parts)
 
     def follow_all(self) -> None:
         """Take in all that was referred to, and what that refers to."""
@@ -283,6 +247,7 @@ class Reach:
                 self._take_unknown(module, beginning, line)
             self.is_by_name |= reading.is_by_name
             self.parts.literals |= reading.literals
+            self._openings.note(module, node, reading.calls)
             if "__subclasses__" in reading.text and not self._changes.counts_subclasses:
                 self._changes.counts_subclasses = True
                 self._take_all_changes()

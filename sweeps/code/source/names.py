@@ -207,6 +207,25 @@ _STARTERS = (
 
 _FAMILIES = ("os.exec", "os.spawn")
 
+# Calls whose first argument is the path of what they read.
+_READERS = (
+    "bz2.open", "codecs.open", "fileinput.input", "glob.glob", "glob.iglob", "gzip.open",
+    "io.open", "io.FileIO", "linecache.getline", "linecache.getlines", "lzma.open", "os.listdir",
+    "os.scandir", "os.walk", "sqlite3.connect", "tarfile.open", "wave.open", "zipfile.ZipFile",
+    "xml.etree.ElementTree.parse",
+    "numpy.load", "numpy.loadtxt", "numpy.genfromtxt", "numpy.fromfile", "numpy.fromregex",
+    "numpy.memmap", "numpy.lib.format.open_memmap", "scipy.io", "scipy.sparse.load_npz",
+    "h5py.File", "h5netcdf", "netCDF4.Dataset", "netCDF4.MFDataset", "zarr.open", "zarr.load",
+    "joblib.load", "lxml.etree.parse", "PIL.Image.open", "imageio", "soundfile.read", "pyarrow",
+    "astropy.io", "astropy.table.Table.read", "ase.io.read", "meshio.read", "mdtraj.load",
+    "MDAnalysis.Universe", "rasterio.open", "geopandas.read_file", "fiona.open", "uproot.open",
+    "cv2.imread", "skimage.io.imread", "matplotlib.image.imread", "torch.load", "trimesh.load",
+    "obspy.read", "mne.io", "nibabel.load", "pydicom.dcmread", "tifffile.imread",
+)  # fmt: skip
+
+_READING = ("pandas.read_", "polars.read_", "polars.scan_", "xarray.open_", "xarray.load_",
+            "shutil.copy")  # fmt: skip
+
 
 def is_dynamic(name: str) -> bool:
     """Say whether something of another package, by its qualified name, may reach any global."""
@@ -222,6 +241,11 @@ def starts_programs(name: str) -> bool:
     """Say whether something of another package, by its qualified name, starts programs."""
     named = f"{name}."
     return any(named.startswith(f"{each}.") for each in _STARTERS) or name.startswith(_FAMILIES)
+
+
+def reads_files(name: str) -> bool:
+    """Say whether something of another package, by its qualified name, reads a file or folder."""
+    return name.startswith(_READING) or _begins(name, _READERS)
 
 
 def _begins(name: str, beginnings: Collection[str]) -> bool:

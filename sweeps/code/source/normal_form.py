@@ -56,8 +56,8 @@ class Reading:
     [('G',), ('np', 'sin')]
     """
 
-    # What is asked for: `looks_at_annotations` says of a decorator or base that is not well known
-    # whether annotations may act under it; `without` are default values of arguments.
+    # `looks_at_annotations` says of a decorator or base that is not well known whether annotations
+    # may act under it; `without` are default values of arguments.
     ignores_decorator: Ignores = lambda *_: False
     looks_at_annotations: Callable[[ast.expr], bool] = lambda _: True
     without: Collection[ast.expr] = ()
@@ -73,7 +73,8 @@ class Reading:
     literal_imports: set[Chain] = field(default_factory=set)  # calls that import what is known
     is_by_name: bool = False  # it asks functions or classes for their names
     reads_annotations: bool = False
-    literals: set[str] = field(default_factory=set)  # texts that may be paths of files
+    literals: set[str] = field(default_factory=set)  # texts that may be paths
+    calls: list[ast.Call] = field(default_factory=list)
 
     @functools.cached_property
     def text(self) -> str:
@@ -142,8 +143,8 @@ Writer = Callable[[Reading, Any, Scopes], None]
 @functools.cache
 def _form(kind: type[ast.AST]) -> tuple[str, tuple[tuple[str, str], ...]]:
     """Return how nodes of a kind are written, and the fields that count."""
-    names = (name for name in kind._fields if name not in _LEFT_OUT_FIELDS)
-    return f"{kind.__name__}(", tuple((name, f"{name}=") for name in names)
+    names = tuple((name, f"{name}=") for name in kind._fields if name not in _LEFT_OUT_FIELDS)
+    return f"{kind.__name__}(", names
 
 
 # What says under which name something was defined.
@@ -207,8 +208,7 @@ def _attribute(walk: Reading, node: ast.Attribute, scopes: Scopes) -> None:
         walk.reads_annotations = True
     if node.attr in _GLOBALS:
         walk.refer(("globals",), scopes, node.lineno)
-    chain = chain_of(node)
-    if not chain:
+    if not (chain := chain_of(node)):
         walk.fields(node, scopes)
         return
     is_own = chain[0] == walk.own_name and scope_of(chain[0], scopes) is None
@@ -226,6 +226,7 @@ def _call(walk: Reading, node: ast.Call, scopes: Scopes) -> None:
     if chain and chain[-1] in ("import_module", "__import__"):
         _importing_call(walk, node, chain)
     walk.literals.update(joined(node.args))  # as of os.path.join
+    walk.calls.append(node)
     walk.fields(node, scopes)
 
 
@@ -374,8 +375,7 @@ def _annotated_field(walk: Reading, node: ast.AnnAssign, blind: bool, scopes: Sc
 def digest(*texts: str) -> str:
     """Return 32 hexadecimal digits of some texts."""
     state = hashlib.blake2b(digest_size=16)
-    for text in texts:
-        raw = text.encode("utf-8", "surrogatepass")
+    for raw in (text.encode("utf-8", "surrogatepass") for text in texts):
         state.update(b"%d:" % len(raw) + raw)
     return state.hexdigest()
 
