@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import glob
 import hashlib
+import itertools
 import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -60,6 +62,8 @@ class Fingerprint:
         Calls that start programs which nothing identifies -> where.
     unread
         Calls that read files which nothing identifies -> where.
+    programs
+        Installed programs that are started, which do not count -> their files.
     """
 
     digest: str
@@ -73,6 +77,7 @@ class Fingerprint:
     files_named: tuple[str, ...]
     unwatched: Mapping[str, str]
     unread: Mapping[str, str]
+    programs: Mapping[str, Path]
 
 
 def fingerprint(
@@ -80,6 +85,7 @@ def fingerprint(
     *,
     version: str | int | None = None,
     depends_on: Sequence[str | os.PathLike[str]] = (),
+    depends_on_env: Sequence[str] = (),
     keyed: Collection[str] = (),
     resources: Mapping[str, Callable[..., Any]] | None = None,
 ) -> Fingerprint:
@@ -96,8 +102,10 @@ def fingerprint(
     version
         Anything else that should count.
     depends_on
-        Files and folders that count by content. Relative paths start at the folder of the
-        function's module.
+        Files and folders that count by content, or patterns of them, as `glob.glob` has them.
+        Relative paths start at the folder of the function's module.
+    depends_on_env
+        Environment variables that count by value.
     keyed
         Arguments of the function whose defaults do not count, because their values are part of
         each point's key.
@@ -136,6 +144,9 @@ def fingerprint(
     looked_at = [module for module in reach.names.known.values() if module]
     if version is not None:
         found.add("version", f"{type(version).__name__}:{version!r}", str(version))
+    for name in depends_on_env:
+        # Only the digest is kept: it may be a password.
+        found.add(f"environment:{name}", repr(os.environ.get(name)), "")
     parts = {part: digest(*sorted(texts)) for part, texts in found.texts.items()}
     named = {f"data:{Path(path).as_posix()}": _folder(home) / path for path in depends_on}
     for module, path in found.data:
@@ -151,7 +162,8 @@ def fingerprint(
         found.literals,
         found.files_written,
         looked_at,
-        guesses=not (depends_on or version),
+        has_seen_to_it=bool(depends_on or version),
+        has_programs=bool(found.programs),
     )
     counted = {path.absolute() for path in named.values()}
     named |= {f"data:{t}": path for t, path in read.items() if path.absolute() not in counted}
@@ -180,6 +192,7 @@ def fingerprint(
         code=made,
         unwatched=unwatched,
         unread=unread,
+        programs=files.installed(found.started),
         files_named=tuple(sorted(text for text in found.literals if text.endswith(".h5"))),
     )
 
@@ -253,9 +266,10 @@ def _folder(module: Module | None) -> Path:
 
 
 def state(path: Path) -> State:
-    """Return times and size of a file, or of each file of a folder; () if it does not exist."""
+    """Return times and size of a file, or of each one that is meant; () if there is none."""
     try:
-        found = [path, *(sorted(path.rglob("*")) if path.is_dir() else ())]
+        named = [path] if path.exists() else _matches(path)
+        found = [each for one in named for each in (one, *_within(one))]
         stats = [each.stat() for each in found]
     except OSError:
         return ()
@@ -279,8 +293,23 @@ def _settled(path: Path) -> State:
     )
 
 
+def _within(path: Path) -> list[Path]:
+    return sorted(path.rglob("*")) if path.is_dir() else []
+
+
+def _matches(path: Path) -> list[Path]:
+    """List what matches a pattern, such as ``data/*.csv``."""
+    if not glob.has_magic(str(path)):
+        return []
+    return sorted(map(Path, glob.glob(str(path), recursive=True)))  # noqa: PTH207 - has a folder
+
+
 def content(path: Path) -> str:
-    """Return the digest of a file, or of all files of a folder with their names."""
+    """Return the digest of a file, or of all files of a folder or pattern with their names."""
+    if not path.exists() and (matches := _matches(path)):
+        folder = Path(*itertools.takewhile(lambda part: not glob.has_magic(part), path.parts))
+        own = (f"{each.relative_to(folder).as_posix()} {content(each)}" for each in matches)
+        return digest(*own)
     if path.is_dir():
         files = sorted((file.relative_to(path).as_posix(), file) for file in path.rglob("*"))
         return digest(*(f"{name} {content(file)}" for name, file in files if file.is_file()))
@@ -289,6 +318,6 @@ def content(path: Path) -> str:
             return hashlib.file_digest(opened, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
     except OSError as error:
         raise DeclarationError(
-            f"depends_on names {str(path)!r}, which cannot be read ({error.strerror}). "
-            "Paths are relative to the folder of the function's module."
+            f"depends_on names {str(path)!r}, which cannot be read ({error.strerror}). Paths and "
+            "patterns are relative to the folder of the function's module."
         ) from error

@@ -152,15 +152,20 @@ def of_code(*found: Fingerprint) -> dict[str, str]:
     -------
     dict of str to str
         ``source`` to read; ``source_files`` to build the project anew: JSON of the files, by their
-        paths from its root; ``data_files``: JSON of the digests of data files, by their names.
+        paths from its root; ``data_files``: JSON of the digests of data files, by their names;
+        ``programs``: JSON of those of installed programs, by their paths, if any are started.
     """
+    from sweeps.code.fingerprint import content
+
     sources = {part: text for each in found for part, text in each.sources.items()}
     data = {p: d for each in found for p, d in each.parts.items() if _DATA.match(p)}
     texts = {_path(name, file): text for each in found for name, (file, text) in each.files.items()}
+    programs = {str(path): content(path) for each in found for path in each.programs.values()}
     return {
         "source": "\n".join(sources.values()),
         "source_files": json.dumps(dict(sorted(texts.items()))),
         "data_files": json.dumps({p.removeprefix("data:"): d for p, d in sorted(data.items())}),
+        **({"programs": json.dumps(dict(sorted(programs.items())))} if programs else {}),
     }
 
 

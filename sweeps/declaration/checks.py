@@ -108,6 +108,11 @@ def depends_on(given: Any) -> tuple[str, ...]:
     return tuple(os.fspath(path) for path in paths)
 
 
+def depends_on_env(given: Any) -> tuple[str, ...]:
+    """Names of environment variables."""
+    return _names("depends_on_env", given, "names, depends_on_env=['MODEL_HOME']")
+
+
 def ignore(given: Any) -> frozenset[str]:
     """Names of arguments."""
     return frozenset(_names("ignore", given, "names, ignore=['verbose']"))

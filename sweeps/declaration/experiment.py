@@ -63,6 +63,7 @@ class Experiment:
     constants: Mapping[str, values.Values]
     version: str | int | None = None
     depends_on: tuple[str, ...] = ()
+    depends_on_env: tuple[str, ...] = ()
     timeout: float | None = None
     seed: int = 0
     common_random_numbers: tuple[str, ...] = ()
@@ -165,6 +166,7 @@ class Experiment:
             self.function,
             version=self.version,
             depends_on=self.depends_on,
+            depends_on_env=self.depends_on_env,
             keyed=checks.keyed(self.function),
             resources=self.resources,
         )
@@ -268,6 +270,7 @@ def experiment(
     dims: Mapping[str, str | Sequence[str]] | None = None,
     version: str | int | None = None,
     depends_on: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
+    depends_on_env: str | Sequence[str] = (),
     timeout: float | None = None,
     seed: int = 0,
     common_random_numbers: str | Sequence[str] = (),
@@ -296,7 +299,10 @@ def experiment(
     version : str or int, optional
         Changing it makes all earlier results stale.
     depends_on : path or sequence of paths, optional
-        Data files whose content belongs to the code, relative to the module's folder.
+        Files and folders whose content belongs to the code, or patterns such as "data/*.csv",
+        relative to the module's folder. Files that the code names itself need not be given.
+    depends_on_env : str or sequence of str, optional
+        Environment variables whose values belong to the code.
     timeout : float, optional
         Seconds after which a point is stopped and counts as failed.
     seed : int, optional
@@ -353,6 +359,7 @@ def experiment(
         "dims": checks.dims(dims),
         "version": checks.version(version),
         "depends_on": checks.depends_on(depends_on),
+        "depends_on_env": checks.depends_on_env(depends_on_env),
         "timeout": checks.timeout(timeout),
         "seed": checks.seed(seed),
         "vectorized": checks.flag("vectorized", vectorized),

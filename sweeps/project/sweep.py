@@ -83,8 +83,9 @@ class Sweep:
             for starter, place in sorted(code.unwatched.items())
         )
         files = (
-            f"{name} reads a file with {reader} at {place}; which one cannot be found in the "
-            "source, so changes of it go unnoticed: name it in depends_on, or give a version"
+            f"{name} reads a file with {reader} at {place} that is not watched, because the "
+            "source does not name it, or a program may write it: if results depend on it, name it "
+            "in depends_on, or give a version"
             for reader, place in sorted(code.unread.items())
         )
         return *programs, *files

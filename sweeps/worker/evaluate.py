@@ -180,7 +180,10 @@ def changed_data(settings: Settings) -> str:
     """Return which file that results depend on was changed; empty if none was."""
     for path, state in settings.data.items():
         if fingerprint.state(path) != state:
-            return f"{path} was changed during the run: run it again"
+            return (
+                f"{path} was changed during the run: run it again; if points write it, have them "
+                "write to a temporary folder"
+            )
     return ""
 
 

@@ -1,11 +1,15 @@
 """Laws of files that points read: those that the source names count, all others are told of."""
 
+import json
 import os
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 
 import sweeps
+from sweeps.code.fingerprint import content
 from sweeps.project.sweep import resolve
 
 HEAD = """
@@ -129,7 +133,7 @@ def test_files_that_cannot_be_told_are_named_unless_the_user_has_seen_to_them(
     told = declare(body, options).unwatched
     assert len(told) == (options == "")
     pattern = (
-        f"'reads' reads a file with {re.escape(reader)} at experiments/reads.py:[0-9]+;.*"
+        f"'reads' reads a file with {re.escape(reader)} at experiments/reads.py:[0-9]+ .*"
         " depends_on"
     )
     assert all(re.match(pattern, each) for each in told)
@@ -169,3 +173,72 @@ def test_results_and_source_files_count_by_other_means(declare, project):
     before = declare("open('results/reads.h5', 'rb').read(4); open('other.py').read()")
     (project / "other.py").write_text("x = 1")
     assert not [part for part in before.fingerprint.parts if part.startswith("data:")]
+
+
+STARTS = "subprocess.run(['sh', 'solver.sh'])"
+OUTPUT = f"import subprocess\n    {STARTS}\n    np.loadtxt('data/table.csv')"
+
+
+@pytest.mark.parametrize("options", ["", ", depends_on='../data/second.csv'"])
+def test_what_a_program_may_write_does_not_count_and_is_told_of(declare, project, options):
+    (project / "solver.sh").write_text("echo 2 > data/table.csv")
+    before = declare(OUTPUT, options)
+    assert ["with numpy.loadtxt" in each for each in before.unwatched] == [True] * (not options)
+    sweeps.run("reads", engine="serial")
+    assert sweeps.plan("reads").reused == 2
+    assert (project / "data/table.csv").read_text() == "2\n"
+
+
+@pytest.mark.parametrize("pattern", ["../data/*.csv", "../**/*.csv", "../data"])
+def test_patterns_and_folders_count_by_the_files_that_they_mean(declare, project, pattern):
+    options = f", depends_on={pattern!r}"
+    before = declare("x", options).fingerprint.digest
+    (project / "data/notes.txt").write_text("")
+    assert (declare("x", options).fingerprint.digest == before) is pattern.endswith("csv")
+    (project / "data/notes.txt").unlink()
+    for name in ("data/table.csv", "data/third.csv"):
+        assert declare("x", options).fingerprint.digest == before
+        (project / name).write_text("2\n")
+        assert declare("x", options).fingerprint.digest != before
+        (project / name).write_text("1\n") if name == "data/table.csv" else None
+    (project / "data/third.csv").rename(project / "data/fourth.csv")
+    renamed = declare("x", options).fingerprint.digest
+    (project / "data/fourth.csv").rename(project / "data/third.csv")
+    assert declare("x", options).fingerprint.digest != renamed
+
+
+def test_a_pattern_that_matches_nothing_is_refused(declare):
+    with pytest.raises(sweeps.SweepsError, match=r"depends_on names '.*\*\.dat', .* patterns are"):
+        declare("x", ", depends_on='../data/*.dat'")
+
+
+def test_where_the_project_stands_does_not_count(declare, project, tmp_path_factory, monkeypatch):
+    body, options = "open(TABLE).read()", ", depends_on='../*.csv'"
+    here = declare(body, options).fingerprint.digest
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "moved"
+    shutil.copytree(project, elsewhere)
+    monkeypatch.chdir(elsewhere)
+    assert resolve("reads").fingerprint.digest == here
+
+
+def test_environment_variables_that_are_named_count_by_value(declare, monkeypatch):
+    options = ", depends_on_env=('MODEL_HOME', 'SECRET')"
+    monkeypatch.setenv("SECRET", "hush")
+    found = {}
+    for value in ("/a", "/b", ""):
+        monkeypatch.setenv("MODEL_HOME", value)
+        found[value] = declare("x", options).fingerprint
+    monkeypatch.delenv("MODEL_HOME")
+    found[None] = declare("x", options).fingerprint
+    assert len({each.digest for each in found.values()}) == 4
+    monkeypatch.setenv("MODEL_HOME", "/a")
+    again = declare("x", options).fingerprint
+    assert again == found["/a"]
+    assert "hush" not in repr(again)
+
+
+def test_installed_programs_are_recorded_and_do_not_count(declare, project):
+    declare("import subprocess\n    subprocess.run(['/bin/ls', '/bin/cat'])")
+    sweeps.run("reads", engine="serial")
+    recorded = json.loads(sweeps.load("reads").attrs["programs"])
+    assert recorded == {name: content(Path(name)) for name in ("/bin/cat", "/bin/ls")}

@@ -57,22 +57,25 @@ def read(
     written: Collection[str],
     modules: Collection[Module],
     *,
-    guesses: bool,
+    has_seen_to_it: bool,
+    has_programs: bool,
 ) -> tuple[dict[str, Path], dict[str, str]]:
     """Find the files that code reads; and calls that read what the source does not name -> where.
 
-    With `guesses`, a call that is handed a path may read every file that any text names.
+    A call that is handed a path may read every file that any text names. With `has_programs`, a
+    file may be what a program writes, so none counts, and the calls that name one are told of.
+    Nothing is told where the user `has_seen_to_it`, who then names what else counts.
     """
     found: dict[str, Path] = {}
     untold: dict[str, str] = {}
     for each in opened:
         texts = each.texts.difference(written)
         own = _found(texts, modules, _is_folder if each.reader in _OF_FOLDERS else _is_data)
-        found |= own
-        if not (own or each.is_whole):
+        if own if has_programs else not (own or each.is_whole):
             untold.setdefault(each.reader, each.place)
-    if not (untold and guesses):
-        return found, {}
+        found |= {} if has_programs else own
+    if has_seen_to_it or has_programs or not untold:
+        return found, {} if has_seen_to_it else untold
     guessed = _found({*literals}.difference(written), modules, _is_data)
     return found | guessed, {} if guessed.keys() - found.keys() else untold
 
@@ -92,11 +95,16 @@ def _found(
     return found
 
 
+def installed(texts: Iterable[str]) -> dict[str, Path]:
+    """Find the installed programs that texts begin with -> their files."""
+    words = {word for text in texts for word in _words(text)[:1]}
+    named = (word for word in sorted(words) if "/" not in word or word.startswith(_SYSTEM))
+    return {word: Path(path) for word in named if (path := shutil.which(word))}
+
+
 def are_installed(literals: Iterable[str]) -> bool:
     """Say whether texts name a program that is installed, and does not just start another one."""
-    words = {word for text in literals for word in _words(text)[:1]}
-    named = (word for word in words if "/" not in word or word.startswith(_SYSTEM))
-    return any(Path(w).name.lower() not in _LAUNCHERS and shutil.which(w) for w in named)
+    return any(Path(word).name.lower() not in _LAUNCHERS for word in installed(literals))
 
 
 def _words(text: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Calls that read or write files -> the paths that the source gives them."""
+"""Calls that read or write files or start programs -> the texts that the source gives them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from sweeps.code.reach.parts import Opened, Parts
 from sweeps.code.source.module import Module
-from sweeps.code.source.names import Resolver, reads_files
+from sweeps.code.source.names import Resolver, reads_files, starts_programs
 from sweeps.code.source.normal_form import Reading
 from sweeps.code.source.scopes import Chain, Function, ImportNode, bound_name, chain_of
 
@@ -61,11 +61,18 @@ class Openings:
             if name.startswith(_WRITERS) or (name in _OPENERS and _writes(call)):
                 given = self._given(module, piece, [*_object(call), *call.args])
                 self.parts.files_written |= given.texts
+            elif self._starts(module, piece, call):
+                self.parts.started |= self._given(module, piece, call.args).texts
             elif said := self._reader(module, piece, call, name):
                 path = _object(call) if said.startswith(".") else _first(call)
                 given = self._given(module, piece, path)
                 opened = Opened(said, module.place(call.lineno), *given)
                 self.parts.opened.append(opened)
+
+    def _starts(self, module: Module, piece: ast.AST, call: ast.Call) -> bool:
+        """Whether a call starts a program."""
+        chain = chain_of(call.func)
+        return bool(chain) and any(map(starts_programs, self._meanings(module, piece, chain)))
 
     def _reader(self, module: Module, piece: ast.AST, call: ast.Call, name: str) -> str:
         """Name what reads a file by its qualified name, or as ``.read_text``; empty if none."""

@@ -42,8 +42,9 @@ class Parts:
         Modules taken whole -> why; what starts programs -> where.
     data
         Files that cached functions depend on, relative to the folder of their module.
-    literals, files_written
-        Texts that may be paths of files; those that calls which write files are given.
+    literals, files_written, started
+        Texts that may be paths of files; those that calls get which write files, and which start
+        programs.
     opened
         Calls that read files.
     """
@@ -56,6 +57,7 @@ class Parts:
     literals: set[str] = field(default_factory=set)
     programs: dict[str, str] = field(default_factory=dict)
     files_written: set[str] = field(default_factory=set)
+    started: set[str] = field(default_factory=set)
     opened: list[Opened] = field(default_factory=list)
 
     def add(self, part: str, text: str, source: str) -> None:
