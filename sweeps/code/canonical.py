@@ -54,7 +54,7 @@ _HOMES = {
 }
 
 # Arguments that our functions got since; without them, who carries a function counts as before.
-_LATER = {"experiment": ("long_name", "attrs"), "load": ("chunks",)}
+_LATER = {"experiment": ("long_name", "attrs", "depends_on_env"), "load": ("chunks",)}
 
 
 class OpaqueError(TypeError):

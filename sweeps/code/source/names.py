@@ -243,6 +243,24 @@ def starts_programs(name: str) -> bool:
     return any(named.startswith(f"{each}.") for each in _STARTERS) or name.startswith(_FAMILIES)
 
 
+_METHODS = frozenset({"glob", "iterdir", "open", "read_bytes", "read_text", "rglob"})
+
+_WRITING = (
+    *("dump", "imsave", "mkdir", "remove", "rename", "rmtree"),
+    *("save", "to_", "tofile", "touch", "unlink", "write"),
+)
+
+
+def is_method_of_paths(name: str) -> bool:
+    """Say whether a method of that name may read a file or folder, as those of `Path` do."""
+    return name in _METHODS
+
+
+def writes_files(name: str) -> bool:
+    """Say whether a function or method of that name may write a file, in any package."""
+    return name.startswith(_WRITING)
+
+
 def reads_files(name: str) -> bool:
     """Say whether something of another package, by its qualified name, reads a file or folder."""
     return name.startswith(_READING) or _begins(name, _READERS)
