@@ -19,6 +19,7 @@ from sweeps.code.canonical import OpaqueError
 from sweeps.code.objects import Carried, innermost
 from sweeps.code.reach import files
 from sweeps.code.reach.follow import AnnotationsAskedError
+from sweeps.code.reach.opened import Openings, openings
 from sweeps.code.source.module import Module
 from sweeps.code.source.normal_form import digest
 from sweeps.code.source.scopes import OWN_NAME
@@ -157,13 +158,17 @@ def fingerprint(
         named |= {f"program:{text}": path for text, path in started.items()}
         if not (started or depends_on or version or files.are_installed(found.literals)):
             unwatched = found.programs
-    read, unread = files.read(
-        found.opened,
-        found.literals,
-        found.files_written,
-        looked_at,
-        has_seen_to_it=bool(depends_on or version),
-        has_programs=bool(found.programs),
+    opened = openings(reach.names, reach.calls) if reach.calls else Openings()
+    read, unread = (
+        files.read(
+            opened,
+            found.literals,
+            looked_at,
+            has_seen_to_it=bool(depends_on or version),
+            has_programs=bool(found.programs),
+        )
+        if opened.read
+        else ({}, {})
     )
     counted = {path.absolute() for path in named.values()}
     named |= {f"data:{t}": path for t, path in read.items() if path.absolute() not in counted}
@@ -192,7 +197,7 @@ def fingerprint(
         code=made,
         unwatched=unwatched,
         unread=unread,
-        programs=files.installed(found.started),
+        programs=files.installed(opened.started) if opened.started else {},
         files_named=tuple(sorted(text for text in found.literals if text.endswith(".h5"))),
     )
 

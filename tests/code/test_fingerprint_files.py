@@ -68,6 +68,7 @@ NAMED = {
     "comprehended": "[open(path).read() for path in NAMES]",
     "an attribute": "Model().load()",
     "a local import": "import pandas as p\n    p.read_csv('data/table.csv')",
+    "a local alias": "from io import open as o\n    o('data/table.csv').read()",
     "a folder": "[path.read_text() for path in (HERE / 'data').glob('*.csv')]",
     "a list of names": "os.listdir('data')",
     "resources": "(importlib.resources.files('experiments') / '../data/table.csv').read_text()",

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
-from sweeps.code.reach.parts import Opened
+from sweeps.code.reach.opened import Openings
 from sweeps.code.source.module import Module
 from sweeps.storage.seal import RESULTS, held
 
@@ -52,9 +52,8 @@ def programs(literals: Iterable[str], modules: Iterable[Module]) -> dict[str, Pa
 
 
 def read(
-    opened: Iterable[Opened],
+    opened: Openings,
     literals: Collection[str],
-    written: Collection[str],
     modules: Collection[Module],
     *,
     has_seen_to_it: bool,
@@ -68,15 +67,15 @@ def read(
     """
     found: dict[str, Path] = {}
     untold: dict[str, str] = {}
-    for each in opened:
-        texts = each.texts.difference(written)
+    for each in opened.read:
+        texts = each.texts.difference(opened.written)
         own = _found(texts, modules, _is_folder if each.reader in _OF_FOLDERS else _is_data)
         if own if has_programs else not (own or each.is_whole):
             untold.setdefault(each.reader, each.place)
         found |= {} if has_programs else own
     if has_seen_to_it or has_programs or not untold:
         return found, {} if has_seen_to_it else untold
-    guessed = _found({*literals}.difference(written), modules, _is_data)
+    guessed = _found({*literals}.difference(opened.written), modules, _is_data)
     return found | guessed, {} if guessed.keys() - found.keys() else untold
 
 

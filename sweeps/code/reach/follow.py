@@ -14,14 +14,14 @@ from sweeps.code import loaded
 from sweeps.code.canonical import module_name
 from sweeps.code.reach.changes import Changes
 from sweeps.code.reach.decorators import declared, looks_at_annotations
-from sweeps.code.reach.opened import Openings
-from sweeps.code.reach.parts import Parts
 from sweeps.code.source.module import Module, label
 from sweeps.code.source.names import (
     DYNAMIC_BUILTINS,
     Resolver,
+    called,
     imports_by_name,
     is_dynamic,
+    may_open,
     starts_programs,
 )
 from sweeps.code.source.normal_form import Reading
@@ -43,6 +43,45 @@ class AnnotationsAskedError(Exception):
 
 
 @dataclass
+class Parts:
+    """The parts of a project reached so far.
+
+    Attributes
+    ----------
+    texts, sources
+        Part -> what it is, in normal form; and as it was written.
+    modules
+        Names of the modules with parts.
+    whole, programs
+        Modules taken whole -> why; what starts programs -> where.
+    data
+        Files that cached functions depend on, relative to the folder of their module.
+    literals
+        Texts that may be paths of files.
+    """
+
+    texts: dict[str, set[str]] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
+    modules: set[str] = field(default_factory=set)
+    whole: dict[str, str] = field(default_factory=dict)
+    data: set[tuple[Module, str]] = field(default_factory=set)
+    literals: set[str] = field(default_factory=set)
+    programs: dict[str, str] = field(default_factory=dict)
+
+    def add(self, part: str, text: str, source: str) -> None:
+        """Add a part; of several with one name all count."""
+        self.texts.setdefault(part, set()).add(text)
+        self.sources.setdefault(part, source)
+
+    def add_of(self, module: Module, name: str, text: str, *nodes: ast.stmt | ast.expr) -> None:
+        """Add a part that belongs to a module, and stands in these nodes of its source."""
+        self.modules.add(module.name)
+        source = module.source
+        written = "\n".join(map(source.segment, nodes)) if source else text
+        self.add(f"{module.name}:{name}", text, written)
+
+
+@dataclass
 class Reach:
     """Follows references to the parts of a project.
 
@@ -56,6 +95,8 @@ class Reach:
         Whether something asks for annotations, so that all count.
     is_by_name
         Whether something asks for the names of functions, so that the own one counts.
+    calls
+        Those that may open files or start programs, with the pieces of source that they are in.
     """
 
     write_value: Callable[[str, Any], str]
@@ -64,6 +105,7 @@ class Reach:
     own_defaults: frozenset[ast.expr] = frozenset()
     counts_annotations: bool = False
     is_by_name: bool = False
+    calls: list[tuple[Module, ast.AST, ast.Call]] = field(default_factory=list)
     names: Resolver = field(default_factory=Resolver)
     _readings: dict[tuple[ast.AST, frozenset[ast.expr]], Reading] = field(default_factory=dict)
     _done: set[tuple[Any, ...]] = field(default_factory=set)
@@ -72,7 +114,6 @@ class Reach:
 
     def __post_init__(self) -> None:
         self._changes = Changes(self.names, lambda m, node: self._reading(m, node).references)
-        self._openings = Openings(self.names, self.parts)
 
     def follow_all(self) -> None:
         """Take in all that was referred to, and what that refers to."""
@@ -97,10 +138,10 @@ class Reach:
     def _follow_pending(self) -> None:
         while self._pending:
             module, (node, chain), line = self._pending.pop()
-            if node:
-                self._follow_import(module, node, chain, line)
-            else:
+            if node is None:
                 self._reach(module, chain, line)
+            else:
+                self._follow_import(module, node, chain, line)
 
     # ---- modules
 
@@ -190,11 +231,8 @@ class Reach:
         if chain in reading.literal_imports:
             return False
         nodes = [node] if node else module.space.imports.get(chain[0], ())
-        return any(
-            imports_by_name(".".join((name, *attributes)))
-            for each in nodes
-            for name, attributes in module.targets(chain, each)
-        )
+        targets = (target for each in nodes for target in module.targets(chain, each))
+        return any(imports_by_name(".".join((name, *more))) for name, more in targets)
 
     def _take_unknown(self, module: Module, beginning: str, line: int) -> None:
         """Take in all modules that an import by a made-up name may mean."""
@@ -247,7 +285,9 @@ class Reach:
                 self._take_unknown(module, beginning, line)
             self.is_by_name |= reading.is_by_name
             self.parts.literals |= reading.literals
-            self._openings.note(module, node, reading.calls)
+            for call in reading.calls:
+                if may_open(call, (*module.space.imports.get(called(call), ()), *reading.imports)):
+                    self.calls.append((module, node, call))
             if "__subclasses__" in reading.text and not self._changes.counts_subclasses:
                 self._changes.counts_subclasses = True
                 self._take_all_changes()
@@ -335,9 +375,9 @@ class Reach:
     # ---- questions
 
     def _once(self, *step: Any) -> bool:
-        new = step not in self._done
+        n_before = len(self._done)
         self._done.add(step)
-        return new
+        return len(self._done) > n_before
 
     def _own_name(self, module: Module) -> str | None:
         return self.own[1] if self.own and self.own[0] is module else None

@@ -8,27 +8,45 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from sweeps.code.reach.parts import Opened, Parts
 from sweeps.code.source.module import Module
-from sweeps.code.source.names import Resolver, reads_files, starts_programs
+from sweeps.code.source.names import (
+    Resolver,
+    called,
+    is_method_of_paths,
+    reads_files,
+    starts_programs,
+    writes_files,
+)
 from sweeps.code.source.normal_form import Reading
 from sweeps.code.source.scopes import Chain, Function, ImportNode, bound_name, chain_of
-
-_METHODS = frozenset({"glob", "iterdir", "open", "read_bytes", "read_text", "rglob"})
 
 _OPENERS = frozenset({"Dataset", "File", "ZipFile", "fdopen", "memmap", "open", "open_memmap"})
 """Calls that may write too, as their mode says."""
 
 _MODES = frozenset({"mode"})
 
-_WRITERS = (
-    *("dump", "imsave", "mkdir", "remove", "rename", "rmtree"),
-    *("save", "to_", "tofile", "touch", "unlink", "write"),
-)
-
 _FROM_OUTSIDE = ("os.environ", "os.getenv", "sys.argv", "builtins.input")
 
 _DEEPEST = 8
+
+
+class Opened(NamedTuple):
+    """A call that reads a file or a folder.
+
+    Attributes
+    ----------
+    reader, place : str
+        What is called, and where.
+    texts : frozenset of str
+        What its path is made of.
+    is_whole : bool
+        Whether that is all: no value of a parameter goes into it.
+    """
+
+    reader: str
+    place: str
+    texts: frozenset[str]
+    is_whole: bool
 
 
 class _Given(NamedTuple):
@@ -38,43 +56,57 @@ class _Given(NamedTuple):
     is_whole: bool
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class Openings:
-    """Finds which files code opens, as far as its source says so.
+    """What code opens, as far as its source says so.
+
+    Attributes
+    ----------
+    read : list of Opened
+    written, started : set of str
+        Texts that calls get which write files, and which start programs.
+    """
+
+    read: list[Opened] = field(default_factory=list)
+    written: set[str] = field(default_factory=set)
+    started: set[str] = field(default_factory=set)
+
+
+def openings(names: Resolver, calls: Iterable[tuple[Module, ast.AST, ast.Call]]) -> Openings:
+    """Find what calls open, each in a piece of a module's source.
 
     A path may be written in the call, or be a name that the function or a module gives a value
     that is written out.
     """
+    found, source = Openings(), _Source(names)
+    for module, piece, call in calls:
+        name = called(call)
+        if writes_files(name) or (name in _OPENERS and _writes(call)):
+            found.written.update(source.given(module, piece, [*_object(call), *call.args]).texts)
+        elif source.starts(module, piece, call):
+            found.started.update(source.given(module, piece, call.args).texts)
+        elif said := source.reader(module, piece, call, name):
+            path = _object(call) if said.startswith(".") else _first(call)
+            given = source.given(module, piece, path)
+            found.read.append(Opened(said, module.place(call.lineno), *given))
+    return found
+
+
+@dataclass(eq=False)
+class _Source:
+    """Finds what names in pieces of source mean."""
 
     names: Resolver
-    parts: Parts
     _bound: dict[ast.AST, dict[str, list[ast.expr]]] = field(default_factory=dict)
     _imported: dict[ast.AST, dict[str, list[ImportNode]]] = field(default_factory=dict)
     _known: dict[tuple[Any, ...], tuple[str, ...]] = field(default_factory=dict)
 
-    def note(self, module: Module, piece: ast.AST, calls: Iterable[ast.Call]) -> None:
-        """Note what calls in a piece of a module's source open."""
-        for call in calls:
-            name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
-            if isinstance(call.func, ast.Name):
-                name = call.func.id
-            if name.startswith(_WRITERS) or (name in _OPENERS and _writes(call)):
-                given = self._given(module, piece, [*_object(call), *call.args])
-                self.parts.files_written |= given.texts
-            elif self._starts(module, piece, call):
-                self.parts.started |= self._given(module, piece, call.args).texts
-            elif said := self._reader(module, piece, call, name):
-                path = _object(call) if said.startswith(".") else _first(call)
-                given = self._given(module, piece, path)
-                opened = Opened(said, module.place(call.lineno), *given)
-                self.parts.opened.append(opened)
-
-    def _starts(self, module: Module, piece: ast.AST, call: ast.Call) -> bool:
+    def starts(self, module: Module, piece: ast.AST, call: ast.Call) -> bool:
         """Whether a call starts a program."""
         chain = chain_of(call.func)
         return bool(chain) and any(map(starts_programs, self._meanings(module, piece, chain)))
 
-    def _reader(self, module: Module, piece: ast.AST, call: ast.Call, name: str) -> str:
+    def reader(self, module: Module, piece: ast.AST, call: ast.Call, name: str) -> str:
         """Name what reads a file by its qualified name, or as ``.read_text``; empty if none."""
         chain = chain_of(call.func)
         if chain == ("open",):
@@ -82,7 +114,7 @@ class Openings:
         found = self._meanings(module, piece, chain) if chain else ()
         if reader := next(filter(reads_files, found), None):
             return reader
-        is_method = isinstance(call.func, ast.Attribute) and name in _METHODS and not found
+        is_method = isinstance(call.func, ast.Attribute) and is_method_of_paths(name) and not found
         return f".{name}" if is_method else ""
 
     def _meanings(self, module: Module, piece: ast.AST, chain: Chain) -> tuple[str, ...]:
@@ -97,7 +129,7 @@ class Openings:
 
     # ---- what a path is made of
 
-    def _given(self, module: Module, piece: ast.AST, path: Iterable[ast.expr]) -> _Given:
+    def given(self, module: Module, piece: ast.AST, path: Iterable[ast.expr]) -> _Given:
         texts, is_whole = set[str](), True
         seen = set[tuple[str, str]]()
         pending = [(module, piece, each, 0) for each in path]

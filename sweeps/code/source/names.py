@@ -7,6 +7,7 @@ does not show: modules by their names, any global, programs.
 from __future__ import annotations
 
 import ast
+import re
 import sys
 import types
 from collections.abc import Collection, Iterable, Iterator
@@ -249,6 +250,31 @@ _WRITING = (
     *("dump", "imsave", "mkdir", "remove", "rename", "rmtree"),
     *("save", "to_", "tofile", "touch", "unlink", "write"),
 )
+
+
+# Parts of the names of all calls that are asked about in what follows.
+_MAY_OPEN = re.compile(
+    r"read|load|Load|open|Open|File|file|ata[Ss]et|memmap|memory_map|glob|listdir|scandir|walk|parse|"
+    r"input|getline|copy|connect|Universe|getdata|from|iterdir|run|call|system|exec|spawn|check_|"
+    r"CDLL|PyDLL|getoutput|getstatus|" + "|".join(_WRITING)
+)
+
+
+def called(call: ast.Call) -> str:
+    """Return the last name of what is called."""
+    if isinstance(call.func, ast.Attribute):
+        return call.func.attr
+    return call.func.id if isinstance(call.func, ast.Name) else ""
+
+
+def may_open(call: ast.Call, imports: Iterable[ImportNode]) -> bool:
+    """Say whether a call may open a file or start a program: most by far do not.
+
+    `imports` may give what is called another name.
+    """
+    name = called(call)
+    names = (alias.name for node in imports for alias in node.names if alias.asname == name)
+    return any(map(_MAY_OPEN.search, (name, *names)))
 
 
 def is_method_of_paths(name: str) -> bool:
