@@ -1,13 +1,18 @@
 """The right picture follows from dimensions, kinds and sizes."""
 
+import io
+
 import numpy as np
 import pytest
 import xarray
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sweeps.errors import SweepsError
-from sweeps.plots import content
+from sweeps.plots import content, pictures
 from sweeps.plots.chart import HISTOGRAM, LINES, MAP, POINTS, Wish
 from sweeps.plots.decide import charts
+from tests.sizes import examples
 
 RNG = np.random.default_rng(19)
 
@@ -56,3 +61,95 @@ def test_what_is_cut_is_said():
 def test_an_unknown_name_is_refused_with_those_allowed(wish):
     with pytest.raises(SweepsError, match=r"no axis or output 'z' .*found: a, b, f"):
         charts(found(a=9, b=8), wish)
+
+
+KINDS = {
+    "number": lambda n: np.linspace(-1, 1, n),
+    "geometric": lambda n: np.logspace(0, 3, n),
+    "integer": lambda n: np.arange(n),
+    "text": lambda n: np.array([f"value {i}" for i in range(n)]),
+    "boolean": lambda n: np.arange(n) % 2 == 0,
+    "date": lambda n: np.datetime64("2020-01-01", "us") + np.arange(n) * np.timedelta64(9, "h"),
+}
+"""Values of an axis, by the kind; of 2 booleans at most."""
+
+OUTPUTS = {
+    "number": lambda shape: RNG.normal(size=shape),
+    "infinite": lambda shape: np.where(RNG.random(shape) > 0.5, np.inf, 1.0),
+    "complex": lambda shape: RNG.normal(size=shape) * 1j,
+    "boolean": lambda shape: RNG.random(shape) > 0.5,
+    "text": lambda shape: np.array(["low", "high"])[RNG.integers(0, 2, shape)],
+    "integer": lambda shape: RNG.integers(-5, 5, shape),
+}
+
+
+@st.composite
+def results(draw):
+    """Results over axes, replicates, samples and dimensions of arrays; points of any state."""
+    dims, coords = [], {}
+    for name in draw(st.lists(st.sampled_from("abcd"), max_size=3, unique=True)):
+        kind = draw(st.sampled_from(sorted(KINDS)))
+        n = draw(st.integers(1, 2 if kind == "boolean" else 8))
+        coords[name] = KINDS[kind](n)
+        dims.append(name)
+    if draw(st.booleans()):
+        coords["replicate"] = np.arange(draw(st.integers(1, 5)))
+        dims.append("replicate")
+    if draw(st.booleans()) or not dims:
+        n = draw(st.integers(1, 9))
+        for name in draw(st.lists(st.sampled_from("uvw"), min_size=1, unique=True)):
+            coords[name] = ("sample", KINDS[draw(st.sampled_from(sorted(KINDS)))](n))
+        dims.append("sample")
+    sizes = {d: len(v[1]) if isinstance(v, tuple) else len(v) for d, v in coords.items()}
+    sizes |= {v[0]: len(v[1]) for v in coords.values() if isinstance(v, tuple)}
+    own = draw(st.lists(st.integers(1, 6), max_size=2))
+    shape = tuple(sizes[dim] for dim in dims)
+    values = OUTPUTS[draw(st.sampled_from(sorted(OUTPUTS)))]((*shape, *own))
+    status = RNG.choice(draw(st.sampled_from([[1], [1, 2], [0, 1, 2, 3], [2]])), shape)
+    made = xarray.Dataset(
+        {"f": ((*dims, *(f"f_dim_{i}" for i in range(len(own)))), values)}, coords
+    )
+    state = xarray.DataArray(status, dims=dims)
+    masked = made.where(state == 1) if made.f.dtype.kind in "fc" else made
+    return content.of("made", masked, state)
+
+
+@given(results())
+@examples(24)
+def test_every_dimension_has_one_place_and_every_chart_can_be_drawn(found):
+    for chart in charts(found):
+        places = [chart.x, chart.y, chart.hue, chart.row, chart.col, chart.mean_over]
+        places += [dim for dim, _ in chart.slices]
+        given_dims = set(map(str, found.dataset["f"].dims))
+        placed = [place for place in places if place in given_dims]
+        assert len(placed) == len(set(placed))
+        left = given_dims - set(placed)
+        if chart.form == POINTS:
+            assert chart.across
+            assert left <= {str(d) for name in chart.across for d in found.dataset[name].dims}
+        elif chart.form in (LINES, MAP):
+            assert not left
+        picture = pictures.picture(found, chart)
+        stream = io.BytesIO()
+        picture.figure.savefig(stream, format="svg")
+        assert picture.title
+        assert picture.alt
+
+
+@given(results(), st.data())
+@examples(24)
+def test_any_wish_is_drawn_or_refused(found, data):
+    names = [*found.axes, *found.outputs, None]
+    one = st.sampled_from(names)
+    wish = Wish(
+        data.draw(one),
+        tuple(filter(None, data.draw(st.lists(one, max_size=2)))),
+        *(data.draw(one) for _ in range(3)),
+        tuple(filter(None, data.draw(st.lists(one, max_size=1)))),
+    )
+    try:
+        decided = charts(found, wish)
+    except SweepsError:
+        return
+    for chart in decided:
+        pictures.picture(found, chart)
