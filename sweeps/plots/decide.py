@@ -81,8 +81,8 @@ def _check(content: Content, wish: Wish) -> None:
     known = {*content.axes, *content.outputs}
     logarithmic = [name for name in wish.log if name not in ("x", "y")]
     given = [wish.x, *wish.y, wish.hue, wish.row, wish.col, *logarithmic]
-    for name in filter(None, given):
-        if name not in known:
+    for name in given:
+        if name is not None and name not in known:
             raise unknown("axis or output", name, known, f"in the results of {content.name}")
     for name in filter(None, (wish.row, wish.col)):
         if name not in content.dataset.dims or name in content.lists:

@@ -8,13 +8,22 @@ import numpy as np
 
 from sweeps.plots import scales, values
 from sweeps.plots.chart import HISTOGRAM, LINES, MAP, NUMBERS, POINTS, Chart
-from sweeps.plots.content import Content, kind
+from sweeps.plots.content import DONE, EXCLUDED, FAILED, MISSING, Content, kind
 from sweeps.plots.words import listed, title, value_text, with_units
+from sweeps.text import count
 
 if TYPE_CHECKING:
     import xarray
 
 _FORMS = {LINES: "Line plot", MAP: "Heat map", POINTS: "Scatter plot", HISTOGRAM: "Histogram"}
+
+
+_BECAME = {
+    FAILED: "failed",
+    MISSING: "not computed yet",
+    EXCLUDED: "excluded",
+    DONE: "done without a number",
+}
 
 
 class Words(NamedTuple):
@@ -85,8 +94,8 @@ def _alt(content: Content, chart: Chart, head: str) -> str:
     parts += [_range_of_axis(content.dataset[name]) for name in dict.fromkeys(_axes(chart))]
     mean = values.averaged(values.shown(content, chart), chart.mean_over)
     parts.append(_extremes(mean, chart))
-    absent = values.states(content, chart)
-    parts += [f"{int(w.sum()):,} points are {values.NAMES[s]}." for s, w in absent.items()]
+    for state, where in values.states(content, chart).items():
+        parts.append(f"{count(int(where.sum()), 'point')} {_BECAME[state]}.")
     return " ".join(filter(None, parts))
 
 

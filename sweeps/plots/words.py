@@ -88,6 +88,8 @@ def with_units(value: Any, variable: xarray.DataArray) -> str:
     kind, unit = getattr(value, "dtype", np.dtype(object)).kind, units(variable)
     if kind in "iuf":
         return f"{number(value)} {unit}".strip()
+    if kind == "b":
+        return str(bool(value)).lower()
     if kind == "c":
         return f"{value:.4g} {unit}".strip()
     if kind == "M":

@@ -42,7 +42,7 @@ def test_a_file_is_written_and_told(results, ending):
     told = json.loads(done.stdout)
     assert told["file"] == str(file)
     assert told["titles"] == ["product over x and n"]
-    assert "5 points are failed" in told["alts"][0]
+    assert "5 points failed" in told["alts"][0]
     assert "x goes from 1 m to 6 m" in told["alts"][0]
     assert told["left_out"] == {"name": "it has 25 different texts: see `show`"}
     start = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[ending]
@@ -68,6 +68,8 @@ def test_the_same_results_make_the_same_bytes(results):
         (["-x", "n", "-y", "n"], "'n' is given twice"),
         (["--row", "product"], "'product' cannot have panels of its own: give one of x, n"),
         (["--log", "name"], "no logarithmic axis for 'name'"),
+        (["-x", ""], "no axis or output ''"),
+        (["-o", "/nowhere/made.png"], "cannot write /nowhere/made.png: No such file or directory"),
         (["-o", "made.gif"], "must end in one of .png, .svg, .pdf"),
         (["--group", "summary"], "made has no summary to draw"),
         (["--group", "all"], "no group 'all'.*found: results, summary"),

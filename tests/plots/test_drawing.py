@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from matplotlib.legend import Legend
 
 from sweeps.plots import pictures, thin
 from sweeps.plots.chart import Wish
@@ -25,8 +26,7 @@ def svg(figure):
 
 
 def legends(figure):
-    found = [ax.get_legend() for ax in figure.get_axes()]
-    return [text.get_text() for legend in found if legend for text in legend.get_texts()]
+    return [text.get_text() for each in figure.findobj(Legend) for text in each.get_texts()]
 
 
 def test_a_line_goes_through_the_values_in_their_order(made):

@@ -48,4 +48,4 @@ def draw(content: Content, chart: Chart, given: list[Panel]) -> None:
         ax.plot([], [], linestyle="none", label=panels.state_text(state, int(where.sum())))
     given[0].set_x(scale)
     ax.set_ylabel("replicates")
-    panels.legend(ax)
+    panels.legend(given)

@@ -60,7 +60,7 @@ def draw(content: Content, chart: Chart, given: list[Panel]) -> None:
     heading = title(content.dataset[chart.hue]) if chart.hue else ""
     if chart.hue and (unit := label(content.dataset[chart.hue])) != heading:
         heading = unit
-    panels.legend(given[-1].ax, heading)
+    panels.legend(given, heading)
 
 
 def _prepare(content: Content, chart: Chart) -> _Lines:
@@ -153,10 +153,12 @@ def _mark(lines: _Lines, panel: Panel, states: dict[int, xarray.DataArray]) -> N
     found = {}
     for state, where in states.items():
         here = where.isel({d: i for d, i in panel.at.items() if d in where.dims})
-        if lines.chart.x not in here.dims:
+        if lines.chart.x not in here.dims:  # of an array: there is nothing to draw
+            text = panels.state_text(state, int(where.sum()))
+            panel.ax.plot([], [], linestyle="none", label=text)
             continue
         some = here.any([dim for dim in here.dims if dim != lines.chart.x]).values
         if some.any():
             places = lines.x.positions[:: lines.step][blocks.some(some, 0, lines.step)]
-            found[state] = (places, int(here.sum()))
+            found[state] = (places, int(where.sum()))
     panels.mark(panel, found, is_sideways=lines.chart.is_sideways)

@@ -117,7 +117,8 @@ def _hatch(mesh: Any, panel: Panel, chart: Chart, marks: dict[int, xarray.DataAr
         is_few = cells.sum() <= style.MOST_HATCHED
         shade = style.STATE_COLOURS[state]
         drawn = np.ma.masked_array(np.ones(cells.shape), ~cells)
-        fill = colors.ListedColormap([colors.to_rgba(shade, 0.25)])
+        opacity = 0.8 if chart.steps else 0.25  # a cell of many is a dot, without room for a hatch
+        fill = colors.ListedColormap([colors.to_rgba(shade, opacity)])
         if is_few:
             panel.ax.pcolor(
                 edges[..., 0],
@@ -149,7 +150,7 @@ def _legend(ax: Any, marks: dict[int, xarray.DataArray]) -> None:
         )
         for state, where in marks.items()
     ]
-    ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, frameon=False)
+    ax.figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
 
 
 def _bar(colour: Scale, mesh: Any, axes: list[Any]) -> None:

@@ -146,9 +146,16 @@ def state_text(state: int, n: int) -> str:
     return f"{NAMES[state]} ({n:,})"
 
 
-def legend(ax: Any, heading: str = "") -> None:
-    """Add a legend if there is anything to tell apart: within the axes, beside or above them."""
-    handles, texts = ax.get_legend_handles_labels()
+def legend(given: list[Panel], heading: str = "") -> None:
+    """Add a legend of all panels to the last one, if there is anything to tell apart.
+
+    It stands within the axes, or beside or above them if it is long.
+    """
+    found: dict[str, Any] = {}
+    for panel in given:
+        handles, texts = panel.ax.get_legend_handles_labels()
+        found |= dict(zip(texts, handles, strict=True))
+    handles, texts, ax = list(found.values()), list(found), given[-1].ax
     if handles:
         where: dict[str, Any] = {}
         if len(handles) > _FEW and len(max(texts, key=len)) <= _SHORT:

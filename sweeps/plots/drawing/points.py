@@ -43,7 +43,7 @@ def draw(content: Content, chart: Chart, given: list[Panel]) -> None:
     if hue is not None:
         _tell_hue(content, chart, hue, painted, given)
     else:
-        panels.legend(given[-1].ax)
+        panels.legend(given)
 
 
 def _some(columns: list[Any], chart: Chart) -> list[Any]:
@@ -89,7 +89,7 @@ def _mark(panel: Panel, chart: Chart, scale: Scale, axis: Any, marks: dict[int, 
         places = scale.positions[some.values]
         is_there = ~(np.isnat(places) if places.dtype.kind == "M" else np.isnan(places))
         if is_there.any():
-            found[state] = (_some([places[is_there]], chart)[0], int(here.sum()))
+            found[state] = (_some([places[is_there]], chart)[0], int(where.sum()))
     panels.mark(panel, found)
 
 
@@ -100,4 +100,4 @@ def _tell_hue(content: Content, chart: Chart, hue: Any, painted: Any, given: lis
     if scale.ticks:
         places, texts = zip(*scale.ticks[:_MOST_NAMED], strict=True)
         bar.set_ticks(places, labels=texts)
-    panels.legend(given[-1].ax)
+    panels.legend(given)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 
-from sweeps.errors import SweepsError
+from sweeps.errors import StorageError, SweepsError
 from sweeps.storage import files
 
 if TYPE_CHECKING:
@@ -34,7 +34,11 @@ def save(figure: Figure, path: Path, title: str, alt: str) -> None:
     stream = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": title}):
         figure.savefig(stream, format=kind, metadata=words)
-    files.commit(path, [stream.getvalue()])
+    try:
+        files.commit(path, [stream.getvalue()])
+    except StorageError as error:
+        reason = getattr(error.__cause__, "strerror", None) or error
+        raise StorageError(f"cannot write {path}: {reason}; give another file by -o") from error
 
 
 def format_of(path: Path) -> str:
