@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +83,8 @@ def choose(source: Source, status: str = "done", arrays: Sequence[str] | str = (
     """Choose points by their status, and columns: parameters, then outputs, as in the file."""
     if status not in STATUSES:
         raise DeclarationError(f"status is {status!r}: give one of {', '.join(STATUSES)}")
+    if not isinstance(arrays, Iterable):
+        raise DeclarationError(f"arrays is {arrays!r}: give names of outputs, arrays=['spectrum']")
     asked = (arrays,) if isinstance(arrays, str) else tuple(arrays)
     wanted = np.ones(len(source.status), dtype=bool)
     if status != "all":

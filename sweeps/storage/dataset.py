@@ -94,7 +94,7 @@ def read(
     with hdf5_foreign.open_read(path) as file, hdf5_open.damaged(path):
         if group is not None and not _is_group(file.get(group)):
             raise _no_group(path, group, [n for n, item in file.items() if _is_group(item)])
-    told = []
+    told, are = [], "are"
     with hdf5_open.damaged(path):
         state = _State(path)
         with h5py.File(state, "r") as file:
@@ -112,11 +112,11 @@ def read(
                 missing = [n for n in undated if "_FillValue" in dataset.variables[n].attrs]
                 dataset, _ = _mask(dataset, missing)
         else:  # only reading them would tell
-            rounded = list(forms.integers) if masked else []
+            rounded, are = list(forms.integers) if masked else [], "would be"
             undated = list(forms.odd_dates)
     if rounded:
         told.append(
-            f"integers beyond 2^53 are rounded in {_listed(rounded)}, because missing "
+            f"integers beyond 2^53 {are} rounded in {_listed(rounded)}, because missing "
             "points turn them into floats: load(..., masked=False) keeps them exact"
         )
     if undated:

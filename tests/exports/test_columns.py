@@ -80,6 +80,7 @@ def test_arrays_are_columns_if_asked_for_and_as_long_as_they_were_returned(proje
     [
         ("rwo", UnknownNameError, "no array output 'rwo' .*Did you mean 'row'?"),
         (["word"], DeclarationError, "'word' is no array"),
+        (5, DeclarationError, "arrays is 5: give names"),
     ],
 )
 def test_an_array_that_there_is_not_is_refused(sheet, arrays, error, message):
