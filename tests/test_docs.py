@@ -128,6 +128,13 @@ def test_every_page_has_a_place_in_the_site():
     assert not left, "name them in a toctree, such as that of docs/reference/index.rst"
 
 
+def test_readme_names_every_page():
+    text = (ROOT / "README.md").read_text()
+    of_the_site = {"index.md", "learn.md", "background.md", "project.md"}
+    pages = {page.name for page in (ROOT / "docs").glob("*.md")} - of_the_site
+    assert pages == set(re.findall(r"\]\(docs/([\w-]+\.md)\)", text)) & pages
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_files_that_pages_name_are_there(page):
     for name in re.findall(r"(?<![\w/.])(?:tests|sweeps|benchmarks)/[\w/]+\.py", page.read_text()):

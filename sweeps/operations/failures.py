@@ -93,6 +93,16 @@ def failures_of(made: sweep.Sweep) -> list[FailedPoint]:
     ]
 
 
+def shown_elsewhere(made: sweep.Sweep) -> tuple[int, str]:
+    """Count the failed points that the results file shows, and tell by which command.
+
+    They may be of another space than that of this sweep.
+    """
+    held = state.held_attributes(made.landed)
+    n_failed = held.get("n_failed", 0)
+    return (n_failed if type(n_failed) is int else 0), str(held.get("command", ""))
+
+
 def printed(
     experiment: str | Experiment,
     *,

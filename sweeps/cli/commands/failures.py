@@ -30,9 +30,20 @@ def command(asked: Asked, rows: int) -> None:
     """
     from sweeps.operations import failures
 
-    failed = failures.failures_of(asked.sweep())
+    made = asked.sweep()
+    failed = failures.failures_of(made)
     asked.say(answer(failed, rows))
-    if failed and not asked.as_json:
+    if asked.as_json:
+        return
+    if not failed:
+        n_shown, ran = failures.shown_elsewhere(made)
+        if n_shown:
+            warn(
+                f"{made.landed} shows {count(n_shown, 'failed point')} of an earlier run: {ran}\n"
+                "if that run had other values, give them here too; if the code has changed since, "
+                "the next run computes these points again"
+            )
+    else:
         one = next((each for each in failed if each.kind == "exception"), failed[0])
         words, point = ("reproduce", asked.name, *asked.axes), str(one.position)
         warn(f"debug one of them: {asked.command_line(*words, point=point)} --pdb")
