@@ -41,7 +41,9 @@ def draw(content: Content, chart: Chart, given: list[Panel]) -> None:
         middle = float(found.mean())
         text = f"mean {number(middle)}"
         ax.axvline(middle, color=style.COLOURS[1], linestyle="--", label=text)
-        if (band := values.confidence(array.astype(float), str(array.dims[-1]))) is not None:
+        if (
+            band := values.confidence(array.copy(data=scale.positions), str(array.dims[-1]))
+        ) is not None:
             low, high = float(band.low.mean()), float(band.high.mean())
             ax.axvspan(low, high, color=style.COLOURS[1], alpha=0.25, linewidth=0, label=band.text)
     for state, where in values.states(content, chart).items():
