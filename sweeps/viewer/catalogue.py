@@ -50,7 +50,7 @@ def listed(subjects: Iterable[Subject]) -> list[Listed]:
 def _listed(subject: Subject) -> Listed:
     held = _attributes(subject.path)
     points, done, failed = (n if type(n := held.get(name)) is int else 0 for name in _COUNTS)
-    every = presence.look(subject.path.parent, subject.name.rpartition(".")[2])
+    every = presence.look(subject.path.parent, subject.path.stem)
     runs = [run for run in every if run.silent_s is None]
     n_over, n_todo = sum(run.over for run in runs), sum(run.points for run in runs)
     counts = points, done, failed, len(runs), n_over, n_todo

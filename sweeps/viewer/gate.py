@@ -33,6 +33,8 @@ HEADERS = {
     "cache-control": "no-store",
 }
 
+_MOST_FIELDS, _NO_TOKEN = 20, b"none"
+
 _FOREIGN = (b"cross-site", b"same-site")
 
 
@@ -115,8 +117,12 @@ def _given(scope: Scope) -> bytes:
     """Return the token in the address of the page itself; only that one takes it."""
     if scope["path"] != "/":
         return b""
-    found = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=20).get("token", [])
-    return found[0].encode() if len(found) == 1 else b"".join(each.encode() for each in found)
+    try:
+        said = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=_MOST_FIELDS)
+    except ValueError:  # too many
+        return _NO_TOKEN
+    found = said.get("token", [])
+    return b"" if not found else found[0].encode() if len(found) == 1 else _NO_TOKEN
 
 
 async def _answer(send: Send, code: int, said: str) -> None:

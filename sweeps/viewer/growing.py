@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -27,7 +28,7 @@ from sweeps.outputs import schema
 from sweeps.outputs.types import Header
 from sweeps.project.sweep import Sweep
 from sweeps.results import adopt
-from sweeps.spaces import keys
+from sweeps.spaces import keys, quantities
 from sweeps.spaces.keys import STEP, Keys
 from sweeps.spaces.product import ABSENT
 from sweeps.spaces.space import Space
@@ -47,6 +48,8 @@ from sweeps.viewer.sheet import (
 )
 
 _MOST_READ_BYTES = 2**28
+
+_numbers = itertools.count()
 
 Places = npt.NDArray[np.int64]
 
@@ -87,7 +90,7 @@ class Growing(Sheet):
         self._find_owners()
         self._find_failures(index)
         self._find_outputs()
-        self.version = f"{id(index):x}.{len(index.segments)}.{int(index.starts[-1])}"
+        self.version = f"stored-{next(_numbers)}"
         return True
 
     def _empty(self) -> Status:
@@ -144,6 +147,8 @@ class Growing(Sheet):
             self._headers[name] = alike
             self.own_sizes |= dict(zip(first.dims, first.shape, strict=True))
             said = {**first.attrs, **self._made.attributes(name)}
+            if quantities.LIBRARY in first.attrs:  # converted when the file is written
+                said["units"] = first.attrs[quantities.UNITS]
             dims = (*self.sizes, *first.dims)
             kind = kind_of(first.dtype)
             label, units = str(said.get("long_name", "")), str(said.get("units", ""))
@@ -152,14 +157,17 @@ class Growing(Sheet):
         self._columns = {n: c for n, c in self._columns.items() if n in outputs}
 
     def _settled(self, part: StoredPart) -> list[tuple[int, Header]]:
-        """Name the outputs of a part as they are declared now.
+        """Name the outputs of a part as they are declared now; units are those of the values.
 
         Arrays whose lengths differ are shown when the results file has found one length for all.
         """
         name = _name(part)
         if name not in self._forms:
-            every = (schema.settled(each, self._made) for each in part.variables)
-            self._forms[name] = [(i, h) for i, h in enumerate(every) if h.counts is None]
+            self._forms[name] = [
+                (i, dataclasses.replace(schema.settled(each, self._made), attrs=each.attrs))
+                for i, each in enumerate(part.variables)
+                if each.counts is None
+            ]
         return self._forms[name]
 
     @property
@@ -304,7 +312,8 @@ class _Column:
 
 def _is_like(header: Header, first: Header) -> bool:
     is_text = header.dtype == object, first.dtype == object
-    is_same = header.dims == first.dims and header.shape == first.shape
+    is_same = (header.dims, header.shape) == (first.dims, first.shape)
+    is_same &= header.attrs.get(quantities.UNITS) == first.attrs.get(quantities.UNITS)
     return is_same and is_text[0] == is_text[1] and kind_of(header.dtype) == kind_of(first.dtype)
 
 
@@ -337,8 +346,17 @@ def _coordinates(made: Experiment) -> dict[str, Variable]:
             name,
             kind_of(column.table.coordinate(np.zeros(1, np.int64)).dtype),
             space.dims_of(name),
-            *(str(made.attributes(name).get(key, "")) for key in ("long_name", "units")),
+            str(made.attributes(name).get("long_name", "")),
+            _units(made, name),
         )
         for name, column in space.columns.items()
         if len(column.table)
     }
+
+
+def _units(made: Experiment, name: str) -> str:
+    """Return the units of a parameter; quantities are shown in their own ones."""
+    table = made.space.columns[name].table
+    if table.kind == "quantity":
+        return quantities.unit_of(table.element(0)).text
+    return str(made.attributes(name).get("units", ""))

@@ -155,7 +155,7 @@ async def _answered(
         return await library.ask(answered)
     except UnknownNameError as error:
         return PlainTextResponse(str(error), 404)
-    except SweepsError as error:
+    except (SweepsError, OSError) as error:
         return PlainTextResponse(str(error), 400)
 
 

@@ -8,6 +8,7 @@ import secrets
 import socket
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 from sweeps.errors import SweepsError
 from sweeps.viewer.gate import ADDRESS, Gate
@@ -93,7 +94,7 @@ def prepare(
     except BaseException:
         listening.close()
         raise
-    at = f"#{first}" if first else ""
+    at = f"#{quote(first, safe='')}" if first else ""
     return Server(found, f"http://{ADDRESS}:{found}/?token={token}{at}", listening, gate, library)
 
 

@@ -36,6 +36,11 @@ _CODE_S = 2.0
 
 _WINDOW_S = 10.0
 
+_EARLIER = (
+    "These are results of earlier code; the present code has computed no point yet. "
+    "See what changed: python -m sweeps why {}"
+)
+
 MOST_POINTS = 5 * 10**6  # 48 bytes each
 
 
@@ -104,7 +109,7 @@ class Watched:
         self._files: dict[str, int] = {}
         self._due_s = self._code_due_s = self._looked_s = 0.0
         self._state: State | None = None
-        self._problem = ""
+        self._problem = self._earlier = ""
         self._listed: tuple[Any, ...] = ()
         self._over: collections.deque[tuple[float, int]] = collections.deque()
 
@@ -128,16 +133,16 @@ class Watched:
 
     def _look(self, now: float) -> State:
         subject = self.subject
-        runs = tuple(presence.look(subject.path.parent, subject.name.rpartition(".")[2]))
+        runs = tuple(presence.look(subject.path.parent, subject.path.stem))
         if now >= self._due_s:
             begun_s = time.thread_time()
             try:
                 self._read_code(now)
                 self._read(is_running=any(run.silent_s is None for run in runs))
-                self._problem = ""
+                self._problem = self._earlier
             except MergedAwayError:
                 self._listed = ()  # looked at again in a moment
-            except SweepsError as error:
+            except (SweepsError, OSError) as error:
                 self._problem = str(error)
             # of processor time: on a busy machine, waiting for a core costs nobody anything
             took_s = time.thread_time() - begun_s
@@ -179,7 +184,10 @@ class Watched:
         seen = (made and made.memo, names, _identity(path), is_running)
         if seen == self._listed:
             return
-        if made is None or (not is_running and _is_latest(made, path)):
+        is_file = made is None or (not is_running and _is_latest(made, path))
+        is_earlier = not (is_file or is_running or names) and path.is_file()
+        self._earlier = _EARLIER.format(self.subject.path.stem) if is_earlier else ""
+        if made is None or is_file or is_earlier:
             self._show_file(path)
         else:
             self._show_stored(made, path)

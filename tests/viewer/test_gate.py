@@ -111,6 +111,8 @@ def test_a_second_host_is_refused():
         ([], b"token=the-token&token=wrong"),
         ([], b"Token=the-token"),
         ([], b"token=%00"),
+        ([], b"&".join([b"token=the-token"] * 30)),
+        ([], b"token=none"),
         ([], b"token=%C3%A9"),
         ([BEARER], b"token=wrong"),
         ([(b"authorization", b"the-token")], b""),

@@ -52,6 +52,12 @@ def test_each_address_has_a_token_of_its_own():
         server.close()
 
 
+def test_a_name_is_quoted_in_the_address():
+    server = serve.prepare([], first='"><script>')
+    server.close()
+    assert server.address.endswith("#%22%3E%3Cscript%3E")
+
+
 @pytest.fixture
 def served(project):
     pytest.importorskip("plotly", reason="needs plotly")

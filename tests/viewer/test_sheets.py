@@ -172,6 +172,26 @@ def test_nothing_is_written(project):
     assert listing.listing(made.memo)
 
 
+def test_quantities_are_shown_with_the_units_of_their_values(project):
+    pint = pytest.importorskip("pint", reason="needs pint")
+    units = pint.UnitRegistry()
+
+    @experiment(
+        grid(x=[units.Quantity(1.0, "m"), units.Quantity(2.0, "m")]), units={"area": "m ** 2"}
+    )
+    def square(x):
+        return {"area": (x * x).to("cm ** 2")}
+
+    stored, landed = sheets(square)
+    shown = {"m": 1.0, "m2": 1.0, "m ** 2": 1.0, "meter ** 2": 1.0}
+    for sheet in (stored, landed):
+        found = cut(sheet, Wanted("area", "x"))
+        units_said = sheet.outputs["area"].units
+        assert found.values[0] == pytest.approx(shown.get(units_said, 1e4)), units_said
+        assert found.x.values.tolist() == [1.0, 2.0]
+        assert found.x.units in ("m", "meter")
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_the_latest_values_are_shown(project):
     run(waves, engine="serial")

@@ -102,7 +102,13 @@ def test_after_an_edit_the_points_of_the_new_code_are_shown(project):
     assert watch.look_anew().counts["done"] == 2
     module.write_text(source + "    return x + 100\n")
     watch._code_due_s = 0.0
-    assert watch.look_anew().counts["missing"] == 2
+    state = watch.look_anew()
+    assert "results of earlier code" in state.problem
+    assert state.counts["done"] == 2
+    run("edited", engine="serial", limit=1)
+    (project / "results/edited.h5").unlink()
+    state = watch.look_anew()
+    assert (state.counts["done"], state.counts["missing"], state.problem) == (1, 1, "")
     module.write_text(source + "    return (\n")
     watch._code_due_s = 0.0
     assert "edited" in watch.look_anew().problem
