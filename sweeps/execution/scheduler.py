@@ -32,6 +32,7 @@ _FAR_BLOCKS = 4  # so many times longer where sending one costs 10 ms: 0.5 % of 
 MAX_BLOCK = 2**18
 _FIRST_BLOCK = 8
 _SHARES = 3  # a block is no more than this part of what is left for a worker
+_DEAR_SHARES = 10  # where points take long: some take longer, and others must not wait behind
 _CONCURRENT_SHARES = 2
 _MAX_COLUMNS = 2**21  # where the function takes columns, and stops in time by itself
 _ROUNDS = 3  # of concurrent points, at least: between blocks a worker has none under way
@@ -313,7 +314,8 @@ class Scheduler:
     def _n_due(self) -> int:
         if self._is_cut:
             return len(self._pending[0]) if self._pending else 0
-        fair = max(-(-self._n_pending // (self._shares * self._n_workers)), self._size // _FINEST)
+        shares = self._shares if self._course is None else _DEAR_SHARES
+        fair = max(-(-self._n_pending // (shares * self._n_workers)), self._size // _FINEST)
         n = -(-max(1, min(self._size, fair, self._most)) // self._step) * self._step
         if self._course is not None and self._pending:
             n = min(n, self._course.n_within(written(self._pending[0][:n]), self._block_s))
