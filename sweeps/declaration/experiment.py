@@ -299,7 +299,7 @@ def experiment(
     version : str or int, optional
         Changing it makes all earlier results stale.
     depends_on : path or sequence of paths, optional
-        Files and folders whose content belongs to the code, or patterns such as "data/*.csv",
+        Files and folders whose content belongs to the code, or patterns such as ``"data/*.csv"``,
         relative to the module's folder. Files that the code names itself need not be given.
     depends_on_env : str or sequence of str, optional
         Environment variables whose values belong to the code.
