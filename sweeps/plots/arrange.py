@@ -55,7 +55,7 @@ def arrange(content: Content, name: str, wish: Wish) -> Chart:
         grid = [dim for dim in free if dim not in content.lists][:1]
     if not grid and wish.x is None:
         if mean is not None and not lists:
-            return Chart(HISTOGRAM, name, slices=cuts.middle(free, sizes), notes=())
+            return Chart(HISTOGRAM, name, slices=cuts.middle(free, sizes))
         return Chart(LINES, name, slices=cuts.middle(free, sizes))
     return _on_grid(content, output, wish, free, grid, mean)
 
@@ -126,10 +126,12 @@ def _on_grid(
     if is_free and x and (found := _as_noise(content, output, x, rest, sizes, mean)):
         return found
     hue = hue_dim
-    if y is None and hue is None and x is not None:
+    if wish.x and hue is None and not {*wish.y}.isdisjoint(content.outputs):
+        hue = _take(rest, _best_x(content, rest, own, sizes))  # who names both axes wants lines
+    elif y is None and hue is None and x is not None:
         y, hue = _second(content, output, x, rest, own, sizes)
         rest = [dim for dim in rest if dim not in (y, hue)]
-    if y is not None and is_free and sizes[x or y] and _is_other_way(grid, x, y, own):
+    if y is not None and is_free and _is_other_way(grid, x, y, own):
         x, y = y, x
     picked, notes = cuts.pick(content, hue, sizes, MOST_LINES)
     col, row = wish.col, wish.row

@@ -57,6 +57,23 @@ def test_what_is_cut_is_said():
     assert chart.notes == ("a slice at c = 1.5",)
 
 
+@pytest.mark.parametrize(
+    ("wish", "expected"),
+    [
+        (Wish(x="b"), (MAP, "b", "a", None)),
+        (Wish(x="b", y=("f",)), (LINES, "b", None, "a")),
+        (Wish(x="b", y=("a",)), (MAP, "b", "a", None)),
+        (Wish(x="b", y=("a",), hue="f"), (MAP, "b", "a", None)),
+        (Wish(x="b", hue="a"), (LINES, "b", None, "a")),
+        (Wish(hue="a"), (LINES, "b", None, "a")),
+        (Wish(col="b"), (LINES, "a", None, None)),
+    ],
+)
+def test_a_named_axis_has_the_place_that_is_asked_for(wish, expected):
+    (chart,) = charts(found(a=9, b=8), wish)
+    assert (chart.form, chart.x, chart.y, chart.hue) == expected
+
+
 @pytest.mark.parametrize("wish", [Wish(x="z"), Wish(y=("z",)), Wish(hue="z"), Wish(log=("z",))])
 def test_an_unknown_name_is_refused_with_those_allowed(wish):
     with pytest.raises(SweepsError, match=r"no axis or output 'z' .*found: a, b, f"):
