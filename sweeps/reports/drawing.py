@@ -29,7 +29,8 @@ _ROOM_BYTES = 500_000
 _WIDE = 20.0
 """Times that differ by a larger factor are shown on a logarithmic scale."""
 
-_ELAPSED = "elapsed_s"
+_ELAPSED = "elapsed/s"
+"""No parameter can have such a name."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,6 +13,9 @@ _MOST_CODE = 60_000
 """Characters of code that a report shows; the results file has all of it."""
 
 
+_MOST_QUESTION = 10_000
+
+
 @dataclasses.dataclass(frozen=True)
 class File:
     """A file of code; `n_left_out` lines of it are not shown."""
@@ -57,11 +60,11 @@ def origin(attributes: Mapping[str, Any], name: str) -> Origin:
     """Read what the attributes of a results file say of its origin."""
     told = {str(key): value for key, value in attributes.items()}
     sources = _texts(told.get("source_files"))
-    question = _question(sources, name) or str(told.get("summary", ""))
+    question = _shortened(_question(sources, name) or str(told.get("summary", "")), _MOST_QUESTION)
     shown = sources or ({f"{name}.py": str(told["source"])} if told.get("source") else {})
     patch = str(told.get("git_patch", ""))
     return Origin(
-        tuple(filter(None, question.split("\n\n"))),
+        tuple(filter(None, question[0].split("\n\n"))),
         _facts(told),
         _texts(told.get("packages")),
         tuple(_accepted(told.get("accepted"))),

@@ -63,36 +63,45 @@ def test_a_report_is_accessible_however_it_is_looked_at(browser, project, look):
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
-@pytest.fixture
-def hostile(project):
-    """The report of an experiment in which all texts are hostile."""
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """Results of an experiment in which all texts are hostile."""
 
-    def hostile(x, way, **others):
+    def hostile(x, way):
         if x == 2:
             raise ValueError(HOSTILE)
         return {"said": way, "size": float(len(way)), "odd <b>name $": x}
 
     hostile.__doc__ = HOSTILE
+    texts = HOSTILE.replace("\x1b", "")  # which units may not hold
     made = experiment(
         grid(x=[1.0, 2.0], way=[HOSTILE, "b"]),
-        name="hostile",
-        units={"x": HOSTILE.replace("\x1b", ""), "size": SEEN},
+        units={"x": texts, "size": SEEN},
         long_name={"x": SEEN, "size": SEEN},
-    )(hostile_of(hostile))
-    made.summary(lambda ds: {"most": ds["size"].max(), "text": HOSTILE.replace("\x1b", "")})
+    )(hostile)
+    made.summary(lambda ds: {"most": ds["size"].max(), "text": texts})
+    folder = tmp_path_factory.mktemp("hostile")
     with pytest.warns(UserWarning, match="failed"):
-        run(made, engine="serial")
-    return package.report(made)
+        run(made, engine="serial", results=folder)
+    return folder
 
 
-def hostile_of(function):
-    """A function of two parameters that calls another one."""
+@pytest.fixture(scope="module")
+def hostile(results):
+    return report("hostile", results=results)
 
-    def hostile(x, way):
-        return function(x, way)
 
-    hostile.__doc__ = function.__doc__
-    return hostile
+@pytest.fixture(scope="module")
+def interactive(results):
+    pytest.importorskip("plotly", reason="needs plotly")
+    return package.report("hostile", results / "more.html", interactive=True, results=results)
+
+
+def opened_with(browser, made, folder, bad):
+    """Open a copy of a report that something was put into."""
+    copy = folder / "copy.html"
+    copy.write_text(made.path.read_text().replace("<main>", f"<main>{bad}"))
+    return browser.open(copy.as_uri())
 
 
 def test_hostile_texts_are_shown_and_do_not_run(browser, hostile):
@@ -107,11 +116,9 @@ def test_hostile_texts_are_shown_and_do_not_run(browser, hostile):
     assert browser.inaccessible(page) == []
 
 
-def test_the_policy_forbids_scripts_even_if_one_got_in(browser, hostile):
-    text = hostile.path.read_text()
+def test_the_policy_forbids_scripts_even_if_one_got_in(browser, hostile, tmp_path):
     bad = "<script>window.ran = 1</script><img src=x onerror='window.ran=1' alt=''>"
-    hostile.path.write_text(text.replace("<main>", f"<main>{bad}"))
-    page = browser.open(hostile.path.as_uri())
+    page = opened_with(browser, hostile, tmp_path, bad)
     page.wait_for_timeout(100)
     assert page.evaluate("window.ran") is None
     assert any("Content Security Policy" in fault for fault in browser.faults)
@@ -140,12 +147,6 @@ def test_all_fold_outs_and_tables_are_reached_by_keyboard(browser, hostile):
     assert page.locator("details").first.get_attribute("open") is not None
 
 
-@pytest.fixture
-def interactive(hostile):
-    pytest.importorskip("plotly", reason="needs plotly")
-    return package.report("hostile", "interactive.html", interactive=True)
-
-
 def test_the_reader_chooses_the_axes(browser, interactive):
     page = browser.open(interactive.path.as_uri())
     place = page.locator("#explored")
@@ -160,10 +161,8 @@ def test_the_reader_chooses_the_axes(browser, interactive):
     assert browser.inaccessible(page) == []
 
 
-def test_scripts_that_the_page_does_not_bring_do_not_run(browser, interactive):
-    text = interactive.path.read_text()
-    interactive.path.write_text(text.replace("<main>", "<main><script>window.ran = 1</script>"))
-    page = browser.open(interactive.path.as_uri())
+def test_scripts_that_the_page_does_not_bring_do_not_run(browser, interactive, tmp_path):
+    page = opened_with(browser, interactive, tmp_path, "<script>window.ran = 1</script>")
     assert page.evaluate("window.ran") is None
     assert page.locator("#explored .main-svg").count() > 0
     assert any("Content Security Policy" in fault for fault in browser.faults)
