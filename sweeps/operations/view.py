@@ -64,6 +64,7 @@ def _one(
     experiments: str | os.PathLike[str] | None,
 ) -> Subject:
     """Find an experiment, or else a results file of that name."""
+    from sweeps.viewer.landed import Landed
     from sweeps.viewer.watched import Subject
 
     path = load.results_path(name, results)
@@ -76,6 +77,7 @@ def _one(
                 raise
     if not path.is_file():
         raise StorageError(f"no results file {path}: give the path of one, or an experiment's name")
+    Landed(path).close()  # which says what is wrong with it
     return Subject(path.stem, path)
 
 

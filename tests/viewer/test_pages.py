@@ -193,3 +193,13 @@ def test_without_the_extra_it_says_how_to_install_it(sweeps, monkeypatch):
     said = sweeps("view")
     assert said.code == 2
     assert "pip install 'sweeps[view]'" in said.err
+
+
+@pytest.mark.parametrize("given", [[], ["nothing"], ["/etc/passwd"], ["odd.h5"], ["--port", "0"]])
+def test_what_cannot_be_shown_at_all_is_a_mistake(sweeps, project, given):
+    pytest.importorskip("plotly", reason="needs plotly")
+    (project / "odd.h5").write_text("no HDF5")
+    said = sweeps("view", "--no-open", *given)
+    assert said.code == 2
+    assert "rror" in said.err
+    assert "Traceback" not in said.err
