@@ -25,10 +25,9 @@ def cut(positions, number):
 
 def scheduled(space, cost, n_workers, before=NOTHING, **options):
     """Make the scheduler of a run."""
-    timeout = None
 
     def begin(n_points):
-        return Course(space, n_points, n_workers, before, timeout)
+        return Course(space, n_points, n_workers, before)
 
     before_s = float(before.seconds.mean()) if len(before) else 0.0
     return Scheduler(
