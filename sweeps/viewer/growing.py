@@ -67,6 +67,7 @@ class Growing(Sheet):
         self.own_sizes: dict[str, int] = {}
         self.outputs: dict[str, Variable] = {}
         self.coordinates = _coordinates(made)
+        self._coordinate = functools.cache(self._read_coordinate)  # gone with this sheet
         self._sorted, self._order, self._twins = _sorted_keys(sweep)
         self._index: memo.Index | None = None
         self._where: dict[_Name, Places] = {}
@@ -261,8 +262,7 @@ class Growing(Sheet):
         """Read a coordinate along its dimensions; None where a point lacks it."""
         return self._coordinate(name)
 
-    @functools.cache  # noqa: B019 - a sheet lives as long as its values are shown
-    def _coordinate(self, name: str) -> Array:
+    def _read_coordinate(self, name: str) -> Array:
         column = self._space.columns[name]
         shape = tuple(self.sizes[dim] for dim in self._space.dims_of(name))
         codes = column.at(np.arange(math.prod(shape)))

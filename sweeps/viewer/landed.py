@@ -58,6 +58,7 @@ class Landed(Sheet):
             self._file.close()
             raise
         self._kept: OrderedDict[str, Array] = OrderedDict()
+        self._coordinate = functools.cache(self._read_coordinate)  # gone with this sheet
 
     def close(self) -> None:
         """Close the file."""
@@ -134,8 +135,7 @@ class Landed(Sheet):
         """Read a coordinate."""
         return self._coordinate(name)
 
-    @functools.cache  # noqa: B019 - a sheet lives as long as its values are shown
-    def _coordinate(self, name: str) -> Array:
+    def _read_coordinate(self, name: str) -> Array:
         with hdf5_open.damaged(self._path):
             dataset = self._file[name]
             values = hdf5.decode(dataset)

@@ -1,6 +1,7 @@
 """An experiment is shown where its latest points are: in the results file, or still in the memo."""
 
-import dataclasses
+import gc
+import weakref
 
 import pytest
 
@@ -64,14 +65,11 @@ def test_points_that_are_stored_later_are_shown_before_the_file_has_them(seen):
     assert isinstance(seen()[1], Landed)
 
 
-def test_a_run_that_goes_on_is_seen_with_its_rate_and_time_left(seen):
+def test_a_run_that_goes_on_is_seen_with_its_rate(seen):
     compute(limit=3)
     notice = Notice(resolve(steps).memo, "loky", 2)
     try:
-        progress = Progress(n_todo=5)
-        notice.say(
-            dataclasses.replace(progress) if dataclasses.is_dataclass(progress) else progress
-        )
+        notice.say(Progress(n_todo=5))
         state, sheet = seen()
         assert isinstance(sheet, Growing)
         assert [(each.points, each.engine) for each in state.runs] == [(5, "loky")]
@@ -138,3 +136,13 @@ def test_a_file_that_was_cut_off_is_a_problem_and_no_end(seen):
     path.write_bytes(path.read_bytes()[:500])
     state, _ = seen()
     assert state.problem or state.counts["done"] == 7
+
+
+def test_what_is_no_longer_shown_takes_no_memory(seen):
+    compute(limit=3)
+    gone = weakref.ref(seen()[1])
+    gone().coordinate("x")
+    compute()
+    assert seen()[1] is not gone()
+    gc.collect()
+    assert gone() is None
