@@ -30,7 +30,7 @@ With points of 0.2 to 0.8 s, ten at once, blocks of 0.5 s leave a third of the p
 _FAR_BLOCKS = 4  # so many times longer where sending one costs 10 ms: 0.5 % of 2 s
 
 MAX_BLOCK = 2**18
-_FIRST_BLOCK = 8
+_FIRST_BLOCK, _FIRST_SHARES = 8, 40  # of few points, a twentieth should tell of all others
 _SHARES = 3  # a block is no more than this part of what is left for a worker
 _DEAR_SHARES = 10  # where points take long: some take longer, and others must not wait behind
 _CONCURRENT_SHARES = 2
@@ -57,8 +57,7 @@ def block_s(concurrency: int) -> float:
 Left = tuple[float, tuple[float, float] | None]
 """Seconds, and between which they likely are, if that is known."""
 
-BeginCourse = Callable[[int], "Course"]
-"""Given the number of points, makes what learns from them which should come next."""
+BeginCourse = Callable[[int], "Course"]  # given how many points there are
 
 Claim = Callable[[Positions, int], tuple[Positions, Positions, Positions]]
 
@@ -130,7 +129,8 @@ class Scheduler:
         self._most = _MAX_COLUMNS if is_vectorized else MAX_BLOCK
         first = _FIRST_BLOCK if concurrency == 1 and not is_vectorized else self._most
         self._shares = _SHARES if concurrency == 1 else _CONCURRENT_SHARES
-        self._size = min(first, self._n_pending // ((self._shares + 1) * n_workers))
+        n_shares = self._shares + 1 if first > _FIRST_BLOCK else _FIRST_SHARES
+        self._size = min(first, self._n_pending // (n_shares * n_workers))
         self._point_s = math.inf  # as lately; unknown at first
         self._n_probes = 0
         self._forecast = None
