@@ -12,15 +12,16 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sweeps.code import pins
 from sweeps.code.canonical import OpaqueError
 from sweeps.code.objects import Carried, innermost
 from sweeps.code.reach import files
-from sweeps.code.reach.follow import AnnotationsAskedError
-from sweeps.code.reach.opened import Openings, openings
+from sweeps.code.reach.follow import AnnotationsAskedError, Reach
+from sweeps.code.reach.opened import openings
 from sweeps.code.source.module import Module
+from sweeps.code.source.names import is_library
 from sweeps.code.source.normal_form import digest
 from sweeps.code.source.scopes import OWN_NAME
 from sweeps.errors import DeclarationError
@@ -149,31 +150,9 @@ def fingerprint(
         # Only the digest is kept: it may be a password.
         found.add(f"environment:{name}", repr(os.environ.get(name)), "")
     parts = {part: digest(*sorted(texts)) for part, texts in found.texts.items()}
-    named = {f"data:{Path(path).as_posix()}": _folder(home) / path for path in depends_on}
-    for module, path in found.data:
-        named[f"{module.name}:@cached(depends_on={path!r})"] = _folder(module) / path
-    unwatched: dict[str, str] = {}
-    if found.programs:
-        started = files.programs(found.literals, looked_at)
-        named |= {f"program:{text}": path for text, path in started.items()}
-        if not (started or depends_on or version or files.are_installed(found.literals)):
-            unwatched = found.programs
-    opened = openings(reach.names, reach.calls) if reach.calls else Openings()
-    read, unread = (
-        files.read(
-            opened,
-            found.literals,
-            looked_at,
-            has_seen_to_it=bool(depends_on or version),
-            has_programs=bool(found.programs),
-        )
-        if opened.read
-        else ({}, {})
-    )
-    counted = {path.absolute() for path in named.values()}
-    named |= {f"data:{t}": path for t, path in read.items() if path.absolute() not in counted}
-    data = {path: _settled(path) for path in named.values()}
-    parts |= {part: content(path) for part, path in named.items()}
+    named = _named(reach, looked_at, home, depends_on, has_version=bool(version))
+    data = {path: _settled(path) for path in named.files.values()}
+    parts |= {part: content(path) for part, path in named.files.items()}
     # The function's own module goes by many names, as `__main__`: they do not count. Nor does the
     # function's own, unless something may look for it.
     own = f"{home.name}:" if home else " "
@@ -195,11 +174,51 @@ def fingerprint(
         files={m.name: (m.file, m.source.text) for m in looked_at if m.file and m.source},
         data=data,
         code=made,
-        unwatched=unwatched,
-        unread=unread,
-        programs=files.installed(opened.started) if opened.started else {},
+        unwatched=named.unwatched,
+        unread=named.unread,
+        programs=named.programs,
         files_named=tuple(sorted(text for text in found.literals if text.endswith(".h5"))),
     )
+
+
+class _Named(NamedTuple):
+    """Files that count, by the names of their parts; and what cannot be found, as `Fingerprint`."""
+
+    files: dict[str, Path]
+    unwatched: Mapping[str, str]
+    unread: Mapping[str, str]
+    programs: Mapping[str, Path]
+
+
+def _named(
+    reach: Reach,
+    modules: Sequence[Module],
+    home: Module | None,
+    depends_on: Sequence[str | os.PathLike[str]],
+    *,
+    has_version: bool,
+) -> _Named:
+    """Find the files that code depends on: those that the user names, or its source."""
+    found, has_seen_to_it = reach.parts, bool(depends_on or has_version)
+    named = {f"data:{Path(path).as_posix()}": _folder(home) / path for path in depends_on}
+    for module, path in found.data:
+        named[f"{module.name}:@cached(depends_on={path!r})"] = _folder(module) / path
+    unwatched: Mapping[str, str] = {}
+    if found.programs:
+        started = files.programs(found.literals, modules)
+        named |= {f"program:{text}": path for text, path in started.items()}
+        if not (started or has_seen_to_it or files.are_installed(found.literals)):
+            unwatched = found.programs
+    if not reach.calls:
+        return _Named(named, unwatched, {}, {})
+    opened = openings(reach.names, reach.calls)
+    writes = not all(map(is_library, found.programs))
+    read, unread = files.read(
+        opened, found.literals, modules, has_seen_to_it=has_seen_to_it, has_programs=writes
+    )
+    counted = {path.absolute() for path in named.values()}
+    named |= {f"data:{t}": path for t, path in read.items() if path.absolute() not in counted}
+    return _Named(named, unwatched, unread, files.installed(opened.started))
 
 
 class Behind:

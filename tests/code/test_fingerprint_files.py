@@ -190,6 +190,13 @@ def test_what_a_program_may_write_does_not_count_and_is_told_of(declare, project
     assert (project / "data/table.csv").read_text() == "2\n"
 
 
+def test_beside_a_library_files_count(declare, project):
+    body = "import ctypes\n    ctypes.CDLL(None)\n    np.loadtxt('data/table.csv')"
+    before = declare(body).fingerprint.digest
+    (project / "data/table.csv").write_text("2\n")
+    assert declare(body).fingerprint.digest != before
+
+
 @pytest.mark.parametrize("pattern", ["../data/*.csv", "../**/*.csv", "../data"])
 def test_patterns_and_folders_count_by_the_files_that_they_mean(declare, project, pattern):
     options = f", depends_on={pattern!r}"

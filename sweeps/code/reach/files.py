@@ -75,7 +75,9 @@ def read(
         found |= {} if has_programs else own
     if has_seen_to_it or has_programs or not untold:
         return found, {} if has_seen_to_it else untold
-    guessed = _found({*literals}.difference(opened.written), modules, _is_data)
+    # Each text costs a look into each folder, which takes 0.5 ms on NFS.
+    likely = {text for text in literals if "." in text or "/" in text}
+    guessed = _found(likely.difference(opened.written), modules, _is_data)
     return found | guessed, {} if guessed.keys() - found.keys() else untold
 
 

@@ -228,6 +228,11 @@ _READING = ("pandas.read_", "polars.read_", "polars.scan_", "xarray.open_", "xar
             "shutil.copy")  # fmt: skip
 
 
+def is_library(name: str) -> bool:
+    """Say whether what `starts_programs` calls a library within this process."""
+    return _begins(name, ("ctypes", "cffi", "numpy.ctypeslib"))
+
+
 def is_dynamic(name: str) -> bool:
     """Say whether something of another package, by its qualified name, may reach any global."""
     return _begins(name, _DYNAMIC) and not _begins(name, _NOT_DYNAMIC)
