@@ -36,6 +36,7 @@ _FILES = {
     "/page.js": ("page.js", "text/javascript"),
     "/charts.js": ("charts.js", "text/javascript"),
     "/sketch.js": ("sketch.js", "text/javascript"),
+    "/failures.js": ("failures.js", "text/javascript"),
     "/answers.js": ("answers.js", "text/javascript"),
 }
 """Addresses and the files behind them; no other file can be asked for."""

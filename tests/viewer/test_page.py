@@ -130,13 +130,15 @@ def test_what_is_stored_meanwhile_appears_by_itself(browser, project):
     with served([made]) as address:
         page = browser.open(address)
         page.get_by_text("0 of 8 points finished").wait_for()
-        run(steps, engine="serial", results=results, limit=3)
-        page.get_by_text("3 of 8 points finished").wait_for()
+        run(steps, engine="serial", results=results, limit=6)
+        page.get_by_text("6 of 8 points finished").wait_for()
+        page.locator("#failures summary").click()
         before = page.locator(DRAWN).get_attribute("data-version")
-        run(steps, engine="serial", results=results)
+        run(steps, engine="serial", results=results, retry=False)
         page.get_by_text("8 of 8 points finished").wait_for()
         page.get_by_text("1 failed point", exact=True).wait_for()
         page.wait_for_selector(f"{DRAWN}:not([data-version='{before}'])")
+        assert page.locator("#failures details[open]").count() == 1
         page.get_by_text("Values are read from the results file.").wait_for()
 
 

@@ -2,17 +2,12 @@
 
 import { ask, askArrays, duration, short, whole } from "/answers.js";
 import { drawHistogram, drawOverview, drawPlot } from "/charts.js";
+import { element, mergeFailures, words } from "/failures.js";
 
 const STATES = ["done", "failed", "missing", "excluded"];
 const SHARE = 120; // plots are drawn so seldom, against what drawing takes, while a run goes on
 
 const at = (id) => document.getElementById(id);
-
-function element(tag, text = "", properties = {}) {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.textContent = text;
-  return made;
-}
 
 function say(id, text) {
   if (at(id).textContent !== text) at(id).textContent = text;
@@ -266,29 +261,13 @@ const showTimes = oneAtATime(async () => {
 
 // ---- failures
 
-function words(params) {
-  return Object.entries(params).map(([name, value]) => `${name} = ${value}`).join(", ");
-}
-
 async function showFailures(start = 0) {
   const { name } = page;
   const found = await ask("/failures", { name, start });
   if (name !== page.name) return;
   at("failed").hidden = found.n === 0;
   say("failed-title", found.n === 1 ? "1 failed point" : `${whole(found.n)} failed points`);
-  const rows = found.rows.map((each) => {
-    const row = element("details");
-    const head = element("summary");
-    const what = each.message ? `${each.type}: ${each.message.split("\n")[0].slice(0, 300)}` : each.type;
-    head.append(element("span", what || each.kind, { className: "what" }));
-    head.append(element("span", `  ${words(each.params)}`, { className: "where" }));
-    const times = each.attempts > 1 ? `, tried ${each.attempts} times` : "";
-    row.append(head, element("pre", each.traceback), element("p",
-      `${each.kind}, point ${each.position}${times}`, { className: "note" }));
-    return row;
-  });
-  if (start === 0) at("failures").replaceChildren(...rows);
-  else at("failures").append(...rows);
+  mergeFailures(at("failures"), name, found.rows, start);
   at("more").hidden = at("failures").children.length >= found.n;
 }
 
@@ -356,6 +335,7 @@ async function open() {
   document.title = name ? `${name} – sweeps` : "sweeps";
   for (const id of ["about", "plot-note", "problem"]) say(id, "");
   at("failed").hidden = true;
+  at("failures").replaceChildren();
   listen();
   if (!name) return;
   try {
