@@ -127,6 +127,8 @@ def test_states_have_the_numbers_of_the_table(written):
     assert status.attrs["flag_values"].tolist() == [int(number) for number, *_ in table]
     assert status.attrs["flag_meanings"].decode().split() == [name for _, name, _ in table]
     assert status[...].tolist() == [[1, 1], [2, 1], [1, 3]]
+    counts = {"n_points": 5, "n_done": 4, "n_failed": 1, "n_excluded": 1}
+    assert {name: written.attrs[name] for name in counts} == counts
 
 
 def test_failures_are_the_table_of_the_page(written, plain):
