@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sweeps.operations.table import table
     from sweeps.operations.why import why
     from sweeps.operations.work import work
+    from sweeps.outputs.file import File
     from sweeps.spaces.build import grid, points, replicates, zipped
     from sweeps.spaces.space import Space
 
@@ -35,6 +36,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Experiment": "declaration.experiment",
+    "File": "outputs.file",
     "Space": "spaces.space",
     "SweepsError": "errors",
     "accept": "operations.accept",
@@ -66,6 +68,7 @@ _HOMES = {
 
 __all__ = [
     "Experiment",
+    "File",
     "Space",
     "SweepsError",
     "accept",

@@ -35,6 +35,7 @@ _HOMES = {
     "evaluating": "Evaluation",
     "exporting": "Exported export",
     "explaining": "Change Since Why why",
+    "file": "File",
     "picturing": "plot",
     "predicate": "Derivation Predicate",
     "product": "Deferred Derived Product",

@@ -33,12 +33,14 @@ from sweeps.execution.plan import Points
 from sweeps.memo import index as memo
 from sweeps.memo import listing
 from sweeps.spaces.product import Positions
-from sweeps.storage import files
+from sweeps.storage import files, packs
 from sweeps.worker import job
 
 _IDLE_S = 60.0  # a run that gives out nothing for so long is over, or has enough other workers
 
 _COMMIT_S = 2.0  # after so long the child commits what it has
+
+_SENT_ONCE = (listing.SUFFIX, packs.SUFFIX)
 
 _BLOCK_S = 4.0  # after so long, another crew may compute what is left of a block
 
@@ -161,10 +163,12 @@ class Crew:
 
     def _sent(self) -> Iterator[tuple[str, bytes]]:
         """Take what is to be written to the memo of the run out of our own."""
-        for path in sorted(self._memo.rglob("*")):
+        # Contents before the segments that name them.
+        found = sorted(self._memo.rglob("*"), key=lambda p: (p.suffix != packs.SUFFIX, p))
+        for path in found:
             if path.is_file() and not path.name.startswith(files.TEMPORARY_PREFIX):
                 yield str(path.relative_to(self._memo)), path.read_bytes()
-                if path.suffix == listing.SUFFIX or path.name == printed.FILE:
+                if path.suffix in _SENT_ONCE or path.name == printed.FILE:
                     path.unlink()  # what points have read is written once by a child
 
     def close(self) -> None:

@@ -133,7 +133,7 @@ def _call(case: Case, debug: Debug | None) -> tuple[Called, Reason | None, tuple
     task = evaluate.task(experiment, settings, recorder, surroundings)
     watch = _Watch(task.experiment.function)
     watched = dataclasses.replace(task.experiment, function=watch.function, timeout=None)
-    task = dataclasses.replace(task, experiment=watched)
+    task = dataclasses.replace(task, experiment=watched, stores_files=False)
     given, columns = evaluate.arguments(task, at)
     called: Called | None = None
     warnings: tuple[str, ...] = ()

@@ -20,9 +20,11 @@ from sweeps.errors import OutputError
 from sweeps.outputs.columns import SCALARS, LengthError, size_bytes, snapshot
 from sweeps.outputs.columns import columns as as_columns
 from sweeps.outputs.failures import Reason, raised, refused
+from sweeps.outputs.file import ClashError, File, unfolded
 from sweeps.outputs.types import Variable
 from sweeps.signals import Interrupted
 from sweeps.spaces import quantities
+from sweeps.storage.pack_writer import Writer
 from sweeps.worker import capture, memory_limit, scratch
 from sweeps.worker.isolation.surroundings import SpoiledError, Surroundings, end_copy
 
@@ -61,6 +63,7 @@ class Limits:
     # Process that the points are computed in; in another one, a copy, nothing goes on.
     pid: int = dataclasses.field(default_factory=os.getpid)
     units: Mapping[str, str] | None = None
+    writer: Callable[[], Writer | None] = lambda: None  # for the files that points hand over
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -110,11 +113,15 @@ def call_each(
             try:
                 value = call(*row)
                 if type(value) not in SCALARS:
+                    if File.is_used:
+                        value = unfolded(value, limits.writer())
                     value = snapshot(value)
                     room_bytes -= size_bytes(value)
                 returned.append(value)
             except Interrupted:
                 raise
+            except ClashError as error:
+                failures.append((i, refused(error)))
             except BaseException as error:  # SystemExit and KeyboardInterrupt are the point's too
                 failures.append((i, failure(error, record, limits)))
             last = clock()
@@ -285,8 +292,11 @@ class _Chunks:
         own = {name: copy.copy(column[start:stop]) for name, column in self.columns.items()}
         seed(limits, start)
         try:
+            returned = self.function(**own)
+            if File.is_used:
+                returned = unfolded(returned, limits.writer(), is_column=True)
             variables = as_columns(
-                self.function(**own),
+                returned,
                 stop - start,
                 name=limits.name,
                 dims=limits.dims,

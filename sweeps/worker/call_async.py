@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sweeps.outputs.columns import SCALARS, size_bytes, snapshot
-from sweeps.outputs.failures import Reason, timed_out
+from sweeps.outputs.failures import Reason, refused, timed_out
+from sweeps.outputs.file import ClashError, File, unfolded
 from sweeps.signals import Interrupted
 from sweeps.worker import capture, scratch
 from sweeps.worker.call import BLOCK_BYTES, Called, Limits, failure, restore, rows, seed
@@ -140,10 +141,14 @@ class _Points:
         try:
             value = await self._function(**self._given, **own)
             if type(value) not in SCALARS:
+                if File.is_used:
+                    value = unfolded(value, self._limits.writer())
                 value = snapshot(value)
                 self._room_bytes -= size_bytes(value)
         except Interrupted:
             raise
+        except ClashError as error:
+            return None, refused(error)
         except BaseException as error:  # its own cancelling is the point's too
             return None, failure(error, self._record, self._limits)
         finally:

@@ -25,12 +25,14 @@ from sweeps.memo import segment
 from sweeps.outputs import schema
 from sweeps.outputs.columns import joined, tabulate, uniform
 from sweeps.outputs.failures import Failure, Reason, refused
+from sweeps.outputs.file import File
 from sweeps.outputs.types import Part, Variable
 from sweeps.spaces.keys import MIN_PRODUCT, RNG, Generators, KeyMaker, written
 from sweeps.spaces.product import Positions
 from sweeps.spaces.values import Values
 from sweeps.storage import files
 from sweeps.storage.hdf5 import Array
+from sweeps.storage.pack_writer import Writer
 from sweeps.worker import capture, host, memory_limit, resources, scratch
 from sweeps.worker.call import Called, Limits, call_columns, call_each, restore
 from sweeps.worker.isolation import copies
@@ -83,6 +85,12 @@ class Task:
     traces: Traces
     hosts: list[host.Host] = dataclasses.field(default_factory=list)  # that are free
     met: set[Hashable] = dataclasses.field(default_factory=set)  # forms of outputs
+    stores_files: bool = True
+
+    @functools.cached_property
+    def writer(self) -> Writer:
+        """Where the files go that points hand over."""
+        return Writer(self.settings.memo)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -142,6 +150,7 @@ def evaluate(task: Task, block: Block) -> Receipt | Refusal:
 def _evaluate(task: Task, block: Block) -> Receipt | Refusal:
     if scratch.is_asked_to_stop(task.settings.folder):
         return Receipt(block.number, 0, 0, len(block), 0.0)
+    n_errors = task.writer.begin() if File.is_used else 0
     try:
         with files.results_in(task.settings.results), reads.recorded(task.reads):
             called = call(task, block)
@@ -156,6 +165,8 @@ def _evaluate(task: Task, block: Block) -> Receipt | Refusal:
     try:
         if parts:
             task.reads.keep(task.settings.memo)
+        if parts and File.is_used:
+            task.writer.commit(n_errors)  # before the segment that names what is in it
         if parts or failures:
             created_ns = task.settings.clock_ns + time.monotonic_ns()
             segment.commit(task.settings.memo, parts, failures, created_ns)
@@ -189,6 +200,7 @@ def changed_data(settings: Settings) -> str:
 
 def values(task: Task, block: Block) -> tuple[list[Part], list[Failure]]:
     """Evaluate a block in full, and commit nothing."""
+    task = dataclasses.replace(task, stores_files=False)
     with files.results_in(task.settings.results), reads.recorded(task.reads):
         return _tabulate(task, block, call(task, block))
 
@@ -248,6 +260,7 @@ def limits(task: Task, positions: Positions) -> Limits:
         surroundings=task.surroundings,
         key=keys_by_place(settings.keys, positions),
         units=experiment.units,
+        writer=lambda: task.writer if task.stores_files else None,
     )
 
 

@@ -128,6 +128,7 @@ PINNED = {
     "quantiles": "7f74d7db1ea5f64c4919a3a3b83a22b9",
     "standard_error": "8eff0ab664b5cc32c558aee442fc270e",
     "sweeps.Experiment": "2f42f934a0cf2d60c1fc96caed7fd195",
+    "sweeps.File": "159b46b8df5487b0cdcfecf900bfaa64",
     "sweeps.Space": "ba4549603209f87a674896f051403ab7",
     "sweeps.SweepsError": "417a40e18b2006817efd161a2c04f5af",
     "sweeps.accept": "9c5c151c30ddd2bd2c68bbfa5276951f",
