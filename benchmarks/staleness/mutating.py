@@ -43,6 +43,12 @@ _COMPARISONS: dict[type[ast.AST], type[ast.AST]] = {
 }  # fmt: skip
 
 
+_OF_FILES = {
+    **dict.fromkeys((".csv", ".json", ".toml", ".txt"), "data file"),
+    ".sh": "program",
+}
+
+
 def mutants_of(root: Path) -> list[Mutant]:
     """Make all mutants of a project: of its Python files, and of its data."""
     found: list[Mutant] = []
@@ -50,11 +56,19 @@ def mutants_of(root: Path) -> list[Mutant]:
         name = path.relative_to(root).as_posix()
         if path.suffix == ".py":
             found += mutants(path.read_text(), name)
-        elif path.suffix == ".csv":
-            text = path.read_text()
-            changed = text.replace(next(c for c in text if c.isdigit()), "9", 1)
-            found.append(Mutant("data file", name, 1, "a digit", changed))
+        elif path.suffix in _OF_FILES:
+            found += _digits(path.read_text(), name, _OF_FILES[path.suffix])
     return found
+
+
+def _digits(text: str, file: str, kind: str) -> Iterator[Mutant]:
+    """Change each digit that is not the name of a shell's argument."""
+    for at, digit in enumerate(text):
+        if digit.isdigit() and text[at - 1 : at] != "$":
+            other = str((int(digit) + 1) % 10)
+            line = text.count("\n", 0, at) + 1
+            changed = text[:at] + other + text[at + 1 :]
+            yield Mutant(kind, file, line, f"{digit} -> {other}", changed)
 
 
 def mutants(text: str, file: str) -> Iterator[Mutant]:

@@ -203,18 +203,19 @@ def _named(
     named = {f"data:{Path(path).as_posix()}": _folder(home) / path for path in depends_on}
     for module, path in found.data:
         named[f"{module.name}:@cached(depends_on={path!r})"] = _folder(module) / path
+    if not (reach.calls or found.programs):
+        return _Named(named, {}, {}, {})
+    opened = openings(reach.names, reach.calls, reach.pieces)
+    texts = found.literals | opened.paths
     unwatched: Mapping[str, str] = {}
     if found.programs:
-        started = files.programs(found.literals, modules)
+        started = files.programs(texts, modules)
         named |= {f"program:{text}": path for text, path in started.items()}
         if not (started or has_seen_to_it or files.are_installed(found.literals)):
             unwatched = found.programs
-    if not reach.calls:
-        return _Named(named, unwatched, {}, {})
-    opened = openings(reach.names, reach.calls)
     writes = not all(map(is_library, found.programs))
     read, unread = files.read(
-        opened, found.literals, modules, has_seen_to_it=has_seen_to_it, has_programs=writes
+        opened, texts, modules, has_seen_to_it=has_seen_to_it, has_programs=writes
     )
     counted = {path.absolute() for path in named.values()}
     named |= {f"data:{t}": path for t, path in read.items() if path.absolute() not in counted}

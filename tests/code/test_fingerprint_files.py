@@ -26,6 +26,10 @@ HERE = Path(__file__).parent.parent
 TABLE = HERE / "data" / "table.csv"
 NAMES = ["data/table.csv", "data/second.csv"]
 
+FOLDER = HERE / "data"
+DEEP = os.path.join(FOLDER, "table.csv")
+STEM = "tab" + "le"
+
 def load(path):
     return open(path).read()
 
@@ -69,6 +73,13 @@ NAMED = {
     "an attribute": "Model().load()",
     "a local import": "import pandas as p\n    p.read_csv('data/table.csv')",
     "a local alias": "from io import open as o\n    o('data/table.csv').read()",
+    "a folder and a name": "(FOLDER / 'table.csv').read_text()",
+    "joined to a folder": "open(DEEP).read()",
+    "joined by a method": "FOLDER.joinpath('table.csv').read_bytes()",
+    "beside": "(FOLDER / 'second.csv').parent.joinpath('table.csv').read_text()",
+    "added": "open('data/' + STEM + '.csv').read()",
+    "handed over in parts": "load(FOLDER / 'table.csv')",
+    "a local folder": "folder = FOLDER\n    open(folder / 'table.csv').read()",
     "a folder": "[path.read_text() for path in (HERE / 'data').glob('*.csv')]",
     "a list of names": "os.listdir('data')",
     "resources": "(importlib.resources.files('experiments') / '../data/table.csv').read_text()",

@@ -1,6 +1,7 @@
 """No result is served stale, and none is computed again for nothing: campaigns, in a short form."""
 
 import dataclasses
+import os
 import random
 from unittest import mock
 
@@ -25,6 +26,37 @@ def sample(items, n_items):
 def test_whatever_a_mutant_changes_is_computed_again(copy):
     found = [copy.outcome(m) for m in sample(mutating.mutants_of(copy.root), N_MUTANTS)]
     assert sum(bool(outcome.changed) for outcome in found) > N_MUTANTS / 2
+    assert [outcome for outcome in found if outcome.stale] == []
+
+
+def mutants_of_files(copy):
+    kinds = ("data file", "program")
+    return [mutant for mutant in mutating.mutants_of(copy.root) if mutant.kind in kinds]
+
+
+def test_whatever_a_change_of_a_file_changes_is_computed_again(copy):
+    one_of_each = {mutant.file: mutant for mutant in mutants_of_files(copy)}
+    found = [copy.outcome(mutant) for mutant in sample([*one_of_each.values()], N_MUTANTS)]
+    assert all(outcome.changed for outcome in found)
+    assert [outcome for outcome in found if outcome.stale] == []
+
+
+def test_files_that_are_touched_or_written_again_change_nothing(copy):
+    before = copy.identify()
+    for mutant in mutants_of_files(copy):
+        path = copy.root / mutant.file
+        raw = path.read_bytes()
+        path.unlink()
+        path.write_bytes(raw)
+        os.utime(path, (1, 1))
+    assert copy.identify() == before == copy.identities
+
+
+@pytest.mark.campaign
+def test_no_change_of_a_file_at_all_is_served_stale(copy):
+    found = [copy.outcome(mutant) for mutant in mutants_of_files(copy)]
+    print(campaign.table(found))
+    assert sum(bool(outcome.changed) for outcome in found) >= 50
     assert [outcome for outcome in found if outcome.stale] == []
 
 

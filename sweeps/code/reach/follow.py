@@ -95,8 +95,8 @@ class Reach:
         Whether something asks for annotations, so that all count.
     is_by_name
         Whether something asks for the names of functions, so that the own one counts.
-    calls
-        Those that may open files or start programs, with the pieces of source that they are in.
+    calls, pieces
+        Calls that may open files or start programs; all pieces of source that were read.
     """
 
     write_value: Callable[[str, Any], str]
@@ -106,6 +106,7 @@ class Reach:
     counts_annotations: bool = False
     is_by_name: bool = False
     calls: list[tuple[Module, ast.AST, ast.Call]] = field(default_factory=list)
+    pieces: list[tuple[Module, ast.AST]] = field(default_factory=list)
     names: Resolver = field(default_factory=Resolver)
     _readings: dict[tuple[ast.AST, frozenset[ast.expr]], Reading] = field(default_factory=dict)
     _done: set[tuple[Any, ...]] = field(default_factory=set)
@@ -285,6 +286,7 @@ class Reach:
                 self._take_unknown(module, beginning, line)
             self.is_by_name |= reading.is_by_name
             self.parts.literals |= reading.literals
+            self.pieces.append((module, node))
             for call in reading.calls:
                 if may_open(call, (*module.space.imports.get(called(call), ()), *reading.imports)):
                     self.calls.append((module, node, call))

@@ -1,0 +1,2 @@
+. ./numbers.sh
+echo $(( $1 * a + b * 3 ))
