@@ -106,7 +106,6 @@ html_show_sourcelink = False
 html_additional_pages = {"index": "to_front_page.html"}
 templates_path = ["_templates"]
 html_theme_options = {
-    "collapse_navigation": True,  # the buttons that unfold a branch have no name
     "navigation_with_keys": False,
     "show_prev_next": False,
     "secondary_sidebar_items": ["page-toc"],

@@ -75,7 +75,14 @@ class SilentHandler(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-LOOKED_AT = ["index", "tutorial", "how-to/extend-a-sweep", "reference/python", "commands"]
+LOOKED_AT = [
+    "index",
+    "tutorial",
+    "coming-from/hydra",
+    "design/keys",
+    "reference/python",
+    "commands",
+]
 
 
 @pytest.mark.parametrize("name", LOOKED_AT)
