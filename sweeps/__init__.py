@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sweeps import reductions, sample
+    from sweeps import readers, reductions, sample
     from sweeps.analysis.sobol import sobol_indices
     from sweeps.declaration.cached import cached
     from sweeps.declaration.experiment import Experiment, experiment
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from sweeps.operations.why import why
     from sweeps.operations.work import work
     from sweeps.outputs.file import File
+    from sweeps.programs.program import program
+    from sweeps.programs.templates import template
     from sweeps.spaces.build import grid, points, replicates, zipped
     from sweeps.spaces.space import Space
 
@@ -53,6 +55,8 @@ _HOMES = {
     "plot": "operations.plot",
     "points": "spaces.build",
     "printed": "operations.failures",
+    "program": "programs.program",
+    "readers": "readers",
     "reductions": "reductions",
     "replicates": "spaces.build",
     "report": "operations.report",
@@ -61,6 +65,7 @@ _HOMES = {
     "sobol_indices": "analysis.sobol",
     "status": "operations.status",
     "table": "operations.table",
+    "template": "programs.templates",
     "why": "operations.why",
     "work": "operations.work",
     "zipped": "spaces.build",
@@ -85,6 +90,8 @@ __all__ = [
     "plot",
     "points",
     "printed",
+    "program",
+    "readers",
     "reductions",
     "replicates",
     "report",
@@ -93,6 +100,7 @@ __all__ = [
     "sobol_indices",
     "status",
     "table",
+    "template",
     "why",
     "work",
     "zipped",

@@ -29,6 +29,10 @@ class OutputError(SweepsError):
     """A returned value that a results file cannot hold."""
 
 
+class ProgramError(SweepsError):
+    """A program that failed, or did not write what is to be read of it."""
+
+
 class SummaryError(SweepsError):
     """A summary that raised or cannot be stored; the results file is written without it."""
 

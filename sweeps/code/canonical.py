@@ -37,6 +37,7 @@ _HOMES = {
     "explaining": "Change Since Why why",
     "file": "File",
     "picturing": "plot",
+    "programs": "Program Reader Template program template",
     "predicate": "Derivation Predicate",
     "product": "Deferred Derived Product",
     "quantities": "Unit",
@@ -65,6 +66,11 @@ class OpaqueError(TypeError):
 class Canonical:
     """Writes values as texts; `define` writes functions, classes and modules.
 
+    Attributes
+    ----------
+    naming : list
+        Values met that name files, which count beside their texts.
+
     Examples
     --------
     >>> write = Canonical(lambda definition: definition.__name__)
@@ -74,6 +80,7 @@ class Canonical:
 
     def __init__(self, define: Callable[[Definition], str]) -> None:
         self.define = define
+        self.naming: list[Any] = []
         self._inside: list[Any] = []
 
     def __call__(self, value: Any) -> str:
@@ -154,6 +161,9 @@ class Canonical:
                 return self.code(value)
             case Enum():
                 return f"{self(type(value))}.{value.name}"
+        if _is_ours(type(value).__module__) and hasattr(type(value), "files_counted"):
+            self.naming.append(value)
+            return f"{_name(type(value))} {self(value.counted)}"
         wrapped = getattr(value, "__wrapped__", None)
         data = ""
         if _is_ours(type(value).__module__):

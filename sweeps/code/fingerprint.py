@@ -8,13 +8,14 @@ import glob
 import hashlib
 import itertools
 import os
+import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sweeps.code import pins
+from sweeps.code import naming, pins
 from sweeps.code.canonical import OpaqueError
 from sweeps.code.objects import Carried, innermost
 from sweeps.code.reach import files
@@ -29,6 +30,8 @@ from sweeps.errors import DeclarationError
 _CLOCK_TICK_NS = 20_000_000  # it takes 1-10 ms
 
 _MOST_WAITS = 100
+
+_MAKES_PROGRAMS = "sweeps.programs.program"
 
 State = tuple[tuple[int, ...], ...]
 
@@ -150,7 +153,8 @@ def fingerprint(
         # Only the digest is kept: it may be a password.
         found.add(f"environment:{name}", repr(os.environ.get(name)), "")
     parts = {part: digest(*sorted(texts)) for part, texts in found.texts.items()}
-    named = _named(reach, looked_at, home, depends_on, has_version=bool(version))
+    made = _that_name_files(carried, function)
+    named = _named(reach, looked_at, home, depends_on, made, has_version=bool(version))
     data = {path: _settled(path) for path in named.files.values()}
     parts |= {part: content(path) for part, path in named.files.items()}
     # The function's own module goes by many names, as `__main__`: they do not count. Nor does the
@@ -164,16 +168,16 @@ def fingerprint(
     if own_part in parts:
         name = own_part.removeprefix(own) if reach.is_by_name else OWN_NAME
         lines.append(f":{name} {parts[own_part]}")
-    made = digest("sweeps fingerprint 2", *sorted(lines))
+    whole = digest("sweeps fingerprint 2", *sorted(lines))
     return Fingerprint(
-        digest=made,
+        digest=whole,
         parts=dict(sorted(parts.items())),
         modules=tuple(sorted(found.modules)),
         sources=dict(sorted(found.sources.items())),
         whole_modules=dict(sorted(found.whole.items())),
         files={m.name: (m.file, m.source.text) for m in looked_at if m.file and m.source},
         data=data,
-        code=made,
+        code=whole,
         unwatched=named.unwatched,
         unread=named.unread,
         programs=named.programs,
@@ -195,6 +199,7 @@ def _named(
     modules: Sequence[Module],
     home: Module | None,
     depends_on: Sequence[str | os.PathLike[str]],
+    made: Sequence[naming.Naming],
     *,
     has_version: bool,
 ) -> _Named:
@@ -203,23 +208,43 @@ def _named(
     named = {f"data:{Path(path).as_posix()}": _folder(home) / path for path in depends_on}
     for module, path in found.data:
         named[f"{module.name}:@cached(depends_on={path!r})"] = _folder(module) / path
+    installed: dict[str, Path] = {}
+    for each in made:
+        named |= each.files_counted
+        installed |= each.installed
     if not (reach.calls or found.programs):
-        return _Named(named, {}, {}, {})
+        return _Named(named, {}, {}, installed)
     opened = openings(reach.names, reach.calls, reach.pieces)
     texts = found.literals | opened.paths
     unwatched: Mapping[str, str] = {}
-    if found.programs:
+    # Those that say their files themselves are not looked for in texts.
+    programs = {n: at for n, at in found.programs.items() if not (made and n in naming.MAKERS)}
+    if programs:
         started = files.programs(texts, modules)
         named |= {f"program:{text}": path for text, path in started.items()}
         if not (started or has_seen_to_it or files.are_installed(found.literals)):
-            unwatched = found.programs
-    writes = not all(map(is_library, found.programs))
+            unwatched = programs
+    writes = not all(map(is_library, programs.keys() - naming.MAKERS))
     read, unread = files.read(
         opened, texts, modules, has_seen_to_it=has_seen_to_it, has_programs=writes
     )
     counted = {path.absolute() for path in named.values()}
     named |= {f"data:{t}": path for t, path in read.items() if path.absolute() not in counted}
-    return _Named(named, unwatched, unread, files.installed(opened.started))
+    installed |= files.installed(opened.started)
+    return _Named(named, unwatched, unread, installed)
+
+
+def _that_name_files(carried: Carried, function: Any) -> list[naming.Naming]:
+    """Find the values that the function carries or reaches, and that say their files themselves."""
+    found = carried.naming
+    if _MAKES_PROGRAMS not in sys.modules:  # nothing has made one
+        return found
+    own = innermost(function)
+    by_name = getattr(own, "__kwdefaults__", None) or {}
+    defaults = [*(getattr(own, "__defaults__", None) or ()), *by_name.values()]
+    reach = carried.reach
+    reached = naming.reached(reach.parts.texts, reach.names.known)
+    return [*found, *reached, *naming.within(defaults)]
 
 
 class Behind:

@@ -59,6 +59,11 @@ class Carried:
         if not text.startswith("defined "):
             self.reach.parts.add("function", text, text)
 
+    @property
+    def naming(self) -> list[Any]:
+        """Values met that name files."""
+        return self._write.naming if "_write" in vars(self) else []
+
     @functools.cached_property
     def _write(self) -> Canonical:
         return Canonical(self._definition)

@@ -11,7 +11,9 @@ from typing import NamedTuple
 from sweeps.errors import OutputError
 from sweeps.signals import Interrupted
 
-_CALLERS = frozenset({"sweeps.worker.call", "sweeps.worker.isolation.copies"})
+_CALLERS = frozenset(
+    {"sweeps.programs.program", "sweeps.worker.call", "sweeps.worker.isolation.copies"}
+)
 
 _MESSAGE, _TEXT = 4_000, 20_000
 """Characters kept of a message and of a traceback; some libraries put their data in messages."""

@@ -36,6 +36,11 @@ _ADVICE = {
 
 _results: ContextVar[Path | None] = ContextVar("results", default=None)
 
+_scratch: ContextVar[Path | None] = ContextVar("scratch", default=None)
+
+PROGRAM = ".program"
+"""Ends the names of folders in it that programs run in, behind the process id of the worker."""
+
 
 def memo_folder(results: Path, experiment: str, fingerprint: str) -> Path:
     """Folder of the segments of one version of an experiment."""
@@ -56,6 +61,21 @@ def results_in(folder: Path | None) -> Iterator[None]:
         yield
     finally:
         _results.reset(before)
+
+
+@contextlib.contextmanager
+def scratch_in(folder: Path) -> Iterator[None]:
+    """Make a folder the one of `scratch_folder` while points of a run are called."""
+    before = _scratch.set(folder)
+    try:
+        yield
+    finally:
+        _scratch.reset(before)
+
+
+def scratch_folder() -> Path | None:
+    """Return the temporary folder of the current run; None where no point is the caller."""
+    return _scratch.get()
 
 
 def is_in_point() -> bool:

@@ -152,7 +152,7 @@ def _evaluate(task: Task, block: Block) -> Receipt | Refusal:
         return Receipt(block.number, 0, 0, len(block), 0.0)
     n_errors = task.writer.begin() if File.is_used else 0
     try:
-        with files.results_in(task.settings.results), reads.recorded(task.reads):
+        with _around(task):
             called = call(task, block)
     except resources.CannotOpenError as error:
         if scratch.is_asked_to_stop(task.settings.folder):
@@ -187,6 +187,18 @@ def _evaluate(task: Task, block: Block) -> Receipt | Refusal:
     )
 
 
+@contextlib.contextmanager
+def _around(task: Task) -> Iterator[None]:
+    """Say what belongs to the run while points are called."""
+    settings = task.settings
+    with (
+        files.results_in(settings.results),
+        files.scratch_in(settings.folder),
+        reads.recorded(task.reads),
+    ):
+        yield
+
+
 def changed_data(settings: Settings) -> str:
     """Return which file that results depend on was changed; empty if none was."""
     for path, state in settings.data.items():
@@ -201,7 +213,7 @@ def changed_data(settings: Settings) -> str:
 def values(task: Task, block: Block) -> tuple[list[Part], list[Failure]]:
     """Evaluate a block in full, and commit nothing."""
     task = dataclasses.replace(task, stores_files=False)
-    with files.results_in(task.settings.results), reads.recorded(task.reads):
+    with _around(task):
         return _tabulate(task, block, call(task, block))
 
 

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from sweeps import signals
+from sweeps.storage.files import PROGRAM
 
 # Of one worker, behind its process id; flight records of threads are behind the thread's id.
 FLIGHT, FAULT = ".flight", ".fault"  # which point it computes; how it died
@@ -264,6 +265,8 @@ def read(folder: Path) -> list[Flight]:
             flights.append(Flight(int(path.stem), *at, kind, is_fault, cause, said.strip()))
         path.unlink(missing_ok=True)
         fault.unlink(missing_ok=True)
+        for left in folder.glob(f"{path.stem}-*{PROGRAM}"):
+            shutil.rmtree(left, ignore_errors=True)
     return flights
 
 

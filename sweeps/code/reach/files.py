@@ -48,7 +48,7 @@ def programs(literals: Iterable[str], modules: Iterable[Module]) -> dict[str, Pa
     As paths from the folder of a module, from the project's root, or from the current folder.
     """
     words = {word for text in literals for word in _words(text)}
-    return _found(words, modules, _is_program)
+    return _found(words, modules, is_program)
 
 
 def read(
@@ -144,7 +144,8 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _is_program(path: Path) -> bool:
+def is_program(path: Path) -> bool:
+    """Say whether a file is a program, by its permission or by its name."""
     try:
         is_named = path.suffix.lower() in _SUFFIXES or os.access(path, os.X_OK)
         return is_named and path.is_file() and "site-packages" not in path.parts

@@ -203,7 +203,7 @@ _STARTERS = (
     "os.popen", "os.posix_spawn", "os.posix_spawnp", "os.startfile", "os.system", "pty.spawn",
     "pexpect", "plumbum", "sh", "invoke",
     "ctypes.CDLL", "ctypes.PyDLL", "ctypes.cdll", "ctypes.pydll", "numpy.ctypeslib.load_library",
-    "cffi",
+    "cffi", "sweeps.program",
 )  # fmt: skip
 
 _FAMILIES = ("os.exec", "os.spawn")
@@ -221,7 +221,7 @@ _READERS = (
     "astropy.io", "astropy.table.Table.read", "ase.io.read", "meshio.read", "mdtraj.load",
     "MDAnalysis.Universe", "rasterio.open", "geopandas.read_file", "fiona.open", "uproot.open",
     "cv2.imread", "skimage.io.imread", "matplotlib.image.imread", "torch.load", "trimesh.load",
-    "obspy.read", "mne.io", "nibabel.load", "pydicom.dcmread", "tifffile.imread",
+    "sweeps.template", "obspy.read", "mne.io", "nibabel.load", "pydicom.dcmread", "tifffile.imread",
 )  # fmt: skip
 
 _READING = ("pandas.read_", "polars.read_", "polars.scan_", "xarray.open_", "xarray.load_",
@@ -261,7 +261,7 @@ _WRITING = (
 _MAY_OPEN = re.compile(
     r"read|load|Load|open|Open|File|file|ata[Ss]et|memmap|memory_map|glob|listdir|scandir|walk|parse|"
     r"input|getline|copy|connect|Universe|getdata|from|iterdir|run|call|system|exec|spawn|check_|"
-    r"CDLL|PyDLL|getoutput|getstatus|" + "|".join(_WRITING)
+    r"template|CDLL|PyDLL|getoutput|getstatus|" + "|".join(_WRITING)
 )
 
 

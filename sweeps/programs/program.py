@@ -1,0 +1,334 @@
+"""A program as a function: a command, the files that it is given, and what is read of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sweeps.errors import DeclarationError, ProgramError
+from sweeps.programs import failed, folders, inputs, libraries, placeholders, readers, started
+from sweeps.programs.places import Places
+
+_NO_NAME = re.compile(r"\W+")
+
+
+class _Signature:
+    """The signature of an instance, found when it is asked for; a class has none."""
+
+    def __get__(self, made: Program | None, owner: type) -> inspect.Signature:
+        if made is None:
+            raise AttributeError("__signature__")
+        return inspect.Signature(list(_arguments(made).values()))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Program:
+    """A command that is called like a function of its parameters; made by `program`.
+
+    Attributes
+    ----------
+    command : tuple of str or Path
+    files, read, environment : tuple of pairs
+        Names -> what they are made of, what reads them, values.
+    timeout : float or None
+    places : Places
+        Where the files of the project are.
+    name, module : str
+        As of a function.
+    """
+
+    command: tuple[str | Path, ...]
+    files: tuple[tuple[str, inputs.Source], ...]
+    read: tuple[tuple[str, Callable[[Path], Any]], ...]
+    environment: tuple[tuple[str, str], ...]
+    timeout: float | None
+    places: Places
+    name: str
+    module: str
+
+    __signature__ = _Signature()
+
+    def __post_init__(self) -> None:
+        named = {"__name__": self.name, "__qualname__": self.name, "__module__": self.module}
+        for attribute, text in {**named, "__doc__": ""}.items():
+            object.__setattr__(self, attribute, text)
+
+    def __call__(self, **values: Any) -> dict[str, Any]:
+        """Run the program with these values, and read its outputs.
+
+        Raises
+        ------
+        ProgramError
+            If it ends with another exit code than 0, by a signal, or too late, or if an output is
+            missing or half-written.
+        """
+        _check_names(self, values)
+        environment = {
+            **os.environ,
+            **{n: placeholders.fill(t, values) for n, t in self.environment},
+        }
+        words = [self._word(i, word, values) for i, word in enumerate(self.command)]
+        with folders.new() as folder:
+            for name, source in self.files:
+                inputs.write(folder, name, source, self.places, values)
+            try:
+                code = started.run(words, folder, environment, self.timeout)
+            except OSError as error:
+                raise failed.not_started(words[0], error) from error
+            if code != 0:
+                raise failed.ended(self.name, code, self.timeout, folder)
+            try:
+                return {name: readers.read(name, reader, folder) for name, reader in self.read}
+            except ProgramError as error:
+                raise failed.unread(self.name, error, folder) from error
+
+    def _word(self, i: int, word: str | Path, values: Mapping[str, Any]) -> str:
+        """Make a word of the command at a point: a file of the project by its path."""
+        if isinstance(word, Path):
+            path = self.places.find(word)
+            if path is None:
+                raise failed.missing(word, self.places)
+            return str(path.absolute())
+        text = placeholders.fill(word, values)
+        own = self._own(i, text)
+        if own is not None:
+            return str(own.absolute())
+        if i == 0 and "/" not in text:
+            return _installed(text) or text
+        if i == 0 and not text.startswith("/") and text not in dict(self.files):
+            raise failed.missing(text, self.places)
+        return text
+
+    def _own(self, i: int, word: str) -> Path | None:
+        """Return the program of the project that a word names, if it names one.
+
+        Words behind the first one name a program if they look like one: ``sh run.sh``,
+        ``mpirun ./solver``. They may as well be names of files that the program is to write.
+        """
+        is_given = any(name == word.removeprefix("./") for name, _ in self.files)
+        if is_given or (i == 0 and "/" not in word and _installed(word)):
+            return None
+        if i and not (word.startswith("./") or Path(word).suffix or "/" in word):
+            return None
+        return self.places.program(word)
+
+    # ---- what it is, for the fingerprint of the code that uses it
+
+    @property
+    def counted(self) -> tuple[Any, ...]:
+        """What makes it another program, without the content of files and where they are."""
+        command = [
+            ("file", self.places.label(self.places.find(word) or word))
+            if isinstance(word, Path)
+            else word
+            for word in self.command
+        ]
+        files = [(name, inputs.counted(source, self.places)) for name, source in self.files]
+        return command, files, dict(self.read), dict(self.environment)
+
+    @property
+    def files_counted(self) -> dict[str, Path]:
+        """Files of the project that count by content, by the part of the fingerprint.
+
+        Raises
+        ------
+        DeclarationError
+            If the program is not there.
+        """
+        own: dict[str, Path] = {}
+        for i, word in enumerate(self.command):
+            own |= self._programs(i, word)
+        environment = {**os.environ, **dict(self.environment)}
+        for path in list(own.values()):
+            for library in libraries.libraries(path, environment):
+                if library.is_relative_to(self.places.root):
+                    own[self.places.label(library)] = library
+        found = {f"program:{label}": path for label, path in own.items()}
+        for _, source in self.files:
+            given = inputs.files(source, self.places)
+            found |= {f"data:{label}": path for label, path in given.items()}
+        return found
+
+    def _programs(self, i: int, word: str | Path) -> dict[str, Path]:
+        if isinstance(word, Path):
+            path = self.places.find(word)
+            if path is None:
+                raise DeclarationError(str(failed.missing(word, self.places)))
+            return {self.places.label(path): path}
+        pattern = placeholders.pattern(word)
+        if pattern != word:
+            return self.places.programs(pattern)
+        own = self._own(i, placeholders.fill(word, {}))
+        if own is not None:
+            return {self.places.label(own): own}
+        is_relative = "/" in word and not word.startswith("/")
+        if i == 0 and is_relative and word.removeprefix("./") not in dict(self.files):
+            raise DeclarationError(str(failed.missing(word, self.places)))
+        return {}
+
+    @property
+    def installed(self) -> dict[str, Path]:
+        """Installed program that it starts, which is recorded and does not count."""
+        first = self.command[0]
+        path = _installed(first) if isinstance(first, str) and "{" not in first else None
+        return {str(first): Path(path)} if path and self._own(0, str(first)) is None else {}
+
+    def __repr__(self) -> str:
+        return f"<Program {' '.join(map(str, self.command))}>"
+
+
+def program(
+    command: Sequence[str | os.PathLike[str]],
+    *,
+    files: Mapping[str, inputs.Source] | None = None,
+    read: Mapping[str, Callable[[Path], Any]],
+    keep: Iterable[str] = (),
+    timeout: float | None = None,
+    env: Mapping[str, str] | None = None,
+    name: str | None = None,
+) -> Program:
+    r"""Make a function of a command: it writes input files, runs the command and reads outputs.
+
+    Each call has a folder of its own, the current one of the command, which is removed at the end.
+    The function takes all parameters that the command and the files name, by name, and returns a
+    dict of outputs. `experiment` takes it as any function.
+
+    Parameters
+    ----------
+    command : sequence of str or path
+        The program and its arguments, in which ``{name}`` stands for a parameter's value. Programs
+        and scripts of the project are found from the module's folder and the project's root, and
+        so is any `pathlib.Path`. There is no shell: for one, give ["sh", "-c", "..."].
+    files : mapping, optional
+        Name in the program's folder -> what to write there: `template`, text with ``{name}`` in
+        it, bytes, the Path of a file or folder of the project, which is copied, or a function
+        of parameters that returns text or bytes. "." stands for the folder itself.
+    read : mapping
+        Output -> a reader of `sweeps.readers`, or a function of the folder.
+    keep : iterable of str, optional
+        Not available yet.
+    timeout : float, optional
+        Seconds after which the command is killed, with all that it has started.
+    env : mapping of str to str, optional
+        Environment variables, beside those that are set; ``{name}`` as in `command`.
+    name : str, optional
+        Of the function, and so of an experiment; by default that of the program.
+
+    Raises
+    ------
+    DeclarationError
+        If something of this cannot be meant, or a template is not there.
+
+    Notes
+    -----
+    The program, the shared libraries of the project that it is linked to, templates with all that
+    they include, and copied files count by content as part of the code. An installed program is
+    recorded.
+
+    Examples
+    --------
+    >>> from sweeps.readers import regex
+    >>> add = program(
+    ...     ["sh", "-c", "echo sum = $(({a} + {b}))"], read={"sum": regex("stdout", r"= (\d+)")}
+    ... )
+    >>> add(a=1, b=2)
+    {'sum': 3.0}
+    """
+    if isinstance(command, (str, bytes)) or not isinstance(command, Sequence) or not command:
+        raise DeclarationError(
+            f"program() takes a list of words, not {command!r}: ['./solver', '--tol', '{{x}}']"
+        )
+    for word in command:
+        if not isinstance(word, (str, os.PathLike)) or "\0" in os.fspath(word):
+            raise DeclarationError(f"program(): {word!r} is no word of a command: give texts")
+    if [*keep]:
+        raise DeclarationError("program(): keep is not available in this version of sweeps")
+    variables = _variables(env)
+    words = tuple(each if isinstance(each, str) else Path(each) for each in command)
+    module, places = _caller()
+    made = Program(
+        command=words,
+        files=inputs.checked({} if files is None else files),
+        read=readers.checked(read),
+        environment=tuple(sorted(variables.items())),
+        timeout=_timeout(timeout),
+        places=places,
+        name=_NO_NAME.sub("_", Path(words[0]).stem).strip("_") if name is None else name,
+        module=module,
+    )
+    _arguments(made)
+    return made
+
+
+def _variables(given: Any) -> dict[str, str]:
+    if given is not None and not isinstance(given, Mapping):
+        raise DeclarationError(f"env is {given!r}: give names and values, env={{'N': '{{n}}'}}")
+    for key, value in (given or {}).items():
+        if (
+            not isinstance(key, str)
+            or not key
+            or {*key} & {"=", "\0"}
+            or not isinstance(value, str)
+        ):
+            raise DeclarationError(f"env maps names to texts, not {key!r} to {value!r}")
+    return dict(given or {})
+
+
+def _timeout(given: Any) -> float | None:
+    is_number = isinstance(given, (int, float)) and not isinstance(given, bool)
+    if given is not None and not (is_number and given > 0):
+        raise DeclarationError(f"timeout is {given!r}: give seconds, a number above 0")
+    return None if given is None else float(given)
+
+
+def _caller() -> tuple[str, Places]:
+    """Find the module that declares a program, and where its files are."""
+    frame = sys._getframe(2)
+    module = frame.f_globals.get("__name__") or "__main__"
+    file = frame.f_globals.get("__file__")
+    folder = Path(file).absolute().parent if file else Path.cwd()
+    n_up = module.count(".") if file else 0
+    root = [folder, *folder.parents][min(n_up, len(folder.parents))]
+    return module, Places(str(folder), str(root))
+
+
+# ---- arguments
+
+
+@functools.lru_cache(maxsize=256)
+def _arguments(made: Program) -> dict[str, inspect.Parameter]:
+    """Find the parameters that a command and its files need, by name."""
+    found: dict[str, inspect.Parameter] = {}
+    texts = [word for word in made.command if isinstance(word, str)]
+    for text in [*texts, *(value for _, value in made.environment)]:
+        found |= {name: inputs.required(name) for name in placeholders.names(text)}
+    for _, source in made.files:
+        for each in inputs.arguments(source, made.places):
+            if each.name not in found or each.default is each.empty:
+                found[each.name] = each
+    return found
+
+
+def _check_names(made: Program, values: Mapping[str, Any]) -> None:
+    taken = _arguments(made)
+    if values.keys() == taken.keys():
+        return
+    missing = [n for n, each in taken.items() if n not in values and each.default is each.empty]
+    more = sorted(values.keys() - taken.keys())
+    if missing or more:
+        said = [f"it needs {', '.join(missing)}"] if missing else []
+        said += [f"it does not take {', '.join(more)}"] if more else []
+        raise TypeError(f"{made.name}(): {'; '.join(said)}")
+
+
+@functools.lru_cache(maxsize=64)
+def _installed(word: str) -> str | None:
+    return shutil.which(word) if "/" not in word or word.startswith("/") else None

@@ -1,0 +1,227 @@
+"""A program that is started in a folder of its own, and ended with all that it has started."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+OUTPUT, ERRORS = "stdout", "stderr"
+"""Files in the program's folder that it prints to."""
+
+MARK = "SWEEPS_PROGRAM_FOLDER"
+"""Environment variable of a program, by which those that it has started are known."""
+
+_MAX_ENDING_S = 2.0
+
+_PAUSE_S = 0.002
+
+_PR_SET_CHILD_SUBREAPER, _PR_GET_CHILD_SUBREAPER = 36, 37  # <linux/prctl.h>
+
+_adopting = threading.Lock()
+_n_adopting, _before = 0, 0
+
+
+def run(
+    command: Sequence[str],
+    folder: str,
+    environment: Mapping[str, str],
+    timeout_s: float | None,
+) -> int | None:
+    """Run a command until it ends, or its time is over; nothing that it has started goes on.
+
+    What it prints goes to files: what 1 GB of it would take in memory, it takes on disk.
+
+    Returns
+    -------
+    int or None
+        Its exit code; the negative number of the signal that ended it; None if it took too long.
+
+    Raises
+    ------
+    OSError
+        If it cannot be started.
+    """
+    before = {*_children(os.getpid())} if _has_children() else set[int]()
+    with _adopted(), _opened(folder, OUTPUT) as output, _opened(folder, ERRORS) as errors:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env={**environment, MARK: folder},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=errors,
+            # Descriptors of Python are not inherited anyway; to close all others takes long.
+            close_fds=False,
+            process_group=0,
+        )
+        try:
+            return process.returncode if _has_ended(process, timeout_s) else None
+        finally:
+            _end(process, folder, before)
+
+
+@contextlib.contextmanager
+def _opened(folder: str, name: str) -> Iterator[int]:
+    path = os.path.join(folder, name)  # noqa: PTH118
+    file = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        yield file
+    finally:
+        os.close(file)
+
+
+def _has_ended(process: subprocess.Popen[bytes], timeout_s: float | None) -> bool:
+    """Wait for the end of a process, and say whether it came in time.
+
+    `Popen.wait` with a timeout sleeps up to 50 ms between looks.
+    """
+    if timeout_s is not None:
+        try:
+            watched = os.pidfd_open(process.pid)
+        except (AttributeError, OSError):  # an old kernel, or another system
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout_s)
+            return process.returncode is not None
+        try:
+            looker = select.poll()
+            looker.register(watched, select.POLLIN)
+            deadline = time.monotonic() + timeout_s
+            while not looker.poll(max(0.0, deadline - time.monotonic()) * 1000):
+                if time.monotonic() >= deadline:
+                    return False
+        finally:
+            os.close(watched)
+    process.wait()
+    return True
+
+
+def _end(process: subprocess.Popen[bytes], folder: str, before: set[int]) -> None:
+    """Kill what is left of a program: its group, and what has left the group."""
+    _kill_group(process.pid)
+    if process.returncode is None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_MAX_ENDING_S)
+    if sys.platform != "linux" or not _has_children():
+        return
+    deadline, killed = time.monotonic() + _MAX_ENDING_S, set[int]()
+    while time.monotonic() < deadline:
+        _reap_group(process.pid)
+        left = _left_by(folder)
+        for pid in left:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        killed.update(left)
+        killed.difference_update([pid for pid in killed if not left and _is_reaped(pid)])
+        if not left and not killed:
+            break
+        time.sleep(_PAUSE_S)
+    for pid in _ended_daemons(before):
+        _is_reaped(pid)
+
+
+def _reap_group(group: int) -> None:
+    """Take leave of members of a group that this process was given."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-group, os.WNOHANG)[0]:
+            pass
+
+
+def _is_reaped(pid: int) -> bool:
+    """Take leave of a process that has ended, and say whether it is no more."""
+    with contextlib.suppress(ChildProcessError):  # it is another one's child, or was
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    return True
+
+
+def _kill_group(group: int) -> None:
+    with contextlib.suppress(OSError):  # none is left, as most often
+        os.killpg(group, signal.SIGKILL)
+
+
+def _has_children() -> bool:
+    """Whether this process has any child, also one that it was given: one system call."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
+def _left_by(folder: str) -> list[int]:
+    """List processes below this one that a program in this folder has started."""
+    mark, found = f"{MARK}={folder}\0".encode(), []
+    for pid in _below(os.getpid()):
+        with contextlib.suppress(OSError):
+            if mark in Path(f"/proc/{pid}/environ").read_bytes():
+                found.append(pid)
+    return found
+
+
+def _ended_daemons(before: set[int]) -> Iterator[int]:
+    """Yield processes that have ended, and that this process was given since, of other sessions.
+
+    Those that this process starts by other means are of its own session, or known before.
+    """
+    session = os.getsid(0)
+    for pid in _children(os.getpid()):
+        with contextlib.suppress(OSError, IndexError):
+            state, _, _, own = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:4]
+            if state == "Z" and int(own) != session and pid not in before:
+                yield pid
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    for told in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            found += map(int, told.read_text().split())
+    return found
+
+
+def _below(pid: int) -> Iterator[int]:
+    for child in _children(pid):
+        yield child
+        yield from _below(child)
+
+
+@contextlib.contextmanager
+def _adopted() -> Iterator[None]:
+    """Have this process be given what programs leave behind, daemons too, while one runs."""
+    global _n_adopting, _before
+    if sys.platform != "linux":
+        yield
+        return
+    with _adopting:
+        if not _n_adopting:
+            value = ctypes.c_int()
+            _control(_PR_GET_CHILD_SUBREAPER, ctypes.byref(value))
+            _before = value.value
+            _control(_PR_SET_CHILD_SUBREAPER, 1)
+        _n_adopting += 1
+    try:
+        yield
+    finally:
+        with _adopting:
+            _n_adopting -= 1
+            if not _n_adopting and not _before:
+                _control(_PR_SET_CHILD_SUBREAPER, 0)
+
+
+def _control(option: int, value: Any) -> None:
+    _library().prctl(option, value, 0, 0, 0)
+
+
+@functools.cache
+def _library() -> ctypes.CDLL:
+    return ctypes.CDLL(None)
