@@ -65,7 +65,7 @@ napoleon_type_aliases = {
     },
     **{
         name: f":exc:`~sweeps.errors.{name}`"
-        for name in ("DeclarationError", "StorageError", "UnknownNameError")
+        for name in ("DeclarationError", "OutputError", "StorageError", "UnknownNameError")
     },
 }
 nitpicky = True
