@@ -213,15 +213,18 @@ def parameters(params: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}={label(value)}" for name, value in params.items()) or "the only point"
 
 
-def under_way(points: Sequence[tuple[str, float]]) -> str:
-    """Write which points are under way, and for how long; empty if there are none.
+def under_way(points: Sequence[tuple[str, float, str]]) -> str:
+    """Write which points are under way, for how long, and what they say; empty if there are none.
 
     Examples
     --------
-    >>> under_way([("x=3", 12.0), ("x=5", 11.0)])
-    '; under way: x=3 for 12.0 s, x=5 for 11.0 s'
+    >>> under_way([("x=3", 12.0, "40 %, step 4 of 10"), ("x=5", 11.0, "")])
+    '; under way: x=3 for 12.0 s (40 %, step 4 of 10), x=5 for 11.0 s'
     """
-    said = [f"{point} for {duration(seconds)}" for point, seconds in points[:_MOST_UNDER_WAY]]
+    said = [
+        f"{point} for {duration(seconds)}{f' ({line})' if line else ''}"
+        for point, seconds, line in points[:_MOST_UNDER_WAY]
+    ]
     if len(points) > _MOST_UNDER_WAY:
         said.append(f"and {len(points) - _MOST_UNDER_WAY:,} more")
     return f"; under way: {', '.join(said)}" if said else ""

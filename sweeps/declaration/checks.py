@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 REPLICATE = "replicate"
 """The axis of repetitions, which differ in their random numbers only."""
 
+CHECKPOINT, REPORT = "checkpoint", "report"
+"""Arguments that a worker gives, where the space and the function give them no values."""
+
 _NAME = re.compile(r"\w[\w-]*")
 
 _MAX_NAME_BYTES = 100  # of a file name's 255; temporary names are longer
@@ -224,9 +227,16 @@ def resources(given: Any) -> dict[str, Callable[..., Any]]:
     return checked
 
 
-def refuse_contradictions(function: Callable[..., Any], given: Mapping[str, Any]) -> None:
+def refuse_contradictions(
+    function: Callable[..., Any], given: Mapping[str, Any], space: Space
+) -> None:
     """Refuse options that the function cannot mean."""
     called, awaits = _called(function), is_async(function)
+    if given["vectorized"] and (own := services(function, space, given["resources"])):
+        raise DeclarationError(
+            f"{called} is vectorized, and {own[0]!r} is of one point: one call computes many, so "
+            f"remove vectorized=True, or rename the argument"
+        )
     if awaits and given["vectorized"]:
         raise DeclarationError(f"{called} is async and cannot be vectorized too: choose one")
     if given["concurrency"] > 1 and not awaits:
@@ -287,6 +297,15 @@ def is_async(function: Callable[..., Any]) -> bool:
         function = function.func
     call = getattr(type(function), "__call__", None)  # noqa: B004 - of an object
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
+
+
+def services(
+    function: Callable[..., Any], space: Space, provided: Collection[str] = ()
+) -> tuple[str, ...]:
+    """Arguments that a worker gives: `checkpoint` and `report`, if nothing else gives them."""
+    own = arguments(function, provided)
+    named = [n for n in (CHECKPOINT, REPORT) if n in own and own[n].default is own[n].empty]
+    return tuple(name for name in named if name not in space.parameters)
 
 
 def passed(function: Callable[..., Any], space: Space) -> tuple[str, ...]:
@@ -355,7 +374,9 @@ def check(
         if argument.kind is argument.POSITIONAL_ONLY:
             raise DeclarationError(f"{called} takes {name!r} by position only: remove the '/'")
         is_swept = name in space.parameters
-        if argument.default is argument.empty and (not is_swept or space.columns[name].has_gaps):
+        is_given = is_swept or name in (CHECKPOINT, REPORT)
+        has_gaps = is_swept and space.columns[name].has_gaps
+        if argument.default is argument.empty and (has_gaps or not is_given):
             raise DeclarationError(
                 f"{called} has no value for argument {name!r}"
                 f"{' at some points' if is_swept else ''}: add it to the space or give it a default"

@@ -160,6 +160,11 @@ class Experiment:
         """Whether the function gets a random stream of each point's own."""
         return checks.takes(self.function, keys.RNG)
 
+    @property
+    def services(self) -> tuple[str, ...]:
+        """Arguments that a worker gives each point: `checkpoint`, `report`."""
+        return checks.services(self.function, self.space, self.resources)
+
     def identify(self) -> fingerprint.Fingerprint:
         """Find the identity of the code; the space and the constants are not part of it."""
         return fingerprint.fingerprint(
@@ -378,7 +383,7 @@ def experiment(
             common_random_numbers, {*declared.parameters, *constants}
         )
         how = {**checked, "common_random_numbers": common}
-        checks.refuse_contradictions(function, how)
+        checks.refuse_contradictions(function, how, declared)
         return Experiment(function, declared, named, constants=constants, **how)
 
     return declare

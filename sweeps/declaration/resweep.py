@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sweeps.declaration import checks
-from sweeps.declaration.checks import REPLICATE
+from sweeps.declaration.checks import CHECKPOINT, REPLICATE, REPORT
 from sweeps.declaration.experiment import Experiment
 from sweeps.declaration.override_values import Choice, Draw, Interval
 from sweeps.errors import DeclarationError, UnknownNameError, unknown
@@ -21,6 +21,9 @@ _SAMPLE = "sample"
 
 _HINTS = {
     _SAMPLE: " To sample, give ranges and a method: length=0.1:2 'sample=sobol(1024)'.",
+    **dict.fromkeys(
+        (CHECKPOINT, REPORT), " The worker gives this one; only a default makes it a constant."
+    ),
     REPLICATE: " Only functions that take rng or replicate have replicates: def f(..., rng).",
 }
 
@@ -79,7 +82,8 @@ def _present(experiment: Experiment, sampled: Mapping[str, Any], name: str) -> V
             f"{name!r} belongs to a list of points (dimension {along[0].name!r}), so it "
             "cannot be set here; only grid axes, sampled parameters and constants can"
         )
-    arguments = checks.arguments(experiment.function, experiment.resources)
+    provided = {*experiment.resources, *experiment.services}
+    arguments = checks.arguments(experiment.function, provided)
     if name == REPLICATE and name not in arguments and checks.takes(experiment.function, RNG):
         return accept(name, [0])
     if name not in arguments:

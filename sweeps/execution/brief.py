@@ -19,23 +19,35 @@ from sweeps.errors import SweepsError
 from sweeps.execution import scheduler
 from sweeps.project.sweep import Sweep
 from sweeps.spaces import values
+from sweeps.storage import files
 from sweeps.worker import capture, evaluate, scratch
 from sweeps.worker.isolation import undo
 from sweeps.worker.isolation.surroundings import Surroundings
 
+CHECKPOINTS = ".checkpoints"
+"""Folder in the memo; see `sweeps.memo.checkpoints`, which few runs need."""
+
 Work = functools.partial[Outcome]
 
 
-def here(sweep: Sweep, folder: Path, clock_ns: int = 0, take: capture.Take | None = None) -> Work:
+def here(
+    sweep: Sweep,
+    folder: Path,
+    clock_ns: int = 0,
+    take: capture.Take | None = None,
+    checkpoints: Path | None = None,
+) -> Work:
     """Make the work of workers that share this process; `take` gets what points print.
 
     Raises what `task_here` does.
     """
-    task, pinned = task_here(sweep, folder, clock_ns)
+    task, pinned = task_here(sweep, folder, clock_ns, checkpoints)
     return functools.partial(_work_here, task, pinned, take, threading.local())
 
 
-def task_here(sweep: Sweep, folder: Path, clock_ns: int = 0) -> tuple[evaluate.Task, pins.Pins]:
+def task_here(
+    sweep: Sweep, folder: Path, clock_ns: int = 0, checkpoints: Path | None = None
+) -> tuple[evaluate.Task, pins.Pins]:
     """Make an experiment ready in this process, and return what its code was read from.
 
     Raises
@@ -49,7 +61,10 @@ def task_here(sweep: Sweep, folder: Path, clock_ns: int = 0) -> tuple[evaluate.T
     if sweep.location is not None:  # what ``__main__`` holds counts by its own content
         _refuse_newer_data(frozen, sweep)
     told = dataclasses.replace(
-        settings(sweep, folder, clock_ns), behind_values=frozen.behind_values, data=frozen.data
+        settings(sweep, folder, clock_ns),
+        behind_values=frozen.behind_values,
+        data=frozen.data,
+        checkpoints=checkpoints,
     )
     task = evaluate.task(sweep.experiment, told, scratch.Recorder(None), surroundings(sweep))
     return task, dataclasses.replace(frozen.pins, scratch=folder / scratch.COMPILED)
@@ -71,6 +86,19 @@ def _work_here(
         own.task = dataclasses.replace(task, recorder=recorder)
     with pins.held(pinned):
         return evaluate.evaluate(own.task, block)
+
+
+def own_name(folder: Path) -> str:
+    """Name of what the run with a temporary folder has in its memo while it goes on."""
+    return f"{files.TEMPORARY_PREFIX}{folder.name}"  # `clean` removes those of killed runs
+
+
+def checkpoints(memo: Path, own: str, *, recompute: bool) -> Path:
+    """Return where points have checkpoints: a folder of the run's own, if it begins afresh.
+
+    Workers elsewhere make those of one run there, too.
+    """
+    return memo / CHECKPOINTS / own if recompute else memo / CHECKPOINTS
 
 
 def settings(sweep: Sweep, folder: Path, clock_ns: int = 0) -> evaluate.Settings:
@@ -100,6 +128,7 @@ def settings(sweep: Sweep, folder: Path, clock_ns: int = 0) -> evaluate.Settings
         is_random=_mentions_random(sweep.fingerprint),
         state=undo.told(),
         modules=sweep.fingerprint.modules,
+        services=experiment.services,
     )
 
 

@@ -222,10 +222,11 @@ def _work(
 ) -> Work:
     """Make what an engine has its workers do."""
     clock_ns, memory_bytes = memo.clock(index), options.memory_bytes
+    own = brief.checkpoints(sweep.memo, brief.own_name(folder), recompute=recompute)
     if not engine.isolates:
-        return brief.here(sweep, folder, clock_ns, take)
+        return brief.here(sweep, folder, clock_ns, take, own)
     if engine.shares_machine:
-        return send.send(sweep, folder, memory_bytes, clock_ns)
+        return send.send(sweep, folder, memory_bytes, clock_ns, own)
     now_ns = clock_ns + time.monotonic_ns()
     return remote.pack(sweep, folder, memory_bytes, now_ns, recompute=recompute)
 

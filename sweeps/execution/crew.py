@@ -27,13 +27,14 @@ import numpy as np
 from sweeps import engines
 from sweeps.engines import Block, Receipt, Refusal
 from sweeps.errors import SweepsError
-from sweeps.execution import printed, remote, send
+from sweeps.execution import brief, printed, remote, send
 from sweeps.execution.dispatch import Dispatch
 from sweeps.execution.plan import Points
 from sweeps.memo import index as memo
 from sweeps.memo import listing
 from sweeps.spaces.product import Positions
 from sweeps.storage import files, packs
+from sweeps.storage.files import TEMPORARY_PREFIX as _TEMPORARY
 from sweeps.worker import job
 
 _IDLE_S = 60.0  # a run that gives out nothing for so long is over, or has enough other workers
@@ -107,6 +108,7 @@ class Crew:
             "results": results,
             "clock_ns": now_ns - time.monotonic_ns(),
             "block_s": _COMMIT_S,
+            "checkpoints": brief.checkpoints(self._memo, errand.probe, recompute=errand.recompute),
         }
         (given,) = send.unpack(parcel, place, **own).args
         job.become_worker(given.folder, given.path)
@@ -166,8 +168,9 @@ class Crew:
         # Contents before the segments that name them.
         found = sorted(self._memo.rglob("*"), key=lambda p: (p.suffix != packs.SUFFIX, p))
         for path in found:
-            if path.is_file() and not path.name.startswith(files.TEMPORARY_PREFIX):
-                yield str(path.relative_to(self._memo)), path.read_bytes()
+            name, is_temporary = path.relative_to(self._memo), path.name.startswith(_TEMPORARY)
+            if path.is_file() and not is_temporary and brief.CHECKPOINTS not in name.parts:
+                yield str(name), path.read_bytes()
                 if path.suffix in _SENT_ONCE or path.name == printed.FILE:
                     path.unlink()  # what points have read is written once by a child
 

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from sweeps import text
+from sweeps.declaration import checks
 from sweeps.engines import Block, Engine, Lost, Receipt, Refusal
 from sweeps.errors import StorageError
-from sweeps.execution import blame, plan, printed, remote, send
+from sweeps.execution import blame, brief, plan, printed, remote, send
 from sweeps.execution.blame import Suspect
 from sweeps.execution.brief import Work
 from sweeps.execution.options import Tally
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 _MAX_BARREN_LOSSES = 3
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 1.0
-_SLOW_S = 2.0
-_MOST_SAID = 100
 _MAX_WAITING = 8  # blocks of a worker; an engine takes two ahead
 
 _Mask = npt.NDArray[np.bool_]
@@ -165,17 +163,10 @@ class Dispatch:
         """Return which points take a while, the longest first."""
         if (told := self._engine.notice()) and told not in self.tally.notes:
             self.tally.notes.append(told)
-        found = []
-        for each in sorted(scratch.aloft(self._folder), key=lambda aloft: -aloft.seconds):
-            positions = self._scheduler.given(each.block)
-            if each.seconds > _SLOW_S and positions is not None and each.point < len(positions):
-                space = self._sweep.experiment.space
-                (params,) = space.parameters_at(positions[[each.point]], labels=True)
-                point = failures.shortened(text.parameters(params), _MOST_SAID)
-                others = min(each.n_points, len(positions) - each.point) - 1
-                more = f" and {text.count(others, 'other')}" if others else ""
-                found.append(Slow(f"{point}{more}", each.seconds))
-        return tuple(found)
+        from sweeps.worker import said  # which quick runs do not need
+
+        space = self._sweep.experiment.space
+        return tuple(said.slow(self._folder, self._scheduler.given, space))
 
     def end(self) -> None:
         """Have workers close their resources."""
@@ -187,6 +178,11 @@ class Dispatch:
         self.tally.warnings += self.printed.close()
         if not self._engine.shares_machine:
             remote.forget(self._sweep.memo, self._folder)
+        if checks.CHECKPOINT in self._sweep.experiment.services:
+            from sweeps.memo import checkpoints
+
+            own = brief.own_name(self._folder) if self._recompute else ""
+            checkpoints.tidy(checkpoints.place(self._sweep.memo, own), is_own=self._recompute)
         self._scratch.remove()
 
     def compute(self, after_each: Callable[[], None]) -> None:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from sweeps.engines import Block, Lost, Outcome, Receipt
 from sweeps.errors import StorageError
-from sweeps.execution import printed, send
+from sweeps.execution import brief, printed, send
 from sweeps.execution.brief import Work
 from sweeps.execution.send import Parcel
 from sweeps.project.sweep import Sweep
@@ -80,7 +80,7 @@ def pack(
         If the memo cannot be written.
     """
     parcel, token = send.pack(sweep, memory_bytes), secrets.token_hex(16)
-    probe = _probe(folder)
+    probe = brief.own_name(folder)
     files.make_folder(sweep.memo)
     files.commit(sweep.memo / probe, [token.encode()])
     memo, results = sweep.memo.absolute(), sweep.results.absolute()
@@ -91,11 +91,7 @@ def pack(
 def forget(memo: Path, folder: Path) -> None:
     """Remove the probe of the run with that temporary folder."""
     with contextlib.suppress(OSError):
-        (memo / _probe(folder)).unlink(missing_ok=True)
-
-
-def _probe(folder: Path) -> str:
-    return f"{files.TEMPORARY_PREFIX}{folder.name}"  # `clean` removes those of killed runs
+        (memo / brief.own_name(folder)).unlink(missing_ok=True)
 
 
 def kept(receipt: Receipt, memo: Path) -> Receipt:

@@ -51,12 +51,19 @@ class Parcel:
     settings: bytes
 
 
-def send(sweep: Sweep, folder: Path, memory_bytes: int | None = None, clock_ns: int = 0) -> Work:
+def send(
+    sweep: Sweep,
+    folder: Path,
+    memory_bytes: int | None = None,
+    clock_ns: int = 0,
+    checkpoints: Path | None = None,
+) -> Work:
     """Make the work of worker processes of this machine.
 
     Raises what `pack` does.
     """
-    return unpack(pack(sweep, memory_bytes), folder, clock_ns=clock_ns)
+    own = {"clock_ns": clock_ns, "checkpoints": checkpoints}
+    return unpack(pack(sweep, memory_bytes), folder, **own)
 
 
 def unpack(parcel: Parcel, folder: Path, **own: Any) -> Work:

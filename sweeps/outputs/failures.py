@@ -12,7 +12,12 @@ from sweeps.errors import OutputError
 from sweeps.signals import Interrupted
 
 _CALLERS = frozenset(
-    {"sweeps.programs.program", "sweeps.worker.call", "sweeps.worker.isolation.copies"}
+    {
+        "sweeps.programs.program",
+        "sweeps.worker.call",
+        "sweeps.worker.isolation.copies",
+        "sweeps.worker.long_points",
+    }
 )
 
 _MESSAGE, _TEXT = 4_000, 20_000

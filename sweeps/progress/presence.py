@@ -249,6 +249,7 @@ def _run(
         left_s = None if is_silent else said["left_s"]
         likely = said.get("left_range_s") if left_s is not None else None
         under_way = [(_text(point), _number(each)) for point, each in said["under_way"]]
+        told = [*map(_text, said.get("said", ())), *[""] * len(under_way)]
         since_s = 0.0 if is_silent else age_s
         return Running(
             points=int(_number(said["points"])),
@@ -256,7 +257,10 @@ def _run(
             failed=int(_number(said["failed"])),
             seconds=_number(said["seconds"]) + since_s,
             left_s=None if left_s is None else max(0.0, _number(left_s) - age_s),
-            under_way=tuple(Slow(point, each + since_s) for point, each in under_way),
+            under_way=tuple(
+                Slow(point, each + since_s, line)
+                for (point, each), line in zip(under_way, told, strict=False)
+            ),
             host=process.host,
             pid=process.pid,
             user=_text(said.get("user")),

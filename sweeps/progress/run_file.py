@@ -58,7 +58,9 @@ class Notice:
             "seconds": progress.seconds,
             "left_s": progress.left_s,
             "left_range_s": progress.left_range_s,
-            "under_way": [list(each) for each in progress.under_way[:_MOST_UNDER_WAY]],
+            # Apart, since earlier versions read pairs.
+            "under_way": [list(each[:2]) for each in progress.under_way[:_MOST_UNDER_WAY]],
+            "said": [each.said for each in progress.under_way[:_MOST_UNDER_WAY]],
         }
         content = json.dumps({**self._about, **said}).encode()
         if self._path.parent.is_symlink():

@@ -26,10 +26,11 @@ _showing = threading.Lock()
 
 
 class Slow(NamedTuple):
-    """A point that is under way, by its parameters as text, and since when."""
+    """A point that is under way: its parameters as text, since when, and how far it says it is."""
 
     point: str
     seconds: float
+    said: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -219,7 +220,7 @@ def line(progress: Progress) -> str:
         said.append(f"{rate:,.3g} points/s")
         if n_over < progress.n_todo and progress.left_s is not None and not progress.is_stopping:
             said.append(left(progress.left_s, progress.left_range_s))
-    stuck = [each for each in progress.under_way if each.seconds > _SLOW_S]
+    stuck = [each for each in progress.under_way if each.seconds > _SLOW_S or each.said]
     return f"{', '.join(said)}{under_way(stuck)}"
 
 

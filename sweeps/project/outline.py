@@ -148,5 +148,6 @@ def _axes(
     own = {each.arg: text for each, text in zip(arguments.args, texts, strict=False)}
     pairs = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
     own |= {each.arg: ast.unparse(value) if value else "" for each, value in pairs}
-    no_axes = {*derived, *_entries(options.get("resources")), "rng"}
+    services = [name for name in ("checkpoint", "report") if not own.get(name)]
+    no_axes = {*derived, *_entries(options.get("resources")), "rng", *services}
     return axes | {k: v for k, v in own.items() if k not in axes and k not in no_axes}

@@ -12,12 +12,13 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sweeps.code import fingerprint, reads
 from sweeps.declaration import checks
+from sweeps.declaration.checks import CHECKPOINT, REPORT
 from sweeps.declaration.experiment import Experiment
 from sweeps.engines import Block, Receipt, Refusal
 from sweeps.errors import StorageError
@@ -38,6 +39,9 @@ from sweeps.worker.call import Called, Limits, call_columns, call_each, restore
 from sweeps.worker.isolation import copies
 from sweeps.worker.isolation.contents import PLAIN, Traces
 from sweeps.worker.isolation.surroundings import Surroundings, keys_by_place
+
+if TYPE_CHECKING:
+    from sweeps.memo.checkpoints import Store
 
 _ALONE = "use --engine loky"
 
@@ -70,6 +74,8 @@ class Settings:
     # Settings of the parent that a worker process starts with, and the filters of `warnings`.
     state: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     modules: tuple[str, ...] = ()  # those of the project that the function reaches
+    services: tuple[str, ...] = ()  # arguments that the worker gives, as of the experiment
+    checkpoints: Path | None = None  # folder for those of points; None for temporary ones
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -86,6 +92,7 @@ class Task:
     hosts: list[host.Host] = dataclasses.field(default_factory=list)  # that are free
     met: set[Hashable] = dataclasses.field(default_factory=set)  # forms of outputs
     stores_files: bool = True
+    checkpoints: Store | None = None  # where points have some
 
     @functools.cached_property
     def writer(self) -> Writer:
@@ -122,7 +129,16 @@ def task(
             settings = dataclasses.replace(settings, constants=constants)
     noted = reads.Recorder(settings.reads)
     left = Traces(settings.modules, experiment.function)
-    return Task(experiment, settings, recorder, originals, noted, surroundings, left)
+    store = None
+    if settings.services:
+        from sweeps.memo.checkpoints import Store  # few experiments need them
+        from sweeps.worker.long_points import helped
+
+        store = Store(settings.checkpoints)
+        helping = helped(experiment.function, settings.services, store)
+        experiment = dataclasses.replace(experiment, function=helping)
+    own = (originals, noted, surroundings, left)
+    return Task(experiment, settings, recorder, *own, checkpoints=store)
 
 
 def _may_change(constants: list[Any], tables: Iterable[Values], function: Any) -> bool:
@@ -159,6 +175,9 @@ def _evaluate(task: Task, block: Block) -> Receipt | Refusal:
             return Receipt(block.number, 0, 0, len(block), 0.0)
         return Refusal(str(error))
     parts, failures = _tabulate(task, block, called)
+    store = task.checkpoints
+    if store is not None:  # what had no folder has not failed
+        failures = [each for each in failures if each.key not in store.refused]
     if changed := changed_data(task.settings):  # the values may be of either content
         return Refusal(changed)
     error_text = ""
@@ -170,8 +189,12 @@ def _evaluate(task: Task, block: Block) -> Receipt | Refusal:
         if parts or failures:
             created_ns = task.settings.clock_ns + time.monotonic_ns()
             segment.commit(task.settings.memo, parts, failures, created_ns)
+        if store is not None:
+            store.forget(key for part in parts for key in written(part.keys).tolist())
     except StorageError as error:
         error_text = str(error)
+    if store is not None and store.refused:
+        return Refusal(error_text or next(iter(store.refused.values())))
     n_begun = len(called.elapsed)
     return Receipt(
         block.number,
@@ -241,6 +264,10 @@ def arguments(task: Task, positions: Positions) -> tuple[dict[str, Any], dict[st
     streams = settings.keys.streams(positions)
     if streams is not None:
         columns[RNG] = Generators(settings.seed, streams)
+    if CHECKPOINT in settings.services:
+        columns[CHECKPOINT] = settings.keys(positions).tolist()
+    if REPORT in settings.services:
+        columns[REPORT] = range(len(positions))
     return given, columns
 
 

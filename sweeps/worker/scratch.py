@@ -31,6 +31,7 @@ from sweeps.storage.files import PROGRAM
 
 # Of one worker, behind its process id; flight records of threads are behind the thread's id.
 FLIGHT, FAULT = ".flight", ".fault"  # which point it computes; how it died
+SAID = ".said"  # how far it says its point is
 PRINTED, MARKS = ".printed", ".marks"  # what it printed; which parts of that are of which point
 READY = ".ready"  # it has imported the experiment and opened its resources
 
@@ -169,6 +170,10 @@ class Recorder:
         Takes what points print, where the worker is this process; as `sweeps.worker.capture.Take`.
     at : memoryview
         Two slots to write to: the first of the points that are under way, and how many there are.
+    path : Path or None
+        Of the record.
+    said : mmap, optional
+        Where its points say how far they are, once one does; as `sweeps.worker.said` does.
     """
 
     _has_begun = False
@@ -180,15 +185,15 @@ class Recorder:
         is_process: bool = True,
         take: Callable[..., None] | None = None,
     ) -> None:
-        self.take = take
+        self.take, self.path = take, None if folder is None else _path(folder, is_process)
+        self.said: mmap.mmap | None = None
         self._fault: IO[str] | None = None
         self._pid = os.getpid()
-        if folder is None:
+        if self.path is None:
             self._slots = memoryview(bytearray(_LAYOUT.pack(_IDLE, _IDLE, 1, 0, 0))).cast("q")
             self.at = self._slots[1:3]
             return
-        own = os.getpid() if is_process else threading.get_native_id()
-        path = folder / f"{own}{FLIGHT}"
+        path = self.path
         path.write_bytes(_LAYOUT.pack(_IDLE, _IDLE, 1, 0, 0))
         with path.open("r+b") as file:
             self._slots = memoryview(mmap.mmap(file.fileno(), _LAYOUT.size)).cast("q")
@@ -246,6 +251,11 @@ class Recorder:
             faulthandler.cancel_dump_traceback_later()
 
 
+def _path(folder: Path, is_process: bool) -> Path:
+    own = os.getpid() if is_process else threading.get_native_id()
+    return folder / f"{own}{FLIGHT}"
+
+
 def read(folder: Path) -> list[Flight]:
     """Return which points workers were computing when they died, and remove their records."""
     flights = []
@@ -267,6 +277,7 @@ def read(folder: Path) -> list[Flight]:
         fault.unlink(missing_ok=True)
         for left in folder.glob(f"{path.stem}-*{PROGRAM}"):
             shutil.rmtree(left, ignore_errors=True)
+        path.with_suffix(SAID).unlink(missing_ok=True)
     return flights
 
 
@@ -277,6 +288,7 @@ class Aloft(NamedTuple):
     point: int
     n_points: int
     seconds: float
+    path: Path  # of the flight record
 
 
 def aloft(folder: Path) -> list[Aloft]:
@@ -289,7 +301,7 @@ def aloft(folder: Path) -> list[Aloft]:
         with contextlib.suppress(OSError):
             block, point, n_points, _, begun_ns = _unpacked(path)
             if block != _IDLE and point != _IDLE:
-                found.append(Aloft(block, point, n_points, (now_ns - begun_ns) / 1e9))
+                found.append(Aloft(block, point, n_points, (now_ns - begun_ns) / 1e9, path))
     return found
 
 

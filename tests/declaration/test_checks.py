@@ -209,9 +209,9 @@ def test_only_coroutine_functions_enter_what_is_entered_with_async_with(opener):
         "common_random_numbers": (),
         "resources": checks.resources({"client": opener}),
     }
-    checks.refuse_contradictions(fetch_later, given)
+    checks.refuse_contradictions(fetch_later, given, grid(x=[1]))
     with pytest.raises(DeclarationError, match=r"fetch\(\) must be an 'async def'"):
-        checks.refuse_contradictions(fetch, given)
+        checks.refuse_contradictions(fetch, given, grid(x=[1]))
 
 
 class Model:

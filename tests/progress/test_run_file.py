@@ -12,13 +12,14 @@ import sweeps
 from sweeps.code import versions
 from sweeps.code.versions import Versions
 from sweeps.errors import StorageError
-from sweeps.execution import compute, dispatch
+from sweeps.execution import compute
 from sweeps.execution.options import Options
 from sweeps.operations import load, run
 from sweeps.progress import presence, run_file
 from sweeps.progress.show import Progress, Slow
 from sweeps.project.sweep import resolve
 from sweeps.results import update
+from sweeps.worker import said
 
 SAID = Progress(
     *(12, 3, 1, 0, 5.0), left_s=10.0, left_range_s=(8.0, 75.0), under_way=(Slow("x=3", 4.0),)
@@ -125,7 +126,7 @@ def slow(x):
 def test_a_slow_point_is_seen_while_it_is_under_way(project, monkeypatch, engine):
     monkeypatch.setattr(compute, "_TICK_S", 0.05)
     monkeypatch.setattr(run_file, "_OFTEN_S", 0.0)
-    monkeypatch.setattr(dispatch, "_SLOW_S", 0.2)
+    monkeypatch.setattr(said, "_FROM_S", 0.2)
     monkeypatch.setattr(update, "_FIRST_LANDING_S", 1000.0)
     (project / "experiments" / "slow.py").write_text(SLOW)
     sweep, shown, looks, errors = resolve("slow"), [], [], []
