@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sweeps.operations.diff import diff
     from sweeps.operations.export import export
     from sweeps.operations.failures import failures, printed
+    from sweeps.operations.files import files
     from sweeps.operations.land import land
     from sweeps.operations.load import load
     from sweeps.operations.plot import plot
@@ -48,6 +49,7 @@ _HOMES = {
     "experiment": "declaration.experiment",
     "export": "operations.export",
     "failures": "operations.failures",
+    "files": "operations.files",
     "grid": "spaces.build",
     "land": "operations.land",
     "load": "operations.load",
@@ -83,6 +85,7 @@ __all__ = [
     "experiment",
     "export",
     "failures",
+    "files",
     "grid",
     "land",
     "load",

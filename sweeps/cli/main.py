@@ -19,7 +19,19 @@ from sweeps.signals import Interrupted
 
 COMMANDS = (
     *("list", "new", "plan", "run", "work", "submit", "land", "status", "failures", "printed"),
-    *("show", "export", "plot", "report", "view", "why", "diff", "accept", "reproduce", "bench"),
+    *(
+        "show",
+        "files",
+        "export",
+        "plot",
+        "report",
+        "view",
+        "why",
+        "diff",
+        "accept",
+        "reproduce",
+        "bench",
+    ),
     *("rename", "verify", "clean"),
 )
 """In the order of a sweep's life; `commands/NAME.py` is the command NAME."""

@@ -43,8 +43,8 @@ _HOMES = {
     "quantities": "Unit",
     "reductions": "mean over_replicates quantiles standard_error",
     "relanding": "Landed land",
-    "reporting": "FailedPoint Listed Planned PrintedPoint Status failures load plan printed report "
-    "status table",
+    "reporting": "FailedPoint Listed Planned PrintedPoint Status failures files load plan printed "
+    "report status table",
     "running": "run",
     "sample": "Sampling halton latin_hypercube saltelli sobol uniform",
     "sensitivity": "sobol_indices",

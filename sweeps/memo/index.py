@@ -13,7 +13,7 @@ import dataclasses
 import functools
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,18 +27,15 @@ from sweeps.memo.segment import Segment, StoredPart
 from sweeps.outputs.failures import Failure
 from sweeps.spaces import keys
 from sweeps.spaces.keys import STEP, Factors, KeyMaker
-from sweeps.storage import disk
+from sweeps.storage import disk, packs
 
 Entries = npt.NDArray[np.integer[Any]]
-
-_LARGE_BYTES = 8 * 2**20
-"""With smaller ones HDF5 takes most of the time, which has no parallel calls."""
 
 _LEAD_NS = 10**6
 """Each time a run writes a results file that is a segment, the file is 1 ns newer than what it
 replaces. The values that the run computes next must be newer still."""
 
-_N_LOOKED_AT, _MOST_LOADED = 100, 4
+_MOST_LOADED = 4
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -92,11 +89,12 @@ class Index:
         # Most memos have each point once, as half of the keys shows: 10^6 take 0.2 s, not 0.7 s.
         first = [np.empty(0, np.uint64), *(part.keys[:, 0] for part in self.parts)]
         ascending = np.sort(np.concatenate(first))
+        n_hidden = int(any(part.lost is not None for part in self.parts))  # all have one key
         if not (ascending[1:] == ascending[:-1]).any():
-            return len(ascending)
+            return len(ascending) - n_hidden
         known, _ = self._sorted
         known = known[np.lexsort(known.T)]  # equal keys behind each other
-        return len(known) - int((known[1:] == known[:-1]).all(axis=1).sum())
+        return len(known) - int((known[1:] == known[:-1]).all(axis=1).sum()) - n_hidden
 
     def find(self, wanted: keys.Keys) -> npt.NDArray[np.int64]:
         """Return the entry of each key, shape (n,), or -1 if the memo has no values for it."""
@@ -128,8 +126,8 @@ def _sort(pieces: Sequence[keys.Keys]) -> tuple[keys.Keys, npt.NDArray[np.int64]
     order = np.argsort(first, kind="stable")
     # In columns, so that the first half, which is searched, is contiguous.
     made = np.empty((len(first), 2), dtype=np.uint64, order="F")
-    made[:, 0] = first[order]
-    made[:, 1] = np.concatenate([first[:0], *(piece[:, 1] for piece in pieces)])[order]
+    second = np.concatenate([first[:0], *(piece[:, 1] for piece in pieces)])
+    made[:, 0], made[:, 1] = first[order], second[order]
     return made, order
 
 
@@ -155,15 +153,19 @@ def scan(place: Path, before: Index | None = None, *, sets_aside: bool = False) 
         nothing, and someone may be copying the segment just now.
     """
     known = dict(before.segments) if before is not None else {}
-    bad: list[Path] = []
-    segments: dict[str, Segment] = {}
+    bad, segments = list[Path](), dict[str, Segment]()
     for rank, source in enumerate(listing.sources(place)):
         if sets_aside:
             give_back(source.folder)
         segments |= _scan(source, rank, known, bad, sets_aside=sets_aside)
     if before is not None and not bad and before.segments == segments:
         return before  # which has its keys sorted already
-    return Index(place, segments, tuple(dict.fromkeys(bad)))
+    found = Index(place, segments, tuple(dict.fromkeys(bad)))
+    if sets_aside and listing.is_suspected(place):
+        from sweeps.memo import contents
+
+        contents.settle(found)
+    return found
 
 
 def clock(index: Index) -> int:
@@ -184,9 +186,9 @@ def _scan(
     sets_aside: bool,
 ) -> dict[str, Segment]:
     """Read the segments of one folder; their names are those of `listing`."""
+    hide = _hide(source.folder)
     while True:
-        segments: dict[str, Segment] = {}
-        is_complete = True
+        segments, is_complete = dict[str, Segment](), True
         listed = listing_of(source.folder)
         new = [source.folder / n for n in listed if source.prefix + n not in known]
         for path, loaded in zip(new, _loaded(new), strict=True):
@@ -196,7 +198,7 @@ def _scan(
                 is_complete = False
             else:
                 seen = loaded.accepted(rank, source.shift) if rank else loaded
-                known[source.prefix + path.name] = seen
+                known[source.prefix + path.name] = hide(seen)
         for name in (source.prefix + n for n in listed):
             if name in known:
                 if known[name].rank != rank:
@@ -204,6 +206,15 @@ def _scan(
                 segments[name] = known[name]
         if is_complete:
             return segments
+
+
+def _hide(folder: Path) -> Callable[[Segment], Segment]:
+    """Make the function that hides points whose files are lost, where some may be."""
+    if not os.path.lexists(folder / listing.SUSPECTED):
+        return lambda loaded: loaded
+    from sweeps.memo import contents  # after damage only
+
+    return functools.partial(contents.masked, have=packs.available(folder).keys())
 
 
 _Loaded = Segment | segment.MergedAwayError | segment.DamagedError
@@ -218,20 +229,11 @@ def _loaded(paths: Sequence[Path]) -> Iterator[_Loaded]:
         except (segment.MergedAwayError, segment.DamagedError) as error:
             return error
 
-    if not _are_large(paths):
+    if not listing.are_large(paths):
         yield from map(load, paths)
         return
     with concurrent.futures.ThreadPoolExecutor(min(_MOST_LOADED, os.cpu_count() or 1)) as pool:
         yield from pool.map(load, paths)
-
-
-def _are_large(paths: Sequence[Path]) -> bool:
-    """Whether files are large on average, judged by the first ones."""
-    n_bytes = 0
-    for path in paths[:_N_LOOKED_AT]:
-        with contextlib.suppress(OSError):
-            n_bytes += path.stat().st_size
-    return len(paths) > 1 and n_bytes > _LARGE_BYTES * len(paths[:_N_LOOKED_AT])
 
 
 def give_back(place: Path) -> None:

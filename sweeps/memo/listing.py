@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from sweeps.errors import StorageError
@@ -13,6 +15,14 @@ from sweeps.storage import disk, files
 BAD_SUFFIX = ".bad"
 
 SUFFIX = ".seg"
+
+SUSPECTED = "lost.json"
+"""A file in the folder of a memo in which contents of files were found damaged or missing."""
+
+_LARGE_BYTES = 8 * 2**20
+"""With smaller ones HDF5 takes most of the time, which has no parallel calls."""
+
+_N_LOOKED_AT = 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,6 +109,20 @@ def ending(place: Path, suffix: str) -> tuple[str, ...]:
 def set_aside(path: Path) -> Path:
     """Rename a damaged segment so that no listing has it; return its path."""
     return files.set_aside(path, path.with_suffix(BAD_SUFFIX))
+
+
+def is_suspected(place: Path) -> bool:
+    """Whether files of the points that are valid in a memo folder may be lost."""
+    return any(os.path.lexists(source.folder / SUSPECTED) for source in sources(place))
+
+
+def are_large(paths: Sequence[Path]) -> bool:
+    """Whether files are large on average, judged by the first ones."""
+    n_bytes = 0
+    for path in paths[:_N_LOOKED_AT]:
+        with contextlib.suppress(OSError):
+            n_bytes += path.stat().st_size
+    return len(paths) > 1 and n_bytes > _LARGE_BYTES * len(paths[:_N_LOOKED_AT])
 
 
 def name_of(digest: bytes) -> str:

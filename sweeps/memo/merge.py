@@ -17,12 +17,12 @@ import numpy as np
 
 from sweeps.errors import StorageError
 from sweeps.memo import index as memo
-from sweeps.memo import segment
+from sweeps.memo import listing, segment
 from sweeps.outputs.failures import Failure
 from sweeps.outputs.schema import form, header_of
 from sweeps.outputs.types import Part, Variable
 from sweeps.spaces.keys import written
-from sweeps.storage import disk
+from sweeps.storage import disk, packs
 from sweeps.storage.hdf5 import Array
 
 SMALL_BYTES = 4 * 2**20
@@ -45,6 +45,8 @@ def merge(index: memo.Index) -> memo.Index:
     If the disk does not take the merged segment, or another run merges at the same time, they stay
     as they are: merging can wait.
     """
+    if listing.ending(index.folder, packs.SUFFIX):
+        packs.merge(index.folder)
     settled_ns = time.time_ns() - round(SETTLED_S * 1e9)
     small = [
         s
@@ -107,7 +109,10 @@ def _contents(
             for number in numbers.get(each.path, ()):
                 stored = index.parts[number]
                 entries = index.starts[number] + np.arange(len(stored))
-                rows = np.flatnonzero(index.find(stored.keys) == entries)
+                is_valid = index.find(stored.keys) == entries
+                if stored.lost is not None:
+                    is_valid &= stored.keys[:, 0] != segment.NO_KEY
+                rows = np.flatnonzero(is_valid)
                 if rows.size:
                     part = rows_of(read_part(stored, file), rows)
                     own = form(map(header_of, part.variables), part.coordinates)

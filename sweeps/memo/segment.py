@@ -30,6 +30,9 @@ from sweeps.spaces.keys import Factors, Keys, shifted, written
 from sweeps.storage import files, hdf5, hdf5_foreign, hdf5_open, hdf5_write, seal
 from sweeps.storage.hdf5 import Array
 
+NO_KEY = np.uint64(2**64 - 1)
+"""Both halves of a key that no point has."""
+
 _FAILURE_TEXTS = ("kind", "type", "message", "traceback")
 
 
@@ -41,6 +44,8 @@ class StoredPart:
     ----------
     spots : Spots or None
         Where the values are in a results file, if the part is in one.
+    lost : Keys or None
+        Keys of its points whose files are lost; `stored_keys` has `NO_KEY` in their place.
     """
 
     path: Path
@@ -50,6 +55,7 @@ class StoredPart:
     variables: tuple[Header, ...]
     coordinates: tuple[Variable, ...]
     spots: header.Spots | None = None
+    lost: Keys | None = None
 
     def __len__(self) -> int:
         return len(self.stored_keys)

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from sweeps.declaration import cached
 from sweeps.errors import StorageError
-from sweeps.memo import claims, listing, segment
+from sweeps.memo import claims, contents, listing, segment
+from sweeps.memo import index as memo
 from sweeps.progress import presence
 from sweeps.project.sweep import Sweep
-from sweeps.storage import disk, files, seal
+from sweeps.storage import disk, files, packs, seal
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,6 +24,19 @@ class Waste:
     path: Path
     n_bytes: int
     reason: str
+
+
+@dataclasses.dataclass(frozen=True)
+class WasteInPack(Waste):
+    """Contents in a pack that no stored point names, or that another pack has too.
+
+    Attributes
+    ----------
+    needed : frozenset of str
+        Digests of the contents that stay.
+    """
+
+    needed: frozenset[str]
 
 
 def waste(sweep: Sweep) -> list[Waste]:
@@ -38,7 +52,8 @@ def waste(sweep: Sweep) -> list[Waste]:
         old = [p for place in places for p in files.beside(place)]
         found += [Waste(p, _size_bytes(p), "cached by earlier code") for p in old]
     bad = filter(_is_damaged, sorted(sweep.memo.glob(f"*{listing.BAD_SUFFIX}")))
-    found += [Waste(p, _size_bytes(p), "damaged segment") for p in bad]
+    found += [Waste(p, _size_bytes(p), _damaged(p)) for p in bad]
+    found += _in_packs(sweep.memo)
     landed = sweep.landed.with_name(sweep.landed.name + listing.BAD_SUFFIX)
     if landed.exists() and seal.later_format(landed) is None:
         found.append(Waste(landed, _size_bytes(landed), "damaged results file"))
@@ -56,7 +71,11 @@ def busy(sweep: Sweep) -> list[Path]:
 
 def free(found: list[Waste]) -> int:
     """Delete what `waste` found; return the number of bytes freed."""
-    return sum(each.n_bytes for each in found if _remove(each.path))
+    return sum(each.n_bytes for each in found if _freed(each))
+
+
+def _freed(each: Waste) -> bool:
+    return _rewrite(each) if isinstance(each, WasteInPack) else _remove(each.path)
 
 
 def _remove(path: Path) -> bool:
@@ -72,6 +91,38 @@ def _remove(path: Path) -> bool:
             return False
         shutil.rmtree(hidden)
     return True
+
+
+def _rewrite(each: WasteInPack) -> bool:
+    """Replace a pack by one that has only what is needed of it."""
+    folder = each.path.parent
+    if _is_live(folder):  # a run has started since
+        return False
+    with files.told(each.path), contextlib.suppress(FileNotFoundError):  # merged meanwhile
+        if packs.rewrite(folder, [each.path], each.needed):
+            return False  # `verify` names what is damaged
+        disk.unlink(each.path)
+        return True
+    return False
+
+
+def _in_packs(folder: Path) -> Iterator[WasteInPack]:
+    """Find what no stored point names; a run that goes on may be about to name it."""
+    listed = [p for p in packs.listing(folder) if packs.is_settled(p) and not packs.is_later(p)]
+    if not listed or _is_live(folder) or listing.is_suspected(folder):
+        return
+    index = memo.scan(folder)
+    if index.bad or not index.parts:  # a results file may name what no segment does
+        return
+    left = contents.named(index.parts)
+    for path in listed:
+        own = packs.entries(path)
+        needed = frozenset(each.digest for each in own if each.digest in left)
+        n_bytes = sum(packs.HEAD_BYTES + each.size for each in own if each.digest not in needed)
+        if n_bytes:
+            yield WasteInPack(path, n_bytes, "files that no point has", needed)
+        if all(map(packs.is_whole, (each for each in own if each.digest in needed))):
+            left -= needed
 
 
 def _is_live(folder: Path) -> bool:
@@ -90,6 +141,10 @@ def _is_later(folder: Path) -> bool:
     return any(
         (folder / name).is_file() and seal.later_format(folder / name) is not None for name in names
     )
+
+
+def _damaged(path: Path) -> str:
+    return "damaged pack of files" if path.name.endswith(packs.BAD_SUFFIX) else "damaged segment"
 
 
 def _is_damaged(path: Path) -> bool:

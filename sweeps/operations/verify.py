@@ -14,9 +14,13 @@ from pathlib import Path
 
 from sweeps.declaration import value_store
 from sweeps.errors import LaterFormatError, StorageError, unknown
-from sweeps.memo import acceptance, listing, record, segment
+from sweeps.memo import acceptance, claims, contents, listing, record, segment
 from sweeps.memo import index as memo
-from sweeps.storage import files, hdf5_open, seal
+from sweeps.progress import presence
+from sweeps.storage import files, hdf5_open, packs, seal
+from sweeps.text import count
+
+_MOST_NAMED = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,10 +32,10 @@ class Damage:
     path : Path
         Where it is now.
     kind : str
-        "results file", "segment", "acceptance" or "cached value".
+        "results file", "segment", "pack of files", "files", "acceptance" or "cached value".
     state : str
         "damaged"; "unsealed", by an earlier version or changed by another program; "unreadable";
-        "of a later format"; "open for writing"; "no results file".
+        "of a later format"; "open for writing"; "no results file"; "lost".
     """
 
     path: Path
@@ -87,6 +91,7 @@ def verify(path: Path, *, sets_aside: bool = True) -> Verified:
     paths = [folder / name for folder in folders for name in listing.listing_of(folder)]
     segments = [_segment(each, path, sets_aside=sets_aside) for each in paths]
     found += segments + [each for folder in folders for each in _acceptances(folder)]
+    found += [each for folder in folders for each in _files(folder, sets_aside=sets_aside)]
     found += _cached(folders, path.parent)
     return Verified(
         path.stem,
@@ -153,6 +158,66 @@ def _segment(path: Path, results: Path, *, sets_aside: bool) -> int | Damage | N
 def _damaged(kind: str, path: Path, aside: Path) -> Damage:
     moved = f"set aside, was {path.name}" if aside != path else "not set aside: move it away"
     return Damage(aside, kind, "damaged", f"its content does not match its digest; {moved}")
+
+
+def _files(folder: Path, *, sets_aside: bool) -> Iterator[int | Damage]:
+    """Check the contents of files that points of a folder have handed over.
+
+    What is intact in a damaged pack is written to a new one, unless a run is writing here. Points
+    whose files are lost are computed again by the next run.
+    """
+    is_busy = claims.are_live(folder) or bool(presence.beside(folder))
+    have: set[str] = set()
+    for path in packs.listing(folder):
+        with contextlib.suppress(FileNotFoundError):  # another run has merged it
+            try:
+                if packs.is_later(path):
+                    reason = "a later version of sweeps wrote it"
+                    yield Damage(path, "pack of files", "of a later format", reason)
+                    continue
+                entries = packs.entries(path)
+                whole = {each.digest for each in entries if packs.is_whole(each)}
+                n_damaged = sum(each.digest not in whole for each in entries)
+                have |= whole
+                if not n_damaged:
+                    yield path.stat().st_size
+                    continue
+                aside = path
+                if sets_aside and not is_busy:
+                    packs.rewrite(folder, [path])
+                    aside = files.set_aside(path, path.with_name(path.name + listing.BAD_SUFFIX))
+            except StorageError as error:
+                yield Damage(path, "pack of files", "unreadable", str(error))
+                continue
+            moved = f"set aside, was {path.name}" if aside != path else "not set aside"
+            reason = f"{count(n_damaged, 'file')} of {len(entries):,} in it are damaged; {moved}"
+            yield Damage(aside, "pack of files", "damaged", reason)
+    try:
+        lost = list(contents.lost_points(memo.scan(folder), have)) if _has_files(folder) else []
+    except StorageError:  # which is named already
+        return
+    if not lost:
+        return
+    if sets_aside:
+        contents.suspect(folder)
+    n_points = sum(len(each.rows) for each in lost)
+    names = list(dict.fromkeys(name for each in lost for name in each.names))
+    shown = ", ".join(names[:_MOST_NAMED]) + (", ..." if len(names) > _MOST_NAMED else "")
+    reason = f"{count(n_points, 'point')} handed over {shown}, whose content is gone"
+    yield Damage(folder, "files", "lost", reason)
+
+
+def _has_files(folder: Path) -> bool:
+    """Whether points here have handed over files, as one segment tells if no pack is left.
+
+    To find lost files is to read all segments a second time.
+    """
+    if listing.ending(folder, packs.SUFFIX) or listing.is_suspected(folder):
+        return True
+    with contextlib.suppress(segment.DamagedError):
+        for name in listing.listing_of(folder)[:1]:
+            return any(map(contents.has_files, segment.load(folder / name).parts))
+    return False
 
 
 def _cached(folders: Iterable[Path], results: Path) -> Iterator[Damage]:

@@ -28,6 +28,8 @@ def is_fresh(sweep: Sweep, held: Mapping[str, Any]) -> bool:
     """Whether a results file shows all that the memo has; `held` are its attributes."""
     if not all(isinstance(held.get(name), int) for name in COUNTS):
         return False  # not ours, or damaged
+    if listing.is_suspected(sweep.memo):
+        return False
     names = beside(sweep, listing.listing(sweep.memo))
     return bool(held.get(STATE) == sweep.state(names))
 

@@ -138,6 +138,7 @@ PINNED = {
     "sweeps.experiment": "52135f2ea63be0cf0b4fc03ab833535d",
     "sweeps.export": "726d34aa8218a0d32c3c9a435120f080",
     "sweeps.failures": "7098662f50adcea98e1658e2f89cbec0",
+    "sweeps.files": "2b7d7d2cbccbc71b1b5f590a0c4ff522",
     "sweeps.grid": "01f21e9d668308d30f17245fe47541f9",
     "sweeps.land": "48f759c4bf538a6478a35efdad77468f",
     "sweeps.work": "96c7cedfd30c04c2de5004babcb43111",

@@ -40,5 +40,6 @@ def answer(name: str, found: Sequence[Waste], n_bytes: int, *, is_freed: bool) -
     lines = [f"{size(each.n_bytes):>8}  {each.reason}: {path(each.path)}" for each in found]
     advice = "" if is_freed or not found else "; to delete it, add --yes"
     lines.append(f"{'freed' if is_freed else 'could free'} {size(n_bytes)}{advice}")
+    waste = [{"path": w.path, "n_bytes": w.n_bytes, "reason": w.reason} for w in found]
     data = {"experiment": name, "bytes": n_bytes, "freed": is_freed}
-    return Answer("\n".join(lines), data | {"waste": list(map(vars, found))})
+    return Answer("\n".join(lines), data | {"waste": waste})
