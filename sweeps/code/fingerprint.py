@@ -93,6 +93,7 @@ def fingerprint(
     depends_on_env: Sequence[str] = (),
     keyed: Collection[str] = (),
     resources: Mapping[str, Callable[..., Any]] | None = None,
+    scratch: Collection[str] = (),
 ) -> Fingerprint:
     """Identify the code behind a function: its own, and all project code that it reaches.
 
@@ -116,6 +117,8 @@ def fingerprint(
         each point's key.
     resources
         Functions whose code counts too, by the name of the argument that gets what they make.
+    scratch
+        Arguments that get a folder of the point's own: what is read there is not told of.
 
     Raises
     ------
@@ -154,7 +157,7 @@ def fingerprint(
         found.add(f"environment:{name}", repr(os.environ.get(name)), "")
     parts = {part: digest(*sorted(texts)) for part, texts in found.texts.items()}
     made = _that_name_files(carried, function)
-    named = _named(reach, looked_at, home, depends_on, made, has_version=bool(version))
+    named = _named(reach, looked_at, home, depends_on, made, scratch, has_version=bool(version))
     data = {path: _settled(path) for path in named.files.values()}
     parts |= {part: content(path) for part, path in named.files.items()}
     # The function's own module goes by many names, as `__main__`: they do not count. Nor does the
@@ -200,6 +203,7 @@ def _named(
     home: Module | None,
     depends_on: Sequence[str | os.PathLike[str]],
     made: Sequence[naming.Naming],
+    scratch: Collection[str],
     *,
     has_version: bool,
 ) -> _Named:
@@ -226,7 +230,7 @@ def _named(
             unwatched = programs
     writes = not all(map(is_library, programs.keys() - naming.MAKERS))
     read, unread = files.read(
-        opened, texts, modules, has_seen_to_it=has_seen_to_it, has_programs=writes
+        opened, texts, modules, has_seen_to_it=has_seen_to_it, has_programs=writes, scratch=scratch
     )
     counted = {path.absolute() for path in named.values()}
     named |= {f"data:{t}": path for t, path in read.items() if path.absolute() not in counted}

@@ -174,6 +174,7 @@ class Experiment:
             depends_on_env=self.depends_on_env,
             keyed=checks.keyed(self.function),
             resources=self.resources,
+            scratch=self.services,
         )
 
     def identify_summary(self) -> fingerprint.Fingerprint | None:

@@ -11,11 +11,12 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,10 +25,13 @@ from sweeps.memo import claimants
 from sweeps.memo.ledger import RefusedError, is_at, open_file
 from sweeps.memo.listing import BAD_SUFFIX
 from sweeps.storage import disk, files
+from sweeps.text import size
 
 FOLDER = ".checkpoints"  # as `sweeps.execution.brief` knows it
 
 _LOCK = ".lock"
+
+_NAME = re.compile(rf"[0-9a-f]{{32}}({re.escape(_LOCK)}|{re.escape(BAD_SUFFIX)})?|\.tmp-.*")
 
 _PREFIX = "sweeps-checkpoint-"
 
@@ -300,43 +304,65 @@ class Kept(NamedTuple):
     n_bytes: int
     written_s: float
 
-
-def kept(memo: Path) -> Iterator[Kept]:
-    """List the checkpoints of points that are not over, by any attempt."""
-    for path in _entries(memo):
-        if len(path.name) == 32 and path.is_dir():
-            found = kept_at(path)
-            if found.n_bytes or any(path.iterdir()):
-                yield found
+    def __str__(self) -> str:
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(self.written_s))
+        return f"a checkpoint of {size(self.n_bytes)}, from {when}: {self.path}"
 
 
-def kept_at(path: Path) -> Kept:
-    """Measure a checkpoint."""
-    n_bytes, written_s = 0, 0.0
-    for each in (path, *path.rglob("*")):
+def kept(memo: Path) -> list[Kept]:
+    """List the checkpoints of points, whatever became of the points."""
+    paths = [path for path in _entries(memo) if _is_of_point(path)]
+    return [each for each in map(_measured, paths) if each is not None]
+
+
+def said_of(memo: Path, key: Iterable[int]) -> str:
+    """Describe the checkpoint of a point, or one that was set aside; empty if it has none."""
+    path = place(memo) / name_of(key)
+    aside = path.with_name(path.name + BAD_SUFFIX)
+    if (found := _measured(path)) is not None:
+        return str(found)
+    found = _measured(aside)
+    return "" if found is None else f"{found} (set aside, since the point raised at it)"
+
+
+def _is_of_point(path: Path) -> bool:
+    return len(path.name) == len(name_of((0, 0)))
+
+
+def _measured(path: Path) -> Kept | None:
+    """Measure a checkpoint; None where nothing is in it."""
+    if path.is_symlink() or not path.is_dir():
+        return None
+    n_bytes, written_s, is_empty = 0, 0.0, True
+    for each in path.rglob("*"):
         with contextlib.suppress(OSError):
             seen = each.lstat()
+            is_empty = False
             n_bytes += seen.st_size if stat.S_ISREG(seen.st_mode) else 0
             written_s = max(written_s, seen.st_mtime)
-    return Kept(path, n_bytes, written_s)
+    return None if is_empty else Kept(path, n_bytes, written_s)
 
 
-def of(memo: Path, key: Iterable[int]) -> Kept | None:
-    """Find the checkpoint of a point."""
-    path = place(memo) / name_of(key)
-    return kept_at(path) if path.is_dir() and not path.is_symlink() else None
+def left_over(memo: Path, are_done: Callable[[list[Key]], list[bool]]) -> list[Path]:
+    """List what no attempt goes on from, where no run goes on.
 
-
-def left_over(memo: Path) -> list[Path]:
-    """List what is of no use to any attempt, where no run goes on, save of points that are done."""
-    return [path for path in _entries(memo) if len(path.name) != 32]
+    Those of points that are done, those that were set aside, and what killed runs have left.
+    """
+    entries = _entries(memo)
+    own = {path.name: path for path in entries if _is_of_point(path)}
+    done = are_done([(int(name[:16], 16), int(name[16:], 16)) for name in own])
+    over = {path for path, is_done in zip(own.values(), done, strict=True) if is_done}
+    live = {name + _LOCK for name, path in own.items() if path not in over}
+    return [p for p in entries if p in over or not (_is_of_point(p) or p.name in live)]
 
 
 def _entries(memo: Path) -> list[Path]:
+    """List what is in the folder; its own names only, which others may have put there."""
     folder = place(memo)
     if folder.is_symlink():
         return []
     try:
-        return sorted(folder / name for name in disk.names(folder))
+        names = disk.names(folder)
     except OSError:
         return []
+    return sorted(folder / name for name in names if _NAME.fullmatch(name))

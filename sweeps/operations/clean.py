@@ -8,6 +8,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from sweeps.declaration import cached
 from sweeps.errors import StorageError
 from sweeps.memo import claims, contents, listing, segment
@@ -61,7 +63,21 @@ def waste(sweep: Sweep) -> list[Waste]:
     left = [p for folder in writable for p in sorted(_abandoned(folder))]
     said = presence.abandoned(sweep.results, sweep.experiment.name)
     left += [p for p in said if p.parent.parent not in idle]
+    found += [Waste(p, _size_bytes(p), "checkpoint that no point needs") for p in _over(sweep)]
     return found + [Waste(p, _size_bytes(p), "left by a killed run") for p in left]
+
+
+def _over(sweep: Sweep) -> list[Path]:
+    """List checkpoints of points that are done, or that nothing goes on from."""
+    if not checkpoints.place(sweep.memo).is_dir() or _is_live(sweep.memo):
+        return []
+    index = memo.scan(sweep.memo)
+
+    def are_done(keys: list[checkpoints.Key]) -> list[bool]:
+        own = np.array(keys, dtype=np.uint64).reshape(-1, 2)
+        return [entry >= 0 for entry in index.find(own).tolist()]
+
+    return checkpoints.left_over(sweep.memo, are_done)
 
 
 def busy(sweep: Sweep) -> list[Path]:

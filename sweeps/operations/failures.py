@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from sweeps.declaration import checks
 from sweeps.declaration.experiment import Experiment
 from sweeps.execution import printed as texts
 from sweeps.project import sweep
@@ -35,6 +36,8 @@ class FailedPoint:
     ----------
     position : int
         Its number in the space, as in the results file and for ``reproduce --point``.
+    checkpoint : str
+        What it has left to go on from, in words; empty if nothing.
     """
 
     position: int
@@ -44,6 +47,7 @@ class FailedPoint:
     message: str
     traceback: str = dataclasses.field(repr=False)
     attempts: int
+    checkpoint: str = ""
 
 
 def failures(
@@ -86,10 +90,19 @@ def failures_of(made: sweep.Sweep) -> list[FailedPoint]:
     gathered = collect.gather(made.experiment, made.keys, index)
     at = sorted(gathered.failures)
     points = made.experiment.space.parameters_at(np.array(at, dtype=np.int64), labels=True)
-    return [
+    found = [
         FailedPoint(position, params, f.kind, f.type, f.message, f.traceback, f.attempts)
         for position, params in zip(at, points, strict=True)
         for f in [gathered.failures[position]]
+    ]
+    if checks.CHECKPOINT not in made.experiment.services or not found:
+        return found
+    from sweeps.memo import checkpoints  # few experiments have some
+
+    own = made.keys(np.array(at, dtype=np.int64)).tolist()
+    return [
+        dataclasses.replace(each, checkpoint=checkpoints.said_of(made.memo, key))
+        for each, key in zip(found, own, strict=True)
     ]
 
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from sweeps.declaration import checks
 from sweeps.declaration.experiment import Experiment
 from sweeps.errors import SweepsError
 from sweeps.execution.plan import plan_run
@@ -19,7 +20,7 @@ from sweeps.project import sweep
 from sweeps.project.discovery import Found, find_all
 from sweeps.results import adopt, collect, state
 from sweeps.spaces.space import Space
-from sweeps.text import count
+from sweeps.text import count, size
 
 _T = TypeVar("_T")
 
@@ -86,6 +87,9 @@ class Status:
         Runs that are going on, of any space and code, on any machine.
     silent : tuple of Running
         Runs that have said nothing for long: killed, stopped, or out of reach.
+    checkpoints : int
+        Points, of any space, that the next run finds a checkpoint of.
+    checkpoint_bytes : int
     """
 
     experiment: str
@@ -100,6 +104,17 @@ class Status:
     fingerprint: str
     running: tuple[presence.Running, ...] = ()
     silent: tuple[presence.Running, ...] = ()
+    checkpoints: int = 0
+    checkpoint_bytes: int = 0
+
+    @property
+    def left(self) -> str:
+        """What points have left to go on from, in words; empty if nothing."""
+        if not self.checkpoints:
+            return ""
+        has = "has a checkpoint" if self.checkpoints == 1 else "have checkpoints"
+        n_bytes = size(self.checkpoint_bytes)
+        return f"{count(self.checkpoints, 'point')} {has} to go on from ({n_bytes})"
 
     def _repr_html_(self) -> str:
         from sweeps import markup
@@ -110,6 +125,7 @@ class Status:
             markup.bar(_counts(self, "done")),
             markup.line(f"{self.known:,} known in any space, {self.landed:,} in the results file"),
             *(markup.line(f"run: {each}") for each in (*self.running, *self.silent)),
+            *([markup.line(self.left)] if self.left else []),
         )
 
 
@@ -251,7 +267,13 @@ def _status(made: sweep.Sweep, todo: Planned, n_known: int, n_landed: int) -> St
     counts = todo.points, todo.reused, todo.missing, todo.failed, todo.stale
     places = str(made.landed), made.fingerprint.digest
     going_on, silent = runs(made)
-    return Status(made.experiment.name, *counts, n_known, n_landed, *places, going_on, silent)
+    left = []
+    if checks.CHECKPOINT in made.experiment.services:
+        from sweeps.memo import checkpoints  # few experiments have some
+
+        left = [each.n_bytes for each in checkpoints.kept(made.memo)]
+    found = Status(made.experiment.name, *counts, n_known, n_landed, *places, going_on, silent)
+    return dataclasses.replace(found, checkpoints=len(left), checkpoint_bytes=sum(left))
 
 
 def runs(

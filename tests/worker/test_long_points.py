@@ -15,7 +15,7 @@ from sweeps.errors import DeclarationError, SweepsError
 from sweeps.execution import compute
 from sweeps.execution.options import Options
 from sweeps.memo import checkpoints
-from sweeps.operations import run
+from sweeps.operations import clean, run
 from sweeps.progress import presence, run_file
 from sweeps.project.sweep import resolve
 from sweeps.storage import disk
@@ -286,3 +286,71 @@ def test_a_report_is_cheap_beside_a_call_that_writes_a_file(tmp_path):
         return time.perf_counter() - begun
 
     assert seconds(report) < seconds(lambda share: file.write_text(str(share)))
+
+
+def test_files_that_code_reads_in_its_checkpoint_are_not_told_of(stepwise):
+    assert resolve("stepwise").unwatched == ()
+    module = stepwise / "experiments" / "stepwise.py"
+    module.write_text(STEPWISE.replace("x, checkpoint, n", "x, checkpoint='here', n"))
+    assert "read_text" in resolve("stepwise").unwatched[0]  # an ordinary path
+
+
+def test_what_is_left_is_told_and_what_nobody_needs_is_cleaned(project, monkeypatch):
+    monkeypatch.setenv("LICENCE", "none")
+
+    @experiment(grid(x=[1, 2]))
+    def model(x, checkpoint):
+        (checkpoint / f"{x}").write_bytes(bytes(1500))
+        if os.environ["LICENCE"] == "none" and x == 1:
+            raise OSError("no licence")
+        return x
+
+    model.run(engine="serial", quiet=True)
+    (failed,) = sweeps.failures(model)
+    assert failed.checkpoint.startswith("a checkpoint of 1.5 kB, from ")
+    said = sweeps.status(model)
+    assert (said.checkpoints, said.checkpoint_bytes) == (1, 1500)
+    assert said.left == "1 point has a checkpoint to go on from (1.5 kB)"
+    assert said.left in said._repr_html_()
+    made = resolve(model)
+    assert clean.waste(made) == []
+
+    (own,) = left(project)
+    done = own.with_name(checkpoints.name_of(made.keys(np.array([1])).tolist()[0]))
+    for path in (done, own.with_name(own.name + ".bad"), own.with_name(".tmp-1-2")):
+        path.mkdir()
+        (path / "big").write_bytes(bytes(100))
+    done.with_name(done.name + ".lock").touch()
+    own.with_name(own.name + ".lock").touch()
+    own.with_name("notes.txt").write_text("of the user")
+    found = clean.waste(made)
+    assert {each.reason for each in found} == {"checkpoint that no point needs"}
+    clean.free(found)
+    names = {path.name for path in own.parent.iterdir()}
+    assert names == {own.name, f"{own.name}.lock", "notes.txt"}
+    monkeypatch.setenv("LICENCE", "one")
+    assert model.run(engine="serial", quiet=True).model.values.tolist() == [1, 2]
+    assert left(project) == [own.with_name("notes.txt")]
+
+
+def test_two_runs_at_once_never_share_a_checkpoint(project):
+    """One claims nothing, since it computes everything again."""
+    (project / "experiments" / "both.py").write_text(BOTH)
+    code = "import sys, sweeps; sweeps.run('both', engine='serial', quiet=True, recompute={})"
+    runs = [subprocess.Popen([sys.executable, "-c", code.format(n)]) for n in (False, False, True)]
+    assert [each.wait() for each in runs] == [0, 0, 0]
+    assert sweeps.load("both").both.values.tolist() == [1, 1, 1]
+    assert left(project) == []
+
+
+BOTH = """
+import os, time
+from sweeps import experiment, grid
+
+@experiment(grid(x=range(3)))
+def both(x, checkpoint):
+    for n in range(20):
+        (checkpoint / str(os.getpid())).touch()
+        time.sleep(0.01)
+    return len(list(checkpoint.iterdir()))
+"""

@@ -70,7 +70,8 @@ def _failures_at_one_place(alike: Sequence[FailedPoint], n_rows: int) -> str:
     for each in itertools.islice(alike, n_rows):
         again = f" ({each.attempts} attempts)" if each.attempts > 1 else ""
         said = f"{parameters(each.params)}: {' '.join(each.message.split())}{again}"
-        lines.append(f"  point {each.position}: {said}")
+        left = f"; it has {each.checkpoint}" if each.checkpoint else ""
+        lines.append(f"  point {each.position}: {said}{left}")
     if len(alike) > n_rows:
         lines.append(f"  and {len(alike) - n_rows:,} more (--rows N shows more)")
     if first.traceback:

@@ -131,7 +131,8 @@ def answer_of_all(rows: Sequence[Status]) -> Answer:
     header = [*columns, "results"]
     shown = [(*(getattr(r, each) for each in columns), _place(Path(r.results))) for r in rows]
     runs = [f"{r.experiment}: {each}" for r in rows for each in (*r.running, *r.silent)]
-    return Answer("\n".join([table(header, shown), *runs]), list(map(_data, rows)))
+    left = [f"{r.experiment}: {r.left}" for r in rows if r.left]
+    return Answer("\n".join([table(header, shown), *runs, *left]), list(map(_data, rows)))
 
 
 def _data(row: Status) -> dict[str, Any]:

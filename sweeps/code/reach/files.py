@@ -58,27 +58,31 @@ def read(
     *,
     has_seen_to_it: bool,
     has_programs: bool,
+    scratch: Collection[str] = (),
 ) -> tuple[dict[str, Path], dict[str, str]]:
     """Find the files that code reads; and calls that read what the source does not name -> where.
 
     A call that is handed a path may read every file that any text names. With `has_programs`, a
     file may be what a program writes, so none counts, and the calls that name one are told of.
-    Nothing is told where the user `has_seen_to_it`, who then names what else counts.
+    Nothing is told where the user `has_seen_to_it`, who then names what else counts, nor of paths
+    that begin with parameters of the names `scratch`, which are folders of points.
     """
     found: dict[str, Path] = {}
-    untold: dict[str, str] = {}
+    untold, told = dict[str, str](), dict[str, str]()
     for each in opened.read:
         texts = each.texts.difference(opened.written)
         own = _found(texts, modules, _is_folder if each.reader in _OF_FOLDERS else _is_data)
         if own if has_programs else not (own or each.is_whole):
             untold.setdefault(each.reader, each.place)
+            if not each.parameters.intersection(scratch):
+                told.setdefault(each.reader, each.place)
         found |= {} if has_programs else own
     if has_seen_to_it or has_programs or not untold:
-        return found, {} if has_seen_to_it else untold
+        return found, {} if has_seen_to_it else told
     # Each text costs a look into each folder, which takes 0.5 ms on NFS.
     likely = {text for text in literals if "." in text or "/" in text}
     guessed = _found(likely.difference(opened.written), modules, _is_data)
-    return found | guessed, {} if guessed.keys() - found.keys() else untold
+    return found | guessed, {} if guessed.keys() - found.keys() else told
 
 
 def _found(

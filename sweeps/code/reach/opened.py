@@ -36,12 +36,15 @@ class Opened(NamedTuple):
         What its path is made of.
     is_whole : bool
         Whether that is all: no value of a parameter goes into it.
+    parameters : frozenset of str
+        Names of parameters, of whatever function, whose values do.
     """
 
     reader: str
     place: str
     texts: frozenset[str]
     is_whole: bool
+    parameters: frozenset[str]
 
 
 @dataclass(frozen=True, eq=False)

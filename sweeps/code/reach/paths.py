@@ -26,18 +26,12 @@ _JOINING = frozenset({
 _DEEPEST, _MOST = 8, 64
 
 
-class _Given(NamedTuple):
-    """What an expression says of a path: texts in it, and whether nothing else is in it."""
-
-    texts: frozenset[str]
-    is_whole: bool
-
-
 class Given(NamedTuple):
-    """What an expression says of a path: texts in it, and whether nothing else is in it."""
+    """What an expression says of a path: texts, whether that is all, and parameters in it."""
 
     texts: frozenset[str]
     is_whole: bool
+    parameters: frozenset[str]
 
 
 @dataclass(eq=False)
@@ -63,7 +57,7 @@ class Source:
 
     def given(self, module: Module, piece: ast.AST, path: Iterable[ast.expr]) -> Given:
         """Collect all texts that a path may be made of, and paths that they make."""
-        texts, is_whole = set[str](), True
+        texts, is_whole, parameters = set[str](), True, set[str]()
         seen = set[tuple[str, str]]()
         pending = [(module, piece, each, 0) for each in path]
         is_whole = bool(pending)
@@ -78,10 +72,12 @@ class Source:
                 seen.add(name)
                 found = list(self._values(module, piece, chain[0]))
                 is_known = bool(found) or self._is_fixed(module, piece, chain)
-                is_whole &= is_known and depth < _DEEPEST and chain[0] not in _parameters(piece)
+                is_parameter = chain[0] in _parameters(piece)
+                parameters |= {chain[0]} if is_parameter else set()
+                is_whole &= is_known and depth < _DEEPEST and not is_parameter
                 if depth < _DEEPEST:
                     pending += [(*each, depth + 1) for each in found]
-        return Given(frozenset(texts), is_whole)
+        return Given(frozenset(texts), is_whole, frozenset(parameters))
 
     def paths(self, module: Module, piece: ast.AST, path: ast.expr, depth: int = 0) -> set[str]:
         """Put paths together whose parts are written out; what they begin with may be unknown."""
