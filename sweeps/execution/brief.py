@@ -25,7 +25,7 @@ from sweeps.worker.isolation import undo
 from sweeps.worker.isolation.surroundings import Surroundings
 
 CHECKPOINTS = ".checkpoints"
-"""Folder in the memo; see `sweeps.memo.checkpoints`, which few runs need."""
+"""Folder in the memo; see `sweeps.worker.checkpoints`, which few runs need."""
 
 Work = functools.partial[Outcome]
 

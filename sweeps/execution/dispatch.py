@@ -179,7 +179,7 @@ class Dispatch:
         if not self._engine.shares_machine:
             remote.forget(self._sweep.memo, self._folder)
         if checks.CHECKPOINT in self._sweep.experiment.services:
-            from sweeps.memo import checkpoints
+            from sweeps.worker import checkpoints
 
             own = brief.own_name(self._folder) if self._recompute else ""
             checkpoints.tidy(checkpoints.place(self._sweep.memo, own), is_own=self._recompute)

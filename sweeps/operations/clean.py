@@ -17,6 +17,7 @@ from sweeps.memo import index as memo
 from sweeps.progress import presence
 from sweeps.project.sweep import Sweep
 from sweeps.storage import disk, files, packs, seal
+from sweeps.worker import checkpoints
 
 
 @dataclasses.dataclass(frozen=True)

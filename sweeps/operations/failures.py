@@ -97,7 +97,7 @@ def failures_of(made: sweep.Sweep) -> list[FailedPoint]:
     ]
     if checks.CHECKPOINT not in made.experiment.services or not found:
         return found
-    from sweeps.memo import checkpoints  # few experiments have some
+    from sweeps.worker import checkpoints  # few experiments have some
 
     own = made.keys(np.array(at, dtype=np.int64)).tolist()
     return [

@@ -269,7 +269,7 @@ def _status(made: sweep.Sweep, todo: Planned, n_known: int, n_landed: int) -> St
     going_on, silent = runs(made)
     left = []
     if checks.CHECKPOINT in made.experiment.services:
-        from sweeps.memo import checkpoints  # few experiments have some
+        from sweeps.worker import checkpoints  # few experiments have some
 
         left = [each.n_bytes for each in checkpoints.kept(made.memo)]
     found = Status(made.experiment.name, *counts, n_known, n_landed, *places, going_on, silent)

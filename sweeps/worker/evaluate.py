@@ -41,7 +41,7 @@ from sweeps.worker.isolation.contents import PLAIN, Traces
 from sweeps.worker.isolation.surroundings import Surroundings, keys_by_place
 
 if TYPE_CHECKING:
-    from sweeps.memo.checkpoints import Store
+    from sweeps.worker.checkpoints import Store
 
 _ALONE = "use --engine loky"
 
@@ -131,7 +131,7 @@ def task(
     left = Traces(settings.modules, experiment.function)
     store = None
     if settings.services:
-        from sweeps.memo.checkpoints import Store  # few experiments need them
+        from sweeps.worker.checkpoints import Store  # few experiments need them
         from sweeps.worker.long_points import helped
 
         store = Store(settings.checkpoints)

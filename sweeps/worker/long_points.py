@@ -9,9 +9,9 @@ from typing import Any
 from sweeps.declaration import checks
 from sweeps.declaration.checks import CHECKPOINT, REPORT
 from sweeps.errors import StorageError
-from sweeps.memo.checkpoints import Attempt, Store
 from sweeps.signals import Interrupted
 from sweeps.worker import capture
+from sweeps.worker.checkpoints import Attempt, Store
 from sweeps.worker.said import Report
 
 

@@ -14,12 +14,11 @@ from sweeps import experiment, grid
 from sweeps.errors import DeclarationError, SweepsError
 from sweeps.execution import compute
 from sweeps.execution.options import Options
-from sweeps.memo import checkpoints
 from sweeps.operations import clean, run
 from sweeps.progress import presence, run_file
 from sweeps.project.sweep import resolve
 from sweeps.storage import disk
-from sweeps.worker import said
+from sweeps.worker import checkpoints, said
 
 STEPWISE = """
 import os, signal

@@ -6,9 +6,9 @@ import sys
 import pytest
 
 from sweeps.errors import StorageError
-from sweeps.memo import checkpoints
-from sweeps.memo.checkpoints import Store
 from sweeps.storage import disk
+from sweeps.worker import checkpoints
+from sweeps.worker.checkpoints import Store
 
 KEY = (1, 2**64 - 1)
 
@@ -73,7 +73,8 @@ def test_two_attempts_at_a_time_never_share_a_folder(folder):
 
 def test_an_attempt_in_a_killed_process_is_over(folder):
     code = (
-        "import os, signal, sys; from pathlib import Path; from sweeps.memo.checkpoints import *\n"
+        "import os, signal, sys; from pathlib import Path\n"
+        "from sweeps.worker.checkpoints import Store\n"
         "attempt = Store(Path(sys.argv[1])).take((1, 2**64 - 1))\n"
         "(attempt.path / 'state').write_text('half'); os.kill(os.getpid(), signal.SIGKILL)"
     )
