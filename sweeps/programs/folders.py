@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,41 +15,57 @@ from sweeps.storage.files import PROGRAM, scratch_folder
 
 _PREFIX = "sweeps-program-"
 
+_MODE = 0o700
+
 _number = itertools.count()
+
+
+_free: dict[tuple[int, Path], list[str]] = {}
+"""Empty folders of a process in a run."""
 
 
 @contextlib.contextmanager
 def new() -> Iterator[str]:
-    """Make a folder, for as long as a program runs and is read.
+    """Give an empty folder, for as long as a program runs and is read.
 
-    In a run it is in the run's temporary folder: where a worker is killed, the run removes it.
+    In a run it is in the run's temporary folder: where a worker is killed, the run removes it. At
+    the end it is emptied for the next point: to make and remove one takes 2.6 ms on ext4 that
+    discards blocks, and a question and an answer each on NFS.
     """
-    folder = _made()
+    place = scratch_folder()
+    free = [] if place is None else _free.setdefault((os.getpid(), place), [])
+    try:
+        folder = free.pop()
+    except IndexError:
+        folder = _made(place)
     try:
         yield folder
     finally:
-        _remove(folder)
+        if place is not None and _is_emptied(folder):
+            free.append(folder)
+        else:
+            shutil.rmtree(folder, onerror=_permit)
 
 
-def _made() -> str:
-    place = scratch_folder()
+def _made(place: Path | None) -> str:
     if place is not None:
         path = f"{place}/{os.getpid()}-{next(_number)}{PROGRAM}"
         with contextlib.suppress(FileNotFoundError):  # the run is over
-            os.mkdir(path, 0o700)  # noqa: PTH102 - for each point
+            os.mkdir(path, _MODE)  # noqa: PTH102 - for each point
             return path
     return tempfile.mkdtemp(prefix=_PREFIX)
 
 
-def _remove(folder: str) -> None:
-    """Remove a folder: first as if it held files only, which takes a third of the time."""
+def _is_emptied(folder: str) -> bool:
+    """Remove the files in a folder; say whether it is as new, and not one with folders in it."""
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
                 os.unlink(entry.path)  # noqa: PTH108
-        os.rmdir(folder)  # noqa: PTH106
+        mode = os.lstat(folder).st_mode
     except OSError:
-        shutil.rmtree(folder, onerror=_permit)
+        return False
+    return stat.S_ISDIR(mode) and stat.S_IMODE(mode) == _MODE
 
 
 def _permit(remove: object, path: str, error: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import inspect
@@ -13,9 +14,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sweeps.code.reach.files import SUFFIXES
 from sweeps.errors import DeclarationError, ProgramError
-from sweeps.programs import failed, folders, inputs, libraries, placeholders, readers, started
+from sweeps.programs import failed, folders, inputs, kept, libraries, placeholders, readers, started
 from sweeps.programs.places import Places
+
+_SCRIPTS = SUFFIXES - {""}
 
 _NO_NAME = re.compile(r"\W+")
 
@@ -38,6 +42,8 @@ class Program:
     command : tuple of str or Path
     files, read, environment : tuple of pairs
         Names -> what they are made of, what reads them, values.
+    keep : tuple of str
+        Patterns of files.
     timeout : float or None
     places : Places
         Where the files of the project are.
@@ -48,6 +54,7 @@ class Program:
     command: tuple[str | Path, ...]
     files: tuple[tuple[str, inputs.Source], ...]
     read: tuple[tuple[str, Callable[[Path], Any]], ...]
+    keep: tuple[str, ...]
     environment: tuple[tuple[str, str], ...]
     timeout: float | None
     places: Places
@@ -71,10 +78,10 @@ class Program:
             missing or half-written.
         """
         _check_names(self, values)
-        environment = {
-            **os.environ,
-            **{n: placeholders.fill(t, values) for n, t in self.environment},
-        }
+        # As bytes, which a program gets: names and values are not decoded and encoded again.
+        environment = dict(os.environb)
+        for name, text in self.environment:
+            environment[os.fsencode(name)] = os.fsencode(placeholders.fill(text, values))
         words = [self._word(i, word, values) for i, word in enumerate(self.command)]
         with folders.new() as folder:
             for name, source in self.files:
@@ -86,7 +93,8 @@ class Program:
             if code != 0:
                 raise failed.ended(self.name, code, self.timeout, folder)
             try:
-                return {name: readers.read(name, reader, folder) for name, reader in self.read}
+                found = {name: readers.read(name, reader, folder) for name, reader in self.read}
+                return {**found, kept.NAME: kept.files(folder, self.keep)} if self.keep else found
             except ProgramError as error:
                 raise failed.unread(self.name, error, folder) from error
 
@@ -98,9 +106,9 @@ class Program:
                 raise failed.missing(word, self.places)
             return str(path.absolute())
         text = placeholders.fill(word, values)
-        own = self._own(i, text)
-        if own is not None:
-            return str(own.absolute())
+        if self._may_be_own(i, text):
+            with contextlib.suppress(LookupError):
+                return _path(self.places, text)
         if i == 0 and "/" not in text:
             return _installed(text) or text
         if i == 0 and not text.startswith("/") and text not in dict(self.files):
@@ -108,17 +116,20 @@ class Program:
         return text
 
     def _own(self, i: int, word: str) -> Path | None:
-        """Return the program of the project that a word names, if it names one.
+        """Return the program of the project that a word names, if it names one."""
+        return self.places.program(word) if self._may_be_own(i, word) else None
 
-        Words behind the first one name a program if they look like one: ``sh run.sh``,
-        ``mpirun ./solver``. They may as well be names of files that the program is to write.
+    def _may_be_own(self, i: int, word: str) -> bool:
+        """Say whether a word may name a program of the project.
+
+        Words behind the first one do if they look like one: ``sh run.sh``, ``mpirun ./solver``.
+        They may as well be names of files that the program is to write.
         """
-        is_given = any(name == word.removeprefix("./") for name, _ in self.files)
-        if is_given or (i == 0 and "/" not in word and _installed(word)):
-            return None
-        if i and not (word.startswith("./") or Path(word).suffix or "/" in word):
-            return None
-        return self.places.program(word)
+        if any(name == word.removeprefix("./") for name, _ in self.files):
+            return False
+        if i == 0:
+            return "/" in word or not _installed(word)
+        return "/" in word or os.path.splitext(word)[1].lower() in _SCRIPTS  # noqa: PTH122
 
     # ---- what it is, for the fingerprint of the code that uses it
 
@@ -132,7 +143,7 @@ class Program:
             for word in self.command
         ]
         files = [(name, inputs.counted(source, self.places)) for name, source in self.files]
-        return command, files, dict(self.read), dict(self.environment)
+        return command, files, dict(self.read), self.keep, dict(self.environment)
 
     @property
     def files_counted(self) -> dict[str, Path]:
@@ -190,7 +201,7 @@ def program(
     *,
     files: Mapping[str, inputs.Source] | None = None,
     read: Mapping[str, Callable[[Path], Any]],
-    keep: Iterable[str] = (),
+    keep: str | Iterable[str] = (),
     timeout: float | None = None,
     env: Mapping[str, str] | None = None,
     name: str | None = None,
@@ -213,8 +224,9 @@ def program(
         of parameters that returns text or bytes. "." stands for the folder itself.
     read : mapping
         Output -> a reader of `sweeps.readers`, or a function of the folder.
-    keep : iterable of str, optional
-        Not available yet.
+    keep : str or iterable of str, optional
+        Names of files, or patterns such as "*.vtk", that are kept with the point: the output
+        "files" of it. "stdout" and "stderr" are what the program prints.
     timeout : float, optional
         Seconds after which the command is killed, with all that it has started.
     env : mapping of str to str, optional
@@ -249,8 +261,6 @@ def program(
     for word in command:
         if not isinstance(word, (str, os.PathLike)) or "\0" in os.fspath(word):
             raise DeclarationError(f"program(): {word!r} is no word of a command: give texts")
-    if [*keep]:
-        raise DeclarationError("program(): keep is not available in this version of sweeps")
     variables = _variables(env)
     words = tuple(each if isinstance(each, str) else Path(each) for each in command)
     module, places = _caller()
@@ -258,6 +268,7 @@ def program(
         command=words,
         files=inputs.checked({} if files is None else files),
         read=readers.checked(read),
+        keep=kept.checked(keep, read),
         environment=tuple(sorted(variables.items())),
         timeout=_timeout(timeout),
         places=places,
@@ -332,3 +343,11 @@ def _check_names(made: Program, values: Mapping[str, Any]) -> None:
 @functools.lru_cache(maxsize=64)
 def _installed(word: str) -> str | None:
     return shutil.which(word) if "/" not in word or word.startswith("/") else None
+
+
+@functools.lru_cache(maxsize=1024)
+def _path(places: Places, word: str) -> str:
+    own = places.program(word)
+    if own is None:
+        raise LookupError(word)
+    return str(own.absolute())

@@ -35,7 +35,7 @@ _n_adopting, _before = 0, 0
 def run(
     command: Sequence[str],
     folder: str,
-    environment: Mapping[str, str],
+    environment: Mapping[bytes, bytes],
     timeout_s: float | None,
 ) -> int | None:
     """Run a command until it ends, or its time is over; nothing that it has started goes on.
@@ -57,7 +57,7 @@ def run(
         process = subprocess.Popen(
             command,
             cwd=folder,
-            env={**environment, MARK: folder},
+            env={**environment, MARK.encode(): folder.encode()},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=errors,

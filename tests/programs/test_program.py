@@ -1,5 +1,6 @@
 """Laws of programs as functions: what they are given, what is read, and how they fail."""
 
+import hashlib
 import inspect
 import os
 import pickle
@@ -130,7 +131,9 @@ def test_what_can_not_be_meant_is_refused_when_it_is_declared(project):
         ({"read": {"x": 3}}, "give a reader"),
         ({"timeout": 0}, "above 0"),
         ({"env": {"A=B": "x"}}, "names to texts"),
-        ({"keep": ["*.vtk"]}, "not available"),
+        ({"keep": ["../*.vtk"]}, "outside"),
+        ({"keep": 3}, "names or patterns"),
+        ({"keep": "x", "read": {"files": len}}, "rename yours"),
     ]:
         with pytest.raises(DeclarationError, match=re.escape(said)):
             program(**{"command": ["true"], "read": READ, **changed})
@@ -244,6 +247,25 @@ def test_a_template_that_asks_for_more_is_refused(declared, project):
     assert made(a=1, c=2) == {"out": "1 range(0, 3) 1 2 1"}
     with pytest.raises(DeclarationError, match="no value for argument 'c'"):
         experiment(grid(a=[1]))(made)
+
+
+@pytest.mark.parametrize("engine", ["serial", "loky"])
+def test_kept_files_come_back_bit_for_bit(declared, project, engine):
+    declared(
+        "flow = experiment(grid(x=[1, 2]), name='flow')(program("
+        "['sh', '-c', 'mkdir sub; printf v{x} > sub/a.vtk; echo log; echo {x} > b.vtk'],"
+        "read={'size': lambda folder: len([*folder.rglob('*')])}, keep=['**/*.vtk', 'stdout']))\n"
+    )
+    results = sweeps.run("flow", engine=engine, quiet=True)
+    for x in (1, 2):
+        expected = {"b.vtk": b"%d\n" % x, "stdout": b"log\n", "sub/a.vtk": b"v%d" % x}
+        own = results.sel(x=x)
+        assert own.files.values.tolist() == [*expected]
+        digests = [hashlib.sha256(content).hexdigest() for content in expected.values()]
+        assert own.files_sha256.values.tolist() == digests
+    made = shell("echo = 1", keep="none.*")
+    with pytest.raises(ProgramError, match="did not write any file like 'none"):
+        made()
 
 
 def test_arrays_are_not_written_into_texts():

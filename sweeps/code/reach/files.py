@@ -13,7 +13,7 @@ from sweeps.code.reach.opened import Openings
 from sweeps.code.source.module import Module
 from sweeps.storage.seal import RESULTS, held
 
-_SUFFIXES = frozenset({
+SUFFIXES = frozenset({
     "", ".awk", ".bash", ".csh", ".dll", ".dylib", ".exe", ".gp", ".jl", ".js", ".ksh", ".lua",
     ".m", ".pl", ".py", ".r", ".rb", ".sed", ".sh", ".so", ".tcl", ".zsh",
 })  # fmt: skip
@@ -151,7 +151,7 @@ def _is_folder(path: Path) -> bool:
 def is_program(path: Path) -> bool:
     """Say whether a file is a program, by its permission or by its name."""
     try:
-        is_named = path.suffix.lower() in _SUFFIXES or os.access(path, os.X_OK)
+        is_named = path.suffix.lower() in SUFFIXES or os.access(path, os.X_OK)
         return is_named and path.is_file() and "site-packages" not in path.parts
     except (OSError, ValueError):  # no text that can be a path
         return False
