@@ -217,6 +217,10 @@ def _refuse_clashes(
     if not is_column and len(set(names)) < len(names):
         name = next(name for name in names if names.count(name) > 1)
         raise ClashError(f"output {key!r} has two files named {name!r}: give one another name=")
+    folders = {name[:at] for name in names for at, each in enumerate(name) if each == "/"}
+    if not is_column and (both := folders & {*names}):
+        name = min(both)
+        raise ClashError(f"output {key!r} has a file and a folder named {name!r}: rename one")
 
 
 def _store(file: File, writer: Writer | None) -> tuple[str, int, str]:

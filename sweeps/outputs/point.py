@@ -249,6 +249,11 @@ def array_of(shown: str, value: Any) -> Array:
         raise OutputError(f"{shown} is None: return a value; {ALLOWED}")
     if is_table(value):  # its labels would be lost
         raise OutputError(f"{shown} is {_instead(value)}")
+    if isinstance(value, bytes):
+        raise OutputError(
+            f"{shown} is bytes (S{len(value)}): return a file, sweeps.File(content, name=...), or "
+            "a str, content.decode()"
+        )
     if type(value) is int and not -(2**63) <= value < 2**63:
         raise OutputError(
             f"{shown} is an integer of {value.bit_length()} bits, more than a signed 64-bit "

@@ -90,14 +90,10 @@ class Writer:
             If the disk has not taken all of them since `begin` returned `n_errors`.
         """
         with self._lock:
+            self._secure()
             if self._descriptor >= 0 and self._end > self._flushed:
                 try:
-                    disk.flush(self._descriptor)
-                    if not self._is_ours():
-                        raise FileNotFoundError(2, "another program removed it")
-                    if not self._flushed:
-                        disk.flush_folder(self._folder)
-                    self._flushed = self._end
+                    self._flush(self._descriptor)
                 except OSError as error:
                     self._fail(error)
             if self._error is not None and self._n_errors != n_errors:
@@ -107,7 +103,8 @@ class Writer:
     def _begun(self) -> Iterator[None]:
         """Have a pack to append to; a content that cannot be read leaves nothing in it."""
         is_old = time.monotonic() - self._last_s > _FRESH_S or self._end > _MOST_BYTES
-        if self._descriptor < 0 or (is_old and self._end == self._flushed) or not self._is_ours():
+        self._secure()
+        if self._descriptor < 0 or (is_old and self._end == self._flushed):
             self._leave()
             self._open()
         self._last_s, start = time.monotonic(), self._end
@@ -126,15 +123,36 @@ class Writer:
         except (OSError, StorageError) as error:
             self._fail(error)
 
-    def _is_ours(self) -> bool:
-        """Whether the pack still has its name, and our descriptor is still its own.
+    def _flush(self, descriptor: int) -> None:
+        disk.flush(descriptor)
+        if not self._flushed:
+            disk.flush_folder(self._folder)
+        self._flushed = self._end
 
-        A point may close all files, and others may remove it.
-        """
+    def _is_ours(self) -> bool:
+        """Whether the pack still has its name, and our descriptor is still its own."""
         try:
             return os.path.samestat(self._path.stat(), os.fstat(self._descriptor))
         except OSError:
             return False
+
+    def _secure(self) -> None:
+        """Leave a pack whose descriptor a point has closed, or that somebody has taken away.
+
+        What was appended since the last commit is flushed by its name.
+        """
+        if self._descriptor < 0 or self._is_ours():
+            return
+        if self._end > self._flushed:
+            try:
+                other = disk.open_to_read(self._path)
+                try:
+                    self._flush(other)
+                finally:
+                    disk.close(other)
+            except OSError as error:
+                self._fail(error)
+        self._leave()
 
     def _write(self, data: bytes) -> None:
         if self._descriptor < 0:
@@ -147,7 +165,7 @@ class Writer:
 
     def _cut(self, end: int) -> None:
         """Take back what was appended since."""
-        if self._descriptor < 0 or self._end == end:
+        if self._descriptor < 0:
             return
         try:
             disk.truncate(self._descriptor, end)

@@ -102,6 +102,8 @@ def test_names_that_are_taken_are_refused(other):
     twice = [File(b"", name="x"), File(b"a", name="x")]
     with pytest.raises(ClashError, match="two files named 'x'"):
         unfolded({"log": twice}, None)
+    with pytest.raises(ClashError, match="file and a folder named 'a/b'"):
+        unfolded({"log": [File(b"", name="a/b"), File(b"", name="a/b/c")]}, None)
     assert unfolded({"log": twice}, None, is_column=True)["log"].tolist() == ["x", "x"]
 
 

@@ -1,5 +1,6 @@
 """Packs: what is committed is found again, and damage costs what it touches."""
 
+import contextlib
 import errno
 import itertools
 import os
@@ -111,6 +112,55 @@ def test_a_descriptor_that_a_point_closed_is_not_written_to(tmp_path):
         write(tmp_path / "packs", [b"two"], writer)
     assert (tmp_path / "own").read_bytes() == b""
     assert intact(tmp_path / "packs") == {b"one", b"two"}
+
+
+def test_what_was_appended_before_a_point_closed_all_files_is_committed(tmp_path):
+    writer = Writer(tmp_path)
+    mark = writer.begin()
+    writer.add(b"before")
+    os.close(writer._descriptor)
+    writer.add(b"behind")
+    writer.commit(mark)
+    del writer
+    assert intact(tmp_path) == {b"before", b"behind"}
+
+
+def test_a_pack_that_is_taken_away_before_it_is_committed_fails_the_commit(tmp_path):
+    writer = Writer(tmp_path)
+    for content in [b"next"], []:
+        mark = writer.begin()
+        writer.add(b"gone")
+        for path in packs.listing(tmp_path):
+            path.unlink()
+        for each in content:
+            writer.add(each)
+        with pytest.raises(StorageError):
+            writer.commit(mark)
+    write(tmp_path, [b"gone"], writer)
+    assert intact(tmp_path) == {b"gone"}
+
+
+@given(st.integers(0, 12))
+def test_an_interrupt_at_any_step_leaves_whole_contents(tmp_path_factory, number):
+    folder = tmp_path_factory.mktemp("packs")
+    steps = itertools.count()
+
+    def stepping(call):
+        def step(*arguments):
+            if next(steps) == number:
+                raise KeyboardInterrupt
+            return call(*arguments)
+
+        return step
+
+    writer, _ = write(folder, [b"one"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(disk, "write", stepping(disk.write))
+        patch.setattr(os, "lseek", stepping(os.lseek))
+        with contextlib.suppress(KeyboardInterrupt):
+            writer.add(iter([b"tw", b"o"]))
+    write(folder, [b"three"], writer)
+    assert intact(folder) in ({b"one", b"three"}, {b"one", b"two", b"three"})
 
 
 def test_a_writer_leaves_no_pack_without_contents(tmp_path):
