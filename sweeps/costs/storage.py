@@ -6,6 +6,7 @@ import math
 
 from sweeps.memo.index import Index
 from sweeps.memo.segment import Segment, StoredPart
+from sweeps.storage import packs
 
 _HEAD_BYTES = 8192
 """Of a segment, whatever it holds: 7.7 kB for eight points with three outputs."""
@@ -27,7 +28,10 @@ def bytes_of(n_points: int, index: Index) -> int | None:
         for part in segment.parts:
             n += len(part)
             total += len(part) * _of_point(part, segment)
-    return round(_COPIES * n_points * total / n) if n else None
+    if not n:
+        return None
+    total = _COPIES * total + packs.total_bytes(index.folder)  # contents of files have no copy
+    return round(n_points * total / n)
 
 
 def _of_point(part: StoredPart, segment: Segment) -> float:

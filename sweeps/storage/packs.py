@@ -90,6 +90,11 @@ def listing(folder: Path) -> list[Path]:
         raise _unreadable(folder, error) from error
 
 
+def total_bytes(folder: Path) -> int:
+    """Return how much disk the packs in a folder take."""
+    return sum(map(_size, listing(folder)))
+
+
 def entries(path: Path) -> list[Entry]:
     """List the contents of a pack by their headers, without reading them.
 

@@ -104,38 +104,42 @@ def test_a_power_cut_takes_no_file_of_a_committed_point(tmp_path, keep):
         scene.check(place, promised)
 
 
-def one_of_each(calls):
-    """Where each kind of call is made first, in the middle, and last."""
-    found = set()
-    for name in set(calls):
-        at = [n for n, each in enumerate(calls) if each == name]
-        found |= {at[0], at[len(at) // 2], at[-1]}
-    return sorted(found)
-
-
-def of_packs(place):
-    """Which calls a run makes, from the first one that concerns a pack to the last."""
+def calls_of_a_run(place):
     sweep, counting = dataclasses.replace(made(4, "both"), results=place / "results"), FailingDisk()
     with counting.installed():
         execute(sweep, OPTIONS)
     return counting.calls
 
 
+def fail_at(place, number, *, for_good):
+    """Run on a disk that fails at a call; what is stored has its files, and a run goes on."""
+    code = getattr(errno, random.Random(number).choice(CODES))
+    sweep = dataclasses.replace(made(4, "both"), results=place / f"{number}" / "results")
+    with FailingDisk(number, code, for_good=for_good).installed():
+        try:
+            execute(sweep, OPTIONS)
+        except StorageError as error:
+            assert os.strerror(code) in str(error)
+    check_files(sweep)
+    assert execute(sweep, OPTIONS).n_failed == 0
+    check_files(sweep)
+    assert not verify.verify(sweep.landed).damages
+
+
 @pytest.mark.parametrize("for_good", [False, True], ids=["once", "for good"])
 def test_a_disk_that_fails_costs_no_file(tmp_path, for_good):
-    for number in one_of_each(of_packs(tmp_path / "count")):
-        code = getattr(errno, random.Random(number).choice(CODES))
-        sweep = dataclasses.replace(made(4, "both"), results=tmp_path / f"{number}" / "results")
-        failing = FailingDisk(number, code, for_good=for_good)
-        with failing.installed():
-            try:
-                execute(sweep, OPTIONS)
-            except StorageError as error:
-                assert os.strerror(code) in str(error)
-        check_files(sweep)
-        assert execute(sweep, OPTIONS).n_failed == 0
-        check_files(sweep)
-        assert not verify.verify(sweep.landed).damages
+    calls = calls_of_a_run(tmp_path / "count")
+    for number in sorted(map(calls.index, set(calls))):
+        fail_at(tmp_path, number, for_good=for_good)
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("for_good", [False, True], ids=["once", "for good"])
+def test_a_disk_that_fails_at_any_call_costs_no_file(tmp_path, for_good):
+    calls = calls_of_a_run(tmp_path / "count")
+    for number in range(len(calls)):
+        fail_at(tmp_path, number, for_good=for_good)
+    print(f"\n{len(calls)} calls")
 
 
 KILLED = """
