@@ -235,7 +235,7 @@ ASYNC = """
 import asyncio, os, pathlib, time
 from sweeps import experiment, grid
 
-@experiment(grid(i=range(N)), concurrency=2, timeout=0.4)
+@experiment(grid(i=range(N)), concurrency=2, timeout=0.4, version=1)
 async def served(i, rng):
     told = pathlib.Path(f"told-{i}")
     if told.exists():

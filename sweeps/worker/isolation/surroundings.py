@@ -186,6 +186,7 @@ class Surroundings:
             raise SpoiledError(f"its process cannot continue: {error}") from error
         self.n_looked += not is_quick
         if self.is_shared:
+            changed -= undo.OF_READING
             self.shared |= changed - undo.OF_THREADS
         return not changed <= before
 

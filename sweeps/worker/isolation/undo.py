@@ -164,6 +164,9 @@ def _logging() -> Setting:
 OF_THREADS = frozenset({"decimal context", "numpy.seterr", "numpy.seterrcall", "numpy.setbufsize"})
 """Settings that each thread has for itself: points that are under way beside others share none."""
 
+OF_READING = frozenset({"garbage collection"})
+"""Settings that reading code changes for a while, as a run does that another thread begins."""
+
 
 def _decimal() -> Setting:
     import decimal

@@ -1,5 +1,6 @@
 """Laws of what runs in one process share: the points of each are right, and the caller's state."""
 
+import gc
 import random
 import threading
 
@@ -146,3 +147,16 @@ def test_drawing_amid_runs_at_once_is_told_not_hidden():
         runs[1]._end_block()
     with runs[0].held():
         assert not runs[0].is_shared
+
+
+def test_code_that_another_run_reads_is_no_change_by_points():
+    runs = [Surroundings(is_worker=False), Surroundings(is_worker=False)]
+    with runs[0].held():
+        runs[1]._begin_block()
+        gc.disable()
+        try:
+            assert not runs[0].restore()
+        finally:
+            gc.enable()
+        assert runs[0].shared == set()
+        runs[1]._end_block()
