@@ -25,6 +25,7 @@ from types import FrameType
 import numpy as np
 
 from sweeps import engines
+from sweeps.declaration.checks import CHECKPOINT
 from sweeps.engines import Block, Receipt, Refusal
 from sweeps.errors import SweepsError
 from sweeps.execution import brief, printed, remote, send
@@ -128,6 +129,10 @@ class Crew:
             is_limited=settings.memory_bytes is not None,
         )
         self.is_stopped = False
+        self._warnings: tuple[str, ...] = ()
+        if CHECKPOINT in settings.services and not self._is_seen:
+            others = f"machines that do not see {errand.memo}"
+            self._warnings = (f"checkpoints on {others} stay there, and end with the run",)
 
     def stop(self, number: int = 0, frame: FrameType | None = None) -> None:
         """Begin nothing more; what is under way is finished and committed."""
@@ -157,7 +162,7 @@ class Crew:
             tally.busy_s,
             left=not_begun,
             error=error,
-            warnings=tuple(tally.warnings),
+            warnings=(*tally.warnings, *self._warnings),
             forms=tuple(tally.forms),
             traces=tuple(tally.traces),
             files=() if self._is_seen else tuple(self._sent()),

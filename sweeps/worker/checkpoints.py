@@ -40,6 +40,8 @@ _LEASE_S = 100.0
 
 _LOOK_S = 1.0
 
+_HELD, _NO_LOCKS = -1, -2
+
 _IN_PLACE = (
     errno.ENOTEMPTY,
     errno.EEXIST,
@@ -74,12 +76,14 @@ class Store:
     ----------
     refused : dict of Key to str
         Points that could get no folder, and why.
+    warnings : tuple of str
     """
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
         self._over: set[str] = set()
         self.refused: dict[Key, str] = {}
+        self.warnings: tuple[str, ...] = ()
 
     def take(self, key: Key) -> Attempt:
         """Give the folder of a point to an attempt.
@@ -103,6 +107,9 @@ class Store:
 
     def _take(self, path: Path) -> Attempt:
         descriptor = _locked(_lock_of(path))
+        if descriptor == _NO_LOCKS:
+            said = "no locks, so points that are killed begin at the beginning"
+            self.warnings = (f"{path.parent} has {said}",)
         if descriptor < 0:
             path = path.with_name(files.temporary_name())
             disk.make_folder(path)
@@ -216,26 +223,27 @@ def _lock_of(path: Path) -> Path:
 
 
 def _locked(path: Path) -> int:
-    """Lock a file; -1 where another attempt has it, or where the filesystem has no locks."""
+    """Lock a file; return its descriptor, or that another attempt has it, or that none can."""
     here = b"%x" % claimants.machine()
     deadline = time.monotonic() + _LEASE_S
     while True:
         try:
             descriptor = open_file(path, os.O_RDWR | os.O_CREAT)
         except RefusedError:
-            return -1
+            return _HELD
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.pread(descriptor, len(here) + 8, 0)
             os.close(descriptor)
             if holder in (here, b"") or time.monotonic() > deadline:
-                return -1
+                return _HELD
             time.sleep(_LOOK_S)
             continue
         except OSError:
             os.close(descriptor)
-            return -1
+            disk.unlink(path)
+            return _NO_LOCKS
         if is_at(path, descriptor):
             with contextlib.suppress(OSError):  # a full disk; others then do not wait
                 os.pwrite(descriptor, here, 0)

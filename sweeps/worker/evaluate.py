@@ -103,12 +103,13 @@ class Task:
     def warnings(self) -> tuple[str, ...]:
         """What a user should know of the values, which are kept."""
         uncopied = self.originals.shared if self.originals is not None else ()
+        kept = self.checkpoints.warnings if self.checkpoints is not None else ()
         shared = sorted(self.surroundings.shared)
         said = (
             "points change objects that they share with points computed at the same time "
             f"({', '.join(shared)}): {_ALONE}"
         )
-        return (*uncopied, said) if shared else (*uncopied,)
+        return (*uncopied, *kept, *([said] if shared else []))
 
 
 def task(

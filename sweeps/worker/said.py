@@ -1,7 +1,7 @@
 """What long points say of how far they are: a function calls `report`, and the run reads it.
 
 Each worker has a small file for it that it maps into memory, beside its flight record. So a report
-costs about 1 us and no system call, and may be made at each step of the shortest loop.
+costs 1 to 2 us and no system call, and may be made at each step of the shortest loop.
 """
 
 from __future__ import annotations

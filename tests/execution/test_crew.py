@@ -163,3 +163,33 @@ def test_a_crew_ends_with_the_thread_of_its_worker(project):
     while pid in crews() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert pid not in crews()
+
+
+KEEPING = """
+import os, signal
+from sweeps import experiment, grid
+
+@experiment(grid(i=range(2)))
+def keeping(i, checkpoint):
+    tries = len(list(checkpoint.iterdir()))
+    (checkpoint / str(tries)).touch()
+    if tries < 2 and i == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return tries
+"""
+
+
+@pytest.mark.parametrize("is_seen", [True, False])
+def test_a_checkpoint_is_beside_the_results_where_the_crew_sees_them(project, monkeypatch, is_seen):
+    (project / "experiments" / "keeping.py").write_text(KEEPING)
+    if not is_seen:
+        unseen(monkeypatch)
+    n_kept = []
+    for _ in range(2):
+        with ThreadPoolExecutor(1) as pool:
+            report = run.execute(resolve("keeping"), Options(pool))
+        said = [each for each in report.warnings if "checkpoints" in each]
+        assert len(said) == (0 if is_seen else 1)
+        n_kept.append(len(list(Path("results").rglob(".checkpoints/*/*"))))
+    assert report.n_failed == (0 if is_seen else 1)
+    assert n_kept == [2 if is_seen else 0, 0]

@@ -1,5 +1,6 @@
 """Checkpoints: one attempt has one folder, what it leaves is found, and nothing empty stays."""
 
+import errno
 import subprocess
 import sys
 
@@ -174,3 +175,20 @@ def test_a_temporary_one_does_not_outlive_the_attempt():
     write(attempt)
     attempt.end(has_raised=True)
     assert not attempt.path.exists()
+
+
+def test_without_locks_each_attempt_has_a_folder_of_its_own_and_that_is_told(folder, monkeypatch):
+    def refuse(descriptor, operation):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(checkpoints.fcntl, "flock", refuse)
+    store = Store(folder)
+    first, second = store.take(KEY), store.take(KEY)
+    assert first.path != second.path
+    write(first)
+    first.end(has_raised=True)
+    second.end()
+    assert names(folder) == []
+    assert store.warnings == (
+        f"{folder} has no locks, so points that are killed begin at the beginning",
+    )
