@@ -15,12 +15,14 @@ ROOT = Path(__file__).parent.parent
 FOLLOWED = [
     ROOT / "docs/tutorial.md",
     ROOT / "docs/how-to/files-and-folders.md",
+    ROOT / "docs/how-to/sweep-a-program.md",
     ROOT / "docs/how-to/read-results-elsewhere.md",
     *sorted((ROOT / "docs/coming-from").glob("[a-z]*.md")),
 ]
 LANGUAGES = {"octave": ["octave-cli", "-q", "--eval"], "r": ["Rscript", "-e"]}
 FENCED = re.compile(r"^( *)```([\w-]*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
-FILE = re.compile(r"# ([\w./-]+\.\w+)(, its last line)?\n")
+FILES = {"python", "yaml", "c", "cpp", "fortran", "bash", "toml"}
+FILE = re.compile(r"(?:#|//|!) ([\w./-]+\.\w+)(, its last line)?\n")
 PROGRESS = re.compile(r"^\S+: [\d,]+/[\d,]+ points.*\n", re.MULTILINE)
 """What a run says that takes long; on a fast machine, it says nothing."""
 
@@ -41,8 +43,9 @@ def blocks(page):
 def follow(page, folder, known=()):
     """Do what a page says: write its files, run its Python and its commands, compare answers.
 
-    A block that begins with `# NAME.py` is a file; other Python runs, after what blocks before it
-    have defined. Blocks that are known from another page are left out.
+    A block that begins with a comment that names a file, as `# NAME.py`, is that file; other Python
+    runs, after what blocks before it have defined. Blocks that are known from another page are left
+    out.
     """
     defined, found = "", [block for block in blocks(page) if block not in known]
     for (kind, text), below in zip(found, [*found[1:], Block("", "")], strict=True):
@@ -52,10 +55,10 @@ def follow(page, folder, known=()):
         elif kind == "console":
             for command, expected in commands(text):
                 _compare(command, expected, _run(["bash", "-c", command], folder))
-        elif kind in {"python", "yaml"} and ">>>" not in text:
+        elif kind in FILES and ">>>" not in text:
             if file := FILE.match(text):
                 _write(folder / file[1], text, is_last_line=bool(file[2]))
-            else:
+            elif kind == "python":
                 defined += text
                 done = _run([sys.executable, "-W", "ignore", "-c", defined], folder)
                 assert not done.returncode, f"{page.name}:\n{text}\n{done.stdout}"

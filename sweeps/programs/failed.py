@@ -23,12 +23,12 @@ def ended(name: str, code: int | None, timeout_s: float | None, folder: str) -> 
         said = f"was ended by {_signal(-code)}"
     else:
         said = f"ended with exit code {code}"
-    return _with_ends(ProgramError(f"{name} {said}"), folder)
+    return with_ends(ProgramError(f"{name} {said}"), folder)
 
 
 def unread(name: str, error: ProgramError, folder: str) -> ProgramError:
     """Make the error for an output that cannot be read."""
-    return _with_ends(ProgramError(f"{name} ended with exit code 0, but {error}"), folder)
+    return with_ends(ProgramError(f"{name} ended with exit code 0, but {error}"), folder)
 
 
 def not_started(word: str, error: OSError) -> ProgramError:
@@ -50,13 +50,19 @@ def missing(word: str | Path, places: Places) -> ProgramError:
     )
 
 
-def _with_ends(error: ProgramError, folder: str) -> ProgramError:
+def with_ends(error: ProgramError, folder: str) -> ProgramError:
+    """Add the ends of what a program printed to an error."""
+    add_ends(error, folder)
+    return error
+
+
+def add_ends(error: Exception, folder: str) -> None:
+    """Add the ends of what a program printed to any error, as notes."""
     for name in (ERRORS, OUTPUT):
         text, n_bytes = end_of(Path(folder, name))
         if n_bytes:
             whole = "" if n_bytes <= _SHOWN_BYTES else f", the end of {n_bytes:,} bytes"
             error.add_note(f"--- {name}{whole}:\n{text.rstrip()}")
-    return error
 
 
 def end_of(path: Path) -> tuple[str, int]:

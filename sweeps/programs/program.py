@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sweeps.code.reach.files import SUFFIXES
+from sweeps.code.reach.files import LAUNCHERS, SUFFIXES
 from sweeps.errors import DeclarationError, ProgramError
 from sweeps.programs import failed, folders, inputs, kept, libraries, placeholders, readers, started
 from sweeps.programs.places import Places
@@ -89,14 +89,17 @@ class Program:
             try:
                 code = started.run(words, folder, environment, self.timeout)
             except OSError as error:
-                raise failed.not_started(words[0], error) from error
+                raise failed.not_started(words[0], error) from None
             if code != 0:
                 raise failed.ended(self.name, code, self.timeout, folder)
             try:
                 found = {name: readers.read(name, reader, folder) for name, reader in self.read}
                 return {**found, kept.NAME: kept.files(folder, self.keep)} if self.keep else found
             except ProgramError as error:
-                raise failed.unread(self.name, error, folder) from error
+                raise failed.unread(self.name, error, folder) from None
+            except Exception as error:  # of a reader that is the user's
+                failed.add_ends(error, folder)
+                raise
 
     def _word(self, i: int, word: str | Path, values: Mapping[str, Any]) -> str:
         """Make a word of the command at a point: a file of the project by its path."""
@@ -272,11 +275,19 @@ def program(
         environment=tuple(sorted(variables.items())),
         timeout=_timeout(timeout),
         places=places,
-        name=_NO_NAME.sub("_", Path(words[0]).stem).strip("_") if name is None else name,
+        name=_named(words) if name is None else name,
         module=module,
     )
     _arguments(made)
     return made
+
+
+def _named(words: Sequence[str | Path]) -> str:
+    """Name a program: after a script, where something else only starts that."""
+    first, *others = words
+    scripts = (word for word in others if Path(word).suffix in _SCRIPTS or "/" in str(word))
+    word = next(scripts, first) if Path(first).name in LAUNCHERS else first
+    return _NO_NAME.sub("_", Path(word).stem).strip("_")
 
 
 def _variables(given: Any) -> dict[str, str]:

@@ -55,12 +55,12 @@ class Reader:
         try:
             return self.read(path, *self.options)
         except ProgramError as error:
-            raise ProgramError(f"{self.file!r} {error}") from error
+            raise ProgramError(f"{self.file!r} {error}") from None
         except Exception as error:  # of the library that reads it
             raise ProgramError(
                 f"{self.file!r} ({path.stat().st_size:,} bytes) cannot be read, it may be "
                 f"half-written: {type(error).__name__}: {error}"
-            ) from error
+            ) from None
 
 
 def regex(
@@ -281,6 +281,7 @@ def read(name: str, reader: Callable[[Path], Any], folder: str | os.PathLike[str
     try:
         return reader(Path(folder))
     except ProgramError as error:
-        raise ProgramError(f"{name!r} cannot be read: {error}") from error
+        raise ProgramError(f"{name!r} cannot be read: {error}") from None
     except FileNotFoundError as error:
-        raise ProgramError(f"{name!r} cannot be read: it did not write {error.filename}") from error
+        said = f"{name!r} cannot be read: it did not write {error.filename}"
+        raise ProgramError(said) from None

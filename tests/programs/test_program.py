@@ -290,9 +290,9 @@ def test_an_experiment_of_a_program_fails_at_single_points(declared, project, en
     assert np.array_equal(results.energy, [1, np.nan, np.nan, np.nan, 5], equal_nan=True)
     failed = sweeps.failures("flow")
     assert [each.message for each in failed] == [
-        "sh ended with exit code 1",
-        "sh was ended by SIGKILL (killed)",
-        "sh took longer than the timeout of 1 s, and was killed",
+        "solver ended with exit code 1",
+        "solver was ended by SIGKILL (killed)",
+        "solver took longer than the timeout of 1 s, and was killed",
     ]
     assert failed[0].traceback.endswith("--- stderr:\nbroken\n")
     assert "programs" not in failed[0].traceback

@@ -19,7 +19,7 @@ SUFFIXES = frozenset({
 })  # fmt: skip
 
 # They start what they are told to.
-_LAUNCHERS = frozenset({
+LAUNCHERS = frozenset({
     "bash", "csh", "dash", "env", "julia", "ksh", "mpiexec", "mpirun", "nice", "node", "octave",
     "perl", "python", "python3", "rscript", "ruby", "sh", "srun", "taskset", "time", "timeout",
     "zsh",
@@ -109,7 +109,7 @@ def installed(texts: Iterable[str]) -> dict[str, Path]:
 
 def are_installed(literals: Iterable[str]) -> bool:
     """Say whether texts name a program that is installed, and does not just start another one."""
-    return any(Path(word).name.lower() not in _LAUNCHERS for word in installed(literals))
+    return any(Path(word).name.lower() not in LAUNCHERS for word in installed(literals))
 
 
 def _words(text: str) -> list[str]:
