@@ -20,7 +20,7 @@ import numpy.typing as npt
 from sweeps.errors import StorageError
 from sweeps.memo import listing, segment
 from sweeps.memo.segment import Segment, StoredPart
-from sweeps.outputs.file import DIGEST, SIZE, why_unsafe
+from sweeps.outputs.file import DIGEST, MARK, SIZE, why_unsafe
 from sweeps.outputs.types import Header
 from sweeps.spaces.keys import Keys
 from sweeps.storage import disk, files, packs
@@ -205,13 +205,7 @@ def has_files(part: StoredPart) -> bool:
 
 def _numbers(part: StoredPart) -> list[int]:
     """Return which variables of a part are digests of files."""
-    names = {header.name for header in part.variables}
-    return [
-        number
-        for number, header in enumerate(part.variables)
-        if header.name.endswith(DIGEST)
-        and {(own := header.name.removesuffix(DIGEST)), own + SIZE} <= names
-    ]
+    return [number for number, header in enumerate(part.variables) if MARK in header.attrs]
 
 
 def _digests(part: StoredPart) -> Iterator[tuple[int, Array]]:
@@ -242,11 +236,12 @@ def suspect(folder: Path) -> None:
     files.commit(folder / listing.SUSPECTED, [b"{}"])
 
 
-def masked(loaded: Segment, have: Collection[str]) -> Segment:
-    """Hide the points of a segment whose files are lost."""
-    found = {id(each.part): each.rows for each in lost(loaded.parts, have)}
-    if not found:
+def masked(loaded: Segment, folder: Path, have: Collection[str]) -> Segment:
+    """Hide the points of a segment whose files are lost: neither among `have` nor there now."""
+    if not list(lost(loaded.parts, have)):
         return loaded
+    now = packs.available(folder).keys()  # a run may have stored them since
+    found = {id(each.part): each.rows for each in lost(loaded.parts, now)}
     return dataclasses.replace(
         loaded, parts=tuple(_without(part, found.get(id(part))) for part in loaded.parts)
     )

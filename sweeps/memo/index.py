@@ -214,7 +214,7 @@ def _hide(folder: Path) -> Callable[[Segment], Segment]:
         return lambda loaded: loaded
     from sweeps.memo import contents  # after damage only
 
-    return functools.partial(contents.masked, have=packs.available(folder).keys())
+    return functools.partial(contents.masked, folder=folder, have=packs.available(folder))
 
 
 _Loaded = Segment | segment.MergedAwayError | segment.DamagedError

@@ -16,6 +16,7 @@ from sweeps.errors import StorageError
 from sweeps.history import stored_point
 from sweeps.memo import contents
 from sweeps.memo.contents import StoredFile
+from sweeps.outputs.file import why_unsafe
 from sweeps.project import discovery, sweep
 from sweeps.storage import files as storage
 from sweeps.text import parameters
@@ -122,4 +123,7 @@ def _several(value: Any) -> Any:
 
 def extract(of: PointFiles, folder: Path) -> list[Path]:
     """Write the files of a point, each below a folder with the name of its output."""
+    for each in of.files.values():
+        if reason := why_unsafe(each.output):
+            raise StorageError(f"cannot extract output {each.output!r}: {reason}")
     return [each.extract(folder / each.output) for each in of.files.values()]

@@ -163,39 +163,29 @@ def _damaged(kind: str, path: Path, aside: Path) -> Damage:
 def _files(folder: Path, *, sets_aside: bool) -> Iterator[int | Damage]:
     """Check the contents of files that points of a folder have handed over.
 
-    What is intact in a damaged pack is written to a new one, unless a run is writing here. Points
-    whose files are lost are computed again by the next run.
+    Points whose files are lost are computed again by the next run.
     """
-    is_busy = claims.are_live(folder) or bool(presence.beside(folder))
-    have: set[str] = set()
-    for path in packs.listing(folder):
-        with contextlib.suppress(FileNotFoundError):  # another run has merged it
-            try:
-                if packs.is_later(path):
-                    reason = "a later version of sweeps wrote it"
-                    yield Damage(path, "pack of files", "of a later format", reason)
-                    continue
-                entries = packs.entries(path)
-                whole = {each.digest for each in entries if packs.is_whole(each)}
-                n_damaged = sum(each.digest not in whole for each in entries)
-                have |= whole
-                if not n_damaged:
-                    yield path.stat().st_size
-                    continue
-                aside = path
-                if sets_aside and not is_busy:
-                    packs.rewrite(folder, [path])
-                    aside = files.set_aside(path, path.with_name(path.name + listing.BAD_SUFFIX))
-            except StorageError as error:
-                yield Damage(path, "pack of files", "unreadable", str(error))
-                continue
-            moved = f"set aside, was {path.name}" if aside != path else "not set aside"
-            reason = f"{count(n_damaged, 'file')} of {len(entries):,} in it are damaged; {moved}"
-            yield Damage(aside, "pack of files", "damaged", reason)
-    try:
-        lost = list(contents.lost_points(memo.scan(folder), have)) if _has_files(folder) else []
+    try:  # points first: a run stores contents before points
+        index = memo.scan(folder) if _has_files(folder) else None
     except StorageError:  # which is named already
-        return
+        index = None
+    have: set[str] = set()
+    is_complete = True
+    for path in packs.listing(folder):
+        found: int | Damage
+        try:
+            if packs.is_later(path):
+                is_complete, reason = False, "a later version of sweeps wrote it"
+                found = Damage(path, "pack of files", "of a later format", reason)
+            else:
+                found = _pack(path, have, sets_aside=sets_aside)
+        except FileNotFoundError:  # another run has merged it
+            is_complete = False
+            continue
+        except StorageError as error:
+            found, is_complete = Damage(path, "pack of files", "unreadable", str(error)), False
+        yield found
+    lost = list(contents.lost_points(index, have)) if index is not None and is_complete else []
     if not lost:
         return
     if sets_aside:
@@ -205,6 +195,27 @@ def _files(folder: Path, *, sets_aside: bool) -> Iterator[int | Damage]:
     shown = ", ".join(names[:_MOST_NAMED]) + (", ..." if len(names) > _MOST_NAMED else "")
     reason = f"{count(n_points, 'point')} handed over {shown}, whose content is gone"
     yield Damage(folder, "files", "lost", reason)
+
+
+def _pack(path: Path, have: set[str], *, sets_aside: bool) -> int | Damage:
+    """Size of a pack in bytes, if all in it is whole; add the digests of what is to `have`.
+
+    What is intact in a damaged pack is written to a new one, unless a run is writing here.
+    """
+    kind, folder = "pack of files", path.parent
+    entries = packs.entries(path)
+    whole = {each.digest for each in entries if packs.is_whole(each)}
+    n_damaged = sum(each.digest not in whole for each in entries)
+    have |= whole
+    if not n_damaged:
+        return path.stat().st_size
+    aside = path
+    if sets_aside and not (claims.are_live(folder) or presence.beside(folder)):
+        packs.rewrite(folder, [path])
+        aside = files.set_aside(path, path.with_name(path.name + listing.BAD_SUFFIX))
+    moved = f"set aside, was {path.name}" if aside != path else "not set aside"
+    reason = f"{count(n_damaged, 'file')} of {len(entries):,} in it are damaged; {moved}"
+    return Damage(aside, kind, "damaged", reason)
 
 
 def _has_files(folder: Path) -> bool:

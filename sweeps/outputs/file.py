@@ -6,6 +6,7 @@ and with ``_sha256`` the digests. The contents go where the digests find them ag
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import os
@@ -17,11 +18,15 @@ import numpy as np
 
 from sweeps.errors import OutputError
 from sweeps.outputs.point import fields
+from sweeps.outputs.types import Part
 from sweeps.storage.pack_writer import Writer
 from sweeps.storage.packs import CHUNK_BYTES
 
 SIZE, DIGEST = "_bytes", "_sha256"
 """Endings of the outputs with the sizes and the digests of files."""
+
+MARK = "_file"
+"""Attribute, private to the memo, of digests of files; others may have outputs of such names."""
 
 ONE, SEVERAL = "file", "files"
 """Outputs of a function that returns a file, or a list of files, without a name."""
@@ -62,6 +67,7 @@ class File:
     """
 
     is_used: ClassVar[bool] = False  # whether this process has made any
+    digests: ClassVar[set[str]] = set()  # outputs that have digests of files
 
     def __init__(self, content: str | os.PathLike[str] | bytes, name: str | None = None) -> None:
         File.is_used = True
@@ -179,6 +185,7 @@ def unfolded(value: Any, writer: Writer | None, *, is_column: bool = False) -> A
             made[key] = each
             continue
         _refuse_clashes(key, found.ravel().tolist(), named, is_column=is_column)
+        File.digests.add(key + DIGEST)
         stored = [_store(file, writer) for file in found.flat]
         names, sizes, digests = zip(*stored, strict=True)
         for ending, column in ("", names), (SIZE, sizes), (DIGEST, digests):
@@ -186,6 +193,17 @@ def unfolded(value: Any, writer: Writer | None, *, is_column: bool = False) -> A
             array = np.array(column, dtype=dtype).reshape(found.shape)
             made[key + ending] = array if array.ndim else array.item()
     return made
+
+
+def marked(part: Part) -> Part:
+    """Mark the digests of files among the outputs of points."""
+    if not File.digests & {v.name for v in part.variables}:
+        return part
+    variables = tuple(
+        dataclasses.replace(v, attrs={**v.attrs, MARK: 1}) if v.name in File.digests else v
+        for v in part.variables
+    )
+    return dataclasses.replace(part, variables=variables)
 
 
 def _files_of(value: Any) -> Any:

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import functools
 import itertools
+import threading
 import time
 import traceback
 from collections.abc import Hashable, Iterable, Iterator, Mapping
@@ -26,7 +27,7 @@ from sweeps.memo import segment
 from sweeps.outputs import schema
 from sweeps.outputs.columns import joined, tabulate, uniform
 from sweeps.outputs.failures import Failure, Reason, refused
-from sweeps.outputs.file import File
+from sweeps.outputs.file import File, marked
 from sweeps.outputs.types import Part, Variable
 from sweeps.spaces.keys import MIN_PRODUCT, RNG, Generators, KeyMaker, written
 from sweeps.spaces.product import Positions
@@ -42,6 +43,8 @@ from sweeps.worker.isolation.surroundings import Surroundings, keys_by_place
 
 if TYPE_CHECKING:
     from sweeps.worker.checkpoints import Store
+
+_making = threading.Lock()  # threads share a task
 
 _ALONE = "use --engine loky"
 
@@ -92,12 +95,16 @@ class Task:
     hosts: list[host.Host] = dataclasses.field(default_factory=list)  # that are free
     met: set[Hashable] = dataclasses.field(default_factory=set)  # forms of outputs
     stores_files: bool = True
+    writers: list[Writer] = dataclasses.field(default_factory=list)  # one, from the first file on
     checkpoints: Store | None = None  # where points have some
 
-    @functools.cached_property
+    @property
     def writer(self) -> Writer:
         """Where the files go that points hand over."""
-        return Writer(self.settings.memo)
+        with _making:
+            if not self.writers:
+                self.writers.append(Writer(self.settings.memo))
+            return self.writers[0]
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -350,6 +357,8 @@ def _tabulate(task: Task, block: Block, called: Called) -> tuple[list[Part], lis
         own = settings.keys(block.at[done])
         parts, unfit = tabulate(called.returned, own, elapsed[done], **naming)
         failures += [(int(done[i]), refused(error)) for i, error in unfit]
+    if File.is_used:
+        parts = list(map(marked, parts))
     return parts, _failures(task, block, failures, called)
 
 

@@ -220,6 +220,42 @@ def test_a_damaged_pack_is_named_and_costs_only_its_points(sweeps, solved, keep,
     assert "0 computed" in sweeps("run", "solved", "--engine=serial", "--no-retry").out
 
 
+def test_a_pack_of_a_later_version_is_left_alone(sweeps, computed):
+    (path,) = (computed / "results" / ".memo").rglob("*.pack")
+    path.write_bytes(path.read_bytes().replace(b"sweeps-file-1", b"sweeps-file-2"))
+    said = sweeps("verify", "solved")
+    assert (said.code, "later version" in said.out, "lost" in said.out) == (1, True, False)
+    age(computed)
+    assert str(path.name) not in sweeps("clean", "solved").out
+    assert "0 computed" in sweeps("run", "solved", "--engine=serial", "--no-retry").out
+    assert path.exists()
+
+
+def test_outputs_that_only_look_like_a_file_are_left_alone(sweeps, project):
+    alike = '{"a": "x", "a_bytes": 1, "a_sha256": "ab", "log": sweeps.File(b"", name="x")}'
+    source = "import sweeps\n@sweeps.experiment(sweeps.grid(n=[1]))\ndef alike(n):\n"
+    source += f"    return {alike}\n"
+    (project / "experiments" / "alike.py").write_text(source)
+    sweeps("run", "alike", "--engine=serial")
+    assert sweeps("verify", "alike").code == 0
+    for path in project.rglob("*.pack"):
+        path.unlink()
+    assert "handed over x," in sweeps("verify", "alike").out
+
+
+def test_a_results_file_alone_says_which_files_it_lacks(sweeps, computed):
+    for path in (computed / "results" / ".memo" / "solved").rglob("*"):
+        if path.is_file():
+            path.unlink()
+    said = sweeps("run", "solved", "n=range(0,4)", "--engine=serial")
+    assert "0 computed, 4 reused" in said.out
+    with pytest.raises(StorageError, match="lost"):
+        stored(3)
+    assert "5 points handed over" in sweeps("verify", "solved").out
+    assert "4 computed" in sweeps("run", "solved", "n=range(0,4)", "--engine=serial").out
+    assert stored(3) == expected(3)
+
+
 def test_clean_frees_what_no_point_has(sweeps, computed):
     before = {n: stored(n) for n in POINTS}
     age(computed)
