@@ -139,7 +139,8 @@ def gained(sweep: Sweep, given: Mapping[str, Any] | None) -> Gained:
         If a name is not an argument of the function, or has several values.
     """
     experiment = sweep.experiment
-    arguments = checks.arguments(experiment.function, experiment.resources)
+    provided = {*experiment.resources, *experiment.services}
+    arguments = checks.arguments(experiment.function, provided)
     named = {}
     total, streams = keys.NOTHING.copy(), keys.NOTHING.copy()
     for name, raw in (given or {}).items():

@@ -16,7 +16,7 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,11 +42,7 @@ _LOOK_S = 1.0
 
 _HELD, _NO_LOCKS = -1, -2
 
-_IN_PLACE = (
-    errno.ENOTEMPTY,
-    errno.EEXIST,
-    errno.ENOTDIR,
-)  # what rmdir says of what is no empty one
+_IS_NO_EMPTY_FOLDER = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
 
 Key = tuple[int, int]
 
@@ -194,7 +190,7 @@ def _is_empty(path: Path) -> bool:
     except FileNotFoundError:  # the point has removed it
         return True
     except OSError as error:
-        if error.errno in _IN_PLACE:
+        if error.errno in _IS_NO_EMPTY_FOLDER:
             return False
         raise
     return True
@@ -202,12 +198,16 @@ def _is_empty(path: Path) -> bool:
 
 def _signature(path: Path) -> _Signature:
     """What shows whether an attempt has written anything."""
-    found = set()
-    for each in path.rglob("*"):
-        with contextlib.suppress(OSError):
-            seen = each.lstat()
-            found.add((str(each), seen.st_mtime_ns, seen.st_size))
-    return frozenset(found)
+    return frozenset((at, seen.st_mtime_ns, seen.st_size) for at, seen in _below(path))
+
+
+def _below(path: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Find all that is in a folder, also while others remove it; links are not followed."""
+    for folder, folders, names in os.walk(path):
+        for name in (*folders, *names):
+            at = os.path.join(folder, name)  # noqa: PTH118 - there may be 10^5
+            with contextlib.suppress(OSError):
+                yield at, os.lstat(at)
 
 
 def _set_aside(path: Path) -> None:
@@ -222,10 +222,13 @@ def _lock_of(path: Path) -> Path:
     return path.with_name(path.name + _LOCK)
 
 
-def _locked(path: Path) -> int:
-    """Lock a file; return its descriptor, or that another attempt has it, or that none can."""
+def _locked(path: Path, patience_s: float = _LEASE_S) -> int:
+    """Lock a file; return its descriptor, or that another attempt has it, or that none can.
+
+    Wait for an attempt on another machine, which may be gone while the server keeps its locks.
+    """
     here = b"%x" % claimants.machine()
-    deadline = time.monotonic() + _LEASE_S
+    deadline = time.monotonic() + patience_s
     while True:
         try:
             descriptor = open_file(path, os.O_RDWR | os.O_CREAT)
@@ -253,7 +256,7 @@ def _locked(path: Path) -> int:
 
 def remove(path: Path) -> None:
     """Remove a checkpoint, unless an attempt is using it."""
-    descriptor = _locked(_lock_of(path))
+    descriptor = _locked(_lock_of(path), 0.0)
     if descriptor >= 0:
         try:
             _remove(path)
@@ -334,7 +337,7 @@ def said_of(memo: Path, key: Iterable[int]) -> str:
 
 
 def _is_of_point(path: Path) -> bool:
-    return len(path.name) == len(name_of((0, 0)))
+    return len(path.name) == len(name_of((0, 0))) and not path.name.startswith(".")
 
 
 def _measured(path: Path) -> Kept | None:
@@ -342,12 +345,10 @@ def _measured(path: Path) -> Kept | None:
     if path.is_symlink() or not path.is_dir():
         return None
     n_bytes, written_s, is_empty = 0, 0.0, True
-    for each in path.rglob("*"):
-        with contextlib.suppress(OSError):
-            seen = each.lstat()
-            is_empty = False
-            n_bytes += seen.st_size if stat.S_ISREG(seen.st_mode) else 0
-            written_s = max(written_s, seen.st_mtime)
+    for _, seen in _below(path):
+        is_empty = False
+        n_bytes += seen.st_size if stat.S_ISREG(seen.st_mode) else 0
+        written_s = max(written_s, seen.st_mtime)
     return None if is_empty else Kept(path, n_bytes, written_s)
 
 

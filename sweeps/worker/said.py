@@ -51,7 +51,8 @@ class Report:
         self._file: mmap.mmap | None = None
         if now is not None and record is not None and record.path is not None:
             if record.said is None:
-                record.said = _opened(record.path)
+                with contextlib.suppress(OSError):  # a full disk: what is said is not needed
+                    record.said = _opened(record.path)
             self._file = record.said
 
     def __call__(self, *said: SupportsFloat | str) -> None:
@@ -116,7 +117,5 @@ def slow(folder: Path, given: Callable[[int], Positions | None], space: Space) -
             point = shortened(text.parameters(params), _MOST_SAID)
             others = min(each.n_points, len(positions) - each.point) - 1
             more = f" and {text.count(others, 'other')}" if others else ""
-            line = ""
-            with contextlib.suppress(ValueError):
-                line = said(each.path, each.block, each.point)
+            line = said(each.path, each.block, each.point)
             yield Slow(f"{point}{more}", each.seconds, line)
