@@ -2,6 +2,7 @@
 
 import io
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -89,6 +90,30 @@ def test_a_failed_point_between_drawn_ones_is_not_lost(made):
     figure = drawn(made({"f": ("x", values)}, {"x": np.arange(n)}, ["x"], status))
     assert legends(figure) == ["failed (1)"]
     assert sum(len(line.get_xdata()) == 1 for line in figure.get_axes()[0].get_lines()) == 1
+
+
+@pytest.mark.parametrize("names", [["a", "b", "c"], ["a rather long name", "another", "a third"]])
+def test_no_legend_hides_a_title_or_a_panel(made, names):
+    outputs = {"f": (("x", "kind", "flag"), RNG.random((4, 3, 2)))}
+    coords = {"x": np.arange(4), "kind": names, "flag": [False, True]}
+    figure = drawn(made(outputs, coords, [*coords]), Wish(x="x", hue="kind", col="flag"))
+    figure.draw_without_rendering()
+    (legend,) = figure.findobj(Legend)
+    hidden = [
+        legend.get_window_extent().overlaps(ax.get_tightbbox()) for ax in figure.get_axes()[:1]
+    ]
+    titles = [ax.title.get_window_extent() for ax in figure.get_axes()]
+    hidden += map(legend.get_window_extent().overlaps, titles)
+    assert not any(hidden)
+
+
+@pytest.mark.parametrize("value", [7, 2**60])
+def test_integers_that_are_all_the_same_are_drawn_without_a_warning(made, value):
+    results = made({"n": ("x", np.full(3, value))}, {"x": np.arange(3)}, ["x"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        low, high = drawn(results).get_axes()[0].get_ylim()
+    assert low < value < high
 
 
 def test_a_mean_has_the_confidence_of_student(made):

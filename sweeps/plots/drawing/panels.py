@@ -93,8 +93,10 @@ def _make_room(axis: Any, scale: Scale) -> None:
     ax = axis.axes
     finite = scale.positions[np.isfinite(scale.positions)]
     if finite.size and finite.max() == finite.min():
-        set_limits = ax.set_ylim if axis is ax.yaxis else ax.set_xlim
-        set_limits(finite.min() - 1, finite.max() + 1)
+        low, high = float(finite.min()) - 1, float(finite.max()) + 1
+        if low < high:  # beyond 2^53 they need not be
+            set_limits = ax.set_ylim if axis is ax.yaxis else ax.set_xlim
+            set_limits(low, high)
 
 
 def wrapped(label: str) -> str:
@@ -149,7 +151,7 @@ def state_text(state: int, n: int) -> str:
 def legend(given: list[Panel], heading: str = "") -> None:
     """Add a legend of all panels to the last one, if there is anything to tell apart.
 
-    It stands within the axes, or beside or above them if it is long.
+    It stands within the axes, or beside them if it is long, or below all if its texts are long.
     """
     found: dict[str, Any] = {}
     for panel in given:
@@ -157,10 +159,10 @@ def legend(given: list[Panel], heading: str = "") -> None:
         found |= dict(zip(texts, handles, strict=True))
     handles, texts, ax = list(found.values()), list(found), given[-1].ax
     if handles:
-        where: dict[str, Any] = {}
+        add, where = ax.legend, dict[str, Any]()
         if len(handles) > _FEW and len(max(texts, key=len)) <= _SHORT:
             where = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}
         elif len(handles) > 1 and len(max(texts, key=len)) > _SHORT:
-            where = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 2}
-        made = ax.legend(handles, texts, title=plain(heading) or None, framealpha=0.6, **where)
+            add, where = ax.figure.legend, {"loc": "outside lower center", "ncols": 2}
+        made = add(handles, texts, title=plain(heading) or None, framealpha=0.6, **where)
         made.get_title().set_fontsize(8)
