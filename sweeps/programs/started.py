@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import functools
+import errno
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,12 +15,15 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+from sweeps.programs import spawn
+from sweeps.programs.spawn import Child
 
 OUTPUT, ERRORS = "stdout", "stderr"
 """Files in the program's folder that it prints to."""
 
-MARK = "SWEEPS_PROGRAM_FOLDER"
+_MARK = b"SWEEPS_PROGRAM_FOLDER"
 """Environment variable of a program, by which those that it has started are known."""
 
 _MAX_ENDING_S = 2.0
@@ -53,11 +57,32 @@ def run(
         If it cannot be started.
     """
     before = {*_children(os.getpid())} if _has_children() else set[int]()
-    with _adopted(), _opened(folder, OUTPUT) as output, _opened(folder, ERRORS) as errors:
-        process = subprocess.Popen(
+    with _adopted():
+        process = _started(command, folder, {**environment, _MARK: os.fsencode(folder)})
+        try:
+            return process.returncode if _has_ended(process, timeout_s) else None
+        finally:
+            _end(process, folder, before)
+
+
+def _started(
+    command: Sequence[str], folder: str, environment: Mapping[bytes, bytes]
+) -> Child | subprocess.Popen[bytes]:
+    if any("\0" in word for word in command):
+        raise OSError(errno.EINVAL, "a word has a zero byte")
+    if "/" not in command[0]:
+        path = os.fsdecode(environment.get(b"PATH", os.defpath.encode()))
+        found = shutil.which(command[0], path=path)
+        if found is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), command[0])
+        command = [found, *command[1:]]
+    if spawn.is_possible():
+        return spawn.spawner(folder, OUTPUT, ERRORS).start(command, environment)
+    with _opened(folder, OUTPUT) as output, _opened(folder, ERRORS) as errors:
+        return subprocess.Popen(
             command,
             cwd=folder,
-            env={**environment, MARK.encode(): folder.encode()},
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=errors,
@@ -65,23 +90,13 @@ def run(
             close_fds=False,
             process_group=0,
         )
-        try:
-            return process.returncode if _has_ended(process, timeout_s) else None
-        finally:
-            _end(process, folder, before)
 
 
-@contextlib.contextmanager
-def _opened(folder: str, name: str) -> Iterator[int]:
-    path = os.path.join(folder, name)  # noqa: PTH118
-    file = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    try:
-        yield file
-    finally:
-        os.close(file)
+def _opened(folder: str, name: str) -> IO[bytes]:
+    return Path(folder, name).open("ab")
 
 
-def _has_ended(process: subprocess.Popen[bytes], timeout_s: float | None) -> bool:
+def _has_ended(process: Child | subprocess.Popen[bytes], timeout_s: float | None) -> bool:
     """Wait for the end of a process, and say whether it came in time.
 
     `Popen.wait` with a timeout sleeps up to 50 ms between looks.
@@ -106,7 +121,7 @@ def _has_ended(process: subprocess.Popen[bytes], timeout_s: float | None) -> boo
     return True
 
 
-def _end(process: subprocess.Popen[bytes], folder: str, before: set[int]) -> None:
+def _end(process: Child | subprocess.Popen[bytes], folder: str, before: set[int]) -> None:
     """Kill what is left of a program: its group, and what has left the group."""
     _kill_group(process.pid)
     if process.returncode is None:
@@ -160,7 +175,7 @@ def _has_children() -> bool:
 
 def _left_by(folder: str) -> list[int]:
     """List processes below this one that a program in this folder has started."""
-    mark, found = f"{MARK}={folder}\0".encode(), []
+    mark, found = _MARK + b"=" + os.fsencode(folder) + b"\0", []
     for pid in _below(os.getpid()):
         with contextlib.suppress(OSError):
             if mark in Path(f"/proc/{pid}/environ").read_bytes():
@@ -219,9 +234,4 @@ def _adopted() -> Iterator[None]:
 
 
 def _control(option: int, value: Any) -> None:
-    _library().prctl(option, value, 0, 0, 0)
-
-
-@functools.cache
-def _library() -> ctypes.CDLL:
-    return ctypes.CDLL(None)
+    spawn.library().prctl(option, value, 0, 0, 0)

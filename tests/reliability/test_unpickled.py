@@ -62,6 +62,7 @@ ALLOWED = {
         "what a run sends to workers and they answer, by the executor that the user has chosen",
     ),
     ("programs/started.py", "subprocess"): "the command of a program, without a shell",
+    ("programs/spawn.py", "subprocess"): "an exception",
     ("programs/libraries.py", "subprocess"): "ldd, asked which libraries a program is linked to",
     ("operations/submit.py", "subprocess"): "sbatch and scontrol of Slurm, asked to submit",
     ("progress/notify.py", "subprocess"): "the command of --notify, without a shell",
