@@ -22,15 +22,26 @@ class _Hole:
     form: str
 
     def filled(self, values: Mapping[str, Any]) -> str:
-        value = values[self.name]
-        if getattr(value, "shape", ()):
-            raise ProgramError(
-                f"{{{self.name}}} is an array, of which a text would not have all digits: write "
-                "it to a file, by a function in files={...} that gives text or bytes"
-            )
+        value = checked(values[self.name], self.name)
         if self.conversion:
             value = repr(value) if self.conversion == "r" else str(value)
         return format(value, self.form) if self.form else str(value)
+
+
+def checked(value: Any, name: str = "a value") -> Any:
+    """Refuse a value that a text does not say."""
+    if getattr(value, "shape", ()):
+        raise ProgramError(
+            f"{name} is an array, of which a text would not have all digits: write it to a file, "
+            "by a function in files={...} that gives text or bytes"
+        )
+    kind: Any = type(value)
+    if callable(value) or (kind.__str__ is object.__str__ and kind.__repr__ is object.__repr__):
+        raise ProgramError(
+            f"{name} is an object of type {kind.__name__}, which is no text: give numbers and "
+            "texts, or write the file by a function in files={...}"
+        )
+    return value
 
 
 Parts = tuple[str | _Hole, ...]

@@ -21,6 +21,8 @@ from sweeps.programs.places import Places
 
 _SCRIPTS = SUFFIXES - {""}
 
+_EXPERIMENTS = "experiments"
+
 _NO_NAME = re.compile(r"\W+")
 
 
@@ -314,11 +316,17 @@ def _timeout(given: Any) -> float | None:
 def _caller() -> tuple[str, Places]:
     """Find the module that declares a program, and where its files are."""
     frame = sys._getframe(2)
-    module = frame.f_globals.get("__name__") or "__main__"
-    file = frame.f_globals.get("__file__")
-    folder = Path(file).absolute().parent if file else Path.cwd()
-    n_up = module.count(".") if file else 0
-    root = [folder, *folder.parents][min(n_up, len(folder.parents))]
+    space = frame.f_globals
+    module, file = space.get("__name__") or "__main__", space.get("__file__")
+    if file is None:  # a notebook
+        return module, Places(str(Path.cwd()), str(Path.cwd()))
+    own = Path(file).absolute()
+    # As for files that code reads; of what ``python -m`` runs, the spec has the name.
+    name = getattr(space.get("__spec__"), "name", None) or module
+    n_up = name.count(".") + (own.name == "__init__.py")
+    if name == "__main__" and own.parent.name == _EXPERIMENTS:
+        n_up = 1
+    folder, root = own.parent, [*own.parents][min(n_up, len(own.parents) - 1)]
     return module, Places(str(folder), str(root))
 
 

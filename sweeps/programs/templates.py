@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sweeps.errors import DeclarationError, ProgramError
+from sweeps.programs import placeholders
 from sweeps.programs.places import Places
 
 if TYPE_CHECKING:
@@ -150,4 +151,5 @@ def _made(folders: tuple[str, ...]) -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
         autoescape=False,  # input files of programs are not HTML
+        finalize=placeholders.checked,
     )

@@ -268,9 +268,15 @@ def test_kept_files_come_back_bit_for_bit(declared, project, engine):
         made()
 
 
-def test_arrays_are_not_written_into_texts():
-    with pytest.raises(ProgramError, match="an array, of which a text would not have all digits"):
-        shell("echo {a}")(a=np.arange(3.0))
+@pytest.mark.parametrize("value", [np.arange(3.0), len, object()], ids=["array", "code", "object"])
+def test_what_no_text_says_is_not_written_into_texts(declared, project, value):
+    (project / "in.j2").write_text("{{ a }}")
+    made = declared(
+        "made = program(['true'], files={'in': template('in.j2')}, read={'x': lambda folder: 1})"
+    )["made"]
+    for each in (made, shell("echo {a}")):
+        with pytest.raises(ProgramError, match=r"is an (array|object)"):
+            each(a=value)
 
 
 @pytest.mark.parametrize("engine", ["serial", "threads", "loky"])
@@ -366,3 +372,47 @@ def test_what_a_program_is_made_of_counts_by_content(declared, project):
     (project / "solver").unlink()
     with pytest.raises(DeclarationError, match="there is no program"):
         sweeps.plan("flow")
+
+
+SOURCES = {
+    "C": ("model.c", '#include <stdio.h>\n#include <stdlib.h>\nint main(int n, char **a) '
+          '{ printf("E = %.17g\\n", FACTOR * atof(a[1])); return 0; }\n'),
+    "Fortran": ("model.f90", "program model\ncharacter(40) :: a\nreal(8) :: x\n"
+                "call get_command_argument(1, a)\nread(a, *) x\nprint '(A, ES25.17)', 'E = ', "
+                "FACTOR * x\nend program\n"),
+    "shell": ("model", "#!/bin/sh\nawk -v x=$1 'BEGIN { printf \"E = %.17g\\n\", FACTOR * x }'\n"),
+}  # fmt: skip
+COMPILERS = {"C": "cc", "Fortran": "gfortran", "shell": "awk"}
+
+
+@pytest.mark.parametrize("n", [4, pytest.param(1000, marks=pytest.mark.campaign)])
+@pytest.mark.parametrize("language", SOURCES)
+def test_a_rebuild_with_another_constant_computes_all_again(declared, project, language, n):
+    if shutil.which(COMPILERS[language]) is None:
+        pytest.skip(f"there is no {COMPILERS[language]}")
+    name, text = SOURCES[language]
+
+    def build(factor):
+        (project / name).write_text(text.replace("FACTOR", factor))
+        if language == "shell":
+            (project / name).chmod(0o755)
+        else:
+            command = [COMPILERS[language], name, "-o", "model"]
+            subprocess.run(command, check=True, cwd=project)
+
+    def run():
+        found = sweeps.run("flow", engine="serial" if n < 100 else "loky", quiet=True)
+        return (found.energy / found.x).values[1:]
+
+    build("2.0")
+    declared(
+        f"flow = experiment(grid(x=[float(i) for i in range({n})]), name='flow')("
+        "program(['./model', '{x}'], read={'energy': regex('stdout', r'E =\\s+(\\S+)')}))\n"
+    )
+    assert (run() == 2).all()
+    build("2.0")
+    (project / "model").touch()
+    assert sweeps.plan("flow").reused == n
+    build("3.0")
+    assert sweeps.plan("flow").stale == n
+    assert (run() == 3).all()
