@@ -149,6 +149,7 @@ class Attempt:
         self.path = path
         self._store, self._descriptor, self._begun = store, descriptor, begun
         self._pid = os.getpid()
+        self._lock = os.fstat(descriptor) if descriptor >= 0 else None
 
     def end(self, *, has_raised: bool = False, is_cut_off: bool = False) -> None:
         """End with a value, with an error, or before the point came to its end."""
@@ -166,11 +167,16 @@ class Attempt:
         self._unlock()
 
     def _unlock(self) -> None:
-        if self._descriptor >= 0:
-            with contextlib.suppress(OSError):
-                disk.unlink(_lock_of(self.path))
-            os.close(self._descriptor)
-            self._descriptor = -1
+        descriptor, self._descriptor = self._descriptor, -1
+        with contextlib.suppress(OSError):
+            # A function may close all files, and open others in their place.
+            if self._lock is None or not os.path.samestat(self._lock, os.fstat(descriptor)):
+                return
+            try:
+                if is_at(_lock_of(self.path), descriptor):
+                    disk.unlink(_lock_of(self.path))
+            finally:
+                os.close(descriptor)
 
 
 def _begun(path: Path) -> _Signature | None:

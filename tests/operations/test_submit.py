@@ -559,3 +559,26 @@ def test_the_templates_of_the_documentation_can_be_filled_in(tmp_path):
         done = subprocess.run(["bash", "-n"], input=script, text=True, check=False)
         assert done.returncode == 0, script
         assert not re.search(r"(?<!\$)\{\w+\}", script)
+
+
+@pytest.mark.parametrize(
+    ("file", "is_put_back"),
+    [
+        ("ab/x.seg", True),
+        ("ab/.checkpoints/00aa/state", True),
+        ("ab/.checkpoints/00aa.lock", False),
+        ("ab/code.json", False),
+    ],
+)
+def test_a_task_is_put_back_while_points_are_finished_or_get_further(tmp_path, file, is_put_back):
+    (tmp_path / "mark").write_text("\n\n")  # two times in vain
+    new = tmp_path / "memo" / file
+    new.parent.mkdir(parents=True)
+    new.touch()
+    later = (tmp_path / "mark").stat().st_mtime + 5
+    os.utime(new, (later, later))
+    before = "why=time code=130 sweeps_memo=memo mark=mark; scontrol() { echo put back; }\n"
+    ids = {"SLURM_ARRAY_JOB_ID": "1", "SLURM_ARRAY_TASK_ID": "1", "PATH": os.environ["PATH"]}
+    script = ["sh", "-euc", before + job_script._PUT_BACK]
+    done = subprocess.run(script, cwd=tmp_path, env=ids, capture_output=True, text=True, check=True)
+    assert done.stdout == ("put back\n" if is_put_back else "")

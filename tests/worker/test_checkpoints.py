@@ -1,8 +1,10 @@
 """Checkpoints: one attempt has one folder, what it leaves is found, and nothing empty stays."""
 
 import errno
+import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -192,3 +194,25 @@ def test_without_locks_each_attempt_has_a_folder_of_its_own_and_that_is_told(fol
     assert store.warnings == (
         f"{folder} has no locks, so points that are killed begin at the beginning",
     )
+
+
+def test_a_file_that_a_function_opened_in_the_place_of_the_lock_stays_open(tmp_path, folder):
+    attempt = Store(folder).take(KEY)
+    number = attempt._descriptor
+    with (tmp_path / "own").open("w") as own:
+        os.dup2(own.fileno(), number)  # which closes the lock
+        attempt.end()
+        assert os.fstat(number).st_ino == (tmp_path / "own").stat().st_ino
+        os.close(number)
+    Store(folder).take(KEY).end()
+    assert names(folder) == []
+
+
+def test_two_attempts_of_one_store_in_two_threads_do_not_share_either(folder):
+    store = Store(folder)
+    with ThreadPoolExecutor(4) as pool:
+        attempts = list(pool.map(lambda _: store.take(KEY), range(4)))
+    assert len({each.path for each in attempts}) == 4
+    for each in attempts:
+        each.end()
+    assert names(folder) == []
