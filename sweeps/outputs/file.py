@@ -7,7 +7,6 @@ and with ``_sha256`` the digests. The contents go where the digests find them ag
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +18,7 @@ import numpy as np
 from sweeps.errors import OutputError
 from sweeps.outputs.point import fields
 from sweeps.outputs.types import Part
-from sweeps.storage.pack_writer import Writer
+from sweeps.storage.pack_writer import Writer, measured
 from sweeps.storage.packs import CHUNK_BYTES
 
 SIZE, DIGEST = "_bytes", "_sha256"
@@ -242,12 +241,5 @@ def _refuse_clashes(
 
 
 def _store(file: File, writer: Writer | None) -> tuple[str, int, str]:
-    if writer is not None:
-        size, digest = writer.add(file.pieces())
-    else:
-        content, made, size = file.pieces(), hashlib.sha256(), 0
-        for piece in (content,) if isinstance(content, bytes) else content:
-            made.update(piece)
-            size += len(piece)
-        digest = made.hexdigest()
-    return file.name, size, digest
+    content = file.pieces()
+    return file.name, *(measured(content) if writer is None else writer.add(content))

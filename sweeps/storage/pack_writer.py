@@ -24,6 +24,15 @@ _FRESH_S = packs.SETTLED_S / 2
 """Nor does one to which nothing was appended for so long: others may merge it soon."""
 
 
+def measured(content: bytes | Iterable[bytes]) -> tuple[int, str]:
+    """Return the size and the digest of a content, whole or in pieces."""
+    size, made = 0, hashlib.sha256()
+    for piece in (content,) if isinstance(content, bytes) else content:
+        made.update(piece)
+        size += len(piece)
+    return size, made.hexdigest()
+
+
 class Writer:
     """The pack that this process writes, begun with its first content.
 
@@ -47,6 +56,8 @@ class Writer:
 
     def add(self, content: bytes | Iterable[bytes]) -> tuple[int, str]:
         """Append a content, whole or in pieces, unless the pack has it; return size and digest."""
+        if os.getpid() != self._pid:  # a copy that a point has made, which ends when that returns
+            return measured(content)
         with self._lock, self._begun():
             if isinstance(content, bytes):
                 made = hashlib.sha256(content)

@@ -106,7 +106,7 @@ def test_what_is_no_segment_is_left_alone(tmp_path):
 @pytest.fixture(params=[1, 10**9], ids=["several at a time", "one by one"])
 def _loading(request, monkeypatch):
     """Load segments in either way, however small they are."""
-    monkeypatch.setattr(memo, "_LARGE_BYTES", request.param)
+    monkeypatch.setattr(listing, "_LARGE_BYTES", request.param)
 
 
 @pytest.mark.usefixtures("_loading")

@@ -125,6 +125,19 @@ def test_what_was_appended_before_a_point_closed_all_files_is_committed(tmp_path
     assert intact(tmp_path) == {b"before", b"behind"}
 
 
+def test_a_copy_of_the_process_writes_nothing(tmp_path):
+    writer, path = write(tmp_path, [b"one"])
+    before = path.read_bytes()
+    pid = os.fork()
+    if not pid:
+        writer.add(b"of the copy")
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert path.read_bytes() == before
+    write(tmp_path, [iter([b"tw", b"o"]), b"three"], writer)
+    assert intact(tmp_path) == {b"one", b"two", b"three"}
+
+
 def test_a_pack_that_is_taken_away_before_it_is_committed_fails_the_commit(tmp_path):
     writer = Writer(tmp_path)
     for content in [b"next"], []:
