@@ -7,8 +7,10 @@ and with ``_sha256`` the digests. The contents go where the digests find them ag
 from __future__ import annotations
 
 import dataclasses
+import errno
 import io
 import os
+import resource
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -91,7 +93,7 @@ class File:
             if not path.is_file():
                 reason = "is not a file" if path.exists() else "does not exist"
                 raise OutputError(f"File({str(path)!r}): {path.absolute()} {reason}")
-            file = io.FileIO(path)
+            file = _opened(path)
         except (OSError, ValueError) as error:  # of a NUL
             raise OutputError(f"cannot read {str(path)!r}: {error}") from error
         if os.fstat(file.fileno()).st_size > CHUNK_BYTES:
@@ -119,6 +121,18 @@ class File:
         """Close a file that nothing was made of."""
         if (file := getattr(self, "_file", None)) is not None:
             file.close()
+
+
+def _opened(path: Path) -> io.FileIO:
+    """Open a file, even if a point hands over more large files than may usually be open."""
+    try:
+        return io.FileIO(path)
+    except OSError as error:
+        if error.errno != errno.EMFILE:
+            raise
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # the worker takes it back
+        return io.FileIO(path)
 
 
 def _pieces(file: io.FileIO) -> Iterator[bytes]:

@@ -2,6 +2,8 @@
 
 import dataclasses
 import pickle
+import resource
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -37,6 +39,19 @@ def test_a_path_may_go_as_soon_as_the_file_is_made(tmp_path, content):
     assert (made.name, made.read_bytes()) == ("out.log", content)
     assert made.read_bytes() == content  # again
     assert pickle.loads(pickle.dumps(made)).read_bytes() == content
+
+
+def test_there_may_be_more_large_files_than_are_usually_open(tmp_path):
+    path = tmp_path / "large"
+    path.write_bytes(LARGE)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    n_open = len(list(Path("/proc/self/fd").iterdir()))
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (n_open + 10, limits[1]))
+        made = [File(path) for _ in range(30)]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert all(each.read_bytes() == LARGE for each in made)
 
 
 @pytest.mark.parametrize(
