@@ -78,9 +78,10 @@ while [ -n "$again" ]; do  # a signal ends `wait`, not the command
 done
 
 # The time was over first, or the command was killed for want of memory: the task goes back into the
-# queue, unless that happened three times in a row without one finished point.
+# queue, unless that happened three times in a row without a finished point or a newer checkpoint.
 if { [ "$why" = time ] && [ "$code" -gt 128 ]; } || [ "$why$code" = 137 ]; then
-    if [ -n "$(find "$sweeps_memo" -name '*.seg' -newer "$mark" -print -quit)" ]; then
+    if [ -n "$(find "$sweeps_memo" -type f -newer "$mark" \\( -name '*.seg' -o \\
+        -path '*/.checkpoints/*/*' \\) -print -quit)" ]; then
         : >"$mark"
     else
         echo >>"$mark"
