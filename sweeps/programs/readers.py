@@ -112,6 +112,8 @@ def _regex(path: Path, pattern: str, which: str | None, type: Callable[[str], An
         # Mapped, since a log may be larger than the memory.
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
             for match in compiled.finditer(text):
+                if not match[0]:
+                    continue  # as the end of each line is for ``(.*)``
                 n_found += 1
                 if which != "all":
                     found.clear()

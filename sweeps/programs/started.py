@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from sweeps.errors import ProgramError
 from sweeps.programs import spawn
 from sweeps.programs.spawn import Child
 
@@ -69,7 +70,7 @@ def _started(
     command: Sequence[str], folder: str, environment: Mapping[bytes, bytes]
 ) -> Child | subprocess.Popen[bytes]:
     if any("\0" in word for word in command):
-        raise OSError(errno.EINVAL, "a word has a zero byte")
+        raise ProgramError("a word of the command has a zero byte, which no program can be given")
     if "/" not in command[0]:
         path = os.fsdecode(environment.get(b"PATH", os.defpath.encode()))
         found = shutil.which(command[0], path=path)
