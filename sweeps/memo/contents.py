@@ -20,7 +20,8 @@ import numpy.typing as npt
 from sweeps.errors import StorageError
 from sweeps.memo import listing, segment
 from sweeps.memo.segment import Segment, StoredPart
-from sweeps.outputs.file import DIGEST, MARK, SIZE, why_unsafe
+from sweeps.outputs.file import MARK, why_unsafe
+from sweeps.outputs.point import DIGEST, SIZE
 from sweeps.outputs.types import Header
 from sweeps.spaces.keys import Keys
 from sweeps.storage import disk, files, packs

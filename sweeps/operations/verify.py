@@ -225,9 +225,10 @@ def _has_files(folder: Path) -> bool:
     """
     if listing.ending(folder, packs.SUFFIX) or listing.is_suspected(folder):
         return True
-    with contextlib.suppress(segment.DamagedError):
-        for name in listing.listing_of(folder)[:1]:
-            return any(map(contents.has_files, segment.load(folder / name).parts))
+    for name in listing.listing_of(folder):
+        with contextlib.suppress(segment.DamagedError):
+            if parts := segment.load(folder / name).parts:
+                return any(map(contents.has_files, parts))
     return False
 
 

@@ -18,13 +18,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from sweeps.errors import OutputError
-from sweeps.outputs.point import fields
+from sweeps.outputs.point import DIGEST, SIZE, fields
 from sweeps.outputs.types import Part
 from sweeps.storage.pack_writer import Writer, measured
 from sweeps.storage.packs import CHUNK_BYTES
-
-SIZE, DIGEST = "_bytes", "_sha256"
-"""Endings of the outputs with the sizes and the digests of files."""
 
 MARK = "_file"
 """Attribute, private to the memo, of digests of files; others may have outputs of such names."""
@@ -210,10 +207,13 @@ def unfolded(value: Any, writer: Writer | None, *, is_column: bool = False) -> A
 
 def marked(part: Part) -> Part:
     """Mark the digests of files among the outputs of points."""
-    if not File.digests & {v.name for v in part.variables}:
+    names = {v.name for v in part.variables}
+    stems = {name.removesuffix(DIGEST) for name in File.digests & names}
+    found = {stem + DIGEST for stem in stems if {stem, stem + SIZE} <= names}
+    if not found:
         return part
     variables = tuple(
-        dataclasses.replace(v, attrs={**v.attrs, MARK: 1}) if v.name in File.digests else v
+        dataclasses.replace(v, attrs={**v.attrs, MARK: 1}) if v.name in found else v
         for v in part.variables
     )
     return dataclasses.replace(part, variables=variables)

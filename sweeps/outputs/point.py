@@ -40,6 +40,9 @@ _STORAGE_ATTRS = frozenset(
 # Subclasses of ndarray with a meaning of their own (masks, units) would lose it without a word.
 PLAIN_ARRAYS = (np.ndarray, np.memmap, np.matrix)
 
+SIZE, DIGEST = "_bytes", "_sha256"
+"""Endings of the outputs with the sizes and the digests of files, beside that of their names."""
+
 _FEWER = "return an array with fewer dimensions, or several arrays"
 
 
@@ -92,6 +95,11 @@ def outputs(
         values[key] = _value(key, item, dims.get(key), (units or {}).get(key))
         if hasattr(item, "coords"):
             _collect(labelled, key, item.coords, taken, units or {})
+    texts = [name for name in values if isinstance(name, str)]
+    for key in [name for name in texts if {name + SIZE, name + DIGEST} <= values.keys()]:
+        for other in key + SIZE, key + DIGEST:
+            if other not in dims and values[other].array.shape == values[key].array.shape:
+                values[other] = values[other]._replace(dims=values[key].dims)
     # A coordinate without dimensions, such as .sel() leaves, may differ from point to point.
     coordinates = {key: c for key, c in labelled.items() if c.dims}
     for key in labelled.keys() - coordinates.keys():

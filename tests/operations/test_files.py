@@ -85,6 +85,8 @@ def test_every_engine_brings_back_every_file(solved, engine):
     assert found.log.sel(n=2).item() == "out.log"
     assert found.log_bytes.sel(n=2).item() == 5
     assert found.state.sel(n=0).item() == "run/state.bin"
+    dims = ("n", "fields_dim_0")
+    assert found.fields.dims == found.fields_bytes.dims == found.fields_sha256.dims == dims
     assert found.fields.sel(n=3).values.tolist()[:3] == ["0.vtk", "1.vtk", "2.vtk"]
     contents = [p for p in (solved / "results" / ".memo").rglob("*") if p.suffix == ".pack"]
     assert 1 <= len(contents) <= 2
