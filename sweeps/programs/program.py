@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import inspect
 import os
-import re
-import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sweeps.code.reach.files import LAUNCHERS, SUFFIXES
 from sweeps.errors import DeclarationError, ProgramError
-from sweeps.programs import failed, folders, inputs, kept, libraries, placeholders, readers, started
+from sweeps.programs import (
+    failed,
+    folders,
+    inputs,
+    kept,
+    libraries,
+    placeholders,
+    readers,
+    started,
+    words,
+)
 from sweeps.programs.places import Places
 
-_SCRIPTS = SUFFIXES - {""}
-
 _EXPERIMENTS = "experiments"
-
-_NO_NAME = re.compile(r"\W+")
 
 
 class _Signature:
@@ -84,14 +86,17 @@ class Program:
         environment = dict(os.environb)
         for name, text in self.environment:
             environment[os.fsencode(name)] = os.fsencode(placeholders.fill(text, values))
-        words = [self._word(i, word, values) for i, word in enumerate(self.command)]
+        given, places = dict(self.files), self.places
+        command = [
+            words.filled(i, word, places, given, values) for i, word in enumerate(self.command)
+        ]
         with folders.new() as folder:
             for name, source in self.files:
                 inputs.write(folder, name, source, self.places, values)
             try:
-                code = started.run(words, folder, environment, self.timeout)
+                code = started.run(command, folder, environment, self.timeout)
             except OSError as error:
-                raise failed.not_started(words[0], error) from None
+                raise failed.not_started(command[0], error) from None
             if code != 0:
                 raise failed.ended(self.name, code, self.timeout, folder)
             try:
@@ -102,39 +107,6 @@ class Program:
             except Exception as error:  # of a reader that is the user's
                 failed.add_ends(error, folder)
                 raise
-
-    def _word(self, i: int, word: str | Path, values: Mapping[str, Any]) -> str:
-        """Make a word of the command at a point: a file of the project by its path."""
-        if isinstance(word, Path):
-            path = self.places.find(word)
-            if path is None:
-                raise failed.missing(word, self.places)
-            return str(path.absolute())
-        text = placeholders.fill(word, values)
-        if self._may_be_own(i, text):
-            with contextlib.suppress(LookupError):
-                return _path(self.places, text)
-        if i == 0 and "/" not in text:
-            return _installed(text) or text
-        if i == 0 and not text.startswith("/") and text not in dict(self.files):
-            raise failed.missing(text, self.places)
-        return text
-
-    def _own(self, i: int, word: str) -> Path | None:
-        """Return the program of the project that a word names, if it names one."""
-        return self.places.program(word) if self._may_be_own(i, word) else None
-
-    def _may_be_own(self, i: int, word: str) -> bool:
-        """Say whether a word may name a program of the project.
-
-        Words behind the first one do if they look like one: ``sh run.sh``, ``mpirun ./solver``.
-        They may as well be names of files that the program is to write.
-        """
-        if any(name == word.removeprefix("./") for name, _ in self.files):
-            return False
-        if i == 0:
-            return "/" in word or not _installed(word)
-        return "/" in word or os.path.splitext(word)[1].lower() in _SCRIPTS  # noqa: PTH122
 
     # ---- what it is, for the fingerprint of the code that uses it
 
@@ -173,29 +145,17 @@ class Program:
             found |= {f"data:{label}": path for label, path in given.items()}
         return found
 
-    def _programs(self, i: int, word: str | Path) -> dict[str, Path]:
-        if isinstance(word, Path):
-            path = self.places.find(word)
-            if path is None:
-                raise DeclarationError(str(failed.missing(word, self.places)))
-            return {self.places.label(path): path}
-        pattern = placeholders.pattern(word)
-        if pattern != word:
-            return self.places.programs(pattern)
-        own = self._own(i, placeholders.fill(word, {}))
-        if own is not None:
-            return {self.places.label(own): own}
-        is_relative = "/" in word and not word.startswith("/")
-        if i == 0 and is_relative and word.removeprefix("./") not in dict(self.files):
-            raise DeclarationError(str(failed.missing(word, self.places)))
-        return {}
-
     @property
     def installed(self) -> dict[str, Path]:
         """Installed program that it starts, which is recorded and does not count."""
         first = self.command[0]
-        path = _installed(first) if isinstance(first, str) and "{" not in first else None
-        return {str(first): Path(path)} if path and self._own(0, str(first)) is None else {}
+        if isinstance(first, Path) or any(placeholders.names(first)):
+            return {}
+        path = None if self._programs(0, first) else words.installed(first)
+        return {first: Path(path)} if path else {}
+
+    def _programs(self, i: int, word: words.Word) -> dict[str, Path]:
+        return words.programs(i, word, self.places, dict(self.files))
 
     def __repr__(self) -> str:
         return f"<Program {' '.join(map(str, self.command))}>"
@@ -267,29 +227,21 @@ def program(
         if not isinstance(word, (str, os.PathLike)) or "\0" in os.fspath(word):
             raise DeclarationError(f"program(): {word!r} is no word of a command: give texts")
     variables = _variables(env)
-    words = tuple(each if isinstance(each, str) else Path(each) for each in command)
+    own = tuple(each if isinstance(each, str) else Path(each) for each in command)
     module, places = _caller()
     made = Program(
-        command=words,
+        command=own,
         files=inputs.checked({} if files is None else files),
         read=readers.checked(read),
         keep=kept.checked(keep, read),
         environment=tuple(sorted(variables.items())),
         timeout=_timeout(timeout),
         places=places,
-        name=_named(words) if name is None else name,
+        name=words.name(own) if name is None else name,
         module=module,
     )
     _arguments(made)
     return made
-
-
-def _named(words: Sequence[str | Path]) -> str:
-    """Name a program: after a script, where something else only starts that."""
-    first, *others = words
-    scripts = (word for word in others if Path(word).suffix in _SCRIPTS or "/" in str(word))
-    word = next(scripts, first) if Path(first).name in LAUNCHERS else first
-    return _NO_NAME.sub("_", Path(word).stem).strip("_")
 
 
 def _variables(given: Any) -> dict[str, str]:
@@ -357,16 +309,3 @@ def _check_names(made: Program, values: Mapping[str, Any]) -> None:
         said = [f"it needs {', '.join(missing)}"] if missing else []
         said += [f"it does not take {', '.join(more)}"] if more else []
         raise TypeError(f"{made.name}(): {'; '.join(said)}")
-
-
-@functools.lru_cache(maxsize=64)
-def _installed(word: str) -> str | None:
-    return shutil.which(word) if "/" not in word or word.startswith("/") else None
-
-
-@functools.lru_cache(maxsize=1024)
-def _path(places: Places, word: str) -> str:
-    own = places.program(word)
-    if own is None:
-        raise LookupError(word)
-    return str(own.absolute())

@@ -416,3 +416,28 @@ def test_a_rebuild_with_another_constant_computes_all_again(declared, project, l
     build("3.0")
     assert sweeps.plan("flow").stale == n
     assert (run() == 3).all()
+
+
+def test_programs_that_functions_make_count_as_far_as_their_source_says(declared, project):
+    (project / "model").write_text("#!/bin/sh\necho E = 1\n")
+    (project / "model").chmod(0o755)
+    (project / "in.j2").write_text("a")
+    declared(
+        "READ = {'energy': regex('stdout', r'E = (\\S+)')}\n"
+        "PROGRAMS = {'a': program(['./model', '{x}'], read=READ)}\n"
+        "@experiment(grid(x=[1, 2]))\ndef within(x):\n"
+        "    made = program(['./model', 'in'], files={'in': template('in.j2')}, read=READ)\n"
+        "    return made()['energy']\n"
+        "@experiment(grid(x=[1, 2]))\ndef contained(x):\n    return PROGRAMS['a'](x=x)['energy']\n"
+        "@experiment(grid(x=[1, 2]))\ndef default(x, solver=PROGRAMS['a']):\n"
+        "    return solver(x=x)['energy']\n"
+    )
+    names = ["within", "contained", "default"]
+    for name in names:
+        assert sweeps.run(name, engine="serial", quiet=True)[name].values.tolist() == [1, 1]
+        assert sweeps.plan(name).unwatched == ()
+    (project / "in.j2").write_text("b")
+    assert [sweeps.plan(name).reused for name in names] == [0, 2, 2]
+    (project / "in.j2").write_text("a")
+    (project / "model").write_text("#!/bin/sh\necho E = 2\n")
+    assert [sweeps.plan(name).reused for name in names] == [0, 0, 0]
