@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -213,6 +214,6 @@ class Writer:
         self._known.clear()
 
     def __del__(self) -> None:
-        """Leave nothing behind, in the process that wrote it."""
-        if os.getpid() == self._pid:
+        """Leave nothing behind, in the process that wrote it, unless that ends: modules go then."""
+        if sys is not None and not sys.is_finalizing() and os.getpid() == self._pid:
             self._leave()
