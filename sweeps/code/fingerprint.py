@@ -157,7 +157,10 @@ def fingerprint(
         found.add(f"environment:{name}", repr(os.environ.get(name)), "")
     parts = {part: digest(*sorted(texts)) for part, texts in found.texts.items()}
     made = _that_name_files(carried, function)
-    named = _named(reach, looked_at, home, depends_on, made, scratch, has_version=bool(version))
+    around = home
+    if home is None and naming.names_files(function):
+        around = reach.names.home(getattr(function, "__module__", ""))
+    named = _named(reach, looked_at, around, depends_on, made, scratch, has_version=bool(version))
     data = {path: _settled(path) for path in named.files.values()}
     parts |= {part: content(path) for part, path in named.files.items()}
     # The function's own module goes by many names, as `__main__`: they do not count. Nor does the

@@ -15,6 +15,9 @@ from sweeps.programs import placeholders, templates
 from sweeps.programs.places import Places
 from sweeps.programs.templates import Template
 
+PRINTED = ("stdout", "stderr")
+"""Files in the program's folder that it prints to."""
+
 Source = str | bytes | Path | Template | Callable[..., Any]
 """Text with placeholders, bytes, a file or folder of the project, a template, or a function."""
 
@@ -27,7 +30,8 @@ def checked(given: Any) -> tuple[tuple[str, Source], ...]:
             "them, files={'input.toml': template('input.toml.j2')}"
         )
     for name, source in given.items():
-        relative(name, "files")
+        if relative(name, "files").removeprefix("./") in PRINTED:
+            raise DeclarationError(f"files: {name!r} is what the program prints: name it otherwise")
         if not isinstance(source, (str, bytes, Path, Template)) and not callable(source):
             raise DeclarationError(
                 f"files: {name!r} is {source!r}: give text with {{name}} for parameters, "

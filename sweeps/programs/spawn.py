@@ -6,7 +6,6 @@ what is the same for all points of a worker is made ready once here.
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import functools
 import os
@@ -118,10 +117,10 @@ class Spawner:
         return Child(pid.value)
 
     def __del__(self) -> None:
-        """Give the memory back."""
-        with contextlib.suppress(Exception):
-            self._act("destroy")
-            self._set("destroy")
+        """Give the memory back; it names nothing of this module, which may be gone by then."""
+        library = self._library
+        library.posix_spawn_file_actions_destroy(self._actions)
+        library.posix_spawnattr_destroy(self._attributes)
 
 
 def _check(code: int, path: str | None = None) -> None:

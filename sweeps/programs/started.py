@@ -19,10 +19,10 @@ from typing import IO, Any
 
 from sweeps.errors import ProgramError
 from sweeps.programs import spawn
+from sweeps.programs.inputs import PRINTED
 from sweeps.programs.spawn import Child
 
-OUTPUT, ERRORS = "stdout", "stderr"
-"""Files in the program's folder that it prints to."""
+OUTPUT, ERRORS = PRINTED
 
 _MARK = b"SWEEPS_PROGRAM_FOLDER"
 """Environment variable of a program, by which those that it has started are known."""

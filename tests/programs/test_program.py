@@ -125,6 +125,7 @@ def test_what_can_not_be_meant_is_refused_when_it_is_declared(project):
         ({"files": {"/etc/x": ""}}, "outside"),
         ({"files": {"../x": ""}}, "outside"),
         ({"files": {"x": 3}}, "give text"),
+        ({"files": {"stdout": ""}}, "what the program prints"),
         ({"files": {"x": template("none.j2")}}, "there is no template"),
         ({"files": {"x": lambda *a: ""}}, "name all arguments"),
         ({"read": {}}, "give the outputs"),
@@ -441,3 +442,15 @@ def test_programs_that_functions_make_count_as_far_as_their_source_says(declared
     (project / "in.j2").write_text("a")
     (project / "model").write_text("#!/bin/sh\necho E = 2\n")
     assert [sweeps.plan(name).reused for name in names] == [0, 0, 0]
+
+
+def test_depends_on_starts_at_the_module_of_the_program(declared, project):
+    (project / "experiments" / "table.csv").write_text("1")
+    declared(
+        "flow = experiment(grid(x=[1]), name='flow', depends_on='table.csv')("
+        "program(['sh', '-c', 'echo = {x}'], read={'x2': regex('stdout', '= (.*)')}))\n"
+    )
+    sweeps.run("flow", engine="serial", quiet=True)
+    assert sweeps.plan("flow").reused == 1
+    (project / "experiments" / "table.csv").write_text("2")
+    assert sweeps.plan("flow").stale == 1
