@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import dataclasses
 import shutil
@@ -131,15 +132,15 @@ def _in_packs(folder: Path) -> Iterator[WasteInPack]:
     index = memo.scan(folder)
     if index.bad or not index.parts:  # a results file may name what no segment does
         return
-    left = contents.named(index.parts)
-    for path in listed:
-        own = packs.entries(path)
+    left, every = contents.named(index.parts), {path: packs.entries(path) for path in listed}
+    n_times = collections.Counter(each.digest for own in every.values() for each in own)
+    for path, own in every.items():
         needed = frozenset(each.digest for each in own if each.digest in left)
         n_bytes = sum(packs.HEAD_BYTES + each.size for each in own if each.digest not in needed)
         if n_bytes:
             yield WasteInPack(path, n_bytes, "files that no point has", needed)
-        if all(map(packs.is_whole, (each for each in own if each.digest in needed))):
-            left -= needed
+        twice = (each for each in own if each.digest in needed and n_times[each.digest] > 1)
+        left -= {each.digest for each in twice if packs.is_whole(each)}
 
 
 def _is_live(folder: Path) -> bool:
