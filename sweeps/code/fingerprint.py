@@ -191,6 +191,14 @@ def fingerprint(
     )
 
 
+def identity(thing: Any) -> str:
+    """Digest of the code of a function or class, or of the content of an object; empty if none."""
+    try:
+        return fingerprint(thing).digest
+    except (DeclarationError, RecursionError):
+        return ""
+
+
 class _Named(NamedTuple):
     """Files that count, by the names of their parts; and what cannot be found, as `Fingerprint`."""
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-import re
-import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +15,7 @@ from sweeps.errors import DeclarationError, unknown
 from sweeps.spaces.accept import accept
 from sweeps.spaces.keys import RNG
 from sweeps.spaces.values import Values, short
-from sweeps.storage import hdf5
+from sweeps.storage import files, hdf5
 
 if TYPE_CHECKING:
     from sweeps.spaces.space import Space
@@ -29,10 +27,6 @@ REPLICATE = "replicate"
 CHECKPOINT, REPORT = "checkpoint", "report"
 """Arguments that a worker gives, where the space and the function give them no values."""
 
-_NAME = re.compile(r"\w[\w-]*")
-
-_MAX_NAME_BYTES = 100  # of a file name's 255; temporary names are longer
-
 _MAX_TIMEOUT_S = 1e8  # faulthandler takes no more than 1e9
 
 _MAX_CONCURRENCY = 10_000
@@ -43,25 +37,12 @@ KEEP = ("both", "results")
 def name(given: Any, function: Callable[..., Any]) -> str:
     """Name of the experiment and its results file; by default the function's."""
     chosen = getattr(function, "__name__", "") if given is None else given
-    if not is_name(chosen):
+    if not files.is_name(chosen):
         raise DeclarationError(
             f"{short(chosen)} cannot name an experiment: use letters, digits, '_' and '-', at most "
-            f"{_MAX_NAME_BYTES}, as in @experiment(..., name='pendulum')"
+            f"{files.MAX_NAME_BYTES}, as in @experiment(..., name='pendulum')"
         )
     return str(chosen)
-
-
-def is_name(given: Any) -> bool:
-    """Whether an experiment can have this name, which becomes part of a path.
-
-    Some filesystems take texts for one that have the same normal form, so only that is allowed.
-    """
-    return (
-        isinstance(given, str)
-        and _NAME.fullmatch(given) is not None
-        and len(given.encode()) <= _MAX_NAME_BYTES
-        and unicodedata.is_normalized("NFC", given)
-    )
 
 
 def texts(option: str, given: Any, example: str) -> dict[str, str]:

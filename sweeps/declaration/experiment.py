@@ -32,7 +32,7 @@ class Registered:
     Attributes
     ----------
     summary : callable or None
-        The last registered one counts: a cell of a notebook is run again.
+        The last one counts: a cell of a notebook is run again.
     declared_ns : int
         When its code was read, in nanoseconds since 1970.
     """
@@ -206,7 +206,7 @@ class Experiment:
             things = list(values.behind(element))
             for thing in things:
                 if id(thing) not in digests:
-                    digests[id(thing)] = (identify or identity)(thing)
+                    digests[id(thing)] = (identify or fingerprint.identity)(thing)
             if any(digests[id(thing)] for thing in things):
                 tokens[values.label(element)] = " ".join(digests[id(thing)] for thing in things)
         return tokens
@@ -396,15 +396,5 @@ def _check_function(function: Any) -> None:
     if isinstance(function, Experiment):
         raise DeclarationError(f"{function.name!r} is already an experiment: declare it once")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise DeclarationError(
-            f"{getattr(function, '__name__', function)}() is a generator function: return the "
-            "values of a point"
-        )
-
-
-def identity(thing: Any) -> str:
-    """Digest of the code of a function or class, or of the content of an object; empty if none."""
-    try:
-        return fingerprint.fingerprint(thing).digest
-    except (DeclarationError, RecursionError):
-        return ""
+        name = getattr(function, "__name__", function)
+        raise DeclarationError(f"{name}() is a generator function: return the values of a point")

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sweeps.code import reads
-from sweeps.declaration import checks
 from sweeps.declaration.experiment import Experiment
 from sweeps.errors import DeclarationError, StorageError
 from sweeps.progress import presence
@@ -158,7 +157,7 @@ def results_path(
     if isinstance(experiment, os.PathLike) or path.suffix == ".h5" or len(path.parts) > 1:
         return path
     name = experiment.rpartition(".")[2]  # of module.name
-    if not checks.is_name(name):
+    if not files.is_name(name):
         raise DeclarationError(
             f"{experiment!r:.200} is neither the name of an experiment nor the path of a "
             "results file: give a name that `python -m sweeps list` shows, or a path that "

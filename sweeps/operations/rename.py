@@ -14,7 +14,6 @@ import os
 from pathlib import Path
 
 from sweeps.code import provenance
-from sweeps.declaration import checks
 from sweeps.errors import DeclarationError, StorageError, UnknownNameError, unknown
 from sweeps.memo import claims
 from sweeps.memo import index as memo
@@ -79,7 +78,7 @@ def find(
 
 def _check_name(old: str) -> None:
     """Refuse a path."""
-    if not checks.is_name(old):
+    if not files.is_name(old):
         raise DeclarationError(
             f"{old!r} is not the name of an experiment: give its name, not a path"
         )

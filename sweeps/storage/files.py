@@ -9,12 +9,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import time
+import unicodedata
 import uuid
 from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sweeps.errors import StorageError
 from sweeps.storage import disk
@@ -22,6 +24,11 @@ from sweeps.storage import disk
 TEMPORARY_PREFIX = ".tmp-"
 
 _ABANDONED_S = 600.0
+
+_NAME = re.compile(r"\w[\w-]*")
+
+MAX_NAME_BYTES = 100
+"""Of a file name's 255; temporary names are longer."""
 
 _ADVICE = {
     errno.ENOSPC: "free some space, or give another folder with --results",
@@ -40,6 +47,19 @@ _scratch: ContextVar[Path | None] = ContextVar("scratch", default=None)
 
 PROGRAM = ".program"
 """Ends the names of folders in it that programs run in, behind the process id of the worker."""
+
+
+def is_name(given: Any) -> bool:
+    """Whether an experiment can have this name, which becomes part of a path.
+
+    Some filesystems take texts for one that have the same normal form, so only that is allowed.
+    """
+    return (
+        isinstance(given, str)
+        and _NAME.fullmatch(given) is not None
+        and len(given.encode()) <= MAX_NAME_BYTES
+        and unicodedata.is_normalized("NFC", given)
+    )
 
 
 def memo_folder(results: Path, experiment: str, fingerprint: str) -> Path:

@@ -16,8 +16,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sweeps.code import pins, reads
-from sweeps.declaration.experiment import Experiment, identity
+from sweeps.code import fingerprint, pins, reads
+from sweeps.declaration.experiment import Experiment
 from sweeps.engines import Block, Outcome, Refusal
 from sweeps.errors import SweepsError
 from sweeps.project import imports
@@ -89,7 +89,7 @@ def prepare(job: Job) -> evaluate.Task:
             raise SweepsError(f"the code of {job.experiment!r} {_CHANGED}")
         read = (*settings.reads, *reads.at_import(code, settings.results or Path()))
         settings = dataclasses.replace(settings, reads=read)
-    if any(identity(thing) != digest for thing, digest in settings.behind_values):
+    if any(fingerprint.identity(thing) != digest for thing, digest in settings.behind_values):
         raise SweepsError(f"the code behind values of {job.experiment!r} {_CHANGED}")
     memory_limit.impose(settings.memory_bytes)
     undo.adopt(settings.state)
