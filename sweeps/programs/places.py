@@ -52,6 +52,11 @@ class Places:
             return absolute.relative_to(self.root).as_posix()
         return absolute.as_posix()
 
+    def own_label(self, path: Path) -> str | None:
+        """Name a file of the project, without links on the way to it; None for any other file."""
+        root, real = Path(self.root).resolve(), path.resolve()
+        return real.relative_to(root).as_posix() if real.is_relative_to(root) else None
+
     def _meant(self, name: str | Path) -> Iterator[Path]:
         yield from dict.fromkeys((Path(self.folder) / name, Path(self.root) / name, Path() / name))
 

@@ -137,8 +137,8 @@ class Program:
         environment = {**os.environ, **dict(self.environment)}
         for path in list(own.values()):
             for library in libraries.libraries(path, environment):
-                if library.is_relative_to(self.places.root):
-                    own[self.places.label(library)] = library
+                if (label := self.places.own_label(library)) is not None:
+                    own[label] = library
         found = {f"program:{label}": path for label, path in own.items()}
         for _, source in self.files:
             given = inputs.files(source, self.places)
