@@ -309,7 +309,7 @@ def test_an_experiment_of_a_program_fails_at_single_points(declared, project, en
 
 def test_scratch_folders_of_killed_workers_go(declared, project, own_temporary_folder):
     declared(
-        "slow = experiment(grid(x=[1, 60]), name='slow', timeout=1)("
+        "slow = experiment(grid(x=[0, 60]), name='slow', timeout=1)("
         "program(['sleep', '{x}'], read={'x': len}))"
     )
     sweeps.run("slow", engine="loky", quiet=True)
