@@ -264,6 +264,9 @@ def test_kept_files_come_back_bit_for_bit(declared, project, engine):
         assert own.files.values.tolist() == [*expected]
         digests = [hashlib.sha256(content).hexdigest() for content in expected.values()]
         assert own.files_sha256.values.tolist() == digests
+        kept = sweeps.files("flow", {"x": x})
+        found = {each.name: each.read_bytes() for each in kept.values()}
+        assert found == expected
     made = shell("echo = 1", keep="none.*")
     with pytest.raises(ProgramError, match="did not write any file like 'none"):
         made()
