@@ -60,6 +60,7 @@ napoleon_type_aliases = {
             "Compared": "operations.diff",
             "Reported": "operations.report",
             "Exported": "exports.formats",
+            "StoredFile": "memo.contents",
             "Benchmark": "analysis.speedup",
         }.items()
     },

@@ -21,7 +21,7 @@ FOLLOWED = [
 ]
 LANGUAGES = {"octave": ["octave-cli", "-q", "--eval"], "r": ["Rscript", "-e"]}
 FENCED = re.compile(r"^( *)```([\w-]*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
-FILES = {"python", "yaml", "c", "cpp", "fortran", "bash", "toml"}
+FILES = {"python", "yaml", "c", "cpp", "fortran", "bash", "toml", "jinja"}
 FILE = re.compile(r"(?:#|//|!) ([\w./-]+\.\w+)(, its last line)?\n")
 PROGRESS = re.compile(r"^\S+: [\d,]+/[\d,]+ points.*\n", re.MULTILINE)
 """What a run says that takes long; on a fast machine, it says nothing."""

@@ -190,7 +190,7 @@ def program(
     read : mapping
         Output -> a reader of `sweeps.readers`, or a function of the folder.
     keep : str or iterable of str, optional
-        Names of files, or patterns such as "*.vtk", that are kept with the point: the output
+        Names of files, or patterns such as ``*.vtk``, that are kept with the point: the output
         "files" of it. "stdout" and "stderr" are what the program prints.
     timeout : float, optional
         Seconds after which the command is killed, with all that it has started.
