@@ -82,8 +82,8 @@ class Program:
             missing or half-written.
         """
         _check_names(self, values)
-        # As bytes, which a program gets: names and values are not decoded and encoded again.
-        environment = dict(os.environb)
+        # What it holds are the bytes that a program gets; to read it by name takes 60 us.
+        environment: dict[bytes, bytes] = dict(os.environb._data)  # type: ignore[attr-defined]
         for name, text in self.environment:
             environment[os.fsencode(name)] = os.fsencode(placeholders.fill(text, values))
         given, places = dict(self.files), self.places
