@@ -88,6 +88,8 @@ class Receipt:
         What the worker could not write to the memo, since it does not see it: names and contents.
     elapsed : numpy.ndarray or None
         Shape (n_done + n_failed,), seconds of each point; None where these are many.
+    peak_bytes : int
+        The most memory that the worker process has had so far; 0 if unknown.
     """
 
     number: int
@@ -102,6 +104,7 @@ class Receipt:
     traces: tuple[str, ...] = ()
     files: tuple[tuple[str, bytes], ...] = ()
     elapsed: npt.NDArray[np.float32] | None = None
+    peak_bytes: int = 0
 
 
 class Refusal(NamedTuple):

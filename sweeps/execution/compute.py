@@ -16,6 +16,7 @@ import numpy as np
 
 from sweeps import engines
 from sweeps.code import provenance
+from sweeps.costs import memory
 from sweeps.declaration import checks
 from sweeps.declaration.experiment import Experiment
 from sweeps.errors import StorageError, SweepsError, UnfinishedError
@@ -37,7 +38,7 @@ from sweeps.worker import capture
 if TYPE_CHECKING:
     from sweeps.progress.run_file import Notice
 
-_TICK_S = 1.0
+_TICK_S, _NOTED_S = 1.0, 20.0  # runs that take so long note how much memory workers have had
 
 
 def compute(
@@ -273,6 +274,8 @@ def carry_out(
             teller.begin()
         dispatch.compute(after_each)
         dispatch.tally.seconds = time.perf_counter() - begun
+        if dispatch.tally.seconds > _NOTED_S:
+            memory.note(sweep.memo, dispatch.tally.peak_bytes)
         dispatch.end()
     finally:
         teller.end()

@@ -166,6 +166,7 @@ class Crew:
             forms=tuple(tally.forms),
             traces=tuple(tally.traces),
             files=() if self._is_seen else tuple(self._sent()),
+            peak_bytes=tally.peak_bytes,
         )
 
     def _sent(self) -> Iterator[tuple[str, bytes]]:

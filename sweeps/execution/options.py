@@ -212,6 +212,7 @@ class Tally:
     busy_s: float = 0.0  # in the function, of all workers together
     start_s: float = 0.0  # until all workers were ready, where they were mustered
     seconds: float = 0.0  # from then until the last outcome
+    peak_bytes: int = 0  # of the worker that has had the most memory
     error: str = ""
     warnings: list[str] = dataclasses.field(default_factory=list)
     traces: set[str] = dataclasses.field(default_factory=set)  # what points changed that lasts
@@ -224,6 +225,7 @@ class Tally:
         self.n_computed += receipt.n_done
         self.n_failed += receipt.n_failed
         self.busy_s += receipt.busy_s
+        self.peak_bytes = max(self.peak_bytes, receipt.peak_bytes)
         self.traces.update(receipt.traces)
         self.warnings += [w for w in receipt.warnings if w not in self.warnings]
         self.forms += receipt.forms

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sweeps import engines
-from sweeps.costs import forecast, storage
+from sweeps.costs import forecast, memory, storage
 from sweeps.costs import known as costs_known
 from sweeps.costs.expected import Expected
 from sweeps.costs.forecast import Left
@@ -49,6 +49,8 @@ class Prediction:
         What is particular about these.
     disk_bytes : int or None
         For stored results and results file together; None if unknown.
+    memory_bytes : int or None
+        The most that a worker has had in a run that took a while; None if unknown.
     """
 
     left: Left
@@ -57,6 +59,7 @@ class Prediction:
     n_known: int
     basis: str
     disk_bytes: int | None
+    memory_bytes: int | None
 
     def __str__(self) -> str:
         by = f"by {count(self.n_known, 'known point')}{self.basis}"
@@ -69,6 +72,8 @@ class Prediction:
         told = [f"time: {said}"]
         if self.disk_bytes is not None:
             told.append(f"disk: about {size(self.disk_bytes)}")
+        if self.memory_bytes is not None:
+            told.append(f"memory: {size(self.memory_bytes)} a worker, the most so far")
         return "\n".join(told)
 
     def data(self) -> dict[str, Any]:
@@ -111,7 +116,8 @@ def predict(
     work = expected.work(left).times(share)
     taken = expected.left(left, workers * experiment.concurrency).times(share)
     disk = next(filter(None, (storage.bytes_of(n_left, i) for i in (index, *earlier))), None)
-    return Prediction(taken, work, workers, len(known), _BASIS[known.doubt], disk)
+    peak = next(filter(None, (memory.known(each.folder) for each in (index, *earlier))), None)
+    return Prediction(taken, work, workers, len(known), _BASIS[known.doubt], disk, peak)
 
 
 def _left(made: Sweep, index: memo.Index, *, recompute: bool) -> tuple[Positions, float]:

@@ -55,7 +55,10 @@ class Job:
 def work(job: Job, block: Block) -> Outcome:
     """Evaluate a block in a worker process, commit it to the memo, and say so."""
     made = ready(job)
-    return made if isinstance(made, Refusal) else evaluate.evaluate(made, block)
+    outcome = made if isinstance(made, Refusal) else evaluate.evaluate(made, block)
+    if isinstance(outcome, Refusal):
+        return outcome
+    return dataclasses.replace(outcome, peak_bytes=memory_limit.peak_bytes())
 
 
 def ready(job: Job) -> evaluate.Task | Refusal:

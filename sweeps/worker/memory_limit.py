@@ -1,4 +1,4 @@
-"""A limit to the memory of a worker: Linux enforces it, so that allocations beyond it fail."""
+"""The memory of a worker: how much it has had, and a limit, which Linux enforces."""
 
 from __future__ import annotations
 
@@ -74,6 +74,19 @@ def impose(n_bytes: int | None) -> None:
         )
     lowest = n_bytes if most == resource.RLIM_INFINITY else min(n_bytes, most)
     resource.setrlimit(resource.RLIMIT_DATA, (lowest, most))
+
+
+def peak_bytes() -> int:
+    """Return the most memory that this process has had at one time; 0 if the system does not say.
+
+    Not ``ru_maxrss``: that of a new process begins with what its parent had.
+    """
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return 0
+    found = status.partition("VmHWM:")[2].split()
+    return int(found[0]) * 2**10 if found else 0
 
 
 def is_exceeded(error: BaseException | None) -> bool:

@@ -37,7 +37,16 @@ RUN_KEYS = {
 }
 STATUS_KEYS = COUNTS | {"experiment", "done", "known", "landed", "running", "results"}
 STATUS_KEYS |= {"fingerprint", "silent"}
-FAILURE_KEYS = {"position", "params", "kind", "type", "message", "traceback", "attempts"}
+FAILURE_KEYS = {
+    "checkpoint",
+    "position",
+    "params",
+    "kind",
+    "type",
+    "message",
+    "traceback",
+    "attempts",
+}
 OF_ONE = (
     *("plan", "run", "land", "status", "failures", "printed", "why", "accept", "diff"),
     *("reproduce", "bench"),

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 def command(asked: Asked, recompute: bool, workers: int | None) -> None:
     """Show what a run of NAME would compute, and what it will cost; nothing is computed.
 
-    Time and disk are predicted from points that are known, once there are some. What memory a
-    worker needs is not: nothing records it.
+    Time and disk are predicted from points that are known, once there are some. The memory of a
+    worker is the most that one has had in earlier runs that took a while.
 
     Stale points are those that only earlier code has computed.
     """
