@@ -36,7 +36,7 @@ RUN_KEYS = {
     "fingerprint",
 }
 STATUS_KEYS = COUNTS | {"experiment", "done", "known", "landed", "running", "results"}
-STATUS_KEYS |= {"fingerprint", "silent"}
+STATUS_KEYS |= {"fingerprint", "silent", "checkpoints", "checkpoint_bytes"}
 FAILURE_KEYS = {
     "checkpoint",
     "position",
