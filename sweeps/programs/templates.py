@@ -50,10 +50,10 @@ def template(file: str | os.PathLike[str]) -> Template:
 
 def names(made: Template, places: Places) -> set[str]:
     """Find the parameters that a template, and all that it includes, ask for."""
+    start = _path(made, places)
+    environment = _environment(start, places)  # which says what is missing if Jinja2 is
     from jinja2 import meta, nodes
 
-    start = _path(made, places)
-    environment = _environment(start, places)
     asked, bound = set[str](), set[str]()
     for path, text in _texts(made, places).items():
         tree = environment.parse(text)
@@ -95,10 +95,10 @@ def _texts(made: Template, places: Places) -> dict[Path, str]:
 
     Where a name is only known as it is rendered, all files of the folder may be meant.
     """
-    from jinja2 import TemplateError, TemplateNotFound, meta
-
     start = _path(made, places)
     environment, found = _environment(start, places), dict[Path, str]()
+    from jinja2 import TemplateError, TemplateNotFound, meta
+
     pending, seen = [start.name], set[str]()
     while pending:
         name = pending.pop()

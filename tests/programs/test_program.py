@@ -7,6 +7,7 @@ import pickle
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -20,6 +21,7 @@ import sweeps
 from sweeps import program, template
 from sweeps.declaration.experiment import experiment
 from sweeps.errors import DeclarationError, ProgramError
+from sweeps.programs import templates
 from sweeps.readers import csv, json, npy, regex
 from sweeps.spaces.build import grid
 from sweeps.worker.isolation.copies import can_change
@@ -235,6 +237,15 @@ def test_a_program_is_pickled_and_no_point_can_change_it():
     made = shell("echo = $(({a} * 2))")
     assert pickle.loads(pickle.dumps(made))(a=4) == {"x": 8.0}
     assert not can_change(made)
+
+
+def test_without_jinja_a_template_says_what_to_install(declared, project, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    templates._made.cache_clear()
+    (project / "in.j2").write_text("{{ x }}\n")
+    text = "made = program(['true'], files={'in': template('in.j2')}, read={'x': lambda folder: 1})"
+    with pytest.raises(DeclarationError, match=r"pip install 'sweeps\[programs\]'"):
+        declared(text)
 
 
 def test_a_template_that_asks_for_more_is_refused(declared, project):
