@@ -179,6 +179,20 @@ def test_a_file_that_appears_or_goes_counts(declare, project):
     assert declare(body).fingerprint.digest == with_it
 
 
+def test_paths_from_the_root_count_within_the_project_only(declare, project, tmp_path_factory):
+    outside = tmp_path_factory.mktemp("outside") / "table.csv"
+    outside.write_text("1")
+    body = f"open('/proc/uptime').read(); open({str(outside)!r}).read()"
+    before = declare(body)
+    assert before.unwatched == ()
+    outside.write_text("2")
+    assert declare(body).fingerprint.digest == before.fingerprint.digest
+    inside = project / "data/table.csv"
+    before = declare(f"open({str(inside)!r}).read()").fingerprint.digest
+    inside.write_text("2")
+    assert declare(f"open({str(inside)!r}).read()").fingerprint.digest != before
+
+
 def test_results_and_source_files_count_by_other_means(declare, project):
     declare("return x")
     sweeps.run("reads", engine="serial")

@@ -70,7 +70,7 @@ def read(
     found: dict[str, Path] = {}
     untold, told = dict[str, str](), dict[str, str]()
     for each in opened.read:
-        texts = each.texts.difference(opened.written)
+        texts = _within(each.texts.difference(opened.written), modules)
         own = _found(texts, modules, _is_folder if each.reader in _OF_FOLDERS else _is_data)
         if own if has_programs else not (own or each.is_whole):
             untold.setdefault(each.reader, each.place)
@@ -81,8 +81,16 @@ def read(
         return found, {} if has_seen_to_it else told
     # Each text costs a look into each folder, which takes 0.5 ms on NFS.
     likely = {text for text in literals if "." in text or "/" in text}
-    guessed = _found(likely.difference(opened.written), modules, _is_data)
+    guessed = _found(_within(likely.difference(opened.written), modules), modules, _is_data)
     return found | guessed, {} if guessed.keys() - found.keys() else told
+
+
+def _within(texts: Iterable[str], modules: Collection[Module]) -> Iterator[str]:
+    """Leave out paths from the root that lead out of the project, as to ``/proc/cpuinfo``."""
+    folders = {folder.absolute() for module in modules for folder in _folders(module)}
+    for text in texts:
+        if not text.startswith("/") or any(Path(text).is_relative_to(each) for each in folders):
+            yield text
 
 
 def _found(
