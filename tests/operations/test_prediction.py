@@ -68,6 +68,7 @@ def test_the_command_says_it_in_words_and_in_json(project):
     planned = plan(slow)
     assert str(planned.prediction).startswith("time: less than 2.0 s on")
     long = planned.prediction.left.times(1e5)
-    said = str(Prediction(long, long, 4, 30, "", 3_500_000))
+    said = str(Prediction(long, long, 4, 30, "", 3_500_000, 212_000_000))
     assert "on 4 workers (likely" in said
     assert "disk: about 3.5 MB" in said
+    assert "memory: 212 MB a worker" in said
