@@ -70,5 +70,14 @@ def within(value: Any, depth: int = 0) -> Iterator[Naming]:
     elif depth < _DEEPEST and isinstance(value, functools.partial):
         for each in (value.func, *value.args, *value.keywords.values()):
             yield from within(each, depth + 1)
-    elif type(value).__module__.startswith("sweeps.") and not isinstance(value, type):
-        yield from within(getattr(value, "function", None), depth + 1)
+    elif _wraps_function(type(value)):
+        yield from within(value.function, depth + 1)
+
+
+def _wraps_function(kind: type) -> bool:
+    """Say whether it is a kind of ours that holds a function.
+
+    The value itself is not asked: results that code holds note that as reading all of them.
+    """
+    fields = getattr(kind, "__dataclass_fields__", ())
+    return kind.__module__.startswith("sweeps.") and "function" in fields

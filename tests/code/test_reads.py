@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import sweeps
+import sweeps.programs.program
 from benchmarks.staleness.trying import in_child
 from sweeps.code import reads
 
