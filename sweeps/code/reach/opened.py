@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from sweeps.code.reach.paths import Source
+from sweeps.code.reach.paths import Source, receiver
 from sweeps.code.source.module import Module
 from sweeps.code.source.names import (
     Resolver,
@@ -21,8 +21,6 @@ from sweeps.code.source.scopes import chain_of
 
 _OPENERS = frozenset({"Dataset", "File", "ZipFile", "fdopen", "memmap", "open", "open_memmap"})
 """Calls that may write too, as their mode says."""
-
-_MODES = frozenset({"mode"})
 
 
 class Opened(NamedTuple):
@@ -84,11 +82,11 @@ def openings(
     for module, piece, call in calls:
         name = called(call)
         if writes_files(name) or (name in _OPENERS and _writes(call)):
-            found.written.update(source.given(module, piece, [*_object(call), *call.args]).texts)
+            found.written.update(source.given(module, piece, [*receiver(call), *call.args]).texts)
         elif _starts(source, module, piece, call):
             found.started.update(source.given(module, piece, call.args).texts)
         elif said := _reader(source, module, piece, call, name):
-            path = _object(call) if said.startswith(".") else _first(call)
+            path = receiver(call) if said.startswith(".") else _first(call)
             given = source.given(module, piece, path)
             found.read.append(Opened(said, module.place(call.lineno), *given))
     return found
@@ -112,10 +110,6 @@ def _reader(source: Source, module: Module, piece: ast.AST, call: ast.Call, name
     return f".{name}" if is_method else ""
 
 
-def _object(call: ast.Call) -> list[ast.expr]:
-    return [call.func.value] if isinstance(call.func, ast.Attribute) else []
-
-
 def _first(call: ast.Call) -> list[ast.expr]:
     return [*call.args[:1]] or [keyword.value for keyword in call.keywords][:1]
 
@@ -124,6 +118,6 @@ def _writes(call: ast.Call) -> bool:
     """Whether the mode of a call that opens a file lets it write."""
     is_method = isinstance(call.func, ast.Attribute) and not call.args[1:]
     by_position = call.args[0:1] if is_method else call.args[1:2]
-    modes = [*by_position, *(each.value for each in call.keywords if each.arg in _MODES)]
+    modes = [*by_position, *(each.value for each in call.keywords if each.arg == "mode")]
     texts = (each.value for each in modes if isinstance(each, ast.Constant))
     return any(isinstance(text, str) and len(text) < 5 and {*text} & {*"wax+"} for text in texts)

@@ -57,8 +57,7 @@ class Source:
 
     def given(self, module: Module, piece: ast.AST, path: Iterable[ast.expr]) -> Given:
         """Collect all texts that a path may be made of, and paths that they make."""
-        texts, is_whole, parameters = set[str](), True, set[str]()
-        seen = set[tuple[str, str]]()
+        texts, parameters, seen = set[str](), set[str](), set[tuple[str, str]]()
         pending = [(module, piece, each, 0) for each in path]
         is_whole = bool(pending)
         while pending:
@@ -92,7 +91,7 @@ class Source:
             case ast.BinOp(left=left, op=ast.Add(), right=right):
                 return {a + b for a, b in itertools.product(inner(left), inner(right))}
             case ast.Call() if called(path) in _JOINING:
-                parts = [*(_object(path) if called(path) != "join" else ()), *path.args]
+                parts = [*(receiver(path) if called(path) != "join" else ()), *path.args]
                 return functools.reduce(_joined, map(inner, parts), set())
             case ast.Attribute(value=value, attr="parent"):
                 return {posixpath.dirname(each) for each in inner(value)}
@@ -184,5 +183,6 @@ def _joined(before: set[str], after: set[str]) -> set[str]:
     return {posixpath.join(*pair) for pair in pairs} or before
 
 
-def _object(call: ast.Call) -> list[ast.expr]:
+def receiver(call: ast.Call) -> list[ast.expr]:
+    """Return what a method is called of; nothing for a function."""
     return [call.func.value] if isinstance(call.func, ast.Attribute) else []
