@@ -25,8 +25,6 @@ def note(folder: Path, peak_bytes: int) -> None:
 
 def known(folder: Path) -> int:
     """Return the most memory that a worker has had, in bytes; 0 if unknown."""
-    with contextlib.suppress(
-        OSError, StorageError, ValueError, TypeError, KeyError, RecursionError
-    ):
+    with contextlib.suppress(*_UNREADABLE):
         return max(0, int(json.loads(disk.content(folder / _FILE))[_PEAK]))
     return 0
