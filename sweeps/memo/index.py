@@ -334,19 +334,23 @@ def _place_products(maker: KeyMaker, index: Index) -> tuple[Matched, list[int]] 
     entries: Entries = np.full(tuple(map(len, factors.sums[:-1])), -1, dtype=_dtype(index))
     first: dict[int, int] = {}
     listed = []
-    sorted_sums = [_sort([along]) for along in factors.sums[:-1]]
-    if any((known[1:, 0] == known[:-1, 0]).any() for known, _ in sorted_sums):
+    if any(map(keys.has_equal, factors.sums[:-1])):
         return None
+    products = [own for p in index.parts if isinstance(own := p.stored_keys, Factors)]
+    find = [
+        keys.finder(sums, [own.sums[dim] for own in products if own.names == factors.names])
+        for dim, sums in enumerate(factors.sums[:-1])
+    ]
     for number, part in enumerate(index.parts):
         own = part.stored_keys
         if not isinstance(own, Factors):
             listed.append(number)
             continue
-        places = _places(own, factors, sorted_sums)
-        if places is None:
+        if own.names != factors.names or not np.array_equal(own.sums[-1], factors.sums[-1]):
             return None
-        rows = [np.flatnonzero(along >= 0) for along in places]
-        at = [along[row] for along, row in zip(places, rows, strict=True)]
+        places = [look(sums) for look, sums in zip(find, own.sums, strict=False)]
+        rows = [np.flatnonzero(place >= 0) for place in places]
+        at = [place[row] for place, row in zip(places, rows, strict=True)]
         if not all(map(len, at)):
             continue
         where = _where(at)
@@ -384,17 +388,3 @@ def _where(chosen: Sequence[Entries]) -> tuple[slice, ...] | tuple[Entries, ...]
     ):
         return tuple(runs)
     return tuple(np.ix_(*chosen))
-
-
-def _places(
-    own: Factors,
-    factors: Factors,
-    sorted_sums: Sequence[tuple[keys.Keys, npt.NDArray[np.int64]]],
-) -> list[Entries] | None:
-    """Find each hash of a part along each dimension, or -1; None for a part of another grid."""
-    if own.names != factors.names or not np.array_equal(own.sums[-1], factors.sums[-1]):
-        return None
-    return [
-        keys.match(sums, known, order)
-        for sums, (known, order) in zip(own.sums[:-1], sorted_sums, strict=True)
-    ]

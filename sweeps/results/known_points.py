@@ -83,7 +83,9 @@ def shrunk(held: Mapping[str, Any], sweep: Sweep, gathered: Gathered) -> str:
         return ""
     code = str(held.get("fingerprint"))
     is_of_this_code = code == sweep.fingerprint.digest
-    if n_now >= n_before and (not is_of_this_code or _is_within(held.get(LAYOUT), sweep)):
+    if n_now >= n_before and (
+        not is_of_this_code or _is_all(gathered) or _is_within(held.get(LAYOUT), sweep)
+    ):
         return ""
     of = "" if is_of_this_code else " of earlier code"
     others = "" if n_now < n_before else ", not all the same"
@@ -106,6 +108,12 @@ def _n_known(maker: KeyMaker, index: memo.Index) -> int:
     """Count the different points of a space with values."""
     entries = memo.match(maker, index).entries
     return len(np.unique(entries[entries >= 0]))
+
+
+def _is_all(gathered: Gathered) -> bool:
+    """Whether the space has all that the memo knows, as far as that is cheap to find out."""
+    are_different = all(each.is_first is None for each in gathered.experiment.space.dimensions)
+    return are_different and gathered.count("done") == gathered.index.starts[-1]
 
 
 def _is_within(layout: Any, sweep: Sweep) -> bool:

@@ -46,6 +46,9 @@ RNG = "rng"
 STEP = 2**18
 """Points that are looked at together: bounds the memory, 16 bytes a key."""
 
+_N_ENDINGS = 2**16
+"""The last bits of numbers have so many values."""
+
 MIN_PRODUCT = 4096
 """Points in a row whose keys are stored as a product; fewer make more parts than it is worth."""
 
@@ -183,6 +186,53 @@ def match(wanted: Keys, known: Keys, order: npt.NDArray[np.int64]) -> npt.NDArra
     return found
 
 
+def has_equal(sums: Keys) -> bool:
+    """Whether two sums have the same first half."""
+    ascending = np.sort(sums[:, 0])
+    return bool((ascending[1:] == ascending[:-1]).any())
+
+
+def finder(sums: Keys, parts: Iterable[Keys]) -> Callable[[Keys], Positions]:
+    """Make the function that finds the place of each sum of a part, or -1.
+
+    Most parts have a run of the values of the space, in its order. So the place of the first one
+    tells with which sums to compare all others: 10^6 take 1 ms, and 0.2 s one by one.
+
+    Parameters
+    ----------
+    sums : numpy.ndarray
+        Along the dimension of the space; their first halves all differ.
+    parts : iterable of numpy.ndarray
+        All parts that will be asked for.
+    """
+    starts = _places_of(sums[:, 0], [part[0, 0] for part in parts if len(part)])
+
+    @functools.cache
+    def in_order() -> tuple[Keys, Positions]:
+        order = np.argsort(sums[:, 0])
+        return sums[order], order
+
+    def find(part: Keys) -> Positions:
+        start = starts.get(part[0, 0].item(), -1) if len(part) else -1
+        if start >= 0 and np.array_equal(sums[start : start + len(part)], part):
+            return np.arange(start, start + len(part))
+        return match(part, *in_order())
+
+    return find
+
+
+def _places_of(numbers: Keys, wanted: list[np.uint64]) -> dict[int, int]:
+    """Find where some numbers stand among many different ones, without sorting these.
+
+    Numbers that only end as one of them are in the answer, too.
+    """
+    last = np.uint64(_N_ENDINGS - 1)
+    is_wanted = np.zeros(_N_ENDINGS, dtype=bool)
+    is_wanted[np.array(wanted, dtype=np.uint64) & last] = True
+    at = np.flatnonzero(is_wanted[numbers & last])
+    return dict(zip(numbers[at].tolist(), at.tolist(), strict=True))
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class KeyMaker:
     """Makes the keys of the points of a space; every value was hashed once.
@@ -225,9 +275,12 @@ class KeyMaker:
         names, sums = [], []
         for dimension in self.space.dimensions:
             names.append(" ".join(column.name for column in dimension.columns))
-            along = np.zeros((dimension.size, 2), dtype=np.uint64)
+            along: Keys = NOTHING
             for column in dimension.columns:
-                along += self.hashes[column.name][column.at(np.arange(dimension.size))]
+                hashes = self.hashes[column.name]
+                along = along + (
+                    hashes[: dimension.size] if column.codes is None else hashes[column.codes]
+                )
             sums.append(along)
         return Factors((*names, ""), (*sums, self.constant))
 
@@ -314,43 +367,6 @@ def _joined(columns: Hashes, defaults: Mapping[str, Keys]) -> tuple[dict[str, Ke
     hashes = {n: np.concatenate([own, defaults.get(n, NOTHING)]) for n, own in columns.items()}
     rest = [own for name, own in defaults.items() if name not in columns]
     return hashes, sum(rest, NOTHING)
-
-
-class Generators:
-    """The generators of some points, each made when it is asked for.
-
-    The seed of an experiment and the key of a stream go into a `numpy.random.SeedSequence` (M. E.
-    O'Neill's design), whose children are independent for all practical purposes. The bit generator
-    is named, PCG64: that of `numpy.random.default_rng` may change with numpy (NEP 19).
-
-    Parameters
-    ----------
-    seed : int
-        0 or more.
-    streams : numpy.ndarray
-        Shape (n, 2), uint64.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> streams = np.array([[1, 2], [1, 2], [3, 4]], dtype=np.uint64)
-    >>> [rng.integers(1000).item() for rng in Generators(7, streams)]
-    [597, 597, 876]
-    """
-
-    def __init__(self, seed: int, streams: Keys) -> None:
-        self._seed = seed
-        self._streams = streams
-
-    def __iter__(self) -> Iterator[np.random.Generator]:
-        from numpy.random import PCG64, Generator, SeedSequence
-
-        for key in self._streams.tolist():
-            yield Generator(PCG64(SeedSequence(self._seed, spawn_key=key)))
-
-    def __getitem__(self, rows: slice) -> list[np.random.Generator]:
-        """List the generators of a slice of the points."""
-        return list(Generators(self._seed, self._streams[rows]))
 
 
 def check(experiment: Experiment) -> None:

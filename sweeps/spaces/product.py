@@ -304,7 +304,7 @@ def rows_of(
     dim: str, n_rows: int, columns: Sequence[Column], *, allow_repeats: bool = False
 ) -> Dimension:
     """Make a dimension of columns, and find out which of its rows are equal."""
-    if any(c.codes is None and isinstance(c.table.array, range) for c in columns):  # all differ
+    if any(_all_differ(column, n_rows) for column in columns):
         return Dimension(dim, n_rows, tuple(columns))
     first = first_rows(columns, n_rows)
     if len(first) == n_rows:
@@ -317,6 +317,17 @@ def rows_of(
         row = {c.name: c.table.element(code) for c, code in codes.items() if code != ABSENT}
         raise DeclarationError(f"the point {row} is listed twice: give it once")
     return Dimension(dim, n_rows, tuple(columns), is_first)
+
+
+def _all_differ(column: Column, n_rows: int) -> bool:
+    """Whether each row has a value of its own, as it is cheap to find out."""
+    if column.codes is None:
+        return isinstance(column.table.array, range)
+    if len(column.table) != n_rows:
+        return False
+    is_used = np.zeros(n_rows + 1, dtype=bool)  # the last one: by a row that lacks the parameter
+    is_used[column.codes] = True
+    return bool(is_used[:-1].all())
 
 
 def _refuse_empty(name: str, table: Values) -> None:

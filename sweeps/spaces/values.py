@@ -259,6 +259,8 @@ def behind(element: Any) -> Iterator[Any]:
 def factorize(name: str, table: Values) -> tuple[Values, npt.NDArray[np.int64]]:
     """Split a column into its distinct values, in order of appearance, and their codes."""
     if table.kind in NUMERIC:
+        if not _has_equal(table.coordinate()):
+            return table.select(every := np.arange(len(table))), every
         _, first, inverse = np.unique(table.coordinate(), return_index=True, return_inverse=True)
         order = np.argsort(first)
         rank = np.empty_like(order)
@@ -295,9 +297,19 @@ def _refuse_ambiguous(
             )
 
 
+def _has_equal(numbers: npt.NDArray[Any]) -> bool:
+    """Whether some numbers are equal: to sort 10^6 takes 10 ms, and to list them once 0.13 s."""
+    ascending = np.sort(numbers)
+    return bool((ascending[1:] == ascending[:-1]).any())
+
+
 def refuse_duplicates(name: str, table: Values) -> None:
     """Raise `DeclarationError` if a value is listed twice, or two values have one coordinate."""
     if isinstance(table.array, range):
+        return
+    if table.kind in NUMERIC and not _has_equal(table.array):
+        return
+    if table.kind == "str" and len({*table.array.tolist()}) == len(table):
         return
     _, codes = factorize(name, table)
     repeated = np.flatnonzero(np.bincount(codes) > 1)

@@ -29,7 +29,8 @@ from sweeps.outputs.columns import joined, tabulate, uniform
 from sweeps.outputs.failures import Failure, Reason, refused
 from sweeps.outputs.file import File, marked
 from sweeps.outputs.types import Part, Variable
-from sweeps.spaces.keys import MIN_PRODUCT, RNG, Generators, KeyMaker, written
+from sweeps.spaces.generators import Generators
+from sweeps.spaces.keys import MIN_PRODUCT, RNG, KeyMaker, written
 from sweeps.spaces.product import Positions
 from sweeps.spaces.values import Values
 from sweeps.storage import files

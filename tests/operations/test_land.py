@@ -10,6 +10,7 @@ import pytest
 import sweeps as product
 from sweeps import grid, points
 from sweeps.operations import land as operations_land
+from sweeps.spaces import keys
 from tests.sizes import KEEPS
 
 WAVE = """
@@ -82,6 +83,19 @@ def test_a_file_that_shows_all_that_it_showed_needs_no_word(sweeps, wave):
     wave(arguments="x, g=1.0", value="g * x**2")
     for axes in GROWN:
         assert sweeps("run", "wave", *axes, "--engine", "serial").err == "", axes
+
+
+def test_a_run_hashes_the_values_of_an_axis_once(sweeps, wave, monkeypatch):
+    sweeps("run", "wave", "--engine", "serial")
+    hashed, hash_values = [], keys.hash_values
+
+    def count(name, table, tokens=None):
+        hashed.append(name)
+        return hash_values(name, table, tokens)
+
+    monkeypatch.setattr(keys, "hash_values", count)
+    assert sweeps("run", "wave", "x=1,2,3,4.0", "--engine", "serial").code == 0
+    assert hashed == ["x"]
 
 
 def test_as_many_other_points_need_a_word_too(sweeps, wave):

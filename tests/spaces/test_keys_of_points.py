@@ -11,7 +11,8 @@ from scipy.stats import kstest
 
 import sweeps
 from sweeps import engines, experiment, grid, points, replicates
-from sweeps.spaces.keys import Generators, key_maker
+from sweeps.spaces.generators import Generators
+from sweeps.spaces.keys import key_maker
 from tests.sizes import examples
 from tests.strategies import first_of_each, spaces
 
