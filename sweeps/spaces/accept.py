@@ -80,10 +80,11 @@ def accept(name: str, raw: Any) -> Values:
         )
     if isinstance(raw, (set, frozenset)):
         raise DeclarationError(f"axis {name!r} is a set, which has no order: give a list")
-    elements = list(raw)
+    elements = raw.tolist() if isinstance(raw, np.ndarray) and raw.dtype.kind == "U" else list(raw)
     if _may_be_quantity(elements) and quantities.holds_quantity(elements):
         return _quantities(name, elements)
-    if not _are_numbers(set(map(type, elements))):
+    types = set(map(type, elements))
+    if not _are_numbers(types) and not (types == {str} and _are_writable(elements)):
         elements = [_plain(name, element) for element in elements]
     return _from_elements(name, elements)
 
@@ -250,6 +251,14 @@ def _labelled(name: str, text: Any, item: Any) -> Labelled:
         raise DeclarationError(f"axis {name!r} has the label {text!r}: labels are strings")
     _refuse_unwritable(name, text)
     return Labelled(str(text), item)
+
+
+def _are_writable(texts: list[str]) -> bool:
+    """Whether HDF5 can hold all of some texts; one by one, 10^6 take half a second."""
+    joined = "".join(texts)
+    return "\0" not in joined and (
+        joined.isascii() or not any("\ud800" <= c <= "\udfff" for c in set(joined))
+    )
 
 
 def _refuse_unwritable(name: str, text: str) -> None:

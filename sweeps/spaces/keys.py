@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sweeps.errors import DeclarationError
-from sweeps.spaces import values
+from sweeps.spaces import hash_cache, values
 from sweeps.spaces.accept import accept
 from sweeps.spaces.product import Positions
 from sweeps.spaces.space import Space
@@ -135,6 +135,13 @@ def hash_values(name: str, table: values.Values, tokens: Mapping[str, str] | Non
         For elements that bring code or data with them, by their label: a digest of it, so that
         another function behind a label makes new points.
     """
+    is_plain = table.objects is None and not tokens  # its bytes say all
+    if is_plain and len(table) >= hash_cache.LONG:
+        return hash_cache.hashed(name, table, functools.partial(_hash, name))
+    return _hash(name, table, tokens)
+
+
+def _hash(name: str, table: values.Values, tokens: Mapping[str, str] | None = None) -> Keys:
     start = hashlib.blake2b(name.encode() + b"\0", digest_size=16)
     digests = []
     for encoded in _encodings(table, tokens or {}):
@@ -151,6 +158,8 @@ def _encodings(table: values.Values, tokens: Mapping[str, str]) -> Iterable[byte
         return (b"f" + data[i : i + 8] for i in range(0, len(data), 8))
     if table.kind == "int":
         return (b"i%d" % element for element in table.elements())
+    if table.kind == "str":
+        return (b"s" + element.encode() for element in table.elements())
     if tokens:
         return (_with_token(element, tokens) for element in table.elements())
     return map(values.encode, table.elements())
