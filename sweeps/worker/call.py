@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import functools
 import itertools
@@ -10,20 +9,17 @@ import math
 import os
 import time
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
-from sweeps.errors import OutputError
-from sweeps.outputs.columns import SCALARS, LengthError, size_bytes, snapshot
-from sweeps.outputs.columns import columns as as_columns
+from sweeps.outputs.columns import SCALARS, size_bytes, snapshot
 from sweeps.outputs.failures import Reason, raised, refused
 from sweeps.outputs.file import ClashError, File, unfolded
 from sweeps.outputs.types import Variable
 from sweeps.signals import Interrupted
-from sweeps.spaces import quantities
 from sweeps.storage.pack_writer import Writer
 from sweeps.worker import capture, memory_limit, scratch
 from sweeps.worker.isolation.surroundings import SpoiledError, Surroundings, end_copy
@@ -33,19 +29,24 @@ BLOCK_BYTES = 64 * 2**20
 
 # To ask what points printed past Python costs 0.5 us; to arm a timeout, 30 us; to look at what
 # points did to their process, 10 to 20 us; to seed random numbers, 15 us.
-_NOTICEABLE_S = 100e-6  # ask after points that take longer
+NOTICEABLE_S = 100e-6  # ask after points that take longer
 _TIMEOUT_SLACK = 0.01  # of the timeout, which a point gets beside it: not every point is armed for
 _LOOK_S = 4e-3  # look no more often than this
 _LONG_S = 10e-3  # seed before each point after one that took so long
 _FIRST_LOOKS = 32  # points looked after one by one: most that change something do so at once
-
-_FIRST_CHUNK = 16
-_LARGEST_CHUNK = 2**16  # numpy's own cost has vanished, and temporary arrays stay in the cache
-_GROWTH = 16
-_CALLS_IN_A_TIMEOUT = 4  # so that a call for many points is not stopped because they are many
+_CHEAP_S = 4e-6  # points that take less are called in runs, and their single times mean nothing
+_PROVEN = 3  # stretches in a row, of NOTICEABLE_S and more, in which points were cheap
 
 Piece = tuple[slice | npt.NDArray[np.int64], tuple[Variable, ...]]
 """Which points of a block, and their values."""
+
+
+@runtime_checkable
+class Rowed(Protocol):
+    """Columns that make rows of themselves, as `sweeps.spaces.grid.Columns` does."""
+
+    def rows(self, names: Sequence[str]) -> Iterator[tuple[Any, ...]] | None:
+        """Values of one point after the other."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,20 +93,21 @@ def call_each(
     """
     timeout = limits.timeout
     call, names = _by_position(function, given, columns)
-    own = {name: columns[name] for name in names}
-    returned: list[Any] = []
-    failures: list[tuple[int, Reason]] = []
+    make_rows = functools.partial(_rows, columns, names, n_points)
     start = last = rearm = time.perf_counter()
     end = start + limits.block_s
-    times = [start]
-    looks = _Looks(record, limits, times, returned, failures)
+    done = Done([start])
+    times, returned, failures = done.times, done.returned, done.failures
+    looks = Looks(record, limits, done)
     room_bytes = BLOCK_BYTES
     at, clock = record.at, time.perf_counter
-    next_look = min(end, looks.begin(0))
-    next_note = min(next_look, start + _NOTICEABLE_S)
-    while True:
-        ahead = itertools.islice(rows(own, n_points), looks.first, None)
-        for i, row in enumerate(ahead, looks.first):
+    next_look = min(end, looks.begin())
+    next_note = min(next_look, start + NOTICEABLE_S)
+    is_over, ahead = False, make_rows()
+    while not is_over:
+        cheap = _Cheap(done.n_points, last)
+        is_over = True
+        for i, row in enumerate(ahead, done.n_points):
             at[0] = i
             if timeout and last >= rearm:
                 record.arm((1 + _TIMEOUT_SLACK) * timeout)
@@ -131,18 +133,96 @@ def call_each(
                 if last >= next_look or room_bytes < 0:
                     if last >= end or room_bytes < 0 or i + 1 == n_points or looks.look():
                         break
-                    next_look = min(end, looks.begin(i + 1))
-                next_note = min(next_look, last + _NOTICEABLE_S)
-        if not (looks.is_again or looks.look(is_last=True)):
-            break
-        next_look = next_note = min(end, looks.begin_again())
-    elapsed = np.diff(times)
-    for i, seconds in looks.seconds.items():
-        elapsed[i : i + 1] -= seconds
-    return Called(elapsed.astype(np.float32), float(elapsed.sum()), failures, returned)
+                    next_look = min(end, looks.begin())
+                if cheap.is_proven(i + 1, last) and not (timeout or looks.is_apart):
+                    from sweeps.worker import in_runs  # which points that take a while do not need
+
+                    due = in_runs.Due(call, ahead, n_points, next_look, end)
+                    is_over, next_look, is_lost = in_runs.call(due, done, looks, record, limits)
+                    last = times[-1]
+                    if is_lost:
+                        ahead = itertools.islice(make_rows(), done.n_points, None)
+                    next_note = min(next_look, last + NOTICEABLE_S)
+                    break
+                next_note = min(next_look, last + NOTICEABLE_S)
+        if is_over and (looks.is_again or looks.look(is_last=True)):
+            next_look = next_note = min(end, looks.begin_again())
+            is_over, ahead = False, itertools.islice(make_rows(), done.n_points, None)
+    elapsed, busy_s = done.elapsed(looks.seconds)
+    return Called(elapsed, busy_s, failures, returned)
 
 
-class _Looks:
+@dataclasses.dataclass(eq=False)
+class Done:
+    """What came of the points of a block so far.
+
+    Attributes
+    ----------
+    times : list of float
+        When the calls began, and when each of them ended.
+    sizes : dict of int to int
+        How many points a call was for, by its number, where it was for several.
+    returned, failures
+        As of `Called`.
+    n_more : int
+        Points beyond one in each call.
+    """
+
+    times: list[float]
+    returned: list[Any] = dataclasses.field(default_factory=list)
+    failures: list[tuple[int, Reason]] = dataclasses.field(default_factory=list)
+    sizes: dict[int, int] = dataclasses.field(default_factory=dict)
+    n_more: int = 0
+
+    @property
+    def n_points(self) -> int:
+        """How many points were called."""
+        return len(self.times) - 1 + self.n_more
+
+    def mark(self) -> tuple[int, int, int, int]:
+        """Say how much there is now."""
+        return len(self.times), len(self.returned), len(self.failures), self.n_more
+
+    def cut(self, mark: tuple[int, int, int, int]) -> None:
+        """Forget all that came since a mark was made."""
+        n_times, n_returned, n_failures, self.n_more = mark
+        del self.times[n_times:], self.returned[n_returned:], self.failures[n_failures:]
+        self.sizes = {call: n for call, n in self.sizes.items() if call < n_times - 1}
+
+    def elapsed(self, seconds: Mapping[int, float]) -> tuple[npt.NDArray[np.float32], float]:
+        """Seconds of each point, and of all; `seconds` before some calls were not theirs.
+
+        Cheap points have one time, as those of a vectorized function do.
+        """
+        taken = np.diff(self.times)
+        for call, own in seconds.items():
+            taken[call : call + 1] -= own
+        busy_s, n_points = float(taken.sum()), self.n_points
+        if self.sizes:
+            sizes = np.ones(len(taken), dtype=np.int64)
+            sizes[list(self.sizes)] = list(self.sizes.values())
+            taken = taken / sizes
+            if busy_s < _CHEAP_S * n_points and taken.max() < NOTICEABLE_S:
+                return np.broadcast_to(np.float32(busy_s / n_points), n_points), busy_s
+            taken = np.repeat(taken, sizes)
+        return taken.astype(np.float32), busy_s
+
+
+class _Cheap:
+    """Finds out whether points are so cheap that a look at the clock after each one is dear."""
+
+    def __init__(self, n_points: int, now: float) -> None:
+        self._n_points, self._last, self._n_times = n_points, now, 0
+
+    def is_proven(self, n_points: int, now: float) -> bool:
+        """Whether all points of late were cheap, so many of which are finished now."""
+        is_cheap = now - self._last < _CHEAP_S * (n_points - self._n_points)
+        self._n_times = self._n_times + 1 if is_cheap else 0
+        self._n_points, self._last = n_points, now
+        return self._n_times >= _PROVEN
+
+
+class Looks:
     """When to look at what points did to their process, and from where to begin again.
 
     Short points are looked after together. Where they changed something, they are computed again,
@@ -150,66 +230,58 @@ class _Looks:
 
     Attributes
     ----------
-    first : int
-        The first point since the last look.
     is_again : bool
-        Whether the points from there on are computed again.
+        Whether the points since the last look are computed again.
+    is_apart : bool
+        Whether to look after each point.
     seconds : dict of int to float
-        Time before a point that is not its own.
+        Time before a call that is not its own.
     """
 
-    def __init__(
-        self,
-        record: scratch.Recorder,
-        limits: Limits,
-        times: list[float],
-        returned: list[Any],
-        failures: list[tuple[int, Reason]],
-    ) -> None:
-        self.first, self.is_again, self.seconds = 0, False, dict[int, float]()
-        self._record, self._limits = record, limits
-        self._times, self._returned, self._failures = times, returned, failures
-        self._n_returned = self._n_failed = 0
+    def __init__(self, record: scratch.Recorder, limits: Limits, done: Done) -> None:
+        self.is_again = self.is_apart = False
+        self.seconds = dict[int, float]()
+        self._record, self._limits, self._done = record, limits, done
+        self._first, self._mark = 0, done.mark()
         self._is_seeded, self._next_whole = False, -math.inf
 
-    def begin(self, i: int) -> float:
-        """Make ready for a point, and say when to look."""
-        surroundings = self._limits.surroundings
+    def begin(self) -> float:
+        """Make ready for the next point, and say when to look."""
+        surroundings, times = self._limits.surroundings, self._done.times
         if surroundings is None:
             return math.inf
         is_early = surroundings.n_looked < _FIRST_LOOKS
-        is_long = i > 0 and self._times[i] - self._times[i - 1] > _LONG_S
+        is_long = len(times) > 1 and times[-1] - times[-2] > _LONG_S
         self._is_seeded = is_early or is_long or surroundings.random.is_used
         if self._is_seeded:
-            seed(self._limits, i)
+            seed(self._limits, self._done.n_points)
         now = time.perf_counter()
-        self.seconds[i] = now - self._times[i]
-        return now if is_early or not surroundings.is_steady else now + _LOOK_S
+        self.seconds[len(times) - 1] = now - times[-1]
+        self.is_apart = is_early or not surroundings.is_steady
+        return now if self.is_apart else now + _LOOK_S
 
     def look(self, *, is_last: bool = False) -> bool:
         """Undo what points did, and say whether they are to be computed again."""
-        surroundings = self._limits.surroundings
+        surroundings, done = self._limits.surroundings, self._done
         if surroundings is None:
             return False
-        n_done = len(self._times) - 1
-        is_single = n_done - self.first <= 1
-        is_whole = is_last or is_single or self._times[-1] >= self._next_whole
+        n_done, now = done.n_points, done.times[-1]
+        is_single = n_done - self._first <= 1
+        is_whole = is_last or is_single or now >= self._next_whole
         is_new = restore(self._record, self._limits, is_quick=not is_whole)
         self.is_again = is_new and not is_single
         if surroundings.has_drawn():
             self.is_again |= not (is_single and self._is_seeded)
         if is_whole and not self.is_again:
-            self.first, self._next_whole = n_done, self._times[-1] + _LOOK_S
-            self._n_returned, self._n_failed = len(self._returned), len(self._failures)
+            self._first, self._next_whole = n_done, now + _LOOK_S
+            self._mark = done.mark()
         return self.is_again
 
     def begin_again(self) -> float:
         """Forget the points since the last look, and make ready for the first of them."""
         self.is_again = False
-        del self._times[self.first + 1 :]
-        del self._returned[self._n_returned :]
-        del self._failures[self._n_failed :]
-        return self.begin(self.first)
+        self._done.cut(self._mark)
+        return self.begin()
 
 
 def _by_position(
@@ -232,98 +304,19 @@ def _by_position(
     return call_by_name, names
 
 
+def _rows(
+    columns: Mapping[str, Any], names: Sequence[str], n_points: int
+) -> Iterator[tuple[Any, ...]]:
+    """Values of one point after the other, in an order of the columns."""
+    if isinstance(columns, Rowed) and (made := columns.rows(names)) is not None:
+        return made
+    return rows({name: columns[name] for name in names}, n_points)
+
+
 def rows(columns: Mapping[str, Iterable[Any]], n_points: int) -> Iterator[tuple[Any, ...]]:
     """Values of one point after the other, as Python's own scalars."""
     own = [c.tolist() if isinstance(c, np.ndarray) else c for c in columns.values()]
     return zip(*own, strict=True) if own else iter([()] * n_points)
-
-
-def call_columns(
-    function: Callable[..., Any],
-    given: Mapping[str, Any],
-    columns: Mapping[str, Any],
-    n_points: int,
-    record: scratch.Recorder,
-    limits: Limits,
-) -> Called:
-    """Call the function for many points at once: first for a few, then for more and more.
-
-    If it raises, each half of the points is tried, until only the points that cause the error fail.
-    """
-    columns = {name: quantities.joined(column) for name, column in columns.items()}
-    chunks = _Chunks(functools.partial(function, **given), columns, record, limits)
-    start, size = 0, _FIRST_CHUNK if limits.timeout is None else 1
-    begun = first = time.perf_counter()
-    end, room_bytes = begun + limits.block_s, BLOCK_BYTES
-    while start < n_points and (not start or (begun < end and room_bytes > 0)):
-        stop = min(n_points, start + size)
-        n_pieces = len(chunks.pieces)
-        is_right = chunks.call(start, stop)
-        now = time.perf_counter()
-        point_s = (now - begun) / (stop - start)
-        room_bytes -= sum(v.values.nbytes for _, made in chunks.pieces[n_pieces:] for v in made)
-        left_s = min(end - now, (limits.timeout or math.inf) / _CALLS_IN_A_TIMEOUT)
-        wanted = min(left_s / point_s, size * _GROWTH, _LARGEST_CHUNK)
-        size = max(1, int(wanted) if is_right else size // _GROWTH)
-        start, begun = stop, now
-    mean_s = np.float32((begun - first) / start)  # the time of a single point is unknown
-    elapsed = np.broadcast_to(mean_s, start)
-    return Called(elapsed, begun - first, chunks.failures, pieces=chunks.pieces)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Chunks:
-    """What came of the points that a function of columns was called for, so far."""
-
-    function: Callable[..., Any]
-    columns: Mapping[str, Any]
-    record: scratch.Recorder
-    limits: Limits
-    failures: list[tuple[int, Reason]] = dataclasses.field(default_factory=list)
-    pieces: list[Piece] = dataclasses.field(default_factory=list)
-
-    def call(self, start: int, stop: int) -> bool:
-        """Call the function for points together, and say whether no point of them is to blame."""
-        limits = self.limits
-        self.record.at[0], self.record.at[1] = start, stop - start
-        if limits.timeout:
-            self.record.arm(limits.timeout)
-        # Copies: a function may write to its columns, and raise, and be called again.
-        own = {name: copy.copy(column[start:stop]) for name, column in self.columns.items()}
-        seed(limits, start)
-        try:
-            returned = self.function(**own)
-            if File.is_used:
-                returned = unfolded(returned, limits.writer(), is_column=True)
-            variables = as_columns(
-                returned,
-                stop - start,
-                name=limits.name,
-                dims=limits.dims,
-                taken=limits.taken,
-                units=limits.units,
-            )
-            self.pieces.append((slice(start, stop), variables))
-            restore(self.record, limits)
-        except Interrupted:
-            raise
-        except LengthError as error:  # nor would that of fewer points be trusted
-            self.failures.extend((i, refused(error)) for i in range(start, stop))
-        except BaseException as error:
-            restore(self.record, limits)
-            if stop - start == 1:
-                self.failures.append((start, self._failure(error)))
-            else:
-                middle = (start + stop) // 2
-                self.call(start, middle)
-                self.call(middle, stop)
-            return False
-        return True
-
-    def _failure(self, error: BaseException) -> Reason:
-        if isinstance(error, OutputError):
-            return refused(error)
-        return failure(error, self.record, self.limits)
 
 
 def failure(error: BaseException, record: scratch.Recorder, limits: Limits) -> Reason:

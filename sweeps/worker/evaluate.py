@@ -29,15 +29,16 @@ from sweeps.outputs.columns import joined, tabulate, uniform
 from sweeps.outputs.failures import Failure, Reason, refused
 from sweeps.outputs.file import File, marked
 from sweeps.outputs.types import Part, Variable
+from sweeps.spaces import product
 from sweeps.spaces.generators import Generators
 from sweeps.spaces.keys import MIN_PRODUCT, RNG, KeyMaker, written
-from sweeps.spaces.product import Positions
+from sweeps.spaces.product import Places, Positions
 from sweeps.spaces.values import Values
 from sweeps.storage import files
 from sweeps.storage.hdf5 import Array
 from sweeps.storage.pack_writer import Writer
 from sweeps.worker import capture, host, memory_limit, resources, scratch
-from sweeps.worker.call import Called, Limits, call_columns, call_each, restore
+from sweeps.worker.call import Called, Limits, call_each, restore
 from sweeps.worker.isolation import copies
 from sweeps.worker.isolation.contents import PLAIN, Traces
 from sweeps.worker.isolation.surroundings import Surroundings, keys_by_place
@@ -262,27 +263,32 @@ def _new_forms(task: Task, block: Block, parts: Iterable[Part]) -> Iterator[sche
         yield int(block.at[first]), headers, part.coordinates
 
 
-def arguments(task: Task, positions: Positions) -> tuple[dict[str, Any], dict[str, Any]]:
+def arguments(task: Task, places: Places) -> tuple[dict[str, Any], Mapping[str, Any]]:
     """What the function is given at all points, and the columns that it is given of each."""
-    settings = task.settings
-    found = settings.keys.space.arguments_at(positions, settings.passed)
-    columns: dict[str, Any] = dict(found)
+    settings, positions = task.settings, product.written(places)
+    columns: Mapping[str, Any] | None = None
+    if isinstance(places, range) and len(places) >= MIN_PRODUCT:
+        from sweeps.spaces import grid  # which few points do not need
+
+        columns = grid.columns(settings.keys.space, places, settings.passed)
+    if columns is None:
+        columns = settings.keys.space.arguments_at(positions, settings.passed)
     if task.originals is not None:
-        columns = {name: task.originals.column(name, own) for name, own in found.items()}
+        columns = {name: task.originals.column(name, own) for name, own in columns.items()}
     given = {name: value for name, value in settings.constants.items() if name not in columns}
-    streams = settings.keys.streams(positions)
-    if streams is not None:
-        columns[RNG] = Generators(settings.seed, streams)
+    more: dict[str, Any] = {}
+    if (streams := settings.keys.streams(positions)) is not None:
+        more[RNG] = Generators(settings.seed, streams)
     if CHECKPOINT in settings.services:
-        columns[CHECKPOINT] = settings.keys(positions).tolist()
+        more[CHECKPOINT] = settings.keys(positions).tolist()
     if REPORT in settings.services:
-        columns[REPORT] = range(len(positions))
-    return given, columns
+        more[REPORT] = range(len(positions))
+    return given, {**columns, **more} if more else columns
 
 
 def call(task: Task, block: Block) -> Called:
     """Call the function at the points of a block, in the way that is declared."""
-    given, columns = arguments(task, block.at)
+    given, columns = arguments(task, block.positions)
     own = limits(task, block.at)
     with task.surroundings.held(), capture.at(task.recorder), caller(task) as call_points:
         restore(task.recorder, own)  # what came in between, as of a thread left behind
@@ -328,19 +334,18 @@ def caller(task: Task) -> AbstractContextManager[resources.Call]:
     experiment = task.experiment
     if needs_host(experiment):
         return host.lent(task.hosts, experiment, task.settings.folder)
-    call = call_columns if experiment.vectorized else call_each
-    return contextlib.nullcontext(functools.partial(call, experiment.function))
+    if experiment.vectorized:
+        from sweeps.worker.call_columns import call_columns  # which most experiments do not need
+
+        return contextlib.nullcontext(functools.partial(call_columns, experiment.function))
+    return contextlib.nullcontext(functools.partial(call_each, experiment.function))
 
 
 def _tabulate(task: Task, block: Block, called: Called) -> tuple[list[Part], list[Failure]]:
     """Make parts of what the points returned, and failures of what no results file can hold."""
     made, settings = task.experiment, task.settings
-    naming: dict[str, Any] = {
-        "name": made.name,
-        "dims": made.dims,
-        "taken": settings.taken,
-        "units": made.units,
-    }
+    naming: dict[str, Any] = {"name": made.name, "dims": made.dims, "units": made.units}
+    naming["taken"] = settings.taken
     elapsed = called.elapsed
     failures = list(called.failures)
     is_done = np.ones(len(elapsed), dtype=bool)

@@ -15,7 +15,8 @@ from sweeps.declaration.experiment import Experiment
 from sweeps.errors import SweepsError
 from sweeps.signals import Interrupted
 from sweeps.worker import call_async
-from sweeps.worker.call import Called, call_columns, call_each
+from sweeps.worker.call import Called, call_each
+from sweeps.worker.call_columns import call_columns
 
 if TYPE_CHECKING:
     import asyncio

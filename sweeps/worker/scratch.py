@@ -24,7 +24,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from sweeps import signals
 from sweeps.storage.files import PROGRAM
@@ -174,6 +174,9 @@ class Recorder:
         Of the record.
     said : mmap, optional
         Where its points say how far they are, once one does; as `sweeps.worker.said` does.
+    run : tuple of list and int, optional
+        Where points are called in a run: a list that grows by one with each of them, and what to
+        add to its length to get the point that is under way.
     """
 
     _has_begun = False
@@ -187,6 +190,7 @@ class Recorder:
     ) -> None:
         self.take, self.path = take, None if folder is None else _path(folder, is_process)
         self.said: mmap.mmap | None = None
+        self.run: tuple[list[Any], int] | None = None
         self._fault: IO[str] | None = None
         self._pid = os.getpid()
         if self.path is None:
@@ -216,6 +220,9 @@ class Recorder:
     def under_way(self) -> tuple[int, int, int] | None:
         """Block, first and number of the points that are under way, if any are."""
         block, point, n_points = self._slots[:3].tolist()
+        if self.run is not None:
+            grown, before = self.run
+            point, n_points = before + len(grown), 1
         return None if block == _IDLE or point == _IDLE else (block, point, n_points)
 
     def suspect_all(self, n_points: int) -> None:

@@ -6,13 +6,15 @@ import traceback
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sweeps import grid
 from sweeps.outputs import failures
 from sweeps.signals import Interrupted
+from sweeps.spaces import grid as grid_rows
 from sweeps.worker import call as worker_call
-from sweeps.worker import scratch
+from sweeps.worker import call_columns, in_runs, scratch
 
 
 def limits(block_s=60.0, timeout=None, dims=()):
@@ -22,7 +24,7 @@ def limits(block_s=60.0, timeout=None, dims=()):
 def call(function, n, given=(), recorder=None, **how):
     columns = {"x": np.arange(float(n))}
     recorder = recorder or scratch.Recorder(None)
-    return worker_call.call_columns(function, dict(given), columns, n, recorder, limits(**how))
+    return call_columns.call_columns(function, dict(given), columns, n, recorder, limits(**how))
 
 
 def values(called):
@@ -123,7 +125,7 @@ def test_a_block_ends_when_its_time_is_over_and_begins_always():
 
 
 def test_a_block_ends_when_it_holds_much(monkeypatch):
-    monkeypatch.setattr(worker_call, "BLOCK_BYTES", 10_000)
+    monkeypatch.setattr(call_columns, "BLOCK_BYTES", 10_000)
     assert len(call(lambda x: np.zeros((len(x), 100)), 10_000).elapsed) == 16
 
 
@@ -265,3 +267,123 @@ def test_a_function_without_columns_is_called_for_each_point():
     recorder = scratch.Recorder(None)
     called = worker_call.call_each(lambda z: z, {"z": 2}, {}, 3, recorder, limits())
     assert called.returned == [2, 2, 2]
+
+
+# ---- cheap points, which are called in runs
+
+MANY = 20_000
+
+
+def each(function, n=MANY, recorder=None, columns=None, **how):
+    columns = {"x": np.arange(n)} if columns is None else columns
+    recorder = recorder or scratch.Recorder(None)
+    return worker_call.call_each(function, {}, columns, n, recorder, limits(**how))
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """Have points called in runs from early on, however slow the machine is; list their lengths."""
+    monkeypatch.setattr(worker_call._Cheap, "is_proven", lambda self, n_points, now: True)
+    monkeypatch.setattr(worker_call, "NOTICEABLE_S", 1e-5)
+    seen, call_runs = [], in_runs.call
+
+    def noting(due, done, *others):
+        before = done.n_points
+        found = call_runs(due, done, *others)
+        seen.append((before, done.n_points))
+        return found
+
+    monkeypatch.setattr(in_runs, "call", noting)
+    return seen
+
+
+def in_a_run(seen, i):
+    return any(start <= i < stop for start, stop in seen)
+
+
+@given(
+    bad=st.sets(st.integers(0, MANY - 1), max_size=6),
+    error=st.sampled_from([ValueError, StopIteration, SystemExit, KeyboardInterrupt]),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_a_point_that_raises_in_a_run_fails_alone(runs, bad, error):
+    def fail(x):
+        if x in bad:
+            raise error("bad")
+        return x
+
+    runs.clear()
+    called = each(fail)
+    assert runs
+    assert sorted(i for i, _ in called.failures) == sorted(bad)
+    assert {why[1] for _, why in called.failures} <= {error.__name__}
+    assert called.returned == [i for i in range(MANY) if i not in bad]
+    assert len(called.elapsed) == MANY
+
+
+def test_a_point_of_a_run_is_known_while_it_is_under_way(runs):
+    recorder = scratch.Recorder(None)
+    recorder.begin(5)
+    at = MANY - 7
+    seen = []
+    each(lambda x: seen.append(recorder.under_way()) if x == at else None, recorder=recorder)
+    each(lambda x: float(seen.append(recorder.under_way()) is None or x), recorder=recorder)
+    assert seen[0] == (5, at, 1)
+    assert [point for _, point, _ in seen[1:]] == list(range(MANY))
+    assert in_a_run(runs, at)
+
+
+def test_the_record_tells_others_of_all_points_of_a_run(runs):
+    recorder = scratch.Recorder(None)
+    seen = {}
+    each(lambda x: seen.setdefault(x, tuple(recorder.at)) and 1.0, recorder=recorder)
+    assert all(first <= x < first + n for x, (first, n) in seen.items())
+    assert max(n for _, n in seen.values()) == in_runs.LENGTH
+    assert recorder.at[1] == 1
+
+
+def test_values_that_can_change_are_kept_as_they_were_though_they_came_in_a_run(runs):
+    shared = [0.0]
+
+    def late(x):
+        shared[0] = x + 0.5
+        return shared if x > MANY // 2 else 0.25
+
+    returned = each(late).returned
+    assert runs
+    assert returned == [0.25 if x <= MANY // 2 else [x + 0.5] for x in range(MANY)]
+
+
+def test_a_run_ends_with_the_time_of_the_block(runs):
+    def slow(x):
+        return time.sleep(0.002) or 1.0 if x > 2000 else 1.0
+
+    called = each(slow, block_s=0.1)
+    assert 2000 < len(called.elapsed) < 2000 + 2 * in_runs.LENGTH + 100
+    assert len(called.returned) == len(called.elapsed)
+
+
+def test_a_long_point_after_cheap_ones_keeps_its_own_time():
+    def uneven(x):
+        return time.sleep(0.02) or 1.0 if x == 100 else 1.0
+
+    elapsed = each(uneven).elapsed
+    assert elapsed[100] > 0.01
+    assert np.isclose(elapsed.sum(), each(uneven).busy_s, rtol=0.9)
+
+
+def test_times_of_cheap_points_add_up_to_that_of_all(runs):
+    called = each(lambda x: x * 0.5)
+    assert np.isclose(called.elapsed.sum(dtype=float), called.busy_s, rtol=1e-3)
+    assert (called.elapsed >= 0).all()
+
+
+@pytest.mark.parametrize("names", [("a", "b"), ("b", "a")])
+def test_points_of_a_grid_get_the_same_in_runs_of_rows(runs, names):
+    space = grid(a=range(150), b=[0.5, 1.5, *range(2, 100)])
+    start, stop = 77, len(space) - 5
+    columns = grid_rows.columns(space, range(start, stop), ["a", "b"])
+    function = {("a", "b"): lambda a, b: f"{a} {b!r}", ("b", "a"): lambda b, a: f"{a} {b!r}"}[names]
+    called = each(function, stop - start, columns=columns)
+    points = space.parameters_at(np.arange(start, stop))
+    assert called.returned == [f"{each['a']} {each['b']!r}" for each in points]
