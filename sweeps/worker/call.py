@@ -137,8 +137,10 @@ def call_each(
                 if cheap.is_proven(i + 1, last) and not (timeout or looks.is_apart):
                     from sweeps.worker import in_runs  # which points that take a while do not need
 
-                    due = in_runs.Due(call, ahead, n_points, next_look, end)
-                    is_over, next_look, is_lost = in_runs.call(due, done, looks, record, limits)
+                    fail = functools.partial(failure, record=record, limits=limits)
+                    until = (next_look, end, NOTICEABLE_S)
+                    due = in_runs.Due(call, ahead, n_points, *until, fail)
+                    is_over, next_look, is_lost = in_runs.call(due, done, looks, record)
                     last = times[-1]
                     if is_lost:
                         ahead = itertools.islice(make_rows(), done.n_points, None)

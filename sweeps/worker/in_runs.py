@@ -5,12 +5,15 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sweeps.outputs.columns import SCALARS
+from sweeps.outputs.failures import Reason
 from sweeps.signals import Interrupted
 from sweeps.worker import capture, scratch
-from sweeps.worker.call import NOTICEABLE_S, Done, Limits, Looks, failure
+
+if TYPE_CHECKING:
+    from sweeps.worker.call import Done, Looks
 
 # A look at the clock then costs little. If points suddenly take long, so many of them are computed
 # before anything looks; a run that was long is the last one.
@@ -25,11 +28,11 @@ class Due(NamedTuple):
     n_points: int  # of the block
     next_look: float
     end: float
+    noticeable_s: float  # ask for texts after runs that take longer
+    fail: Callable[[BaseException], Reason]  # why a point that raised failed
 
 
-def call(
-    due: Due, done: Done, looks: Looks, record: scratch.Recorder, limits: Limits
-) -> tuple[bool, float, bool]:
+def call(due: Due, done: Done, looks: Looks, record: scratch.Recorder) -> tuple[bool, float, bool]:
     """Call points in runs, as long as they are cheap and return plain numbers or texts.
 
     Returns
@@ -66,7 +69,7 @@ def call(
             n = len(returned) - n_before
             if error is not None:
                 at[0], at[1] = i + n, 1
-                done.failures.append((i + n, failure(error, record, limits)))
+                done.failures.append((i + n, due.fail(error)))
                 n += 1
             now = clock()
             if n:
@@ -75,7 +78,7 @@ def call(
                 done.times.append(now)
             i += n
             is_short = n < n_wanted  # a point has raised; for `extend`, StopIteration is the end
-            if is_long := now - begun > NOTICEABLE_S:
+            if is_long := now - begun > due.noticeable_s:
                 capture.over()
             if now >= next_look or i == due.n_points:
                 if now >= due.end or i == due.n_points or looks.look():
