@@ -7,6 +7,7 @@ simulated one by one.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import heapq
 import os
@@ -108,7 +109,7 @@ def costs(n_points: int, n_segments: int) -> Costs:
         made(n_points * n_segments, is_vectorized=is_vectorized), results=tempfile.mkdtemp(dir=".")
     )
     blocks = {"MAX_BLOCK": n_points, "_MAX_COLUMNS": n_points, "_FIRST_BLOCK": n_points}
-    with mock.patch.multiple(scheduler, **blocks), mock.patch.object(merge, "SETTLED_S", 1e9):
+    with mock.patch.multiple(scheduler, **blocks), _unmerged():
         start = time.perf_counter()
         run.execute(sweep, Options("serial"))
         write_s = time.perf_counter() - start
@@ -121,7 +122,7 @@ def costs(n_points: int, n_segments: int) -> Costs:
     tracemalloc.stop()
     n = len(index.segments)
     sweep.landed.unlink()
-    with mock.patch.object(merge, "SETTLED_S", 1e9):
+    with _unmerged():
         start = time.perf_counter()
         run.execute(sweep, Options("serial"))
         land_s = time.perf_counter() - start - scan_s
@@ -139,6 +140,11 @@ def costs(n_points: int, n_segments: int) -> Costs:
         n_bytes / n,
         memory_bytes / n,
     )
+
+
+def _unmerged() -> contextlib.AbstractContextManager[object]:
+    """Let segments stay as they are."""
+    return mock.patch.multiple(merge, SETTLED_S=1e9, merge_alone=lambda index, present: index)
 
 
 def turns(case: Case, one_s: float) -> tuple[float, float, float]:

@@ -67,8 +67,7 @@ def compute(
         index = memo.scan(sweep.memo, sets_aside=True)
         todo = plan_run(sweep, index, recompute=options.recompute, retry=options.retries, keep=True)
         positions = first(todo.todo, options.limit)
-        n_todo = sum(map(len, positions))
-        tally = Tally()
+        n_todo, tally = sum(map(len, positions)), Tally()
         if n_todo:
             dispatch = start(sweep, index, positions, options, others=others)
             progress = Progress(n_todo=n_todo, n_reused=todo.n_reused)
@@ -76,8 +75,9 @@ def compute(
             tally = carry_out(sweep, dispatch, progress, watch, interruption, between)
             if not keeps_workers:
                 options.carrier.close(wait=False)  # 0.1 s, while we land
+        after = index if interruption.is_asked else update.settle(index, present)
     try:
-        gathered, told, state = update.refresh(sweep, index, started, is_last=True)
+        gathered, told, state = update.refresh(sweep, after, started, is_last=True)
     except SweepsError as error:
         raise unfinished(f"{tally.error or error}", tally) from error
     if tally.error:

@@ -253,9 +253,10 @@ def compute_part(
     adopt.adopt(sweep, held_attributes(sweep.landed))
     with contextlib.ExitStack() as stack:
         others = None
-        if runs is None:
-            others = claims.Claims(sweep.memo, sweep.keys)
-            stack.callback(others.close)
+        if runs is None or options.recompute:  # who recomputes claims nothing, and must be seen
+            present = claims.Claims(sweep.memo, sweep.keys)
+            stack.callback(present.close)
+            others = present if runs is None else None
         index = memo.scan(sweep.memo, sets_aside=True)
         recompute, retry = options.recompute, options.retries
         todo = plan.plan_run(sweep, index, recompute=recompute, retry=retry, keep=True, runs=runs)

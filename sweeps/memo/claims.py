@@ -12,8 +12,9 @@ import math
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -41,15 +42,14 @@ from sweeps.storage import files
 __all__ = ["FOLDER", "Claims", "are_live"]
 
 _NAME = "ledger"
-
 _TURNS_SHARE = 1 / 50  # of the time, at most, goes to turns
 _CLAIMS_SHARE = 1 / 100  # of a run's time is worth a claim: so a long run makes some hundreds
 _LONGEST_CLAIM_S = 30.0  # others wait for one at the end
 _FIRST_RETRY_S, _LAST_RETRY_S = 1.0, 60.0
 _FEW = 8  # runs that are looked at together, of which there may be thousands
 _MOST_HEARD = 2**25  # points of other spaces; 12 bytes each are kept
-
 _Mask = npt.NDArray[np.bool_]
+_Seen = TypeVar("_Seen")
 
 
 class _TroubleError(Exception):
@@ -78,9 +78,8 @@ class Claims:
         self._looks = itertools.count()
         self._is_wanted = self._is_withdrawn = False
         self._began_s = time.monotonic()
-        self._turn_s = 0.0
+        self._turn_s = self._trouble_s = self._retry_s = 0.0
         self._trouble = ""
-        self._trouble_s = self._retry_s = 0.0
         with contextlib.suppress(_TroubleError), self._turn():
             self._others.settle()
 
@@ -160,11 +159,16 @@ class Claims:
         """Withdraw all claims, and end; the last run removes the ledger."""
         self._mine.clear()
         self._is_withdrawn = True
-        with contextlib.suppress(_TroubleError), self._turn():
-            if self._me is not None and self._me.is_alone():
-                self._ledger.remove()
+        self.if_alone(self._ledger.remove)
         if self._me is not None:
             self._me.close()
+
+    def if_alone(self, look: Callable[[], _Seen]) -> _Seen | None:
+        """Call `look` if no other run is there, and let none begin or end meanwhile; else None."""
+        with contextlib.suppress(_TroubleError), self._turn():
+            if self._me is not None and self._me.is_alone():
+                return look()
+        return None
 
     # ---- turns
 

@@ -11,6 +11,7 @@ import itertools
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
@@ -25,21 +26,47 @@ from sweeps.spaces.keys import written
 from sweeps.storage import disk, packs
 from sweeps.storage.hdf5 import Array
 
+if TYPE_CHECKING:
+    from sweeps.memo.claims import Claims
+
 SMALL_BYTES = 4 * 2**20
+
+_YOUNG_BYTES = 2**18
+"""At a run's end, larger ones stay until they are settled.
+
+To land 300 segments of 40 kB takes half as long if they are merged first, since fewer files are
+opened. With 120 kB it takes a third longer, and with 1 MB twice as long, since all is copied.
+"""
 
 N_SMALL = 32
 
 _MERGED_BYTES = 64 * 2**20
 
 SETTLED_S = 600.0
-"""Younger segments are not merged.
+"""Younger segments are not merged while other runs may be there.
 
-A merged segment is as old as the newest in it. Another run may be about to write a segment with an
-earlier age, whose values must not seem older than those that they replace.
+A merged segment is as old as the newest in it. Another run that recomputes may be about to write a
+segment with an earlier age, whose values must not seem older than those that they replace.
 """
 
 
-def merge(index: memo.Index) -> memo.Index:
+def merge_alone(index: memo.Index, present: Claims) -> memo.Index:
+    """Merge small young segments, too, if no other run is there; return the index after that.
+
+    A run that begins later makes newer values than all that are merged. So the caller must have no
+    worker left that goes on.
+    """
+
+    def look() -> memo.Index | None:
+        with contextlib.suppress(StorageError):
+            return memo.scan(index.folder, index)
+        return None
+
+    seen = present.if_alone(look)
+    return index if seen is None else merge(seen, is_alone=True)
+
+
+def merge(index: memo.Index, *, is_alone: bool = False) -> memo.Index:
     """Merge the small segments of a memo if there are many; return the index after that.
 
     If the disk does not take the merged segment, or another run merges at the same time, they stay
@@ -48,10 +75,12 @@ def merge(index: memo.Index) -> memo.Index:
     if listing.ending(index.folder, packs.SUFFIX):
         packs.merge(index.folder)
     settled_ns = time.time_ns() - round(SETTLED_S * 1e9)
+    young_bytes = _YOUNG_BYTES if is_alone else 0
     small = [
         s
         for s in index.segments.values()
-        if not (s.rank or s.is_landed) and s.n_bytes < SMALL_BYTES and s.created_ns <= settled_ns
+        if not (s.rank or s.is_landed)
+        and s.n_bytes < (SMALL_BYTES if s.created_ns <= settled_ns else young_bytes)
     ]
     if len(small) < N_SMALL:
         return index

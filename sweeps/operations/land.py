@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import warnings
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sweeps.code import provenance
 from sweeps.declaration.experiment import Experiment
 from sweeps.errors import StorageError
+from sweeps.memo import claims
 from sweeps.memo import index as memo
 from sweeps.project import sweep
 from sweeps.project.sweep import Sweep
@@ -83,6 +85,8 @@ def land_sweep(made: Sweep, *, everything: bool = False) -> tuple[Sweep, Landed]
             f"the present code has no results of {name!r}: compute some first: python -m "
             f"sweeps run {name}"
         )
+    with contextlib.closing(claims.Claims(made.memo, made.keys)) as present:
+        index = update.settle(index, present)
     told: list[str] = []
     if everything:
         found = known_points.everything(made, index)

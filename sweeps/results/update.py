@@ -19,6 +19,7 @@ from sweeps.declaration import checks
 from sweeps.errors import StorageError, SummaryError, SweepsError, nearest
 from sweeps.memo import index as memo
 from sweeps.memo import listing, merge, record
+from sweeps.memo.claims import Claims
 from sweeps.memo.segment import MergedAwayError
 from sweeps.project.sweep import Sweep
 from sweeps.results import absorb, collect, contents, write
@@ -46,6 +47,12 @@ class Refreshed(NamedTuple):
     gathered: collect.Gathered
     warnings: tuple[str, ...]
     state: str
+
+
+def settle(before: memo.Index, present: Claims) -> memo.Index:
+    """Merge what a run leaves that has ended, if that is much; return the index after that."""
+    is_long = len(listing.listing_of(before.folder)) >= merge.N_SMALL
+    return merge.merge_alone(before, present) if is_long else before
 
 
 def refresh(sweep: Sweep, before: memo.Index, started: str, *, is_last: bool = False) -> Refreshed:

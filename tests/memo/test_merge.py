@@ -1,6 +1,8 @@
 """A merge changes nothing that you can see, even if it is killed or another run merges too."""
 
 import contextlib
+import errno
+import threading
 import time
 
 import numpy as np
@@ -8,11 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sweeps import experiment, grid
 from sweeps.errors import StorageError
 from sweeps.memo import index as memo
 from sweeps.memo import listing, merge, segment
+from sweeps.memo.claims import Claims
 from sweeps.outputs.failures import Failure
 from sweeps.outputs.types import Part, Variable
+from sweeps.spaces.keys import key_maker
 from tests.sizes import examples
 
 PATCH = pytest.MonkeyPatch
@@ -154,6 +159,78 @@ def test_young_segments_stay(tmp_path):
         commit(tmp_path, time.time_ns(), "float", {key: 1})
     index = memo.scan(tmp_path)
     assert merge.merge(index) is index
+
+
+@pytest.fixture
+def present(tmp_path):
+    """The claims of a run over a memo with young segments."""
+    for key in range(4):
+        commit(tmp_path, time.time_ns(), "float", {key: 1})
+    with contextlib.closing(claims_of(tmp_path)) as run:
+        yield run
+
+
+def claims_of(folder):
+    made = experiment(grid(x=range(4)), name="alone")(lambda x: x)
+    return Claims(folder, key_maker(made))
+
+
+def test_a_run_that_is_alone_merges_young_segments_too(tmp_path, present):
+    index = memo.scan(tmp_path)
+    seen = content(index)
+    after = merge.merge_alone(index, present)
+    assert len(after.segments) == len(listing.listing(tmp_path)) == 1
+    assert content(after) == seen
+
+
+def test_a_run_that_is_not_alone_leaves_young_segments(tmp_path, present):
+    index = memo.scan(tmp_path)
+    with contextlib.closing(claims_of(tmp_path)):
+        assert merge.merge_alone(index, present) is index
+    assert len(merge.merge_alone(index, present).segments) == 1
+
+
+def test_where_claims_are_not_possible_young_segments_stay(tmp_path, present, monkeypatch):
+    def refuse(*_arguments):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    index = memo.scan(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr("fcntl.flock", refuse)
+        assert merge.merge_alone(index, present) is index
+
+
+def test_a_run_that_begins_beside_a_merge_makes_newer_values(tmp_path, present, monkeypatch):
+    """It waits until the other one has seen all segments that it will merge."""
+    scan, begun, clocks = memo.scan, threading.Event(), []
+
+    def begin():
+        begun.set()
+        with contextlib.closing(claims_of(tmp_path)):
+            clocks.append(memo.clock(scan(tmp_path)) + time.monotonic_ns())
+
+    other = threading.Thread(target=begin)
+
+    def scan_slowly(*arguments, **options):
+        if not begun.is_set():
+            other.start()
+            begun.wait(10)
+            other.join(0.3)  # which would be long enough
+            commit(tmp_path, time.time_ns() + 10**12, "float", {9: 1})  # the last one of our own
+        return scan(*arguments, **options)
+
+    index = memo.scan(tmp_path)
+    monkeypatch.setattr(memo, "scan", scan_slowly)
+    after = merge.merge_alone(index, present)
+    other.join(10)
+    (merged,) = after.segments.values()
+    assert clocks[0] > merged.created_ns
+
+
+def test_large_young_segments_stay(tmp_path, present, monkeypatch):
+    monkeypatch.setattr(merge, "_YOUNG_BYTES", 1)
+    index = memo.scan(tmp_path)
+    assert merge.merge_alone(index, present).segments == index.segments
 
 
 def test_a_value_that_is_computed_meanwhile_is_newer(tmp_path):

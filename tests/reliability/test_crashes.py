@@ -12,6 +12,7 @@ import pytest
 
 from sweeps import experiment, grid
 from sweeps.code import provenance
+from sweeps.execution import scheduler
 from sweeps.execution.options import Options
 from sweeps.memo import acceptance, merge, segment
 from sweeps.memo import index as memo
@@ -130,6 +131,18 @@ class Merges(Scene):
         self.recorder.promise("landed")
 
 
+class MergesAlone(Scene):
+    """Runs of many blocks, which merge these at their ends, since no other run is there."""
+
+    def play(self):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(merge, "N_SMALL", 2)
+            patch.setattr(scheduler, "MAX_BLOCK", 1)
+            for limit in (self.n_commits, None):
+                execute(self.sweep, dataclasses.replace(OPTIONS, limit=limit))
+        self.recorder.promise("landed")
+
+
 class Accepts(Scene):
     """Results of other code are accepted, counted, and not any more."""
 
@@ -192,7 +205,7 @@ class Changes(Scene):
 
 
 KEPT = pytest.mark.parametrize("keep", KEEPS)
-SCENES = [Commits, Merges, Accepts, Renames, Changes]
+SCENES = [Commits, Merges, MergesAlone, Accepts, Renames, Changes]
 
 
 def count(scene, tmp_path, n_most=None, n_random=2, seed=0):
@@ -223,7 +236,7 @@ def test_a_power_cut_costs_nothing_that_was_promised(scene, keep, tmp_path):
 
 
 @KEPT
-@pytest.mark.parametrize("scene", [Commits, Merges], ids=lambda s: s.__name__)
+@pytest.mark.parametrize("scene", [Commits, Merges, MergesAlone], ids=lambda s: s.__name__)
 @pytest.mark.parametrize("forgotten", ["flush", "flush_folder"])
 def test_without_a_flush_this_test_fails(scene, forgotten, keep, tmp_path):
     """What is looked for above would be found."""

@@ -31,6 +31,15 @@ def cube(x):
         file.write(f"{{x}}\\n")
     return {{"cube": x**3, "text": f"{{x}}"}}
 """
+MERGING = """
+import sys
+from sweeps.cli.main import main
+from sweeps.memo import merge
+
+merge.N_SMALL = 2
+sys.argv[0] = "sweeps"
+main()
+"""
 _LINE = re.compile(r"(?P<pid>\d+) +(?P<call>[a-z0-9]+)\((?P<rest>.*)")
 
 
@@ -45,7 +54,7 @@ class Touch(NamedTuple):
 
 
 class Traced:
-    """A project with one experiment, run under strace."""
+    """A project with one experiment, run under strace; its segments are merged at the end."""
 
     def __init__(self, folder, engine, keep, *calls):
         if shutil.which("strace") is None:
@@ -65,7 +74,8 @@ class Traced:
 
     def run(self, *strace):
         """Run the experiment; what it said and, under strace, what it touched."""
-        command = [sys.executable, "-m", "sweeps", "run", "cube", f"--engine={self.engine}", "-j2"]
+        options = ["run", "cube", f"--engine={self.engine}", "-j2"]
+        command = [sys.executable, "-c", MERGING, *options]  # few segments are merged, too
         log = self.folder / "trace"
         if strace:
             tracing = ["strace", "-f", "-y", "-qq", f"-o{log}", f"-etrace={','.join(self._calls)}"]
