@@ -19,6 +19,7 @@ import numpy.typing as npt
 from sweeps.errors import StorageError
 from sweeps.memo import index as memo
 from sweeps.memo import results_segment, segment
+from sweeps.memo.placing import Runs
 from sweeps.outputs.schema import factors
 from sweeps.outputs.types import Agreed, Header
 from sweeps.storage import disk, hdf5, kinds
@@ -64,7 +65,7 @@ class SlabReader:
     Parameters
     ----------
     index : Index
-    entries : numpy.ndarray
+    entries : numpy.ndarray or Runs
         Shape (n_positions,), the entry of the memo with the values of each point, or -1.
     parts : sequence of int
         Numbers of the parts that hold these entries.
@@ -79,7 +80,7 @@ class SlabReader:
     def __init__(
         self,
         index: memo.Index,
-        entries: npt.NDArray[np.integer[Any]],
+        entries: memo.Entries | Runs,
         parts: Sequence[int],
         nameless: str,
         left_out: Mapping[int, Collection[str]] | None = None,
@@ -90,7 +91,11 @@ class SlabReader:
         self._entries = entries
         self._parts = [index.parts[number] for number in parts]
         self._open: OrderedDict[Path, h5py.File] = OrderedDict()
-        self._are_all_done = bool((entries >= 0).all())
+        self._are_all_done = (
+            entries.n_found == len(entries)
+            if isinstance(entries, Runs)
+            else bool((entries >= 0).all())
+        )
         self._places: dict[segment.StoredPart, dict[str, tuple[int, Header]]] = {}
         self.rounded: set[str] = set()
 
@@ -184,10 +189,10 @@ class SlabReader:
         return found if sum(e.n_bytes for e in found) == n_bytes and len(found) <= most else []
 
     def _extents(self, agreed: Agreed) -> Iterator[Extent]:
-        for start in range(0, len(self._entries), _WINDOW):
-            entries = self._entries[start : start + _WINDOW]
-            edges = [0, *_breaks(entries).tolist(), len(entries)]
-            for part, _, rows in self._runs(entries, edges):
+        n_points = len(self._entries)
+        window = n_points if isinstance(self._entries, Runs) else _WINDOW
+        for start in range(0, n_points, window):
+            for part, _, rows in self._runs(start, min(start + window, n_points)):
                 number, header = self._find(part, agreed.name) or (-1, None)
                 if header is None or header.counts is not None:
                     return
@@ -204,10 +209,13 @@ class SlabReader:
 
     def _pieces(self, start: int, stop: int) -> Iterator[_Piece]:
         """Yield each part with some of the points, which points these are, and their rows in it."""
-        entries = self._entries[start:stop]
-        breaks = _breaks(entries)
-        if _RUN * len(breaks) < len(entries):
-            yield from self._runs(entries, [0, *breaks.tolist(), len(entries)])
+        entries = self._entries
+        if isinstance(entries, Runs):
+            yield from self._runs(start, stop)
+            return
+        entries = entries[start:stop]
+        if _RUN * len(_breaks(entries)) < len(entries):
+            yield from self._runs(start, stop)
             return
         numbers = self._index.part_of(entries)
         for number, at in grouped(numbers):
@@ -215,21 +223,28 @@ class SlabReader:
                 rows = entries[at] - self._index.starts[number]
                 yield self._index.parts[number], at, rows
 
-    def _runs(
-        self, entries: npt.NDArray[np.integer[Any]], edges: list[int]
-    ) -> Iterator[tuple[segment.StoredPart, slice, slice]]:
+    def _runs(self, start: int, stop: int) -> Iterator[tuple[segment.StoredPart, slice, slice]]:
         """Yield the same for points in long runs, such as those of a grid."""
         starts = self._index.starts
-        for start, stop in itertools.pairwise(edges):
-            first = int(entries[start])
-            if first < 0:
-                continue
+        for low, high, first in self._long_runs(start, stop):
             number = int(self._index.part_of(first))
-            while start < stop:  # a run may go on in the next part
+            while low < high:  # a run may go on in the next part
                 row = first - int(starts[number])
-                n = min(stop - start, int(starts[number + 1]) - first)
-                yield self._index.parts[number], slice(start, start + n), slice(row, row + n)
-                start, first, number = start + n, first + n, number + 1
+                n = min(high - low, int(starts[number + 1]) - first)
+                at = slice(low - start, low - start + n)
+                yield self._index.parts[number], at, slice(row, row + n)
+                low, first, number = low + n, first + n, number + 1
+
+    def _long_runs(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
+        """Yield runs of points: start, stop, and the first entry."""
+        if isinstance(self._entries, Runs):
+            yield from self._entries.within(start, stop)
+            return
+        entries = self._entries[start:stop]
+        edges = [0, *_breaks(entries).tolist(), len(entries)]
+        for low, high in itertools.pairwise(edges):
+            if low < high and (first := int(entries[low])) >= 0:
+                yield start + low, start + high, first
 
     def _find(self, part: segment.StoredPart, name: str) -> tuple[int, Header] | None:
         """Return the number and header of an output in a part, if it has it."""

@@ -20,14 +20,15 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sweeps.memo import merge, segment
+from sweeps.memo import index as memo
+from sweeps.memo import merge, placing, segment
 from sweeps.memo.header import Kept, KeptPart, Spots
 from sweeps.memo.segment import Segment
 from sweeps.outputs import schema
 from sweeps.outputs.failures import Failure
 from sweeps.outputs.types import Agreed, Header, Variable
 from sweeps.results.collect import Gathered
-from sweeps.spaces.keys import Factors, KeyMaker, Keys
+from sweeps.spaces.keys import MIN_PRODUCT, Factors, KeyMaker, Keys
 from sweeps.storage import disk, kinds
 
 KEEP = "keep"
@@ -39,6 +40,9 @@ RESULTS = "results"
 Runs = npt.NDArray[np.int64]
 
 _MOST_NAMES = 1000
+
+_MOST_APART = 32
+"""Runs of a form that are described one by one: each takes 2 ms, and 10^6 listed keys 0.1 s."""
 
 _MOST_FORMS = 1000
 """Points of more forms than this stay in the memo, because each form takes time to read."""
@@ -77,6 +81,7 @@ def absorb(gathered: Gathered, maker: KeyMaker) -> Absorbed | None:
     forms = _forms(gathered)
     if not forms:
         return None
+    gathered = dataclasses.replace(gathered, entries=gathered.entries[:])
     form_of = _form_of(gathered, forms)
     parts, n_others = _parts(gathered, maker, forms, form_of)
     looks = list(_looks(gathered, form_of))
@@ -131,6 +136,9 @@ def _parts(
     form_of: npt.NDArray[np.int16],
 ) -> tuple[tuple[KeptPart, ...], int]:
     """Describe the points of each form; count those without a form."""
+    if isinstance(gathered.entries, placing.Runs):
+        runs, n_others = _runs_of_runs(gathered.index, gathered.entries, form_of, len(forms))
+        return tuple(_described(gathered, maker, forms, runs)), n_others
     entries = gathered.entries
     # The usual case is one form: otherwise 10^7 points take 0.3 s.
     if np.unique(form_of[list(gathered.parts)]).size == 1:
@@ -139,8 +147,47 @@ def _parts(
         found = form_of[gathered.index.part_of(entries)]
     n_others = int(np.count_nonzero((found < 0) & (entries >= 0)))
     runs = _runs(gathered, found, len(forms))
-    parts = (_part(gathered, maker, f, own) for f, own in zip(forms, runs, strict=True) if len(own))
-    return tuple(parts), n_others
+    return tuple(_described(gathered, maker, forms, runs)), n_others
+
+
+def _described(
+    gathered: Gathered, maker: KeyMaker, forms: Sequence[_Form], runs: Sequence[Runs]
+) -> Iterator[KeptPart]:
+    """Describe the points of each form; long runs of a grid apart, which have no listed keys."""
+    for form, own in zip(forms, runs, strict=True):
+        is_long = len(own) and int((own[:, 1] - own[:, 0]).min()) >= MIN_PRODUCT
+        pieces = np.split(own, len(own)) if is_long and len(own) <= _MOST_APART else [own]
+        for piece in pieces if len(own) else ():
+            yield _part(gathered, maker, form, piece)
+
+
+def _runs_of_runs(
+    index: memo.Index, entries: placing.Runs, form_of: npt.NDArray[np.int16], n_forms: int
+) -> tuple[list[Runs], int]:
+    """Return the runs of the points of each form, and the number of points without one."""
+    found = [
+        (start + first - low, start + last - low, int(form_of[number]))
+        for start, stop, low in entries.within(0, len(entries))
+        for number, first, last in _in_parts(index, low, low + stop - start)
+    ]
+    rows = np.array(found, dtype=np.int64).reshape(-1, 3)
+    n_others = int((rows[:, 1] - rows[:, 0])[rows[:, 2] < 0].sum())
+    made = []
+    for number in range(n_forms):
+        own = rows[rows[:, 2] == number, :2]
+        is_new = np.append(True, own[1:, 0] != own[:-1, 1])[: len(own)]
+        ends = np.append(np.flatnonzero(is_new)[1:], len(own))[: int(is_new.sum())] - 1
+        made.append(np.stack([own[is_new, 0], own[ends, 1]], axis=1))
+    return made, n_others
+
+
+def _in_parts(index: memo.Index, first: int, last: int) -> Iterator[tuple[int, int, int]]:
+    """Cut entries at the ends of parts: number of the part, first and last entry."""
+    number = int(index.part_of(first))
+    while first < last:
+        end = min(last, int(index.starts[number + 1]))
+        yield number, first, end
+        first, number = end, number + 1
 
 
 def _forms(gathered: Gathered) -> list[_Form]:
@@ -177,7 +224,7 @@ def _is_exact(header: Header, agreed: Agreed) -> bool:
 
 def _runs(gathered: Gathered, forms: npt.NDArray[np.int16], n_forms: int) -> list[Runs]:
     """Return the flat positions of the points of each form, as ascending runs."""
-    entries = gathered.entries
+    entries = gathered.entries[:]
     if any(dimension.is_first is not None for dimension in gathered.experiment.space.dimensions):
         is_first = np.zeros(len(forms), dtype=bool)  # equal points have several positions
         is_first[np.unique(entries, return_index=True)[1]] = True
@@ -215,7 +262,7 @@ def _counted(gathered: Gathered, own: _Form, variable: int, runs: Runs) -> Heade
     for number in own.parts:
         start, stop = index.starts[number : number + 2].tolist()
         every[start:stop] = np.asarray(index.parts[number].variables[variable].counts)
-    counts = every[gathered.entries[_positions(runs)]]
+    counts = every[gathered.entries[:][_positions(runs)]]
     longest = (int(counts.max(initial=0)),)
     return dataclasses.replace(own.variables[variable], counts=counts, shape=longest)
 
@@ -243,7 +290,8 @@ def _looks(gathered: Gathered, form_of: npt.NDArray[np.int16]) -> Iterator[_Look
     """Look at each segment of this code."""
     index = gathered.index
     is_held = np.zeros(int(index.starts[-1]), dtype=bool)
-    is_held[gathered.entries[gathered.entries >= 0]] = True
+    entries = gathered.entries[:]
+    is_held[entries[entries >= 0]] = True
     is_held &= np.repeat(form_of[:-1] >= 0, np.diff(index.starts))
     stop = 0
     for each in index.in_order:

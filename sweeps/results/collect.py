@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import functools
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from sweeps import text
 from sweeps.declaration.experiment import Experiment
-from sweeps.memo import header
+from sweeps.memo import header, placing
 from sweeps.memo import index as memo
 from sweeps.memo.header import Kept
 from sweeps.memo.reader import SlabReader, copy
@@ -42,10 +42,10 @@ class Gathered:
 
     Attributes
     ----------
-    entries : numpy.ndarray
+    entries : numpy.ndarray or Runs
         Shape (n_positions,), the entry of the memo with the values of each point, or -1.
-    status : numpy.ndarray
-        Shape (n_positions,), int8.
+    status : numpy.ndarray or None
+        Shape (n_positions,), int8; None where it follows from entries and failures.
     failures : mapping of int to Failure
         By position.
     agreement : Agreement
@@ -61,8 +61,8 @@ class Gathered:
 
     experiment: Experiment
     index: memo.Index
-    entries: memo.Entries
-    status: npt.NDArray[np.int8]
+    entries: memo.Entries | placing.Runs
+    status: npt.NDArray[np.int8] | None
     failures: Mapping[int, Failure]
     agreement: schema.Agreement
     parts: tuple[int, ...]
@@ -72,30 +72,57 @@ class Gathered:
 
     def count(self, status: str) -> int:
         """Count the points of a status, as in `STATUS`."""
-        return int(np.count_nonzero(self.status == STATUS[status]))
+        if not isinstance(self.entries, placing.Runs):
+            return int(np.count_nonzero(self.status == STATUS[status]))
+        n_done, n_failed = self.entries.n_found, len(self.failures)
+        n_missing = len(self.entries) - n_done - n_failed
+        return {"done": n_done, "failed": n_failed, "missing": n_missing}.get(status, 0)
+
+    def status_at(self, start: int, stop: int) -> npt.NDArray[np.int8]:
+        """Return the status of the points `start` to `stop`."""
+        if self.status is not None:
+            return self.status[start:stop]
+        made = _stands(self.entries[start:stop])
+        made[[at - start for at in self.failures if start <= at < stop]] = STATUS["failed"]
+        return made
+
+
+def _stands(entries: memo.Entries) -> npt.NDArray[np.int8]:
+    return np.where(entries >= 0, np.int8(STATUS["done"]), np.int8(STATUS["missing"]))
 
 
 def gather(experiment: Experiment, maker: KeyMaker, index: memo.Index) -> Gathered:
     """Find every point of a space in the memo, and one form for their outputs."""
-    matched = memo.match(maker, index)
-    entries, first = matched.entries, matched.first
-    status = np.where(entries >= 0, np.int8(STATUS["done"]), np.int8(STATUS["missing"]))
-    if maker.space.accepted is not None:
-        is_excluded = np.ones(len(status), dtype=bool)
-        is_excluded[maker.space.accepted] = False
-        status[is_excluded] = STATUS["excluded"]
-    failures = _find_failures(maker, index, np.flatnonzero(status == STATUS["missing"]))
-    status[list(failures)] = STATUS["failed"]
+    runs = placing.place(maker, index) if maker.space.n_positions >= placing.LARGE else None
+    entries: memo.Entries | placing.Runs
+    if runs is None:
+        matched = memo.match(maker, index)
+        entries, first = matched.entries, matched.first
+    else:
+        entries, first = runs, runs.first_of(index)
     in_order = sorted(first, key=first.__getitem__)
     forms = _forms(experiment, index, in_order, entries)
     agreement = _agree(experiment, index, in_order, forms, entries)
     agreement = _converted(experiment, index, in_order, agreement)
     first_of = [first[part] for part in in_order]
-    refused = _refuse(
-        experiment, index, agreement, list(zip(in_order, first_of, strict=True)), entries
-    )
-    entries[list(refused)] = -1
-    status[list(refused)] = STATUS["failed"]
+    refused: dict[int, Failure] = {}
+    status: npt.NDArray[np.int8] | None = None
+    if agreement.refused or not isinstance(entries, placing.Runs):
+        entries = entries[:]
+        status = _stands(entries)
+        if maker.space.accepted is not None:
+            is_excluded = np.ones(len(status), dtype=bool)
+            is_excluded[maker.space.accepted] = False
+            status[is_excluded] = STATUS["excluded"]
+        missing: Iterable[npt.NDArray[np.int64]] = [np.flatnonzero(status == STATUS["missing"])]
+        parts = list(zip(in_order, first_of, strict=True))
+        refused = _refuse(experiment, index, agreement, parts, entries)
+        entries[list(refused)] = -1
+    else:
+        missing = map(np.asarray, entries.gaps())
+    failures = _find_failures(maker, index, missing)
+    if status is not None:
+        status[[*failures, *refused]] = STATUS["failed"]
     fitting = tuple(p for n, p in enumerate(in_order) if n not in agreement.refused)
     left_out = {
         in_order[number]: tuple(misfits)
@@ -116,7 +143,7 @@ def _agree(
     index: memo.Index,
     in_order: Sequence[int],
     forms: Sequence[schema.PartForm],
-    entries: memo.Entries,
+    entries: memo.Entries | placing.Runs,
 ) -> schema.Agreement:
     """Find one form for all outputs, so that a few points do not make the file huge.
 
@@ -128,7 +155,8 @@ def _agree(
     ragged = _padded(agreement)
     if not ragged:
         return agreement
-    part_of = index.part_of(entries[entries >= 0])
+    own = entries[:]
+    part_of = index.part_of(own[own >= 0])
     n_points = np.bincount(part_of, minlength=len(index.parts))
     used = dict.fromkeys(ragged, 0)
     for part, (headers, _) in zip(in_order, forms, strict=True):
@@ -172,13 +200,14 @@ def _padded(agreement: schema.Agreement) -> dict[str, types.Agreed]:
 
 
 def _find_failures(
-    maker: KeyMaker, index: memo.Index, missing: npt.NDArray[np.int64]
+    maker: KeyMaker, index: memo.Index, missing: Iterable[npt.NDArray[np.int64]]
 ) -> dict[int, Failure]:
     """Return the failures, by position, of points without values."""
     failed = list(index.failures.values())
-    found = {}
-    for start in range(0, len(missing) if failed else 0, STEP):
-        positions = missing[start : start + STEP]
+    found: dict[int, Failure] = {}
+    if not failed:
+        return found
+    for positions in (p[start : start + STEP] for p in missing for start in range(0, len(p), STEP)):
         places = index.find_failed(maker(positions))
         at = places >= 0
         for position, place in zip(positions[at].tolist(), places[at].tolist(), strict=True):
@@ -209,14 +238,18 @@ def count_refused(experiment: Experiment, maker: KeyMaker, index: memo.Index) ->
 
 
 def _forms(
-    experiment: Experiment, index: memo.Index, parts: list[int], entries: memo.Entries
+    experiment: Experiment,
+    index: memo.Index,
+    parts: list[int],
+    entries: memo.Entries | placing.Runs,
 ) -> list[schema.PartForm]:
     """Return outputs and coordinates of parts, with the lengths of the points of this space."""
 
     @functools.cache
     def is_used() -> npt.NDArray[np.bool_]:
         found = np.zeros(index.starts[-1], dtype=bool)
-        found[entries[entries >= 0]] = True
+        own = entries[:]
+        found[own[own >= 0]] = True
         return found
 
     def used(part: int, header: Header) -> Header:
@@ -277,7 +310,7 @@ def sheet(
             sizes=space.sizes,
             coordinates=coordinates,
             outputs=outputs,
-            status=gathered.status,
+            status=gathered.status_at,
             elapsed=reader.elapsed,
             failures=_failures(gathered.failures),
             attributes=attributes,

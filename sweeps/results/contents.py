@@ -102,8 +102,9 @@ class Sheet(Arrays):
 
     Attributes
     ----------
-    status : ndarray of int8, shape (n_points,)
-        As in `STATUS`.
+    status : callable
+        ``status(start, stop)`` gives the states of the points ``start`` to ``stop``, int8, as in
+        `STATUS`.
     elapsed : callable
         ``elapsed(start, stop)`` gives the seconds that the points ``start`` to ``stop`` took,
         float32; NaN for points that are not done.
@@ -116,7 +117,7 @@ class Sheet(Arrays):
         Outputs whose integers became other numbers as floats; known when all are read.
     """
 
-    status: Array
+    status: Callable[[int, int], Array]
     elapsed: Callable[[int, int], Array]
     failures: Failures
     attributes: Mapping[str, Any]

@@ -196,7 +196,7 @@ def _misnamed(sheet: contents.Sheet, gathered: collect.Gathered) -> Iterator[str
     Only points that are done tell which outputs there are, so all must be.
     """
     made = gathered.experiment
-    if gathered.count("done") + gathered.count("excluded") < len(gathered.status):
+    if gathered.count("done") + gathered.count("excluded") < len(gathered.entries):
         return
     names = {each.name for each in sheet.coordinates} | {each.name for each in sheet.outputs}
     taken = {*names, *made.taken, *checks.arguments(made.function, made.resources)}
@@ -289,7 +289,7 @@ def _accepted(sweep: Sweep, gathered: collect.Gathered) -> Iterator[dict[str, An
     if not sources:  # counting takes a while
         return
     index = gathered.index
-    numbers = index.part_of(gathered.entries)
+    numbers = index.part_of(gathered.entries[:])
     counts = np.bincount(numbers[numbers >= 0], minlength=len(index.parts))
     for source in sources:
         own = [n for n, part in enumerate(index.parts) if part.path.parent == source.folder]

@@ -27,6 +27,7 @@ from sweeps.storage.hdf5 import (
     SUMMARY,
     SUMMARY_SOURCE,
     TEXT_END,
+    Array,
 )
 
 
@@ -123,13 +124,12 @@ def _bookkeeping(file: h5py.File, sheet: Sheet, scales: Mapping[str, datasets.Sc
         "long_name": "time taken by the point",
         "units": "s",
     }
-    stands = sheet.status.astype(np.int8, copy=False).reshape(shape)
-    datasets.label(hdf5.write(group, "status", stands), tuple(sheet.sizes), scales, status)
-    taken = Output(
-        *("elapsed", np.dtype(np.float32), (), (), elapsed, False),
-        read=lambda start, stop: (sheet.elapsed(start, stop), None),
-    )
-    datasets.label(datasets.variable(group, taken, shape), tuple(sheet.sizes), scales, elapsed)
+    for name, dtype, read, attrs in (
+        ("status", np.dtype(np.int8), sheet.status, status),
+        ("elapsed", np.dtype(np.float32), sheet.elapsed, elapsed),
+    ):
+        output = Output(name, dtype, (), (), attrs, False, read=_whole(read))
+        datasets.label(datasets.variable(group, output, shape), tuple(sheet.sizes), scales, attrs)
     for name in LONG_ATTRIBUTES:
         if name in sheet.attributes:
             datasets.characters(group, name, hdf5.text(sheet.attributes[name]))
@@ -137,6 +137,11 @@ def _bookkeeping(file: h5py.File, sheet: Sheet, scales: Mapping[str, datasets.Sc
         _failures(group.create_group("failures", track_order=True), sheet.failures)
     if sheet.add is not None:
         sheet.add(file, _put)
+
+
+def _whole(read: Callable[[int, int], Array]) -> Callable[[int, int], tuple[Array, None]]:
+    """Make an output's way to read of one that misses nothing."""
+    return lambda start, stop: (read(start, stop), None)
 
 
 def _own_dtypes(sheet: Sheet) -> dict[str, str]:

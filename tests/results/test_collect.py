@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sweeps import experiment, grid, points, zipped
 from sweeps.memo import index as memo
-from sweeps.memo import segment
+from sweeps.memo import placing, segment
 from sweeps.memo.merge import merge
 from sweeps.outputs.columns import snapshot, tabulate
 from sweeps.outputs.failures import Failure
@@ -25,6 +25,12 @@ from sweeps.storage.kinds import LONGEST
 from tests.sizes import examples
 
 DEEP = np.ones((1,) * 30)
+
+
+@pytest.fixture(params=[0, 2**20], ids=["runs", "array"], autouse=True)
+def _entries(request, monkeypatch):
+    """Have the points of each space placed in both ways."""
+    monkeypatch.setattr(placing, "LARGE", request.param)
 
 
 @pytest.mark.parametrize("n_blocks", [1, 3])
@@ -235,7 +241,7 @@ def test_an_empty_list_stands_beside_values_of_any_kind(full, blocks, tmp_path):
 @pytest.mark.parametrize("blocks", [[[0, 2], [1]], [[0], [1], [2]]])
 def test_an_empty_list_does_not_say_what_others_hold(blocks, tmp_path):
     gathered, _ = landed(tmp_path, [[], ["text"], [1.0]], blocks)
-    assert gathered.status.tolist() == [1, 1, 2]
+    assert gathered.status_at(0, 3).tolist() == [1, 1, 2]
 
 
 def test_a_count_does_not_take_a_name_that_is_taken(tmp_path):
@@ -265,7 +271,7 @@ SHAPES = [np.ones((2, 3)), np.full((4, 1), 2), np.zeros((0, 5)), np.full((3, 3),
 def test_arrays_of_different_shapes_are_padded_and_counted(kind, blocks, tmp_path):
     arrays = [shape.astype(kind) for shape in SHAPES]
     gathered, dataset = landed(tmp_path, [{"a": a, "n": i} for i, a in enumerate(arrays)], blocks)
-    assert gathered.status.tolist() == [1, 1, 1, 1]
+    assert gathered.status_at(0, 4).tolist() == [1, 1, 1, 1]
     assert dataset.n.values.tolist() == [0, 1, 2, 3]
     assert dataset.n_a_dim_0.values.tolist() == [2, 4, 0, 3]
     assert dataset.n_a_dim_1.values.tolist() == [3, 1, 5, 3]
@@ -284,7 +290,7 @@ SCALAR_OR_NOT = [{"a": np.zeros(2), "b": 1.0}, {"a": 3.0, "b": 2.0}]
 def test_another_shape_costs_the_output_and_not_the_point(returned, blocks, tmp_path):
     first, second = returned
     gathered, dataset = landed(tmp_path, [first, second, second], blocks)
-    assert gathered.status.tolist() == [1, 1, 1]
+    assert gathered.status_at(0, 3).tolist() == [1, 1, 1]
     assert dataset.b.values.tolist() == [first["b"], second["b"], second["b"]]
     np.testing.assert_array_equal(dataset.a[0], first["a"])
     assert dataset.a[1:].isnull().all()
@@ -313,7 +319,7 @@ def test_values_of_another_kind_cost_the_output_alone(tmp_path):
         {"a": "text", "b": "text", "c": labelled[1], "d": 1},
     ]
     gathered, dataset = landed(tmp_path, returned)
-    assert gathered.status.tolist() == [1, 1]
+    assert gathered.status_at(0, 2).tolist() == [1, 1]
     assert (dataset.b == "text").all()
     assert dataset.d.values.tolist() == [0, 1]
     assert dataset.t.values.tolist() == [0.0, 1.0]
@@ -343,7 +349,7 @@ def test_values_of_another_kind_cost_the_output_alone(tmp_path):
 )
 def test_what_contradicts_an_earlier_point_fails_and_says_what(first, second, words, tmp_path):
     gathered, _ = landed(tmp_path, [first, second])
-    assert gathered.status.tolist() == [1, 2]
+    assert gathered.status_at(0, 2).tolist() == [1, 2]
     message = gathered.failures[1].message
     assert all(word in message for word in [*words, "x=0"]), message
 
@@ -386,7 +392,7 @@ def test_a_space_that_shrinks_forgets_the_lengths_of_other_points(tmp_path):
 def test_a_dimension_named_as_an_output_later_costs_the_points_only(tmp_path):
     commit(tmp_path, swept(grid(x=[0, 1])), [{"line": 1.0}] * 2, range(2))
     gathered, _ = land(tmp_path, swept(zipped("line", x=[0, 1])))
-    assert gathered.status.tolist() == [2, 2]
+    assert gathered.status_at(0, 2).tolist() == [2, 2]
     assert "'line'" in gathered.failures[0].message
 
 
@@ -394,4 +400,4 @@ def test_points_of_a_list_and_of_a_grid_share_values(tmp_path):
     commit(tmp_path, swept(grid(x=range(4))), [0.0, 1.0, 2.0, 3.0], range(4))
     gathered, dataset = land(tmp_path, swept(points([{"x": 3}, {"x": 9}, {"x": 1}])))
     np.testing.assert_array_equal(dataset.f, [3, np.nan, 1])
-    assert gathered.status.tolist() == [1, 0, 1]
+    assert gathered.status_at(0, 3).tolist() == [1, 0, 1]

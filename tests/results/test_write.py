@@ -67,12 +67,11 @@ def output(name, values, sizes, mask=None, dims=None, **attrs):
 
 
 def sheet(sizes, coordinates=(), outputs=(), failures=NO_FAILURES, **attributes):
-    n_points = int(np.prod(list(sizes.values()), dtype=int))
     return Sheet(
         sizes=sizes,
         coordinates=coordinates,
         outputs=outputs,
-        status=np.arange(n_points) % 4,
+        status=lambda start, stop: (np.arange(start, stop) % 4).astype(np.int8),
         elapsed=lambda start, stop: np.arange(start, stop, dtype=np.float32),
         failures=failures,
         attributes=attributes,

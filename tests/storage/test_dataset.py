@@ -35,7 +35,8 @@ def land_values(path, values, attrs=None):
     n = len(values)
     said = {"experiment": "e"}
     at_once = lambda start, stop: np.zeros(stop - start, np.float32)  # noqa: E731
-    land(path, Sheet({"x": n}, [x], [y], np.ones(n), at_once, nobody, said))
+    done = lambda start, stop: np.ones(stop - start, np.int8)  # noqa: E731
+    land(path, Sheet({"x": n}, [x], [y], done, at_once, nobody, said))
 
 
 def test_many_outputs_are_looked_at_in_proportion(tmp_path, monkeypatch):
