@@ -28,7 +28,7 @@ def npy(file: str) -> Reader:
     return Reader(_npy, relative(file, "npy"))
 
 
-def _npy(path: Path) -> Any:
+def _npy(path: str) -> Any:
     return np.load(path)  # which unpickles nothing, unless it is told to
 
 
@@ -37,7 +37,7 @@ def npz(file: str, name: str) -> Reader:
     return Reader(_npz, relative(file, "npz"), (name,))
 
 
-def _npz(path: Path, name: str) -> Any:
+def _npz(path: str, name: str) -> Any:
     with np.load(path) as arrays:
         if name not in arrays:
             raise ProgramError(f"has no {name!r}, it has {', '.join(arrays)}")
@@ -49,7 +49,7 @@ def hdf5(file: str, name: str) -> Reader:
     return Reader(_hdf5, relative(file, "hdf5"), (name,))
 
 
-def _hdf5(path: Path, name: str) -> Any:
+def _hdf5(path: str, name: str) -> Any:
     import h5py
 
     with h5py.File(path, "r") as opened:
@@ -67,10 +67,10 @@ def netcdf(file: str, name: str) -> Reader:
     return Reader(_netcdf, relative(file, "netcdf"), (name,))
 
 
-def _netcdf(path: Path, name: str) -> Any:
+def _netcdf(path: str, name: str) -> Any:
     import xarray
 
-    with path.open("rb") as file:
+    with Path(path).open("rb") as file:
         engine = "scipy" if file.read(3) == _CLASSIC else "h5netcdf"
     with xarray.open_dataset(path, engine=engine, decode_times=False) as opened:
         if name not in opened.variables:

@@ -88,8 +88,7 @@ def names(text: str) -> Iterator[str]:
 
 def fill(text: str, values: Mapping[str, Any]) -> str:
     """Write values into a text."""
-    parts = (p if isinstance(p, str) else p.filled(values) for p in parse(text))
-    return "".join(parts)
+    return "".join([p if isinstance(p, str) else p.filled(values) for p in parse(text)])
 
 
 def pattern(text: str) -> str:

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sweeps.errors import DeclarationError, ProgramError
 from sweeps.programs import (
@@ -83,14 +83,16 @@ class Program:
         """
         _check_names(self, values)
         # What it holds are the bytes that a program gets; to read it by name takes 60 us.
-        environment: dict[bytes, bytes] = dict(os.environb._data)  # type: ignore[attr-defined]
-        for name, text in self.environment:
-            environment[os.fsencode(name)] = os.fsencode(placeholders.fill(text, values))
-        given, places = dict(self.files), self.places
-        command = [
-            words.filled(i, word, places, given, values) for i, word in enumerate(self.command)
-        ]
-        with folders.new() as folder:
+        environment: dict[bytes, bytes] = os.environb._data  # type: ignore[attr-defined]
+        if self.environment:
+            own = {name: placeholders.fill(text, values) for name, text in self.environment}
+            environment = environment | {os.fsencode(n): os.fsencode(v) for n, v in own.items()}
+        known = _known(self)
+        command = known.command.copy()
+        for i in known.varying:
+            command[i] = words.filled(i, self.command[i], self.places, known.given, values)
+        folder = folders.take()
+        try:
             for name, source in self.files:
                 inputs.write(folder, name, source, self.places, values)
             try:
@@ -99,14 +101,19 @@ class Program:
                 raise failed.not_started(command[0], error) from None
             if code != 0:
                 raise failed.ended(self.name, code, self.timeout, folder)
-            try:
-                found = {name: readers.read(name, reader, folder) for name, reader in self.read}
-                return {**found, kept.NAME: kept.files(folder, self.keep)} if self.keep else found
-            except ProgramError as error:
-                raise failed.unread(self.name, error, folder) from None
-            except Exception as error:  # of a reader that is the user's
-                failed.add_ends(error, folder)
-                raise
+            return self._outputs(folder)
+        finally:
+            folders.give_back(folder, is_let_go=known.is_let_go)
+
+    def _outputs(self, folder: str) -> dict[str, Any]:
+        try:
+            found = {name: readers.read(name, reader, folder) for name, reader in self.read}
+            return {**found, kept.NAME: kept.files(folder, self.keep)} if self.keep else found
+        except ProgramError as error:
+            raise failed.unread(self.name, error, folder) from None
+        except Exception as error:  # of a reader that is the user's
+            failed.add_ends(error, folder)
+            raise
 
     # ---- what it is, for the fingerprint of the code that uses it
 
@@ -282,7 +289,26 @@ def _caller() -> tuple[str, Places]:
     return module, Places(str(folder), str(root))
 
 
-# ---- arguments
+# ---- what is the same at all points
+
+
+class _Known(NamedTuple):
+    command: list[str]  # with the words that are the same
+    varying: list[int]  # places of the others
+    given: frozenset[str]  # names of input files
+    is_let_go: bool  # whether no reader holds on to the files that it has read
+
+
+@functools.lru_cache(maxsize=256)
+def _known(made: Program) -> _Known:
+    given = frozenset(name for name, _ in made.files)
+    varying = [i for i, w in enumerate(made.command) if isinstance(w, Path) or "{" in w]
+    command = [
+        "" if i in varying else words.filled(i, word, made.places, given, {})
+        for i, word in enumerate(made.command)
+    ]
+    is_let_go = all(isinstance(reader, readers.Reader) for _, reader in made.read)
+    return _Known(command, varying, given, is_let_go)
 
 
 @functools.lru_cache(maxsize=256)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv as tables
 import dataclasses
+import functools
 import json as documents
 import mmap
 import os
@@ -23,6 +24,8 @@ _FORTRAN = re.compile(r"(?<=[\d.])[dD](?=[+-]?\d)")
 
 _SHOWN = 60
 
+_AT_ONCE_BYTES = 2**16
+
 
 @dataclasses.dataclass(frozen=True)
 class Reader:
@@ -41,7 +44,7 @@ class Reader:
     file: str
     options: tuple[Any, ...] = ()
 
-    def __call__(self, folder: Path) -> Any:
+    def __call__(self, folder: str | os.PathLike[str]) -> Any:
         """Read the value.
 
         Raises
@@ -49,16 +52,16 @@ class Reader:
         ProgramError
             If the file is missing, or not as it should be.
         """
-        path = folder / self.file
-        if not path.exists():
-            raise ProgramError(f"it did not write {self.file!r}")
+        path = os.path.join(folder, self.file)  # noqa: PTH118 - for each point
         try:
             return self.read(path, *self.options)
         except ProgramError as error:
             raise ProgramError(f"{self.file!r} {error}") from None
         except Exception as error:  # of the library that reads it
+            if not os.path.exists(path):  # noqa: PTH110
+                raise ProgramError(f"it did not write {self.file!r}") from None
             raise ProgramError(
-                f"{self.file!r} ({path.stat().st_size:,} bytes) cannot be read, it may be "
+                f"{self.file!r} ({Path(path).stat().st_size:,} bytes) cannot be read, it may be "
                 f"half-written: {type(error).__name__}: {error}"
             ) from None
 
@@ -104,22 +107,17 @@ def regex(
     return Reader(_regex, file, (pattern, which, type))
 
 
-def _regex(path: Path, pattern: str, which: str | None, type: Callable[[str], Any]) -> Any:
-    compiled = re.compile(pattern.encode(), re.MULTILINE)
-    found: list[Any] = []
-    n_found = 0
-    if path.stat().st_size:
-        # Mapped, since a log may be larger than the memory.
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
-            for match in compiled.finditer(text):
-                if not match[0]:
-                    continue  # as the end of each line is for ``(.*)``
-                n_found += 1
-                if which != "all":
-                    found.clear()
-                found.append(_groups(match))
-                if which == "first":
-                    break
+def _regex(path: str, pattern: str, which: str | None, type: Callable[[str], Any]) -> Any:
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # which does not wait at a pipe
+    try:
+        text = os.read(file, _AT_ONCE_BYTES)
+        if len(text) < _AT_ONCE_BYTES:
+            found, n_found = _matches(text, pattern, which)
+        else:  # mapped, since a log may be larger than the memory
+            with mmap.mmap(file, 0, access=mmap.ACCESS_READ) as mapped:
+                found, n_found = _matches(mapped, pattern, which)
+    finally:
+        os.close(file)
     if not found:
         raise ProgramError(f"has nothing like {pattern!r}")
     if which is None and n_found > 1:
@@ -131,6 +129,29 @@ def _regex(path: Path, pattern: str, which: str | None, type: Callable[[str], An
     if len(values[0]) == 1:
         values = [own[0] for own in values]
     return np.array(values) if which == "all" else _single(values[0])
+
+
+def _matches(
+    text: bytes | mmap.mmap, pattern: str, which: str | None
+) -> tuple[list[list[str]], int]:
+    """Return what is wanted of what a pattern finds, and in how many places it finds something."""
+    found: list[list[str]] = []
+    n_found = 0
+    for match in _compiled(pattern).finditer(text):
+        if not match[0]:
+            continue  # as the end of each line is for ``(.*)``
+        n_found += 1
+        if which != "all":
+            found.clear()
+        found.append(_groups(match))
+        if which == "first":
+            break
+    return found, n_found
+
+
+@functools.lru_cache(maxsize=256)
+def _compiled(pattern: str) -> re.Pattern[bytes]:
+    return re.compile(pattern.encode(), re.MULTILINE)
 
 
 def _single(value: Any) -> Any:
@@ -167,8 +188,8 @@ def json(file: str, *keys: str | int) -> Reader:
     return Reader(_json, relative(file, "json"), keys)
 
 
-def _json(path: Path, *keys: str | int) -> Any:
-    value = documents.loads(path.read_bytes())
+def _json(path: str, *keys: str | int) -> Any:
+    value = documents.loads(Path(path).read_bytes())
     for key in keys:
         try:
             value = value[key]
@@ -214,9 +235,9 @@ def csv(
 
 
 def _csv(
-    path: Path, column: str | int | None, delimiter: str | None, comment: str, complete: bool
+    path: str, column: str | int | None, delimiter: str | None, comment: str, complete: bool
 ) -> Any:
-    text = path.read_text()
+    text = Path(path).read_text()
     if complete and not text.endswith("\n"):
         raise ProgramError(
             "is half-written: its last line does not end. If the program never ends it, give "
@@ -281,7 +302,7 @@ def checked(given: Any) -> tuple[tuple[str, Callable[[Path], Any]], ...]:
 def read(name: str, reader: Callable[[Path], Any], folder: str | os.PathLike[str]) -> Any:
     """Read an output of a program."""
     try:
-        return reader(Path(folder))
+        return reader(folder) if isinstance(reader, Reader) else reader(Path(folder))
     except ProgramError as error:
         raise ProgramError(f"{name!r} cannot be read: {error}") from None
     except FileNotFoundError as error:

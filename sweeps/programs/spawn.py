@@ -24,6 +24,8 @@ _CHANGE_FOLDER = "posix_spawn_file_actions_addchdir_np"  # glibc 2.29, musl 1.1.
 
 _TO_FILE = os.O_CREAT | os.O_WRONLY | os.O_APPEND
 
+_FORM = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()  # as of `os.fsencode`
+
 _PAUSE_S = 0.002
 
 
@@ -61,13 +63,17 @@ class Child:
 
 
 class Spawner:
-    """Starts processes in a folder, in groups of their own; they print to two files in it."""
+    """Starts processes in a folder, in groups of their own; they print to two files in it.
 
-    def __init__(self, folder: str, output: str, errors: str) -> None:
+    All of them have the environment variable `mark`, a name and its value.
+    """
+
+    def __init__(self, folder: str, output: str, errors: str, mark: tuple[bytes, bytes]) -> None:
         self._library = library()
         self._actions = ctypes.create_string_buffer(_ROOM_BYTES)
         self._attributes = ctypes.create_string_buffer(_ROOM_BYTES)
-        self._environment: Mapping[bytes, bytes] = {}
+        self._mark = mark
+        self._environment: Mapping[bytes, bytes] | None = None
         self._variables: ctypes.Array[ctypes.c_char_p] = _texts([])
         self._act("init")
         self._act("addopen", 0, os.devnull.encode(), os.O_RDONLY, 0)
@@ -99,9 +105,10 @@ class Spawner:
             If its program is not there, or no program.
         """
         if environment != self._environment:
-            self._environment = environment
-            self._variables = _texts([name + b"=" + own for name, own in environment.items()])
-        words = [os.fsencode(word) for word in command]
+            self._environment = dict(environment)
+            named = {**self._environment, self._mark[0]: self._mark[1]}
+            self._variables = _texts([name + b"=" + own for name, own in named.items()])
+        words = [word.encode(*_FORM) for word in command]
         pid = ctypes.c_int()
         _check(
             self._library.posix_spawn(
@@ -142,6 +149,3 @@ def is_possible() -> bool:
 def library() -> ctypes.CDLL:
     """Return the C library of this process."""
     return ctypes.CDLL(None)
-
-
-spawner = functools.lru_cache(maxsize=64)(Spawner)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import functools
 import os
 import select
 import shutil
@@ -15,7 +16,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from sweeps.errors import ProgramError
 from sweeps.programs import spawn
@@ -34,7 +35,7 @@ _PAUSE_S = 0.002
 _PR_SET_CHILD_SUBREAPER, _PR_GET_CHILD_SUBREAPER = 36, 37  # <linux/prctl.h>
 
 _adopting = threading.Lock()
-_n_adopting, _before = 0, 0
+_n_adopting, _before = 0, ctypes.c_int()
 
 
 def run(
@@ -58,18 +59,21 @@ def run(
         If it cannot be started.
     """
     before = {*_children(os.getpid())} if _has_children() else set[int]()
-    with _adopted():
-        process = _started(command, folder, {**environment, _MARK: os.fsencode(folder)})
+    _adopt()
+    try:
+        process = _started(command, folder, environment)
         try:
             return process.returncode if _has_ended(process, timeout_s) else None
         finally:
             _end(process, folder, before)
+    finally:
+        _adopt_no_more()
 
 
 def _started(
     command: Sequence[str], folder: str, environment: Mapping[bytes, bytes]
 ) -> Child | subprocess.Popen[bytes]:
-    if any("\0" in word for word in command):
+    if "\0" in "".join(command):
         raise ProgramError("a word of the command has a zero byte, which no program can be given")
     if "/" not in command[0]:
         path = os.fsdecode(environment.get(b"PATH", os.defpath.encode()))
@@ -78,12 +82,12 @@ def _started(
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), command[0])
         command = [found, *command[1:]]
     if spawn.is_possible():
-        return spawn.spawner(folder, OUTPUT, ERRORS).start(command, environment)
+        return _spawner(folder).start(command, environment)
     with _opened(folder, OUTPUT) as output, _opened(folder, ERRORS) as errors:
         return subprocess.Popen(
             command,
             cwd=folder,
-            env=environment,
+            env={**environment, _MARK: os.fsencode(folder)},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=errors,
@@ -91,6 +95,11 @@ def _started(
             close_fds=False,
             process_group=0,
         )
+
+
+@functools.lru_cache(maxsize=64)
+def _spawner(folder: str) -> spawn.Spawner:
+    return spawn.Spawner(folder, OUTPUT, ERRORS, (_MARK, os.fsencode(folder)))
 
 
 def _opened(folder: str, name: str) -> IO[bytes]:
@@ -123,7 +132,12 @@ def _has_ended(process: Child | subprocess.Popen[bytes], timeout_s: float | None
 
 
 def _end(process: Child | subprocess.Popen[bytes], folder: str, before: set[int]) -> None:
-    """Kill what is left of a program: its group, and what has left the group."""
+    """Kill what is left of a program: its group, and what has left the group.
+
+    All that it has started is below this process: no child, and nothing is left.
+    """
+    if sys.platform == "linux" and process.returncode is not None and not _has_children():
+        return
     _kill_group(process.pid)
     if process.returncode is None:
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -176,12 +190,26 @@ def _has_children() -> bool:
 
 def _left_by(folder: str) -> list[int]:
     """List processes below this one that a program in this folder has started."""
-    mark, found = _MARK + b"=" + os.fsencode(folder) + b"\0", []
-    for pid in _below(os.getpid()):
-        with contextlib.suppress(OSError):
-            if mark in Path(f"/proc/{pid}/environ").read_bytes():
-                found.append(pid)
-    return found
+    mark = _MARK + b"=" + os.fsencode(folder) + b"\0"
+    place = os.path.realpath(folder)
+    return [pid for pid in _below(os.getpid()) if _has_mark(pid, mark) or _is_at(pid, place)]
+
+
+def _has_mark(pid: int, mark: bytes) -> bool:
+    with contextlib.suppress(OSError):
+        return mark in Path(f"/proc/{pid}/environ").read_bytes()
+    return False
+
+
+def _is_at(pid: int, place: str) -> bool:
+    """Say whether a process, of any environment, could write to a folder: it is for others then."""
+    own = Path(f"/proc/{pid}")
+    with contextlib.suppress(OSError):
+        for link in (own / "cwd", *(own / "fd").iterdir()):
+            with contextlib.suppress(OSError):  # it has closed this one meanwhile
+                if f"{link.readlink()}/".startswith(f"{place}/"):
+                    return True
+    return False
 
 
 def _ended_daemons(before: set[int]) -> Iterator[int]:
@@ -211,28 +239,22 @@ def _below(pid: int) -> Iterator[int]:
         yield from _below(child)
 
 
-@contextlib.contextmanager
-def _adopted() -> Iterator[None]:
+def _adopt() -> None:
     """Have this process be given what programs leave behind, daemons too, while one runs."""
-    global _n_adopting, _before
-    if sys.platform != "linux":
-        yield
-        return
-    with _adopting:
-        if not _n_adopting:
-            value = ctypes.c_int()
-            _control(_PR_GET_CHILD_SUBREAPER, ctypes.byref(value))
-            _before = value.value
-            _control(_PR_SET_CHILD_SUBREAPER, 1)
-        _n_adopting += 1
-    try:
-        yield
-    finally:
+    global _n_adopting
+    if sys.platform == "linux":
+        with _adopting:
+            if not _n_adopting:
+                control = spawn.library().prctl
+                control(_PR_GET_CHILD_SUBREAPER, ctypes.byref(_before), 0, 0, 0)
+                control(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+            _n_adopting += 1
+
+
+def _adopt_no_more() -> None:
+    global _n_adopting
+    if sys.platform == "linux":
         with _adopting:
             _n_adopting -= 1
-            if not _n_adopting and not _before:
-                _control(_PR_SET_CHILD_SUBREAPER, 0)
-
-
-def _control(option: int, value: Any) -> None:
-    spawn.library().prctl(option, value, 0, 0, 0)
+            if not _n_adopting and not _before.value:
+                spawn.library().prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)

@@ -41,6 +41,8 @@ def filled(
             raise failed.missing(word, places)
         return str(path.absolute())
     text = placeholders.fill(word, values)
+    if i and "/" not in text and "." not in text:
+        return text  # as numbers are
     if _may_be_own(i, text, given):
         with contextlib.suppress(LookupError):
             return _path(places, text)

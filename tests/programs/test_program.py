@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -199,6 +200,8 @@ STAYING = {
     "in its group": "sleep {0} &",
     "of its own session": "setsid sleep {0} &",
     "a daemon": "setsid sh -c 'setsid sleep {0} & exec sleep {0}' > /dev/null 2>&1 < /dev/null &",
+    "of an empty environment": "env -i setsid sleep {0} > /dev/null 2>&1 &",
+    "it prints from elsewhere": "env -i setsid sh -c 'cd / && exec sleep {0}' &",
 }
 
 
@@ -215,6 +218,47 @@ def test_nothing_goes_on_after_its_end(text, end):
     with pytest.raises(ChildProcessError):  # it leaves no child that has ended, either
         while os.waitpid(-1, os.WNOHANG) != (0, 0):
             pass
+
+
+LEAVING = (
+    "seq 1 100000",
+    "seq 1 100000 >&2",
+    "echo short; echo short >&2",
+    "echo linked; ln stdout link; ln -f stdout {0}.link",
+    "ln -s stdout link; echo linked",
+    "echo x > other; mv other stdout",
+    "rm stdout; ln -s {0} stdout; echo linked > stdout",
+    "rm stdout stderr",
+    "rm stdout; mkdir stdout",
+    "rm stdout; mkfifo stdout",
+    "echo x; chmod 644 stdout",
+    "touch .hidden; mkdir -p a/b; chmod 0 a",
+    "chmod 755 .",
+    'rm -r "$PWD"',
+)
+
+
+@pytest.mark.parametrize("engine", ["serial", "loky"])
+def test_no_point_sees_what_another_one_has_left(declared, project, engine):
+    (project / "kept").write_text("kept")
+    lines = [text.format(project / "kept") for text in LEAVING]
+    cases = "".join(f"{i}) {line};;\n" for i, line in enumerate(lines))
+    (project / "leave.sh").write_text(
+        "seen=$(ls -A; stat -c '%F %a %h' . *; cat stdout stderr)\n"
+        f"echo $seen > seen\ncase $1 in\n{cases}esac\n"
+    )
+    declared(
+        f"flow = experiment(grid(i=range({len(LEAVING)}), again=[0, 1, 2]), name='flow')(program("
+        "['sh', 'leave.sh', '{i}'], env={'AGAIN': '{again}'},"
+        "read={'seen': regex('seen', '(.+)', type=str)}))"
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the point that removes its folder
+        results = sweeps.run("flow", engine=engine, quiet=True)
+    clean = "stderr stdout directory 700 2 regular empty file 600 1 regular empty file 600 1"
+    gone = LEAVING.index('rm -r "$PWD"')
+    assert {*results.seen.drop_sel(i=gone).values.ravel().tolist()} == {clean}
+    assert (project / "kept").read_text() == (project / "kept.link").read_text() == "linked\n"
 
 
 def test_half_written_output_is_refused(project):
