@@ -31,9 +31,10 @@ def swept(space):
     return key_maker(experiment(space, name="f")(lambda x=1, y=2, z=0: 0.0))
 
 
-def commit(folder, maker, start, stop, *, as_products, created_ns):
-    """Commit a run of points as one or as several parts."""
-    pieces = maker.boxes(start, stop) if as_products else [maker(np.arange(start, stop))]
+def commit(folder, maker, start, stop, *, as_products, created_ns, mixed=list):
+    """Commit a run of points as one or as several parts, or those that `mixed` makes of it."""
+    listed = np.array(mixed(range(start, stop)))
+    pieces = maker.boxes(start, stop) if as_products else [maker(listed)]
     parts = [
         Part(own, np.zeros(len(own), np.float32), (Variable("f", np.zeros(len(own))),))
         for own in pieces
@@ -54,18 +55,38 @@ def test_products_are_found_where_keys_are(tmp_path_factory, computed, wanted, d
     for created_ns in range(data.draw(st.integers(0, 4))):
         start, stop = sorted([data.draw(edge), data.draw(edge)])
         if start < stop:
-            as_products = data.draw(st.booleans())
-            commit(folder, maker, start, stop, as_products=as_products, created_ns=created_ns)
+            options = {"as_products": data.draw(st.booleans()), "created_ns": created_ns}
+            mixed = data.draw(st.sampled_from([list, shuffled, twice]))
+            commit(folder, maker, start, stop, mixed=mixed, **options)
     index = memo.scan(folder)
-    found = memo.match(swept(wanted), index)
-    expected = memo._match_keys(swept(wanted), index)
-    np.testing.assert_array_equal(found.entries, expected.entries)
-    assert found.first == expected.first
-    is_done = memo.done(swept(wanted), index)
-    assert is_done is None or (is_done == (expected.entries >= 0)).all()
     run = range(*sorted(data.draw(st.integers(0, wanted.n_positions)) for _ in range(2)))
-    is_done = memo.done(swept(wanted), index, [run])
-    assert is_done is None or (is_done == (expected.entries >= 0))[run.start : run.stop].all()
+    expected = memo._match_keys(swept(wanted), index)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(memo, "MIN_PRODUCT", data.draw(st.sampled_from([1, 4, 4096])))
+        found = memo.match(swept(wanted), index)
+        np.testing.assert_array_equal(found.entries, expected.entries)
+        assert found.first == expected.first
+        is_done = memo.done(swept(wanted), index)
+        assert is_done is None or (is_done == (expected.entries >= 0)).all()
+        is_done = memo.done(swept(wanted), index, [run])
+        assert is_done is None or (is_done == (expected.entries >= 0))[run.start : run.stop].all()
+
+
+def shuffled(positions):
+    return np.random.default_rng(0).permutation(positions)
+
+
+def twice(positions):
+    return [*positions, positions[0]]
+
+
+def test_a_merged_axis_is_placed_without_a_search(tmp_path, monkeypatch):
+    maker = swept(grid(x=range(10_000)))
+    halves = {"mixed": lambda run: [*run[5000:], *run[:5000]], "as_products": False}
+    commit(tmp_path, maker, 0, 10_000, created_ns=1, **halves)
+    monkeypatch.setattr(memo.Index, "find", None)
+    entries = memo.match(maker, memo.scan(tmp_path)).entries
+    assert entries.tolist() == [*range(5000, 10_000), *range(5000)]
 
 
 def test_a_whole_grid_is_placed_without_a_key(tmp_path, monkeypatch):
