@@ -387,6 +387,6 @@ class Dispatch:
             time.sleep(pause_s if len(held) else 0)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
-    def _cut(self, positions: Positions, number: int) -> Iterator[Block]:
+    def _cut(self, positions: Places, number: int) -> Iterator[Block]:
         tries = self._tries if self._index.failures else None
         return plan.cut(self._sweep.keys, positions, number, tries)

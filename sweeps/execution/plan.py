@@ -23,7 +23,7 @@ from sweeps.memo import listing
 from sweeps.project.sweep import Sweep
 from sweeps.spaces import keys
 from sweeps.spaces.keys import MIN_PRODUCT, STEP, KeyMaker, Keys
-from sweeps.spaces.product import ABSENT, Places, Positions, shortened
+from sweeps.spaces.product import ABSENT, Places, shortened, written
 from sweeps.spaces.space import Space
 from sweeps.storage import files
 
@@ -152,14 +152,14 @@ def _is_known(find: Find | None, own: Keys) -> npt.NDArray[np.bool_]:
 
 
 def cut(
-    make_keys: KeyMaker, positions: Positions, number: int, attempts: Find | None
+    make_keys: KeyMaker, positions: Places, number: int, attempts: Find | None
 ) -> Iterator[Block]:
     """Make blocks of the points at `positions`, which are ascending, numbered from `number` on.
 
     The points of a block have the same parameters; and they are in a row where that makes it
     possible to store their keys as products.
     """
-    before = None if attempts is None else attempts(make_keys(positions))
+    before = None if attempts is None else attempts(make_keys(written(positions)))
     runs = _long_runs(positions)
     parts = (part for run in runs for part in _alike_in(make_keys.space, positions, run))
     for offset, part in enumerate(parts):
@@ -167,26 +167,29 @@ def cut(
         yield Block(number + offset, shortened(positions[part]), own)
 
 
-def _long_runs(positions: Positions) -> Iterator[slice]:
+def _long_runs(positions: Places) -> Iterator[slice]:
     """Cut points into those in a row, where these are many."""
+    if isinstance(positions, range):
+        yield slice(0, len(positions))
+        return
     gaps = np.flatnonzero(np.diff(positions) != 1) + 1
     is_worth_it = len(positions) >= MIN_PRODUCT * (len(gaps) + 1)
     edges = [0, *(gaps.tolist() if is_worth_it else ()), len(positions)]
     yield from (slice(a, b) for a, b in itertools.pairwise(edges))
 
 
-def _alike_in(space: Space, positions: Positions, run: slice) -> Iterator[slice]:
+def _alike_in(space: Space, positions: Places, run: slice) -> Iterator[slice]:
     for part in alike(space, positions[run]):
         start, stop, _ = part.indices(run.stop - run.start)
         yield slice(run.start + start, run.start + stop)
 
 
-def alike(space: Space, positions: Positions) -> Iterator[slice]:
+def alike(space: Space, positions: Places) -> Iterator[slice]:
     """Cut a run of points into slices whose points have the same parameters."""
     if not any(column.has_gaps for column in space.columns.values()):
         yield slice(None)
         return
-    absent = [codes == ABSENT for codes in space.codes(positions).values()]
+    absent = [codes == ABSENT for codes in space.codes(written(positions)).values()]
     pattern = np.stack(absent, axis=1)
     changes = np.flatnonzero((pattern[1:] != pattern[:-1]).any(axis=1)) + 1
     edges = [0, *changes.tolist(), len(pattern)]

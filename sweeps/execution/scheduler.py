@@ -13,7 +13,7 @@ import numpy as np
 from sweeps.engines import Block, Receipt
 from sweeps.errors import SweepsError
 from sweeps.progress import forecast
-from sweeps.spaces.product import Places, Positions, written
+from sweeps.spaces.product import Places, Positions, joined, written
 
 if TYPE_CHECKING:
     from sweeps.costs.course import Course
@@ -40,7 +40,6 @@ _FINEST = 20  # towards the end, blocks get no smaller than this part of a full 
 _MOST_PIECES = 16  # of a space, from each of which one of the first blocks comes
 _GROWTH = 16  # a first guess may be wrong by far: the first points of a function warm it up
 
-
 _DEAR_S = 0.02
 """Points that take longer are worth to be looked at: a look takes some of 0.1 s."""
 
@@ -59,14 +58,15 @@ Left = tuple[float, tuple[float, float] | None]
 
 BeginCourse = Callable[[int], "Course"]  # given how many points there are
 
-Claim = Callable[[Positions, int], tuple[Positions, Positions, Positions]]
+Claim = Callable[[Places, int], tuple[Places, Places, Places]]
 
 
-def _ascending(positions: Positions) -> Positions:
-    return np.sort(positions) if (positions[1:] < positions[:-1]).any() else positions
+def _ascending(positions: Places) -> Places:
+    is_row = isinstance(positions, range) or not (positions[1:] < positions[:-1]).any()
+    return positions if is_row else np.sort(positions)
 
 
-def claim_all(positions: Positions, n: int) -> tuple[Positions, Positions, Positions]:
+def claim_all(positions: Places, n: int) -> tuple[Places, Places, Places]:
     """Claim points where no other run is."""
     return positions[:n], positions[n:], positions[:0]
 
@@ -103,7 +103,7 @@ class Scheduler:
     def __init__(
         self,
         todo: Iterable[Places],
-        cut: Callable[[Positions, int], Iterable[Block]],
+        cut: Callable[[Places, int], Iterable[Block]],
         n_workers: int,
         *,
         concurrency: int = 1,
@@ -142,9 +142,9 @@ class Scheduler:
         self._course: Course | None = None
         self._noted: collections.deque[Any] = collections.deque(maxlen=_MOST_NOTED)
         self._lock = threading.Lock()
-        self._ready: collections.deque[tuple[Block, Positions]] = collections.deque()
+        self._ready: collections.deque[tuple[Block, Places]] = collections.deque()
         self._number = 0
-        self._flying: dict[int, Positions] = {}
+        self._flying: dict[int, Places] = {}
         self._round = 0
         self.is_stopped = False
         self._look_ahead(before_s)
@@ -199,13 +199,13 @@ class Scheduler:
 
     def _under_way(self) -> Positions:
         out = [*self._flying.values(), *(positions for _, positions in self._ready)]
-        return np.concatenate([np.empty(0, dtype=np.int64), *out])
+        return np.concatenate([np.empty(0, dtype=np.int64), *map(written, out)])
 
     @property
     def _is_ordered(self) -> bool:
         return self._course is not None and self._course.is_ordered
 
-    def given(self, number: int) -> Positions | None:
+    def given(self, number: int) -> Places | None:
         """Positions of a block that is out; None where it is not."""
         with self._lock:
             return self._flying.get(number)
@@ -234,7 +234,7 @@ class Scheduler:
     def withdraw(self) -> Positions:
         """Return the points that no worker has got, and forget them."""
         with self._lock:
-            pending = [*map(written, self._pending), *(own for _, own in self._ready)]
+            pending = [*map(written, self._pending), *(written(own) for _, own in self._ready)]
             self._pending.clear()
             self._ready.clear()
             self._n_pending = 0
@@ -279,35 +279,35 @@ class Scheduler:
         self._flying[block.number] = positions
         return block
 
-    def _cut_up(self, positions: Positions) -> Iterator[tuple[Block, Positions]]:
+    def _cut_up(self, positions: Places) -> Iterator[tuple[Block, Places]]:
         start = 0
         for block in self._cut(positions, self._number):
             self._number += 1
             yield block, positions[start : start + len(block)]
             start += len(block)
 
-    def _take(self, n_due: int) -> Positions:
+    def _take(self, n_due: int) -> Places:
         """Take free points for at least a block; set those of other runs apart."""
         if not (self._is_cut or self._n_probes):
             n_worth = int(self._claim_s() * self._n_workers / self._point_s)
             n_due = max(n_due, min(n_worth, self._n_pending // self._shares))
         n = n_looked_at = n_due
-        taken: list[Positions] = [np.empty(0, dtype=np.int64)]
+        taken: list[Places] = []
         while n > 0 and self._pending:
             is_probe = self._n_probes > 0
             own, left, held = self._claim(self._pop(n_looked_at), n)
             taken.append(own)
             self._put_back(left)
-            self._held.append(held)
+            self._held.append(written(held))
             if self._forecast is not None and len(held):
                 self._forecast.drop(np.sort(held))
                 if self._course is not None:
-                    self._course.drop(held)
+                    self._course.drop(written(held))
             n -= len(own)
             if len(own) and (is_probe or 2 * len(own) >= n_due):
                 break  # what follows may be elsewhere: points in a row are worth a smaller block
             n_looked_at = min(2 * n_looked_at, MAX_BLOCK) if len(held) else n
-        positions = np.concatenate(taken)
+        positions = joined(taken)
         # What came back need not have come in order.
         return positions if self._is_ordered else _ascending(positions)
 
@@ -321,11 +321,11 @@ class Scheduler:
             n = min(n, self._course.n_within(written(self._pending[0][:n]), self._block_s))
         return n
 
-    def _pop(self, n: int) -> Positions:
-        popped: list[Positions] = []
+    def _pop(self, n: int) -> Places:
+        popped: list[Places] = []
         while n and self._pending:
             first = self._pending.popleft()
-            popped.append(written(first[:n]))
+            popped.append(first[:n])
             if len(first) > n:
                 put_back = self._pending.append if self._n_probes else self._pending.appendleft
                 put_back(first[n:])
@@ -337,7 +337,7 @@ class Scheduler:
                 break
             if len(popped[-1]) >= n:
                 break
-        positions = np.concatenate(popped)
+        positions = joined(popped)
         self._n_pending -= len(positions)
         return positions
 
@@ -367,13 +367,13 @@ class Scheduler:
                 self._size = max(1, min(size, max(1, self._size) * _GROWTH))
                 self._look_ahead()
 
-    def _note(self, positions: Positions, receipt: Receipt) -> None:
+    def _note(self, positions: Places, receipt: Receipt) -> None:
         if self._forecast is not None:
             self._forecast.note(positions, receipt.busy_s)
         if self._course is not None:
-            self._course.note(positions, receipt.elapsed, receipt.busy_s)
+            self._course.note(written(positions), receipt.elapsed, receipt.busy_s)
         elif self._begin_course is not None and len(positions) <= _MOST_NOTED:
-            self._noted.append((positions, receipt.elapsed, receipt.busy_s))
+            self._noted.append((written(positions), receipt.elapsed, receipt.busy_s))
 
     def recall(self, numbers: Iterable[int] = ()) -> dict[int, Positions]:
         """Return which blocks are out, by number, and forget them.
@@ -383,10 +383,10 @@ class Scheduler:
         """
         with self._lock:
             if numbers:
-                return {n: self._flying.pop(n) for n in numbers if n in self._flying}
+                return {n: written(self._flying.pop(n)) for n in numbers if n in self._flying}
             self._round += 1
             flying, self._flying = self._flying, {}
-        return flying
+        return {number: written(positions) for number, positions in flying.items()}
 
     def give_back(self, positions: Places) -> None:
         """Take back what is not finished."""

@@ -36,7 +36,7 @@ from sweeps.memo.ledger import (
 )
 from sweeps.spaces import keys
 from sweeps.spaces.keys import KeyMaker
-from sweeps.spaces.product import Positions
+from sweeps.spaces.product import Places, Positions, written
 from sweeps.storage import files
 
 __all__ = ["FOLDER", "Claims", "are_live"]
@@ -100,27 +100,23 @@ class Claims:
         age_s = time.monotonic() - self._began_s
         return min(max(self._turn_s / _TURNS_SHARE, age_s * _CLAIMS_SHARE), _LONGEST_CLAIM_S)
 
-    def take(self, positions: Positions, n: int) -> tuple[Positions, Positions, Positions]:
+    def take(self, positions: Places, n: int) -> tuple[Places, Places, Places]:
         """Claim the first `n` of some points that no other run has claimed.
 
-        Returns
-        -------
-        taken, left, held : numpy.ndarray
-            Claimed now; free, but more than asked for; claimed by other runs, which may have ended.
+        Return those claimed now, those that are free, but more than asked for, and those that other
+        runs have claimed, which may have ended.
         """
         self._is_wanted = True
         start = time.monotonic()
         try:
             with self._turn():
-                is_held = self._others.have(positions)
-                free = positions[~is_held]
+                free, held = self._others.divide(positions)
                 self._ledger.append(self._rows(self._slot, ledger.spans(free[:n])))
             self._turn_s += (time.monotonic() - start - self._turn_s) / 4
         except _TroubleError:
-            is_held = self._others.have(positions)
-            free = positions[~is_held]
+            free, held = self._others.divide(positions)
         self._mine.append(ledger.spans(free[:n]))
-        return free[:n], free[n:], positions[is_held]
+        return free[:n], free[n:], held
 
     def held(self, positions: Positions) -> _Mask:
         """Which of some points running runs have claimed, shape (n,).
@@ -169,8 +165,6 @@ class Claims:
             if self._me is not None and self._me.is_alone():
                 return look()
         return None
-
-    # ---- turns
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:
@@ -274,6 +268,7 @@ class _Others:
         self.space = ledger.digest(self._words)
         self._n_points = len(factors) if factors is not None and self.space else 0
         self._of_position: npt.NDArray[np.uint32] | None = None  # 0 where nobody has it
+        self._is_written = False  # until others claim something, the array takes no memory
         self._of_keys: list[tuple[Words, npt.NDArray[np.uint32]]] = []
         self._own_run = -1
         self._is_live = bytearray(1)  # by term; term 0 is of nobody, and of this run
@@ -296,7 +291,12 @@ class _Others:
             declared = ledger.rows(SPACE, 0, 0, len(self._words), self._words)
         return declared + ledger.rows(RUN, 0, run, self.space)
 
-    # ---- what they have claimed
+    def divide(self, places: Places) -> tuple[Places, Places]:
+        """Divide points into those that are free, and those that others have claimed."""
+        if not any(self._is_live[1:]):  # nobody else is there: a row of points stays one
+            return places, places[:0]
+        is_held = self.have(positions := written(places))
+        return positions[~is_held], positions[is_held]
 
     def have(self, positions: Positions) -> _Mask:
         """Which of some points are claimed, shape (n,)."""
@@ -341,8 +341,6 @@ class _Others:
         self._term_of[run] = len(self._run_of) - 1
         return self._term_of[run]
 
-    # ---- what the ledger says
-
     def hear(self, rows: Rows, words: Words) -> None:
         """Take in some rows, and the words that follow them."""
         if self._of_position is None:  # the system gives memory only where it is written to
@@ -350,7 +348,8 @@ class _Others:
         for kind, slot, first, stop, _ in rows.tolist():
             term, space = self.slots[slot] if slot < len(self.slots) else (0, -1)
             if kind == SPAN and space == self.space and first < stop <= self._n_points:
-                self._of_position[first:stop] = term
+                if term or self._is_written:
+                    self._of_position[first:stop], self._is_written = term, True
             elif kind == SPAN:
                 self._hear_foreign(term, space, first, stop)
             elif kind == LISTED and space >= 0:

@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sweeps.spaces.keys import Factors
+from sweeps.spaces.product import Places
 
 _PATIENCE_S = 10.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.001, 0.1
@@ -96,8 +97,11 @@ def _checks(made: Rows) -> Words:
 _HEAD = rows(HEAD, 0)
 
 
-def spans(positions: npt.NDArray[np.int64]) -> Spans:
+def spans(positions: Places) -> Spans:
     """Put together points that follow each other."""
+    if isinstance(positions, range):
+        ends = [(positions.start, positions.stop)] if positions else []
+        return np.array(ends, dtype=np.int64).reshape(-1, 2)
     after = positions[:-1] + 1
     edges = np.flatnonzero(positions[1:] != after)
     firsts = np.append(positions[:1], positions[1:][edges])

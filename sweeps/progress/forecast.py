@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from sweeps.spaces.product import Places, Positions
+from sweeps.spaces.product import Places
 
 _GOLDEN = 0.6180339887498949
 _LATE = 4  # pieces, by which the time of those that come after all known ones is guessed
@@ -66,7 +66,7 @@ class Forecast:
         self._n_blocks = 0
         self._began = 0.0
 
-    def note(self, positions: Positions, busy_s: float) -> None:
+    def note(self, positions: Places, busy_s: float) -> None:
         """Take in a block of finished points, ascending, and the time that they took."""
         if not self._n_blocks:
             self._began = time.perf_counter() - busy_s  # until then the workers started
@@ -76,12 +76,17 @@ class Forecast:
         self._over_at += at
         self._busy_s += n_over * (busy_s / len(positions))
 
-    def drop(self, positions: Positions) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    def drop(self, positions: Places) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
         """Leave out points; return how many of each piece they are, and the sum of where in it."""
-        edges = np.append(np.searchsorted(positions, self._firsts), len(positions))
+        n = len(positions)
+        if isinstance(positions, range):
+            edges = np.append(np.clip(self._firsts - positions.start, 0, n), n)
+            ends = positions.start + np.minimum(edges[:-1], n - 1), positions.start + edges[1:] - 1
+        else:
+            edges = np.append(np.searchsorted(positions, self._firsts), n)
+            ends = positions[np.minimum(edges[:-1], n - 1)], positions[edges[1:] - 1]
         counts = np.diff(edges)
         # Halfway between the first and the last: they are in a row, more or less.
-        ends = positions[np.minimum(edges[:-1], len(positions) - 1)], positions[edges[1:] - 1]
         at = np.where(counts > 0, counts * ((ends[0] + ends[1]) / 2 - self._firsts), 0.0)
         self._n_left -= counts
         self._left_at -= at

@@ -363,9 +363,9 @@ def _refuse_no_name(name: Any) -> None:
         raise DeclarationError(f"{name!r} is not a valid name: use letters, digits and underscores")
 
 
-def shortened(places: npt.NDArray[np.int64]) -> Places:
+def shortened(places: Places) -> Places:
     """Make a range of positions in a row."""
-    if not len(places):
+    if isinstance(places, range) or not len(places):
         return places
     first, last = int(places[0]), int(places[-1])
     return range(first, last + 1) if last - first == len(places) - 1 else places
@@ -374,3 +374,11 @@ def shortened(places: npt.NDArray[np.int64]) -> Places:
 def written(places: Places) -> npt.NDArray[np.int64]:
     """Make an array of positions."""
     return np.arange(places.start, places.stop) if isinstance(places, range) else places
+
+
+def joined(pieces: Sequence[Places]) -> Places:
+    """Put places behind each other; a single piece stays as it is."""
+    some = [piece for piece in pieces if len(piece)]
+    if len(some) == 1:
+        return some[0]
+    return np.concatenate([np.empty(0, dtype=np.int64), *map(written, some)])

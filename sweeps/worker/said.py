@@ -14,10 +14,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import SupportsFloat
 
+import numpy as np
+
 from sweeps import text
 from sweeps.outputs.failures import shortened
 from sweeps.progress.show import Slow
-from sweeps.spaces.product import Positions
+from sweeps.spaces.product import Places
 from sweeps.spaces.space import Space
 from sweeps.worker import scratch
 
@@ -100,7 +102,7 @@ def said(record: Path, block: int, point: int) -> str:
     return ", ".join(filter(None, [share, line]))
 
 
-def slow(folder: Path, given: Callable[[int], Positions | None], space: Space) -> Iterator[Slow]:
+def slow(folder: Path, given: Callable[[int], Places | None], space: Space) -> Iterator[Slow]:
     """Give the points that take a while, the longest first.
 
     Parameters
@@ -113,7 +115,7 @@ def slow(folder: Path, given: Callable[[int], Positions | None], space: Space) -
     for each in sorted(scratch.aloft(folder), key=lambda aloft: -aloft.seconds):
         positions = given(each.block)
         if each.seconds > _FROM_S and positions is not None and each.point < len(positions):
-            (params,) = space.parameters_at(positions[[each.point]], labels=True)
+            (params,) = space.parameters_at(np.array([positions[each.point]]), labels=True)
             point = shortened(text.parameters(params), _MOST_SAID)
             others = min(each.n_points, len(positions) - each.point) - 1
             more = f" and {text.count(others, 'other')}" if others else ""

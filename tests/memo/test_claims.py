@@ -556,3 +556,35 @@ def test_who_withdraws_claims_only_what_it_takes_from_then_on(tmp_path):
     first.close()
     second.close()
     assert not list((tmp_path / FOLDER).iterdir())
+
+
+def test_a_row_of_points_stays_one_where_nobody_else_has_claimed_any(tmp_path):
+    keys = maker(grid(x=range(100), y=range(10)))
+    with contextlib.closing(Claims(tmp_path, keys)) as own:
+        taken, left, held = own.take(range(10, 400), 100)
+        assert (taken, left, len(held)) == (range(10, 110), range(110, 400), 0)
+        with contextlib.closing(Claims(tmp_path, keys)) as other:
+            taken, left, held = map(list, other.take(range(300), 100))
+            assert taken == [*range(10), *range(110, 200)]
+            assert left == [*range(200, 300)]
+            assert held == [*range(10, 110)]
+        taken, left, held = map(list, own.take(range(105, 120), 5))
+        assert (taken, left, held) == ([*range(105, 110)], [], [*range(110, 120)])
+
+
+def test_claims_of_a_run_that_is_alone_take_no_memory(tmp_path):
+    keys = maker(grid(x=range(100), y=range(10)))
+    with contextlib.closing(Claims(tmp_path, keys)) as own:
+        own._others._of_position = Untouched(1000)
+        own.take(range(1000), 500)
+        own.take(range(500, 1000), 500)
+
+
+class Untouched(np.ndarray):
+    """An array that nobody writes to."""
+
+    def __new__(cls, n):
+        return np.zeros(n, np.uint32).view(cls)
+
+    def __setitem__(self, at, value):
+        raise AssertionError("written to")
