@@ -1,6 +1,8 @@
 """Laws of planning: counts add up, and the points to compute are those that nobody knows."""
 
 import pickle
+import types
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -165,3 +167,25 @@ def test_points_in_a_row_come_in_blocks_of_their_own_where_they_are_many(lengths
     assert np.concatenate([block.at for block in blocks]).tolist() == positions.tolist()
     is_long = len(positions) >= keys.MIN_PRODUCT * len(runs)
     assert [block.positions for block in blocks] == runs if is_long else len(blocks) == 1
+
+
+@given(
+    seconds=st.lists(st.tuples(st.floats(0, 9, width=32), st.integers(0, 9)), max_size=4),
+    most=st.integers(1, 40),
+)
+def test_the_mean_time_of_known_points_is_right_where_those_of_a_part_took_the_same(seconds, most):
+    parts = [np.full(n, each, np.float32) for each, n in seconds]
+    every = np.concatenate([np.empty(0, np.float32), *parts])
+    index = types.SimpleNamespace(
+        parts=[Timed(own) for own in parts], starts=np.cumsum([0, *map(len, parts)])
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(execution_plan, "_MOST_TOLD", most)
+        assert execution_plan.mean_s(index) == pytest.approx(every.sum() / max(1, len(every)))
+
+
+class Timed(NamedTuple):
+    elapsed: np.ndarray
+
+    def __len__(self):
+        return len(self.elapsed)
