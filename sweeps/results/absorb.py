@@ -28,7 +28,7 @@ from sweeps.outputs import schema
 from sweeps.outputs.failures import Failure
 from sweeps.outputs.types import Agreed, Header, Variable
 from sweeps.results.collect import Gathered
-from sweeps.spaces.keys import MIN_PRODUCT, Factors, KeyMaker, Keys
+from sweeps.spaces.keys import Factors, KeyMaker, Keys
 from sweeps.storage import disk, kinds
 
 KEEP = "keep"
@@ -41,8 +41,8 @@ Runs = npt.NDArray[np.int64]
 
 _MOST_NAMES = 1000
 
-_MOST_APART = 32
-"""Runs of a form that are described one by one: each takes 2 ms, and 10^6 listed keys 0.1 s."""
+_APART = 2**14
+"""Points in a row that are described apart: this takes 2 ms, and to list so many keys as well."""
 
 _MOST_FORMS = 1000
 """Points of more forms than this stay in the memo, because each form takes time to read."""
@@ -153,12 +153,20 @@ def _parts(
 def _described(
     gathered: Gathered, maker: KeyMaker, forms: Sequence[_Form], runs: Sequence[Runs]
 ) -> Iterator[KeptPart]:
-    """Describe the points of each form; long runs of a grid apart, which have no listed keys."""
+    """Describe the points of each form; long boxes of a grid apart, which list no keys."""
     for form, own in zip(forms, runs, strict=True):
-        is_long = len(own) and int((own[:, 1] - own[:, 0]).min()) >= MIN_PRODUCT
-        pieces = np.split(own, len(own)) if is_long and len(own) <= _MOST_APART else [own]
-        for piece in pieces if len(own) else ():
-            yield _part(gathered, maker, form, piece)
+        rest: list[tuple[int, int]] = []
+        for start, stop in own.tolist():
+            is_long = stop - start >= _APART and maker.factors is not None
+            pieces = map(len, maker.boxes(start, stop)) if is_long else [stop - start]
+            for n_points in pieces:
+                if is_long and n_points >= _APART:
+                    yield _part(gathered, maker, form, np.array([(start, start + n_points)]))
+                else:
+                    rest.append((start, start + n_points))
+                start += n_points
+        if rest:
+            yield _part(gathered, maker, form, np.array(rest))
 
 
 def _runs_of_runs(
