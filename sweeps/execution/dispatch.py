@@ -87,6 +87,7 @@ class Dispatch:
         self._recompute = recompute
         self._engine = engine
         self._n_workers = n_workers
+        space = sweep.experiment.space
         is_free = not engine.is_sequential and (waits or others is None)
         self._scheduler = Scheduler(
             todo,
@@ -98,7 +99,7 @@ class Dispatch:
             # place of its own.
             is_in_order=engine.is_sequential or not waits,
             is_far=not engine.shares_machine,
-            claim=claim_all if others is None else others.take,
+            claim=plan.in_whole_rows(space, claim_all if others is None else others.take),
             claim_s=(lambda: 0.0) if others is None else others.claim_s,
             begin_course=plan.begin_course(sweep, index, n_workers, is_free=is_free),
             before_s=plan.mean_s(index),

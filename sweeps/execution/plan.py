@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ from sweeps.storage import files
 
 if TYPE_CHECKING:
     from sweeps.costs.course import Course
+    from sweeps.execution.scheduler import Claim
 
 Find = Callable[[Keys], npt.NDArray[np.int64]]
 """Keys of shape (n, 2) to entries of shape (n,), -1 where unknown."""
@@ -37,6 +39,10 @@ IsDue = Callable[[Keys], npt.NDArray[np.bool_]]
 """Keys of shape (n, 2) to shape (n,)."""
 
 _MOST_TOLD = 2**16  # points whose times are looked at
+
+
+_ROWS = 8
+"""Rows of a grid that a block has at least, if it is cut to whole rows."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -196,6 +202,23 @@ def alike(space: Space, positions: Places) -> Iterator[slice]:
     changes = np.flatnonzero((pattern[1:] != pattern[:-1]).any(axis=1)) + 1
     edges = [0, *changes.tolist(), len(pattern)]
     yield from (slice(a, b) for a, b in itertools.pairwise(edges))
+
+
+def in_whole_rows(space: Space, claim: Claim) -> Claim:
+    """Have what is claimed of a grid end with a row, so that its keys are fewer products.
+
+    A segment of 10^6 points in a row has five parts, each of which takes 2 ms to write and read.
+    """
+    sizes = [dimension.size for dimension in space.dimensions]
+    rows = [math.prod(sizes[n:]) for n in range(1, len(sizes))]
+
+    def take(positions: Places, n: int) -> tuple[Places, Places, Places]:
+        if isinstance(positions, range):
+            row = max((each for each in rows if _ROWS * each <= n), default=1)
+            n = (positions.start + n) // row * row - positions.start
+        return claim(positions, n)
+
+    return take
 
 
 def first(pieces: Iterable[Places], limit: int | None) -> list[Places]:

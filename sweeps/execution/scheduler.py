@@ -29,7 +29,7 @@ With points of 0.2 to 0.8 s, ten at once, blocks of 0.5 s leave a third of the p
 
 _FAR_BLOCKS = 4  # so many times longer where sending one costs 10 ms: 0.5 % of 2 s
 
-MAX_BLOCK = 2**18
+MAX_BLOCK = 2**20
 _FIRST_BLOCK, _FIRST_SHARES = 8, 40  # of few points, a twentieth should tell of all others
 _SHARES = 3  # a block is no more than this part of what is left for a worker
 _DEAR_SHARES = 10  # where points take long: some take longer, and others must not wait behind

@@ -242,11 +242,11 @@ def _gather(
     """Write slab by slab, one write each; False if a value equals the fill value."""
     for start, stop, box in _pieces(output, sizes, dtype):
         values, missing = output.read(start, stop)
-        mask = np.zeros(len(values), bool) if missing is None else missing
-        mask = mask.reshape(mask.shape + (1,) * (values.ndim - mask.ndim))
-        if fill is None and mask.any():
+        if fill is None and missing is not None and missing.any():
             raise ValueError(f"{output.name!r} has missing values, but has_missing is False")
         if fill is not None:
+            mask = np.zeros(len(values), bool) if missing is None else missing
+            mask = mask.reshape(mask.shape + (1,) * (values.ndim - mask.ndim))
             if np.any((_as_read(values) == _as_read(np.asarray(fill))) & ~mask):
                 return False
             values = np.where(mask, fill, values.astype(dtype, copy=False))

@@ -377,8 +377,11 @@ def written(places: Places) -> npt.NDArray[np.int64]:
 
 
 def joined(pieces: Sequence[Places]) -> Places:
-    """Put places behind each other; a single piece stays as it is."""
+    """Put places behind each other; what is one row stays a range."""
     some = [piece for piece in pieces if len(piece)]
+    ends = [each.stop for each in some if isinstance(each, range)]
+    if len(ends) == len(some) > 0 and ends[:-1] == [int(each[0]) for each in some[1:]]:
+        return range(int(some[0][0]), ends[-1])
     if len(some) == 1:
         return some[0]
     return np.concatenate([np.empty(0, dtype=np.int64), *map(written, some)])

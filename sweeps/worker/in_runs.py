@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sweeps.worker.call import Done, Looks
 
 # A look at the clock then costs little. If points suddenly take long, so many of them are computed
-# before anything looks; a run that was long is the last one.
+# before anything looks; the next run is of a single point.
 LENGTH = 32
 
 
@@ -47,11 +47,11 @@ def call(due: Due, done: Done, looks: Looks, record: scratch.Recorder) -> tuple[
     next_look, clock, returned = due.next_look, time.perf_counter, done.returned
     if not SCALARS.issuperset(map(type, returned[-LENGTH:])):
         return False, next_look, False
-    at, i = record.at, done.n_points
+    at, i, length = record.at, done.n_points, LENGTH
     try:
         while True:
             begun, n_before = done.times[-1], len(returned)
-            n_wanted = min(LENGTH, due.n_points - i)
+            n_wanted = min(length, due.n_points - i)
             at[0], at[1] = i, n_wanted
             record.run = returned, i - n_before
             error: BaseException | None = None
@@ -78,13 +78,15 @@ def call(due: Due, done: Done, looks: Looks, record: scratch.Recorder) -> tuple[
                 done.times.append(now)
             i += n
             is_short = n < n_wanted  # a point has raised; for `extend`, StopIteration is the end
-            if is_long := now - begun > due.noticeable_s:
+            length = min(2 * length, LENGTH)
+            if now - begun > due.noticeable_s:
                 capture.over()
+                length = 1
             if now >= next_look or i == due.n_points:
                 if now >= due.end or i == due.n_points or looks.look():
                     return True, next_look, False
                 next_look = min(due.end, looks.begin())
-            if is_short or is_long or looks.is_apart:
+            if is_short or looks.is_apart:
                 return False, next_look, is_short and error is None
     finally:
         record.run = None

@@ -1,5 +1,6 @@
 """Laws of planning: counts add up, and the points to compute are those that nobody knows."""
 
+import math
 import pickle
 import types
 from typing import NamedTuple
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 from sweeps import experiment, grid, points, sample
 from sweeps.errors import DeclarationError
 from sweeps.execution import plan as execution_plan
-from sweeps.spaces import keys
+from sweeps.execution import scheduler
+from sweeps.spaces import keys, product
 from sweeps.spaces.keys import KeyMaker, key_maker
 
 
@@ -189,3 +191,28 @@ class Timed(NamedTuple):
 
     def __len__(self):
         return len(self.elapsed)
+
+
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=3), st.data())
+def test_blocks_of_a_grid_end_with_a_row_and_lose_little_by_it(sizes, data):
+    space = grid(**{f"x{i}": range(size) for i, size in enumerate(sizes)})
+    start = data.draw(st.integers(0, len(space) - 1))
+    n = data.draw(st.integers(1, len(space) - start))
+    stop = data.draw(st.integers(start + n, len(space)))
+    take = execution_plan.in_whole_rows(space, scheduler.claim_all)
+    taken, left, held = take(range(start, stop), n)
+    assert [*taken, *left, *held] == [*range(start, stop)]
+    assert n - n // execution_plan._ROWS <= len(taken) <= n
+    rows = [math.prod(sizes[i:]) for i in range(1, len(sizes))]
+    assert all(taken.stop % row == 0 for row in rows if execution_plan._ROWS * row <= n)
+    scattered = np.array([5, 1, 9])
+    assert [each.tolist() for each in take(scattered, 2)] == [[5, 1], [9], []]
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 4), st.booleans()), max_size=5))
+def test_places_behind_each_other_are_one_row_where_they_can(drawn):
+    pieces = [range(a, a + n) if is_row else np.arange(a, a + n) for a, n, is_row in drawn]
+    together = product.joined(pieces)
+    assert list(together) == [each for piece in pieces for each in piece]
+    assert product.joined([range(3, 5), range(0), range(5, 9)]) == range(3, 9)
+    assert list(product.joined([range(3, 5), range(6, 9)])) == [3, 4, 6, 7, 8]
