@@ -85,8 +85,8 @@ def command(arguments: list[str]) -> str:
 
 def of_packages() -> dict[str, str]:
     """Return the versions of the installed packages that are imported by now."""
-    names = sorted({name for name in list(sys.modules) if name.isidentifier()} | {"sweeps"})
-    found = {name: version(name) for name in names}
+    names = sorted({"sweeps", *(name.partition(".")[0] for name in list(sys.modules))})
+    found = {name: version(name) for name in names if name.isidentifier()}
     return {name: text for name, text in found.items() if text}
 
 

@@ -6,9 +6,11 @@ An engine knows blocks and receipts, and never experiments, the memo or the resu
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib
 from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -162,6 +164,10 @@ class Engine:
         SweepsError
             Saying what is missing.
         """
+
+    def expected(self) -> AbstractContextManager[None]:
+        """Hold while it is found out what to carry, so that workers may get ready meanwhile."""
+        return contextlib.nullcontext()
 
     def n_workers(self, given: int | None) -> int:
         """Return how many workers it has if the user asks for `given`, or leaves it open."""

@@ -83,18 +83,6 @@ def _end_for_sure() -> None:
     signal.alarm(_MAX_CLOSING_S)
 
 
-def flags() -> dict[str, str]:
-    """Python's own options, as the environment gives them to processes that are started."""
-    given = {
-        "PYTHONOPTIMIZE": str(sys.flags.optimize or ""),
-        "PYTHONWARNINGS": ",".join(sys.warnoptions),
-        "PYTHONDEVMODE": "1" if sys.flags.dev_mode else "",
-        "PYTHONUTF8": "1" if sys.flags.utf8_mode else "",
-        "PYTHONDONTWRITEBYTECODE": "1" if sys.dont_write_bytecode else "",
-    }
-    return {name: value for name, value in given.items() if value}
-
-
 def _leave_signals_to_parent() -> None:
     """Finish what is under way when a batch system signals all processes of a run.
 

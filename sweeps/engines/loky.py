@@ -12,7 +12,8 @@ import weakref
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
-from sweeps.engines import Engine, Lost, Outcome, Work, guard, pool
+from sweeps import ahead
+from sweeps.engines import Engine, Lost, Outcome, Work, guard, lean, pool
 from sweeps.errors import SweepsError
 from sweeps.signals import SIGNALS
 
@@ -25,6 +26,8 @@ _POOLS: weakref.WeakSet[Any] = weakref.WeakSet()
 _LOW_PRIORITY = 19
 
 _MAX_IDLE_S = 300  # as joblib's own workers
+
+_ALONE_S = 0.1
 
 
 class Loky(Engine):
@@ -51,21 +54,39 @@ class Loky(Engine):
         """Share the blocks; the death of a worker ends all, and is the last outcome."""
         from multiprocessing import resource_tracker
 
+        lean.load()
         from joblib.externals.loky.backend import resource_tracker as loky_resource_tracker
         from joblib.externals.loky.process_executor import BrokenProcessPool
 
         # They must outlive the workers, but ignore only SIGINT and SIGTERM by themselves. The start
         # of one unblocks these two, so that workers are not started within the same bracket.
-        with _signals_held_back(), _quiet_trackers(), pool.explained():
-            for tracker in (resource_tracker, loky_resource_tracker):
+        trackers = (resource_tracker, loky_resource_tracker)
+        bare = lean.trackers(loky_resource_tracker)
+        with _signals_held_back(), _quiet_trackers(), bare, pool.explained():
+            for tracker in trackers:
                 tracker.ensure_running()
-        _let_pass(loky_resource_tracker)
+        for tracker in trackers:
+            _let_pass(tracker)
         backend = _backend(n_workers)
         try:
             with pool.explained(is_start=False):
                 yield from pool.carry(backend, work, blocks, n_workers, _starting())
         except BrokenProcessPool as error:  # TerminatedWorkerError is one; it names no task
             yield Lost(str(error))
+
+    @contextlib.contextmanager
+    def expected(self) -> Iterator[None]:
+        """Start an interpreter, which becomes the first worker, if there is none."""
+        if not any(each._processes for each in list(_POOLS)):
+            ahead.start()
+        try:
+            yield
+        finally:
+            ahead.discard()
+
+    def notice(self) -> str:
+        """Say whether some workers could not be started."""
+        return next((each.trouble for each in list(_POOLS) if each.trouble), "")
 
     def close(self, *, wait: bool = True) -> None:
         """End the processes by force."""
@@ -88,7 +109,7 @@ def _quiet_trackers() -> Iterator[None]:
 
 
 def _let_pass(tracker: Any) -> None:
-    """Have workers start before a tracker, which imports all of joblib to look after semaphores."""
+    """Have workers start before a tracker, which nobody waits for."""
     pid = getattr(getattr(tracker, "_resource_tracker", None), "_pid", None)
     if isinstance(pid, int):
         with contextlib.suppress(OSError):
@@ -102,10 +123,10 @@ def _backend(n_workers: int) -> ParallelBackendBase:
     pool that has no initializer, such as those of others in this process, is another pool.
     """
     from joblib._parallel_backends import LokyBackend
-    from joblib.executor import get_memmapping_executor
     from joblib.externals.loky import process_executor
 
     process_executor.kill_process_tree = guard.end
+    executor = _executor()
 
     class Backend(LokyBackend):  # type: ignore[misc]
         def configure(
@@ -120,7 +141,7 @@ def _backend(n_workers: int) -> ParallelBackendBase:
 
             There it would call the function in this process, of which a block makes a worker.
             """
-            self._workers = get_memmapping_executor(
+            self._workers = executor.get_memmapping_executor(
                 n_workers,
                 timeout=_MAX_IDLE_S,
                 initializer=guard.begin,
@@ -136,9 +157,70 @@ def _backend(n_workers: int) -> ParallelBackendBase:
 
         def _prepare_worker_env(self, n_jobs: int) -> dict[str, str]:
             of_threads: dict[str, str] = super()._prepare_worker_env(n_jobs)
-            return {**of_threads, **guard.flags()}
+            return {**of_threads, **ahead.flags()}
 
     return Backend()
+
+
+@functools.cache
+def _executor() -> Any:
+    """Make the class of pools whose first worker may be an interpreter that was started ahead."""
+    from joblib.executor import MemmappingExecutor
+    from joblib.externals.loky.backend import fork_exec
+
+    start = fork_exec.fork_exec
+
+    def start_or_adopt(command: list[str], files: list[int], env: Any = None) -> int:
+        adopted = ahead.adopt(command, files, env or {})
+        return start(command, files, env=env) if adopted is None else adopted
+
+    fork_exec.fork_exec = start_or_adopt
+
+    class Executor(MemmappingExecutor):  # type: ignore[misc]
+        """Starts the other workers once the first has been at work for a while.
+
+        Where few points take no time, they would not be ready before all is done, and each takes
+        0.2 s of a core, which the first and this process need.
+        """
+
+        _is_alone = False
+        trouble = ""
+
+        def _adjust_process_count(self) -> None:
+            first = None if self._processes else ahead.pid()
+            if first is not None:
+                self._start_one()
+                self._is_alone = first in self._processes
+                if self._is_alone:
+                    timer = threading.Timer(_ALONE_S, self._start_others)
+                    timer.daemon = True
+                    timer.start()
+            if not self._is_alone:
+                super()._adjust_process_count()
+
+        def _start_one(self) -> None:
+            self._max_workers, n_workers = 1, self._max_workers
+            try:
+                super()._adjust_process_count()
+            finally:
+                self._max_workers = n_workers
+
+        def _start_others(self) -> None:
+            """Do as `submit` does, without a block, and look after them from now on."""
+            with self._flags.shutdown_lock:
+                self._is_alone = False
+                is_over = self._flags.broken or self._flags.shutdown
+                if is_over or not self._pending_work_items:
+                    return
+                try:
+                    with pool.explained():
+                        self._ensure_executor_running()
+                except (SweepsError, OSError, RuntimeError) as error:
+                    self.trouble = f"fewer workers than wanted: {error}"
+                    self._is_alone = True  # or each block would try again, in a thread of joblib
+                self._executor_manager_thread_wakeup.wakeup()
+
+    return Executor
 
 
 def _start_feeding(executor: Any) -> None:

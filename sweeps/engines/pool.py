@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from sweeps.engines import Outcome, Work
+from sweeps.engines import Outcome, Work, lean
 from sweeps.errors import SweepsError
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ def n_workers(given: int | None) -> int:
     Many batch systems say how many cores a task has, but do not bind it to them.
     """
     if given is None:
-        from joblib import cpu_count  # which knows affinity and cgroups
+        lean.load()
+        from joblib.parallel import cpu_count  # which knows affinity and cgroups
 
         given = min([int(cpu_count()), *_allocated()])
     return given
@@ -63,7 +64,7 @@ def carry(
     starting : context manager, optional
         Holds while workers start.
     """
-    from joblib import Parallel, delayed
+    from joblib.parallel import Parallel, delayed
 
     # With n_jobs=1 joblib leaves the backend out and calls the function here, where a crash would
     # be ours. Two threads that get one block at a time are one worker.
@@ -108,6 +109,7 @@ def check() -> None:
         raise SweepsError(f"this Python has no semaphores ({error}): {INSTEAD}") from error
     except OSError as error:
         raise _without_semaphores(error) from error
+    lean.load()
     from joblib._multiprocessing_helpers import mp
 
     if mp is None:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sweeps import ahead
 from sweeps.declaration import checks
 from sweeps.engines import Block, guard
 from sweeps.errors import SweepsError
@@ -167,7 +168,7 @@ def _start(answer: Path) -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env={**undo.environment(), **guard.flags()},
+        env={**undo.environment(), **ahead.flags()},
     )
 
 

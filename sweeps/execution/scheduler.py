@@ -28,7 +28,6 @@ With points of 0.2 to 0.8 s, ten at once, blocks of 0.5 s leave a third of the p
 """
 
 _FAR_BLOCKS = 4  # so many times longer where sending one costs 10 ms: 0.5 % of 2 s
-
 MAX_BLOCK = 2**20
 _FIRST_BLOCK, _FIRST_SHARES = 8, 40  # of few points, a twentieth should tell of all others
 _SHARES = 3  # a block is no more than this part of what is left for a worker
@@ -38,13 +37,11 @@ _MAX_COLUMNS = 2**21  # where the function takes columns, and stops in time by i
 _ROUNDS = 3  # of concurrent points, at least: between blocks a worker has none under way
 _FINEST = 20  # towards the end, blocks get no smaller than this part of a full one
 _MOST_PIECES = 16  # of a space, from each of which one of the first blocks comes
+_LEAST_S = 0.005  # of work in a block: it takes as long to commit one
 _GROWTH = 16  # a first guess may be wrong by far: the first points of a function warm it up
 
-_DEAR_S = 0.02
-"""Points that take longer are worth to be looked at: a look takes some of 0.1 s."""
-
+_DEAR_S = 0.02  # points that take longer are worth to be looked at: a look takes some of 0.1 s
 _WORTH_S = 3.0  # and only if so much time is left: the first call of a function warms it up
-
 _MOST_NOTED = 256  # blocks, and points of each, before points are known to take long
 
 
@@ -74,8 +71,8 @@ def claim_all(positions: Places, n: int) -> tuple[Places, Places, Places]:
 class Scheduler:
     """Cuts positions into blocks; an engine may ask from any thread.
 
-    Blocks aim at `block_s` of work, by the time that points took lately, and get smaller towards
-    the end so that no worker idles. What a worker left of a block comes back in.
+    Blocks aim at `block_s` of work, by the time that points took lately, and get smaller to the end
+    so that no worker idles. What a worker left of a block comes back in.
 
     Parameters
     ----------
@@ -315,7 +312,8 @@ class Scheduler:
         if self._is_cut:
             return len(self._pending[0]) if self._pending else 0
         shares = self._shares if self._course is None else _DEAR_SHARES
-        fair = max(-(-self._n_pending // (shares * self._n_workers)), self._size // _FINEST)
+        finest = max(self._size // _FINEST, int(_LEAST_S / self._point_s))
+        fair = max(-(-self._n_pending // (shares * self._n_workers)), finest)
         n = -(-max(1, min(self._size, fair, self._most)) // self._step) * self._step
         if self._course is not None and self._pending:
             n = min(n, self._course.n_within(written(self._pending[0][:n]), self._block_s))
@@ -365,6 +363,8 @@ class Scheduler:
                 self._point_s = max(receipt.busy_s / n_begun, 1e-9)
                 size = int(self._block_s / self._point_s)
                 self._size = max(1, min(size, max(1, self._size) * _GROWTH))
+                if self._n_probes and self._n_pending * self._point_s < _LEAST_S:
+                    self._go_on_in_order()  # it is over before it is told how long it takes
                 self._look_ahead()
 
     def _note(self, positions: Places, receipt: Receipt) -> None:

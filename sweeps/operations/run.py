@@ -189,10 +189,13 @@ def execute(
     landed = None if options.recompute else _landed_already(sweep, held, options)
     if landed is not None:
         return dataclasses.replace(landed, seconds=time.perf_counter() - start)
-    # Imported only now, because a run with nothing to do does not need it.
-    from sweeps.execution import compute
+    with (
+        may_end(options, is_only_one=is_only_one) as interruption,
+        options.carrier.expected(),
+    ):
+        # Imported only now, because a run with nothing to do does not need it.
+        from sweeps.execution import compute
 
-    with may_end(options, is_only_one=is_only_one) as interruption:
         report = compute.compute(
             sweep, held, options, watch, interruption, keeps_workers=not is_only_one
         )

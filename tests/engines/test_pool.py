@@ -169,7 +169,7 @@ ALLOCATED = ("SLURM_CPUS_PER_TASK", "NSLOTS", "PBS_NP", "NCPUS", "LSB_DJOB_NUMPR
 @pytest.fixture
 def eight(monkeypatch):
     """Eight cores, and no batch system."""
-    monkeypatch.setattr("joblib.cpu_count", lambda: 8)
+    monkeypatch.setattr("joblib.parallel.cpu_count", lambda: 8)
     for name in (*ALLOCATED, "SLURM_CPUS_ON_NODE", "SLURM_JOB_NUM_NODES"):
         monkeypatch.delenv(name, raising=False)
     return monkeypatch

@@ -85,6 +85,15 @@ def test_blocks_settle_at_the_wanted_duration_and_end_small(point_s, n_workers):
     assert len(lengths) < 20 + 60 * n_workers  # and not by very many of them
 
 
+@pytest.mark.parametrize("n", [30, 100, 300])
+@pytest.mark.parametrize("n_workers", [1, 2])
+def test_few_points_that_take_no_time_come_in_few_blocks(n, n_workers):
+    """Each block is committed, in some milliseconds; so many points take less."""
+    lengths = drain(Scheduler([range(n)], cut, n_workers), 5e-6)
+    assert sum(lengths) == n
+    assert len(lengths) <= 4
+
+
 @pytest.mark.parametrize(("n", "concurrency"), [(500, 10), (10_000, 25), (7, 10), (1, 3)])
 def test_concurrent_points_come_in_blocks_that_are_worth_it(n, concurrency):
     blocks = Scheduler([np.arange(n)], cut, 2, concurrency=concurrency).blocks()

@@ -24,6 +24,8 @@ ALLOWED = {
     ("worker/job.py", "pickle.load"): "settings of a run, whose SHA-256 came by a pipe",
     ("worker/job.py", "pickle.loads"): "an experiment without a module, which came by a pipe",
     ("execution/send.py", "cloudpickle.Pickler"): "writes; `worker` checks what it reads",
+    ("ahead.py", "subprocess"): "another Python, which becomes a worker",
+    ("ahead.py", "runpy.run_module"): "what loky would have started; it came by a pipe",
     ("code/provenance.py", "subprocess"): "git, asked for commit and patch",
     ("execution/send.py", "pickle.HIGHEST_PROTOCOL"): "a number",
     ("worker/isolation/contents.py", "pickle.Pickler"): "takes objects of this process apart",

@@ -1,0 +1,51 @@
+"""What is done before a command imports anything, so that it is over soon."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+from collections.abc import Iterator, Sequence
+
+from sweeps import ahead
+
+_SPIN = "OPENBLAS_THREAD_TIMEOUT"
+
+_SHORT_SPIN = "20"  # 2^20 ticks, 0.5 ms
+
+_ELSEWHERE = ("--engine", "--results", "--experiments", "--output", "--help", "-h", "-o")
+"""Options with which the words of a command do not say enough."""
+
+
+@contextlib.contextmanager
+def importing(arguments: Sequence[str]) -> Iterator[None]:
+    """Hold while the command line is imported: a worker imports, too, if one is to be expected.
+
+    OpenBLAS has a thread for each core, which spins for 50 ms when numpy is imported. It would
+    take the core of the worker, so it sleeps sooner; the environment of points says nothing of it.
+    """
+    if computes(arguments):
+        ahead.start()
+    is_ours = _SPIN not in os.environ
+    os.environ.setdefault(_SPIN, _SHORT_SPIN)
+    gc.disable()  # it would look at all that is imported again and again, and free nothing
+    try:
+        yield
+    finally:
+        gc.enable()
+        if is_ours:
+            del os.environ[_SPIN]
+
+
+def computes(arguments: Sequence[str]) -> bool:
+    """Guess from its words whether a command will compute points in processes of its own.
+
+    A first run has no results file. If the guess is wrong, a process has been started in vain, or
+    is started later.
+    """
+    if len(arguments) < 2 or arguments[0] != "run":
+        return False
+    name, options = arguments[1], arguments[1:]
+    is_plain = not any(each.startswith(_ELSEWHERE) for each in options)
+    is_plain = is_plain and "SWEEPS_RESULTS" not in os.environ
+    return is_plain and not os.path.exists(f"results/{name}.h5")  # noqa: PTH110
