@@ -249,11 +249,12 @@ def _column_said(column: Column) -> dict[str, Any]:
         said = _array_said(table.array)
     else:
         said = [encode(element).hex() for element in table.elements()]
+    is_in_order = codes is None or np.array_equal(codes, np.arange(len(table)))
     return {
         "name": column.name,
         "kind": "range" if isinstance(table.array, range) else table.kind,
         "values": said,
-        "codes": None if codes is None else _array_said(codes),
+        "codes": None if codes is None or is_in_order else _array_said(codes),
     }
 
 

@@ -80,6 +80,14 @@ def test_equal_rows_of_a_sample_stay(tmp_path):
     np.testing.assert_array_equal(found.dimensions[0].is_first, space.dimensions[0].is_first)
 
 
+def test_of_rows_that_all_differ_only_the_values_are_written(tmp_path):
+    space = zipped("run", x=[3.5, 1.5], y=range(2)) * zipped("other", a=[1, 1], b=["u", "v"])
+    assert list(again(tmp_path, space)) == list(space)
+    said = json.loads((tmp_path / "space-layout.json").read_bytes())["dimensions"]
+    has_codes = [column["codes"] is not None for each in said for column in each["columns"]]
+    assert has_codes == [False, False, True, False]
+
+
 NAMED = {
     "labels": {"sine": np.sin, "cosine": np.cos, "root": np.sqrt},
     "enum members": [Method.EULER, Method.RK4],
