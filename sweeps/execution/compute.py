@@ -71,7 +71,7 @@ def compute(
         if n_todo:
             dispatch = start(sweep, index, positions, options, others=others)
             progress = Progress(n_todo=n_todo, n_reused=todo.n_reused)
-            between = update.Landing(sweep, index, started).if_due
+            between = update.Landing(sweep, index, started, dispatch.left).if_due
             tally = carry_out(sweep, dispatch, progress, watch, interruption, between)
             if not keeps_workers:
                 options.carrier.close(wait=False)  # 0.1 s, while we land

@@ -114,6 +114,8 @@ def partition(
     n_reused = n_failed = n_stale = n_left = 0
     todo: list[Places] = []
     is_blank = is_done is None and not (find_done or find_failed or find_stale)
+    if is_blank and space.accepted is None and all(d.is_first is None for d in space.dimensions):
+        todo, keep = list(_steps(runs)) if keep else [], False
     for run in () if is_blank and not keep else _steps(runs):
         positions = space.positions(run.start, run.stop)
         n_seen = len(positions)

@@ -268,7 +268,6 @@ class _Others:
         self.space = ledger.digest(self._words)
         self._n_points = len(factors) if factors is not None and self.space else 0
         self._of_position: npt.NDArray[np.uint32] | None = None  # 0 where nobody has it
-        self._is_written = False  # until others claim something, the array takes no memory
         self._of_keys: list[tuple[Words, npt.NDArray[np.uint32]]] = []
         self._own_run = -1
         self._is_live = bytearray(1)  # by term; term 0 is of nobody, and of this run
@@ -343,13 +342,13 @@ class _Others:
 
     def hear(self, rows: Rows, words: Words) -> None:
         """Take in some rows, and the words that follow them."""
-        if self._of_position is None:  # the system gives memory only where it is written to
-            self._of_position = np.zeros(self._n_points, dtype=np.uint32)
         for kind, slot, first, stop, _ in rows.tolist():
             term, space = self.slots[slot] if slot < len(self.slots) else (0, -1)
             if kind == SPAN and space == self.space and first < stop <= self._n_points:
-                if term or self._is_written:
-                    self._of_position[first:stop], self._is_written = term, True
+                if term and self._of_position is None:  # memory is taken where it is written to
+                    self._of_position = np.zeros(self._n_points, dtype=np.uint32)
+                if self._of_position is not None:
+                    self._of_position[first:stop] = term
             elif kind == SPAN:
                 self._hear_foreign(term, space, first, stop)
             elif kind == LISTED and space >= 0:

@@ -17,12 +17,14 @@ from sweeps.project.sweep import Sweep
 from sweeps.results.collect import Gathered
 from sweeps.results.state import LAYOUT
 from sweeps.spaces.accept import accept
-from sweeps.spaces.keys import MAX_POINTS, KeyMaker, key_maker
+from sweeps.spaces.keys import KeyMaker, key_maker
 from sweeps.spaces.product import Column, Derived, Dimension, axis
 from sweeps.spaces.space import Space, union
 from sweeps.spaces.values import NUMERIC, Values, encode
 from sweeps.storage import files
 from sweeps.text import count, path
+
+_MOST_SHOWN = 2**28  # points of a grid of known ones, each of which is looked up
 
 _MOST_GAPS = 4
 """Spaces become one grid if they fill at least 1/_MOST_GAPS of it, else a list of points."""
@@ -208,7 +210,7 @@ def _grid(made: Experiment, spaces: Sequence[Space], index: memo.Index) -> Space
     ]
     hull = Space(tuple(axes))
     n_candidates = sum(space.n_positions for space in spaces)
-    if hull.n_positions > min(_MOST_GAPS * n_candidates, MAX_POINTS):
+    if hull.n_positions > min(_MOST_GAPS * n_candidates, _MOST_SHOWN):
         return None
     is_known = memo.match(key_maker(made.with_space(hull)), index).entries >= 0
     if not is_known.any():

@@ -8,7 +8,7 @@ import dataclasses
 import itertools
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -306,18 +306,30 @@ def _accepted(sweep: Sweep, gathered: collect.Gathered) -> Iterator[dict[str, An
 
 
 class Landing:
-    """Refreshes the results file while a run goes on, at most 2 % of its time."""
+    """Refreshes the results file while a run goes on, at most 2 % of its time.
 
-    def __init__(self, sweep: Sweep, index: memo.Index, started: str) -> None:
+    `left` says how many seconds the run still takes, if that is known.
+    """
+
+    def __init__(
+        self,
+        sweep: Sweep,
+        index: memo.Index,
+        started: str,
+        left: Callable[[], tuple[float, object] | None],
+    ) -> None:
         self._sweep, self._index, self._started = sweep, index, started
+        self._left = left
         self._last = time.perf_counter()
         # A file that is there is not replaced by one with less so soon.
         self._pause_s = _PAUSE_S if sweep.landed.exists() else _FIRST_LANDING_S
 
     def if_due(self) -> None:
-        """Refresh it if the last time is long enough ago."""
+        """Refresh it if the last time is long enough ago, and the run is not about to end."""
         begun = time.perf_counter()
         if begun - self._last <= self._pause_s:
+            return
+        if (known := self._left()) is not None and known[0] < _FIRST_LANDING_S:
             return
         with contextlib.suppress(SweepsError):  # the last landing will say it
             refreshed = refresh(self._sweep, self._index, self._started)

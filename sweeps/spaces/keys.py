@@ -34,7 +34,7 @@ NOTHING: Keys = np.zeros((1, 2), dtype=np.uint64)
 """The sum of no hashes."""
 NOTHING.setflags(write=False)
 
-MAX_POINTS = 2**28
+MAX_POINTS = 2**30
 """Most points that one results file is made for."""
 
 Hashes = Mapping[str, Keys]

@@ -307,10 +307,10 @@ def test_computing_again_in_vain_is_no_success(square):
 
 
 def test_a_space_too_large_for_a_file_is_refused_at_once(project):
-    made = experiment(grid(a=range(2**10), b=range(2**10), c=range(2**10)), name="vast")(
+    made = experiment(grid(a=range(2**10), b=range(2**10), c=range(2**11)), name="vast")(
         lambda a, b, c: 0.0
     )
-    with pytest.raises(DeclarationError, match="1,073,741,824 points are more than"):
+    with pytest.raises(DeclarationError, match="2,147,483,648 points are more than"):
         sweeps.run(made)
     assert sweeps.plan(made, axes={"c": [1]}).missing == 2**20 < keys.MAX_POINTS
 
