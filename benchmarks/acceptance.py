@@ -14,6 +14,7 @@ from benchmarks.contenders import (
     PEERS,
     POOL,
     PROMISED,
+    SPAWNED,
     SWEEPS,
     UNFLUSHED,
 )
@@ -115,6 +116,9 @@ def _rest(found: Found) -> Iterator[Demand]:
     )
     yield Demand("B6", "--help minus bare Python, in s", helped - bare, 0.1)
     yield Demand("B6", "status of 10⁶ points in a results file, in s", status, 0.4)
+    rows = found.get("B11", ())
+    ours, floor = (find(rows, name, 10**5, "wall_s") for name in (SWEEPS.name, SPAWNED.name))
+    yield Demand("B11", "wall time of 10⁵ programs / posix_spawn alone", over(ours, floor), 1.3)
     rows = found.get("B7", ())
     per_point = find(rows, SWEEPS.name, 10**8, "wall_s") / 10**8 * 1e6
     yield Demand("B7", "µs a point at 10⁸", per_point, 0.1)

@@ -55,6 +55,8 @@ PLAIN = Contender("plain h5py", "benchmarks.floors.plain")
 IMPORTS = Contender("import numpy, h5py", code="import numpy, h5py")
 PROMISED = Contender("the same promises, by hand", "benchmarks.floors.promised")
 UNPROMISED = Contender("by hand, without fsync", "benchmarks.floors.promised")
+KEEPING = Contender("sweeps, keep='stdout'")
+SPAWNED = Contender("posix_spawn alone", "benchmarks.floors.programs")
 FSYNCED = Contender("plain h5py, fsync", "benchmarks.floors.fsynced")
 
 PEERS = (

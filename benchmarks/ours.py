@@ -67,6 +67,14 @@ def line(x):
     return x * 0.5
 '''
 
+PROGRAMS = """
+from sweeps import experiment, grid, program
+from sweeps.readers import regex
+
+half = program(["./half", "{{i}}"], read={{"x": regex("stdout", r"x = (\\S+)")}}, keep={keep})
+programs = experiment(grid(i=range({n_points})), name="programs")(half)
+"""
+
 
 def command(folder: Path, job: str, arguments: Mapping[str, float]) -> list[str]:
     """Write the experiment that a job needs, and return the command that runs it."""
@@ -90,6 +98,9 @@ def command(folder: Path, job: str, arguments: Mapping[str, float]) -> list[str]
         case "line":
             write(folder, job, LINE.format(**given))
             overrides = [f"x=range(0,{given['n_points'] + n_more})"] if n_more else []
+        case "programs":
+            keep = ["stdout"] if given.pop("keeping", 0) else []
+            write(folder, job, PROGRAMS.format(**given, keep=keep))
     return sweeps("run", job, *overrides)
 
 

@@ -22,7 +22,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import measuring, pages
-from benchmarks.contenders import FSYNCED, POOL, SWEEPS, Contender
+from benchmarks.cases import programs
+from benchmarks.contenders import FSYNCED, POOL, SPAWNED, SWEEPS, Contender
 from benchmarks.rows import in_turn
 from benchmarks.staleness import speed
 
@@ -80,6 +81,7 @@ def main(*, quick: bool) -> int:
             *_pages(place, quick),
             _huge(place),
             *_floors(),
+            _programs(3000 if quick else 20_000, 2.0 if quick else 1.5),
             _fingerprint(3 if quick else 7),
         ]
     finally:
@@ -240,6 +242,20 @@ def _floors() -> list[Row]:
         name = f"{' '.join(map(str, arguments.values()))} {job} from nothing / {floor.name}"
         rows.append((name, f"{ours:.2f} s / {theirs:.2f} s", ours / theirs, bound))
     return rows
+
+
+def _programs(n_points: int, bound: float) -> Row:
+    """Points that are programs, beside starting the same programs and nothing else."""
+    name = f"{n_points:,} programs from nothing / {SPAWNED.name}"
+    if why := programs.missing():
+        return name, f"not measured: {why}", 0.0, bound
+
+    def measure(contender: Contender, folder: Path) -> measuring.Run:
+        return programs.measure(contender, folder, n_points, limit_s=600)
+
+    runs = in_turn([SWEEPS, SPAWNED], "programs", 3, measure).runs
+    ours, theirs = (measuring.median(runs[each.name]).wall_s for each in (SWEEPS, SPAWNED))
+    return name, f"{ours:.2f} s / {theirs:.2f} s", ours / theirs, bound
 
 
 def _fingerprint(n_rounds: int) -> Row:

@@ -90,6 +90,55 @@ def test_poisoned_points_fail_and_no_worker_dies(project, tmp_path, n):
     check_poison(tmp_path / "here")
 
 
+PROGRAM = """
+from sweeps import experiment, grid, program
+from sweeps.readers import regex
+
+half = program(
+    ["./half.sh", "{i}"],
+    files={"input": "half of {i}"},
+    read={"y": regex("stdout", r"y = (\\S+)")},
+    keep="out*",
+    timeout=20,
+)
+solved = experiment(grid(i=range(40)), name="solved")(half)
+"""
+
+HALF = """#!/bin/sh
+[ "$(ls)" = "input
+stderr
+stdout" ] || exit 9
+[ $1 = 7 ] && { echo seven >&2; exit 7; }
+[ $1 = 8 ] && kill -9 $$
+setsid sleep 98765 &
+cat input > out_$1
+echo "y = $(($1 / 2))"
+"""
+
+
+def test_programs_run_on_its_workers(project, tmp_path):
+    (project / "experiments" / "solved.py").write_text(PROGRAM)
+    (project / "half.sh").write_text(HALF)
+    (project / "half.sh").chmod(0o755)
+    with dask.cluster(tmp_path, 2) as cluster:
+        report = run.execute(resolve("solved"), Options("dask", address=cluster.address))
+        is_left = subprocess.run(["pgrep", "-f", "^sleep 98765"], check=False).returncode == 0
+    assert (report.n_computed, report.n_failed) == (38, 2)
+    assert not is_left
+    said = {f.params["i"]: f"{f.message}\n{f.traceback}" for f in sweeps.failures("solved")}
+    assert "ended with exit code 7" in said[7]
+    assert said[7].endswith("--- stderr:\nseven\n")
+    assert "ended by SIGKILL" in said[8]
+    good = [i for i in range(40) if i not in (7, 8)]
+    assert sweeps.load("solved").y.sel(i=good).values.tolist() == [i // 2 for i in good]
+    for i in good:
+        (kept,) = sweeps.files("solved", {"i": i}).values()
+        assert (kept.name, kept.read_bytes()) == (f"out_{i}", f"half of {i}".encode())
+    # Other code of the program makes all points stale, as on this machine.
+    (project / "half.sh").write_text(HALF.replace("$1 / 2", "$1 / 3"))
+    assert sweeps.plan("solved").reused == 0
+
+
 @pytest.mark.campaign
 def test_a_worker_is_killed(patient, tmp_path):
     with dask.cluster(tmp_path, 2) as cluster:
