@@ -44,7 +44,7 @@ class Reader:
     file: str
     options: tuple[Any, ...] = ()
 
-    def __call__(self, folder: str | os.PathLike[str]) -> Any:
+    def __call__(self, folder: str | Path) -> Any:
         """Read the value.
 
         Raises
@@ -52,7 +52,7 @@ class Reader:
         ProgramError
             If the file is missing, or not as it should be.
         """
-        path = os.path.join(folder, self.file)  # noqa: PTH118 - for each point
+        path = f"{folder}/{self.file}"
         try:
             return self.read(path, *self.options)
         except ProgramError as error:
@@ -125,17 +125,18 @@ def _regex(path: str, pattern: str, which: str | None, type: Callable[[str], Any
             f"has {n_found:,} places like {pattern!r}: say which, with which='first', 'last' or "
             "'all'"
         )
-    values = [[_made(text, type, pattern) for text in groups] for groups in found]
-    if len(values[0]) == 1:
-        values = [own[0] for own in values]
-    return np.array(values) if which == "all" else _single(values[0])
+    values = [[_made(each, type, pattern) for each in groups] for groups in found]
+    made = [own[0] if len(own) == 1 else own for own in values]
+    if which == "all" or isinstance(made[0], list):
+        return np.array(made if which == "all" else made[0])
+    return made[0]
 
 
 def _matches(
     text: bytes | mmap.mmap, pattern: str, which: str | None
-) -> tuple[list[list[str]], int]:
+) -> tuple[list[tuple[bytes | None, ...]], int]:
     """Return what is wanted of what a pattern finds, and in how many places it finds something."""
-    found: list[list[str]] = []
+    found: list[tuple[bytes | None, ...]] = []
     n_found = 0
     for match in _compiled(pattern).finditer(text):
         if not match[0]:
@@ -143,7 +144,7 @@ def _matches(
         n_found += 1
         if which != "all":
             found.clear()
-        found.append(_groups(match))
+        found.append(match.groups() or (match[0],))
         if which == "first":
             break
     return found, n_found
@@ -154,18 +155,15 @@ def _compiled(pattern: str) -> re.Pattern[bytes]:
     return re.compile(pattern.encode(), re.MULTILINE)
 
 
-def _single(value: Any) -> Any:
-    return np.array(value) if isinstance(value, list) else value
-
-
-def _groups(match: re.Match[bytes]) -> list[str]:
-    groups = match.groups() or (match[0],)
-    return [(group or b"").decode(errors="replace") for group in groups]
-
-
-def _made(text: str, type: Callable[[str], Any], pattern: str) -> Any:
+def _made(found: bytes | None, type: Callable[[str], Any], pattern: str) -> Any:
+    text = (found or b"").decode(errors="replace")
     try:
-        return type(_FORTRAN.sub("e", text) if type in (float, complex) else text)
+        try:
+            return type(text)
+        except ValueError:
+            if type not in (float, complex):
+                raise
+            return type(_FORTRAN.sub("e", text))
     except (ValueError, TypeError):
         name = getattr(type, "__name__", "value")
         raise ProgramError(
@@ -299,7 +297,7 @@ def checked(given: Any) -> tuple[tuple[str, Callable[[Path], Any]], ...]:
     return tuple(given.items())
 
 
-def read(name: str, reader: Callable[[Path], Any], folder: str | os.PathLike[str]) -> Any:
+def read(name: str, reader: Callable[[Path], Any], folder: str | Path) -> Any:
     """Read an output of a program."""
     try:
         return reader(folder) if isinstance(reader, Reader) else reader(Path(folder))

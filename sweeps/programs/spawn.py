@@ -75,6 +75,7 @@ class Spawner:
         self._mark = mark
         self._environment: Mapping[bytes, bytes] | None = None
         self._variables: ctypes.Array[ctypes.c_char_p] = _texts([])
+        self._pid = ctypes.c_int()
         self._act("init")
         self._act("addopen", 0, os.devnull.encode(), os.O_RDONLY, 0)
         self._act("addchdir_np", os.fsencode(folder))
@@ -109,10 +110,9 @@ class Spawner:
             named = {**self._environment, self._mark[0]: self._mark[1]}
             self._variables = _texts([name + b"=" + own for name, own in named.items()])
         words = [word.encode(*_FORM) for word in command]
-        pid = ctypes.c_int()
         _check(
             self._library.posix_spawn(
-                ctypes.byref(pid),
+                ctypes.byref(self._pid),
                 words[0],
                 self._actions,
                 self._attributes,
@@ -121,7 +121,7 @@ class Spawner:
             ),
             command[0],
         )
-        return Child(pid.value)
+        return Child(self._pid.value)
 
     def __del__(self) -> None:
         """Give the memory back; it names nothing of this module, which may be gone by then."""

@@ -142,7 +142,7 @@ def _end(process: Child | subprocess.Popen[bytes], folder: str, before: set[int]
     if process.returncode is None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_MAX_ENDING_S)
-    if sys.platform != "linux" or not _has_children():
+    if not _has_children():
         return
     deadline, killed = time.monotonic() + _MAX_ENDING_S, set[int]()
     while time.monotonic() < deadline:
@@ -180,12 +180,14 @@ def _kill_group(group: int) -> None:
 
 
 def _has_children() -> bool:
-    """Whether this process has any child, also one that it was given: one system call."""
-    try:
-        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
+    """Whether this process has any child, also one that it was given: one system call.
+
+    `os.waitid` would raise an error for each program, since there is none.
+    """
+    if sys.platform != "linux":
         return False
-    return True
+    found: int = spawn.library().waitid(os.P_ALL, 0, None, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    return found == 0
 
 
 def _left_by(folder: str) -> list[int]:
