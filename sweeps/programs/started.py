@@ -146,25 +146,41 @@ def _end(process: Child | subprocess.Popen[bytes], folder: str, before: set[int]
         return
     deadline, killed = time.monotonic() + _MAX_ENDING_S, set[int]()
     while time.monotonic() < deadline:
-        _reap_group(process.pid)
+        is_group_left = _reap_group(process.pid)
         left = _left_by(folder)
         for pid in left:
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
         killed.update(left)
         killed.difference_update([pid for pid in killed if not left and _is_reaped(pid)])
-        if not left and not killed:
+        own = {*_children(os.getpid())} - before
+        if not (left or killed or is_group_left or any(map(_is_dying, own))):
             break
         time.sleep(_PAUSE_S)
     for pid in _ended_daemons(before):
         _is_reaped(pid)
 
 
-def _reap_group(group: int) -> None:
-    """Take leave of members of a group that this process was given."""
-    with contextlib.suppress(ChildProcessError):
+def _reap_group(group: int) -> bool:
+    """Take leave of members of a group that this process was given; say whether any is left."""
+    try:
         while os.waitpid(-group, os.WNOHANG)[0]:
             pass
+    except ChildProcessError:
+        return False
+    return True
+
+
+def _is_dying(pid: int) -> bool:
+    """Say whether a process has neither memory any more, nor ended: it will be left as a zombie."""
+    with contextlib.suppress(OSError):
+        return not Path(f"/proc/{pid}/exe").exists() and _stat(pid)[0] not in "ZX"
+    return False
+
+
+def _stat(pid: int) -> list[str]:
+    """Return the state of a process, its parent, group, session and so on."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
 def _is_reaped(pid: int) -> bool:
@@ -222,7 +238,7 @@ def _ended_daemons(before: set[int]) -> Iterator[int]:
     session = os.getsid(0)
     for pid in _children(os.getpid()):
         with contextlib.suppress(OSError, IndexError):
-            state, _, _, own = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:4]
+            state, _, _, own = _stat(pid)[:4]
             if state == "Z" and int(own) != session and pid not in before:
                 yield pid
 
