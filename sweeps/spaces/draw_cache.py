@@ -16,10 +16,10 @@ import numpy as np
 from sweeps.spaces import user_cache
 from sweeps.spaces.distributions import Floats
 
-MAX_BYTES = 16 * 2**20
-"""Larger draws are not kept: all that follows takes longer than the import."""
+MAX_BYTES = 32 * 2**20
+"""Larger draws, such as 1.4 million points of three parameters, are not kept."""
 
-MAX_FILES = 64
+MAX_FILES = 32
 """As many are kept; for another, the one that was written first goes."""
 
 
