@@ -20,6 +20,9 @@ from benchmarks.contenders import (
 )
 from benchmarks.rows import Row, find
 
+ONE_MORE, ANEW = "sweeps, one more", "plain h5py, all again"
+"""As `benchmarks.cases.growing` names its rows."""
+
 Found = Mapping[str, Sequence[Row]]
 MIB = 2**20
 
@@ -124,6 +127,10 @@ def _rest(found: Found) -> Iterator[Demand]:
     yield Demand("B7", "µs a point at 10⁸", per_point, 0.1)
     peak = find(rows, SWEEPS.name, 10**8, "peak_bytes") / 1e9
     yield Demand("B7", "peak memory at 10⁸ points, in GB", peak, 1.5)
+    rows = found.get("B10", ())
+    more, anew = (find(rows, name, 10**6, "wall_s") for name in (ONE_MORE, ANEW))
+    what = "one more value on an axis of 10⁶ / plain h5py writing all anew"
+    yield Demand("B10", what, over(more, anew), 3)
 
 
 def over(ours: float, theirs: float) -> float:

@@ -70,7 +70,9 @@ def run(
         instead of 8 to 10. So whoever comes after one that needed more would look faster.
     """
     touch(touched_bytes)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    # Caches of the user, in the folder too: else a first run would find what earlier rounds kept.
+    cache = {"XDG_CACHE_HOME": str(folder / ".cache")}
+    environment = {**os.environ, **cache, "PYTHONPATH": str(ROOT)}
     # pip compiles what it installs, peers therefore too; sweeps compiles itself in its first run.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     if not fsync:

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks import measuring
-from benchmarks.contenders import PLAIN, SWEEPS, Contender
+from benchmarks.acceptance import ANEW, ONE_MORE
+from benchmarks.contenders import FSYNCED, IMPORTS, PLAIN, SWEEPS, Contender
+from benchmarks.ours import sweeps
 from benchmarks.rows import Case, Options, Row, in_turn, rows_of
 
 SIZES = (10_000, 100_000, 1_000_000, 10_000_000)
 ARRAYS = {"n_arrays": 300, "n_bytes": 2**20}
-EXTENDS, LANDED = "sweeps, one more", "sweeps, first run"
+LANDED, AGAIN, STATUS = "sweeps, first run", "sweeps, nothing to do", "sweeps status"
+ANEW_FLUSHED = f"{ANEW}, fsync"
 
 
 def _measure(options: Options) -> list[Row]:
@@ -27,18 +30,21 @@ def _measure(options: Options) -> list[Row]:
 
 
 def _grown(job: str, arguments: Mapping[str, float], size: float, options: Options) -> list[Row]:
-    first: list[measuring.Run] = []
+    others: dict[str, list[measuring.Run]] = {LANDED: [], AGAIN: [], STATUS: []}
 
     def measure(contender: Contender, folder: Path) -> measuring.Run:
         if contender is SWEEPS:
-            first.append(measuring.run(contender.command(folder, job, arguments), folder))
+            first = contender.command(folder, job, arguments)
+            for name, command in ((LANDED, first), (AGAIN, first), (STATUS, sweeps("status", job))):
+                others[name].append(measuring.run(command, folder))
         command = contender.command(folder, job, {**arguments, "n_more": 1})
         return measuring.run(command, folder)
 
-    turns = in_turn([SWEEPS, PLAIN], job, options.rounds, measure)
-    shown = {SWEEPS.name: EXTENDS, PLAIN.name: "plain h5py, all again"}
-    rows = [row for name, runs in turns.runs.items() for row in rows_of(shown[name], size, runs)]
-    return rows + rows_of(LANDED, size, first) + turns.noted(size)
+    turns = in_turn([SWEEPS, PLAIN, FSYNCED, IMPORTS], job, options.rounds, measure)
+    shown = {SWEEPS.name: ONE_MORE, PLAIN.name: ANEW, FSYNCED.name: ANEW_FLUSHED}
+    runs = {shown.get(name, name): own for name, own in turns.runs.items()} | others
+    rows = [row for name, own in runs.items() for row in rows_of(name, size, own)]
+    return rows + turns.noted(size)
 
 
 CASES = (
@@ -47,8 +53,9 @@ CASES = (
         "One more point",
         "points before",
         "A sweep over a single axis is complete and gets one more value. One point is computed, "
-        "and the results file must hold one more. The floor writes the whole file again with "
-        "h5py.",
+        "and the results file must hold one more. The floors are processes that import numpy and "
+        "h5py, compute all values with numpy, and write axis and values to a new file, one of them "
+        "with a flush at its end, as sweeps does.",
         _measure,
     ),
 )

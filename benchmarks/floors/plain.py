@@ -34,10 +34,13 @@ def columns(n_points: int) -> None:
             dataset[a : a + 10] = np.arange(a, min(a + 10, n_a))[:, None, None] * np.sin(b) + c
 
 
-def line(n_points: int, n_more: int = 0) -> None:
-    """Compute and write a single axis."""
+def line(n_points: int, n_more: int = 0, *, fsync: bool = False) -> None:
+    """Compute the values along a single axis, and write both."""
+    x = np.arange(n_points + n_more)
     with h5py.File("results.h5", "w") as file:
-        file["value"] = np.arange(n_points + n_more) * 0.5
+        file["x"], file["value"] = x, x * 0.5
+    if fsync:
+        _fsync()
 
 
 def _fsync() -> None:

@@ -46,7 +46,7 @@ def hashed(name: str, table: Values, make: Callable[[Values], Hashes]) -> Hashes
         own = made[start : start + CHUNK]
         values = table.select(np.arange(start, start + len(own)))
         n_chunks += 1
-        if place is None or not is_kept or n_chunks > MAX_FILES // 2:  # not to push out its own
+        if place is None or not is_kept or n_chunks > MAX_FILES * 3 // 4:  # not to push out its own
             own[:] = make(values)
             continue
         said = _said(name, values)

@@ -131,10 +131,10 @@ def test_no_home_or_one_that_takes_nothing_costs_only_the_hashing(place, monkeyp
 
 
 def test_few_files_are_kept_and_an_axis_does_not_push_out_its_own(place, monkeypatch, hashed):
-    monkeypatch.setattr(hash_cache, "MAX_FILES", 6)
+    monkeypatch.setattr(hash_cache, "MAX_FILES", 4)
     for start in range(4):
         assert_right([start + n / 40 for n in range(40)])
-    assert len(list(place.iterdir())) == 6
+    assert len(list(place.iterdir())) == 4
     hashed.clear()
     hash_values("x", accept("x", [3 + n / 40 for n in range(40)]))
     assert len(hashed) == 7  # of ten chunks
