@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import heapq
+import itertools
 import os
 import tempfile
 import time
@@ -29,10 +30,12 @@ from sweeps.memo import merge
 from sweeps.memo.claims import Claims
 from sweeps.operations import run
 from sweeps.project.sweep import Sweep, resolve
+from sweeps.results import update
 from sweeps.text import duration, size
 
 _CLAIM_SHARE, _LONGEST_CLAIM_S, _TURN_SHARE = 0.01, 30.0, 0.02  # as in `sweeps.memo.claims`
 _BLOCK_S = scheduler.BLOCK_S
+_FIRST_LANDING_S, _LANDING_PAUSE_S = 3.0, 30.0  # as in `sweeps.results.update`
 _NFS_TURN_S = 0.03  # 20 to 34 ms were measured between two hosts: docs/reliability.md
 _N_ROUNDS = 5
 
@@ -173,6 +176,26 @@ def turns(case: Case, one_s: float) -> tuple[float, float, float]:
     return end_s, n_turns / end_s, waited_s / (end_s * case.n_runs)
 
 
+def hour(n_workers: int, each: Costs, block_s: float) -> tuple[float, float]:
+    """Simulate a run of an hour that lands and merges; return most files, and seconds at the end.
+
+    Landings merge what is settled, and open all files that are not merged.
+    """
+    per_s, until_s = n_workers / block_s, 3600.0
+    scanned_s = merged_s = now = n_most = 0.0  # by age of the run
+    pause_s = _FIRST_LANDING_S
+    while (now := now + pause_s) < until_s:
+        n_most = max(n_most, (now - merged_s) * per_s)
+        settled_s = max(merged_s, now - merge.SETTLED_S)
+        costs_s = (now - scanned_s) * each.scan_s + (settled_s - merged_s) * each.merge_s
+        took_s = per_s * (costs_s + (now - settled_s) * each.land_s)
+        scanned_s, merged_s, now = now, settled_s, now + took_s
+        pause_s = max(_LANDING_PAUSE_S, update.LANDING_SHARE * took_s)
+    n_left = (until_s - merged_s) * per_s
+    end_s = (until_s - scanned_s) * per_s * each.scan_s + n_left * each.merge_s
+    return max(n_most, n_left), end_s
+
+
 def rows(case: Case, each: Costs, local_s: float) -> list[str]:
     """Describe a case, a row of a table each."""
     wall_s, per_s, _ = turns(case, local_s)
@@ -226,6 +249,12 @@ def main() -> None:
         print(f"| {head} |", " | ".join(told), "|")
         if not head:
             print("|---" * (len(CASES) + 1) + "|")
+    print("\n| an hour of points of 1 ms | files at a time | to merge them at the end |")
+    print("|---|---|---|")
+    for n_workers, block_s in itertools.product((2, 8, 32), (_BLOCK_S, 3 * _BLOCK_S)):
+        n_most, end_s = hour(n_workers, measured[500], block_s)
+        name = f"{n_workers} workers, blocks of {block_s:g} s"
+        print(f"| {name} | {n_most:,.0f} | {duration(end_s)} |")
 
 
 if __name__ == "__main__":
