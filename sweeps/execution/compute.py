@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from sweeps import engines
 from sweeps.code import provenance
 from sweeps.costs import memory
@@ -31,7 +29,7 @@ from sweeps.progress.show import Progress, Slow, Watch
 from sweeps.project.sweep import Sweep, changed_reads
 from sweeps.results import adopt, collect, known_points, update
 from sweeps.signals import Interruption
-from sweeps.spaces.product import Places, Positions, written
+from sweeps.spaces.product import Places, Positions, joined
 from sweeps.text import count
 from sweeps.worker import capture
 
@@ -369,8 +367,7 @@ def told_of(
     yield from tally.warnings
     if tally.traces and not interruption.is_asked:
         n_begun = tally.n_computed + tally.n_failed
-        computed = np.concatenate(list(map(written, positions)))
-        leak = leaks.warning(sweep, computed, tally.busy_s, n_begun, tally.traces)
+        leak = leaks.warning(sweep, joined(positions), tally.busy_s, n_begun, tally.traces)
         yield from [leak] if leak else []
 
 

@@ -27,7 +27,7 @@ from sweeps.errors import SweepsError
 from sweeps.execution import send
 from sweeps.outputs import schema
 from sweeps.project.sweep import Sweep
-from sweeps.spaces.product import Positions
+from sweeps.spaces.product import Places, Positions, written
 from sweeps.storage import kinds
 from sweeps.worker import evaluate, scratch
 from sweeps.worker.isolation import undo
@@ -51,13 +51,13 @@ _FAILURE = "whether it fails"
 
 
 def warning(
-    sweep: Sweep, positions: Positions, busy_s: float, n_computed: int, traces: Collection[str]
+    sweep: Sweep, positions: Places, busy_s: float, n_computed: int, traces: Collection[str]
 ) -> str:
     """Find out whether values depend on what was computed before, and say so; empty if not.
 
     Parameters
     ----------
-    positions : numpy.ndarray
+    positions : places
         Points that the run computed.
     busy_s : float
         What they took, all workers together.
@@ -97,16 +97,16 @@ def _listed(traces: Collection[str]) -> str:
     return ", ".join(first) + (", ..." if len(traces) > len(first) else "")
 
 
-def _some(positions: Positions, busy_s: float, point_s: float) -> Positions:
+def _some(positions: Places, busy_s: float, point_s: float) -> Positions:
     """Choose points: the first ones, and others evenly; as many as their time allows."""
     allowed_s = min(max(_MIN_S, _SHARE * busy_s), _MAX_S)
     n = int(min(len(positions), MAX_POINTS, allowed_s / max(6 * point_s, 1e-9)))
     if n < min(_MIN_POINTS, len(positions)):
-        return positions[:0]
+        return written(positions[:0])
     first = np.arange((n + 1) // 2)
     evenly = np.linspace(len(first), len(positions) - 1, n - len(first)).astype(np.int64)
-    chosen: Positions = positions[np.unique(np.concatenate([first, evenly]))]
-    return chosen
+    chosen = np.unique(np.concatenate([first, evenly]))
+    return np.array([positions[i] for i in chosen.tolist()], dtype=np.int64)
 
 
 def _different(

@@ -44,8 +44,8 @@ class Gathered:
     ----------
     entries : numpy.ndarray or Runs
         Shape (n_positions,), the entry of the memo with the values of each point, or -1.
-    status : numpy.ndarray or None
-        Shape (n_positions,), int8; None where it follows from entries and failures.
+    status : numpy.ndarray
+        Shape (n_positions,), int8; empty where entries are runs: it follows from these.
     failures : mapping of int to Failure
         By position.
     agreement : Agreement
@@ -62,7 +62,7 @@ class Gathered:
     experiment: Experiment
     index: memo.Index
     entries: memo.Entries | placing.Runs
-    status: npt.NDArray[np.int8] | None
+    status: npt.NDArray[np.int8]
     failures: Mapping[int, Failure]
     agreement: schema.Agreement
     parts: tuple[int, ...]
@@ -80,15 +80,13 @@ class Gathered:
 
     def status_at(self, start: int, stop: int) -> npt.NDArray[np.int8]:
         """Return the status of the points `start` to `stop`."""
-        if self.status is not None:
+        if not isinstance(self.entries, placing.Runs):
             return self.status[start:stop]
-        made = _stands(self.entries[start:stop])
+        made = np.full(stop - start, STATUS["missing"], dtype=np.int8)
+        for low, high, _ in self.entries.within(start, stop):
+            made[low - start : high - start] = STATUS["done"]
         made[[at - start for at in self.failures if start <= at < stop]] = STATUS["failed"]
         return made
-
-
-def _stands(entries: memo.Entries) -> npt.NDArray[np.int8]:
-    return np.where(entries >= 0, np.int8(STATUS["done"]), np.int8(STATUS["missing"]))
 
 
 def gather(experiment: Experiment, maker: KeyMaker, index: memo.Index) -> Gathered:
@@ -106,10 +104,10 @@ def gather(experiment: Experiment, maker: KeyMaker, index: memo.Index) -> Gather
     agreement = _converted(experiment, index, in_order, agreement)
     first_of = [first[part] for part in in_order]
     refused: dict[int, Failure] = {}
-    status: npt.NDArray[np.int8] | None = None
+    status = np.empty(0, dtype=np.int8)
     if agreement.refused or not isinstance(entries, placing.Runs):
         entries = entries[:]
-        status = _stands(entries)
+        status = np.where(entries >= 0, np.int8(STATUS["done"]), np.int8(STATUS["missing"]))
         if maker.space.accepted is not None:
             is_excluded = np.ones(len(status), dtype=bool)
             is_excluded[maker.space.accepted] = False
@@ -121,7 +119,7 @@ def gather(experiment: Experiment, maker: KeyMaker, index: memo.Index) -> Gather
     else:
         missing = map(np.asarray, entries.gaps())
     failures = _find_failures(maker, index, missing)
-    if status is not None:
+    if len(status):
         status[[*failures, *refused]] = STATUS["failed"]
     fitting = tuple(p for n, p in enumerate(in_order) if n not in agreement.refused)
     left_out = {
