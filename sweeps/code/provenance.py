@@ -34,6 +34,8 @@ _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 _NOTIFY = "--notify"
 
+_VERSION = re.compile(r"^Version:\s*(.*\S)", re.MULTILINE)
+
 _DATA = re.compile(r"data:|.*:@cached\(depends_on=")
 
 
@@ -98,14 +100,54 @@ def version(name: str) -> str:
     """
     if name in sys.stdlib_module_names or name.startswith("_"):
         return ""
+    if (told := _of_metadata(name)) is not None:
+        return told
+    # A lazy module would be loaded by getattr(), and None stands for one not to be imported.
+    said = getattr(sys.modules.get(name), "__dict__", {}).get("__version__", "")
+    return said if isinstance(said, str) else ""
+
+
+def _of_metadata(name: str) -> str | None:
+    """Return what the metadata of a package say, None if it has none.
+
+    To import ``importlib.metadata`` takes 15 ms, so all that pip has installed is read here.
+    """
+    installed = _installed()
+    if installed is not None:
+        path = installed.get(_normalized(name))
+        with contextlib.suppress(OSError, ValueError):
+            found = path and _VERSION.search(Path(path).read_text("utf-8").partition("\n\n")[0])
+            return found[1] if found else None
     import importlib.metadata
 
-    try:
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
         return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        # A lazy module would be loaded by getattr(), and None stands for one not to be imported.
-        said = getattr(sys.modules.get(name), "__dict__", {}).get("__version__", "")
-        return said if isinstance(said, str) else ""
+    return None
+
+
+@functools.cache
+def _installed() -> dict[str, str] | None:
+    """Return the metadata of packages, by their names; None if some are not as pip has them now."""
+    found: dict[str, str] = {}
+    for place in sys.path:
+        try:
+            names = os.listdir(place or ".")  # noqa: PTH208
+        except NotADirectoryError:
+            return None
+        except OSError:
+            continue
+        for each in names:
+            package, _, kind = each.rpartition(".")
+            if kind in ("egg", "egg-info", "egg-link"):
+                return None
+            if kind == "dist-info":
+                name = _normalized(package.partition("-")[0])
+                found.setdefault(name, f"{place or '.'}/{each}/METADATA")
+    return found
+
+
+def _normalized(name: str) -> str:
+    return re.sub("[-_.]+", "_", name).lower()
 
 
 def of_git(folder: Path) -> dict[str, str]:
@@ -115,7 +157,7 @@ def of_git(folder: Path) -> dict[str, str]:
     is text, or "base64:" and what it is in base64, where some file is not UTF-8. What is longer
     than `MOST_PATCH_BYTES` is left out, and said to be.
     """
-    commit = _git(folder, "rev-parse", "HEAD")
+    commit = _git(folder, "rev-parse", "HEAD") if _may_be_below_git(folder) else None
     if not commit:
         return {}
     found = {"git_commit": commit.decode().strip()}
@@ -125,6 +167,16 @@ def of_git(folder: Path) -> dict[str, str]:
     if patch is None:  # it took too long
         return found
     return {**found, "git_dirty": "true" if patch else "false", "git_patch": _patch(patch)}
+
+
+def _may_be_below_git(folder: Path) -> bool:
+    """Whether it is worth to start git, in 5 ms: some folder above has its entry or is its own."""
+    if any(name.startswith("GIT_") for name in os.environ):
+        return True
+    above = folder.resolve()
+    return any(
+        (each / ".git").exists() or (each / "HEAD").exists() for each in (above, *above.parents)
+    )
 
 
 def _patch(raw: bytes) -> str:

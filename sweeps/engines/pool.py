@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import re
+import time
 import warnings
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager
@@ -21,6 +23,8 @@ INSTEAD = (
     "or use --engine serial, which computes in this process without time or memory "
     "limits; there, a crash ends the run"
 )
+
+_PROMPT_S, _LOOK_S = 0.5, 0.0005
 
 _THREADS = ("can't start new thread", "unable to start watchdog thread")
 
@@ -64,11 +68,11 @@ def carry(
     starting : context manager, optional
         Holds while workers start.
     """
-    from joblib.parallel import Parallel, delayed
+    from joblib.parallel import delayed
 
     # With n_jobs=1 joblib leaves the backend out and calls the function here, where a crash would
     # be ours. Two threads that get one block at a time are one worker.
-    parallel = Parallel(
+    parallel = _parallel()(
         n_jobs=max(2, n_workers),
         backend=backend,
         return_as="generator_unordered",
@@ -84,6 +88,29 @@ def carry(
         with warnings.catch_warnings():  # joblib advises not to leave blocks under way
             warnings.simplefilter("ignore", UserWarning)
             outcomes.close()
+
+
+@functools.cache
+def _parallel() -> Any:
+    """Make the class of what hands blocks out, which looks for outcomes more often at first.
+
+    joblib looks every 10 ms, and the outcomes of a small run come within some of them.
+    """
+    from joblib.parallel import Parallel
+
+    class Prompt(Parallel):  # type: ignore[misc]
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            self._until_s = time.monotonic() + _PROMPT_S
+
+        def _wait_retrieval(self) -> bool:
+            while (is_more := super()._wait_retrieval()) and not (self._jobs or self._aborting):
+                if time.monotonic() > self._until_s:
+                    break
+                time.sleep(_LOOK_S)
+            return bool(is_more)
+
+    return Prompt
 
 
 def check() -> None:

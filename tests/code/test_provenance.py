@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 import types
+import zipfile
+from importlib import metadata
 
 import numpy as np
 import pytest
@@ -138,6 +140,37 @@ def test_packages_are_those_that_are_imported(monkeypatch):
     assert versions["made_up_package"] == "7.5"
     assert "sweeps" in versions
     assert not {"blocked_package", "numpy.made_up", "sys", "json"} & versions.keys()
+
+
+def test_versions_are_those_of_the_metadata_of_each_package(monkeypatch):
+    """As ``importlib.metadata`` reads them, which takes longer to import."""
+    installed = [place for place in sys.path if place.endswith("site-packages")]
+    monkeypatch.setattr(sys, "path", installed)
+    provenance._installed.cache_clear()
+    assert provenance._installed()
+    names = {each.replace("-", "_") for each in (d.name for d in metadata.distributions()) if each}
+    told = {name: provenance._of_metadata(name) for name in names}
+    assert told == {name: metadata.version(name) for name in names}
+    assert provenance._of_metadata("no_such_package") is None
+    provenance._installed.cache_clear()
+
+
+@pytest.mark.parametrize("other", ["a-1.0.egg-info", "zipped"])
+def test_packages_that_pip_has_not_installed_are_found_as_ever(other, tmp_path, monkeypatch):
+    place = tmp_path / other
+    if other == "zipped":
+        with zipfile.ZipFile(place, "w") as archive:
+            archive.writestr("a-1.0.dist-info/METADATA", "Name: a\nVersion: 1.0\n\n")
+        monkeypatch.syspath_prepend(place)
+    else:
+        place.mkdir()
+        (place / "PKG-INFO").write_text("Name: a\nVersion: 1.0\n\n")
+        monkeypatch.syspath_prepend(tmp_path)
+    provenance._installed.cache_clear()
+    try:
+        assert provenance._of_metadata("a") == "1.0"
+    finally:
+        provenance._installed.cache_clear()
 
 
 def test_a_lazy_module_is_not_loaded(monkeypatch):

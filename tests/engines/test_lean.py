@@ -26,6 +26,13 @@ def test_what_carries_blocks_imports_little():
     assert told("print(dear)") == ["set()"]
 
 
+def test_to_pickle_what_carries_blocks_imports_no_more():
+    """As for a worker, which unpickles it."""
+    code = "import pickle; from joblib.parallel import BatchedCalls as it"
+    code += "\nprint(pickle.loads(pickle.dumps(it)) is it, 'joblib.memory' in sys.modules)"
+    assert told(code) == ["True False"]
+
+
 def test_whoever_wants_a_name_of_joblib_gets_it():
     ways = [
         "import joblib; print(joblib.Memory.__module__)",
@@ -35,6 +42,9 @@ def test_whoever_wants_a_name_of_joblib_gets_it():
         "import joblib.memory as m; print(m.Memory.__module__)",
         "from joblib.memory import Memory; print(Memory.__module__)",
         "import joblib.parallel; print(joblib.Memory.__module__)",
+        "import joblib.memory; from joblib import Memory; print(joblib.memory.Memory.__module__)"
+        " if joblib.memory.Memory is Memory is joblib.Memory else None",
+        "from joblib import memory, Memory; print(memory.__spec__.name)",
     ]
     assert {way: told(way) for way in ways} == {way: ["joblib.memory"] for way in ways}
 
