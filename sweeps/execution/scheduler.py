@@ -195,8 +195,7 @@ class Scheduler:
             self._n_probes = order.n_probes
 
     def _under_way(self) -> Positions:
-        out = [*self._flying.values(), *(positions for _, positions in self._ready)]
-        return np.concatenate([np.empty(0, dtype=np.int64), *map(written, out)])
+        return written(joined([*self._flying.values(), *(own for _, own in self._ready)]))
 
     @property
     def _is_ordered(self) -> bool:
@@ -295,7 +294,8 @@ class Scheduler:
             own, left, held = self._claim(self._pop(n_looked_at), n)
             taken.append(own)
             self._put_back(left)
-            self._held.append(written(held))
+            if len(held):  # nothing of many points would keep their memory
+                self._held.append(written(held))
             if self._forecast is not None and len(held):
                 self._forecast.drop(np.sort(held))
                 if self._course is not None:

@@ -196,3 +196,13 @@ def test_where_turns_are_dear_claims_are_of_more_work_and_blocks_are_the_same(n_
     settled = [each for each, left in zip(claims, n_left, strict=True) if 3 * worth < left][8:]
     assert min(settled, default=n) >= worth
     assert max(claims) <= max(worth, BLOCK_S / point_s)
+
+
+def test_no_memory_is_kept_of_points_that_are_finished():
+    """What was held of them, which is nothing, was a view of all of them."""
+    pieces = [np.arange(a, a + 1000) for a in range(0, 10**5, 2000)]
+    scheduler = Scheduler(pieces, cut, 1)
+    for block in scheduler.blocks():
+        scheduler.settle(Receipt(block.number, len(block), 0, 0, 1e-6 * len(block)))
+    assert not scheduler.n_left
+    assert not scheduler._held
