@@ -195,7 +195,7 @@ def _executor() -> Any:
                     timer = threading.Timer(_ALONE_S, self._start_others)
                     timer.daemon = True
                     timer.start()
-            if not self._is_alone:
+            if not (self._is_alone and self._processes):
                 super()._adjust_process_count()
 
         def _start_one(self) -> None:

@@ -112,3 +112,10 @@ def test_where_the_others_cannot_start_the_first_goes_on_and_says_so(engine, mon
         found = guards(engine.carry(work, iter(range(100)), 2))
     assert found == {first}
     assert "ulimit -u" in engine.notice()
+    monkeypatch.setattr(fork_exec, "fork_exec", start)
+    (executor,) = (each for each in loky._POOLS if each._processes)
+    executor._call_queue.put(None)  # as when it had nothing to do for minutes
+    deadline = time.monotonic() + 60
+    while executor._processes and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert len(guards(engine.carry(work, iter(range(20)), 2)) - {first}) in (1, 2)
