@@ -21,8 +21,8 @@ from sweeps.spaces.product import Positions
 LARGE = 2**20
 """Points of a space from which on no array is to be as long as the space."""
 
-_MOST_LOOKED_UP = 2**24
-"""Sums of hashes that are looked up at most: they take about 2 s."""
+_MOST_LOOKED_UP = 2**25
+"""Sums of hashes that are looked up at most: they take some seconds."""
 
 _STEP = 2**20
 
