@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -24,7 +25,10 @@ LARGE = 2**20
 _MOST_LOOKED_UP = 2**25
 """Sums of hashes that are looked up at most: they take some seconds."""
 
-_STEP = 2**20
+_MOST_SORTED = 2**21
+"""Sums that are sorted to look others up at most: they take 80 MB."""
+
+_STEP = 2**18
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -173,7 +177,10 @@ def positions_of(factors: Factors, wanted: Keys) -> Positions | None:
         return found
     shape = list(map(len, factors.sums[:-1]))
     sizes = [(int(np.prod(shape[:k])), int(np.prod(shape[k:]))) for k in range(len(shape) + 1)]
-    costs = [len(wanted) * min(pair) + max(pair) for pair in sizes]
+    costs = [
+        len(wanted) * min(pair) + max(pair) if max(pair) <= _MOST_SORTED else math.inf
+        for pair in sizes
+    ]
     k = int(np.argmin(costs))
     if costs[k] > _MOST_LOOKED_UP:
         return None
