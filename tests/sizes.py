@@ -4,12 +4,45 @@ import pytest
 from hypothesis import settings
 
 from sweeps.declaration import checks
+from sweeps.memo import draft
+from sweeps.outputs import schema
+
+PLACED = "placed"
+"""How large values are kept: in place. `place_all` and `source` have all numbers taken for them."""
 
 # keep="results" does all that keep="both" does, and more.
 KEEPS = [
-    pytest.param(keep, marks=[] if keep == "results" else pytest.mark.campaign)
-    for keep in checks.KEEP
+    pytest.param(keep, marks=pytest.mark.campaign if keep == "both" else [])
+    for keep in (*checks.KEEP, PLACED)
 ]
+
+_PLACE_ALL = """
+import sys
+from sweeps.memo import draft
+from sweeps.outputs import schema
+if "pytest" not in sys.modules:
+    schema.LARGE_BYTES = draft._TOTAL_BYTES = 1
+"""
+
+
+def declared(keep):
+    """Return what is declared for a way to keep values."""
+    return "both" if keep == PLACED else keep
+
+
+def source(text, keep):
+    """Say in the module of an experiment how values are kept.
+
+    Where tests themselves import it, numbers are not taken for large ones.
+    """
+    text = text.replace("KEEP", declared(keep))
+    return (_PLACE_ALL if keep == PLACED else "") + text
+
+
+def place_all(patch):
+    """Have all numbers written in place, however few they are."""
+    patch.setattr(schema, "LARGE_BYTES", 1)
+    patch.setattr(draft, "_TOTAL_BYTES", 1)
 
 
 def few(n):

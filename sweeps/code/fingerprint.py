@@ -386,3 +386,13 @@ def content(path: Path) -> str:
             f"depends_on names {str(path)!r}, which cannot be read ({error.strerror}). Paths and "
             "patterns are relative to the folder of the function's module."
         ) from error
+
+
+def changed(files: Mapping[Path, State]) -> str:
+    """Say which file that results depend on was changed during a run; empty if none was."""
+    if (path := next((p for p, known in files.items() if state(p) != known), None)) is None:
+        return ""
+    return (
+        f"{path} was changed during the run: run it again; if points write it, have them "
+        "write to a temporary folder"
+    )

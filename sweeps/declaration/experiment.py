@@ -323,9 +323,9 @@ def experiment(
     resources : mapping of str to callable, optional
         Context managers that each worker enters once, by the argument that gets what they give.
     keep : {"both", "results"}, optional
-        Whether values are kept twice, in the memo and in the results file, or where they have
-        landed in the results file alone, which the memo then reads: half the space on disk, and
-        the results file can be read only.
+        Whether values are kept twice, in the memo and in the results file, or in the results file
+        alone, which the memo then reads: half the space on disk, and the file can be read only.
+        Results with large values, of 64 KiB a point or more, are always kept once.
 
     Raises
     ------

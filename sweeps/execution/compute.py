@@ -50,16 +50,13 @@ def compute(
 ) -> Report:
     """Compute the points that the memo lacks, and land the whole space.
 
-    Parameters
-    ----------
-    held : mapping
-        Attributes of the results file as it was when the run began.
+    `held` are attributes of the results file as it was when the run began.
     """
     started = provenance.now()
     if held or sweep.output is not None:  # a results file is there
         adopt.adopt(sweep, held)
-    # Before looking into the memo: what others finish from now on is known to be theirs. A run that
-    # claims nothing has it too, so that `clean` knows that the run lives.
+    # Before looking into the memo: what others finish from now on is theirs. A run that claims
+    # nothing has it too, so that `clean` knows that it lives.
     with contextlib.closing(claims.Claims(sweep.memo, sweep.keys)) as present:
         others = None if options.recompute else present
         index = memo.scan(sweep.memo, sets_aside=True)
@@ -73,9 +70,9 @@ def compute(
             tally = carry_out(sweep, dispatch, progress, watch, interruption, between)
             if not keeps_workers:
                 options.carrier.close(wait=False)  # 0.1 s, while we land
-        after = index if interruption.is_asked else update.settle(index, present)
+        after = index if interruption.is_asked else update.settle(index, present, tally.draft)
     try:
-        gathered, told, state = update.refresh(sweep, after, started, is_last=True)
+        gathered, told, state = update.refresh(sweep, after, started, tally.draft, is_last=True)
     except SweepsError as error:
         raise unfinished(f"{tally.error or error}", tally) from error
     if tally.error:
@@ -89,8 +86,8 @@ def compute(
             "continue",
             tally,
         )
-    # values that do not fit those of the first point are neither reused nor computed, but failed
     shrunk = filter(None, [known_points.shrunk(held, sweep, gathered)] if held else [])
+    # values that do not fit those of the first point are neither reused nor computed, but failed
     refused_now = min(gathered.n_refused, tally.n_computed)
     refused_before = gathered.n_refused - refused_now
     n_computed, n_reused = tally.n_computed - refused_now, todo.n_reused - refused_before
@@ -189,6 +186,7 @@ def _dispatch(
         others=others,
         waits=waits,
         is_limited=options.memory_bytes is not None,
+        landing=sweep.landed.parent if waits and sweep.can_land_in_place else None,
     )
     made.printed.is_shown = not options.quiet
     if not options.recompute:

@@ -24,7 +24,7 @@ from sweeps.execution.options import Tally
 from sweeps.execution.scheduler import Left, Scheduler, claim_all
 from sweeps.memo import claims, segment
 from sweeps.memo import index as memo
-from sweeps.outputs import failures
+from sweeps.outputs import failures, schema
 from sweeps.outputs.failures import Failure
 from sweeps.progress.show import Slow
 from sweeps.spaces.product import Places, Positions
@@ -48,13 +48,11 @@ class Dispatch:
     """Computes points on an engine.
 
     Workers may die at any time. What they had committed is in the memo; what they were at is in
-    their flight records. A point under suspicion is computed again apart from the others; the one
-    that kills its worker there is guilty, and fails; all others go on.
+    their flight records. A point under suspicion is computed again apart; the one that kills its
+    worker there is guilty, and fails; all others go on.
 
     Parameters
     ----------
-    todo : iterable of places
-        Which to compute.
     make : callable
         Makes what the engine has workers do.
     others : Claims, optional
@@ -63,6 +61,8 @@ class Dispatch:
         Whether points may have values that are not to count.
     is_limited : bool
         Whether the memory of workers is.
+    landing : Path, optional
+        Folder of the results file, if large values are written where it has them.
     """
 
     def __init__(
@@ -78,6 +78,7 @@ class Dispatch:
         others: claims.Claims | None = None,
         waits: bool = True,
         is_limited: bool = False,
+        landing: Path | None = None,
     ) -> None:
         self._sweep = sweep
         self._index = index
@@ -121,6 +122,7 @@ class Dispatch:
             raise
         self._n_barren = self._n_unexplained = self._n_outcomes = 0
         self._is_stopped = False
+        self._landing = landing if engine.shares_machine and not recompute else None
         self._losses = None if engine.shares_machine else blame.Losses()
 
     def go_on(self, positions: Places) -> Tally:
@@ -248,6 +250,11 @@ class Dispatch:
         self.printed.settle(receipt.number)
         self._n_barren = 0
         self.tally.add(receipt, self._sweep.experiment)
+        if self._landing and any(schema.is_large(h) for form in receipt.forms for h in form[1]):
+            from sweeps.execution import drafting  # which few runs need
+
+            landing, self._landing = self._landing, None
+            self.tally.draft = drafting.begin(self._sweep, receipt.forms, landing, self._folder)
 
     def _give_up(self, error: str) -> None:
         self.tally.error = self.tally.error or error

@@ -19,6 +19,7 @@ from sweeps.worker import memory_limit
 
 if TYPE_CHECKING:
     from sweeps.declaration.experiment import Experiment
+    from sweeps.memo.draft import Draft
     from sweeps.outputs import schema
 
 
@@ -219,6 +220,7 @@ class Tally:
     notes: list[str] = dataclasses.field(default_factory=list)  # to be told at once
     forms: list[schema.Form] = dataclasses.field(default_factory=list)
     misfits: set[str] = dataclasses.field(default_factory=set)  # outputs of which notes tell
+    draft: Draft | None = None  # in which workers have written large values
 
     def add(self, receipt: Receipt, experiment: Experiment) -> None:
         """Count what a worker did with a block."""

@@ -244,16 +244,9 @@ def masked(loaded: Segment, folder: Path, have: Collection[str]) -> Segment:
     now = packs.available(folder).keys()  # a run may have stored them since
     found = {id(each.part): each.rows for each in lost(loaded.parts, now)}
     return dataclasses.replace(
-        loaded, parts=tuple(_without(part, found.get(id(part))) for part in loaded.parts)
+        loaded,
+        parts=tuple(p.without(found[id(p)]) if id(p) in found else p for p in loaded.parts),
     )
-
-
-def _without(part: StoredPart, rows: npt.NDArray[np.int64] | None) -> StoredPart:
-    if rows is None:
-        return part
-    own = part.keys.copy()
-    own[rows] = segment.NO_KEY
-    return dataclasses.replace(part, stored_keys=own, lost=part.keys[rows])
 
 
 def lost_points(index: Index, have: Collection[str]) -> Iterator[Lost]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -31,6 +32,8 @@ _MAGIC = b"sweeps-outline-1"
 _LENGTH_BYTES = 4
 
 _MOST_POINTS = 1000
+
+_FAILURE_TEXTS = ("kind", "type", "message", "traceback")
 
 _MOST_BYTES = 2**16
 
@@ -107,6 +110,41 @@ def coordinates(group: h5py.Group) -> tuple[Variable, ...]:
     )
 
 
+def write_failures(file: h5py.File, failures: Sequence[Failure]) -> None:
+    """Write failures, each distinct text once."""
+    group = file.create_group("failures")
+    group["keys"] = np.array([f.key for f in failures], dtype=np.uint64)
+    group["attempts"] = np.array([f.attempts for f in failures], dtype=np.int64)
+    group["elapsed"] = np.array([f.elapsed_s for f in failures], dtype=np.float64)
+    places = [f.place for f in failures]
+    # Whether the traceback ends with the message.
+    group["ends"] = [p != f.traceback for p, f in zip(places, failures, strict=True)]
+    texts = {name: [getattr(f, name) for f in failures] for name in _FAILURE_TEXTS}
+    hdf5.write_texts(group, {**texts, "traceback": places})
+
+
+def failures(file: h5py.File) -> tuple[Failure, ...]:
+    """Read what `write_failures` wrote."""
+    if "failures" not in file:
+        return ()
+    group = file["failures"]
+    if hdf5.TEXTS in group:
+        kinds, types, messages, places = hdf5.read_texts(group, _FAILURE_TEXTS)
+        ends = group["ends"][()].tolist()
+        tracebacks = [
+            f"{place}{message}\n" if is_end else place
+            for place, message, is_end in zip(places, messages, ends, strict=True)
+        ]
+    else:  # until version 0.1 each text was written as often as it occurs
+        kinds, types, messages, tracebacks = (
+            hdf5.decode(group[n]).tolist() for n in _FAILURE_TEXTS
+        )
+    keys = list(map(tuple, group["keys"][()].tolist()))
+    numbers = (group[name][()].tolist() for name in ("attempts", "elapsed"))
+    columns = (keys, kinds, types, messages, tracebacks, *numbers)
+    return tuple(itertools.starmap(Failure, zip(*columns, strict=True)))
+
+
 class PartOutline(NamedTuple):
     """A part, without its values."""
 
@@ -172,7 +210,7 @@ def decode(content: bytes) -> Outline | None:
             PartOutline(
                 np.frombuffer(bytes.fromhex(keys), np.uint64).reshape(-1, 2),
                 np.frombuffer(bytes.fromhex(elapsed), np.float32),
-                _headers(variables),
+                forms(variables),
             )
             for keys, elapsed, variables in said["parts"]
         ),
@@ -197,7 +235,7 @@ def described(headers: Iterable[Header]) -> str:
 
 
 @functools.lru_cache
-def _headers(variables: str) -> tuple[Header, ...]:
+def forms(variables: str) -> tuple[Header, ...]:
     """Read what `described` wrote; it is cached, because segments of an experiment are alike."""
     return tuple(_header(each, each["shape"]) for each in json.loads(variables))
 

@@ -48,11 +48,14 @@ class Index:
         By name, as in `listing`.
     bad : tuple of Path
         Damaged segments that were found, where they are now.
+    trusted : Path or None
+        A draft whose values scans do not check, since this run has just written them.
     """
 
     folder: Path
     segments: Mapping[str, Segment]
     bad: tuple[Path, ...] = ()
+    trusted: Path | None = None
 
     @functools.cached_property
     def parts(self) -> tuple[StoredPart, ...]:
@@ -146,23 +149,19 @@ def _match(
 def scan(place: Path, before: Index | None = None, *, sets_aside: bool = False) -> Index:
     """Read the keys of all valid segments; those that `before` has are not read again.
 
-    Parameters
-    ----------
-    place : Path
-    before : Index, optional
-    sets_aside : bool
-        Whether to rename damaged segments, or only skip them: a command that only reads changes
-        nothing, and someone may be copying the segment just now.
+    With `sets_aside`, damaged segments are renamed, not only skipped: a command that only reads
+    changes nothing, and someone may be copying the segment just now.
     """
-    known = dict(before.segments) if before is not None else {}
+    before = Index(place, {}) if before is None else before
+    known, trusted = dict(before.segments), before.trusted
     bad, segments = list[Path](), dict[str, Segment]()
     for rank, source in enumerate(listing.sources(place)):
         if sets_aside:
             give_back(source.folder)
-        segments |= _scan(source, rank, known, bad, sets_aside=sets_aside)
-    if before is not None and not bad and before.segments == segments:
+        segments |= _scan(source, rank, known, bad, trusted, sets_aside=sets_aside)
+    if not bad and before.segments == segments:
         return before  # which has its keys sorted already
-    found = Index(place, segments, tuple(dict.fromkeys(bad)))
+    found = Index(place, segments, tuple(dict.fromkeys(bad)), trusted)
     if sets_aside and listing.is_suspected(place):
         from sweeps.memo import contents
 
@@ -184,6 +183,7 @@ def _scan(
     rank: int,
     known: dict[str, Segment],
     bad: list[Path],
+    trusted: Path | None,
     *,
     sets_aside: bool,
 ) -> dict[str, Segment]:
@@ -193,7 +193,7 @@ def _scan(
         segments, is_complete = dict[str, Segment](), True
         listed = listing_of(source.folder)
         new = [source.folder / n for n in listed if source.prefix + n not in known]
-        for path, loaded in zip(new, _loaded(new), strict=True):
+        for path, loaded in zip(new, _loaded(new, trusted), strict=True):
             if isinstance(loaded, segment.DamagedError):
                 bad.append(set_aside(path) if sets_aside else path)
             elif isinstance(loaded, segment.MergedAwayError):
@@ -222,12 +222,12 @@ def _hide(folder: Path) -> Callable[[Segment], Segment]:
 _Loaded = Segment | segment.MergedAwayError | segment.DamagedError
 
 
-def _loaded(paths: Sequence[Path]) -> Iterator[_Loaded]:
+def _loaded(paths: Sequence[Path], trusted: Path | None) -> Iterator[_Loaded]:
     """Load segments; large ones several at a time, since digests take most of the time."""
 
     def load(path: Path) -> _Loaded:
         try:
-            return segment.load(path)
+            return segment.load(path, trusted)
         except (segment.MergedAwayError, segment.DamagedError) as error:
             return error
 

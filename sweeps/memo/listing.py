@@ -19,6 +19,11 @@ SUFFIX = ".seg"
 SUSPECTED = "lost.json"
 """A file in the folder of a memo in which contents of files were found damaged or missing."""
 
+DRAFT_SUFFIX = ".draft"
+
+DRAFT_NOTE = "draft.json"
+"""A file in the temporary folder of a run, which tells its workers of a draft."""
+
 _LARGE_BYTES = 8 * 2**20
 """With smaller ones HDF5 takes most of the time, which has no parallel calls."""
 

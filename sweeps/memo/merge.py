@@ -79,7 +79,7 @@ def merge(index: memo.Index, *, is_alone: bool = False) -> memo.Index:
     small = [
         s
         for s in index.segments.values()
-        if not (s.rank or s.is_landed)
+        if not (s.rank or s.is_landed or s.is_placed)
         and s.n_bytes < (SMALL_BYTES if s.created_ns <= settled_ns else young_bytes)
     ]
     if len(small) < N_SMALL:

@@ -349,6 +349,13 @@ def extents(
 
     The variable of this `number` must have the same shape at all points.
     """
+    if part.placed is not None and number in part.placed.columns:
+        column = part.placed.columns[number]
+        n_bytes = column.point_bytes
+        for start, stop in results_segment.runs(part.placed.runs, rows.start, rows.stop):
+            at = column.offset + start * n_bytes
+            yield Extent(part.placed.path, at, (stop - start) * n_bytes)
+        return
     with segment.reading(part.path):
         dataset = segment.dataset(part, number, file)
         offset = dataset.id.get_offset()

@@ -9,12 +9,13 @@ import contextlib
 import dataclasses
 import errno
 import functools
-import itertools
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
@@ -30,10 +31,11 @@ from sweeps.spaces.keys import Factors, Keys, shifted, written
 from sweeps.storage import files, hdf5, hdf5_foreign, hdf5_open, hdf5_write, seal
 from sweeps.storage.hdf5 import Array
 
+if TYPE_CHECKING:
+    from sweeps.memo import draft
+
 NO_KEY = np.uint64(2**64 - 1)
 """Both halves of a key that no point has."""
-
-_FAILURE_TEXTS = ("kind", "type", "message", "traceback")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -44,8 +46,10 @@ class StoredPart:
     ----------
     spots : Spots or None
         Where the values are in a results file, if the part is in one.
+    placed : Placed or None
+        Where its large values are in a draft, if they are in one.
     lost : Keys or None
-        Keys of its points whose files are lost; `stored_keys` has `NO_KEY` in their place.
+        Of its points whose files are lost, or values damaged; `stored_keys` has `NO_KEY` there.
     """
 
     path: Path
@@ -55,6 +59,7 @@ class StoredPart:
     variables: tuple[Header, ...]
     coordinates: tuple[Variable, ...]
     spots: header.Spots | None = None
+    placed: draft.Placed | None = None
     lost: Keys | None = None
 
     def __len__(self) -> int:
@@ -64,6 +69,12 @@ class StoredPart:
     def keys(self) -> Keys:
         """Key of each point, shape (n, 2)."""
         return written(self.stored_keys)
+
+    def without(self, rows: npt.NDArray[np.int64]) -> StoredPart:
+        """Hide some of its points."""
+        own = self.keys.copy()
+        own[rows] = NO_KEY
+        return dataclasses.replace(self, stored_keys=own, lost=self.keys[rows])
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -85,6 +96,11 @@ class Segment:
     failures: tuple[Failure, ...]
     rank: int = 0
     is_landed: bool = False
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether large values of it are in a draft."""
+        return any(part.placed is not None for part in self.parts)
 
     def accepted(self, rank: int, shift: tuple[int, int]) -> Segment:
         """Make it a segment of the code that accepts its values, without its failures."""
@@ -133,14 +149,15 @@ def reading(path: Path) -> Iterator[None]:
         raise StorageError(f"cannot read {path}: {os.strerror(code)}") from OSError(code, error)
 
 
-def load(path: Path) -> Segment:
+def load(path: Path, trusted: Path | None = None) -> Segment:
     """Verify a segment and read all but its values.
 
-    It raises `DamagedError` if its digest is wrong, and `MergedAwayError` if it no longer exists.
+    Values in a draft are checked, too, if it is not the `trusted` one: damaged ones are hidden. It
+    raises `DamagedError` if its digest is wrong, and `MergedAwayError` if it no longer exists.
     """
     found = verify(path)
     try:
-        is_landed = found.behind.endswith(seal.RESULTS)
+        is_landed = found.is_of_results
         if not is_landed and (known := header.decode(found.content)) is not None:
             parts = tuple(
                 StoredPart(path, f"/part{i}", each.keys, each.elapsed, each.headers, ())
@@ -150,10 +167,11 @@ def load(path: Path) -> Segment:
         with reading(path), open_hdf5(path) as file:
             if is_landed or header.MEMO in file:
                 # the folders of the memo are named after the code
-                return _landed(path, found.n_bytes, file, path.parent.name)
-            parts = tuple(_stored_part(path, file[g]) for g in file if g.startswith("part"))
+                return _landed(path, found, file, path.parent.name)
+            every = (_stored_part(path, file[g]) for g in file if g.startswith("part"))
+            parts = tuple(_checked(part, trusted) for part in every)
             created_ns = int(file.attrs["created_ns"])
-            return Segment(path, found.n_bytes, created_ns, parts, _failures(file))
+            return Segment(path, found.n_bytes, created_ns, parts, header.failures(file))
     except (MergedAwayError, DamagedError):
         raise
     except (LookupError, OSError, RuntimeError, StorageError, TypeError, ValueError) as error:
@@ -166,7 +184,7 @@ def load(path: Path) -> Segment:
 
 
 def verify(path: Path) -> seal.Seal:
-    """Check the digest of a segment before anything reads it."""
+    """Check the digest of a segment before anything reads it; values in place may be damaged."""
     try:
         found = seal.look(path, seal.SEGMENT)
     except FileNotFoundError as error:
@@ -177,7 +195,7 @@ def verify(path: Path) -> seal.Seal:
         raise DamagedError from error
     except OSError as error:
         raise StorageError(f"cannot read {path}: {os.strerror(error.errno or 0)}") from error
-    if not (found.is_whole(seal.SEGMENT) or found.is_whole(seal.RESULTS)):
+    if not (found.is_whole(seal.SEGMENT) or found.is_readable(seal.RESULTS)):
         with reading(path):
             _refuse(path)
     return found
@@ -202,13 +220,14 @@ def _refuse(path: Path) -> None:
 def of_results(path: Path, fingerprint: str) -> Segment | None:
     """Read all but the values of a results file; None if its digest is wrong."""
     with hdf5_open.damaged(path):
-        if not seal.look(path, seal.RESULTS).is_whole(seal.RESULTS):
-            return None
+        found = seal.look(path, seal.RESULTS)
+    if not found.is_readable(seal.RESULTS):
+        return None
     with hdf5_foreign.open_read(path) as file, hdf5_open.damaged(path):
-        return _landed(path, path.stat().st_size, file, fingerprint)
+        return _landed(path, found, file, fingerprint)
 
 
-def _landed(path: Path, n_bytes: int, file: h5py.File, fingerprint: str) -> Segment:
+def _landed(path: Path, sealed: seal.Seal, file: h5py.File, fingerprint: str) -> Segment:
     """Read all but the values of a results file that can be a segment."""
     found = header.load_kept(file)
     if found.fingerprint != fingerprint:
@@ -220,12 +239,44 @@ def _landed(path: Path, n_bytes: int, file: h5py.File, fingerprint: str) -> Segm
         )
         for each in found.parts
     )
-    return Segment(path, n_bytes, found.created_ns, parts, (), is_landed=True)
+    if sealed.damaged:
+        parts = tuple(_without_positions(part, sealed.damaged) for part in parts)
+    return Segment(path, sealed.n_bytes, found.created_ns, parts, (), is_landed=True)
+
+
+def _without_positions(part: StoredPart, positions: Sequence[int]) -> StoredPart:
+    """Hide the points of a landed part that are at some positions."""
+    assert part.spots is not None
+    own = np.concatenate([np.arange(a, b) for a, b in part.spots.runs.tolist()])
+    rows = np.flatnonzero(np.isin(own, positions))
+    return part.without(rows) if len(rows) else part
+
+
+def n_hidden(found: Segment) -> int:
+    """Count the points of a segment whose values in place are damaged, as `load` found them."""
+    return sum(0 if part.lost is None else len(part.lost) for part in found.parts)
+
+
+def _checked(part: StoredPart, trusted: Path | None) -> StoredPart:
+    """Hide the points of a part whose values in a draft are damaged."""
+    if part.placed is None or part.placed.path == trusted:
+        return part
+    from sweeps.memo import draft  # which few segments need
+
+    rows = draft.damaged(part.placed)
+    if rows and not part.path.exists():  # it has landed, and the draft is gone
+        raise MergedAwayError(part.path)
+    return part.without(np.array(rows)) if rows else part
 
 
 def _stored_part(path: Path, group: h5py.Group) -> StoredPart:
     keys = header.keys(group)
     elapsed = np.asarray(group["elapsed"][()])
+    placed = None
+    if "draft" in group.attrs:
+        from sweeps.memo import draft
+
+        placed = draft.placed_of(group, path.parent)
     return StoredPart(
         path,
         group.name,
@@ -233,6 +284,7 @@ def _stored_part(path: Path, group: h5py.Group) -> StoredPart:
         np.broadcast_to(elapsed, len(keys)) if elapsed.ndim == 0 else elapsed,
         header.headers(group),
         header.coordinates(group),
+        placed=placed,
     )
 
 
@@ -242,6 +294,10 @@ def read(part: StoredPart, number: int, file: h5py.File, rows: slice | None = No
     Values of free lengths come as they are stored, one point after another.
     """
     with reading(part.path):
+        if part.placed is not None and number in part.placed.columns:
+            from sweeps.memo import draft
+
+            return draft.read(part.placed, number, part.variables[number], rows)
         if part.spots is not None:
             return results_segment.read(file, part.spots, number, part.variables[number], rows)
         return hdf5.decode(dataset(part, number, file), () if rows is None else rows)
@@ -278,33 +334,17 @@ def dataset(part: StoredPart, number: int, file: h5py.File) -> h5py.Dataset:
     return file[f"{part.group}/values/{number}"]
 
 
-def _failures(file: h5py.File) -> tuple[Failure, ...]:
-    if "failures" not in file:
-        return ()
-    group = file["failures"]
-    if hdf5.TEXTS in group:
-        kinds, types, messages, places = hdf5.read_texts(group, _FAILURE_TEXTS)
-        ends = group["ends"][()].tolist()
-        tracebacks = [
-            f"{place}{message}\n" if is_end else place
-            for place, message, is_end in zip(places, messages, ends, strict=True)
-        ]
-    else:  # until version 0.1 each text was written as often as it occurs
-        kinds, types, messages, tracebacks = (
-            hdf5.decode(group[n]).tolist() for n in _FAILURE_TEXTS
-        )
-    keys = list(map(tuple, group["keys"][()].tolist()))
-    numbers = (group[name][()].tolist() for name in ("attempts", "elapsed"))
-    columns = (keys, kinds, types, messages, tracebacks, *numbers)
-    return tuple(itertools.starmap(Failure, zip(*columns, strict=True)))
-
-
 def image(
-    parts: Sequence[Part], failures: Sequence[Failure], created_ns: int
+    parts: Sequence[Part],
+    failures: Sequence[Failure],
+    created_ns: int,
+    placed: Mapping[int, draft.Placed] | None = None,
 ) -> tuple[str, list[hdf5_write.Chunk]]:
     """Make the name of a new segment, which is from its digest, and its content in pieces."""
-    content = hdf5_write.image(lambda file, put: _build(file, put, parts, failures, created_ns))
-    content.append(header.encode(parts, failures, created_ns))
+    content = hdf5_write.image(
+        lambda file, put: _build(file, put, parts, failures, created_ns, placed or {})
+    )
+    content.append(b"" if placed else header.encode(parts, failures, created_ns))
     digest, behind = seal.sealed(content, seal.SEGMENT)
     return name_of(digest), [*content, behind]
 
@@ -315,6 +355,7 @@ def _build(
     parts: Iterable[Part],
     failures: Sequence[Failure],
     created_ns: int,
+    placed: Mapping[int, draft.Placed] = MappingProxyType({}),
 ) -> None:
     file.attrs["created_ns"] = created_ns
     for number, part in enumerate(parts):
@@ -325,18 +366,16 @@ def _build(
         put(group, "elapsed", np.asarray(part.elapsed[0]) if is_same else part.elapsed)
         if part.variables:
             values = group.create_group("values")
+            elsewhere = placed[number].columns if number in placed else ()
             for i, variable in enumerate(part.variables):
-                put(values, str(i), variable.values)
+                if i not in elsewhere:
+                    put(values, str(i), variable.values)
+        if number in placed:
+            from sweeps.memo import draft
+
+            draft.write_placed(group, put, placed[number])
     if failures:
-        group = file.create_group("failures")
-        group["keys"] = np.array([f.key for f in failures], dtype=np.uint64)
-        group["attempts"] = np.array([f.attempts for f in failures], dtype=np.int64)
-        group["elapsed"] = np.array([f.elapsed_s for f in failures], dtype=np.float64)
-        places = [f.place for f in failures]
-        # Whether the traceback ends with the message.
-        group["ends"] = [p != f.traceback for p, f in zip(places, failures, strict=True)]
-        texts = {name: [getattr(f, name) for f in failures] for name in _FAILURE_TEXTS}
-        hdf5.write_texts(group, {**texts, "traceback": places})
+        header.write_failures(file, failures)
 
 
 def commit(
@@ -344,13 +383,15 @@ def commit(
     parts: Sequence[Part],
     failures: Sequence[Failure] = (),
     created_ns: int | None = None,
+    placed: Mapping[int, draft.Placed] | None = None,
 ) -> Path:
     """Write finished points as a new segment; when this returns, they survive a power cut.
 
-    The values are as old as `created_ns` says, or made now: the newest values of a key count.
+    They are as old as `created_ns` says, or made now: the newest values of a key count. Large ones
+    of parts, by their number, may be `placed` in a draft.
     """
     age = time.time_ns() if created_ns is None else created_ns
-    name, content = image(parts, failures, age)
+    name, content = image(parts, failures, age, placed)
     if not place.is_dir():
         files.make_folder(place)
     files.commit(place / name, content)

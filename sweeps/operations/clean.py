@@ -65,6 +65,7 @@ def waste(sweep: Sweep) -> list[Waste]:
     left = [p for folder in writable for p in sorted(_abandoned(folder))]
     said = presence.abandoned(sweep.results, sweep.experiment.name)
     left += [p for p in said if p.parent.parent not in idle]
+    left += _drafts(sweep.memo)
     found += [Waste(p, _size_bytes(p), "checkpoint that no point needs") for p in _over(sweep)]
     return found + [Waste(p, _size_bytes(p), "left by a killed run") for p in left]
 
@@ -80,6 +81,16 @@ def _over(sweep: Sweep) -> list[Path]:
         return [entry >= 0 for entry in index.find(own).tolist()]
 
     return checkpoints.left_over(sweep.memo, are_done)
+
+
+def _drafts(folder: Path) -> list[Path]:
+    """List the drafts that no segment names."""
+    names = listing.ending(folder, listing.DRAFT_SUFFIX)
+    if not names or _is_live(folder):
+        return []
+    parts = memo.scan(folder).parts
+    named = {part.placed.path for part in parts if part.placed is not None}
+    return [folder / name for name in names if folder / name not in named]
 
 
 def busy(sweep: Sweep) -> list[Path]:

@@ -22,6 +22,8 @@ from sweeps.text import count
 
 _MOST_NAMED = 5
 
+_AGAIN = "the next run computes them again"
+
 
 @dataclasses.dataclass(frozen=True)
 class Damage:
@@ -118,6 +120,10 @@ def _results(path: Path, *, has_memo: bool, sets_aside: bool) -> int | Damage:
         )
     if found.is_whole(seal.RESULTS):
         return found.n_bytes
+    aside = path.with_name(path.name + listing.BAD_SUFFIX)
+    if found.is_readable(seal.RESULTS):  # as a segment, it keeps its other points
+        at = files.set_aside(path, aside) if sets_aside and has_memo else path
+        return _partly(kind, at, len(found.damaged))
     if is_being_written:
         return Damage(path, kind, "open for writing", hdf5_open.WRITTEN)
     if end == found.n_bytes:
@@ -126,11 +132,10 @@ def _results(path: Path, *, has_memo: bool, sets_aside: bool) -> int | Damage:
             "move it away, and the next run writes it again"
         )
         return Damage(path, kind, "unsealed", reason)
-    if not (has_memo or found.behind.endswith(seal.RESULTS)) or not path.is_file():
+    if not (has_memo or found.is_of_results) or not path.is_file():
         return Damage(
             path, "file", "no results file", "it does not look like one; it stays unchanged"
         )
-    aside = path.with_name(path.name + listing.BAD_SUFFIX)
     return _damaged(kind, path, files.set_aside(path, aside) if sets_aside else path)
 
 
@@ -144,7 +149,12 @@ def _segment(path: Path, results: Path, *, sets_aside: bool) -> int | Damage | N
         if path.samefile(results):
             return 0
     try:
-        return segment.verify(path).n_bytes
+        found = segment.verify(path)
+        if found.is_of_results:
+            n_damaged = len(found.damaged)
+        else:
+            n_damaged = segment.n_hidden(segment.load(path))
+        return _partly(kind, path, n_damaged) if n_damaged else found.n_bytes
     except segment.MergedAwayError:
         return None
     except segment.DamagedError:
@@ -153,6 +163,12 @@ def _segment(path: Path, results: Path, *, sets_aside: bool) -> int | Damage | N
         return Damage(path, kind, "of a later format", str(error))
     except StorageError as error:
         return Damage(path, kind, "unreadable", str(error))
+
+
+def _partly(kind: str, path: Path, n_damaged: int) -> Damage:
+    """Tell of values that were written in place and are damaged."""
+    reason = f"the values of {count(n_damaged, 'point')} do not match their digests; {_AGAIN}"
+    return Damage(path, kind, "damaged", reason)
 
 
 def _damaged(kind: str, path: Path, aside: Path) -> Damage:

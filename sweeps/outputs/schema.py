@@ -9,6 +9,7 @@ space alone, never on which worker finished first or which points were computed 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -45,6 +46,9 @@ PartForm = tuple[Sequence[Header], Sequence[Variable]]
 
 Form = tuple[int, tuple[Header, ...], tuple[Variable, ...]]
 """The position of a point, and its outputs and coordinates."""
+
+LARGE_BYTES = 2**16
+"""Values of a point of this size, or more, are large."""
 
 
 def agree(
@@ -301,6 +305,11 @@ def form_of(variable: Variable) -> Header:
     if found.counts is None:
         return found
     return dataclasses.replace(found, shape=(int(found.counts.max()),), counts=None)
+
+
+def is_large(one: Header) -> bool:
+    """Whether the values of a point are so large that they are written once, and kept once."""
+    return math.prod(one.shape) * one.dtype.itemsize >= LARGE_BYTES
 
 
 def form(headers: Iterable[Header], coordinates: Iterable[Variable]) -> Hashable:

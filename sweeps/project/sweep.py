@@ -105,6 +105,11 @@ class Sweep:
         """Whether the results file becomes the only copy of the values."""
         return self.experiment.keep == "results" and self.output is None
 
+    @property
+    def can_land_in_place(self) -> bool:
+        """Whether the results file may become the only copy of large values."""
+        return self.output is None
+
     @functools.cached_property
     def _layout(self) -> hashlib.blake2b:
         """Hash of it; long axes take a while, and a run asks thrice."""

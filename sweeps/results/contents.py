@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
 
 from sweeps.storage.hdf5_write import Put
+
+if TYPE_CHECKING:
+    from sweeps.storage.stretches import Stretch
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -51,6 +54,8 @@ class Output:
     copy : callable or None
         ``copy(descriptor, offset)`` writes the bytes of all values into a file, which replaces
         `read`.
+    stretch : Stretch or None
+        Where the values are to be, in a draft; the digests are known after `copy`.
     """
 
     name: str
@@ -61,6 +66,7 @@ class Output:
     has_missing: bool
     read: Callable[[int, int], tuple[Array, Array | None]]
     copy: Copy | None = None
+    stretch: Stretch | None = None
 
 
 @dataclass(frozen=True)

@@ -128,8 +128,24 @@ def check_names(arrays: Arrays, groups: Collection[str] = ()) -> None:
         raise OutputError(f"the names {listed} are the same to some programs; rename one.")
 
 
-def write(group: h5py.Group, arrays: Arrays) -> Written:
-    """Write dimensions, coordinates and outputs into a group."""
+def reserve(file: h5py.File, arrays: Arrays) -> dict[str, h5py.Dataset]:
+    """Reserve the places of outputs in a draft, before all else in the file; nameless still."""
+    own = [each for each in arrays.outputs if each.stretch is not None]
+    own.sort(key=lambda each: each.stretch.offset if each.stretch is not None else 0)
+    sizes = tuple(arrays.sizes.values())
+    return {
+        each.name: hdf5.reserve(file, None, (*sizes, *each.shape), hdf5.storage(each.dtype)[0])
+        for each in own
+    }
+
+
+def write(
+    group: h5py.Group, arrays: Arrays, reserved: Mapping[str, h5py.Dataset] | None = None
+) -> Written:
+    """Write dimensions, coordinates and outputs into a group.
+
+    `reserved` are datasets of outputs that have no names yet.
+    """
     scales, left_out = _scales(group, arrays), list[tuple[Copy, int]]()
     auxiliary = [c for c in arrays.coordinates if not _is_axis(c)]
     for coordinate in auxiliary:
@@ -142,7 +158,7 @@ def write(group: h5py.Group, arrays: Arrays) -> Written:
         if output.copy is None:
             dataset = variable(group, output, tuple(arrays.sizes.values()))
         else:
-            dataset = _reserve(group, output, tuple(arrays.sizes.values()))
+            dataset = _named(group, output, tuple(arrays.sizes.values()), reserved or {})
             left_out.append((output.copy, dataset.id.get_offset()))
         if dataset.dtype.kind == "f":  # without it GDAL shows 0 for NaN, and CDO counts NaN
             attrs = {"_FillValue": dataset.dtype.type(np.nan), **attrs}
@@ -206,10 +222,18 @@ def variable(group: h5py.Group, output: Output, sizes: tuple[int, ...]) -> h5py.
     return dataset
 
 
-def _reserve(group: h5py.Group, output: Output, sizes: tuple[int, ...]) -> h5py.Dataset:
-    """Make the dataset of an output as `variable` does, without values."""
+def _named(
+    group: h5py.Group,
+    output: Output,
+    sizes: tuple[int, ...],
+    reserved: Mapping[str, h5py.Dataset],
+) -> h5py.Dataset:
+    """Make the dataset of an output as `variable` does, without values; one may be reserved."""
     stored, attrs = hdf5.storage(output.dtype)
-    dataset = hdf5.reserve(group, output.name, (*sizes, *output.shape), stored)
+    if output.name in reserved:
+        dataset = group[output.name] = reserved[output.name]
+    else:
+        dataset = hdf5.reserve(group, output.name, (*sizes, *output.shape), stored)
     attributes(dataset, attrs)
     return dataset
 

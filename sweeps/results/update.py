@@ -8,7 +8,7 @@ import dataclasses
 import itertools
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,10 +17,11 @@ import numpy as np
 from sweeps.code import provenance
 from sweeps.declaration import checks
 from sweeps.errors import StorageError, SummaryError, SweepsError, nearest
+from sweeps.memo import claims, listing, merge, record
 from sweeps.memo import index as memo
-from sweeps.memo import listing, merge, record
 from sweeps.memo.claims import Claims
 from sweeps.memo.segment import MergedAwayError
+from sweeps.outputs import schema
 from sweeps.project.sweep import Sweep
 from sweeps.results import absorb, collect, contents, write
 from sweeps.results.contents import Arrays
@@ -30,6 +31,9 @@ from sweeps.storage import disk, files
 
 if TYPE_CHECKING:
     import xarray
+
+    from sweeps.memo.draft import Draft
+    from sweeps.results.in_place import Placed
 
 
 _LOOKS = 5
@@ -49,13 +53,25 @@ class Refreshed(NamedTuple):
     state: str
 
 
-def settle(before: memo.Index, present: Claims) -> memo.Index:
-    """Merge what a run leaves that has ended, if that is much; return the index after that."""
+def settle(before: memo.Index, present: Claims, draft: Draft | None = None) -> memo.Index:
+    """Merge what a run leaves that has ended, if that is much; return the index after that.
+
+    Values in its `draft` are not checked here and later on.
+    """
+    if draft is not None:
+        before = dataclasses.replace(before, trusted=draft.path)
     is_long = len(listing.listing_of(before.folder)) >= merge.N_SMALL
     return merge.merge_alone(before, present) if is_long else before
 
 
-def refresh(sweep: Sweep, before: memo.Index, started: str, *, is_last: bool = False) -> Refreshed:
+def refresh(
+    sweep: Sweep,
+    before: memo.Index,
+    started: str,
+    draft: Draft | None = None,
+    *,
+    is_last: bool = False,
+) -> Refreshed:
     """Write the results file with all that the memo has of the space, unless it holds that.
 
     Parameters
@@ -65,6 +81,8 @@ def refresh(sweep: Sweep, before: memo.Index, started: str, *, is_last: bool = F
         this raises `StorageError` when the rest is written.
     started : str
         When the run began.
+    draft : Draft, optional
+        In which its workers have written values: it becomes the results file, if it can.
     is_last : bool
         Whether to add the summary, and to look again a few times for segments of other runs: our
         file may just have replaced a newer one of theirs.
@@ -81,13 +99,15 @@ def refresh(sweep: Sweep, before: memo.Index, started: str, *, is_last: bool = F
             gathered = collect.gather(sweep.experiment, sweep.keys, index)
             names = tuple(sorted(index.segments))
             state = _fresh_state(sweep, names, is_last=is_last)
-            if state is None:
-                warnings, names, state = _land(sweep, gathered, started, is_last=is_last)
+            if state is None or (draft is not None and _is_drafted(gathered)):
+                warnings, names, state = _land(sweep, gathered, started, draft, is_last=is_last)
         except MergedAwayError:  # another run has merged a segment that we wanted to read
             continue
         n_looks -= 1
         if not n_looks or listing.listing(sweep.memo) == names:
             break
+    if listing.ending(sweep.memo, listing.DRAFT_SUFFIX):
+        _forget_drafts(gathered.index, None if draft is None else draft.path)
     if bad and is_last:
         raise StorageError(
             f"set aside the damaged file {min(bad)}, which held finished points: run again "
@@ -144,7 +164,12 @@ def _fresh_state(sweep: Sweep, segments: Iterable[str], *, is_last: bool) -> str
 
 
 def _land(
-    sweep: Sweep, gathered: collect.Gathered, started: str, *, is_last: bool
+    sweep: Sweep,
+    gathered: collect.Gathered,
+    started: str,
+    draft: Draft | None,
+    *,
+    is_last: bool,
 ) -> tuple[tuple[str, ...], tuple[str, ...], str]:
     """Write the results file; return warnings, the names of the segments, and the state."""
     for folder in (sweep.results, sweep.landed.parent):
@@ -156,7 +181,8 @@ def _land(
     # A later run asks whether its space has all points of this one; a memo may be read-only.
     with contextlib.suppress(StorageError):
         record.keep_space(sweep.memo, sweep.layout, made.space, made.constants)
-    taken, told = _taken_over(sweep, gathered)
+    placed = _placed(gathered, draft)
+    taken, told = _taken_over(sweep, gathered, draft)
     names = [*gathered.index.segments] if taken is None else absorb.settle(sweep.memo, taken)
     bare, full = (sweep.state(names, is_summarized=i) for i in (False, True))
     attributes = {**_provenance(sweep, gathered, started), STATE: bare}
@@ -167,8 +193,11 @@ def _land(
         kept, second_name = absorb.described(gathered, sweep.keys), None
     else:
         kept, second_name = taken.kept, lambda digest: sweep.memo / listing.name_of(digest)
+    place = draft.path if draft is not None and placed and taken is not None else None
     with collect.sheet(gathered, attributes, kept) as sheet:
-        landed = write.land(sweep.landed, sheet, summary, second_name)
+        if place is not None:
+            sheet = _completing(sheet, placed)
+        landed = write.land(sweep.landed, sheet, summary, second_name, place)
     told += tuple(_misnamed(sheet, gathered))
     if sheet.rounded:
         told += (
@@ -190,6 +219,30 @@ def _land(
     return told, tuple(sorted(names)), bare if is_bare else full
 
 
+def _placed(gathered: collect.Gathered, draft: Draft | None) -> dict[str, Placed]:
+    """Find what is in a draft that can become the results file."""
+    if draft is None or not draft.path.exists():
+        return {}
+    from sweeps.results import in_place  # which few results need
+
+    return in_place.placed(draft, gathered)
+
+
+def _completing(sheet: contents.Sheet, placed: Mapping[str, Placed]) -> contents.Sheet:
+    from sweeps.results import in_place
+
+    return in_place.completing(sheet, placed)
+
+
+def _forget_drafts(index: memo.Index, own: Path | None) -> None:
+    """Remove drafts whose values have landed."""
+    from sweeps.memo import draft
+
+    there = listing.listing(index.folder)
+    left = [part for name, each in index.segments.items() if name in there for part in each.parts]
+    draft.forget(index.folder, {p.placed.path for p in left if p.placed is not None}, own)
+
+
 def _misnamed(sheet: contents.Sheet, gathered: collect.Gathered) -> Iterator[str]:
     """Warn of names that something is declared of, and that no variable has.
 
@@ -209,18 +262,33 @@ def _misnamed(sheet: contents.Sheet, gathered: collect.Gathered) -> Iterator[str
 
 
 def _taken_over(
-    sweep: Sweep, gathered: collect.Gathered
+    sweep: Sweep, gathered: collect.Gathered, draft: Draft | None
 ) -> tuple[absorb.Absorbed | None, tuple[str, ...]]:
-    """Decide what the results file takes over from the memo, if the sweep asks for that."""
-    if not sweep.is_only_copy:
-        return None, ()
-    taken = absorb.absorb(gathered, sweep.keys)
+    """Decide what the results file takes over from the memo, if the sweep asks for that.
+
+    What a run has in a draft is left to it, until it lands.
+    """
+    is_wanted = sweep.is_only_copy or (sweep.can_land_in_place and _has_large(gathered))
+    is_others = draft is None and _is_drafted(gathered) and claims.are_live(sweep.memo)
+    taken = absorb.absorb(gathered, sweep.keys) if is_wanted and not is_others else None
     if taken is None or files.can_share(sweep.results, sweep.memo):
         return taken, ()
+    if not sweep.is_only_copy:
+        return None, ()
     return None, (
         f"the values of {sweep.experiment.name!r} are stored twice, because no file can "
         f"have a name (a hard link) in both {sweep.results} and {sweep.memo}",
     )
+
+
+def _has_large(gathered: collect.Gathered) -> bool:
+    parts = (gathered.index.parts[number] for number in gathered.parts)
+    return any(schema.is_large(own) for part in parts for own in part.variables)
+
+
+def _is_drafted(gathered: collect.Gathered) -> bool:
+    """Whether values of the space are in drafts."""
+    return any(gathered.index.parts[number].placed is not None for number in gathered.parts)
 
 
 def _summary(sweep: Sweep, state: str) -> contents.Summary | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -30,6 +30,9 @@ from sweeps.storage.hdf5 import (
     Array,
 )
 
+if TYPE_CHECKING:
+    from sweeps.storage.stretches import Stretch
+
 
 class Landed(NamedTuple):
     """The digest of the file that was written, and why it has no summary."""
@@ -43,6 +46,7 @@ def land(
     sheet: Sheet,
     summary: Summary | None = None,
     second_name: Callable[[bytes], Path] | None = None,
+    draft: Path | None = None,
 ) -> Landed:
     """Write the results file in full, then replace the old one, which stays whole until then.
 
@@ -52,12 +56,17 @@ def land(
         What to add to the file before it replaces the old one.
     second_name : callable, optional
         From the digest of the file to a second name, which it gets before it replaces the old one.
+    draft : Path, optional
+        What becomes the results file: outputs with a stretch are in it.
     """
     datasets.check_names(sheet, [GROUP])
-    with files.replacing(path) as new:
+    with files.replacing(path, of=draft) as new:
         _write(new, sheet)
         failure = None if summary is None else _summarize(new, sheet, summary)
-        digest = seal.seal(new.descriptor, seal.RESULTS)
+        if draft is None:
+            digest = seal.seal(new.descriptor, seal.RESULTS)
+        else:
+            digest = seal.seal_around(new.descriptor, _stretches(sheet))
         if second_name is not None:
             files.share(new, second_name(digest))
     return Landed(digest, failure)
@@ -85,13 +94,19 @@ def _told(error: Exception) -> SummaryError:
     return SummaryError(f"cannot be stored: {getattr(error, 'strerror', None) or error}")
 
 
+def _stretches(sheet: Sheet) -> list[Stretch]:
+    return [each.stretch for each in sheet.outputs if each.stretch is not None]
+
+
 def _write(new: files.New, sheet: Sheet) -> None:
-    with hdf5_write.create(new.descriptor) as file:
+    n_kept = max((each.end for each in _stretches(sheet)), default=0)
+    with hdf5_write.create(new.descriptor, n_kept) as file:
+        reserved = datasets.reserve(file, sheet)
         short = {
             name: value for name, value in sheet.attributes.items() if name not in LONG_ATTRIBUTES
         }
         datasets.attributes(file, {"Conventions": "CF-1.11", **short})
-        scales, left_out = datasets.write(file, sheet)
+        scales, left_out = datasets.write(file, sheet, reserved)
         _bookkeeping(file, sheet, scales)
         datasets.refer_back(scales)
     for copy, offset in left_out:

@@ -25,6 +25,11 @@ def open_to_read(path: Path) -> int:
     return os.open(path, os.O_RDONLY | os.O_NONBLOCK)
 
 
+def open_to_change(path: Path) -> int:
+    """Open an existing file to read it and to change it where it is."""
+    return os.open(path, os.O_RDWR)
+
+
 def close(descriptor: int) -> None:
     """Close a file."""
     os.close(descriptor)
@@ -45,6 +50,23 @@ def write_all(descriptor: int, data: bytes | memoryview) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[write(descriptor, rest) :]
+
+
+def read_at(descriptor: int, n_bytes: int, offset: int) -> bytes:
+    """Read at most so many bytes from a place of a file; none behind its end."""
+    return os.pread(descriptor, n_bytes, offset)
+
+
+def write_at(descriptor: int, data: memoryview, offset: int) -> int:
+    """Write some of the bytes to a place of a file; return how many."""
+    return os.pwrite(descriptor, data, offset)
+
+
+def write_all_at(descriptor: int, data: memoryview, offset: int) -> None:
+    """Write all of the bytes to a place of a file."""
+    n_done = 0
+    while n_done < len(data):
+        n_done += write_at(descriptor, data[n_done:], offset + n_done)
 
 
 def truncate(descriptor: int, n_bytes: int) -> None:

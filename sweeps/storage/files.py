@@ -173,10 +173,11 @@ def commit(path: Path, chunks: Iterable[bytes | memoryview]) -> None:
 
 
 @contextlib.contextmanager
-def replacing(path: Path, advice: str = "") -> Iterator[New]:
+def replacing(path: Path, advice: str = "", of: Path | None = None) -> Iterator[New]:
     """Make a new file under a temporary name, then put it in the place of `path`.
 
-    Readers see the old file until the new one is whole and flushed.
+    Readers see the old file until the new one is whole and flushed. It may be made `of` an existing
+    file, which keeps its own name.
 
     Raises
     ------
@@ -187,8 +188,10 @@ def replacing(path: Path, advice: str = "") -> Iterator[New]:
     """
     temporary = path.with_name(temporary_name())
     with told(path, advice):
-        descriptor = disk.create(temporary)
+        if of is not None:
+            disk.link(of, temporary)
         try:
+            descriptor = disk.create(temporary) if of is None else disk.open_to_change(temporary)
             try:
                 yield New(temporary, descriptor)
                 disk.flush(descriptor)

@@ -183,9 +183,12 @@ def plain(value: Any) -> Any:
 
 
 def reserve(
-    group: h5py.Group, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]
+    group: h5py.Group, name: str | None, shape: tuple[int, ...], dtype: np.dtype[Any]
 ) -> h5py.Dataset:
-    """Reserve contiguous space for the values of a new dataset, and write nothing there."""
+    """Reserve contiguous space for the values of a new dataset, and write nothing there.
+
+    Without a name it is not in the group yet.
+    """
     properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     properties.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
     properties.set_fill_time(h5py.h5d.FILL_TIME_NEVER)

@@ -28,8 +28,10 @@ Put = Callable[[h5py.Group, str, np.ndarray[Any, Any]], None]
 
 
 @contextmanager
-def create(descriptor: int) -> Iterator[h5py.File]:
+def create(descriptor: int, n_kept: int = 0) -> Iterator[h5py.File]:
     """Make an HDF5 file in an open file; what was in it is replaced.
+
+    The first `n_kept` bytes stay where HDF5 reserves space and writes nothing.
 
     Raises
     ------
@@ -38,8 +40,8 @@ def create(descriptor: int) -> Iterator[h5py.File]:
     KeyboardInterrupt
         At the end, if Ctrl-C was pressed meanwhile; the file is whole then.
     """
-    disk.truncate(descriptor, 0)
-    with _opened(descriptor, "w", track_order=True) as file:
+    disk.truncate(descriptor, n_kept)
+    with _opened(descriptor, "w", n_kept, track_order=True) as file:
         yield file
 
 
@@ -51,8 +53,10 @@ def extend(descriptor: int) -> Iterator[h5py.File]:
 
 
 @contextmanager
-def _opened(descriptor: int, mode: str, **options: Any) -> Iterator[h5py.File]:
+def _opened(descriptor: int, mode: str, n_kept: int = 0, **options: Any) -> Iterator[h5py.File]:
     with _signals_later(), _PatientFile(descriptor, "r+", closefd=False) as patient:
+        if n_kept:
+            patient.keep(n_kept)
         patient.seek(0)
         try:
             with h5py.File(patient, mode, libver=hdf5.LIBVER, **options) as file:
@@ -71,8 +75,21 @@ class _PatientFile(io.FileIO):
     """
 
     error: OSError | None = None
+    n_kept = 0  # bytes that stay, however short HDF5 makes the file meanwhile
+    _end: int | None = None  # of the file, for HDF5, which makes a new one only in an empty file
+
+    def keep(self, n_bytes: int) -> None:
+        """Have HDF5 take the file for an empty one; the first bytes stay."""
+        self.n_kept, self._end = n_bytes, 0
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        if whence == io.SEEK_END and self._end is not None:
+            return super().seek(self._end + offset)
+        return super().seek(offset, whence)
 
     def write(self, data: Any) -> int:
+        if self._end is not None:
+            self._end = max(self._end, self.tell() + len(data))
         self._ask(disk.write_all, data)
         return len(data)
 
@@ -88,7 +105,9 @@ class _PatientFile(io.FileIO):
 
     def truncate(self, size: int | None = None) -> int:
         n_bytes = self.tell() if size is None else size
-        self._ask(disk.truncate, n_bytes)
+        if self._end is not None:
+            self._end = n_bytes
+        self._ask(disk.truncate, max(n_bytes, self.n_kept))
         return n_bytes
 
     def _ask(self, change: Callable[[int, Any], None], argument: Any) -> None:
@@ -122,6 +141,12 @@ def _signals_later() -> Iterator[None]:
             signal.signal(number, handler)
         for late in pending:
             signal.raise_signal(late)
+
+
+def offsets(reserve: Callable[[h5py.File], Sequence[h5py.Dataset]]) -> list[int]:
+    """Return where the datasets begin that `reserve` makes first of all in a new file."""
+    with h5py.File(_Memory(), "w", libver=hdf5.LIBVER, track_order=True) as file:
+        return [dataset.id.get_offset() for dataset in reserve(file)]
 
 
 def image(build: Callable[[h5py.File, Put], None]) -> list[Chunk]:

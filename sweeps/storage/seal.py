@@ -2,6 +2,9 @@
 
 A program that opens the file to change it removes the seal, because HDF5 cuts off what is behind
 its own end. So a changed file can be told from a damaged one.
+
+The digest of a file whose values were written in place leaves out their stretches, and counts the
+table of the digests of their points, which stands before it.
 """
 
 from __future__ import annotations
@@ -10,34 +13,44 @@ import concurrent.futures
 import contextlib
 import fcntl
 import hashlib
+import itertools
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from stat import S_ISREG
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sweeps.errors import LaterFormatError
 from sweeps.storage import disk
 
+if TYPE_CHECKING:
+    from sweeps.storage.stretches import Stretch
+
 RESULTS = b"sweeps-results-1"
+
+IN_PLACE = b"sweeps-inplace-1"
+"""Of a results file that has values which were written in place."""
 
 SEGMENT = b"sweeps-segment-1"
 
 VALUE = b"sweeps-cached-1"
 """The last bytes of a file, behind the digest: its kind and the number of its format."""
 
-_MAGICS = (RESULTS, SEGMENT, VALUE)
+_MAGICS = (RESULTS, IN_PLACE, SEGMENT, VALUE)
 
 FORMAT = 1
 """The latest known format. Later ones must end in their number, too."""
 
 # Not 1 and a stray byte.
-_FORMATS = re.compile(rb"sweeps-(?:results|segment)-([1-9]|[2-9][0-9]+)\Z")
+_FORMATS = re.compile(rb"sweeps-(?:results|inplace|segment)-([1-9]|[2-9][0-9]+)\Z")
 
 _LONGEST = 24
 
 DIGEST_BYTES = 32
+
+_LENGTH_BYTES = 8
+"""Of the length of the table."""
 
 QUICK_BYTES = 64 * 2**20
 """Smaller files are checked at each reading, which takes 40 ms at most."""
@@ -68,16 +81,33 @@ class Seal(NamedTuple):
         The last bytes, as many as a seal takes.
     content : bytes
         The end of the content: at most a chunk.
+    damaged : tuple of int
+        Which points have values in place that are not as they were written.
     """
 
     n_bytes: int
     digest: bytes
     behind: bytes
     content: bytes
+    damaged: tuple[int, ...] = ()
+
+    @property
+    def is_of_results(self) -> bool:
+        """Whether it is the seal of a results file."""
+        return self.behind.endswith((RESULTS, IN_PLACE))
 
     def is_whole(self, magic: bytes) -> bool:
         """Whether the file is what was sealed."""
-        return self.behind == self.digest + magic
+        return self.is_readable(magic) and not self.damaged
+
+    def is_readable(self, magic: bytes) -> bool:
+        """Whether all is what was sealed but, perhaps, some values that were written in place."""
+        return self.behind in [self.digest + each for each in _kinds(magic)]
+
+
+def _kinds(magic: bytes) -> tuple[bytes, ...]:
+    """Both seals of results files, where one of them is meant."""
+    return (RESULTS, IN_PLACE) if magic == RESULTS else (magic,)
 
 
 def sealed(content: Iterable[bytes | memoryview], magic: bytes) -> tuple[bytes, bytes]:
@@ -99,9 +129,41 @@ def look(path: Path, magic: bytes) -> Seal:
         behind = _last(descriptor, DIGEST_BYTES + len(magic))
         if not behind.endswith(_MAGICS):
             return Seal(n_bytes, b"", behind, b"")
+        if behind.endswith(IN_PLACE):
+            return _look_around(descriptor, n_bytes, behind)
         os.lseek(descriptor, 0, os.SEEK_SET)
         digest, last = _digest(descriptor, n_bytes - len(behind))
         return Seal(n_bytes, digest, disk.read(descriptor, len(behind) + 1), last)
+
+
+def _look_around(descriptor: int, n_bytes: int, behind: bytes) -> Seal:
+    """Read the seal of a file with values in place, and check each of them."""
+    from sweeps.storage import stretches  # which few files need
+
+    n_content = n_bytes - len(behind)
+    length = disk.read_at(descriptor, _LENGTH_BYTES, max(0, n_content - _LENGTH_BYTES))
+    start = n_content - _LENGTH_BYTES - int.from_bytes(length, "little")
+    try:
+        table = disk.read_at(descriptor, n_content - _LENGTH_BYTES - start, max(0, start))
+        placed = stretches.decode(table)
+    except (ValueError, TypeError, MemoryError, OverflowError, RecursionError):
+        return Seal(n_bytes, b"", behind, b"")
+    digest = _digest_around(descriptor, n_content, placed)
+    if behind != digest + IN_PLACE:  # the table may be anything
+        return Seal(n_bytes, digest, behind, b"")
+    bad = (stretches.damaged(descriptor, own, range(len(own.digests))) for own in placed)
+    return Seal(n_bytes, digest, behind, b"", tuple(sorted({*itertools.chain(*bad)})))
+
+
+def _digest_around(descriptor: int, n_bytes: int, placed: Sequence[Stretch]) -> bytes:
+    """Digest the first bytes of a file but those of stretches."""
+    digest, at = hashlib.sha256(), 0
+    for start, end in [*sorted((s.offset, s.end) for s in placed), (n_bytes, n_bytes)]:
+        while at < start and (chunk := disk.read_at(descriptor, min(start - at, _CHUNK_BYTES), at)):
+            digest.update(chunk)
+            at += len(chunk)
+        at = max(at, end)
+    return digest.digest()
 
 
 def is_damaged(path: Path, magic: bytes) -> bool:
@@ -110,7 +172,7 @@ def is_damaged(path: Path, magic: bytes) -> bool:
     if path.stat().st_size > QUICK_BYTES:
         return False
     seen, end = look(path, magic), hdf5_end(path)
-    is_sealed = seen.behind.endswith(magic) or end not in (None, seen.n_bytes)
+    is_sealed = seen.behind.endswith(_kinds(magic)) or end not in (None, seen.n_bytes)
     return is_sealed and not seen.is_whole(magic)
 
 
@@ -180,7 +242,7 @@ def held_by(descriptor: int, magic: bytes) -> bytes | None:
     """Read the digest behind an open file, as `held` does."""
     n_behind = DIGEST_BYTES + len(magic)
     behind = _last(descriptor, n_behind)
-    is_sealed = len(behind) == n_behind and behind.endswith(magic)
+    is_sealed = len(behind) == n_behind and behind.endswith(_kinds(magic))
     return behind[:DIGEST_BYTES] if is_sealed else None
 
 
@@ -197,6 +259,20 @@ def seal(descriptor: int, magic: bytes) -> bytes:
     if flushing is not None:
         flushing.result()
     disk.write_all(descriptor, digest + magic)
+    return digest
+
+
+def seal_around(descriptor: int, placed: Sequence[Stretch]) -> bytes:
+    """Append a seal to a file with values in place, whose digests are known; return the digest."""
+    from sweeps.storage import stretches
+
+    n_bytes = os.fstat(descriptor).st_size
+    table = stretches.encode(placed)
+    os.lseek(descriptor, n_bytes, os.SEEK_SET)
+    disk.write_all(descriptor, table + len(table).to_bytes(_LENGTH_BYTES, "little"))
+    digest = _digest_around(descriptor, n_bytes + len(table) + _LENGTH_BYTES, placed)
+    os.lseek(descriptor, 0, os.SEEK_END)
+    disk.write_all(descriptor, digest + IN_PLACE)
     return digest
 
 

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import functools
 import itertools
+import os
 import threading
 import time
 import traceback
@@ -23,7 +24,7 @@ from sweeps.declaration.checks import CHECKPOINT, REPORT
 from sweeps.declaration.experiment import Experiment
 from sweeps.engines import Block, Receipt, Refusal
 from sweeps.errors import StorageError
-from sweeps.memo import segment
+from sweeps.memo import listing, segment
 from sweeps.outputs import schema
 from sweeps.outputs.columns import joined, tabulate, uniform
 from sweeps.outputs.failures import Failure, Reason, refused
@@ -188,7 +189,7 @@ def _evaluate(task: Task, block: Block) -> Receipt | Refusal:
     store = task.checkpoints
     if store is not None:  # what had no folder has not failed
         failures = [each for each in failures if each.key not in store.refused]
-    if changed := changed_data(task.settings):  # the values may be of either content
+    if changed := fingerprint.changed(task.settings.data):  # the values may be of either content
         return Refusal(changed)
     error_text = ""
     try:
@@ -198,7 +199,13 @@ def _evaluate(task: Task, block: Block) -> Receipt | Refusal:
             task.writer.commit(n_errors)  # before the segment that names what is in it
         if parts or failures:
             created_ns = task.settings.clock_ns + time.monotonic_ns()
-            segment.commit(task.settings.memo, parts, failures, created_ns)
+            note = task.settings.folder / listing.DRAFT_NOTE
+            if not os.path.exists(note):  # noqa: PTH110 - 2 µs
+                segment.commit(task.settings.memo, parts, failures, created_ns)
+            else:
+                from sweeps.worker import placing  # which few runs need
+
+                placing.commit(note, task.settings.keys, block, parts, failures, created_ns)
         if store is not None:
             store.forget(key for part in parts for key in written(part.keys).tolist())
     except StorageError as error:
@@ -230,17 +237,6 @@ def _around(task: Task) -> Iterator[None]:
         reads.recorded(task.reads),
     ):
         yield
-
-
-def changed_data(settings: Settings) -> str:
-    """Return which file that results depend on was changed; empty if none was."""
-    for path, state in settings.data.items():
-        if fingerprint.state(path) != state:
-            return (
-                f"{path} was changed during the run: run it again; if points write it, have them "
-                "write to a temporary folder"
-            )
-    return ""
 
 
 def values(task: Task, block: Block) -> tuple[list[Part], list[Failure]]:

@@ -84,7 +84,7 @@ def prepare(job: Job) -> evaluate.Task:
     recorder = scratch.Recorder(folder)
     capture.redirect(folder, recorder)
     experiment, settings = load(job)
-    if changed := evaluate.changed_data(settings):
+    if changed := fingerprint.changed(settings.data):
         raise SweepsError(changed)
     if job.location is not None:
         code = experiment.identify()

@@ -88,7 +88,7 @@ def test_a_scan_reads_new_segments_only(tmp_path, monkeypatch):
     assert memo.scan(tmp_path, before) is before
     new = commit(tmp_path, {2: 2.0})
     load, loaded = segment.load, []
-    monkeypatch.setattr(segment, "load", lambda path: (loaded.append(path), load(path))[1])
+    monkeypatch.setattr(segment, "load", lambda path, trusted: (loaded.append(path), load(path))[1])
     after = memo.scan(tmp_path, before)
     assert loaded == [new]
     assert content(after, [1, 2]) == [1, 2]
@@ -164,7 +164,7 @@ def test_a_segment_that_is_merged_away_during_a_scan_is_found_again(tmp_path, mo
     commit(tmp_path, {3: 3.0})
     load = segment.load
 
-    def merge_meanwhile(path):
+    def merge_meanwhile(path, trusted):
         if first.exists():
             commit(tmp_path, {1: 1.0, 2: 2.0})
             first.unlink(missing_ok=True)

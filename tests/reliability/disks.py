@@ -22,8 +22,9 @@ from sweeps.storage.files import TEMPORARY_PREFIX
 
 CALLS = ("create", "open_to_read", "close", "read", "write", "truncate", "flush", "flush_folder")
 CALLS += ("protect", "replace", "link", "unlink", "make_folder", "remove_folder", "names")
-CALLS += ("content",)
-_NO_CHANGES = ("open_to_read", "close", "read", "names", "content", "protect")
+CALLS += ("content", "open_to_change", "read_at", "write_at")
+_NO_CHANGES = ("open_to_read", "open_to_change", "close", "read", "read_at", "names", "content")
+_NO_CHANGES += ("protect",)
 _MOST_SUBSETS = 6
 """Changes of which all subsets are tried; of more, some."""
 
@@ -42,7 +43,7 @@ class Recorder:
     def __init__(self, forget=()):
         self.operations = []
         self._forget = forget
-        self._inodes = {}
+        self._inodes, self._numbers = {}, {}
         self._counter = itertools.count()
 
     def promise(self, what):
@@ -61,18 +62,23 @@ class Recorder:
             returned = call(*arguments)
             if name == "create":
                 self._inodes[returned] = next(self._counter)
+                self._numbers[os.fstat(returned).st_ino] = self._inodes[returned]
                 known = (self._inodes[returned], arguments[0])
-            if name == "write":
+            if name == "open_to_change":
+                self._inodes[returned] = self._numbers[os.fstat(returned).st_ino]
+            if name in ("write", "write_at"):
                 known = (*known[:2], known[2][:returned])
             if known is not None and name not in self._forget:
-                self.operations.append(Operation(name, known))
+                self.operations.append(Operation(name.removesuffix("_at"), known))
             return returned
 
         return recorded
 
     def _known(self, name, arguments):
-        if name in ("write", "truncate", "flush"):
+        if name in ("write", "write_at", "truncate", "flush"):
             inode = self._inodes[arguments[0]]
+            if name == "write_at":
+                return inode, arguments[2], bytes(arguments[1])
             if name != "write":
                 return (inode, *arguments[1:])
             return inode, os.lseek(arguments[0], 0, os.SEEK_CUR), bytes(arguments[1])

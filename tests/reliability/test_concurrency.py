@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import sweeps
-from tests.sizes import KEEPS
+from tests.sizes import KEEPS, source
 
 SLOW = """
 import os, time
@@ -35,8 +35,7 @@ N_WORKERS = 1  # of each run
 def write(folder, version, keep):
     folder.mkdir(exist_ok=True)
     text = SLOW.replace("VERSION", str(version)).replace("POINT_S", str(POINT_S))
-    text = text.replace("KEEP", keep)
-    (folder / "slow.py").write_text(text)
+    (folder / "slow.py").write_text(source(text, keep))
 
 
 @pytest.fixture(params=KEEPS)

@@ -22,7 +22,7 @@ from sweeps.operations.run import execute
 from sweeps.project.sweep import resolve
 from sweeps.storage.dataset import load
 from tests.reliability.disks import Power, Recorder, materialize
-from tests.sizes import KEEPS
+from tests.sizes import KEEPS, PLACED, declared, place_all
 
 OPTIONS = Options(engine="serial")
 
@@ -38,8 +38,15 @@ def _copied(copied):
     """Numbers are copied past HDF5, as large ones are; text goes by way of it."""
 
 
+@pytest.fixture(autouse=True)
+def _placed(request, monkeypatch):
+    """Numbers go where the results file has them, as large ones do."""
+    if request.node.callspec.params["keep"] == PLACED:
+        place_all(monkeypatch)
+
+
 def made(n, keep, name="cube"):
-    @experiment(grid(x=[float(i) for i in range(n)]), name=name, keep=keep)
+    @experiment(grid(x=[float(i) for i in range(n)]), name=name, keep=declared(keep))
     def cube(x):
         return {"cube": x**3, "text": f"{x}"}
 
@@ -54,14 +61,16 @@ class Scene:
         self.root = root
         self.n_commits = n_commits
         self.keep = keep
+        self.n_placed = 0
         self.sweep = dataclasses.replace(made(2 * n_commits, keep), results=root / "results")
 
     def record(self):
         """Do everything; what came back from a commit is a promise."""
         commit = segment.commit
 
-        def promising(place, parts, failures=(), created_ns=None):
-            path = commit(place, parts, failures, created_ns)
+        def promising(place, parts, failures=(), created_ns=None, placed=None):
+            path = commit(place, parts, failures, created_ns, placed)
+            self.n_placed += len(placed or ())
             for part in parts:
                 self.recorder.promise(("point", *(tuple(k) for k in part.keys.tolist())))
             return path
@@ -211,6 +220,7 @@ SCENES = [Commits, Merges, MergesAlone, Accepts, Renames, Changes]
 def count(scene, tmp_path, n_most=None, n_random=2, seed=0):
     """Check the states that power cuts may leave, all or some; return how many."""
     operations = scene.record()
+    assert (scene.n_placed > 0) is (scene.keep == PLACED)
     power = Power(scene.root, random.Random(seed), n_random)
     states = power.states(operations, n_cuts=None if n_most is None else 3 * n_most)
     if n_most is not None:

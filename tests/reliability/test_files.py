@@ -27,7 +27,7 @@ from sweeps.project.sweep import resolve
 from sweeps.storage import packs
 from tests.reliability.disks import FailingDisk, Power, materialize
 from tests.reliability.test_crashes import Scene
-from tests.sizes import KEEPS
+from tests.sizes import KEEPS, PLACED, declared, place_all
 
 OPTIONS = Options(engine="serial")
 CODES = ["ENOSPC", "EIO", "EDQUOT", "EROFS", "ESTALE"]
@@ -44,7 +44,7 @@ def content(x):
 
 
 def made(n, keep):
-    @experiment(grid(x=[float(i) for i in range(n)]), name="cube", keep=keep)
+    @experiment(grid(x=[float(i) for i in range(n)]), name="cube", keep=declared(keep))
     def cube(x):
         file = File(content(x), name="log")
         return {"cube": x**3, "text": f"{x}", "log": file}
@@ -88,7 +88,9 @@ class Files(Scene):
 
 
 @pytest.mark.parametrize("keep", KEEPS)
-def test_a_power_cut_takes_no_file_of_a_committed_point(tmp_path, keep):
+def test_a_power_cut_takes_no_file_of_a_committed_point(tmp_path, keep, monkeypatch):
+    if keep == PLACED:
+        place_all(monkeypatch)
     scene = Files(tmp_path / "played", keep)
     (tmp_path / "played").mkdir()
     operations = scene.record()

@@ -13,7 +13,7 @@ import pytest
 import sweeps
 from sweeps.execution import scheduler
 from tests.reliability.processes import guards, left, marked, workers
-from tests.sizes import KEEPS
+from tests.sizes import KEEPS, source
 
 POINT_S = 0.004
 N_WORKERS = 2
@@ -70,8 +70,8 @@ def work_s(calls):
 )
 @pytest.mark.parametrize("keep", KEEPS)
 def test_what_was_committed_is_never_lost(project, keep, n_kills, n):
-    text = COUNTED.replace("KEEP", keep).replace("N_POINTS", f"{n}")
-    (project / "experiments" / "counted.py").write_text(text)
+    text = COUNTED.replace("N_POINTS", f"{n}")
+    (project / "experiments" / "counted.py").write_text(source(text, keep))
     command = [sys.executable, "-m", "sweeps", "run", "counted", f"-j{N_WORKERS}"]
     whole = sweeps.run("counted", results="whole", engine="serial")
     Path("calls").unlink()

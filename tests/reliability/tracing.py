@@ -15,8 +15,10 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.sizes import source
+
 CHANGES = ("openat", "write", "ftruncate", "fsync", "rename", "link", "unlink", "mkdir", "rmdir")
-CHANGES += ("fchmod",)
+CHANGES += ("fchmod", "pwrite64")
 READS = ("read", "pread64")
 SLEEP_S = 0.02
 N_POINTS = 20
@@ -24,7 +26,7 @@ SOURCE = f"""
 import os, time
 from sweeps import experiment, grid
 
-@experiment(grid(x=[float(i) for i in range({N_POINTS})]), keep=os.environ["KEEP"])
+@experiment(grid(x=[float(i) for i in range({N_POINTS})]), keep="KEEP")
 def cube(x):
     time.sleep({SLEEP_S})
     with open(os.environ["CALLS"], "a") as file:
@@ -62,7 +64,7 @@ class Traced:
         self.folder, self.engine, self.keep, self._calls = folder, engine, keep, calls
         self.results, self._evaluated = folder / "results", folder / "evaluated"
         (folder / "experiments").mkdir(parents=True)
-        (folder / "experiments" / "cube.py").write_text(SOURCE)
+        (folder / "experiments" / "cube.py").write_text(source(SOURCE, keep))
 
     def forget(self):
         shutil.rmtree(self.results, ignore_errors=True)
@@ -86,7 +88,6 @@ class Traced:
             env={
                 **os.environ,
                 "CALLS": str(self._evaluated),
-                "KEEP": self.keep,
                 "PYTHONDONTWRITEBYTECODE": "1",
                 "PYTHONHASHSEED": "0",
                 "PYTHONPATH": str(Path(__file__).parents[2]),

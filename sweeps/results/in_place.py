@@ -1,0 +1,131 @@
+"""Land in place: make a draft, in which workers have written values, the results file."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from sweeps.memo.draft import Column, Draft
+from sweeps.memo.reader import Slab
+from sweeps.outputs.schema import factors
+from sweeps.outputs.types import Agreed
+from sweeps.results.contents import Sheet
+from sweeps.storage import disk, stretches
+from sweeps.storage.stretches import Digests, Stretch
+
+if TYPE_CHECKING:
+    from sweeps.results.collect import Gathered
+
+_SLAB_BYTES = 4 * 2**20
+
+Read = Callable[[int, int], Slab]
+"""Reads the values of some positions, as `Output.read`."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Placed:
+    """Values of an output that are where the results file will have them, and those that lack.
+
+    Attributes
+    ----------
+    is_there : numpy.ndarray
+        Shape (n_positions,), which positions have the values that count.
+    digests : numpy.ndarray
+        Shape (n_positions, 32); of the positions that lack, `complete` sets them.
+    """
+
+    agreed: Agreed
+    offset: int
+    is_there: npt.NDArray[np.bool_]
+    digests: Digests
+
+    @property
+    def point_bytes(self) -> int:
+        """Bytes of one point."""
+        return math.prod(self.agreed.shape) * self.agreed.dtype.itemsize
+
+    @property
+    def stretch(self) -> Stretch:
+        """The values of all positions, once they are complete."""
+        return Stretch(self.offset, self.point_bytes, self.digests)
+
+    def complete(self, read: Read, descriptor: int, offset: int) -> None:
+        """Write the values that lack: those from elsewhere, and NaN where there is none.
+
+        Whatever is in the file there is of points that were not finished.
+        """
+        if offset != self.offset:
+            raise RuntimeError(f"HDF5 has put {self.agreed.name!r} at {offset}, not {self.offset}")
+        for start, stop in self._lacking():
+            values, missing = read(start, stop)
+            if missing is not None:
+                values[missing] = np.nan
+            data = stretches.bytes_of(values)
+            disk.write_all_at(descriptor, data, offset + start * self.point_bytes)
+            self.digests[start:stop] = stretches.digests(values)
+
+    def _lacking(self) -> Iterator[tuple[int, int]]:
+        """Yield runs of positions that lack, of a size that fits into memory."""
+        step = max(1, _SLAB_BYTES // self.point_bytes)
+        edges = np.flatnonzero(np.diff(self.is_there, prepend=True, append=True))
+        for first, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+            for start in range(first, end, step):
+                yield start, min(start + step, end)
+
+
+def placed(draft: Draft, gathered: Gathered) -> dict[str, Placed]:
+    """Find what of a space is in a draft, by output; nothing if it cannot be the results file."""
+    found = {}
+    for column in draft.columns:
+        name = column.header.name or gathered.experiment.name
+        agreed = gathered.agreement.outputs.get(name)
+        if agreed is None or not _fits(column, agreed):
+            return {}
+        found[name] = _placed(draft, column, agreed, gathered)
+        if not found[name].is_there.all() and agreed.dtype.kind not in "fc":
+            return {}  # missing integers need a wider type
+    return found
+
+
+def _fits(column: Column, agreed: Agreed) -> bool:
+    own = column.header
+    return (agreed.dtype, agreed.shape) == (own.dtype, own.shape) and not agreed.is_ragged
+
+
+def _placed(draft: Draft, column: Column, agreed: Agreed, gathered: Gathered) -> Placed:
+    index, entries = gathered.index, gathered.entries[:]
+    made = Placed(
+        agreed,
+        column.offset,
+        np.zeros(len(entries), dtype=bool),
+        np.zeros((len(entries), stretches.DIGEST_BYTES), np.uint8),
+    )
+    for number in gathered.parts:
+        where = index.parts[number].placed
+        if where is None or where.path != draft.path or number in gathered.left_out:
+            continue
+        own = where.columns.get(column.number)
+        attrs = index.parts[number].variables[column.number].attrs
+        if own is None or factors(attrs, agreed.attrs) is not None:
+            continue
+        at = where.positions
+        counts = entries[at] == index.starts[number] + np.arange(len(at))
+        made.is_there[at[counts]] = True
+        made.digests[at[counts]] = own.digests[counts]
+    return made
+
+
+def completing(sheet: Sheet, found: Mapping[str, Placed]) -> Sheet:
+    """Have the outputs of a sheet that are in a draft completed there, instead of written."""
+    outputs = list(sheet.outputs)
+    for number, each in enumerate(outputs):
+        if (own := found.get(each.name)) is not None:
+            copy = functools.partial(own.complete, each.read)
+            outputs[number] = dataclasses.replace(each, copy=copy, stretch=own.stretch)
+    return dataclasses.replace(sheet, outputs=outputs)
