@@ -18,6 +18,7 @@ from sweeps.code import provenance
 from sweeps.memo import reader
 from sweeps.storage import hdf5_foreign
 from tests.browser import browser  # noqa: F401 - a fixture
+from tests.sizes import PLACED, place_all
 
 # What is ignored here, as in the background of a script, would be ignored by runs that are started.
 for _number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -103,6 +104,14 @@ def copied(monkeypatch):
     """Copy numbers from segments to results files however few they are."""
     monkeypatch.setattr(reader, "_COPIED_BYTES", 1)
     monkeypatch.setattr(reader, "_EXTENT_BYTES", 1)
+
+
+@pytest.fixture(autouse=True)
+def _placed(request, monkeypatch):
+    """Where values are kept in place, take all numbers for large ones."""
+    given = getattr(request.node, "callspec", None)
+    if given is not None and any(type(p) is str and p == PLACED for p in given.params.values()):
+        place_all(monkeypatch)
 
 
 @pytest.fixture(autouse=True)

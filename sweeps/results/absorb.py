@@ -76,6 +76,17 @@ class _Form:
     parts: list[int]
 
 
+def has_large(gathered: Gathered) -> bool:
+    """Whether the results have large values, which are kept once."""
+    parts = (gathered.index.parts[number] for number in gathered.parts)
+    return any(schema.is_large(own) for part in parts for own in part.variables)
+
+
+def is_drafted(gathered: Gathered) -> bool:
+    """Whether values of the space are in drafts."""
+    return any(gathered.index.parts[number].placed is not None for number in gathered.parts)
+
+
 def absorb(gathered: Gathered, maker: KeyMaker) -> Absorbed | None:
     """Decide what a results file takes over; None if nothing."""
     forms = _forms(gathered)

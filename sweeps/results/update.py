@@ -21,7 +21,6 @@ from sweeps.memo import claims, listing, merge, record
 from sweeps.memo import index as memo
 from sweeps.memo.claims import Claims
 from sweeps.memo.segment import MergedAwayError
-from sweeps.outputs import schema
 from sweeps.project.sweep import Sweep
 from sweeps.results import absorb, collect, contents, write
 from sweeps.results.contents import Arrays
@@ -99,7 +98,7 @@ def refresh(
             gathered = collect.gather(sweep.experiment, sweep.keys, index)
             names = tuple(sorted(index.segments))
             state = _fresh_state(sweep, names, is_last=is_last)
-            if state is None or (draft is not None and _is_drafted(gathered)):
+            if state is None or (draft is not None and absorb.is_drafted(gathered)):
                 warnings, names, state = _land(sweep, gathered, started, draft, is_last=is_last)
         except MergedAwayError:  # another run has merged a segment that we wanted to read
             continue
@@ -268,8 +267,8 @@ def _taken_over(
 
     What a run has in a draft is left to it, until it lands.
     """
-    is_wanted = sweep.is_only_copy or (sweep.can_land_in_place and _has_large(gathered))
-    is_others = draft is None and _is_drafted(gathered) and claims.are_live(sweep.memo)
+    is_wanted = sweep.is_only_copy or (sweep.can_land_in_place and absorb.has_large(gathered))
+    is_others = draft is None and absorb.is_drafted(gathered) and claims.are_live(sweep.memo)
     taken = absorb.absorb(gathered, sweep.keys) if is_wanted and not is_others else None
     if taken is None or files.can_share(sweep.results, sweep.memo):
         return taken, ()
@@ -279,16 +278,6 @@ def _taken_over(
         f"the values of {sweep.experiment.name!r} are stored twice, because no file can "
         f"have a name (a hard link) in both {sweep.results} and {sweep.memo}",
     )
-
-
-def _has_large(gathered: collect.Gathered) -> bool:
-    parts = (gathered.index.parts[number] for number in gathered.parts)
-    return any(schema.is_large(own) for part in parts for own in part.variables)
-
-
-def _is_drafted(gathered: collect.Gathered) -> bool:
-    """Whether values of the space are in drafts."""
-    return any(gathered.index.parts[number].placed is not None for number in gathered.parts)
 
 
 def _summary(sweep: Sweep, state: str) -> contents.Summary | None:

@@ -11,7 +11,7 @@ import sweeps as product
 from sweeps import grid, points
 from sweeps.operations import land as operations_land
 from sweeps.spaces import keys
-from tests.sizes import KEEPS
+from tests.sizes import KEEPS, declared
 
 WAVE = """
 from sweeps import experiment, grid, points
@@ -266,7 +266,7 @@ def test_landing_elsewhere_leaves_the_usual_file_alone(sweeps, wave, project):
 
 @pytest.mark.parametrize("keep", KEEPS)
 def test_values_that_are_in_the_results_file_alone_are_known_elsewhere(wave, project, keep):
-    wave(space=f"grid(x=[1.0, 2.0, 3.0]), keep={keep!r}")
+    wave(space=f"grid(x=[1.0, 2.0, 3.0]), keep={declared(keep)!r}")
     product.run("wave", engine="serial")
     product.run("wave", axes={"x": [9.0]}, output="nine.h5", engine="serial")
     assert product.land("wave", everything=True, output="all.h5").sizes == {"x": 4}

@@ -29,7 +29,7 @@ from sweeps.project.sweep import resolve
 from sweeps.results import update, write
 from sweeps.spaces import keys
 from sweeps.storage import dataset
-from tests.sizes import KEEPS, examples
+from tests.sizes import KEEPS, declared, examples
 
 COUNTED = """
 import pathlib
@@ -169,7 +169,7 @@ def check_ages(folder, keep, merges, runs):
     SEEN.clear()
     start_ns, n_points = time.time_ns() - 10**16, 4
 
-    @experiment(grid(x=range(n_points)), keep=keep, version=1)
+    @experiment(grid(x=range(n_points)), keep=declared(keep), version=1)
     def moody(x):
         SEEN.append(x)
         return len(SEEN)
@@ -421,7 +421,7 @@ def test_what_goes_missing_while_a_run_goes_on_is_told_and_computed_again(square
 def line_of(factor, keep="both"):
     """An experiment whose values tell the code and the point that they are of."""
 
-    @experiment(grid(x=[0]), name="line", keep=keep)
+    @experiment(grid(x=[0]), name="line", keep=declared(keep))
     def line(x):
         return factor * x
 

@@ -22,7 +22,7 @@ from sweeps.operations.run import execute
 from sweeps.project.sweep import resolve
 from sweeps.storage.dataset import load
 from tests.reliability.disks import Power, Recorder, materialize
-from tests.sizes import KEEPS, PLACED, declared, place_all
+from tests.sizes import KEEPS, PLACED, declared
 
 OPTIONS = Options(engine="serial")
 
@@ -36,13 +36,6 @@ def _no_git(monkeypatch):
 @pytest.fixture(autouse=True)
 def _copied(copied):
     """Numbers are copied past HDF5, as large ones are; text goes by way of it."""
-
-
-@pytest.fixture(autouse=True)
-def _placed(request, monkeypatch):
-    """Numbers go where the results file has them, as large ones do."""
-    if request.node.callspec.params["keep"] == PLACED:
-        place_all(monkeypatch)
 
 
 def made(n, keep, name="cube"):

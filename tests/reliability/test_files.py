@@ -27,7 +27,7 @@ from sweeps.project.sweep import resolve
 from sweeps.storage import packs
 from tests.reliability.disks import FailingDisk, Power, materialize
 from tests.reliability.test_crashes import Scene
-from tests.sizes import KEEPS, PLACED, declared, place_all
+from tests.sizes import KEEPS, declared
 
 OPTIONS = Options(engine="serial")
 CODES = ["ENOSPC", "EIO", "EDQUOT", "EROFS", "ESTALE"]
@@ -88,9 +88,7 @@ class Files(Scene):
 
 
 @pytest.mark.parametrize("keep", KEEPS)
-def test_a_power_cut_takes_no_file_of_a_committed_point(tmp_path, keep, monkeypatch):
-    if keep == PLACED:
-        place_all(monkeypatch)
+def test_a_power_cut_takes_no_file_of_a_committed_point(tmp_path, keep):
     scene = Files(tmp_path / "played", keep)
     (tmp_path / "played").mkdir()
     operations = scene.record()

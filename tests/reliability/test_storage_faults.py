@@ -25,7 +25,7 @@ from sweeps.storage import files
 from sweeps.storage.dataset import load
 from tests.reliability.disks import FailingDisk, copy_tree
 from tests.reliability.tracing import CHANGES, READS, Traced
-from tests.sizes import KEEPS, PLACED, declared, place_all
+from tests.sizes import KEEPS, declared
 
 CODES = ["ENOSPC", "EIO", "EDQUOT", "EFBIG", "EROFS", "ESTALE"]
 OPTIONS = Options(engine="serial")
@@ -47,8 +47,6 @@ def sweep(tmp_path, monkeypatch, request):
     """Two segments are there already, so that the run under test also merges."""
     monkeypatch.setattr(merge, "N_SMALL", 3)
     monkeypatch.setattr(merge, "SETTLED_S", 0.0)
-    if request.param == PLACED:
-        place_all(monkeypatch)
 
     @experiment(grid(x=[float(i) for i in range(6)]), keep=declared(request.param))
     def cube(x):

@@ -20,7 +20,7 @@ from sweeps.project.sweep import resolve
 from sweeps.results import adopt
 from sweeps.results.state import held_attributes
 from sweeps.storage import hdf5_foreign
-from tests.sizes import KEEPS
+from tests.sizes import KEEPS, declared
 
 SERIAL = Options("serial")
 
@@ -51,7 +51,7 @@ SPACES = {
 @pytest.fixture(params=KEEPS)
 def sweep(request, tmp_path):
     """Landed, once in a run and once more in a larger space."""
-    made = experiment(SPACES["grid"], name="several", keep=request.param)(several)
+    made = experiment(SPACES["grid"], name="several", keep=declared(request.param))(several)
     return resolve(made, results=tmp_path / "results")
 
 
