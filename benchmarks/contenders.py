@@ -48,7 +48,7 @@ def _peer(name: str, package: str, cannot: Mapping[str, str] | None = None) -> C
 
 SWEEPS = Contender("sweeps")
 UNFLUSHED = Contender("sweeps without fsync")
-ONE_COPY = Contender("sweeps, keep='results'")
+STARTED = Contender("sweeps, 300 arrays of one number")
 LOOP = Contender("bare loop + h5py", "benchmarks.floors.loop")
 POOL = Contender("Pool.map + h5py", "benchmarks.floors.pool")
 PLAIN = Contender("plain h5py", "benchmarks.floors.plain")

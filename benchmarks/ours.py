@@ -25,7 +25,7 @@ from sweeps import experiment, grid
 
 BASE = np.random.default_rng(0).random(2**20)
 
-@experiment(grid(i=range({n_arrays})), keep={keep!r})
+@experiment(grid(i=range({n_arrays})))
 def arrays(i, n_bytes={n_bytes}):
     """Arrays made at the speed of memory."""
     return BASE[: n_bytes // 8] * (i + 0.7)
@@ -87,8 +87,7 @@ def command(folder: Path, job: str, arguments: Mapping[str, float]) -> list[str]
             write(folder, job, SCALAR.format(**sizes))
             overrides = [f"a=range(0,{sizes['n_a'] + n_more})"] if n_more else []
         case "arrays":
-            keep = "results" if given.pop("one_copy", 0) else "both"
-            write(folder, job, ARRAYS.format(**given, keep=keep))
+            write(folder, job, ARRAYS.format(**given))
             overrides = [f"i=range(0,{given['n_arrays'] + n_more})"] if n_more else []
         case "uneven":
             durations = work.durations(given["n_tasks"], arguments["total_s"])

@@ -7,9 +7,10 @@ from pathlib import Path
 from benchmarks import measuring
 from benchmarks.contenders import (
     FSYNCED,
-    ONE_COPY,
+    IMPORTS,
     PLAIN,
     PROMISED,
+    STARTED,
     SWEEPS,
     UNFLUSHED,
     UNPROMISED,
@@ -19,6 +20,7 @@ from benchmarks.rows import Case, Options, Row, in_turn, rows_of
 
 MIB = 2**20
 FORMS = ((MIB, 300), (8 * MIB, 100))
+SMALL = {"n_arrays": 300, "n_bytes": 8}
 TOUCHED = 4
 """Times the data: two copies on the way to the disk, and what processes need."""
 
@@ -28,7 +30,7 @@ MOST_TOUCHED_BYTES = 4 * 2**30
 def _measure(options: Options) -> list[Row]:
     rows: list[Row] = []
     floors = [PROMISED, UNPROMISED, FSYNCED, PLAIN]
-    contenders = [SWEEPS, ONE_COPY, UNFLUSHED, *floors, *options.peers]
+    contenders = [SWEEPS, STARTED, UNFLUSHED, IMPORTS, *floors, *options.peers]
     for n_bytes, n_default in FORMS:
         n_arrays = options.sizes[0] if options.sizes else n_default
         size, data_bytes = n_bytes // MIB, n_arrays * n_bytes
@@ -40,9 +42,8 @@ def _measure(options: Options) -> list[Row]:
             n_bytes: int = n_bytes,
             data_bytes: int = data_bytes,
         ) -> measuring.Run:
-            job = {"n_arrays": n_arrays, "n_bytes": n_bytes}
-            if contender == ONE_COPY:
-                job["one_copy"] = 1
+            is_start = contender == STARTED
+            job = {"n_arrays": n_arrays, "n_bytes": n_bytes} if not is_start else SMALL
             command = contender.command(folder, "arrays", job)
             fsync = contender not in (UNFLUSHED, UNPROMISED)
             return measuring.run(
@@ -60,6 +61,7 @@ def _measure(options: Options) -> list[Row]:
                 "mb_per_s": data_bytes / run.wall_s / 1e6,
                 "disk_over_data": run.disk_bytes / data_bytes,
             }
+            more = {} if name in (STARTED.name, IMPORTS.name) else more
             rows += rows_of(name, size, runs, **more)
         rows += turns.noted(size)
     return rows
@@ -74,8 +76,9 @@ CASES = (
         "sweeps flushes everything that it commits; none of the peers does, so sweeps is measured "
         "with and without flushing. By hand means a program for this job alone, with joblib, "
         "numpy and h5py, that stores batches safely, checks them and writes one file. The wall "
-        "time includes the start of Python. Memory is touched before each run, so that no run "
-        "waits for memory that the host of a virtual machine took back.",
+        "time includes the start of Python and of workers; what these take is measured, too. "
+        "Memory is touched before each run, so that no run waits for memory that the host of a "
+        "virtual machine took back.",
         _measure,
     ),
 )

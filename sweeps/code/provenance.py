@@ -53,11 +53,21 @@ def of_machine() -> dict[str, str]:
     """Return the host, the interpreter and the command line."""
     return {
         "host": platform.node(),
-        "platform": platform.platform(),
+        "platform": _platform(),
         "python": platform.python_version(),
         "command": command(sys.argv),
         "working_directory": os.getcwd(),  # noqa: PTH109
     }
+
+
+def _platform() -> str:
+    """Return what `platform.platform()` does, which starts a program on Linux: `uname -p`."""
+    if platform.system() != "Linux":
+        return platform.platform()
+    own, library = os.uname(), "".join(platform.libc_ver())
+    return "-".join(
+        [own.sysname, own.release, own.machine, *(["with", library] if library else [])]
+    )
 
 
 def command(arguments: list[str]) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sweeps.errors import OutputError
-from sweeps.outputs import types
+from sweeps.outputs import shelf, types
 from sweeps.outputs.point import (
     PLAIN_ARRAYS,
     Output,
@@ -69,11 +69,10 @@ def snapshot(value: Any) -> Any:
     if type(value) in SCALARS or isinstance(value, (np.generic, str, bytes, range)):
         return value
     if isinstance(value, np.ndarray) and type(value) in PLAIN_ARRAYS:
-        return (
-            copy.deepcopy(value)
-            if value.dtype.hasobject and quantities.holds_quantity(value)
-            else np.array(value)
-        )
+        if value.dtype.hasobject and quantities.holds_quantity(value):
+            return copy.deepcopy(value)
+        is_shelved = type(value) is np.ndarray and shelf.takes(value)
+        return shelf.copied(value) if is_shelved else np.array(value)
     if isinstance(value, np.ndarray):
         return copy.copy(value)
     named = fields(value)
@@ -267,7 +266,10 @@ def _column(column: Sequence[Any]) -> Array | None:
         forms = {(array.shape, array.dtype) for array in column}
         (_, dtype), *others = forms
         is_plain = not others and kinds.of(dtype).is_raw and dtype.isnative
-        return np.stack(column) if is_plain else None
+        if not is_plain:
+            return None
+        found = shelf.together(column)
+        return np.stack(column) if found is None else found
     if len(seen) == 1 and issubclass(seen.pop(), (complex, np.number)):
         return np.array(column)
     return None

@@ -18,14 +18,12 @@ import numpy.typing as npt
 from sweeps.outputs.columns import SCALARS, size_bytes, snapshot
 from sweeps.outputs.failures import Reason, raised, refused
 from sweeps.outputs.file import ClashError, File, unfolded
+from sweeps.outputs.shelf import BLOCK_BYTES
 from sweeps.outputs.types import Variable
 from sweeps.signals import Interrupted
 from sweeps.storage.pack_writer import Writer
 from sweeps.worker import capture, memory_limit, scratch
 from sweeps.worker.isolation.surroundings import SpoiledError, Surroundings, end_copy
-
-BLOCK_BYTES = 64 * 2**20
-"""Values held in memory before a block is committed, however little time it took."""
 
 # To ask what points printed past Python costs 0.5 us; to arm a timeout, 30 us; to look at what
 # points did to their process, 10 to 20 us; to seed random numbers, 15 us.

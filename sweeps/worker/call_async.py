@@ -13,9 +13,10 @@ import numpy as np
 from sweeps.outputs.columns import SCALARS, size_bytes, snapshot
 from sweeps.outputs.failures import Reason, refused, timed_out
 from sweeps.outputs.file import ClashError, File, unfolded
+from sweeps.outputs.shelf import BLOCK_BYTES
 from sweeps.signals import Interrupted
 from sweeps.worker import capture, scratch
-from sweeps.worker.call import BLOCK_BYTES, Called, Limits, failure, restore, rows, seed
+from sweeps.worker.call import Called, Limits, failure, restore, rows, seed
 
 if TYPE_CHECKING:
     import asyncio

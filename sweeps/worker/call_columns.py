@@ -17,10 +17,11 @@ from sweeps.outputs.columns import LengthError
 from sweeps.outputs.columns import columns as as_columns
 from sweeps.outputs.failures import Reason, refused
 from sweeps.outputs.file import File, unfolded
+from sweeps.outputs.shelf import BLOCK_BYTES
 from sweeps.signals import Interrupted
 from sweeps.spaces import quantities
 from sweeps.worker import scratch
-from sweeps.worker.call import BLOCK_BYTES, Called, Limits, Piece, failure, restore, seed
+from sweeps.worker.call import Called, Limits, Piece, failure, restore, seed
 
 _FIRST_CHUNK = 16
 _LARGEST_CHUNK = 2**16  # numpy's own cost has vanished, and temporary arrays stay in the cache

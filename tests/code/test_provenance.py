@@ -1,6 +1,7 @@
 import base64
 import datetime
 import os
+import platform
 import subprocess
 import sys
 import types
@@ -187,3 +188,15 @@ def test_a_time_is_later_than_another_though_the_clock_stepped_back():
     assert provenance.now(after="2999-12-31T23:59:59Z") == "3000-01-01T00:00:00Z"
     assert now < provenance.now(after=now)
     assert provenance.now(after="zz is no time") >= now
+
+
+def test_the_platform_is_told_without_a_program(monkeypatch):
+    expected = platform.platform()
+
+    def refuse(*_, **__):
+        raise AssertionError("a program is started")
+
+    platform._uname_cache = None
+    monkeypatch.setattr(subprocess, "check_output", refuse)
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    assert provenance.of_machine()["platform"] == expected
