@@ -203,21 +203,20 @@ def place(draft: Draft, part: Part, positions: npt.NDArray[np.int64]) -> tuple[P
     runs = np.array([(positions[a], positions[b - 1] + 1) for a, b in rows], np.int64)
     variables, columns = list(part.variables), dict[int, Stretch]()
     with files.told(draft.path), concurrent.futures.ThreadPoolExecutor(1) as pool:
+        every = [variables[number].values for number, _, _ in draft.columns]
+        digests = pool.submit(lambda: [*map(stretches.digests, every)])  # while it is written
         descriptor = disk.open_to_change(draft.path)
         try:
-            for number, own, offset in draft.columns:
-                values, n_bytes = variables[number].values, _point_bytes(own)
+            for values, (_, own, offset) in zip(every, draft.columns, strict=True):
                 for (first, stop), (start, _) in zip(rows, runs.tolist(), strict=True):
                     data = stretches.bytes_of(values[first:stop])
-                    disk.write_all_at(descriptor, data, offset + start * n_bytes)
-            flushing = pool.submit(disk.flush, descriptor)  # while the digests are made
-            for number, own, offset in draft.columns:
-                made = stretches.digests(variables[number].values)
-                columns[number] = Stretch(offset, _point_bytes(own), made)
-                variables[number] = without_values(variables[number])
-            flushing.result()
+                    disk.write_all_at(descriptor, data, offset + start * _point_bytes(own))
+            disk.flush(descriptor)
         finally:
             disk.close(descriptor)
+    for made, (number, own, offset) in zip(digests.result(), draft.columns, strict=True):
+        columns[number] = Stretch(offset, _point_bytes(own), made)
+        variables[number] = without_values(variables[number])
     left = dataclasses.replace(part, variables=tuple(variables))
     return left, Placed(draft.path, runs, columns)
 
