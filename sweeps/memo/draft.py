@@ -72,6 +72,13 @@ class Draft:
         """Bytes up to the end of the last column."""
         return max(c.offset + math.prod(self.sizes) * _point_bytes(c.header) for c in self.columns)
 
+    def has_not_landed(self) -> bool:
+        """Whether it is there, and no results file: that would have names of its own."""
+        try:
+            return self.path.stat().st_nlink == 1
+        except FileNotFoundError:
+            return False
+
 
 def plan(folder: Path, sizes: Sequence[int], variables: Sequence[Header]) -> Draft | None:
     """Lay out a draft for outputs of a form; None if none of them is large."""

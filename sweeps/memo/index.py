@@ -153,15 +153,15 @@ def scan(place: Path, before: Index | None = None, *, sets_aside: bool = False) 
     changes nothing, and someone may be copying the segment just now.
     """
     before = Index(place, {}) if before is None else before
-    known, trusted = dict(before.segments), before.trusted
+    known = {name: each for name, each in before.segments.items() if not each.is_adrift}
     bad, segments = list[Path](), dict[str, Segment]()
     for rank, source in enumerate(listing.sources(place)):
         if sets_aside:
             give_back(source.folder)
-        segments |= _scan(source, rank, known, bad, trusted, sets_aside=sets_aside)
+        segments |= _scan(source, rank, known, bad, before.trusted, sets_aside=sets_aside)
     if not bad and before.segments == segments:
         return before  # which has its keys sorted already
-    found = Index(place, segments, tuple(dict.fromkeys(bad)), trusted)
+    found = Index(place, segments, tuple(dict.fromkeys(bad)), before.trusted)
     if sets_aside and listing.is_suspected(place):
         from sweeps.memo import contents
 

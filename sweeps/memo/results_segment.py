@@ -25,6 +25,14 @@ def elapsed(file: h5py.File, spots: Spots) -> npt.NDArray[np.float32]:
     return np.concatenate([taken[:0], *(taken[a:b] for a, b in spots.runs.tolist())])
 
 
+def rows_at(spots: Spots, positions: Sequence[int]) -> npt.NDArray[np.int64]:
+    """Find the rows of a part that are at some positions."""
+    if not positions:
+        return np.empty(0, np.int64)
+    own = np.concatenate([np.arange(start, stop) for start, stop in spots.runs.tolist()])
+    return np.flatnonzero(np.isin(own, positions))
+
+
 def read(file: h5py.File, spots: Spots, number: int, header: Header, rows: slice | None) -> Array:
     """Read values of a variable, as `segment.read` does."""
     dataset = file[spots.datasets[number]]

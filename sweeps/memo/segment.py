@@ -70,11 +70,23 @@ class StoredPart:
         """Key of each point, shape (n, 2)."""
         return written(self.stored_keys)
 
-    def without(self, rows: npt.NDArray[np.int64]) -> StoredPart:
+    @property
+    def every_key(self) -> Keys:
+        """The keys, with those of the points that are hidden."""
+        if self.lost is None:
+            return self.keys
+        own = self.keys.copy()
+        own[own[:, 0] == NO_KEY] = self.lost
+        return own
+
+    def without(self, rows: Sequence[int] | npt.NDArray[np.int64]) -> StoredPart:
         """Hide some of its points."""
+        if not len(rows):
+            return self
         own = self.keys.copy()
         own[rows] = NO_KEY
-        return dataclasses.replace(self, stored_keys=own, lost=self.keys[rows])
+        lost = self.every_key[own[:, 0] == NO_KEY]
+        return dataclasses.replace(self, stored_keys=own, lost=lost)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -101,6 +113,11 @@ class Segment:
     def is_placed(self) -> bool:
         """Whether large values of it are in a draft."""
         return any(part.placed is not None for part in self.parts)
+
+    @property
+    def is_adrift(self) -> bool:
+        """Whether a draft with large values of it is gone."""
+        return any(p.placed is not None and not p.placed.path.exists() for p in self.parts)
 
     def accepted(self, rank: int, shift: tuple[int, int]) -> Segment:
         """Make it a segment of the code that accepts its values, without its failures."""
@@ -236,37 +253,22 @@ def _landed(path: Path, sealed: seal.Seal, file: h5py.File, fingerprint: str) ->
         StoredPart(
             *(path, "/", each.keys, results_segment.elapsed(file, each.spots)),
             *(each.variables, each.coordinates, each.spots),
-        )
+        ).without(results_segment.rows_at(each.spots, sealed.damaged))
         for each in found.parts
     )
-    if sealed.damaged:
-        parts = tuple(_without_positions(part, sealed.damaged) for part in parts)
     return Segment(path, sealed.n_bytes, found.created_ns, parts, (), is_landed=True)
-
-
-def _without_positions(part: StoredPart, positions: Sequence[int]) -> StoredPart:
-    """Hide the points of a landed part that are at some positions."""
-    assert part.spots is not None
-    own = np.concatenate([np.arange(a, b) for a, b in part.spots.runs.tolist()])
-    rows = np.flatnonzero(np.isin(own, positions))
-    return part.without(rows) if len(rows) else part
-
-
-def n_hidden(found: Segment) -> int:
-    """Count the points of a segment whose values in place are damaged, as `load` found them."""
-    return sum(0 if part.lost is None else len(part.lost) for part in found.parts)
 
 
 def _checked(part: StoredPart, trusted: Path | None) -> StoredPart:
     """Hide the points of a part whose values in a draft are damaged."""
-    if part.placed is None or part.placed.path == trusted:
+    if part.placed is None or (part.placed.path == trusted and trusted.exists()):
         return part
     from sweeps.memo import draft  # which few segments need
 
     rows = draft.damaged(part.placed)
     if rows and not part.path.exists():  # it has landed, and the draft is gone
         raise MergedAwayError(part.path)
-    return part.without(np.array(rows)) if rows else part
+    return part.without(rows)
 
 
 def _stored_part(path: Path, group: h5py.Group) -> StoredPart:

@@ -153,7 +153,8 @@ def _segment(path: Path, results: Path, *, sets_aside: bool) -> int | Damage | N
         if found.is_of_results:
             n_damaged = len(found.damaged)
         else:
-            n_damaged = segment.n_hidden(segment.load(path))
+            parts = segment.load(path).parts
+            n_damaged = sum(len(each.lost) for each in parts if each.lost is not None)
         return _partly(kind, path, n_damaged) if n_damaged else found.n_bytes
     except segment.MergedAwayError:
         return None

@@ -323,8 +323,8 @@ def _looks(gathered: Gathered, form_of: npt.NDArray[np.int16]) -> Iterator[_Look
             rest = np.flatnonzero(~is_held[first:last])
             taken |= len(rest) < last - first
             if len(rest):
-                newest = index.find(index.parts[number].keys[rest])
-                needed |= not is_held[newest].all()
+                newest = index.find(index.parts[number].every_key[rest])
+                needed |= not (is_held[newest] & (newest >= 0)).all()  # -1 is hidden, and not known
                 outdated |= bool((newest != first + rest).any())
         if not each.parts:  # failures alone: another segment for them would be no smaller
             needed = bool(merge.open_failures(index, [each]))

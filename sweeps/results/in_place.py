@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +20,7 @@ from sweeps.storage import disk, stretches
 from sweeps.storage.stretches import Digests, Stretch
 
 if TYPE_CHECKING:
+    from sweeps.memo.segment import StoredPart
     from sweeps.results.collect import Gathered
 
 _SLAB_BYTES = 4 * 2**20
@@ -80,14 +81,25 @@ class Placed:
 
 
 def placed(draft: Draft, gathered: Gathered) -> dict[str, Placed]:
-    """Find what of a space is in a draft, by output; nothing if it cannot be the results file."""
+    """Find what of a space is in a draft, by output; nothing if it cannot be the results file.
+
+    Whatever the results file does not have would be written over, though a segment may name it.
+    """
+    index = gathered.index
+    own = [n for n, part in enumerate(index.parts) if _is_in(part, draft)]
+    is_held = {*gathered.parts}.difference(gathered.left_out).issuperset(own)
+    if not (own and is_held and draft.has_not_landed()):
+        return {}
     found = {}
     for column in draft.columns:
         name = column.header.name or gathered.experiment.name
         agreed = gathered.agreement.outputs.get(name)
         if agreed is None or not _fits(column, agreed):
             return {}
-        found[name] = _placed(draft, column, agreed, gathered)
+        attrs = (index.parts[n].variables[column.number].attrs for n in own)
+        if any(factors(each, agreed.attrs) is not None for each in attrs):
+            return {}
+        found[name] = _placed(column, agreed, gathered, own)
         if not found[name].is_there.all() and agreed.dtype.kind not in "fc":
             return {}  # missing integers need a wider type
     return found
@@ -98,7 +110,11 @@ def _fits(column: Column, agreed: Agreed) -> bool:
     return (agreed.dtype, agreed.shape) == (own.dtype, own.shape) and not agreed.is_ragged
 
 
-def _placed(draft: Draft, column: Column, agreed: Agreed, gathered: Gathered) -> Placed:
+def _is_in(part: StoredPart, draft: Draft) -> bool:
+    return part.placed is not None and part.placed.path == draft.path
+
+
+def _placed(column: Column, agreed: Agreed, gathered: Gathered, own: Sequence[int]) -> Placed:
     index, entries = gathered.index, gathered.entries[:]
     made = Placed(
         agreed,
@@ -106,18 +122,13 @@ def _placed(draft: Draft, column: Column, agreed: Agreed, gathered: Gathered) ->
         np.zeros(len(entries), dtype=bool),
         np.zeros((len(entries), stretches.DIGEST_BYTES), np.uint8),
     )
-    for number in gathered.parts:
+    for number in own:
         where = index.parts[number].placed
-        if where is None or where.path != draft.path or number in gathered.left_out:
-            continue
-        own = where.columns.get(column.number)
-        attrs = index.parts[number].variables[column.number].attrs
-        if own is None or factors(attrs, agreed.attrs) is not None:
-            continue
+        assert where is not None
         at = where.positions
         counts = entries[at] == index.starts[number] + np.arange(len(at))
         made.is_there[at[counts]] = True
-        made.digests[at[counts]] = own.digests[counts]
+        made.digests[at[counts]] = where.columns[column.number].digests[counts]
     return made
 
 

@@ -8,7 +8,7 @@ import dataclasses
 import itertools
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -195,8 +195,15 @@ def _land(
     place = draft.path if draft is not None and placed and taken is not None else None
     with collect.sheet(gathered, attributes, kept) as sheet:
         if place is not None:
-            sheet = _completing(sheet, placed)
-        landed = write.land(sweep.landed, sheet, summary, second_name, place)
+            from sweeps.results import in_place
+
+            sheet = in_place.completing(sheet, placed)
+        try:
+            landed = write.land(sweep.landed, sheet, summary, second_name, place)
+        except StorageError as error:
+            if place is None or place.exists():
+                raise
+            raise MergedAwayError(place) from error  # another run has landed its values
     told += tuple(_misnamed(sheet, gathered))
     if sheet.rounded:
         told += (
@@ -220,17 +227,11 @@ def _land(
 
 def _placed(gathered: collect.Gathered, draft: Draft | None) -> dict[str, Placed]:
     """Find what is in a draft that can become the results file."""
-    if draft is None or not draft.path.exists():
+    if draft is None:
         return {}
     from sweeps.results import in_place  # which few results need
 
     return in_place.placed(draft, gathered)
-
-
-def _completing(sheet: contents.Sheet, placed: Mapping[str, Placed]) -> contents.Sheet:
-    from sweeps.results import in_place
-
-    return in_place.completing(sheet, placed)
 
 
 def _forget_drafts(index: memo.Index, own: Path | None) -> None:

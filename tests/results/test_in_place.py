@@ -1,0 +1,489 @@
+"""A draft becomes the results file that would have been written anyway, and only if nothing is lost.
+
+Everything is taken for large here, so that few points and small values are placed.
+"""
+
+import dataclasses
+import itertools
+import shutil
+
+import h5py
+import numpy as np
+import pytest
+import xarray
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import sweeps
+from sweeps import experiment, grid
+from sweeps.errors import SweepsError
+from sweeps.execution import scheduler
+from sweeps.execution.options import Options
+from sweeps.memo import draft, listing, segment
+from sweeps.memo import index as memo
+from sweeps.operations import verify
+from sweeps.operations.run import execute
+from sweeps.outputs.types import Part, Variable
+from sweeps.project.sweep import resolve
+from sweeps.results import in_place, update
+from sweeps.storage import disk, files, seal
+from sweeps.storage.dataset import load
+from tests.sizes import place_all
+
+SERIAL = Options("serial")
+
+
+@pytest.fixture(autouse=True)
+def _one_by_one(monkeypatch):
+    """Commit every point alone, so that all but the first one are placed."""
+    monkeypatch.setattr(scheduler, "MAX_BLOCK", 1)
+
+
+@pytest.fixture
+def placing(monkeypatch):
+    place_all(monkeypatch)
+
+
+def several(x, y):
+    if x == y == 2:
+        raise ValueError("no such point")
+    return {
+        "float": x / (y + 1) if (x, y) != (1, 1) else np.nan,
+        "single": np.float32(x),
+        "half": np.full(3, y, np.float16),
+        "text": f"{x}·{y}",
+        "free": np.arange(x + y) * 0.1,
+        "field": np.full((2, 3), x + 1j * y),
+        "day": np.datetime64("2020-01-01") + x,
+    }
+
+
+def whole(x, y):
+    return {"whole": x * 10**17 + y, "small": np.int16([x, y]), "is_larger": x > y, "f": x / 3}
+
+
+SPACES = {
+    "grid": grid(x=[0, 1, 2, 3], y=[0, 1, 2]),
+    "restricted": grid(x=[0, 1, 2, 3], y=[0, 1, 2]).where(lambda x, y: x >= y),
+    "points": sweeps.points([{"x": 3, "y": 0}, {"x": 2, "y": 2}, {"x": 1, "y": 1}]),
+    "single": grid(x=[3], y=[1]),
+}
+
+
+def made(function, space, folder, **options):
+    return resolve(experiment(space, **options)(function), results=folder)
+
+
+def raw(path):
+    """All that readers of HDF5 see of the arrays: names in order, types, bytes and attributes."""
+    with h5py.File(path, locking=False) as file:
+        return [
+            (name, str(each.dtype), each.shape, _plain(each[()]), _said(each))
+            for name, each in file.items()
+            if isinstance(each, h5py.Dataset)
+        ]
+
+
+def _plain(values):
+    values = np.asarray(values)
+    return values.tolist() if values.dtype.kind == "O" else values.tobytes()
+
+
+def _said(dataset):
+    linked = ("DIMENSION_LIST", "REFERENCE_LIST")
+    return {n: np.asarray(v).tolist() for n, v in dataset.attrs.items() if n not in linked}
+
+
+def is_in_place(path):
+    return path.read_bytes().endswith(seal.IN_PLACE)
+
+
+def drafts(sweep):
+    return listing.ending(sweep.memo, listing.DRAFT_SUFFIX)
+
+
+def assert_same(one, other):
+    assert repr(raw(one)) == repr(raw(other))
+    with load(one) as first, load(other) as second:
+        assert [*first.variables] == [*second.variables]
+        xarray.testing.assert_equal(first.drop_attrs(), second.drop_attrs())
+
+
+# ---- the same file as otherwise
+
+
+@pytest.mark.parametrize("limit", [None, 3])
+@pytest.mark.parametrize("name", SPACES)
+@pytest.mark.parametrize("function", [several, whole])
+def test_the_file_is_the_one_that_is_written_otherwise(tmp_path, function, name, limit):
+    usual = made(function, SPACES[name], tmp_path / "usual")
+    execute(usual, dataclasses.replace(SERIAL, limit=limit))
+    with pytest.MonkeyPatch.context() as patch:
+        place_all(patch)
+        sweep = made(function, SPACES[name], tmp_path / "placed")
+        execute(sweep, dataclasses.replace(SERIAL, limit=limit))
+    assert_same(sweep.landed, usual.landed)
+    assert not verify.verify(sweep.landed).damages
+
+
+@pytest.mark.parametrize("engine", ["serial", "threads", "loky"])
+def test_every_engine_on_this_machine_places_values(project, engine):
+    (project / "experiments" / "wide.py").write_text(
+        """
+import sys
+import numpy as np
+from sweeps import experiment, grid
+from sweeps.execution import scheduler
+from sweeps.memo import draft
+from sweeps.outputs import schema
+draft._TOTAL_BYTES = 1
+
+@experiment(grid(x=range(12)))
+def wide(x):
+    return {"field": np.full(2**13, x / 7), "n": x}
+"""
+    )
+    found = sweeps.run("wide", engine=engine, n_workers=2)
+    assert is_in_place(project / "results" / "wide.h5")
+    np.testing.assert_array_equal(found.field[:, 5], np.arange(12) / 7)
+    assert found.n.values.tolist() == list(range(12))
+    assert found.field.dtype == float
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(order=st.permutations(range(6)), data=st.data())
+def test_points_come_in_any_order_and_in_any_number_of_runs(tmp_path_factory, order, data):
+    root = tmp_path_factory.mktemp("orders")
+    cuts = data.draw(st.lists(st.integers(1, 6), max_size=3, unique=True).map(sorted))
+    usual = made(line, grid(x=range(6)), root / "usual")
+    execute(usual, SERIAL)
+    with pytest.MonkeyPatch.context() as patch:
+        place_all(patch)
+        patch.setattr(scheduler, "MAX_BLOCK", data.draw(st.integers(1, 4)))
+        n_known = 0
+        for stop in [*cuts, 6]:
+            part = made(line, grid(x=sorted(order[:stop])), root / "placed", name="line")
+            report = execute(part, SERIAL)
+            assert report.n_computed == stop - n_known
+            n_known = stop
+        assert not verify.verify(part.landed).damages
+    assert_same(part.landed, usual.landed)
+
+
+def line(x):
+    return {"line": np.array([x, x * 0.1]), "text": str(x)}
+
+
+@pytest.mark.usefixtures("placing")
+@pytest.mark.parametrize("n", [7, 2])
+def test_a_space_that_changes_finds_the_values_of_the_file(tmp_path, n):
+    sweep = made(line, grid(x=range(4)), tmp_path / "results")
+    execute(sweep, SERIAL)
+    assert is_in_place(sweep.landed)
+    other = made(line, grid(x=range(n)), tmp_path / "results", name="line")
+    assert execute(other, SERIAL).n_computed == max(0, n - 4)
+    assert execute(sweep, SERIAL).n_computed == 0
+    with load(sweep.landed) as found:
+        assert found["line"][:, 1].values.tolist() == [x * 0.1 for x in range(4)]
+    assert not drafts(sweep)
+
+
+@pytest.mark.usefixtures("placing")
+def test_what_points_say_of_units_is_in_the_file(tmp_path):
+    def speed(x):
+        return {"speed": x * 1.0}
+
+    options = {"units": {"speed": "m s-1"}, "long_name": {"speed": "how fast"}}
+    sweep = made(speed, grid(x=range(3)), tmp_path / "results", **options)
+    execute(sweep, SERIAL)
+    assert is_in_place(sweep.landed)
+    with h5py.File(sweep.landed, locking=False) as file:
+        assert file["speed"].attrs["units"] == b"m s-1"
+
+
+# ---- when it is not possible
+
+
+@pytest.mark.usefixtures("placing")
+@pytest.mark.parametrize("why", ["no links", "not sparse", "elsewhere"])
+def test_where_it_is_not_possible_the_file_is_written_as_usual(tmp_path, monkeypatch, why):
+    sweep = made(line, grid(x=range(4)), tmp_path / "results")
+    if why == "no links":
+        monkeypatch.setattr(files, "can_share", lambda *_: False)
+    if why == "not sparse":
+        monkeypatch.setattr(draft, "begin", lambda _: False)
+    if why == "elsewhere":
+        sweep = dataclasses.replace(sweep, output=tmp_path / "other.h5")
+    execute(sweep, SERIAL)
+    assert not is_in_place(sweep.landed)
+    assert not drafts(sweep)
+    assert len(load(sweep.landed)["line"]) == 4
+    assert not verify.verify(sweep.landed).damages
+
+
+@pytest.mark.usefixtures("placing")
+def test_missing_integers_need_a_wider_type(tmp_path):
+    def count(x):
+        return {"count": np.int32(x)}
+
+    sweep = made(count, grid(x=range(6)), tmp_path / "results")
+    execute(sweep, dataclasses.replace(SERIAL, limit=3))
+    assert not is_in_place(sweep.landed)
+    execute(sweep, SERIAL)
+    assert load(sweep.landed)["count"].values.tolist() == list(range(6))
+    assert not drafts(sweep)
+    assert not verify.verify(sweep.landed).damages
+
+
+@pytest.mark.usefixtures("placing")
+def test_values_that_the_file_does_not_take_are_not_written_over(tmp_path):
+    """The first point of the space says what fits, though the draft is laid out for others."""
+
+    def odd(x):
+        if x == 0 and not (tmp_path / "now").exists():
+            raise ValueError("not yet")
+        return {"wide": np.full(4, x * 1.0), "note": np.zeros(3) if x == 0 else str(x)}
+
+    sweep = made(odd, grid(x=range(5)), tmp_path / "results")
+    (tmp_path / "now").touch()
+    execute(sweep, dataclasses.replace(SERIAL, limit=1))  # so that the next run lays out another
+    scanned = memo.scan(sweep.memo)
+    n_before = scanned.n_known
+    execute(sweep, SERIAL)
+    assert memo.scan(sweep.memo).n_known == n_before + 4
+    assert not verify.verify(sweep.landed).damages
+
+
+# ---- a draft lands once
+
+
+@pytest.mark.usefixtures("placing")
+def test_a_file_that_has_landed_is_not_written_over(tmp_path, monkeypatch):
+    """Other runs commit while we land, so we land again; the file that is there stays as it is."""
+    sweep = made(line, grid(x=range(4)), tmp_path / "results")
+    elsewhere = made(line, grid(x=range(10, 13)), tmp_path / "results", name="line")
+    land, seen = update._land, []
+
+    def landing(*given, **options):
+        told = land(*given, **options)
+        if not seen:
+            seen.append((sweep.landed.stat().st_ino, sweep.landed.read_bytes()))
+            seen.append(sweep.memo / told[1][0])
+            own = segment.load(next(sweep.memo.glob("*.seg")))
+            assert own.is_landed
+            part = other_part(elsewhere)
+            segment.commit(sweep.memo, [part])
+        return told
+
+    monkeypatch.setattr(update, "_land", landing)
+    execute(sweep, SERIAL)
+    (inode, content), name = seen
+    kept = [p for p in sweep.memo.glob("*.seg") if p.stat().st_ino == inode]
+    assert all(path.read_bytes() == content for path in kept)
+    assert not verify.verify(sweep.landed).damages
+    assert load(sweep.landed)["line"][:, 1].values.tolist() == [x * 0.1 for x in range(4)]
+    assert not drafts(sweep)
+
+
+def other_part(sweep):
+    """What another run has finished meanwhile."""
+    keys = sweep.keys(np.arange(3))
+    values = np.array([[x, x * 0.1] for x in (10, 11, 12)])
+    own = [
+        Variable("line", values, ("line_0",), None, {}),
+        Variable("text", np.array(["10", "11", "12"], object), (), None, {}),
+    ]
+    return Part(keys, np.zeros(3, np.float32), tuple(own), ())
+
+
+@pytest.mark.usefixtures("placing")
+def test_another_run_may_land_our_values_first(tmp_path, monkeypatch):
+    """It removes our segments and our draft when no run is there: ours is about to land."""
+    sweep = made(line, grid(x=range(4)), tmp_path / "results")
+    placed, looks = in_place.placed, []
+
+    def others_land(own, gathered):
+        found = placed(own, gathered)
+        if not looks:
+            looks.append(found)
+            update.refresh(sweep, memo.scan(sweep.memo), "", is_last=True)
+            assert not drafts(sweep)
+        return found
+
+    monkeypatch.setattr(in_place, "placed", others_land)
+    assert execute(sweep, SERIAL).n_computed == 4
+    assert looks[0]
+    assert not verify.verify(sweep.landed).damages
+    assert load(sweep.landed)["line"][:, 1].values.tolist() == [x * 0.1 for x in range(4)]
+
+
+@pytest.mark.usefixtures("placing")
+@pytest.mark.parametrize(
+    "call", ["link", "open_to_change", "write_at", "write", "replace", "protect"]
+)
+@pytest.mark.parametrize("number", range(3))
+def test_a_landing_that_failed_is_repeated(tmp_path, monkeypatch, call, number):
+    sweep = made(line, grid(x=range(4)), tmp_path / "results")
+    land, done, counter = update._land, getattr(disk, call), itertools.count()
+
+    def failing(*given):
+        if next(counter) == number:
+            raise OSError(28, "no space")
+        return done(*given)
+
+    def landing(*given, **options):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(disk, call, failing)
+            return land(*given, **options)
+
+    monkeypatch.setattr(update, "_land", landing)
+    try:
+        execute(sweep, SERIAL)
+    except SweepsError as error:
+        assert "No space left" in str(error)
+    monkeypatch.setattr(update, "_land", land)
+    assert execute(sweep, SERIAL).n_computed == 0
+    assert load(sweep.landed)["line"][:, 1].values.tolist() == [x * 0.1 for x in range(4)]
+    assert not verify.verify(sweep.landed).damages
+    is_tried = (call, number) == ("link", 0)  # whether there are hard links: values stay in the memo
+    assert is_tried or not drafts(sweep)
+
+
+@pytest.mark.usefixtures("placing")
+@pytest.mark.parametrize("is_right", [True, False])
+def test_a_summary_is_made_of_the_file_or_left_out(tmp_path, is_right):
+    marked = experiment(grid(x=range(4)))(line)
+
+    @marked.summary
+    def total(ds):
+        if not is_right:
+            raise ValueError("no")
+        return {"total": ds["line"].sum()}
+
+    sweep = resolve(marked, results=tmp_path / "results")
+    execute(sweep, SERIAL)
+    assert is_in_place(sweep.landed)
+    assert not verify.verify(sweep.landed).damages
+    assert load(sweep.landed)["line"][:, 1].values.tolist() == [x * 0.1 for x in range(4)]
+    with h5py.File(sweep.landed, locking=False) as file:
+        assert ("summary" in file) is is_right
+
+
+# ---- damage and loss
+
+
+def flipped(path, at):
+    content = bytearray(path.read_bytes())
+    content[at] ^= 4
+    path.chmod(0o644)
+    with path.open("r+b") as file:  # where it is: all of its names are damaged
+        file.seek(at)
+        file.write(content[at : at + 1])
+
+
+@pytest.fixture(scope="module")
+def landed(tmp_path_factory):
+    """A results file in place, with the memo that is beside it."""
+    folder = tmp_path_factory.mktemp("landed")
+    with pytest.MonkeyPatch.context() as patch:
+        place_all(patch)
+        patch.setattr(scheduler, "MAX_BLOCK", 1)
+        sweep = made(line, grid(x=range(6)), folder / "results")
+        execute(sweep, SERIAL)
+    with h5py.File(sweep.landed, locking=False) as file:
+        return sweep, file["line"].id.get_offset()
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(share=st.floats(0, 1, exclude_max=True))
+def test_damage_costs_what_it_touches(landed, tmp_path_factory, share):
+    sweep, start = landed
+    root = tmp_path_factory.mktemp("damaged")
+    place = root / "results"
+    shutil.copytree(sweep.results, place)
+    seg = next((place / ".memo").rglob("*.seg"))
+    (place / "line.h5").unlink()
+    (place / "line.h5").hardlink_to(seg)
+    own = dataclasses.replace(sweep, results=place)
+    at = int(share * (own.landed.stat().st_size - 1))  # the last byte is the number of the format
+    flipped(own.landed, at)
+    damages = verify.verify(own.landed).damages
+    assert damages
+    n_computed = 0
+    for _ in range(2):  # a damaged segment is said, and the next run computes its points again
+        try:
+            n_computed += execute(own, SERIAL).n_computed
+            break
+        except SweepsError as error:
+            assert "damaged" in str(error)  # noqa: PT017
+    is_value = start <= at < start + 6 * 16
+    assert n_computed == (1 if is_value else 6)
+    with load(own.landed) as found:
+        assert found["line"].values.tolist() == [[x, x * 0.1] for x in range(6)]
+    assert not verify.verify(own.landed).damages
+
+
+@pytest.mark.usefixtures("placing")
+@pytest.mark.parametrize("what", ["value", "gone", "cut"])
+def test_damage_of_a_draft_costs_what_it_touches(tmp_path, monkeypatch, what):
+    """The run was killed before it landed."""
+    sweep = made(line, grid(x=range(6)), tmp_path / "results")
+    killed(sweep, monkeypatch)
+    (name,) = drafts(sweep)
+    path = sweep.memo / name
+    part = next(p for p in memo.scan(sweep.memo).parts if p.placed is not None)
+    ((start, _),) = part.placed.runs.tolist()
+    if what == "value":
+        flipped(path, part.placed.columns[0].offset + start * 16)
+    if what == "gone":
+        path.unlink()
+    if what == "cut":
+        with path.open("r+b") as file:
+            file.truncate(part.placed.columns[0].offset + 5 * 16)
+    assert verify.verify(sweep.landed).damages
+    report = execute(sweep, SERIAL)
+    assert report.n_computed == {"value": 1, "gone": 5, "cut": 1}[what]
+    with load(sweep.landed) as found:
+        assert found["line"].values.tolist() == [[x, x * 0.1] for x in range(6)]
+    assert not verify.verify(sweep.landed).damages
+    assert not drafts(sweep)
+
+
+def killed(sweep, monkeypatch):
+    """Leave a memo as of a run that was killed when it had computed everything."""
+
+    class Killed(Exception):  # noqa: N818
+        pass
+
+    def killed(*_, **__):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(update, "refresh", killed)
+        with pytest.raises(Killed):
+            execute(sweep, SERIAL)
+
+
+@pytest.mark.usefixtures("placing")
+def test_points_of_a_run_that_was_killed_are_known(tmp_path, monkeypatch):
+    sweep = made(line, grid(x=range(6)), tmp_path / "results")
+    killed(sweep, monkeypatch)
+    assert drafts(sweep)
+    assert execute(sweep, SERIAL).n_computed == 0
+    assert load(sweep.landed)["line"][:, 1].values.tolist() == [x * 0.1 for x in range(6)]
+    assert not drafts(sweep)
+
+
+@pytest.mark.usefixtures("placing")
+def test_a_draft_that_is_removed_during_the_run_costs_its_points(tmp_path):
+    def removing(x):
+        for path in (tmp_path / "results").rglob("*.draft") if x == 4 else ():
+            path.unlink()
+        return {"line": np.array([x, x * 0.1])}
+
+    sweep = made(removing, grid(x=range(6)), tmp_path / "results")
+    with pytest.raises(SweepsError, match="run again"):
+        execute(sweep, SERIAL)
+    assert execute(sweep, SERIAL).n_computed == 3
+    assert load(sweep.landed)["line"][:, 1].values.tolist() == [x * 0.1 for x in range(6)]
+    assert not verify.verify(sweep.landed).damages
