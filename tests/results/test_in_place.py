@@ -1,11 +1,10 @@
-"""A draft becomes the results file that would have been written anyway, and only if nothing is lost.
+"""A draft becomes the results file that is written otherwise, and costs no value.
 
 Everything is taken for large here, so that few points and small values are placed.
 """
 
 import dataclasses
 import itertools
-import shutil
 
 import h5py
 import numpy as np
@@ -18,19 +17,17 @@ import sweeps
 from sweeps import experiment, grid
 from sweeps.errors import SweepsError
 from sweeps.execution import scheduler
-from sweeps.execution.options import Options
-from sweeps.memo import draft, listing, segment
+from sweeps.memo import draft, segment
 from sweeps.memo import index as memo
 from sweeps.operations import verify
 from sweeps.operations.run import execute
 from sweeps.outputs.types import Part, Variable
 from sweeps.project.sweep import resolve
 from sweeps.results import in_place, update
-from sweeps.storage import disk, files, seal
+from sweeps.storage import disk, files
 from sweeps.storage.dataset import load
+from tests.results.placed import SERIAL, drafts, is_in_place, line, made
 from tests.sizes import place_all
-
-SERIAL = Options("serial")
 
 
 @pytest.fixture(autouse=True)
@@ -70,10 +67,6 @@ SPACES = {
 }
 
 
-def made(function, space, folder, **options):
-    return resolve(experiment(space, **options)(function), results=folder)
-
-
 def raw(path):
     """All that readers of HDF5 see of the arrays: names in order, types, bytes and attributes."""
     with h5py.File(path, locking=False) as file:
@@ -92,14 +85,6 @@ def _plain(values):
 def _said(dataset):
     linked = ("DIMENSION_LIST", "REFERENCE_LIST")
     return {n: np.asarray(v).tolist() for n, v in dataset.attrs.items() if n not in linked}
-
-
-def is_in_place(path):
-    return path.read_bytes().endswith(seal.IN_PLACE)
-
-
-def drafts(sweep):
-    return listing.ending(sweep.memo, listing.DRAFT_SUFFIX)
 
 
 def assert_same(one, other):
@@ -122,6 +107,7 @@ def test_the_file_is_the_one_that_is_written_otherwise(tmp_path, function, name,
         place_all(patch)
         sweep = made(function, SPACES[name], tmp_path / "placed")
         execute(sweep, dataclasses.replace(SERIAL, limit=limit))
+    assert is_in_place(sweep.landed) or function is whole or name == "single" or limit
     assert_same(sweep.landed, usual.landed)
     assert not verify.verify(sweep.landed).damages
 
@@ -168,10 +154,6 @@ def test_points_come_in_any_order_and_in_any_number_of_runs(tmp_path_factory, or
             n_known = stop
         assert not verify.verify(part.landed).damages
     assert_same(part.landed, usual.landed)
-
-
-def line(x):
-    return {"line": np.array([x, x * 0.1]), "text": str(x)}
 
 
 @pytest.mark.usefixtures("placing")
@@ -236,22 +218,35 @@ def test_missing_integers_need_a_wider_type(tmp_path):
 
 
 @pytest.mark.usefixtures("placing")
-def test_values_that_the_file_does_not_take_are_not_written_over(tmp_path):
+@pytest.mark.parametrize("others", [{}, {"note": 1.0}], ids=["refused", "left out"])
+def test_values_that_the_file_does_not_take_are_not_written_over(tmp_path, others):
     """The first point of the space says what fits, though the draft is laid out for others."""
 
     def odd(x):
         if x == 0 and not (tmp_path / "now").exists():
             raise ValueError("not yet")
-        return {"wide": np.full(4, x * 1.0), "note": np.zeros(3) if x == 0 else str(x)}
+        dims = "late" if x == 0 else "early"
+        return {"wide": xarray.DataArray(np.full(4, x * 1.0), dims=dims), **others}
 
     sweep = made(odd, grid(x=range(5)), tmp_path / "results")
-    (tmp_path / "now").touch()
-    execute(sweep, dataclasses.replace(SERIAL, limit=1))  # so that the next run lays out another
-    scanned = memo.scan(sweep.memo)
-    n_before = scanned.n_known
-    execute(sweep, SERIAL)
-    assert memo.scan(sweep.memo).n_known == n_before + 4
+    small = made(odd, grid(x=range(1, 5)), tmp_path / "results")
+    late = made(odd, grid(x=[0]), tmp_path / "results", name="odd")
+    refresh, begun = update.refresh, []
+
+    def refreshing(*given, **options):
+        if not begun:
+            begun.append(sweep)
+            (tmp_path / "now").touch()
+            execute(late, SERIAL)  # another run
+        return refresh(*given, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(update, "refresh", refreshing)
+        execute(sweep, SERIAL)
+    assert load(sweep.landed).late.size == 4
     assert not verify.verify(sweep.landed).damages
+    assert execute(small, SERIAL).n_computed == 0
+    assert load(small.landed)["wide"][:, 0].values.tolist() == [1.0, 2.0, 3.0, 4.0]
 
 
 # ---- a draft lands once
@@ -267,17 +262,14 @@ def test_a_file_that_has_landed_is_not_written_over(tmp_path, monkeypatch):
     def landing(*given, **options):
         told = land(*given, **options)
         if not seen:
-            seen.append((sweep.landed.stat().st_ino, sweep.landed.read_bytes()))
-            seen.append(sweep.memo / told[1][0])
-            own = segment.load(next(sweep.memo.glob("*.seg")))
-            assert own.is_landed
-            part = other_part(elsewhere)
-            segment.commit(sweep.memo, [part])
+            assert is_in_place(sweep.landed)
+            seen.extend([sweep.landed.stat().st_ino, sweep.landed.read_bytes()])
+            segment.commit(sweep.memo, [other_part(elsewhere)])
         return told
 
     monkeypatch.setattr(update, "_land", landing)
     execute(sweep, SERIAL)
-    (inode, content), name = seen
+    inode, content = seen
     kept = [p for p in sweep.memo.glob("*.seg") if p.stat().st_ino == inode]
     assert all(path.read_bytes() == content for path in kept)
     assert not verify.verify(sweep.landed).damages
@@ -345,7 +337,10 @@ def test_a_landing_that_failed_is_repeated(tmp_path, monkeypatch, call, number):
     assert execute(sweep, SERIAL).n_computed == 0
     assert load(sweep.landed)["line"][:, 1].values.tolist() == [x * 0.1 for x in range(4)]
     assert not verify.verify(sweep.landed).damages
-    is_tried = (call, number) == ("link", 0)  # whether there are hard links: values stay in the memo
+    is_tried = (call, number) == (
+        "link",
+        0,
+    )  # whether there are hard links: values stay in the memo
     assert is_tried or not drafts(sweep)
 
 
@@ -367,123 +362,3 @@ def test_a_summary_is_made_of_the_file_or_left_out(tmp_path, is_right):
     assert load(sweep.landed)["line"][:, 1].values.tolist() == [x * 0.1 for x in range(4)]
     with h5py.File(sweep.landed, locking=False) as file:
         assert ("summary" in file) is is_right
-
-
-# ---- damage and loss
-
-
-def flipped(path, at):
-    content = bytearray(path.read_bytes())
-    content[at] ^= 4
-    path.chmod(0o644)
-    with path.open("r+b") as file:  # where it is: all of its names are damaged
-        file.seek(at)
-        file.write(content[at : at + 1])
-
-
-@pytest.fixture(scope="module")
-def landed(tmp_path_factory):
-    """A results file in place, with the memo that is beside it."""
-    folder = tmp_path_factory.mktemp("landed")
-    with pytest.MonkeyPatch.context() as patch:
-        place_all(patch)
-        patch.setattr(scheduler, "MAX_BLOCK", 1)
-        sweep = made(line, grid(x=range(6)), folder / "results")
-        execute(sweep, SERIAL)
-    with h5py.File(sweep.landed, locking=False) as file:
-        return sweep, file["line"].id.get_offset()
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(share=st.floats(0, 1, exclude_max=True))
-def test_damage_costs_what_it_touches(landed, tmp_path_factory, share):
-    sweep, start = landed
-    root = tmp_path_factory.mktemp("damaged")
-    place = root / "results"
-    shutil.copytree(sweep.results, place)
-    seg = next((place / ".memo").rglob("*.seg"))
-    (place / "line.h5").unlink()
-    (place / "line.h5").hardlink_to(seg)
-    own = dataclasses.replace(sweep, results=place)
-    at = int(share * (own.landed.stat().st_size - 1))  # the last byte is the number of the format
-    flipped(own.landed, at)
-    damages = verify.verify(own.landed).damages
-    assert damages
-    n_computed = 0
-    for _ in range(2):  # a damaged segment is said, and the next run computes its points again
-        try:
-            n_computed += execute(own, SERIAL).n_computed
-            break
-        except SweepsError as error:
-            assert "damaged" in str(error)  # noqa: PT017
-    is_value = start <= at < start + 6 * 16
-    assert n_computed == (1 if is_value else 6)
-    with load(own.landed) as found:
-        assert found["line"].values.tolist() == [[x, x * 0.1] for x in range(6)]
-    assert not verify.verify(own.landed).damages
-
-
-@pytest.mark.usefixtures("placing")
-@pytest.mark.parametrize("what", ["value", "gone", "cut"])
-def test_damage_of_a_draft_costs_what_it_touches(tmp_path, monkeypatch, what):
-    """The run was killed before it landed."""
-    sweep = made(line, grid(x=range(6)), tmp_path / "results")
-    killed(sweep, monkeypatch)
-    (name,) = drafts(sweep)
-    path = sweep.memo / name
-    part = next(p for p in memo.scan(sweep.memo).parts if p.placed is not None)
-    ((start, _),) = part.placed.runs.tolist()
-    if what == "value":
-        flipped(path, part.placed.columns[0].offset + start * 16)
-    if what == "gone":
-        path.unlink()
-    if what == "cut":
-        with path.open("r+b") as file:
-            file.truncate(part.placed.columns[0].offset + 5 * 16)
-    assert verify.verify(sweep.landed).damages
-    report = execute(sweep, SERIAL)
-    assert report.n_computed == {"value": 1, "gone": 5, "cut": 1}[what]
-    with load(sweep.landed) as found:
-        assert found["line"].values.tolist() == [[x, x * 0.1] for x in range(6)]
-    assert not verify.verify(sweep.landed).damages
-    assert not drafts(sweep)
-
-
-def killed(sweep, monkeypatch):
-    """Leave a memo as of a run that was killed when it had computed everything."""
-
-    class Killed(Exception):  # noqa: N818
-        pass
-
-    def killed(*_, **__):
-        raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(update, "refresh", killed)
-        with pytest.raises(Killed):
-            execute(sweep, SERIAL)
-
-
-@pytest.mark.usefixtures("placing")
-def test_points_of_a_run_that_was_killed_are_known(tmp_path, monkeypatch):
-    sweep = made(line, grid(x=range(6)), tmp_path / "results")
-    killed(sweep, monkeypatch)
-    assert drafts(sweep)
-    assert execute(sweep, SERIAL).n_computed == 0
-    assert load(sweep.landed)["line"][:, 1].values.tolist() == [x * 0.1 for x in range(6)]
-    assert not drafts(sweep)
-
-
-@pytest.mark.usefixtures("placing")
-def test_a_draft_that_is_removed_during_the_run_costs_its_points(tmp_path):
-    def removing(x):
-        for path in (tmp_path / "results").rglob("*.draft") if x == 4 else ():
-            path.unlink()
-        return {"line": np.array([x, x * 0.1])}
-
-    sweep = made(removing, grid(x=range(6)), tmp_path / "results")
-    with pytest.raises(SweepsError, match="run again"):
-        execute(sweep, SERIAL)
-    assert execute(sweep, SERIAL).n_computed == 3
-    assert load(sweep.landed)["line"][:, 1].values.tolist() == [x * 0.1 for x in range(6)]
-    assert not verify.verify(sweep.landed).damages
