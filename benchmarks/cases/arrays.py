@@ -8,6 +8,7 @@ from benchmarks import measuring
 from benchmarks.contenders import (
     FSYNCED,
     IMPORTS,
+    PLACED,
     PLAIN,
     PROMISED,
     STARTED,
@@ -29,7 +30,7 @@ MOST_TOUCHED_BYTES = 4 * 2**30
 
 def _measure(options: Options) -> list[Row]:
     rows: list[Row] = []
-    floors = [PROMISED, UNPROMISED, FSYNCED, PLAIN]
+    floors = [PLACED, PROMISED, UNPROMISED, FSYNCED, PLAIN]
     contenders = [SWEEPS, STARTED, UNFLUSHED, IMPORTS, *floors, *options.peers]
     for n_bytes, n_default in FORMS:
         n_arrays = options.sizes[0] if options.sizes else n_default
@@ -75,8 +76,8 @@ CASES = (
         "There are 300 random arrays of 1 MiB and 100 of 8 MiB, made at the speed of memory. "
         "sweeps flushes everything that it commits; none of the peers does, so sweeps is measured "
         "with and without flushing. By hand means a program for this job alone, with joblib, "
-        "numpy and h5py, that stores batches safely, checks them and writes one file. The wall "
-        "time includes the start of Python and of workers; what these take is measured, too. "
+        "numpy and h5py, that stores batches safely, checks them and writes one file; in place, "
+        "one that writes each value once, and promises nothing. The wall time includes the start of Python and of workers; what these take is measured, too. "
         "Memory is touched before each run, so that no run waits for memory that the host of a "
         "virtual machine took back.",
         _measure,
