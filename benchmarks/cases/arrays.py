@@ -77,9 +77,9 @@ CASES = (
         "sweeps flushes everything that it commits; none of the peers does, so sweeps is measured "
         "with and without flushing. By hand means a program for this job alone, with joblib, "
         "numpy and h5py, that stores batches safely, checks them and writes one file; in place, "
-        "one that writes each value once, and promises nothing. The wall time includes the start of Python and of workers; what these take is measured, too. "
-        "Memory is touched before each run, so that no run waits for memory that the host of a "
-        "virtual machine took back.",
+        "one that writes each value once, and promises nothing. The wall time includes the start "
+        "of Python and of workers; what these take is measured, too. Memory is touched before "
+        "each run, so that no run waits for memory that the host of a virtual machine took back.",
         _measure,
     ),
 )
