@@ -16,7 +16,7 @@ from sweeps.memo.reader import Slab
 from sweeps.outputs.schema import factors
 from sweeps.outputs.types import Agreed
 from sweeps.results.contents import Sheet
-from sweeps.storage import disk, stretches
+from sweeps.storage import disk, kinds, stretches
 from sweeps.storage.stretches import Digests, Stretch
 
 if TYPE_CHECKING:
@@ -63,10 +63,12 @@ class Placed:
         """
         if offset != self.offset:
             raise RuntimeError(f"HDF5 has put {self.agreed.name!r} at {offset}, not {self.offset}")
+        _, fills = kinds.of(self.agreed.dtype).fills(self.agreed.dtype)
+        nan = next(fills)
         for start, stop in self._lacking():
             values, missing = read(start, stop)
             if missing is not None:
-                values[missing] = np.nan
+                values[missing] = nan
             data = stretches.bytes_of(values)
             disk.write_all_at(descriptor, data, offset + start * self.point_bytes)
             self.digests[start:stop] = stretches.digests(values)

@@ -47,7 +47,7 @@ def several(x, y):
     return {
         "float": x / (y + 1) if (x, y) != (1, 1) else np.nan,
         "single": np.float32(x),
-        "half": np.full(3, y, np.float16),
+        "three": np.full(3, y, np.float32),
         "text": f"{x}·{y}",
         "field": np.full((2, 3), x + 1j * y),
     }
@@ -104,7 +104,7 @@ def assert_same(one, other):
 @pytest.mark.parametrize("function", [several, ragged, whole])
 def test_the_file_is_the_one_that_is_written_otherwise(tmp_path, function, name, limit):
     usual = made(function, SPACES[name], tmp_path / "usual")
-    execute(usual, dataclasses.replace(SERIAL, limit=limit))
+    assert execute(usual, dataclasses.replace(SERIAL, limit=limit)).n_computed
     with pytest.MonkeyPatch.context() as patch:
         place_all(patch)
         sweep = made(function, SPACES[name], tmp_path / "placed")
