@@ -119,7 +119,7 @@ def _own_experiments():
     """Leave the modules of other experiments as they were: what a test imports ends with it."""
 
     def ours():
-        return {n: m for n, m in sys.modules.items() if n.partition(".")[0] == "experiments"}
+        return {n: m for n, m in sys.modules.copy().items() if n.partition(".")[0] == "experiments"}
 
     before = ours()
     yield

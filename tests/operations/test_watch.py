@@ -41,7 +41,9 @@ def test_each_look_shows_what_status_shows(project):
 def test_a_look_reads_only_the_segments_that_are_new(project, monkeypatch):
     compute(10)
     seen, loaded, load = Watch(resolve(odd_ones)), [], segment.load
-    monkeypatch.setattr(segment, "load", lambda path: (loaded.append(path), load(path))[1])
+    monkeypatch.setattr(
+        segment, "load", lambda path, trusted: (loaded.append(path), load(path, trusted))[1]
+    )
     seen.look()
     before = set(loaded)
     assert before
