@@ -131,7 +131,8 @@ def _orphan(sweep: Sweep, path: Path, held: Mapping[str, Any]) -> _Orphan | None
     folder = files.memo_folder(sweep.results, name, code)
     if code != sweep.fingerprint.digest and folder.parent.is_dir() and not folder.is_dir():
         return None  # `clean` has removed what earlier code computed
-    names, digest = set(listing.listing_of(folder)), seal.held(path, seal.RESULTS)
+    with hdf5_open.told(path):
+        names, digest = set(listing.listing_of(folder)), seal.held(path, seal.RESULTS)
     if digest is not None and listing.name_of(digest) in names:
         return None
     with hdf5_foreign.open_read(path) as file, hdf5_open.damaged(path):
