@@ -65,9 +65,9 @@ def alone(sweep):
 
 
 def contents(path):
-    """All that a landing writes but times and failures, which are tried again."""
+    """All that a landing writes but times, failures, and packages imported since."""
     found = {}
-    others = ("elapsed", "status", "failure", header.MEMO)
+    others = ("elapsed", "status", "failure", "packages", header.MEMO)
 
     def keep(name, thing):
         if isinstance(thing, h5py.Dataset) and not any(other in name for other in others):
