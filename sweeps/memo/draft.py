@@ -59,7 +59,7 @@ class Draft:
     sizes : tuple of int
         Of the dimensions of the space.
     form : str
-        Of all variables of a part, as `header.described` says it; only such parts are placed.
+        Of all variables of the first part, as `header.described` says it.
     """
 
     path: Path
@@ -180,8 +180,10 @@ class Placed:
 
 
 def takes(draft: Draft, part: Part) -> bool:
-    """Whether a part is of the form that a draft is laid out for."""
-    return not part.coordinates and header.described(map(header_of, part.variables)) == draft.form
+    """Whether the large values of a part are of the form that a draft is laid out for."""
+    own = [header.described([header_of(each)]) for each in part.variables]
+    wanted = [(number, header.described([one])) for number, one, _ in draft.columns]
+    return not part.coordinates and all(own[n : n + 1] == [said] for n, said in wanted)
 
 
 def place(draft: Draft, part: Part, positions: npt.NDArray[np.int64]) -> tuple[Part, Placed]:

@@ -127,6 +127,14 @@ def test_a_part_of_another_form_is_not_taken(drafted, change):
     assert not draft.takes(drafted, own)
 
 
+@pytest.mark.parametrize("lengths", [[1, 2], [3, 3]])
+def test_what_else_a_part_has_does_not_matter(drafted, lengths):
+    counts = np.array(lengths)
+    more = Variable("more", np.zeros(counts.sum()), ("n",), counts, {})
+    own = part(2)
+    assert draft.takes(drafted, dataclasses.replace(own, variables=(*own.variables, more)))
+
+
 @pytest.mark.parametrize("call", ["create", "truncate", "flush_folder"])
 def test_a_disk_without_room_for_a_draft_gets_none(tmp_path, monkeypatch, call):
     def full(*_):
