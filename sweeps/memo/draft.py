@@ -311,8 +311,10 @@ def damaged(placed: Placed) -> list[int]:
 def forget(folder: Path, named: Collection[Path], own: Path | None) -> None:
     """Remove the drafts that no segment names: ours, and those of runs that were killed."""
     is_live = claims.are_live(folder)
-    for name in listing.ending(folder, listing.DRAFT_SUFFIX):
-        path = folder / name
-        if path not in named and (path == own or not is_live):
-            with contextlib.suppress(OSError):  # another run removed it too
+    every = [folder / name for name in listing.ending(folder, listing.DRAFT_SUFFIX)]
+    gone = [each for each in every if each not in named and (each == own or not is_live)]
+    with contextlib.suppress(OSError):  # a power cut must not bring back what names them
+        disk.flush_folder(folder)
+        for path in gone:
+            with contextlib.suppress(FileNotFoundError):  # another run removed it too
                 disk.unlink(path)
