@@ -267,9 +267,7 @@ def _whole(part: StoredPart) -> StoredPart:
     """Undo `masked`."""
     if part.lost is None:
         return part
-    own = part.keys.copy()
-    own[own[:, 0] == segment.NO_KEY] = part.lost
-    return dataclasses.replace(part, stored_keys=own, lost=None)
+    return dataclasses.replace(part, stored_keys=part.every_key, lost=None)
 
 
 def settle(index: Index) -> None:

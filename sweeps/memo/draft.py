@@ -19,16 +19,16 @@ import json
 import math
 import os
 import uuid
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import h5py
 import numpy as np
 import numpy.typing as npt
 
 from sweeps.errors import StorageError
-from sweeps.memo import claims, header, listing, results_segment
+from sweeps.memo import claims, header, ledger, listing, results_segment
 from sweeps.outputs.schema import header_of, is_large
 from sweeps.outputs.types import Header, Part, Variable
 from sweeps.storage import disk, files, hdf5, hdf5_write, kinds, stretches
@@ -91,7 +91,7 @@ def plan(folder: Path, sizes: Sequence[int], variables: Sequence[Header]) -> Dra
     if sum(n_points * _point_bytes(each) for _, each in large) < _TOTAL_BYTES:
         return None
     shapes = [((*sizes, *each.shape), each.dtype) for _, each in large]
-    offsets = hdf5_write.offsets(lambda file: reserve(file, shapes))
+    offsets = hdf5_write.offsets(shapes)
     columns = tuple(Column(*own, at) for own, at in zip(large, offsets, strict=True))
     path = folder / f"{uuid.uuid4().hex}{listing.DRAFT_SUFFIX}"
     return Draft(path, tuple(sizes), header.described(variables), columns)
@@ -104,13 +104,6 @@ def _point_bytes(one: Header) -> int:
 def is_placeable(one: Header) -> bool:
     """Whether the bytes of its values are those that a results file holds."""
     return one.counts is None and kinds.of(one.dtype).is_raw and one.dtype.isnative
-
-
-def reserve(
-    file: h5py.File, shapes: Iterable[tuple[tuple[int, ...], np.dtype[Any]]]
-) -> list[h5py.Dataset]:
-    """Reserve the space of the columns, before all else in a file; the datasets have no names."""
-    return [hdf5.reserve(file, None, shape, hdf5.storage(dtype)[0]) for shape, dtype in shapes]
 
 
 def begin(draft: Draft) -> bool:
@@ -194,7 +187,7 @@ def place(draft: Draft, part: Part, positions: npt.NDArray[np.int64]) -> tuple[P
     part : Part
         Of a form that the draft `takes`.
     positions : numpy.ndarray
-        Where its points are, shape (n,), ascending.
+        Where its points are, shape (n,).
 
     Returns
     -------
@@ -207,9 +200,9 @@ def place(draft: Draft, part: Part, positions: npt.NDArray[np.int64]) -> tuple[P
     StorageError
         If the disk does not take the values.
     """
-    edges = np.flatnonzero(np.diff(positions, prepend=positions[0] - 2, append=-1) != 1)
-    rows = list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
-    runs = np.array([(positions[a], positions[b - 1] + 1) for a, b in rows], np.int64)
+    runs = ledger.spans(positions)
+    ends = [0, *np.cumsum(runs[:, 1] - runs[:, 0]).tolist()]
+    rows = list(itertools.pairwise(ends))
     variables, columns = list(part.variables), dict[int, Stretch]()
     with files.told(draft.path), concurrent.futures.ThreadPoolExecutor(1) as pool:
         every = [variables[number].values for number, _, _ in draft.columns]

@@ -12,7 +12,7 @@ import numpy as np
 
 from sweeps.errors import OutputError
 from sweeps.results.contents import Array, Arrays, Coordinate, Copy, Output
-from sweeps.storage import hdf5, kinds
+from sweeps.storage import hdf5, hdf5_write, kinds
 
 # Slabs bound the memory. Small ones use the same memory again, which is twice as fast as new memory
 # on virtual machines.
@@ -133,10 +133,8 @@ def reserve(file: h5py.File, arrays: Arrays) -> dict[str, h5py.Dataset]:
     own = [each for each in arrays.outputs if each.stretch is not None]
     own.sort(key=lambda each: each.stretch.offset if each.stretch is not None else 0)
     sizes = tuple(arrays.sizes.values())
-    return {
-        each.name: hdf5.reserve(file, None, (*sizes, *each.shape), hdf5.storage(each.dtype)[0])
-        for each in own
-    }
+    made = hdf5_write.reserve(file, [((*sizes, *each.shape), each.dtype) for each in own])
+    return {each.name: dataset for each, dataset in zip(own, made, strict=True)}
 
 
 def write(

@@ -143,10 +143,22 @@ def _signals_later() -> Iterator[None]:
             signal.raise_signal(late)
 
 
-def offsets(reserve: Callable[[h5py.File], Sequence[h5py.Dataset]]) -> list[int]:
-    """Return where the datasets begin that `reserve` makes first of all in a new file."""
+Shape = tuple[tuple[int, ...], np.dtype[Any]]
+"""Of a dataset, and the dtype of its values."""
+
+
+def reserve(file: h5py.File, shapes: Sequence[Shape]) -> list[h5py.Dataset]:
+    """Reserve the space of datasets before all else in a new file; they have no names yet.
+
+    The same shapes have the same places in each file.
+    """
+    return [hdf5.reserve(file, None, shape, hdf5.storage(dtype)[0]) for shape, dtype in shapes]
+
+
+def offsets(shapes: Sequence[Shape]) -> list[int]:
+    """Return where datasets are in a file in which they are reserved."""
     with h5py.File(_Memory(), "w", libver=hdf5.LIBVER, track_order=True) as file:
-        return [dataset.id.get_offset() for dataset in reserve(file)]
+        return [dataset.id.get_offset() for dataset in reserve(file, shapes)]
 
 
 def image(build: Callable[[h5py.File, Put], None]) -> list[Chunk]:

@@ -101,7 +101,7 @@ def test_places_are_those_that_hdf5_gives_in_a_file(tmp_path_factory, sizes):
     descriptor = disk.create(folder / "file.h5")
     try:
         with hdf5_write.create(descriptor, made.n_bytes) as file:
-            found = [each.id.get_offset() for each in draft.reserve(file, shapes)]
+            found = [each.id.get_offset() for each in hdf5_write.reserve(file, shapes)]
             file.attrs["more"] = "than this"
             hdf5.reserve(file, "other", (100,), np.dtype(float))
     finally:
