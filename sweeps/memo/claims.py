@@ -242,8 +242,7 @@ class Claims:
             return b""
         if self._others.space and len(spans) <= 1 + n // 4:
             return ledger.rows(SPAN, slot, firsts, stops)
-        positions = np.concatenate([np.arange(first, stop) for first, stop in spans.tolist()])
-        return ledger.rows(LISTED, slot, 0, n, self._keys(positions)[:, 0])
+        return ledger.rows(LISTED, slot, 0, n, self._keys(ledger.listed(spans))[:, 0])
 
 
 class _Others:

@@ -169,7 +169,7 @@ class Placed:
     @property
     def positions(self) -> npt.NDArray[np.int64]:
         """Where each point of the part is, shape (n,)."""
-        return np.concatenate([np.arange(start, stop) for start, stop in self.runs.tolist()])
+        return ledger.listed(self.runs)
 
 
 def takes(draft: Draft, part: Part) -> bool:

@@ -108,6 +108,11 @@ def spans(positions: Places) -> Spans:
     return np.stack([firsts, np.append(after[edges], positions[-1:] + 1)], axis=1)
 
 
+def listed(spans: Spans) -> npt.NDArray[np.int64]:
+    """List the points that spans put together: undo `spans`."""
+    return np.concatenate([np.arange(first, stop) for first, stop in spans.tolist()])
+
+
 def split(content: bytes) -> tuple[list[tuple[Rows, Words]], int]:
     """Cut content into rows that follow each other, and rows with the words that follow them.
 

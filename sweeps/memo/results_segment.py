@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from sweeps.memo import ledger
 from sweeps.memo.header import Spots
 from sweeps.outputs.types import Header
 from sweeps.spaces.keys import boxes
@@ -29,8 +30,7 @@ def rows_at(spots: Spots, positions: Sequence[int]) -> npt.NDArray[np.int64]:
     """Find the rows of a part that are at some positions."""
     if not positions:
         return np.empty(0, np.int64)
-    own = np.concatenate([np.arange(start, stop) for start, stop in spots.runs.tolist()])
-    return np.flatnonzero(np.isin(own, positions))
+    return np.flatnonzero(np.isin(ledger.listed(spots.runs), positions))
 
 
 def read(file: h5py.File, spots: Spots, number: int, header: Header, rows: slice | None) -> Array:

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sweeps.memo import index as memo
-from sweeps.memo import merge, placing, segment
+from sweeps.memo import ledger, merge, placing, segment
 from sweeps.memo.header import Kept, KeptPart, Spots
 from sweeps.memo.segment import Segment
 from sweeps.outputs import schema
@@ -267,11 +267,7 @@ def _keys(maker: KeyMaker, runs: Runs) -> Keys | Factors:
         pieces = maker.boxes(*runs[0].tolist())
         if len(pieces) == 1:
             return pieces[0]
-    return maker(_positions(runs))
-
-
-def _positions(runs: Runs) -> npt.NDArray[np.int64]:
-    return np.concatenate([np.arange(start, stop) for start, stop in runs.tolist()])
+    return maker(ledger.listed(runs))
 
 
 def _counted(gathered: Gathered, own: _Form, variable: int, runs: Runs) -> Header:
@@ -281,7 +277,7 @@ def _counted(gathered: Gathered, own: _Form, variable: int, runs: Runs) -> Heade
     for number in own.parts:
         start, stop = index.starts[number : number + 2].tolist()
         every[start:stop] = np.asarray(index.parts[number].variables[variable].counts)
-    counts = every[gathered.entries[:][_positions(runs)]]
+    counts = every[gathered.entries[:][ledger.listed(runs)]]
     longest = (int(counts.max(initial=0)),)
     return dataclasses.replace(own.variables[variable], counts=counts, shape=longest)
 
