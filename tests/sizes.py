@@ -4,8 +4,11 @@ import pytest
 from hypothesis import settings
 
 from sweeps.declaration import checks
+from sweeps.execution import scheduler
+from sweeps.execution.dispatch import Dispatch
 from sweeps.memo import draft
 from sweeps.outputs import schema
+from sweeps.results import meanwhile
 
 PLACED = "placed"
 """How large values are kept: in place. `place_all` and `source` have all numbers taken for them."""
@@ -43,6 +46,14 @@ def place_all(patch):
     """Have all numbers written in place, however few they are."""
     patch.setattr(schema, "LARGE_BYTES", 1)
     patch.setattr(draft, "_TOTAL_BYTES", 1)
+
+
+def land_often(patch):
+    """Have runs compute small blocks, and land after each of them, up to their end."""
+    for name in ("_FIRST_LANDING_S", "_PAUSE_S", "LANDING_SHARE"):
+        patch.setattr(meanwhile, name, 0)
+    patch.setattr(Dispatch, "left", lambda _: None)
+    patch.setattr(scheduler, "BLOCK_S", 0.0)
 
 
 def few(n):

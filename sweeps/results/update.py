@@ -7,8 +7,7 @@ import contextlib
 import dataclasses
 import itertools
 import json
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,7 +15,7 @@ import numpy as np
 
 from sweeps.code import provenance
 from sweeps.declaration import checks
-from sweeps.errors import StorageError, SummaryError, SweepsError, nearest
+from sweeps.errors import StorageError, SummaryError, nearest
 from sweeps.memo import claims, listing, merge, record
 from sweeps.memo import index as memo
 from sweeps.memo.claims import Claims
@@ -36,12 +35,6 @@ if TYPE_CHECKING:
 
 
 _LOOKS = 5
-
-LANDING_SHARE = 50
-"""A long run lands what it has when this many times a landing's duration has passed: 2 %."""
-
-_FIRST_LANDING_S = 3.0
-_PAUSE_S = 30.0
 
 
 class Refreshed(NamedTuple):
@@ -361,36 +354,3 @@ def _accepted(sweep: Sweep, gathered: collect.Gathered) -> Iterator[dict[str, An
             ],
             "source": None if code is None else "\n".join(code.sources.values()),
         }
-
-
-class Landing:
-    """Refreshes the results file while a run goes on, at most 2 % of its time.
-
-    `left` says how many seconds the run still takes, if that is known.
-    """
-
-    def __init__(
-        self,
-        sweep: Sweep,
-        index: memo.Index,
-        started: str,
-        left: Callable[[], tuple[float, object] | None],
-    ) -> None:
-        self._sweep, self._index, self._started = sweep, index, started
-        self._left = left
-        self._last = time.perf_counter()
-        # A file that is there is not replaced by one with less so soon.
-        self._pause_s = _PAUSE_S if sweep.landed.exists() else _FIRST_LANDING_S
-
-    def if_due(self) -> None:
-        """Refresh it if the last time is long enough ago, and the run is not about to end."""
-        begun = time.perf_counter()
-        if begun - self._last <= self._pause_s:
-            return
-        if (known := self._left()) is not None and known[0] < _FIRST_LANDING_S:
-            return
-        with contextlib.suppress(SweepsError):  # the last landing will say it
-            refreshed = refresh(self._sweep, self._index, self._started)
-            self._index = refreshed.gathered.index
-        self._last = time.perf_counter()
-        self._pause_s = max(_PAUSE_S, LANDING_SHARE * (self._last - begun))

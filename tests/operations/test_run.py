@@ -26,10 +26,10 @@ from sweeps.memo import merge, segment
 from sweeps.operations import failures, run
 from sweeps.outputs.types import Part, Variable
 from sweeps.project.sweep import resolve
-from sweeps.results import update, write
+from sweeps.results import meanwhile, update, write
 from sweeps.spaces import keys
 from sweeps.storage import dataset
-from tests.sizes import KEEPS, declared, examples
+from tests.sizes import KEEPS, declared, examples, land_often
 
 COUNTED = """
 import pathlib
@@ -183,7 +183,7 @@ def check_ages(folder, keep, merges, runs):
             )
             patch.setattr(memo, "time", clock)
             for name in ("_FIRST_LANDING_S", "_PAUSE_S"):
-                patch.setattr(update, name, 0 if lands_meanwhile else 100)
+                patch.setattr(meanwhile, name, 0 if lands_meanwhile else 100)
             patch.setattr(scheduler, "MAX_BLOCK", 1 if lands_meanwhile else 100)
             run.execute(sweep, Options("serial", limit=limit, recompute=True))
             last = {x: number for number, x in enumerate(SEEN, start=1)}
@@ -236,10 +236,7 @@ def test_progress_begins_with_nothing_and_ends_with_everything(square):
 
 
 def test_what_is_finished_is_landed_while_a_run_goes_on(square, monkeypatch):
-    for name in ("_FIRST_LANDING_S", "_PAUSE_S"):
-        monkeypatch.setattr(update, name, 0.0)
-    monkeypatch.setattr(update, "LANDING_SHARE", 0)
-    monkeypatch.setattr(scheduler, "BLOCK_S", 0.0)
+    land_often(monkeypatch)
     landed = []
 
     def look(progress):
@@ -252,10 +249,7 @@ def test_what_is_finished_is_landed_while_a_run_goes_on(square, monkeypatch):
 
 
 def test_a_landing_that_fails_amid_a_run_does_not_end_it(square, monkeypatch):
-    for name in ("_FIRST_LANDING_S", "_PAUSE_S"):
-        monkeypatch.setattr(update, name, 0.0)
-    monkeypatch.setattr(update, "LANDING_SHARE", 0)
-    monkeypatch.setattr(scheduler, "BLOCK_S", 0.0)
+    land_often(monkeypatch)
     land, tries = write.land, []
 
     def fail_at_first(*arguments):

@@ -19,15 +19,15 @@ import sweeps
 from sweeps import experiment, grid, points, reductions
 from sweeps.declaration.resweep import resweep
 from sweeps.errors import DeclarationError, StorageError
-from sweeps.execution import scheduler, send
+from sweeps.execution import send
 from sweeps.execution.options import Options
 from sweeps.memo import listing
 from sweeps.operations import run as operations_run
 from sweeps.project import discovery
 from sweeps.project.sweep import resolve
-from sweeps.results import update
 from sweeps.signals import Interrupted
 from sweeps.storage import dataset
+from tests.sizes import land_often
 
 WAVE = """
 import pathlib
@@ -279,10 +279,7 @@ def test_copies_of_an_experiment_share_it_whenever_it_is_registered(project):
 
 
 def test_landings_amid_a_run_leave_it_out_and_the_last_one_has_it(project, monkeypatch):
-    for name in ("_FIRST_LANDING_S", "_PAUSE_S"):
-        monkeypatch.setattr(update, name, 0.0)
-    monkeypatch.setattr(update, "LANDING_SHARE", 0)
-    monkeypatch.setattr(scheduler, "BLOCK_S", 0.0)
+    land_often(monkeypatch)
     asked = []
     made = experiment(grid(x=range(6)), name="made")(lambda x: 1.0 * x)
     made.summary(lambda ds: asked.append(int(ds.made.count())) or {"n": asked[-1]})
