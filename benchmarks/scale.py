@@ -30,12 +30,12 @@ from sweeps.memo import merge
 from sweeps.memo.claims import Claims
 from sweeps.operations import run
 from sweeps.project.sweep import Sweep, resolve
-from sweeps.results import meanwhile
+from sweeps.results import update
 from sweeps.text import duration, size
 
 _CLAIM_SHARE, _LONGEST_CLAIM_S, _TURN_SHARE = 0.01, 30.0, 0.02  # as in `sweeps.memo.claims`
 _BLOCK_S = scheduler.BLOCK_S
-_FIRST_LANDING_S, _LANDING_PAUSE_S = 3.0, 30.0  # as in `sweeps.results.meanwhile`
+_FIRST_LANDING_S, _LANDING_PAUSE_S = 3.0, 30.0  # as in `sweeps.results.update`
 _NFS_TURN_S = 0.03  # 20 to 34 ms were measured between two hosts: docs/reliability.md
 _N_ROUNDS = 5
 
@@ -190,7 +190,7 @@ def hour(n_workers: int, each: Costs, block_s: float) -> tuple[float, float]:
         costs_s = (now - scanned_s) * each.scan_s + (settled_s - merged_s) * each.merge_s
         took_s = per_s * (costs_s + (now - settled_s) * each.land_s)
         scanned_s, merged_s, now = now, settled_s, now + took_s
-        pause_s = max(_LANDING_PAUSE_S, meanwhile.LANDING_SHARE * took_s)
+        pause_s = max(_LANDING_PAUSE_S, update.LANDING_SHARE * took_s)
     n_left = (until_s - merged_s) * per_s
     end_s = (until_s - scanned_s) * per_s * each.scan_s + n_left * each.merge_s
     return max(n_most, n_left), end_s

@@ -8,7 +8,7 @@ from sweeps.execution import scheduler
 from sweeps.execution.dispatch import Dispatch
 from sweeps.memo import draft
 from sweeps.outputs import schema
-from sweeps.results import meanwhile
+from sweeps.results import update
 
 PLACED = "placed"
 """How large values are kept: in place. `place_all` and `source` have all numbers taken for them."""
@@ -51,7 +51,7 @@ def place_all(patch):
 def land_often(patch):
     """Have runs compute small blocks, and land after each of them, up to their end."""
     for name in ("_FIRST_LANDING_S", "_PAUSE_S", "LANDING_SHARE"):
-        patch.setattr(meanwhile, name, 0)
+        patch.setattr(update, name, 0)
     patch.setattr(Dispatch, "left", lambda _: None)
     patch.setattr(scheduler, "BLOCK_S", 0.0)
 

@@ -27,7 +27,7 @@ from sweeps.memo import claims, record
 from sweeps.memo import index as memo
 from sweeps.progress.show import Progress, Slow, Watch
 from sweeps.project.sweep import Sweep, changed_reads
-from sweeps.results import adopt, collect, known_points, meanwhile, update
+from sweeps.results import adopt, collect, known_points, update
 from sweeps.signals import Interruption
 from sweeps.spaces.product import Places, Positions, joined
 from sweeps.text import count
@@ -67,7 +67,7 @@ def compute(
             dispatch = start(sweep, index, positions, options, others=others)
             progress = Progress(n_todo=n_todo, n_reused=todo.n_reused)
             forms = dispatch.tally.forms
-            landing = meanwhile.Landing(sweep, index, started, forms, dispatch.left)
+            landing = update.Landing(sweep, index, started, forms, dispatch.left)
             tally = carry_out(sweep, dispatch, progress, watch, interruption, landing.if_due)
             if not keeps_workers:
                 options.carrier.close(wait=False)  # 0.1 s, while we land

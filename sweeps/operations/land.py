@@ -15,7 +15,7 @@ from sweeps.memo import claims
 from sweeps.memo import index as memo
 from sweeps.project import sweep
 from sweeps.project.sweep import Sweep
-from sweeps.results import adopt, known_points, state, update
+from sweeps.results import adopt, deliver, known_points, state, update
 from sweeps.text import count
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def land(
     made, landed = land_sweep(state.elsewhere(made, output), everything=everything)
     for told in landed.warnings:
         warnings.warn(told, stacklevel=2)
-    return update.deliver(made, landed.state)
+    return deliver.deliver(made, landed.state)
 
 
 def land_sweep(made: Sweep, *, everything: bool = False) -> tuple[Sweep, Landed]:

@@ -97,9 +97,9 @@ def run(
         warnings.warn(told, stacklevel=_caller())
     if report.is_interrupted:
         raise KeyboardInterrupt
-    from sweeps.results import update  # not needed by the command where nothing is to do
+    from sweeps.results import deliver  # not needed by the command where nothing is to do
 
-    dataset = update.deliver(landing, report.state)
+    dataset = deliver.deliver(landing, report.state)
     if not reads.is_of_use():
         return dataset
     if axes is None and space is None and only is None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import dataclasses
 import itertools
 import json
-from collections.abc import Iterable, Iterator
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,11 +16,13 @@ import numpy as np
 
 from sweeps.code import provenance
 from sweeps.declaration import checks
-from sweeps.errors import StorageError, SummaryError, nearest
+from sweeps.errors import StorageError, SummaryError, SweepsError, nearest
 from sweeps.memo import claims, listing, merge, record
 from sweeps.memo import index as memo
 from sweeps.memo.claims import Claims
 from sweeps.memo.segment import MergedAwayError
+from sweeps.outputs.schema import Form
+from sweeps.outputs.types import Header
 from sweeps.project.sweep import Sweep
 from sweeps.results import absorb, collect, contents, write
 from sweeps.results.contents import Arrays
@@ -28,13 +31,22 @@ from sweeps.results.summary import summarize
 from sweeps.storage import disk, files
 
 if TYPE_CHECKING:
-    import xarray
-
     from sweeps.memo.draft import Draft
     from sweeps.results.in_place import Placed
 
-
 _LOOKS = 5
+
+LANDING_SHARE = 50
+"""A long run lands what it has when this many times a landing's duration has passed: 2 %."""
+
+_FIRST_LANDING_S = 3.0
+_PAUSE_S = 30.0
+
+_BYTES_PER_S = 2e8
+"""How fast a landing is, until one was measured: 1.3 GB took 5.8 to 7.9 s on two cores."""
+
+_STATE_BYTES = 5
+"""Of a point in a results file, beside its outputs: its status and its time."""
 
 
 class Refreshed(NamedTuple):
@@ -108,45 +120,6 @@ def refresh(
     return Refreshed(gathered, warnings, state)
 
 
-def deliver(sweep: Sweep, state: str) -> xarray.Dataset:
-    """Load the results file that was written, whose attribute `STATE` is `state`.
-
-    Another run may have replaced it since, with another space or other code; then load the results
-    from the memo, through a temporary file.
-    """
-    from sweeps.storage import dataset as storage_dataset  # imports xarray, which takes a while
-
-    if sweep.landed.exists():
-        dataset = storage_dataset.load(sweep.landed)  # values and attributes are from one file
-        if dataset.attrs.get(STATE) == state:
-            return dataset
-        dataset.close()
-    path = sweep.results / files.temporary_name()
-    try:
-        _write_apart(sweep, path)
-        dataset = storage_dataset.load(path)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    if storage_dataset.is_read_at_once(dataset):
-        path.unlink(missing_ok=True)
-    else:  # it is read when it is used
-        atexit.register(path.unlink, missing_ok=True)
-    return dataset
-
-
-def _write_apart(sweep: Sweep, path: Path) -> None:
-    """Write what the memo has of the space into a file that is not the results file."""
-    while True:
-        with contextlib.suppress(MergedAwayError):  # another run merged a segment: scan again
-            index = memo.scan(sweep.memo)
-            gathered = collect.gather(sweep.experiment, sweep.keys, index)
-            said = _provenance(sweep, gathered, provenance.now())
-            with collect.sheet(gathered, {**said, STATE: sweep.state(index.segments)}) as new:
-                write.land(path, new)
-            return
-
-
 def _fresh_state(sweep: Sweep, segments: Iterable[str], *, is_last: bool) -> str | None:
     """Return the state of the file if it shows these segments, with the summary if it is due."""
     names = beside(sweep, segments)
@@ -177,7 +150,7 @@ def _land(
     taken, told = _taken_over(sweep, gathered, draft)
     names = [*gathered.index.segments] if taken is None else absorb.settle(sweep.memo, taken)
     bare, full = (sweep.state(names, is_summarized=i) for i in (False, True))
-    attributes = {**_provenance(sweep, gathered, started), STATE: bare}
+    attributes = {**origin(sweep, gathered, started), STATE: bare}
     if taken is not None:
         attributes[absorb.KEEP] = absorb.RESULTS
     summary = _summary(sweep, full) if is_last else None
@@ -293,7 +266,8 @@ def _summary(sweep: Sweep, state: str) -> contents.Summary | None:
     return contents.Summary(arrays, {"fingerprint": code.digest}, source, {STATE: state})
 
 
-def _provenance(sweep: Sweep, gathered: collect.Gathered, started: str) -> dict[str, str | int]:
+def origin(sweep: Sweep, gathered: collect.Gathered, started: str) -> dict[str, str | int]:
+    """Make the attributes that say what is in a results file, and where it is from."""
     experiment, fingerprint = sweep.experiment, sweep.fingerprint
     module = sweep.location.folder if sweep.location is not None else "."
     return {
@@ -354,3 +328,71 @@ def _accepted(sweep: Sweep, gathered: collect.Gathered) -> Iterator[dict[str, An
             ],
             "source": None if code is None else "\n".join(code.sources.values()),
         }
+
+
+class Landing:
+    """Refreshes the results file while a run goes on, at most 2 % of its time.
+
+    Parameters
+    ----------
+    index : Index
+        The memo when the run began.
+    started : str
+        When that was.
+    forms : sequence of Form
+        Of the outputs so far; it grows.
+    left : callable
+        Says how many seconds the run still takes, if that is known.
+    """
+
+    def __init__(
+        self,
+        sweep: Sweep,
+        index: memo.Index,
+        started: str,
+        forms: Sequence[Form],
+        left: Callable[[], tuple[float, object] | None],
+    ) -> None:
+        self._sweep, self._index, self._started = sweep, index, started
+        self._forms, self._left = forms, left
+        self._last = time.perf_counter()
+        # A file that is there is not replaced by one with less so soon.
+        self._pause_s = _PAUSE_S if sweep.landed.exists() else _FIRST_LANDING_S
+        self._took_s: float | None = None
+
+    def if_due(self) -> None:
+        """Refresh it if the last time is long enough ago, and the run is not about to end."""
+        begun = time.perf_counter()
+        if begun - self._last <= self._pause_s:
+            return
+        took_s = self._expected_s() if self._took_s is None else self._took_s
+        if begun - self._last <= LANDING_SHARE * took_s:
+            return
+        if (known := self._left()) is not None and known[0] < max(_FIRST_LANDING_S, took_s):
+            return
+        with contextlib.suppress(SweepsError):  # the last landing will say it
+            refreshed = refresh(self._sweep, self._index, self._started)
+            self._index = refreshed.gathered.index
+        self._last = time.perf_counter()
+        self._pause_s, self._took_s = _PAUSE_S, self._last - begun
+
+    def _expected_s(self) -> float:
+        """Estimate how long the first landing takes: the file has room for the whole space."""
+        stored = (part.variables for part in self._index.parts)
+        seen = (headers for _, headers, _ in self._forms)
+        return (
+            file_bytes(self._sweep.experiment.space.n_positions, itertools.chain(stored, seen))
+            / _BYTES_PER_S
+        )
+
+
+def file_bytes(n_positions: int, forms: Iterable[Sequence[Header]]) -> int:
+    """Estimate the size of a results file from the forms of outputs, of which the largest count.
+
+    Texts count as what refers to them.
+    """
+    largest: dict[str, int] = {}
+    for each in itertools.chain(*forms):
+        n_bytes = math.prod(each.shape) * each.dtype.itemsize
+        largest[each.name] = max(n_bytes, largest.get(each.name, 0))
+    return n_positions * (_STATE_BYTES + sum(largest.values()))

@@ -26,7 +26,7 @@ from sweeps.memo import merge, segment
 from sweeps.operations import failures, run
 from sweeps.outputs.types import Part, Variable
 from sweeps.project.sweep import resolve
-from sweeps.results import meanwhile, update, write
+from sweeps.results import deliver, update, write
 from sweeps.spaces import keys
 from sweeps.storage import dataset
 from tests.sizes import KEEPS, declared, examples, land_often
@@ -183,7 +183,7 @@ def check_ages(folder, keep, merges, runs):
             )
             patch.setattr(memo, "time", clock)
             for name in ("_FIRST_LANDING_S", "_PAUSE_S"):
-                patch.setattr(meanwhile, name, 0 if lands_meanwhile else 100)
+                patch.setattr(update, name, 0 if lands_meanwhile else 100)
             patch.setattr(scheduler, "MAX_BLOCK", 1 if lands_meanwhile else 100)
             run.execute(sweep, Options("serial", limit=limit, recompute=True))
             last = {x: number for number, x in enumerate(SEEN, start=1)}
@@ -463,7 +463,7 @@ def test_a_run_returns_what_it_was_asked_whatever_lands_meanwhile(
 
 
 def test_a_run_that_lands_elsewhere_loads_that_file(project, monkeypatch):
-    monkeypatch.setattr(update, "_write_apart", None)
+    monkeypatch.setattr(deliver, "_write_apart", None)
     found = sweeps.run(line_of(3), engine="serial", output="there.h5")
     assert found.line.values.tolist() == [0]
     assert Path(found.encoding["source"]) == Path("there.h5").absolute()

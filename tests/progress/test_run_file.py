@@ -18,7 +18,7 @@ from sweeps.operations import load, run
 from sweeps.progress import presence, run_file
 from sweeps.progress.show import Progress, Slow
 from sweeps.project.sweep import resolve
-from sweeps.results import meanwhile
+from sweeps.results import update
 from sweeps.worker import said
 
 SAID = Progress(
@@ -127,7 +127,7 @@ def test_a_slow_point_is_seen_while_it_is_under_way(project, monkeypatch, engine
     monkeypatch.setattr(compute, "_TICK_S", 0.05)
     monkeypatch.setattr(run_file, "_OFTEN_S", 0.0)
     monkeypatch.setattr(said, "_FROM_S", 0.2)
-    monkeypatch.setattr(meanwhile, "_FIRST_LANDING_S", 1000.0)
+    monkeypatch.setattr(update, "_FIRST_LANDING_S", 1000.0)
     (project / "experiments" / "slow.py").write_text(SLOW)
     sweep, shown, looks, errors = resolve("slow"), [], [], []
     other = run_file.Notice(sweep.memo, "loky", 2)

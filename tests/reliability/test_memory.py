@@ -14,7 +14,7 @@ from sweeps.execution.options import Options
 from sweeps.memo import index as memo
 from sweeps.operations import run as operations_run
 from sweeps.project.sweep import resolve
-from sweeps.results import meanwhile
+from sweeps.results import update
 
 MIB = 2**20
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -80,7 +80,7 @@ def observe(run):
 def test_memory_does_not_grow_with_time(project, monkeypatch):
     # Landing and merging take place at once and often, so that what they load is there soon.
     for name in ("_FIRST_LANDING_S", "_PAUSE_S"):
-        monkeypatch.setattr(meanwhile, name, 3.0)
+        monkeypatch.setattr(update, name, 3.0)
     sweep = write(project, 16_000, 0.01)
     report, samples = observe(lambda: operations_run.execute(sweep, Options(n_workers=2)))
     settled = samples[len(samples) // 2 :]

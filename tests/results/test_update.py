@@ -11,7 +11,7 @@ from sweeps import experiment, grid
 from sweeps.memo.index import Index
 from sweeps.outputs.types import Header
 from sweeps.project.sweep import resolve
-from sweeps.results import meanwhile, update
+from sweeps.results import update
 
 N_POINTS = 100
 
@@ -22,7 +22,7 @@ def landings(folder, expected_s, took_s, until_s, *, step_s=0.5, length_s=None):
     A landing takes `took_s`; the sizes of the outputs let `expected_s` be expected.
     """
     now, made = [0.0], []
-    point_bytes = expected_s * meanwhile._BYTES_PER_S / N_POINTS
+    point_bytes = expected_s * update._BYTES_PER_S / N_POINTS
     forms = [(0, (Header("", np.dtype("u1"), ("t",), (round(point_bytes),), None, {}),), ())]
     index = Index(folder, {})
 
@@ -35,11 +35,11 @@ def landings(folder, expected_s, took_s, until_s, *, step_s=0.5, length_s=None):
         return None if length_s is None else (length_s - now[0], None)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(meanwhile, "time", types.SimpleNamespace(perf_counter=lambda: now[0]))
+        patch.setattr(update, "time", types.SimpleNamespace(perf_counter=lambda: now[0]))
         patch.setattr(update, "refresh", refresh)
         swept = experiment(grid(x=range(N_POINTS)), name="swept")(lambda x: x)
         sweep = resolve(swept, results=folder)
-        landing = meanwhile.Landing(sweep, index, "", forms, left)
+        landing = update.Landing(sweep, index, "", forms, left)
         while now[0] < until_s:
             now[0] += step_s
             landing.if_due()
@@ -54,14 +54,14 @@ def test_a_run_never_lands_for_more_than_its_share(tmp_path_factory, expected_s,
     folder = tmp_path_factory.getbasetemp()
     made = landings(folder, expected_s, share * expected_s, until_s, step_s=until_s / 1000)
     for n, (begun, _) in enumerate(made, start=1):
-        assert n * share * expected_s * meanwhile.LANDING_SHARE <= begun * 1.01
+        assert n * share * expected_s * update.LANDING_SHARE <= begun * 1.01
 
 
 @given(expected_s=seconds, took_s=seconds)
 def test_a_run_that_is_long_enough_shows_what_it_has(tmp_path_factory, expected_s, took_s):
-    folder, share = tmp_path_factory.getbasetemp(), meanwhile.LANDING_SHARE
-    first_s = max(meanwhile._FIRST_LANDING_S, share * expected_s)
-    next_s = max(meanwhile._PAUSE_S, share * took_s)
+    folder, share = tmp_path_factory.getbasetemp(), update.LANDING_SHARE
+    first_s = max(update._FIRST_LANDING_S, share * expected_s)
+    next_s = max(update._PAUSE_S, share * took_s)
     made = landings(folder, expected_s, took_s, 1.1 * (first_s + took_s + 2 * next_s) + 2)
     assert len(made) >= 2
 
@@ -75,11 +75,11 @@ def test_a_run_does_not_land_shortly_before_its_end(tmp_path_factory, took_s, un
 
 def test_what_is_small_is_shown_after_some_seconds(tmp_path):
     ((begun, _),) = landings(tmp_path, 0.01, 0.01, 20.0)
-    assert begun <= meanwhile._FIRST_LANDING_S + 1
+    assert begun <= update._FIRST_LANDING_S + 1
 
 
 def test_the_largest_form_of_each_output_counts():
     small, large = (Header("a", np.dtype("f8"), (), (n,), None, {}) for n in (1, 10))
     other = Header("b", np.dtype("i4"), (), (), None, {})
-    state = meanwhile._STATE_BYTES
-    assert meanwhile.file_bytes(7, [(small, other), (large,)]) == 7 * (state + 80 + 4)
+    state = update._STATE_BYTES
+    assert update.file_bytes(7, [(small, other), (large,)]) == 7 * (state + 80 + 4)
