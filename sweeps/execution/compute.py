@@ -27,7 +27,6 @@ from sweeps.memo import claims, record
 from sweeps.memo import index as memo
 from sweeps.progress.show import Progress, Slow, Watch
 from sweeps.project.sweep import Sweep, changed_reads
-from sweeps.results import adopt, collect, known_points, update
 from sweeps.signals import Interruption
 from sweeps.spaces.product import Places, Positions, joined
 from sweeps.text import count
@@ -35,6 +34,7 @@ from sweeps.worker import capture
 
 if TYPE_CHECKING:
     from sweeps.progress.run_file import Notice
+    from sweeps.results.update import Landing
 
 _TICK_S, _NOTED_S = 1.0, 20.0  # runs that take so long note how much memory workers have had
 
@@ -54,6 +54,8 @@ def compute(
     """
     started = provenance.now()
     if held or sweep.output is not None:  # a results file is there
+        from sweeps.results import adopt
+
         adopt.adopt(sweep, held)
     # Before looking into the memo: what others finish from now on is theirs. A run that claims
     # nothing has it too, so that `clean` knows that it lives.
@@ -65,12 +67,20 @@ def compute(
         n_todo, tally = sum(map(len, positions)), Tally()
         if n_todo:
             dispatch = start(sweep, index, positions, options, others=others)
-            progress = Progress(n_todo=n_todo, n_reused=todo.n_reused)
-            forms = dispatch.tally.forms
-            landing = update.Landing(sweep, index, started, forms, dispatch.left)
-            tally = carry_out(sweep, dispatch, progress, watch, interruption, landing.if_due)
+
+            @functools.cache
+            def landing() -> Landing:
+                from sweeps.results import update  # 30 ms, while the first points are computed
+
+                return update.Landing(sweep, index, started, dispatch.tally.forms, dispatch.left)
+
+            dispatch.meanwhile = landing
+            watched = (Progress(n_todo=n_todo, n_reused=todo.n_reused), watch, interruption)
+            tally = carry_out(sweep, dispatch, *watched, lambda: landing().if_due())
             if not keeps_workers:
                 options.carrier.close(wait=False)  # 0.1 s, while we land
+        from sweeps.results import collect, known_points, update
+
         after = index if interruption.is_asked else update.settle(index, present, tally.draft)
     try:
         gathered, told, state = update.refresh(sweep, after, started, tally.draft, is_last=True)
@@ -82,17 +92,15 @@ def compute(
     is_whole = options.limit is None and not options.failed
     if n_missing and is_whole and not interruption.is_asked:
         raise unfinished(
-            f"{count(n_missing, 'point')} that had been finished disappeared from "
-            f"{sweep.memo} during the run (damaged, deleted or renamed): run again to "
-            "continue",
+            f"{count(n_missing, 'point')} that had been finished disappeared from {sweep.memo} "
+            "during the run (damaged, deleted or renamed): run again to continue",
             tally,
         )
     shrunk = filter(None, [known_points.shrunk(held, sweep, gathered)] if held else [])
     # values that do not fit those of the first point are neither reused nor computed, but failed
     refused_now = min(gathered.n_refused, tally.n_computed)
-    refused_before = gathered.n_refused - refused_now
-    n_computed, n_reused = tally.n_computed - refused_now, todo.n_reused - refused_before
-    n_reused += tally.n_elsewhere
+    n_computed = tally.n_computed - refused_now
+    n_reused = todo.n_reused + tally.n_elsewhere - (gathered.n_refused - refused_now)
     if any(dimension.is_first is not None for dimension in sweep.experiment.space.dimensions):
         n_reused = gathered.count("done") - n_computed  # equal points were computed once
     warnings = (
@@ -156,10 +164,8 @@ def start(
     made = sweep.experiment
     record.keep(sweep.memo, made, sweep.fingerprint, is_empty=not index.segments)
     record.keep_space(sweep.memo, sweep.layout, made.space, made.constants)
-    recompute = options.recompute
-    return _dispatch(
-        sweep, index, positions, options, recompute=recompute, others=others, waits=waits
-    )
+    own = (sweep, index, positions, options)
+    return _dispatch(*own, recompute=options.recompute, others=others, waits=waits)
 
 
 def _dispatch(
@@ -174,14 +180,13 @@ def _dispatch(
 ) -> Dispatch:
     engine = options.carrier
     engine.check()
-    n_points = sum(map(len, positions))
     told = _mixed(sweep, index) if index.segments else ()
     made = Dispatch(
         Points(sweep.experiment, sweep.keys, sweep.memo),
         index,
         positions,
         engine,
-        n_workers(options.n_workers, n_points, engine),
+        n_workers(options.n_workers, sum(map(len, positions)), engine),
         functools.partial(_work, sweep, index, engine, options, recompute),
         recompute=recompute,
         others=others,
@@ -374,17 +379,16 @@ def _warnings(sweep: Sweep, index: memo.Index, options: Options, n_todo: int) ->
     for path in index.bad:
         yield f"set aside the damaged file {path}; its points are computed again"
     yield from sweep.unwatched
-    made = sweep.experiment
-    if n_todo and not options.carrier.isolates:
-        for limit in _unenforced(made, options):
-            yield (
-                f"{limit} was not enforced: --engine {options.carrier.name} computes in this "
-                "process; --engine loky enforces it"
-            )
+    is_here = n_todo and not options.carrier.isolates
+    for limit in _unenforced(sweep.experiment, options) if is_here else ():
+        yield (
+            f"{limit} was not enforced: --engine {options.carrier.name} computes in this "
+            "process; --engine loky enforces it"
+        )
     if changed := sorted(changed_reads(sweep, sweep.memo)) if n_todo else []:
         yield (
-            f"{changed[0]} changed after points of {made.name!r} had read it, so these "
-            "points are stale: run it again"
+            f"{changed[0]} changed after points of {sweep.experiment.name!r} had read it, so "
+            "these points are stale: run it again"
         )
 
 

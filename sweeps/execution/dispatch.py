@@ -34,10 +34,8 @@ if TYPE_CHECKING:
     from sweeps.worker.out_of_memory import Kills
 
 _MAX_BARREN_LOSSES = 3
-
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 1.0
 _MAX_WAITING = 8  # blocks of a worker; an engine takes two ahead
-
 _Mask = npt.NDArray[np.bool_]
 
 Make = Callable[[Path, capture.Take], Work]
@@ -81,8 +79,7 @@ class Dispatch:
         landing: Path | None = None,
     ) -> None:
         self._sweep = sweep
-        self._index = index
-        self._others = others
+        self._index, self._others = index, others
         self._tries = self._tries_before = plan.tries(index)
         self._waits = waits
         self._recompute = recompute
@@ -122,6 +119,7 @@ class Dispatch:
             raise
         self._n_barren = self._n_unexplained = self._n_outcomes = 0
         self._is_stopped = False
+        self.meanwhile: Callable[[], object] = lambda: None  # called once a worker has a block
         self._landing = landing if engine.shares_machine and not recompute else None
         self._losses = None if engine.shares_machine else blame.Losses()
 
@@ -236,6 +234,8 @@ class Dispatch:
         for n, block in enumerate(scheduler.blocks(), start=1):
             self.printed.give_out(block)
             yield block
+            if n == 1:
+                self.meanwhile()
             if n - (self._n_outcomes - before) >= _MAX_WAITING * n_workers:
                 return
 

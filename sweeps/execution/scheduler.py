@@ -360,11 +360,11 @@ class Scheduler:
             n_begun = len(positions) - receipt.n_left
             if n_begun:
                 self._note(positions[:n_begun], receipt)
-                self._point_s = max(receipt.busy_s / n_begun, 1e-9)
+                before_s, self._point_s = self._point_s, max(receipt.busy_s / n_begun, 1e-9)
                 size = int(self._block_s / self._point_s)
                 self._size = max(1, min(size, max(1, self._size) * _GROWTH))
-                if self._n_probes and self._n_pending * self._point_s < _LEAST_S:
-                    self._go_on_in_order()  # it is over before it is told how long it takes
+                if self._n_pending * max(before_s, self._point_s) < self._n_probes * _LEAST_S:
+                    self._go_on_in_order()  # the rest takes less than to commit all probes
                 self._look_ahead()
 
     def _note(self, positions: Places, receipt: Receipt) -> None:

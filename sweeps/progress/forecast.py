@@ -38,7 +38,8 @@ def starts(n_points: int, n_pieces: int) -> list[int]:
     """
     jitter = (np.arange(n_pieces) * _GOLDEN) % 1.0
     at = (np.arange(n_pieces) + 0.5 * jitter) * n_points / max(1, n_pieces)
-    return np.unique(at.astype(np.int64)).tolist() if n_pieces else []
+    # They ascend. `numpy.unique` would import numpy.ma, 10 ms, while the workers wait.
+    return list(dict.fromkeys(at.astype(np.int64).tolist()))
 
 
 def spread(n_pieces: int) -> list[int]:

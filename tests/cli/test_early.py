@@ -1,6 +1,7 @@
 """What is done before a command is imported: it guesses, and leaves the environment as it was."""
 
 import os
+import platform
 
 import pytest
 
@@ -53,3 +54,10 @@ def test_results_elsewhere_by_the_environment_are_not_looked_for(monkeypatch):
     monkeypatch.setenv("SWEEPS_RESULTS", "elsewhere")
     with early.importing(["run", "small"]):
         assert ahead.pid() is None
+
+
+def test_the_processor_is_told_as_ever():
+    before = platform.uname().processor
+    with early.importing([]):
+        pass
+    assert platform.uname().processor == before
