@@ -6,6 +6,7 @@ folder, in any combination. Only a single change of a name is whole or not there
 filesystems have it.
 """
 
+import collections
 import contextlib
 import dataclasses
 import functools
@@ -177,24 +178,30 @@ class Power:
         self.promised = []
         self.n_outcomes = 0
 
-    def states(self, operations, n_cuts=None):
+    def states(self, operations):
         """Every state of names and contents that a power cut may leave, with what was promised.
-
-        With `n_cuts`, the power is cut before so many of the operations only, drawn at random.
 
         Those that differ in temporary files only are one: nobody reads these.
         """
         seen = set()
-        every = range(len(operations) + 1)
-        chosen = every if n_cuts is None else self._rng.sample(every, min(n_cuts, len(every)))
-        for number, operation in enumerate([*operations, None]):
-            for state in self._cut() if number in chosen else ():
+        for operation in [*operations, None]:
+            for state in self._cut():
                 self.n_outcomes += 1
-                lasting = [p for p in state if not p.name.startswith(TEMPORARY_PREFIX)]
+                lasting = [p for p in state if _is_lasting(p)]
                 key = (tuple((p, state[p]) for p in sorted(lasting)), len(self.promised))
                 if key not in seen:
                     seen.add(key)
                     yield state, list(self.promised)
+            if operation is not None:
+                self._do(operation)
+
+    def some_states(self, operations, n):
+        """Draw `n` of these states: first an instant, then what of the names and contents lasts."""
+        drawn = collections.Counter(self._rng.choices(range(len(operations) + 1), k=n))
+        for number, operation in enumerate([*operations, None]):
+            for _ in range(drawn[number]):
+                self.n_outcomes += 1
+                yield self._one_cut(), list(self.promised)
             if operation is not None:
                 self._do(operation)
 
@@ -251,15 +258,9 @@ class Power:
             names.put(path, node)
 
     def _cut(self):
-        @functools.cache
-        def contents(inode):
-            return self._inodes[inode].contents(self._rng, self._n_random)
-
+        contents = functools.cache(self._contents)
         for subset in self._subsets(self._pending):
-            names = self._kept.copy()
-            for change in subset:
-                self._apply(names, change)
-            files = dict(names.files())
+            files = self._files(subset)
             choices = [[None] if i is None else contents(i) for i in files.values()]
             # one file after the other: that two unflushed ones are damaged adds nothing
             base = [each[-1] for each in choices]
@@ -267,6 +268,25 @@ class Power:
             for n, each in enumerate(choices):
                 for content in each[:-1]:
                     yield dict(zip(files, [*base[:n], content, *base[n + 1 :]], strict=True))
+
+    def _one_cut(self):
+        files = self._files(self._rng.choice([*self._subsets(self._pending)]))
+        lasting = {i for path, i in files.items() if i is not None and _is_lasting(path)}
+        changed = self._rng.choice([*lasting, None])
+        contents = {i: self._contents(i) for i in {*files.values()} - {None}}
+        chosen = {i: all_[-1] for i, all_ in contents.items()} | {None: None}
+        if changed is not None:
+            chosen[changed] = self._rng.choice(contents[changed])
+        return {path: chosen[i] for path, i in files.items()}
+
+    def _files(self, subset):
+        names = self._kept.copy()
+        for change in subset:
+            self._apply(names, change)
+        return dict(names.files())
+
+    def _contents(self, inode):
+        return self._inodes[inode].contents(self._rng, self._n_random)
 
     def _subsets(self, changes):
         n = len(changes)
@@ -284,13 +304,21 @@ class Power:
         return path.relative_to(self._root) if path.is_relative_to(self._root) else None
 
 
+def _is_lasting(path):
+    return not path.name.startswith(TEMPORARY_PREFIX)
+
+
 def materialize(state, folder):
-    """Write a state to a real folder."""
+    """Write a state to a real folder; names of one file are names of one file there, too."""
+    written = {}
     for path, content in state.items():
         if content is None:
             (folder / path).mkdir(parents=True, exist_ok=True)
+        elif id(content) in written and content:  # as it is the very same object
+            (folder / path).hardlink_to(written[id(content)])
         else:
             (folder / path).write_bytes(content)
+            written[id(content)] = folder / path
 
 
 def copy_tree(source, target):

@@ -215,10 +215,7 @@ def count(scene, tmp_path, n_most=None, n_random=2, seed=0):
     operations = scene.record()
     assert (scene.n_placed > 0) is (scene.keep == PLACED)
     power = Power(scene.root, random.Random(seed), n_random)
-    states = power.states(operations, n_cuts=None if n_most is None else 3 * n_most)
-    if n_most is not None:
-        every = list(states)
-        states = random.Random(seed).sample(every, min(n_most, len(every)))
+    states = power.states(operations) if n_most is None else power.some_states(operations, n_most)
     number = 0
     for number, (state, promised) in enumerate(states, 1):
         place = tmp_path / "after" / str(number)
