@@ -81,14 +81,17 @@ class Draft:
 
 
 def plan(folder: Path, sizes: Sequence[int], variables: Sequence[Header]) -> Draft | None:
-    """Lay out a draft for outputs of a form; None if none of them is large."""
+    """Lay out a draft for outputs of a form; None if none is large, or nothing is left to write.
+
+    The form is known from a point that is done: a space of one point has no other.
+    """
     large = [
         (number, each)
         for number, each in enumerate(variables)
         if is_large(each) and is_placeable(each)
     ]
     n_points = math.prod(sizes)
-    if sum(n_points * _point_bytes(each) for _, each in large) < _TOTAL_BYTES:
+    if n_points == 1 or sum(n_points * _point_bytes(each) for _, each in large) < _TOTAL_BYTES:
         return None
     shapes = [((*sizes, *each.shape), each.dtype) for _, each in large]
     offsets = hdf5_write.offsets(shapes)

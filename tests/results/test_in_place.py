@@ -173,6 +173,19 @@ def test_a_space_that_changes_finds_the_values_of_the_file(tmp_path, n):
 
 
 @pytest.mark.usefixtures("placing")
+def test_the_only_point_of_a_space_without_axes_needs_no_draft(tmp_path):
+    def answer():
+        return {"half": 0.5, "line": np.arange(3) * 0.1}
+
+    sweep = made(answer, grid(), tmp_path / "results")
+    assert execute(sweep, SERIAL).n_computed == 1
+    assert not is_in_place(sweep.landed)
+    with load(sweep.landed) as found:
+        assert found["half"].item() == 0.5
+        assert found["line"].values.tolist() == [0, 0.1, 0.2]
+
+
+@pytest.mark.usefixtures("placing")
 def test_what_points_say_of_units_is_in_the_file(tmp_path):
     def speed(x):
         return {"speed": x * 1.0}
