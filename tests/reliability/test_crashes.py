@@ -253,7 +253,7 @@ def test_without_a_flush_this_test_fails(scene, forgotten, keep, tmp_path):
 @KEPT
 @pytest.mark.parametrize("scene", SCENES, ids=lambda s: s.__name__)
 def test_every_state_after_a_power_cut(scene, keep, tmp_path):
-    """Of values in place, some: workers, runs and landings write to one file, in millions of ways."""
+    """Of values in place, some: there are too many ways in which one file may be half-written."""
     n_operations, n_outcomes, n_states = count(
         scene(tmp_path / "disk", keep, n_commits=12),
         tmp_path,
