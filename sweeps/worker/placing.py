@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from sweeps.memo import draft, segment
 from sweeps.outputs.failures import Failure
 from sweeps.outputs.types import Part
 from sweeps.spaces.keys import KeyMaker, written
+from sweeps.storage import disk
 
 
 def commit(
@@ -33,7 +35,11 @@ def commit(
         if draft.takes(known, part) and known.path.exists():  # it goes where the memo is renamed
             at = _positions(keys, block, part)
             left[number], placed[number] = draft.place(known, part, at)
-    segment.commit(known.path.parent, left, failures, created_ns, placed)
+    made = segment.commit(known.path.parent, left, failures, created_ns, placed)
+    if placed and not known.path.exists():  # the memo was renamed while the values were written
+        segment.commit(known.path.parent, parts, failures, created_ns)
+        with contextlib.suppress(OSError):  # it names no values that are there
+            disk.unlink(made)
 
 
 def _positions(keys: KeyMaker, block: Block, part: Part) -> npt.NDArray[np.int64]:

@@ -82,6 +82,25 @@ def test_without_the_draft_values_are_in_the_segment(note, keys):
         np.testing.assert_array_equal(segment.read(found, 0, file), own.variables[0].values)
 
 
+def test_if_the_draft_goes_while_values_are_written_they_are_in_the_segment(
+    note, keys, monkeypatch
+):
+    """Another process renames the memo, and the draft with it."""
+    place = draft.place
+
+    def renamed(known, *rest):
+        made = place(known, *rest)
+        known.path.rename(known.path.with_suffix(".elsewhere"))
+        return made
+
+    monkeypatch.setattr(draft, "place", renamed)
+    own = part(keys, AT)
+    (found,) = committed(note, keys, [own]).parts
+    assert found.placed is None
+    with segment.open_hdf5(found.path) as file:
+        np.testing.assert_array_equal(segment.read(found, 0, file), own.variables[0].values)
+
+
 def test_what_is_placed_takes_no_room_in_the_segment(note, keys):
     own = part(keys, AT)
     wide = dataclasses.replace(own.variables[0], values=np.zeros((3, 2)))
