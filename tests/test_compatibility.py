@@ -1,8 +1,10 @@
 """Results that earlier commits made: read, and reused where they said what they are alike.
 
 ``tests/stored/COMMIT.zip`` is the results folder that a commit made of
-``tests/stored/earlier.py``, by ``python -m sweeps run earlier --engine serial``. The promise is in
-docs/compatibility.md.
+``tests/stored/earlier.py``, by ``python -m sweeps run earlier --engine serial``.
+``tests/stored/in_place/COMMIT.zip`` is what it made of ``tests/stored/large.py`` with all numbers
+taken for large ones and a block for each point: the folders of a run that landed, and of one that
+was killed before. The promise is in docs/compatibility.md.
 """
 
 import math
@@ -98,3 +100,47 @@ def test_a_results_file_alone_is_adopted_or_left_as_it_is(stored, sweeps, commit
     else:
         assert (ran.json["reused"], ran.json["computed"]) == (10, 0)
     are_right(public.load("earlier", masked=False))
+
+
+@pytest.fixture
+def in_place(project):
+    """Make the project that a run of 62d0973 has left that wrote values in place."""
+    shutil.copy(STORED / "large.py", project / "experiments")
+
+    def unpack(left):
+        with zipfile.ZipFile(STORED / "in_place" / "62d0973.zip") as archive:
+            archive.extractall(project)
+        (project / left).rename(project / "results")
+        return Path("results/large.h5") if left == "landed" else next(Path().rglob("*.draft"))
+
+    return unpack
+
+
+@pytest.mark.parametrize("left", ["landed", "killed"])
+def test_values_that_an_earlier_commit_wrote_in_place_are_reused_whole(in_place, sweeps, left):
+    path = in_place(left)
+    before = path.read_bytes()
+    assert sweeps("verify", "large").code == 0
+    ran = sweeps("run", "large", "--engine", "serial", "--json").json
+    assert (ran["reused"], ran["computed"]) == (6, 0)
+    if left == "landed":
+        assert before == path.read_bytes()
+    found = public.load("large")
+    assert found["line"].values.tolist() == [[x, x * 0.1, -x] for x in range(6)]
+    assert found["text"].values.tolist() == [f"line {x}" for x in range(6)]
+    assert sweeps("verify", "large").code == 0
+
+
+@pytest.mark.parametrize("left", ["landed", "killed"])
+def test_damage_of_values_of_an_earlier_commit_costs_what_it_touches(in_place, sweeps, left):
+    path = in_place(left)
+    content = path.read_bytes()
+    at = content.index(np.array([3, 3 * 0.1, -3]).tobytes())
+    for each in Path("results").rglob("*"):  # all names of the file
+        if each.is_file() and each.read_bytes() == content:
+            each.write_bytes(content[:at] + b"spoiled!" + content[at + 8 :])
+    assert sweeps("verify", "large").code == 1
+    ran = sweeps("run", "large", "--engine", "serial", "--json").json
+    assert (ran["reused"], ran["computed"]) == (5, 1)
+    found = public.load("large")
+    assert found["line"].values.tolist() == [[x, x * 0.1, -x] for x in range(6)]

@@ -2,7 +2,7 @@
 
 Once the form of the outputs is known, the run lays out a draft in the folder of the memo. It is
 only space, reserved where the results file will have the values. A worker writes values there,
-flushes them, and commits a segment that says which points they are of, with a digest of each. So
+flushes them, and commits a segment that says which points they are of, with a check of each. So
 what counts is what segments name; anything else in a draft is a hole, whatever stands there.
 
 A draft belongs to one run, which gives each point out once, and again only if no segment has it. So
@@ -162,7 +162,7 @@ class Placed:
     runs : numpy.ndarray
         The positions of the points.
     columns : mapping of int to Stretch
-        By the number of the variable. The digests are those of the points of the part.
+        By the number of the variable. The checks are those of the points of the part.
     """
 
     path: Path
@@ -209,7 +209,7 @@ def place(draft: Draft, part: Part, positions: npt.NDArray[np.int64]) -> tuple[P
     variables, columns = list(part.variables), dict[int, Stretch]()
     with files.told(draft.path), concurrent.futures.ThreadPoolExecutor(1) as pool:
         every = [variables[number].values for number, _, _ in draft.columns]
-        digests = pool.submit(lambda: [*map(stretches.digests, every)])  # while it is written
+        checks = pool.submit(lambda: [*map(stretches.checks, every)])  # while it is written
         descriptor = disk.open_to_change(draft.path)
         try:
             for values, (_, own, offset) in zip(every, draft.columns, strict=True):
@@ -219,7 +219,7 @@ def place(draft: Draft, part: Part, positions: npt.NDArray[np.int64]) -> tuple[P
             disk.flush(descriptor)
         finally:
             disk.close(descriptor)
-    for made, (number, own, offset) in zip(digests.result(), draft.columns, strict=True):
+    for made, (number, own, offset) in zip(checks.result(), draft.columns, strict=True):
         columns[number] = Stretch(offset, _point_bytes(own), made)
         variables[number] = without_values(variables[number])
     left = dataclasses.replace(part, variables=tuple(variables))
@@ -239,7 +239,7 @@ def write_placed(group: h5py.Group, put: hdf5_write.Put, placed: Placed) -> None
     group.attrs["places"] = json.dumps([(n, c.offset, c.point_bytes) for n, c in columns])
     put(group, "runs", placed.runs)
     for number, column in columns:
-        put(group.require_group("digests"), str(number), column.digests)
+        put(group.require_group("digests"), str(number), column.checks)
 
 
 def placed_of(group: h5py.Group, folder: Path) -> Placed:
@@ -255,7 +255,7 @@ def placed_of(group: h5py.Group, folder: Path) -> Placed:
 def read(placed: Placed, number: int, one: Header, rows: slice | None) -> Array:
     """Read values of a variable at some rows of a part, shape (n, *own shape)."""
     column = placed.columns[number]
-    first, stop, _ = (rows or slice(None)).indices(len(column.digests))
+    first, stop, _ = (rows or slice(None)).indices(len(column.checks))
     made = np.empty((max(stop - first, 0), *one.shape), one.dtype)
     if not made.size:
         return made

@@ -230,7 +230,7 @@ def _refuse(path: Path) -> None:
         raise StorageError(f"cannot read {path}: {hdf5_open.WRITTEN}")
     # A file that goes on behind the HDF5 is not ours, and may be of any size: do not read it.
     is_cut = seal.hdf5_end(path) == path.stat().st_size
-    if not is_cut or path.name != name_of(seal.digest_of(path)):
+    if not is_cut or path.name not in map(name_of, seal.digests_of(path)):
         raise DamagedError
 
 
@@ -347,7 +347,7 @@ def image(
         lambda file, put: _build(file, put, parts, failures, created_ns, placed or {})
     )
     content.append(b"" if placed else header.encode(parts, failures, created_ns))
-    digest, behind = seal.sealed(content, seal.SEGMENT)
+    digest, behind = seal.sealed(content, seal.PLACED if placed else seal.SEGMENT)
     return name_of(digest), [*content, behind]
 
 

@@ -55,7 +55,7 @@ class Output:
         ``copy(descriptor, offset)`` writes the bytes of all values into a file, which replaces
         `read`.
     stretch : Stretch or None
-        Where the values are to be, in a draft; the digests are known after `copy`.
+        Where the values are to be, in a draft; the checks are known after `copy`.
     """
 
     name: str

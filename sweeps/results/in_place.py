@@ -17,7 +17,7 @@ from sweeps.outputs.schema import factors
 from sweeps.outputs.types import Agreed
 from sweeps.results.contents import Sheet
 from sweeps.storage import disk, kinds, stretches
-from sweeps.storage.stretches import Digests, Stretch
+from sweeps.storage.stretches import Checks, Stretch
 
 if TYPE_CHECKING:
     from sweeps.memo.segment import StoredPart
@@ -37,14 +37,14 @@ class Placed:
     ----------
     is_there : numpy.ndarray
         Shape (n_positions,), which positions have the values that count.
-    digests : numpy.ndarray
-        Shape (n_positions, 32); of the positions that lack, `complete` sets them.
+    checks : numpy.ndarray
+        Shape (n_positions, 4); of the positions that lack, `complete` sets them.
     """
 
     agreed: Agreed
     offset: int
     is_there: npt.NDArray[np.bool_]
-    digests: Digests
+    checks: Checks
 
     @property
     def point_bytes(self) -> int:
@@ -54,7 +54,7 @@ class Placed:
     @property
     def stretch(self) -> Stretch:
         """The values of all positions, once they are complete."""
-        return Stretch(self.offset, self.point_bytes, self.digests)
+        return Stretch(self.offset, self.point_bytes, self.checks)
 
     def complete(self, read: Read, descriptor: int, offset: int) -> None:
         """Write the values that lack: those from elsewhere, and NaN where there is none.
@@ -71,7 +71,7 @@ class Placed:
                 values[missing] = nan
             data = stretches.bytes_of(values)
             disk.write_all_at(descriptor, data, offset + start * self.point_bytes)
-            self.digests[start:stop] = stretches.digests(values)
+            self.checks[start:stop] = stretches.checks(values)
 
     def _lacking(self) -> Iterator[tuple[int, int]]:
         """Yield runs of positions that lack, of a size that fits into memory."""
@@ -122,7 +122,7 @@ def _placed(column: Column, agreed: Agreed, gathered: Gathered, own: Sequence[in
         agreed,
         column.offset,
         np.zeros(len(entries), dtype=bool),
-        np.zeros((len(entries), stretches.DIGEST_BYTES), np.uint8),
+        np.zeros((len(entries), stretches.CHECK_BYTES), np.uint8),
     )
     for number in own:
         where = index.parts[number].placed
@@ -130,7 +130,7 @@ def _placed(column: Column, agreed: Agreed, gathered: Gathered, own: Sequence[in
         at = where.positions
         counts = entries[at] == index.starts[number] + np.arange(len(at))
         made.is_there[at[counts]] = True
-        made.digests[at[counts]] = where.columns[column.number].digests[counts]
+        made.checks[at[counts]] = where.columns[column.number].checks[counts]
     return made
 
 

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
+
+CHUNK_BYTES = 2**20
 
 MOST_BYTES = 2**29
 """Most bytes of a file that is read whole: the list of 16 million points takes as many."""
@@ -55,6 +58,13 @@ def write_all(descriptor: int, data: bytes | memoryview) -> None:
 def read_at(descriptor: int, n_bytes: int, offset: int) -> bytes:
     """Read at most so many bytes from a place of a file; none behind its end."""
     return os.pread(descriptor, n_bytes, offset)
+
+
+def chunks(descriptor: int, start: int, end: int) -> Iterator[bytes]:
+    """Read a part of a file piece by piece, or less of it if the file is cut."""
+    while start < end and (chunk := read_at(descriptor, min(end - start, CHUNK_BYTES), start)):
+        yield chunk
+        start += len(chunk)
 
 
 def write_at(descriptor: int, data: memoryview, offset: int) -> int:

@@ -1,8 +1,8 @@
-"""Stretches: parts of a file with values of many points, written by many, with a digest of each.
+"""Stretches: parts of a file with values of many points, written by many, with a check of each.
 
 The values of large outputs are written where they stay, by several workers at once and in any
-order. So no digest of the whole can be made on the way; each point has one of its own, and damage
-costs only the points that it touches.
+order. So no digest of the whole can be made on the way; each point has a check of its own, and
+damage costs only the points that it touches.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,14 +21,17 @@ import numpy.typing as npt
 
 from sweeps.storage import disk
 
-DIGEST_BYTES = 32
+CHECK_BYTES = 4
+"""Of a CRC-32. It finds damage and names nothing, so it need not be as strong as a SHA-256, and
+takes a third of its time: 0.10 instead of 0.28 s of CPU time for 300 MiB."""
 
-_CHUNK_BYTES = 2**20
+EARLIER_BYTES = 32
+"""Of a SHA-256, which was the check of a point in format 1."""
 
 _MANY_BYTES = 2**24
 """More bytes are read by several threads."""
 
-Digests = npt.NDArray[np.uint8]
+Checks = npt.NDArray[np.uint8]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -40,24 +44,38 @@ class Stretch:
         Of the first byte.
     point_bytes : int
         Of one point.
-    digests : numpy.ndarray of uint8
-        Shape (n, 32), the SHA-256 of the bytes of each point.
+    checks : numpy.ndarray of uint8
+        Shape (n, 4), the CRC-32 of the bytes of each point; (n, 32) if an earlier version wrote it.
     """
 
     offset: int
     point_bytes: int
-    digests: Digests
+    checks: Checks
 
     @property
     def end(self) -> int:
         """Offset behind the last byte."""
-        return self.offset + self.point_bytes * len(self.digests)
+        return self.offset + self.point_bytes * len(self.checks)
 
 
-def digests(values: npt.NDArray[Any]) -> Digests:
-    """Make the digest of each point; shape (n, 32) for values of shape (n, ...)."""
-    made = b"".join(hashlib.sha256(bytes_of(each)).digest() for each in values)
-    return np.frombuffer(made, np.uint8).reshape(-1, DIGEST_BYTES)
+def checks(values: npt.NDArray[Any]) -> Checks:
+    """Make the check of each point; shape (n, 4) for values of shape (n, ...)."""
+    made = b"".join(_crc([bytes_of(each)]) for each in values)
+    return np.frombuffer(made, np.uint8).reshape(-1, CHECK_BYTES)
+
+
+def _crc(pieces: Iterable[bytes | memoryview]) -> bytes:
+    made = 0
+    for piece in pieces:
+        made = zlib.crc32(piece, made)
+    return made.to_bytes(CHECK_BYTES, "little")
+
+
+def _sha256(pieces: Iterable[bytes | memoryview]) -> bytes:
+    made = hashlib.sha256()
+    for piece in pieces:
+        made.update(piece)
+    return made.digest()
 
 
 def bytes_of(values: npt.NDArray[Any]) -> memoryview:
@@ -67,11 +85,11 @@ def bytes_of(values: npt.NDArray[Any]) -> memoryview:
 
 def encode(stretches: Sequence[Stretch]) -> bytes:
     """Make the table of stretches that is stored behind a file."""
-    said = [(each.offset, each.point_bytes, len(each.digests)) for each in stretches]
-    return b"\n".join([json.dumps(said).encode(), b"".join(s.digests.tobytes() for s in stretches)])
+    said = [(each.offset, each.point_bytes, len(each.checks)) for each in stretches]
+    return b"\n".join([json.dumps(said).encode(), b"".join(s.checks.tobytes() for s in stretches)])
 
 
-def decode(table: bytes) -> tuple[Stretch, ...]:
+def decode(table: bytes, check_bytes: int = CHECK_BYTES) -> tuple[Stretch, ...]:
     """Read what `encode` made.
 
     Raises
@@ -82,39 +100,29 @@ def decode(table: bytes) -> tuple[Stretch, ...]:
     head, _, content = table.partition(b"\n")
     made, at = list[Stretch](), 0
     for offset, point_bytes, n in json.loads(head):
-        end = at + n * DIGEST_BYTES
-        own = np.frombuffer(content[at:end], np.uint8).reshape(n, DIGEST_BYTES)
+        end = at + n * check_bytes
+        own = np.frombuffer(content[at:end], np.uint8).reshape(n, check_bytes)
         made.append(Stretch(int(offset), int(point_bytes), own))
         at = end
     return tuple(made)
 
 
 def damaged(descriptor: int, stretch: Stretch, at: Sequence[int]) -> list[int]:
-    """Return the numbers of the digests that do not match.
+    """Return the numbers of the checks that do not match.
 
     Those of the stretch are of the points `at` these places.
     """
+    check = _crc if stretch.checks.shape[1] == CHECK_BYTES else _sha256
 
     def is_damaged(number: int) -> bool:
         start = stretch.offset + int(at[number]) * stretch.point_bytes
-        own: bytes = stretch.digests[number].tobytes()
-        return digest_at(descriptor, start, stretch.point_bytes) != own
+        own: bytes = stretch.checks[number].tobytes()
+        return check(disk.chunks(descriptor, start, start + stretch.point_bytes)) != own
 
-    numbers = range(len(stretch.digests))
+    numbers = range(len(stretch.checks))
     if len(numbers) * stretch.point_bytes < _MANY_BYTES:
         return list(filter(is_damaged, numbers))
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         return [
             n for n, is_bad in zip(numbers, pool.map(is_damaged, numbers), strict=True) if is_bad
         ]
-
-
-def digest_at(descriptor: int, start: int, n_bytes: int) -> bytes:
-    """Make the SHA-256 of some bytes of a file, or of fewer if it is cut."""
-    digest, end = hashlib.sha256(), start + n_bytes
-    while start < end and (
-        chunk := disk.read_at(descriptor, min(end - start, _CHUNK_BYTES), start)
-    ):
-        digest.update(chunk)
-        start += len(chunk)
-    return digest.digest()

@@ -132,7 +132,7 @@ def test_any_damage_is_found(small, tmp_path_factory, data):
     damaged = content[:start] + data.draw(st.binary(max_size=8)) + content[stop:]
     path = tmp_path_factory.mktemp("memo") / small.name
     path.write_bytes(damaged)
-    if damaged == content:
+    if damaged in (content, content[:-1] + b"2"):  # both formats have the same digest
         segment.load(path)
     elif damaged == content[: -seal.DIGEST_BYTES - len(seal.SEGMENT)]:
         assert segment.load(path).parts  # by its name it is known to be whole
@@ -166,12 +166,12 @@ def test_a_segment_that_is_open_for_writing_is_neither_damaged_nor_unknown(
     assert len(segment.load(path).parts) == len(segment.load(small).parts)
 
 
-@pytest.mark.parametrize("end", [b"sweeps-segment-2", b"sweeps-segment-25", b"sweeps-results-7"])
+@pytest.mark.parametrize("end", [b"sweeps-segment-3", b"sweeps-segment-35", b"sweeps-results-7"])
 def test_a_later_format_is_refused_with_that_reason(small, tmp_path, end):
     path = tmp_path / small.name
     path.write_bytes(small.read_bytes()[: -len(end)] + end)
     for look in segment.load, segment.verify:
-        with pytest.raises(LaterFormatError, match=r"has format .* up to 1: use the version"):
+        with pytest.raises(LaterFormatError, match=r"has format .* up to 2: use the version"):
             look(path)
 
 

@@ -145,8 +145,8 @@ def test_what_a_run_of_earlier_code_is_at_is_left_alone_and_named(sweep):
 @pytest.mark.parametrize("name", ["a.seg", "a.bad"])
 def test_what_a_later_version_wrote_is_never_waste(sweep, name):
     place = earlier(sweep)
-    (place / name).write_bytes(bytes(1000) + b"sweeps-segment-2")
-    (sweep.memo / "a.bad").write_bytes(bytes(1000) + b"sweeps-segment-2")
+    (place / name).write_bytes(bytes(1000) + b"sweeps-segment-3")
+    (sweep.memo / "a.bad").write_bytes(bytes(1000) + b"sweeps-segment-3")
     landed = sweep.landed.with_name(sweep.landed.name + listing.BAD_SUFFIX)
     landed.write_bytes(bytes(1000) + b"sweeps-results-3")
     assert not clean.waste(sweep)

@@ -1,6 +1,7 @@
 """What is not what was written is named; what somebody changed is told from what a disk spoiled."""
 
 import errno
+import hashlib
 import os
 import shutil
 
@@ -167,19 +168,20 @@ def test_what_is_not_there_is_a_mistake(sweeps, landed):
     assert "Did you mean 'square'" in said.err
 
 
-@pytest.mark.parametrize("large", [True, False])
-def test_a_seal_is_of_all_bytes(tmp_path, monkeypatch, large):
-    monkeypatch.setattr(storage_seal, "_LARGE_BYTES", 0 if large else 2**40)
-    content = os.urandom(3 * 2**20 + 1)
+@pytest.mark.parametrize("n_bytes", [0, 5, 2**20, 3 * 2**20 + 1])
+def test_a_seal_is_of_all_bytes(tmp_path, monkeypatch, n_bytes):
+    """However many threads make it, and how often."""
+    monkeypatch.setattr(storage_seal, "_AT_ONCE", 2)
+    content = os.urandom(n_bytes)
     descriptor = disk.create(tmp_path / "x")
     disk.write_all(descriptor, content)
     storage_seal.seal(descriptor, storage_seal.RESULTS)
     os.close(descriptor)
     seal = storage_seal.look(tmp_path / "x", storage_seal.RESULTS)
     assert seal.is_whole(storage_seal.RESULTS)
-    assert (tmp_path / "x").read_bytes() == content + storage_seal.sealed(
-        [content], storage_seal.RESULTS
-    )[1]
+    pieces = [content[at : at + 2**20] for at in range(0, n_bytes, 2**20)]
+    digest = hashlib.sha256(b"".join(hashlib.sha256(each).digest() for each in pieces)).digest()
+    assert (tmp_path / "x").read_bytes() == content + digest + storage_seal.RESULTS
     assert not seal.is_whole(storage_seal.SEGMENT)
 
 
@@ -262,7 +264,7 @@ def test_a_command_that_looks_changes_nothing(sweeps, landed, project, command):
 @pytest.mark.parametrize("which", ["results file", "segment"])
 def test_files_of_a_later_format_are_refused_with_that_reason(sweeps, landed, command, which):
     path = landed if which == "results file" else segments(landed)[0]
-    path.write_bytes(path.read_bytes()[:-1] + b"2")
+    path.write_bytes(path.read_bytes()[:-1] + b"3")
     if which == "segment":
         landed.unlink()
     content = path.read_bytes()
@@ -271,4 +273,4 @@ def test_files_of_a_later_format_are_refused_with_that_reason(sweeps, landed, co
     assert "damaged" not in said.out + said.err
     if command != "clean" and (which, command) != ("segment", "show"):
         assert said.code == (1 if command == "verify" else 2)
-        assert "format 2" in said.out + said.err
+        assert "format 3" in said.out + said.err

@@ -1,7 +1,6 @@
 """The specification in docs/file-format.md is what is written."""
 
 import datetime
-import hashlib
 import json
 import re
 import subprocess
@@ -13,7 +12,9 @@ import numpy as np
 import pytest
 
 from sweeps import experiment, grid, points, run
+from sweeps.execution import scheduler
 from sweeps.storage import hdf5, seal
+from tests.sizes import place_all
 
 PAGE = (Path(__file__).parents[2] / "docs/file-format.md").read_text()
 ROW = re.compile(r"^\| (.*) \|$", re.MULTILINE)
@@ -195,12 +196,38 @@ def test_varying_lengths_and_auxiliary_coordinates_are_as_the_page_says(written,
     assert plain["c"].shape == ()
 
 
-def test_the_end_of_a_file_is_its_digest_and_its_format(written):
-    content = Path(written.filename).read_bytes()
-    assert content[-16:] == b"sweeps-results-1" == seal.RESULTS
-    assert content[-48:-16] == hashlib.sha256(content[:-48]).digest()
-    formats = [int(number) for number, _ in rows("Versions", "format")]
-    assert max(formats) == seal.FORMAT
+def is_right(path):
+    """Whether the program of the page says that a file is whole."""
+    (program,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    named = program.replace('Path("results/pendulum.h5")', f"Path({str(path)!r})")
+    assert named != program
+    try:
+        exec(named, {})
+    except AssertionError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("end", [seal.RESULTS, seal.IN_PLACE])
+def test_the_program_of_the_page_finds_what_is_whole(end, tmp_path, monkeypatch):
+    """For files of several pieces."""
+    if end == seal.IN_PLACE:
+        place_all(monkeypatch)
+        monkeypatch.setattr(scheduler, "MAX_BLOCK", 1)
+
+    def wide(x):
+        return {"values": np.full(2**17, x), "more": np.arange(3.0), "text": "text" * 2**17}
+
+    made = experiment(grid(x=[1.0, 2.0, 3.0]), name="wide")(wide)
+    run(made, engine="serial", results=tmp_path)
+    path, spoiled = tmp_path / "wide.h5", tmp_path / "spoiled"
+    content = path.read_bytes()
+    assert content.endswith(end)
+    assert is_right(path)
+    for at in range(0, len(content), len(content) // 20):
+        spoiled.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+        assert not is_right(spoiled)
+    assert max(int(number) for number, _ in rows("Versions", "format")) == seal.FORMAT
 
 
 def test_the_summary_has_the_fingerprint_of_its_code(written, plain):

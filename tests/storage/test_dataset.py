@@ -24,7 +24,7 @@ from sweeps.storage.dataset import load
 
 pytestmark = pytest.mark.usefixtures("children_that_look")
 
-LATER = b"sweeps-results-2"
+LATER = b"sweeps-results-3"
 
 
 def land_values(path, values, attrs=None):
@@ -272,8 +272,8 @@ def test_a_lazy_dataset_is_the_same_in_other_processes_or_says_that_it_was_repla
 def test_a_file_of_a_later_format_is_refused_with_that_reason(tmp_path, n_kept):
     land_values(path := tmp_path / "e.h5", np.arange(10_000.0))
     content = path.read_bytes()
-    path.write_bytes(content[:n_kept][:-1] + b"2" if n_kept is None else content[:n_kept] + LATER)
-    with pytest.raises(LaterFormatError, match=r"format 2, .* up to 1") as told:
+    path.write_bytes(content[:n_kept][:-1] + b"3" if n_kept is None else content[:n_kept] + LATER)
+    with pytest.raises(LaterFormatError, match=r"format 3, .* up to 2") as told:
         load(path)
     assert "damaged" not in str(told.value)
 

@@ -1,6 +1,8 @@
-"""A table of stretches is read as it was made, or refused; digests tell what was changed."""
+"""A table of stretches is read as it was made, or refused; checks tell what was changed."""
 
+import hashlib
 import os
+import zlib
 
 import numpy as np
 import pytest
@@ -15,23 +17,32 @@ VALUES = arrays.arrays(np.uint16, st.tuples(st.integers(1, 5), st.integers(1, 4)
 
 
 def stretch(values, offset=0):
-    return Stretch(offset, values[0].nbytes, stretches.digests(values))
+    return Stretch(offset, values[0].nbytes, stretches.checks(values))
 
 
-@given(st.lists(VALUES, max_size=3))
-def test_a_table_is_read_as_it_was_made(every):
-    made = [stretch(values, 100 * number) for number, values in enumerate(every)]
-    for one, found in zip(made, stretches.decode(stretches.encode(made)), strict=True):
+def earlier(values, offset=0):
+    """As version 1 of the format has it."""
+    own = [np.frombuffer(hashlib.sha256(each.tobytes()).digest(), np.uint8) for each in values]
+    return Stretch(offset, values[0].nbytes, np.array(own))
+
+
+@given(every=st.lists(VALUES, max_size=3))
+@pytest.mark.parametrize("form", [stretch, earlier])
+def test_a_table_is_read_as_it_was_made(form, every):
+    made = [form(values, 100 * number) for number, values in enumerate(every)]
+    n_each = stretches.CHECK_BYTES if form == stretch else stretches.EARLIER_BYTES
+    for one, found in zip(made, stretches.decode(stretches.encode(made), n_each), strict=True):
         assert (found.offset, found.point_bytes, found.end) == (
             one.offset,
             one.point_bytes,
             one.end,
         )
-        np.testing.assert_array_equal(found.digests, one.digests)
+        np.testing.assert_array_equal(found.checks, one.checks)
 
 
-@given(VALUES, st.data())
-def test_exactly_the_points_that_were_changed_are_damaged(tmp_path_factory, values, data):
+@given(values=VALUES, data=st.data())
+@pytest.mark.parametrize("form", [stretch, earlier])
+def test_exactly_the_points_that_were_changed_are_damaged(tmp_path_factory, form, values, data):
     path, offset = tmp_path_factory.mktemp("some") / "file", data.draw(st.integers(0, 9))
     content = bytearray(bytes(offset) + values.tobytes())
     hit = data.draw(st.lists(st.integers(offset, len(content) - 1), unique=True))
@@ -40,7 +51,7 @@ def test_exactly_the_points_that_were_changed_are_damaged(tmp_path_factory, valu
     path.write_bytes(content)
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        own = stretch(values, offset)
+        own = form(values, offset)
         found = stretches.damaged(descriptor, own, range(len(values)))
     finally:
         os.close(descriptor)
@@ -48,7 +59,7 @@ def test_exactly_the_points_that_were_changed_are_damaged(tmp_path_factory, valu
 
 
 @pytest.mark.parametrize("layout", ["C", "F", "strided", "broadcast"])
-def test_digests_are_of_the_values_however_they_are_in_memory(layout):
+def test_checks_are_of_the_values_however_they_are_in_memory(layout):
     values = np.arange(24.0).reshape(4, 6)
     laid = {
         "C": values,
@@ -56,7 +67,9 @@ def test_digests_are_of_the_values_however_they_are_in_memory(layout):
         "strided": np.repeat(values, 2, axis=1)[:, ::2],
         "broadcast": np.broadcast_to(values, (1, 4, 6))[0],
     }[layout]
-    np.testing.assert_array_equal(stretches.digests(laid), stretches.digests(values))
+    assert stretches.checks(laid).view("<u4")[:, 0].tolist() == [
+        zlib.crc32(each.tobytes()) for each in values
+    ]
 
 
 _HUGE = 10**30
@@ -71,19 +84,23 @@ TABLES = st.one_of(
     st.builds(
         lambda text, rest: f"{text}\n".encode() + rest,
         st.sampled_from(_NEARLY),
-        st.sampled_from([b"", bytes(32), bytes(64)]),
+        st.sampled_from([b"", bytes(4), bytes(32), bytes(64)]),
     ),
 )
 
 
-@given(TABLES, st.integers(-9, 9), st.booleans())
-def test_nonsense_behind_a_file_is_damage_and_nothing_else(tmp_path_factory, table, off, is_right):
+@given(table=TABLES, off=st.integers(-9, 9), is_right=st.booleans())
+@pytest.mark.parametrize("kind", [seal.IN_PLACE, b"sweeps-inplace-1"])
+def test_nonsense_behind_a_file_is_damage_and_nothing_else(
+    tmp_path_factory, kind, table, off, is_right
+):
     """Also where the digest is right, as of a file that somebody made."""
     path = tmp_path_factory.mktemp("some") / "file"
     length = max(0, len(table) + off).to_bytes(8, "little")
     content = bytes(100) + table + length
-    digest, behind = seal.sealed([content], seal.IN_PLACE)
-    path.write_bytes(content + (behind if is_right else bytes(32) + seal.IN_PLACE))
+    digest = hashlib.sha256(content).digest()
+    digest = hashlib.sha256(digest).digest() if kind == seal.IN_PLACE else digest
+    path.write_bytes(content + (digest if is_right else bytes(32)) + kind)
     found = seal.look(path, seal.RESULTS)
     assert found.n_bytes == path.stat().st_size
     if found.is_readable(seal.RESULTS):
