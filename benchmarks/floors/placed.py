@@ -1,14 +1,14 @@
 """What it costs to write each value once, where it stays, by hand, for this one job.
 
-Two processes write batches to their places in a contiguous dataset, digest and flush them. It plans
-nothing, says nowhere which values count, and cannot go on.
+Two processes write batches to their places in a contiguous dataset, make a CRC-32 of each array and
+flush them. It plans nothing, says nowhere which values count, and cannot go on.
 """
 
 from __future__ import annotations
 
-import hashlib
 import multiprocessing
 import os
+import zlib
 
 import h5py
 import numpy as np
@@ -50,6 +50,6 @@ def _write(batches: list[range], n_bytes: int, offset: int) -> None:
             own[row] = work.array(number, n_bytes)
         os.pwrite(descriptor, own.reshape(-1).view(np.uint8).data, offset + batch.start * n_bytes)
         for each in own:
-            hashlib.sha256(each.view(np.uint8).data).digest()
+            zlib.crc32(each.view(np.uint8).data)
         os.fdatasync(descriptor)
     os.close(descriptor)
