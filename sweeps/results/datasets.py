@@ -255,7 +255,7 @@ def _pieces(
     output: Output, sizes: tuple[int, ...], dtype: np.dtype[Any]
 ) -> Iterator[tuple[int, int, tuple[slice, ...]]]:
     point_bytes = max(1, math.prod(output.shape)) * max(1, dtype.itemsize)
-    return _slabs(sizes, max(1, SLAB_BYTES // point_bytes))
+    return slabs(sizes, max(1, SLAB_BYTES // point_bytes))
 
 
 def _gather(
@@ -283,7 +283,7 @@ def _as_read(values: Array) -> Array:
     return values.astype(float) if values.dtype.kind in "iu" else values
 
 
-def _slabs(sizes: Sequence[int], n_most: int) -> Iterator[tuple[int, int, tuple[slice, ...]]]:
+def slabs(sizes: Sequence[int], n_most: int) -> Iterator[tuple[int, int, tuple[slice, ...]]]:
     """Cut the points into runs of at most `n_most`, each a box of the space.
 
     Yields
@@ -295,7 +295,7 @@ def _slabs(sizes: Sequence[int], n_most: int) -> Iterator[tuple[int, int, tuple[
 
     Examples
     --------
-    >>> for start, stop, box in _slabs((2, 3), 2):
+    >>> for start, stop, box in slabs((2, 3), 2):
     ...     print(start, stop, box)
     0 2 (slice(0, 1, None), slice(0, 2, None))
     2 3 (slice(0, 1, None), slice(2, 3, None))
@@ -309,7 +309,7 @@ def _slabs(sizes: Sequence[int], n_most: int) -> Iterator[tuple[int, int, tuple[
     row = math.prod(rest)
     if row > n_most:
         for index in range(first):
-            for start, stop, box in _slabs(rest, n_most):
+            for start, stop, box in slabs(rest, n_most):
                 yield index * row + start, index * row + stop, (slice(index, index + 1), *box)
         return
     step = n_most // max(row, 1)

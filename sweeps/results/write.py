@@ -8,6 +8,7 @@ or segments.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -29,6 +30,9 @@ from sweeps.storage.hdf5 import (
     TEXT_END,
     Array,
 )
+
+_MANY = 2**20
+"""Points of a space from which on it is worth to pack their states."""
 
 if TYPE_CHECKING:
     from sweeps.storage.stretches import Stretch
@@ -128,7 +132,6 @@ def _bookkeeping(file: h5py.File, sheet: Sheet, scales: Mapping[str, datasets.Sc
     group = file.create_group(GROUP, track_order=True)
     if own := _own_dtypes(sheet):
         group.attrs[DTYPES] = hdf5.fixed(json.dumps(own))
-    shape = tuple(sheet.sizes.values())
     status = {
         "long_name": "state of the point",
         "flag_values": np.array(list(STATUS.values()), dtype=np.int8),
@@ -144,7 +147,8 @@ def _bookkeeping(file: h5py.File, sheet: Sheet, scales: Mapping[str, datasets.Sc
         ("elapsed", np.dtype(np.float32), sheet.elapsed, elapsed),
     ):
         output = Output(name, dtype, (), (), attrs, False, read=_whole(read))
-        datasets.label(datasets.variable(group, output, shape), tuple(sheet.sizes), scales, attrs)
+        dataset = _state(group, output, sheet)
+        datasets.label(dataset, tuple(sheet.sizes), scales, attrs)
     for name in LONG_ATTRIBUTES:
         if name in sheet.attributes:
             datasets.characters(group, name, hdf5.text(sheet.attributes[name]))
@@ -152,6 +156,20 @@ def _bookkeeping(file: h5py.File, sheet: Sheet, scales: Mapping[str, datasets.Sc
         _failures(group.create_group("failures", track_order=True), sheet.failures)
     if sheet.add is not None:
         sheet.add(file, _put)
+
+
+def _state(group: h5py.Group, output: Output, sheet: Sheet) -> h5py.Dataset:
+    """Write the state of points; packed in a large space, if other values take more by far.
+
+    A file that unpacks to many times its size is not opened.
+    """
+    sizes = tuple(sheet.sizes.values())
+    if math.prod(sizes) >= _MANY and any(math.prod(each.shape) for each in sheet.outputs):
+        from sweeps.results import packed  # which few results need
+
+        if packed.is_worth(output, math.prod(sizes)):
+            return packed.variable(group, output, sizes)
+    return datasets.variable(group, output, sizes)
 
 
 def _whole(read: Callable[[int, int], Array]) -> Callable[[int, int], tuple[Array, None]]:

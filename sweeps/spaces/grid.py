@@ -7,10 +7,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from sweeps.spaces.keys import boxes
 from sweeps.spaces.product import Column, Deferred
 from sweeps.spaces.space import Space
+from sweeps.spaces.values import NUMERIC
 
 
 class Columns(Mapping[str, Any]):
@@ -32,8 +34,20 @@ class Columns(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         if name not in self._along:
             raise KeyError(name)
-        written = np.arange(self._positions.start, self._positions.stop)
-        return self._space.arguments_at(written, [name])[name]
+        dim, column = list(self._along).index(name), self._along[name]
+        if column.table.objects is not None or column.table.kind not in NUMERIC:
+            written = np.arange(self._positions.start, self._positions.stop)
+            return self._space.arguments_at(written, [name])[name]
+        pieces = [_repeated(column, dim, box) for box in self._boxes()]
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+    def part(self, start: int, stop: int) -> Columns:
+        """Return the columns of some of the points."""
+        return Columns(self._space, self._positions[start:stop], self._along)
+
+    def _boxes(self) -> Iterator[tuple[slice, ...]]:
+        sizes = [dimension.size for dimension in self._space.dimensions]
+        return boxes(sizes, self._positions.start, self._positions.stop)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._along)
@@ -45,14 +59,20 @@ class Columns(Mapping[str, Any]):
         """Arguments of one point after the other; None for another order of the parameters."""
         if tuple(names) != tuple(self._along):
             return None
-        sizes = [dimension.size for dimension in self._space.dimensions]
-        found = boxes(sizes, self._positions.start, self._positions.stop)
-        return itertools.chain.from_iterable(map(self._product, found))
+        return itertools.chain.from_iterable(map(self._product, self._boxes()))
 
     def _product(self, box: Sequence[slice]) -> Iterator[tuple[Any, ...]]:
         return itertools.product(
             *(_values(column, at) for column, at in zip(self._along.values(), box, strict=True))
         )
+
+
+def _repeated(column: Column | Deferred, dim: int, box: Sequence[slice]) -> npt.NDArray[Any]:
+    """Repeat the numbers along a dimension for the points of a box, in a new array."""
+    at = box[dim]
+    own = np.asarray(column.table.column(column.at(np.arange(at.start, at.stop))))
+    shape = [along.stop - along.start for along in box]
+    return np.broadcast_to(own.reshape(-1, *[1] * (len(box) - dim - 1)), shape).flatten()
 
 
 def _values(column: Column | Deferred, at: slice) -> list[Any]:

@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from sweeps.errors import DeclarationError
-from sweeps.spaces import hash_cache, values
+from sweeps.spaces import hash_cache, product, values
 from sweeps.spaces.accept import accept
-from sweeps.spaces.product import Positions
+from sweeps.spaces.product import Places, Positions
 from sweeps.spaces.space import Space
 from sweeps.storage import hdf5
 
@@ -276,11 +276,11 @@ class KeyMaker:
         """Keys of the points at `positions`, shape (n, 2)."""
         return _sum(self.space, positions, self.hashes, self.constant)
 
-    def streams(self, positions: Positions) -> Keys | None:
+    def streams(self, places: Places) -> Keys | None:
         """Keys of the random streams of points, shape (n, 2), where there are any."""
         if self.stream_hashes is None or self.stream_constant is None:
             return None
-        return _sum(self.space, positions, self.stream_hashes, self.stream_constant)
+        return _sum(self.space, product.written(places), self.stream_hashes, self.stream_constant)
 
     @functools.cached_property
     def factors(self) -> Factors | None:

@@ -21,6 +21,7 @@ from sweeps.outputs.file import ClashError, File, unfolded
 from sweeps.outputs.shelf import BLOCK_BYTES
 from sweeps.outputs.types import Variable
 from sweeps.signals import Interrupted
+from sweeps.spaces.product import Places
 from sweeps.storage.pack_writer import Writer
 from sweeps.worker import capture, memory_limit, scratch
 from sweeps.worker.isolation.surroundings import SpoiledError, Surroundings, end_copy
@@ -35,7 +36,7 @@ _FIRST_LOOKS = 32  # points looked after one by one: most that change something 
 _CHEAP_S = 4e-6  # points that take less are called in runs, and their single times mean nothing
 _PROVEN = 3  # stretches in a row, of NOTICEABLE_S and more, in which points were cheap
 
-Piece = tuple[slice | npt.NDArray[np.int64], tuple[Variable, ...]]
+Piece = tuple[slice | Places, tuple[Variable, ...]]
 """Which points of a block, and their values."""
 
 

@@ -19,7 +19,7 @@ from sweeps.outputs.failures import Reason, refused
 from sweeps.outputs.file import File, unfolded
 from sweeps.outputs.shelf import BLOCK_BYTES
 from sweeps.signals import Interrupted
-from sweeps.spaces import quantities
+from sweeps.spaces import grid, quantities
 from sweeps.worker import scratch
 from sweeps.worker.call import Called, Limits, Piece, failure, restore, seed
 
@@ -41,8 +41,7 @@ def call_columns(
 
     If it raises, each half of the points is tried, until only the points that cause the error fail.
     """
-    columns = {name: quantities.joined(column) for name, column in columns.items()}
-    chunks = _Chunks(functools.partial(function, **given), columns, record, limits)
+    chunks = _Chunks(functools.partial(function, **given), _cut(columns), record, limits)
     start, size = 0, _FIRST_CHUNK if limits.timeout is None else 1
     begun = first = time.perf_counter()
     end, room_bytes = begun + limits.block_s, BLOCK_BYTES
@@ -62,12 +61,27 @@ def call_columns(
     return Called(elapsed, begun - first, chunks.failures, pieces=chunks.pieces)
 
 
+def _cut(columns: Mapping[str, Any]) -> Callable[[int, int], dict[str, Any]]:
+    """Make what gives new columns of some points: a function may write to them, and raise.
+
+    Those of a grid are made for these points alone: they stay in the cache.
+    """
+    if isinstance(columns, grid.Columns):
+        return lambda start, stop: _joined(columns.part(start, stop))
+    every = _joined(columns)
+    return lambda start, stop: {name: copy.copy(own[start:stop]) for name, own in every.items()}
+
+
+def _joined(columns: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: quantities.joined(column) for name, column in columns.items()}
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Chunks:
     """What came of the points that a function of columns was called for, so far."""
 
     function: Callable[..., Any]
-    columns: Mapping[str, Any]
+    columns: Callable[[int, int], dict[str, Any]]
     record: scratch.Recorder
     limits: Limits
     failures: list[tuple[int, Reason]] = dataclasses.field(default_factory=list)
@@ -79,8 +93,7 @@ class _Chunks:
         self.record.at[0], self.record.at[1] = start, stop - start
         if limits.timeout:
             self.record.arm(limits.timeout)
-        # Copies: a function may write to its columns, and raise, and be called again.
-        own = {name: copy.copy(column[start:stop]) for name, column in self.columns.items()}
+        own = self.columns(start, stop)
         seed(limits, start)
         try:
             returned = self.function(**own)

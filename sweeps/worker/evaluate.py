@@ -33,7 +33,7 @@ from sweeps.outputs.types import Part, Variable
 from sweeps.spaces import product
 from sweeps.spaces.generators import Generators
 from sweeps.spaces.keys import MIN_PRODUCT, RNG, KeyMaker, written
-from sweeps.spaces.product import Places, Positions
+from sweeps.spaces.product import Places
 from sweeps.spaces.values import Values
 from sweeps.storage import files
 from sweeps.storage.hdf5 import Array
@@ -261,31 +261,31 @@ def _new_forms(task: Task, block: Block, parts: Iterable[Part]) -> Iterator[sche
 
 def arguments(task: Task, places: Places) -> tuple[dict[str, Any], Mapping[str, Any]]:
     """What the function is given at all points, and the columns that it is given of each."""
-    settings, positions = task.settings, product.written(places)
+    settings = task.settings
     columns: Mapping[str, Any] | None = None
     if isinstance(places, range) and len(places) >= MIN_PRODUCT:
         from sweeps.spaces import grid  # which few points do not need
 
         columns = grid.columns(settings.keys.space, places, settings.passed)
     if columns is None:
-        columns = settings.keys.space.arguments_at(positions, settings.passed)
+        columns = settings.keys.space.arguments_at(product.written(places), settings.passed)
     if task.originals is not None:
         columns = {name: task.originals.column(name, own) for name, own in columns.items()}
     given = {name: value for name, value in settings.constants.items() if name not in columns}
     more: dict[str, Any] = {}
-    if (streams := settings.keys.streams(positions)) is not None:
+    if (streams := settings.keys.streams(places)) is not None:
         more[RNG] = Generators(settings.seed, streams)
     if CHECKPOINT in settings.services:
-        more[CHECKPOINT] = settings.keys(positions).tolist()
+        more[CHECKPOINT] = settings.keys(product.written(places)).tolist()
     if REPORT in settings.services:
-        more[REPORT] = range(len(positions))
+        more[REPORT] = range(len(places))
     return given, {**columns, **more} if more else columns
 
 
 def call(task: Task, block: Block) -> Called:
     """Call the function at the points of a block, in the way that is declared."""
     given, columns = arguments(task, block.positions)
-    own = limits(task, block.at)
+    own = limits(task, block.positions)
     with task.surroundings.held(), capture.at(task.recorder), caller(task) as call_points:
         restore(task.recorder, own)  # what came in between, as of a thread left behind
         task.recorder.begin(block.number)
@@ -298,7 +298,7 @@ def call(task: Task, block: Block) -> Called:
     return called
 
 
-def limits(task: Task, positions: Positions) -> Limits:
+def limits(task: Task, places: Places) -> Limits:
     """Return how long to go on with points, and what else their calls must know."""
     experiment, settings = task.experiment, task.settings
     return Limits(
@@ -308,7 +308,7 @@ def limits(task: Task, positions: Positions) -> Limits:
         dims=experiment.dims,
         taken=settings.taken,
         surroundings=task.surroundings,
-        key=keys_by_place(settings.keys, positions),
+        key=keys_by_place(lambda some: settings.keys(product.written(some)), places),
         units=experiment.units,
         writer=lambda: task.writer if task.stores_files else None,
     )
@@ -344,9 +344,8 @@ def _tabulate(task: Task, block: Block, called: Called) -> tuple[list[Part], lis
     naming["taken"] = settings.taken
     elapsed = called.elapsed
     failures = list(called.failures)
-    is_done = np.ones(len(elapsed), dtype=bool)
-    is_done[[i for i, _ in failures]] = False
-    done = np.flatnonzero(is_done)
+    every = range(len(elapsed))
+    done: Places = np.delete(every, [i for i, _ in failures]) if failures else every
     pieces = called.pieces
     if called.returned and (alike := uniform(called.returned, **naming)):
         pieces = [(done, alike)]
@@ -354,8 +353,10 @@ def _tabulate(task: Task, block: Block, called: Called) -> tuple[list[Part], lis
         pieces = [(done, together)]
     parts: list[Part] = []
     for at, variables in pieces:
-        parts += _parts(settings.keys, block, np.arange(len(elapsed))[at], elapsed, variables)
+        at = every[at] if isinstance(at, slice) else at
+        parts += _parts(settings.keys, block, at, elapsed, variables)
     if called.returned and not pieces:
+        done = product.written(done)
         own = settings.keys(block.at[done])
         parts, unfit = tabulate(called.returned, own, elapsed[done], **naming)
         failures += [(int(done[i]), refused(error)) for i, error in unfit]
@@ -365,20 +366,21 @@ def _tabulate(task: Task, block: Block, called: Called) -> tuple[list[Part], lis
 
 
 def _parts(
-    keys: KeyMaker, block: Block, done: Array, elapsed: Array, variables: tuple[Variable, ...]
+    keys: KeyMaker, block: Block, done: Places, elapsed: Array, variables: tuple[Variable, ...]
 ) -> Iterator[Part]:
     """Make the parts of some points; many in a row are known by products of hashes."""
     positions = block.positions
     is_run = isinstance(positions, range) and int(done[-1]) - int(done[0]) == len(done) - 1
     if not is_run or len(done) < MIN_PRODUCT:
-        yield Part(keys(block.at[done]), elapsed[done], variables)
+        own = product.written(done)
+        yield Part(keys(block.at[own]), elapsed[own], variables)
         return
     first, start = positions[int(done[0])], int(done[0])
     at = 0
-    for own in keys.boxes(first, first + len(done)):
-        rows = slice(at, at + len(own))
+    for box in keys.boxes(first, first + len(done)):
+        rows = slice(at, at + len(box))
         values = tuple(dataclasses.replace(v, values=v.values[rows]) for v in variables)
-        yield Part(own, elapsed[start + rows.start : start + rows.stop], values)
+        yield Part(box, elapsed[start + rows.start : start + rows.stop], values)
         at = rows.stop
 
 

@@ -14,7 +14,7 @@ from sweeps.results import datasets
 def test_slabs_are_the_points_in_order(sizes, n_most):
     flat = np.arange(int(np.prod(sizes, dtype=int))).reshape(sizes)
     end = 0
-    for start, stop, box in datasets._slabs(sizes, n_most):
+    for start, stop, box in datasets.slabs(sizes, n_most):
         assert start == end
         assert 0 < stop - start <= n_most
         assert flat[box].ravel().tolist() == list(range(start, stop))
