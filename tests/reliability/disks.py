@@ -101,12 +101,14 @@ class Inode:
     def contents(self, rng, n_random):
         """Every content that there may be after a power cut, or some of many."""
         all_ = self.pending
+        if not all_:
+            return [self.content]
         chosen = [all_[:n] for n in range(len(all_) + 1)]
         chosen += [all_[:n] + all_[n + 1 :] for n in range(len(all_))]
         chosen += [[*all_[:n], _torn(all_[n])] for n in range(len(all_))]
         chosen += [[each for each in all_ if rng.random() < 0.5] for _ in range(n_random)]
-        if all_:  # its length was flushed, and no byte of it
-            chosen.append([("truncate", len(_written(self.content, all_)))])
+        # its length was flushed, and no byte of it
+        chosen.append([("truncate", len(_written(self.content, all_)))])
         return list(dict.fromkeys(_written(self.content, each) for each in chosen))
 
 

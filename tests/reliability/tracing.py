@@ -132,6 +132,8 @@ class Traced:
 
     def _place(self, rest):
         inside = rest.partition(f"{self.results}")[2]
+        if ".draft" in inside:
+            return "a draft"
         if inside.startswith("/.memo"):
             is_file = ".seg" in inside or ".tmp-" in inside or ".json" in inside
             return "a file of the memo" if is_file else "a folder of the memo"
