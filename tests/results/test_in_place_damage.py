@@ -1,6 +1,8 @@
 """Damage of values in place costs the points that it touches, and fools nobody."""
 
+import collections
 import dataclasses
+import random
 import shutil
 
 import h5py
@@ -17,6 +19,7 @@ from sweeps.operations import verify
 from sweeps.operations.run import execute
 from sweeps.results import update
 from sweeps.storage.dataset import load
+from tests.reliability.test_corruption import spoiled
 from tests.results.placed import SERIAL, drafts, line, made
 from tests.sizes import place_all
 
@@ -147,3 +150,57 @@ def test_a_draft_that_is_removed_during_the_run_costs_its_points(tmp_path):
     assert execute(sweep, SERIAL).n_computed == 3
     assert load(sweep.landed)["line"][:, 1].values.tolist() == [x * 0.1 for x in range(6)]
     assert not verify.verify(sweep.landed).damages
+
+
+# ---- campaigns
+
+
+def is_right(sweep):
+    with load(sweep.landed) as found:
+        return found["line"].values.tolist() == [[x, x * 0.1] for x in range(6)]
+
+
+def run_until_complete(sweep):
+    """Run once more after a damage that only the landing finds; say how many were computed."""
+    try:
+        return execute(sweep, SERIAL).n_computed
+    except SweepsError as error:
+        assert "run again" in str(error)
+        return execute(sweep, SERIAL).n_computed
+
+
+@pytest.mark.campaign
+@pytest.mark.usefixtures("placing")
+@pytest.mark.parametrize("what", ["file", "draft"])
+def test_nothing_spoiled_is_believed(tmp_path, monkeypatch, what, n=100):
+    """Each is spoiled in one place: bits, a byte, a block, zeros, or a cut."""
+    sweep = made(line, grid(x=range(6)), tmp_path / "whole")
+    killed(sweep, monkeypatch) if what == "draft" else execute(sweep, SERIAL)
+    (path,) = sweep.memo.glob("*.draft" if what == "draft" else "*.seg")
+    content, rng = path.read_bytes(), random.Random(0)
+    placed = [p.placed for p in memo.scan(sweep.memo).parts if p.placed is not None]
+    counts = collections.Counter()
+    while counts.total() < n:
+        kind, now = spoiled(content, rng)
+        if now == content:
+            continue
+        own = dataclasses.replace(sweep, results=tmp_path / "spoiled")
+        shutil.copytree(sweep.results, own.results)
+        (own.memo / path.name).chmod(0o644)
+        (own.memo / path.name).write_bytes(now)
+        if what == "file":
+            own.landed.unlink()
+            own.landed.hardlink_to(own.memo / path.name)
+        n_touched = sum(
+            now[at : at + 16] != content[at : at + 16]
+            for each in placed
+            for at in each.columns[0].offset + 16 * each.positions
+        )
+        assert bool(verify.verify(own.landed).damages) is (what == "file" or n_touched > 0)
+        n_computed = run_until_complete(own)
+        assert what == "file" or n_computed == n_touched
+        assert is_right(own)
+        assert not verify.verify(own.landed).damages
+        counts[kind, n_computed] += 1
+        shutil.rmtree(own.results)
+    print(f"\n{what} of {len(content):,} bytes: {n} spoiled, 0 believed: {sorted(counts.items())}")
