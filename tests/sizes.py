@@ -1,5 +1,8 @@
 """How large tests are: small by default, larger with ``-m campaign``."""
 
+import os
+import random
+
 import pytest
 from hypothesis import settings
 
@@ -65,3 +68,10 @@ def few(n):
 def examples(n):
     """Try `n` examples in a campaign, and as small a share of them else as of all others, but 3."""
     return settings(max_examples=max(3, n * settings().max_examples // 100))
+
+
+def drawn(every):
+    """Have a campaign try all of them; or so many as ``TRIES`` says, drawn by ``SEED``."""
+    every = list(every)
+    n = min(len(every), int(os.environ.get("TRIES", len(every))))
+    return random.Random(int(os.environ.get("SEED", "0"))).sample(every, n)

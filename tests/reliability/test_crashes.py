@@ -4,6 +4,7 @@ python -m pytest -m campaign -s tests/reliability/test_crashes.py
 """
 
 import dataclasses
+import os
 import random
 import shutil
 
@@ -207,7 +208,7 @@ class Changes(Scene):
 
 
 KEPT = pytest.mark.parametrize("keep", KEEPS)
-N_DRAWN = 250
+N_DRAWN = int(os.environ.get("TRIES", "250"))
 SCENES = [Commits, Merges, MergesAlone, Accepts, Renames, Changes]
 
 

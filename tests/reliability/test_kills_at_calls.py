@@ -11,7 +11,7 @@ from sweeps.execution.scheduler import block_s
 from sweeps.memo import index as memo
 from sweeps.storage.dataset import load
 from tests.reliability.tracing import CHANGES, N_POINTS, SLEEP_S, Traced
-from tests.sizes import KEEPS
+from tests.sizes import KEEPS, drawn
 
 N_WORKERS = {"serial": 1, "loky": 2}
 
@@ -57,11 +57,13 @@ def test_a_kill_at_every_call_costs_no_committed_point(tmp_path, engine, keep):
     traced = Traced(tmp_path, engine, keep, *CHANGES)
     touches = sorted({(t.call, t.number): t for t in traced.touches()}.values())
     hits, lost = collections.Counter(), []
-    for touch in touches:
+    chosen = drawn(touches)
+    for touch in chosen:
         hit, n_lost = kill(traced, touch)
         hits[(hit.call, hit.place) if hit is not None else ("nothing of the results", "")] += 1
         lost.append(n_lost)
-    print(f"\n{engine}, kept in {keep}: {len(touches)} kills; evaluated again at most {max(lost)}")
-    print(f"points of {SLEEP_S} s, {sum(lost) / len(lost):.1f} in the mean; what was hit:")
+    mean = sum(lost) / len(lost)
+    print(f"\n{engine}, kept in {keep}: {len(chosen)} kills at {len(touches)} calls; computed again:")
+    print(f"at most {max(lost)} points of {SLEEP_S} s, {mean:.1f} in the mean; what was hit:")
     for (call, place), n in sorted(hits.items()):
         print(f"{call:10} {place:22} {n:4}")

@@ -25,7 +25,7 @@ from sweeps.storage import files
 from sweeps.storage.dataset import load
 from tests.reliability.disks import FailingDisk, copy_tree
 from tests.reliability.tracing import CHANGES, READS, Traced
-from tests.sizes import KEEPS, declared
+from tests.sizes import KEEPS, declared, drawn
 
 CODES = ["ENOSPC", "EIO", "EDQUOT", "EFBIG", "EROFS", "ESTALE"]
 OPTIONS = Options(engine="serial")
@@ -129,7 +129,7 @@ def test_a_call_that_fails_is_told_and_made_up_for(sweep, tmp_path, for_good):
 def test_every_call_fails_with_every_error(sweep, tmp_path, for_good):
     calls = calls_of_a_run(sweep, tmp_path / "count")
     counts = collections.Counter()
-    for number, code in itertools.product(range(len(calls)), CODES):
+    for number, code in drawn(itertools.product(range(len(calls)), CODES)):
         failing = FailingDisk(number, getattr(errno, code), for_good=for_good)
         what = outcome(sweep, tmp_path / f"{number}-{code}", failing)
         counts["".join(failing.failed[:1]), what] += 1
@@ -191,7 +191,7 @@ def test_every_system_call_fails(tmp_path, calls, keep):
     traced = Traced(tmp_path, "serial", keep, *calls)
     touches = sorted({(t.call, t.number): t for t in traced.touches()}.values())
     counts, rng = collections.Counter(), random.Random(0)
-    for touch in touches:
+    for touch in drawn(touches):
         code = rng.choice(CODES if calls is CHANGES else ["EIO", "ESTALE"])
         hit, exit_code = refuse(traced, touch, code)
         counts[hit and (hit.call, hit.place), exit_code] += 1
