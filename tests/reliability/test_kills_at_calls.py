@@ -63,7 +63,7 @@ def test_a_kill_at_every_call_costs_no_committed_point(tmp_path, engine, keep):
         hits[(hit.call, hit.place) if hit is not None else ("nothing of the results", "")] += 1
         lost.append(n_lost)
     mean = sum(lost) / len(lost)
-    print(f"\n{engine}, kept in {keep}: {len(chosen)} kills at {len(touches)} calls; computed again:")
+    print(f"\n{engine}, kept in {keep}: {len(chosen)} kills at {len(touches)} calls; done again:")
     print(f"at most {max(lost)} points of {SLEEP_S} s, {mean:.1f} in the mean; what was hit:")
     for (call, place), n in sorted(hits.items()):
         print(f"{call:10} {place:22} {n:4}")
