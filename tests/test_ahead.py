@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from sweeps import ahead
 
 TELL = """
-import json, os, signal, sys
+import json, os, random, signal, sys
 out, *files = map(int, sys.argv[1:])
 told = {
     "main": __name__, "argv": sys.argv, "environment": dict(os.environ),
@@ -23,7 +24,12 @@ told = {
     "open": [each for each in range(256) if os.path.exists(f"/proc/self/fd/{each}")],
     "blocked": sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ())),
     "numpy": "numpy" in sys.modules,
+    "parent": os.getppid(),
+    "name": open("/proc/self/comm").read().strip(),
 }
+if told["numpy"]:
+    import numpy
+    told["drawn"] = [random.random(), numpy.random.random()]
 with open(out, "w") as file:
     json.dump(told, file)
 sys.exit(7)
@@ -65,15 +71,27 @@ def adopt_telling(numbers, out):
 
 @pytest.mark.usefixtures("told")
 @pytest.mark.parametrize("numbers", [(), (40, 41, 42), (3, 4, 5, 6, 7, 8, 9, 10)])
-def test_an_interpreter_goes_on_as_its_command_with_its_files(numbers):
+def test_an_interpreter_and_its_copies_go_on_as_their_command_with_its_files(numbers):
     ahead.start()
     first = ahead.pid()
     ahead.start()
     assert ahead.pid() == first  # one is enough
+    drawn = set()
+    for is_copy in (False, True, True):
+        ahead.copy(1)
+        pid = ahead.pid()
+        assert (pid != first) == is_copy
+        assert go_on(pid, numbers, drawn)
+        assert ahead.pid() is None
+    assert len(drawn) == 6
+
+
+def go_on(first, numbers, drawn):
+    """Have the one that waits tell of itself, and say whether all is as in a new interpreter."""
     kept = {n: os.dup(n) for n in numbers if Path(f"/proc/self/fd/{n}").exists()}
-    orders = ahead._waiting[0].orders.fileno()
-    if orders in numbers:  # as when loky's pipes have low numbers
-        pytest.skip("this process has the number itself")
+    (started,) = ahead._started
+    if {started.waiting[0].orders.fileno(), started.copies.fileno()} & {*numbers}:
+        pytest.skip("this process has the number itself")  # as when loky's pipes have low numbers
     for n in numbers:
         reader, writer = os.pipe()
         os.write(writer, f"file {n}".encode())
@@ -91,16 +109,19 @@ def test_an_interpreter_goes_on_as_its_command_with_its_files(numbers):
     with os.fdopen(reader) as file:
         found = json.load(file)
     assert os.waitstatus_to_exitcode(os.waitpid(first, 0)[1]) == 7
+    assert found["parent"] == os.getpid()
+    assert found["name"].startswith("python")
     assert found["said"] == [f"file {n}" for n in numbers]
     assert found["main"] == "__main__"
     assert found["argv"][1:] == [str(out), *map(str, numbers)]
     assert found["open"] == sorted({0, 1, 2, out, *numbers})
     assert found["numpy"]  # it was made ready
+    drawn.update(found["drawn"])
     wanted = {**os.environ, **environment(), **ahead.flags()}
     own = {name: v for name, v in found["environment"].items() if name not in ahead._OF_IMPORTS}
     assert own == {name: v for name, v in wanted.items() if name not in ahead._OF_IMPORTS}
     assert {signal.SIGINT, signal.SIGTERM, signal.SIGHUP} <= {*found["blocked"]}
-    assert ahead.pid() is None
+    return True
 
 
 @given(
@@ -140,10 +161,41 @@ def test_where_the_environment_is_another_none_waits_any_more(other):
 def test_one_that_was_killed_is_adopted_by_nobody():
     ahead.start()
     pid = ahead.pid()
-    os.kill(pid, signal.SIGKILL)
+    os.kill(pid, signal.SIGKILL)  # before it has left a copy
     wait_until(lambda: not is_there(pid))
     assert adopt_telling((), 2) is None
     assert ahead.pid() is None
+
+
+@pytest.mark.usefixtures("told")
+def test_where_none_can_be_copied_there_is_one():
+    ahead.start()
+    ahead._started[0].copies.shutdown(socket.SHUT_RDWR)
+    ahead.copy(2)
+    first = ahead.pid()
+    reader, out = os.pipe()
+    assert adopt_telling((), out) == first
+    assert adopt_telling((), out) is None
+    os.close(out)
+    with os.fdopen(reader) as file:
+        assert json.load(file)["main"] == "__main__"
+    os.waitpid(first, 0)
+
+
+@pytest.mark.usefixtures("told")
+def test_copies_that_nobody_needs_end_and_so_does_what_makes_them():
+    before = children()
+    ahead.start()
+    ahead.copy(4)
+    assert len(children() - before) == 5
+    ahead.discard()
+    assert children() == before
+
+
+def children():
+    """Numbers of the processes that this one has started, those too that have ended."""
+    own = Path(f"/proc/{os.getpid()}/task")
+    return {int(n) for told in own.glob("*/children") for n in told.read_text().split()}
 
 
 @pytest.mark.usefixtures("told")

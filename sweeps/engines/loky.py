@@ -37,6 +37,10 @@ class Loky(Engine):
     shares_machine = True
     is_sequential = False
 
+    _n_most = 1
+    """How many workers have shared the cores. One that computes alone then has as many threads as
+    each of them, since linear algebra rounds by their number."""
+
     def check(self) -> None:
         """Refuse if this machine or this process cannot start processes."""
         pool.check()
@@ -67,7 +71,8 @@ class Loky(Engine):
                 tracker.ensure_running()
         for tracker in trackers:
             _let_pass(tracker)
-        backend = _backend(n_workers)
+        self._n_most = max(self._n_most, n_workers)
+        backend = _backend(n_workers, self._n_most)
         try:
             with pool.explained(is_start=False):
                 yield from pool.carry(backend, work, blocks, n_workers, _starting())
@@ -76,7 +81,10 @@ class Loky(Engine):
 
     @contextlib.contextmanager
     def expected(self) -> Iterator[None]:
-        """Start an interpreter, which becomes the first worker, if there is none."""
+        """Start an interpreter, which becomes the first worker, if there is none.
+
+        While this holds, it is also what further workers are copied from.
+        """
         if not any(each._processes for each in list(_POOLS)):
             ahead.start()
         try:
@@ -116,7 +124,7 @@ def _let_pass(tracker: Any) -> None:
             os.setpriority(os.PRIO_PROCESS, pid, _LOW_PRIORITY)
 
 
-def _backend(n_workers: int) -> ParallelBackendBase:
+def _backend(n_workers: int, n_sharing: int) -> ParallelBackendBase:
     """Make a backend of processes that end with this one from their start on.
 
     One that waits for its first block would stay for minutes, and keep stdout and stderr open. A
@@ -146,7 +154,7 @@ def _backend(n_workers: int) -> ParallelBackendBase:
                 timeout=_MAX_IDLE_S,
                 initializer=guard.begin,
                 initargs=(os.getpid(),),
-                env=self._prepare_worker_env(n_jobs=n_workers),
+                env=self._prepare_worker_env(n_jobs=n_sharing),
                 context_id=parallel._id,
                 **options,
             )
@@ -164,7 +172,7 @@ def _backend(n_workers: int) -> ParallelBackendBase:
 
 @functools.cache
 def _executor() -> Any:
-    """Make the class of pools whose first worker may be an interpreter that was started ahead."""
+    """Make the class of pools whose workers may be an interpreter started ahead, and its copies."""
     from joblib.executor import MemmappingExecutor
     from joblib.externals.loky.backend import fork_exec
 
@@ -179,8 +187,8 @@ def _executor() -> Any:
     class Executor(MemmappingExecutor):  # type: ignore[misc]
         """Starts the other workers once the first has been at work for a while.
 
-        Where few points take no time, they would not be ready before all is done, and each takes
-        0.2 s of a core, which the first and this process need.
+        Few points that take no time are done before. Started at once, a second worker made 100 such
+        points no faster, and took 0.04 s of a core, which the first and this process need.
         """
 
         _is_alone = False
@@ -207,6 +215,8 @@ def _executor() -> Any:
 
         def _start_others(self) -> None:
             """Do as `submit` does, without a block, and look after them from now on."""
+            if self._pending_work_items:
+                ahead.copy(self._max_workers - 1)
             with self._flags.shutdown_lock:
                 self._is_alone = False
                 is_over = self._flags.broken or self._flags.shutdown

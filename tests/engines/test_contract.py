@@ -164,7 +164,7 @@ def test_workers_share_the_machine_where_the_engine_says_so(engine, tmp_path):
 @every_one
 def test_workers_are_as_many_as_the_engine_says(engine):
     n_workers = engine.n_workers(2)
-    outcomes = list(engine.carry(work_slowly, iter(range(20)), n_workers))
+    outcomes = list(engine.carry(work_slowly, iter(range(100)), n_workers))
     assert len({(outcome.n_done, outcome.n_failed) for outcome in outcomes}) == n_workers
     assert engine.n_workers(None) >= 1
 

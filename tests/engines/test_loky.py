@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 import cloudpickle
 import pytest
@@ -50,13 +51,56 @@ def test_what_is_over_soon_has_one_worker_which_was_started_ahead(engine, monkey
     assert guards(engine.carry(work, iter(range(1)), 2)) == {first}  # it stays
 
 
-def test_what_takes_longer_has_all_workers(engine, monkeypatch):
+@pytest.mark.parametrize("n_workers", [2, 3])
+def test_what_takes_longer_has_all_workers(engine, monkeypatch, n_workers):
     monkeypatch.setattr(loky, "_ALONE_S", 0.01)
     with engine.expected():
         first = ahead.pid()
-        found = guards(engine.carry(work, iter(range(200)), 2))
+        found = guards(engine.carry(work, iter(range(200)), n_workers))
     assert first in found
-    assert len(found) == 2
+    assert len(found) == n_workers
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no process has siblings")
+def test_all_workers_of_a_run_are_copies_of_the_first_those_after_a_death_too(engine, monkeypatch):
+    monkeypatch.setattr(loky, "_ALONE_S", 0.01)
+    adopted = []
+
+    def adopt(command, files, environment):
+        adopted.append(ahead_adopt(command, files, environment))
+        return adopted[-1]
+
+    ahead_adopt = ahead.adopt
+    monkeypatch.setattr(ahead, "adopt", adopt)
+    with engine.expected():
+        list(engine.carry(work, iter(range(100)), 2))
+        assert isinstance(list(engine.carry(work_or_die, iter(range(10)), 2))[-1], Lost)
+        found = guards(engine.carry(work, iter(range(10)), 1))  # as when a suspect stands alone
+        found |= guards(engine.carry(work, iter(range(100)), 2))
+    assert len(adopted) >= 4
+    assert found <= {*adopted}
+    assert None not in adopted
+
+
+def test_who_kills_what_makes_copies_ends_no_worker(engine, monkeypatch):
+    monkeypatch.setattr(loky, "_ALONE_S", 0.01)
+    with engine.expected():
+        outcomes = engine.carry(work, iter(range(100)), 2)
+        next(outcomes)
+        ahead.copy(2)
+        pid = min(sources())
+        os.kill(pid, signal.SIGKILL)
+        assert len(list(outcomes)) == 99
+        assert isinstance(list(engine.carry(work_or_die, iter(range(10)), 2))[-1], Lost)
+        assert len(list(engine.carry(work, iter(range(10)), 2))) == 10
+    assert sources() == []
+
+
+def sources():
+    """Processes that this one has started to make copies of them."""
+    own = Path(f"/proc/{os.getpid()}/task")
+    children = [int(n) for told in own.glob("*/children") for n in told.read_text().split()]
+    return [n for n in children if Path(f"/proc/{n}/comm").read_text() == "sweeps-ahead\n"]
 
 
 def test_the_next_blocks_find_all_workers(engine, monkeypatch):
@@ -102,7 +146,7 @@ def test_where_the_others_cannot_start_the_first_goes_on_and_says_so(engine, mon
     start = fork_exec.fork_exec
 
     def start_first(command, files, env=None):
-        if ahead.pid() is None:
+        if ahead.pid() != first:
             raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
         return start(command, files, env=env)
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 _NAME = "STARTED_BY_TEST"
 
+_GUARD, _SOURCE = "sweeps-guard\n", "sweeps-ahead\n"
+
 
 def marked():
     """Make an environment for a run, and the mark by which its processes are found."""
@@ -29,20 +31,25 @@ def left(mark):
 
 def workers(mark):
     """Those of them that compute."""
-    return [pid for pid in _of_loky(mark) if not _is_guard(pid)]
+    return [pid for pid in _of_loky(mark) if _name(pid) not in (_GUARD, _SOURCE)]
 
 
 def guards(mark):
     """Those that a worker is below of."""
-    return [pid for pid in _of_loky(mark) if _is_guard(pid)]
+    return [pid for pid in _of_loky(mark) if _name(pid) == _GUARD]
+
+
+def sources(mark):
+    """Those that workers are copied from."""
+    return [pid for pid in _of_loky(mark) if _name(pid) == _SOURCE]
 
 
 def _of_loky(mark):
     return [pid for pid, command in left(mark).items() if "LokyProcess" in command]
 
 
-def _is_guard(pid):
+def _name(pid):
     try:
-        return Path(f"/proc/{pid}/comm").read_text() == "sweeps-guard\n"
+        return Path(f"/proc/{pid}/comm").read_text()
     except OSError:
-        return False
+        return ""
