@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeps import ahead
+from sweeps import ahead, siblings
 
 TELL = """
 import json, os, random, signal, sys
@@ -77,13 +77,14 @@ def test_an_interpreter_and_its_copies_go_on_as_their_command_with_its_files(num
     ahead.start()
     assert ahead.pid() == first  # one is enough
     drawn = set()
-    for is_copy in (False, True, True):
+    each = (False, True, True) if siblings._is_known() else (False,)
+    for is_copy in each:
         ahead.copy(1)
         pid = ahead.pid()
         assert (pid != first) == is_copy
         assert go_on(pid, numbers, drawn)
         assert ahead.pid() is None
-    assert len(drawn) == 6
+    assert len(drawn) == 2 * len(each)
 
 
 def go_on(first, numbers, drawn):
@@ -182,6 +183,7 @@ def test_where_none_can_be_copied_there_is_one():
     os.waitpid(first, 0)
 
 
+@pytest.mark.skipif(not siblings._is_known(), reason="elsewhere no process has siblings")
 @pytest.mark.usefixtures("told")
 def test_copies_that_nobody_needs_end_and_so_does_what_makes_them():
     before = children()
