@@ -100,3 +100,13 @@ def test_so_many_listed_keys_that_looking_is_dear_are_left_to_the_memo(monkeypat
     factors = key_maker(made([4, 5])).factors
     monkeypatch.setattr(placing, "_MOST_LOOKED_UP", 20)
     assert placing.positions_of(factors, factors.keys()) is None
+
+
+def test_listed_points_in_a_row_are_placed_however_many_they_are(tmp_path, monkeypatch):
+    maker = key_maker(made([4, 5]))
+    committed(tmp_path, maker, 3, 15, is_listed=True)
+    monkeypatch.setattr(placing, "_MOST_LOOKED_UP", 20)
+    assert placing.positions_of(maker.factors, maker(np.arange(3, 15))) is None
+    found = placing.place(maker, memo.scan(tmp_path))
+    assert found is not None
+    assert np.flatnonzero(found[:] >= 0).tolist() == list(range(3, 15))
