@@ -181,7 +181,7 @@ def of_git(folder: Path) -> dict[str, str]:
 
 def _may_be_below_git(folder: Path) -> bool:
     """Whether it is worth to start git, in 5 ms: some folder above has its entry or is its own."""
-    if any(name.startswith("GIT_") for name in os.environ):
+    if "GIT_DIR" in os.environ:  # the one variable that names a repository elsewhere
         return True
     above = folder.resolve()
     return any(

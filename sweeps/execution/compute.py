@@ -142,8 +142,7 @@ def compute_points(
     """
     record.keep(sweep.memo, sweep.experiment, sweep.fingerprint)
     progress = Progress(n_todo=len(positions))
-    index = memo.scan(sweep.memo)
-    begun = time.perf_counter()
+    index, begun = memo.scan(sweep.memo), time.perf_counter()
     dispatch = _dispatch(sweep, index, [positions], options, recompute=True)
     if is_mustered:
         dispatch.muster()
@@ -187,7 +186,7 @@ def _dispatch(
         positions,
         engine,
         n_workers(options.n_workers, sum(map(len, positions)), engine),
-        functools.partial(_work, sweep, index, engine, options, recompute),
+        functools.partial(_work, sweep, index, engine, options, recompute, positions),
         recompute=recompute,
         others=others,
         waits=waits,
@@ -220,6 +219,7 @@ def _work(
     engine: engines.Engine,
     options: Options,
     recompute: bool,
+    positions: list[Places],
     folder: Path,
     take: capture.Take,
 ) -> Work:
@@ -229,7 +229,7 @@ def _work(
     if not engine.isolates:
         return brief.here(sweep, folder, clock_ns, take, own)
     if engine.shares_machine:
-        return send.send(sweep, folder, memory_bytes, clock_ns, own)
+        return send.send(sweep, folder, memory_bytes, clock_ns, own, positions)
     now_ns = clock_ns + time.monotonic_ns()
     return remote.pack(sweep, folder, memory_bytes, now_ns, recompute=recompute)
 

@@ -15,7 +15,7 @@ import sys
 import time
 import types
 from collections import ChainMap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from sweeps.execution import blame, brief
 from sweeps.execution.brief import Work
 from sweeps.project.sweep import Sweep
 from sweeps.spaces import values
+from sweeps.spaces.product import Places
 from sweeps.worker import evaluate, resources, scratch
 from sweeps.worker.isolation import undo
 from sweeps.worker.job import Job, ready, work
@@ -34,6 +35,9 @@ from sweeps.worker.job import Job, ready, work
 _LONGEST_S = 60.0  # a worker that is not there by then has died, or is very slow to import
 
 _LOOK_S = 0.002
+
+_LEAST_OF_ALL = 64
+"""Workers get a part of the space if this part of it, or less, is to be computed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,13 +61,14 @@ def send(
     memory_bytes: int | None = None,
     clock_ns: int = 0,
     checkpoints: Path | None = None,
+    todo: Sequence[Places] = (),
 ) -> Work:
-    """Make the work of worker processes of this machine.
+    """Make the work of worker processes of this machine, for all points or those that are to do.
 
     Raises what `pack` does.
     """
     own = {"clock_ns": clock_ns, "checkpoints": checkpoints}
-    return unpack(pack(sweep, memory_bytes), folder, **own)
+    return unpack(pack(sweep, memory_bytes, todo), folder, **own)
 
 
 def unpack(parcel: Parcel, folder: Path, **own: Any) -> Work:
@@ -74,8 +79,10 @@ def unpack(parcel: Parcel, folder: Path, **own: Any) -> Work:
     return functools.partial(work, job)
 
 
-def pack(sweep: Sweep, memory_bytes: int | None = None) -> Parcel:
+def pack(sweep: Sweep, memory_bytes: int | None = None, todo: Sequence[Places] = ()) -> Parcel:
     """Make a parcel of what worker processes must know, who import the experiment or unpickle it.
+
+    Of a long space they may get only what concerns the points that are `todo`, if these are given.
 
     Raises
     ------
@@ -93,6 +100,10 @@ def pack(sweep: Sweep, memory_bytes: int | None = None) -> Parcel:
             data=frozen.data,
             memory_bytes=memory_bytes,
         )
+        if 0 < sum(map(len, todo)) < len(sweep.experiment.space) // _LEAST_OF_ALL:
+            from sweeps.spaces.window import window  # which few runs need
+
+            told = dataclasses.replace(told, keys=window(told.keys, todo))
         by_value = set[str]()
         try:
             said = _pickle(told, by_value)

@@ -334,7 +334,7 @@ def _place_products(maker: KeyMaker, index: Index) -> tuple[Matched, list[int]] 
         return None
     stored = [_as_product(part.stored_keys, factors) for part in index.parts]
     products = [own for own in stored if isinstance(own, Factors)]
-    if not products or any(map(keys.has_equal, factors.sums[:-1])):
+    if not products or factors.has_equal:
         return None
     entries: Entries = np.full(tuple(map(len, factors.sums[:-1])), -1, dtype=_dtype(index))
     first: dict[int, int] = {}

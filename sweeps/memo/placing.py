@@ -99,7 +99,7 @@ def place(maker: KeyMaker, index: Index) -> Runs | None:
     factors = maker.factors
     if factors is None or len(factors.sums) < 2 or maker.space.accepted is not None:
         return None
-    if any(map(keys.has_equal, factors.sums[:-1])):
+    if factors.has_equal:
         return None
     products = [own for p in index.parts if isinstance(own := p.stored_keys, Factors)]
     find = [

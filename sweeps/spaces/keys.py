@@ -74,6 +74,12 @@ class Factors:
     def __len__(self) -> int:
         return math.prod(map(len, self.sums))
 
+    @functools.cached_property
+    def has_equal(self) -> bool:
+        """Whether two sums along a dimension have the same first half; a run asks thrice."""
+        ascending = (np.sort(own[:, 0]) for own in self.sums[:-1])
+        return any(bool((own[1:] == own[:-1]).any()) for own in ascending)
+
     def part(self, box: Sequence[slice]) -> Factors:
         """Keep a slice of each of the first factors."""
         chosen = [own[at] for own, at in zip(self.sums, box, strict=False)]
@@ -198,12 +204,6 @@ def match(wanted: Keys, known: Keys, order: npt.NDArray[np.int64]) -> npt.NDArra
     return found
 
 
-def has_equal(sums: Keys) -> bool:
-    """Whether two sums have the same first half."""
-    ascending = np.sort(sums[:, 0])
-    return bool((ascending[1:] == ascending[:-1]).any())
-
-
 def finder(sums: Keys, parts: Iterable[Keys]) -> Callable[[Keys], Positions]:
     """Make the function that finds the place of each sum of a part, or -1.
 
@@ -312,10 +312,10 @@ class KeyMaker:
         space = self.space
         along = [(d.name, d.size, [c.name for c in d.columns]) for d in space.dimensions]
         derived = [(name, space.dims_of(name)) for name in space.derived]
-        parts = [repr([along, derived]).encode()]
+        parts: list[Any] = [repr([along, derived]).encode()]
         for name, hashes in (*self.hashes.items(), *self.shown.items()):
             column = space.columns[name]
-            parts += [name.encode(), hashes.tobytes()]
+            parts += [name.encode(), np.ascontiguousarray(hashes)]  # 16 MB are copied once
             parts += [column.codes.tobytes()] if column.codes is not None else []
         if space.accepted is not None:
             parts.append(space.accepted.tobytes())

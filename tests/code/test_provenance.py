@@ -200,3 +200,15 @@ def test_the_platform_is_told_without_a_program(monkeypatch):
     monkeypatch.setattr(subprocess, "check_output", refuse)
     monkeypatch.setattr(subprocess, "Popen", refuse)
     assert provenance.of_machine()["platform"] == expected
+
+
+def test_git_is_started_where_there_may_be_a_repository_alone(tmp_path, monkeypatch):
+    started = []
+    monkeypatch.setattr(provenance, "_git", lambda *words: started.append(words))
+    monkeypatch.delenv("GIT_DIR", raising=False)
+    monkeypatch.setenv("GIT_PAGER", "cat")
+    provenance.of_git(tmp_path)
+    assert not started
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
+    provenance.of_git(tmp_path)
+    assert len(started) == 1

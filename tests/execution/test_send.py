@@ -181,3 +181,18 @@ def test_workers_that_cannot_be_ready_say_why(project, alive, said):
     assert not Path("begun").exists()
     assert not list(project.glob("*.seg"))
     engines.get("loky").close()
+
+
+def test_few_points_of_a_long_axis_are_sent_without_the_others(project, tmp_path):
+    (project / "experiments" / "long.py").write_text(
+        "from sweeps import experiment, grid\n\n"
+        "@experiment(grid(x=range(200)))\n"
+        "def long(x, rng):\n    return {'double': 2 * x, 'drawn': rng.random()}\n"
+    )
+    sweep = resolve("long", axes={"x": range(10**5)})
+    few = send.pack(sweep, todo=[range(99_990, 99_991), np.array([99_993])])
+    assert len(few.settings) < len(send.pack(sweep).settings) // 10
+    sweeps.run("long")
+    grown = sweeps.run("long", axes={"x": range(202)})
+    anew = sweeps.run("long", axes={"x": range(202)}, engine="serial", results=tmp_path)
+    assert grown.equals(anew)
