@@ -36,7 +36,6 @@ def importing(arguments: Sequence[str]) -> Iterator[None]:
     try:
         yield
     finally:
-        gc.freeze()  # it stays; at exit Python would look for garbage in it, 60 of 90 ms
         gc.enable()
         del machine["processor"]  # whoever asks for it later is told
         if is_ours:
