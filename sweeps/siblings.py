@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import sys
@@ -38,8 +39,14 @@ def can_be_made() -> bool:
 
 
 def _is_known() -> bool:
-    is_of_gnu = "CS_GNU_LIBC_VERSION" in os.confstr_names
-    return sys.platform == "linux" and os.uname().machine in _CLONE and is_of_gnu
+    is_linux = sys.platform == "linux" and os.uname().machine in _CLONE
+    return is_linux and "CS_GNU_LIBC_VERSION" in os.confstr_names and _asks_for_its_number()
+
+
+def _asks_for_its_number() -> bool:
+    """Whether the C library asks for a process's number: before glibc 2.25 it remembers it."""
+    said = re.match(r"glibc (\d+)\.(\d+)", os.confstr("CS_GNU_LIBC_VERSION") or "")
+    return said is not None and (int(said[1]), int(said[2])) >= (2, 25)
 
 
 def _thread_number() -> int:

@@ -27,13 +27,13 @@ if os.fork() == 0:
             address = siblings._thread_number()
             assert ctypes.c_int.from_address(address).value == os.getpid() != maker
             assert os.getppid() == parent
-            thread = threading.Thread(target=print, args=("thread",))
+            thread = threading.Thread(target=os.write, args=(1, b"thread\\n"))
             thread.start()
             thread.join()
             if os.fork() == 0:
                 os._exit(0)
             os.wait()
-            print("drawn", random.random(), numpy.random.random(), flush=True)
+            os.write(1, f"drawn {{random.random()}} {{numpy.random.random()}}\\n".encode())
             os._exit(3)
         assert pid > 0
     os._exit(4)
@@ -64,6 +64,14 @@ print(siblings.can_be_made())
 end.set()
 """
     assert run(code) == "False\n"
+
+
+@pytest.mark.parametrize(("said", "is_known"), [("glibc 2.17", False), ("glibc 2.25", True)])
+def test_a_library_that_remembers_the_number_of_a_process_gets_no_copies(
+    monkeypatch, said, is_known
+):
+    monkeypatch.setattr(os, "confstr", {"CS_GNU_LIBC_VERSION": said}.get)
+    assert siblings._is_known() is is_known
 
 
 def run(code):
