@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sweeps.engines import Block
+from sweeps.errors import StorageError
 from sweeps.memo import draft, segment
 from sweeps.outputs.failures import Failure
 from sweeps.outputs.types import Part
@@ -34,7 +35,11 @@ def commit(
     for number, part in enumerate(parts):
         if draft.takes(known, part) and known.path.exists():  # it goes where the memo is renamed
             at = _positions(keys, block, part)
-            left[number], placed[number] = draft.place(known, part, at)
+            try:
+                left[number], placed[number] = draft.place(known, part, at)
+            except StorageError:
+                if known.path.exists():
+                    raise
     made = segment.commit(known.path.parent, left, failures, created_ns, placed)
     if placed and not known.path.exists():  # the memo was renamed while the values were written
         segment.commit(known.path.parent, parts, failures, created_ns)

@@ -11,6 +11,7 @@ from sweeps.memo import draft, segment
 from sweeps.outputs.schema import header_of
 from sweeps.outputs.types import Part, Variable
 from sweeps.spaces.keys import key_maker
+from sweeps.storage import disk
 from sweeps.worker import placing
 from tests.sizes import place_all
 
@@ -82,18 +83,19 @@ def test_without_the_draft_values_are_in_the_segment(note, keys):
         np.testing.assert_array_equal(segment.read(found, 0, file), own.variables[0].values)
 
 
+@pytest.mark.parametrize("call", ["open_to_change", "write_at", "flush"])
 def test_if_the_draft_goes_while_values_are_written_they_are_in_the_segment(
-    note, keys, monkeypatch
+    note, keys, monkeypatch, call
 ):
     """Another process renames the memo, and the draft with it."""
-    place = draft.place
+    path, real = draft.told(note).path, getattr(disk, call)
 
-    def renamed(known, *rest):
-        made = place(known, *rest)
-        known.path.rename(known.path.with_suffix(".elsewhere"))
-        return made
+    def renamed(*arguments):
+        if path.exists():
+            path.rename(path.with_suffix(".elsewhere"))
+        return real(*arguments)
 
-    monkeypatch.setattr(draft, "place", renamed)
+    monkeypatch.setattr(disk, call, renamed)
     own = part(keys, AT)
     (found,) = committed(note, keys, [own]).parts
     assert found.placed is None
