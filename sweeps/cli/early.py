@@ -6,6 +6,7 @@ import contextlib
 import gc
 import os
 import platform
+import sys
 from collections.abc import Iterator, Sequence
 
 from sweeps import ahead
@@ -26,6 +27,7 @@ def importing(arguments: Sequence[str]) -> Iterator[None]:
     take the core of the worker, so it sleeps sooner; the environment of points says nothing of it.
     h5py asks for the machine, for whose processor Python would start a program: `uname -p`.
     """
+    _open_standard_streams()
     if computes(arguments):
         ahead.start()
     is_ours = _SPIN not in os.environ
@@ -54,3 +56,18 @@ def computes(arguments: Sequence[str]) -> bool:
     is_plain = not any(each.startswith(_ELSEWHERE) for each in options)
     is_plain = is_plain and "SWEEPS_RESULTS" not in os.environ
     return is_plain and not os.path.exists(f"results/{name}.h5")  # noqa: PTH110
+
+
+def _open_standard_streams() -> None:
+    """Open stdin, stdout and stderr if they are closed, and let stdout take all characters.
+
+    Python sets a closed one (`>&-`) to None, which joblib does not expect. Its file number would
+    go to the next file that is opened, and other programs would print into that file.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = open(os.devnull, mode)  # noqa: PTH123, SIM115
+            os.set_inheritable(stream.fileno(), True)
+            setattr(sys, name, stream)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr has by itself

@@ -63,7 +63,6 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command line; a user's mistake gives one message and exit code 2, no traceback."""
-    _open_standard_streams()
     code = _exit_code()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         # All is stored; now Ctrl-C would only interrupt Python's own exit, with a traceback.
@@ -107,18 +106,3 @@ def _has_folder() -> bool:
     except OSError:
         return False
     return True
-
-
-def _open_standard_streams() -> None:
-    """Open stdin, stdout and stderr if they are closed, and let stdout take all characters.
-
-    Python sets a closed one (`>&-`) to None, which joblib does not expect. Its file number would
-    go to the next file that is opened, and other programs would print into that file.
-    """
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
-            stream = open(os.devnull, mode)  # noqa: PTH123, SIM115
-            os.set_inheritable(stream.fileno(), True)
-            setattr(sys, name, stream)
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr has by itself
