@@ -70,7 +70,7 @@ def compute(
 
             @functools.cache
             def landing() -> Landing:
-                from sweeps.results import update  # 30 ms, while the first points are computed
+                from sweeps.results import update  # 20 ms, while the first points are computed
 
                 return update.Landing(sweep, index, started, dispatch.tally.forms, dispatch.left)
 
