@@ -139,11 +139,11 @@ class DamagedError(Exception):
     """The digest of a segment is wrong."""
 
 
-def open_hdf5(path: Path, *, is_new: bool = False) -> h5py.File:
-    """Open a listed segment, and inspect it if it `is_new`; `MergedAwayError` if it is gone."""
+def open_hdf5(path: Path) -> h5py.File:
+    """Open a listed segment; `MergedAwayError` if it no longer exists."""
     try:
         with reading(path):
-            return hdf5_open.open_own(path) if is_new else hdf5_open.open_plain(path)
+            return hdf5_open.open_own(path)
     except StorageError as error:
         # HDF5 looks at the name twice: the file may be removed in between.
         if not os.path.lexists(path):
@@ -181,7 +181,7 @@ def load(path: Path, trusted: Path | None = None) -> Segment:
                 for i, each in enumerate(known.parts)
             )
             return Segment(path, found.n_bytes, known.created_ns, parts, known.failures)
-        with reading(path), open_hdf5(path, is_new=True) as file:
+        with reading(path), open_hdf5(path) as file:
             if is_landed or header.MEMO in file:
                 # the folders of the memo are named after the code
                 return _landed(path, found, file, path.parent.name)
